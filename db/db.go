@@ -1,0 +1,224 @@
+// Package db opens the database, PostgreSQL or SQLite, and carries the transaction in the context.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// Dialect is the kind of database behind a DB.
+type Dialect string
+
+// The dialects.
+const (
+	Postgres Dialect = "postgres"
+	SQLite   Dialect = "sqlite"
+)
+
+// DB is an open database. On SQLite it is two pools: one connection that writes and several that only read, so that a
+// statement which writes outside InTx fails at once instead of waiting for the one writer.
+type DB struct {
+	dialect Dialect
+	write   *gorm.DB
+	read    *gorm.DB
+}
+
+type txKey struct{}
+
+// Open opens the database that the URL names: postgres://… or sqlite:PATH. It does not migrate.
+func Open(ctx context.Context, rawURL string) (*DB, error) {
+	switch {
+	case strings.HasPrefix(rawURL, "postgres://"), strings.HasPrefix(rawURL, "postgresql://"):
+		return openPostgres(ctx, rawURL)
+	case strings.HasPrefix(rawURL, "sqlite:"):
+		return openSQLite(ctx, strings.TrimPrefix(rawURL, "sqlite:"))
+	default:
+		// The URL may hold a password: it is not repeated.
+		return nil, fmt.Errorf("database URL must begin with postgres:// or sqlite:")
+	}
+}
+
+func gormConfig() *gorm.Config {
+	return &gorm.Config{
+		SkipDefaultTransaction: true,
+		// Statements would show personal data in the log; errors are returned and logged once, by the edge.
+		Logger: logger.Discard,
+	}
+}
+
+func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
+	config, err := pgx.ParseConfig(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("database URL cannot be read: %w", hidePassword(err))
+	}
+	if _, set := config.RuntimeParams["application_name"]; !set {
+		config.RuntimeParams["application_name"] = "diresco"
+	}
+	// A twin of a request that is still running waits for it this long.
+	if _, set := config.RuntimeParams["lock_timeout"]; !set {
+		config.RuntimeParams["lock_timeout"] = "10s"
+	}
+	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID,
+			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		return nil
+	}))
+	pool.SetMaxOpenConns(max(8, 4*runtime.NumCPU()))
+	pool.SetMaxIdleConns(max(8, 4*runtime.NumCPU()))
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := pool.PingContext(ctx); err != nil {
+		_ = pool.Close()
+		return nil, fmt.Errorf("database cannot be reached: %w", hidePassword(err))
+	}
+	g, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig())
+	if err != nil {
+		_ = pool.Close()
+		return nil, err
+	}
+	return &DB{dialect: Postgres, write: g, read: g}, nil
+}
+
+// hidePassword keeps the cause and drops the text, since pgx repeats the connection string in it.
+func hidePassword(err error) error {
+	text := err.Error()
+	if i := strings.Index(text, "`"); i >= 0 {
+		text = "invalid connection string"
+	}
+	return fmt.Errorf("%s", text)
+}
+
+func openSQLite(ctx context.Context, path string) (*DB, error) {
+	if path == "" || path == ":memory:" {
+		return nil, fmt.Errorf("sqlite needs the path of a file: sqlite:PATH")
+	}
+	if dir := filepath.Dir(path); dir != "." {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	write, err := sqlitePool(path, url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"journal_mode(WAL)", "foreign_keys(1)", "busy_timeout(10000)", "synchronous(FULL)", "temp_store(MEMORY)", "cache_size(-32000)"},
+	}, 1)
+	if err != nil {
+		return nil, err
+	}
+	if err := write.PingContext(ctx); err != nil {
+		_ = write.Close()
+		return nil, fmt.Errorf("database file cannot be opened: %w", err)
+	}
+	read, err := sqlitePool(path, url.Values{
+		"_pragma": {"query_only(1)", "busy_timeout(10000)", "temp_store(MEMORY)", "cache_size(-16000)"},
+	}, max(4, 2*runtime.NumCPU()))
+	if err != nil {
+		_ = write.Close()
+		return nil, err
+	}
+	w, err := gorm.Open(sqliteDialector{pool: write}, gormConfig())
+	if err != nil {
+		return nil, err
+	}
+	r, err := gorm.Open(sqliteDialector{pool: read}, gormConfig())
+	if err != nil {
+		return nil, err
+	}
+	return &DB{dialect: SQLite, write: w, read: r}, nil
+}
+
+func sqlitePool(path string, options url.Values, connections int) (*sql.DB, error) {
+	options.Set("_time_format", "sqlite")
+	options.Set("_timezone", "UTC")
+	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode())
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+	pool.SetConnMaxLifetime(0)
+	return pool, nil
+}
+
+// Dialect tells which kind of database this is.
+func (d *DB) Dialect() Dialect { return d.dialect }
+
+// From returns the handle for statements under this context: the transaction that InTx began, else the database for reading.
+func (d *DB) From(ctx context.Context) *gorm.DB {
+	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
+		return tx.WithContext(ctx)
+	}
+	return d.read.WithContext(ctx)
+}
+
+// InTx runs fn in a transaction that From finds in the context; inside another one it is a savepoint.
+// The transaction is committed when fn returns nil and rolled back otherwise, also when fn panics.
+func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	handle := d.write.WithContext(ctx)
+	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
+		handle = tx.WithContext(ctx)
+	}
+	return handle.Transaction(func(tx *gorm.DB) error {
+		return fn(context.WithValue(ctx, txKey{}, tx))
+	})
+}
+
+// Ping reports whether the database answers.
+func (d *DB) Ping(ctx context.Context) error {
+	pool, err := d.read.DB()
+	if err != nil {
+		return err
+	}
+	return pool.PingContext(ctx)
+}
+
+// Writer returns the pool that may write, for migrations.
+func (d *DB) Writer() (*sql.DB, error) { return d.write.DB() }
+
+// Close closes every connection.
+func (d *DB) Close() error {
+	pool, err := d.write.DB()
+	if err != nil {
+		return err
+	}
+	err = pool.Close()
+	if d.read != d.write {
+		if reader, readErr := d.read.DB(); readErr == nil {
+			if closeErr := reader.Close(); err == nil {
+				err = closeErr
+			}
+		}
+	}
+	return err
+}
+
+// ForUpdate is the suffix that locks the rows of a SELECT against everybody else; SQLite has one writer and needs none.
+func (d *DB) ForUpdate() string {
+	if d.dialect == Postgres {
+		return " FOR UPDATE"
+	}
+	return ""
+}
+
+// ForShare is the suffix that locks the rows of a SELECT, from the tables named, against writers.
+func (d *DB) ForShare(tables string) string {
+	if d.dialect == Postgres {
+		return " FOR SHARE OF " + tables
+	}
+	return ""
+}

@@ -1,0 +1,55 @@
+package db
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+func (d *DB) provider() (*goose.Provider, error) {
+	pool, err := d.Writer()
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrations, "migrations/"+string(d.dialect))
+	if err != nil {
+		return nil, err
+	}
+	dialect := goose.DialectPostgres
+	if d.dialect == SQLite {
+		dialect = goose.DialectSQLite3
+	}
+	return goose.NewProvider(dialect, pool, files)
+}
+
+// Migrate brings the schema up to this binary's version. Migrations go forwards only.
+func (d *DB) Migrate(ctx context.Context) error {
+	provider, err := d.provider()
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// CheckSchema fails when the schema is not at this binary's version.
+func (d *DB) CheckSchema(ctx context.Context) error {
+	provider, err := d.provider()
+	if err != nil {
+		return err
+	}
+	current, target, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if current != target {
+		return fmt.Errorf("the database schema is at version %d and this program needs %d: run `diresco migrate`", current, target)
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+// Package dbtest gives every test a fresh, migrated database of its own, on SQLite and on PostgreSQL.
+//
+// PostgreSQL is the server that TEST_DATABASE_URL names, else a throwaway cluster started from the machine's server
+// binaries. Where there is neither, the test fails and says what to do: it is never skipped.
+package dbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"diresco/db"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+)
+
+// Each runs the test once on SQLite and once on PostgreSQL.
+func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	EachURL(t, func(t *testing.T, rawURL string) {
+		test(t, Open(t, rawURL))
+	})
+}
+
+// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one.
+func EachURL(t *testing.T, test func(t *testing.T, rawURL string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, Postgres(t)) })
+}
+
+// Open opens the database and closes it when the test ends.
+func Open(t testing.TB, rawURL string) *db.DB {
+	t.Helper()
+	d, err := db.Open(context.Background(), rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// SQLite returns the URL of a migrated SQLite database in a temporary directory.
+func SQLite(t testing.TB) string {
+	t.Helper()
+	rawURL := "sqlite:" + filepath.Join(t.TempDir(), "diresco.db")
+	migrate(t, rawURL)
+	return rawURL
+}
+
+func migrate(t testing.TB, rawURL string) {
+	t.Helper()
+	d, err := db.Open(context.Background(), rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	if err := d.Migrate(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Main runs the tests of a package and ends the cluster that they may have started. Call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	server.stop()
+	os.Exit(code)
+}
+
+var server cluster
+
+type cluster struct {
+	once     sync.Once
+	url      *url.URL
+	template string
+	err      error
+	end      func()
+}
+
+func (c *cluster) stop() {
+	if c.end != nil {
+		c.end()
+	}
+}
+
+// Postgres returns the URL of a PostgreSQL database cloned from a migrated template and dropped when the test ends.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server.once.Do(func() { server.start(t) })
+	if server.err != nil {
+		t.Fatal(server.err)
+	}
+	name := "t_" + randomHex(t)
+	administer(t, server.url, "CREATE DATABASE "+name+" TEMPLATE "+server.template)
+	t.Cleanup(func() { administer(t, server.url, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	return withDatabase(server.url, name)
+}
+
+func (c *cluster) start(t testing.TB) {
+	rawURL := os.Getenv("TEST_DATABASE_URL")
+	if rawURL == "" {
+		rawURL, c.end, c.err = startCluster()
+		if c.err != nil {
+			return
+		}
+	}
+	if c.url, c.err = url.Parse(rawURL); c.err != nil {
+		return
+	}
+	c.template = "template_" + randomHex(t)
+	administer(t, c.url, "CREATE DATABASE "+c.template)
+	if end := c.end; end == nil {
+		c.end = func() { _ = administerErr(c.url, "DROP DATABASE IF EXISTS "+c.template) }
+	}
+	migrate(t, withDatabase(c.url, c.template))
+}
+
+func withDatabase(base *url.URL, name string) string {
+	u := *base
+	u.Path = "/" + name
+	return u.String()
+}
+
+func administer(t testing.TB, base *url.URL, statement string) {
+	t.Helper()
+	if err := administerErr(base, statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func administerErr(base *url.URL, statement string) error {
+	pool, err := sql.Open("pgx", base.String())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pool.Close() }()
+	if _, err := pool.Exec(statement); err != nil {
+		return fmt.Errorf("test database: %w", err)
+	}
+	return nil
+}
+
+func randomHex(t testing.TB) string {
+	t.Helper()
+	b := make([]byte, 8)
+	if _, err := rand.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(b)
+}

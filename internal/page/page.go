@@ -1,0 +1,83 @@
+// Package page cuts lists into pages with opaque cursors.
+package page
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"time"
+
+	"diresco/internal/fault"
+
+	"github.com/google/uuid"
+)
+
+// The bounds of a page.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 100
+)
+
+// Request asks for a page.
+type Request struct {
+	// Limit is how many items to return; zero stands for DefaultLimit.
+	Limit int
+	// Cursor is the Next of the page before; empty for the first.
+	Cursor string
+}
+
+// Size returns the limit within its bounds.
+func (r Request) Size() int {
+	if r.Limit <= 0 {
+		return DefaultLimit
+	}
+	return min(r.Limit, MaxLimit)
+}
+
+// Page is a part of a list; Next is empty on the last one.
+type Page[T any] struct {
+	Items []T
+	Next  string
+}
+
+// Cut makes a page of size items out of up to size+1 rows; key gives an item's place in the order.
+func Cut[T any](rows []T, size int, key func(T) Key) Page[T] {
+	if len(rows) <= size {
+		return Page[T]{Items: rows}
+	}
+	rows = rows[:size]
+	return Page[T]{Items: rows, Next: key(rows[size-1]).encode()}
+}
+
+// Key is a place in an ordered list: an instant or a text, then an id.
+type Key struct {
+	At   time.Time `json:"t,omitzero"`
+	Text string    `json:"x,omitempty"`
+	ID   uuid.UUID `json:"i"`
+}
+
+func (k Key) encode() string {
+	b, err := json.Marshal(k)
+	if err != nil {
+		// A key is a time, a text and an id: they always encode.
+		panic(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// After returns the place behind which the page begins, or nil for the first page. It returns fault.Malformed for a
+// cursor that this API never gave.
+func (r Request) After() (*Key, error) {
+	if r.Cursor == "" {
+		return nil, nil
+	}
+	bad := &fault.Fault{Code: fault.Malformed, Fields: []fault.Field{{Pointer: "cursor", Code: "cursor"}}}
+	b, err := base64.RawURLEncoding.DecodeString(r.Cursor)
+	if err != nil {
+		return nil, bad
+	}
+	var k Key
+	if err := json.Unmarshal(b, &k); err != nil || k.ID == uuid.Nil || k.encode() != r.Cursor {
+		return nil, bad
+	}
+	return &k, nil
+}

@@ -1,0 +1,31 @@
+// Package secret holds the types for values that must never be read in a log, an error or a metric.
+package secret
+
+import "log/slog"
+
+const redacted = "[redacted]"
+
+// Text is a secret string: a PIN, a code, a token. Every printing verb, slog and JSON show a placeholder;
+// only Reveal gives the value.
+type Text string
+
+// Reveal returns the secret itself. Call it where the value is hashed, compared or handed to its owner, nowhere else.
+func (t Text) Reveal() string { return string(t) }
+
+// String implements fmt.Stringer with a placeholder.
+func (Text) String() string { return redacted }
+
+// GoString implements fmt.GoStringer with a placeholder.
+func (Text) GoString() string { return redacted }
+
+// LogValue implements slog.LogValuer with a placeholder.
+func (Text) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText implements encoding.TextMarshaler with a placeholder, so that a secret in a struct that is encoded by mistake stays one.
+func (Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler, so that configuration can be read into a Text.
+func (t *Text) UnmarshalText(b []byte) error {
+	*t = Text(b)
+	return nil
+}
