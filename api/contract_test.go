@@ -1,0 +1,503 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"diresco/api"
+	"diresco/internal/taxcode"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const contractFile = "../openapi.yaml"
+
+// The sections of the contract, in their order.
+var sections = []string{
+	"Status", "Sessions", "PIN", "Me", "Offices", "Contributors", "Declaration types",
+	"Declarations", "Receipts", "Back office", "Sandbox",
+}
+
+func contract(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromFile(contractFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// eachOperation runs check as a subtest for every operation.
+func eachOperation(t *testing.T, check func(t *testing.T, path, method string, op *openapi3.Operation)) {
+	t.Helper()
+	for path, item := range contract(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			t.Run(op.OperationID, func(t *testing.T) { check(t, path, method, op) })
+		}
+	}
+}
+
+func TestContractIsValidOpenAPI(t *testing.T) {
+	doc := contract(t)
+	if doc.OpenAPI != "3.0.3" {
+		t.Errorf("openapi is %s", doc.OpenAPI)
+	}
+	if err := doc.Validate(context.Background(), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaPatternValidation()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEmbeddedContractIsTheContract(t *testing.T) {
+	embedded, err := api.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(contract(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Error("the embedded contract is stale: run go generate ./api/...")
+	}
+}
+
+func TestSectionsAreInOrder(t *testing.T) {
+	var got []string
+	for _, tag := range contract(t).Tags {
+		got = append(got, tag.Name)
+	}
+	if diff := cmp.Diff(sections, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOperationsAreDescribed(t *testing.T) {
+	seen := map[string]string{}
+	eachOperation(t, func(t *testing.T, path, method string, op *openapi3.Operation) {
+		if op.OperationID == "" || op.Summary == "" || op.Description == "" {
+			t.Error("operationId, summary and description are needed")
+		}
+		if other, twice := seen[op.OperationID]; twice {
+			t.Errorf("also the id of %s", other)
+		}
+		seen[op.OperationID] = method + " " + path
+		if len(op.Tags) != 1 || !slices.Contains(sections, op.Tags[0]) {
+			t.Errorf("tags are %v, want one section", op.Tags)
+		}
+	})
+}
+
+// access is the form of x-access. The server refuses to start with an operation that has none.
+type access struct {
+	To      string   `json:"to"`
+	Classes []string `json:"classes"`
+	Service string   `json:"service"`
+	Forced  bool     `json:"forced"`
+	Fresh   bool     `json:"fresh"`
+}
+
+func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
+	classes := contract(t).Components.Schemas["UserClass"].Value.Enum
+	eachOperation(t, func(t *testing.T, path, _ string, op *openapi3.Operation) {
+		raw, err := json.Marshal(op.Extensions["x-access"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a access
+		decoder := json.NewDecoder(strings.NewReader(string(raw)))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&a); err != nil {
+			t.Fatalf("x-access %s: %v", raw, err)
+		}
+		if !slices.Contains([]string{"anyone", "session", "contributor", "declaration", "office"}, a.To) {
+			t.Errorf("x-access to %q", a.To)
+		}
+		for _, class := range a.Classes {
+			if !slices.Contains(classes, any(class)) {
+				t.Errorf("unknown user class %q", class)
+			}
+		}
+		// What is scoped by the path must be checked against the path.
+		for _, scope := range []string{"contributor", "declaration"} {
+			if inPath := strings.Contains(path, "{"+scope+"_id}"); inPath != (a.To == scope) {
+				t.Errorf("access is to %s but the path is %s", a.To, path)
+			}
+		}
+		if wantService := strings.Contains(op.Tags[0], "Declarations") || op.Tags[0] == "Receipts"; wantService && strings.Contains(path, "_id}") && a.Service != "declarations" {
+			t.Errorf("service is %q", a.Service)
+		}
+		if op.Security == nil {
+			t.Fatal("no security of its own")
+		}
+		want := openapi3.SecurityRequirements{{"bearer": {}}}
+		if a.To == "anyone" {
+			want = openapi3.SecurityRequirements{{}, {"bearer": {}}}
+		}
+		if diff := cmp.Diff(want, *op.Security); diff != "" {
+			t.Errorf("security does not fit access to %s: %s", a.To, diff)
+		}
+		if (a.Forced || a.Fresh) && a.To != "session" {
+			t.Error("forced and fresh are properties of a session")
+		}
+	})
+}
+
+func TestEveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
+	common := []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Request-Id", "Cache-Control", "Vary", "Access-Control-Allow-Origin"}
+	eachOperation(t, func(t *testing.T, _, _ string, op *openapi3.Operation) {
+		for status, ref := range op.Responses.Map() {
+			response := ref.Value
+			wanted := common
+			if status >= "400" {
+				wanted = append(slices.Clone(wanted), "Content-Language")
+			}
+			if status == "201" {
+				wanted = append(slices.Clone(wanted), "Location")
+			}
+			if status == "429" || status == "503" {
+				wanted = append(slices.Clone(wanted), "Retry-After")
+			}
+			for _, name := range wanted {
+				if response.Headers[name] == nil {
+					t.Errorf("%s: no header %s", status, name)
+				}
+			}
+			for mediaType, media := range response.Content {
+				if strings.HasSuffix(mediaType, "json") && media.Example == nil && len(media.Examples) == 0 {
+					t.Errorf("%s %s: no example", status, mediaType)
+				}
+				if status >= "400" && mediaType != "application/problem+json" {
+					t.Errorf("%s answers %s", status, mediaType)
+				}
+			}
+		}
+		if op.RequestBody != nil {
+			for mediaType, media := range op.RequestBody.Value.Content {
+				if media.Example == nil && len(media.Examples) == 0 {
+					t.Errorf("body %s: no example", mediaType)
+				}
+			}
+		}
+	})
+}
+
+func TestPostsTakeAnIdempotencyKey(t *testing.T) {
+	required := []string{"draftDeclaration", "submitDeclaration", "withdrawDeclaration"}
+	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
+		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")
+		if (key != nil) != (method == "POST") {
+			t.Fatalf("%s has the header: %t", method, key != nil)
+		}
+		if key != nil && key.Required != slices.Contains(required, op.OperationID) {
+			t.Errorf("required is %t", key.Required)
+		}
+	})
+}
+
+func TestIdempotencyKeyForms(t *testing.T) {
+	schema := contract(t).Components.Schemas["IdempotencyKeyValue"].Value
+	for key, want := range map[string]bool{
+		"12345678": true, `"12345678"`: true, strings.Repeat("k", 255): true, `"` + strings.Repeat("k", 255) + `"`: true,
+		"1234567": false, `"1234567"`: false, `"12345678`: false, "1234 5678": false, "12345678\u00e8": false, strings.Repeat("k", 256): false,
+	} {
+		if got := schema.VisitJSON(key) == nil; got != want {
+			t.Errorf("%q accepted: %t", key, got)
+		}
+	}
+}
+
+// walk calls visit for the schema and all schemas inside it. It does not follow references: components are walked by themselves.
+func walk(at string, ref *openapi3.SchemaRef, visit func(at string, s *openapi3.Schema)) {
+	if ref == nil || ref.Ref != "" {
+		return
+	}
+	visit(at, ref.Value)
+	for name, property := range ref.Value.Properties {
+		walk(at+"."+name, property, visit)
+	}
+	walk(at+"[]", ref.Value.Items, visit)
+}
+
+// everySchema walks each schema that is written in the contract, once.
+func everySchema(doc *openapi3.T, visit func(at string, s *openapi3.Schema)) {
+	for name, ref := range doc.Components.Schemas {
+		walk(name, ref, visit)
+	}
+	for name, ref := range doc.Components.Headers {
+		walk("header "+name, ref.Value.Schema, visit)
+	}
+	for name, ref := range doc.Components.Parameters {
+		walk("parameter "+name, ref.Value.Schema, visit)
+	}
+	for _, item := range doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			for _, parameter := range op.Parameters {
+				if parameter.Ref == "" {
+					walk(op.OperationID+" "+parameter.Value.Name, parameter.Value.Schema, visit)
+				}
+			}
+			for status, response := range op.Responses.Map() {
+				for mediaType, media := range response.Value.Content {
+					walk(op.OperationID+" "+status+" "+mediaType, media.Schema, visit)
+				}
+			}
+		}
+	}
+}
+
+func TestSchemasAreBounded(t *testing.T) {
+	everySchema(contract(t), func(at string, s *openapi3.Schema) {
+		if s.Nullable {
+			t.Errorf("%s is nullable", at)
+		}
+		switch {
+		case s.Type.Is("string"):
+			if len(s.Enum) == 0 && (s.MaxLength == nil || s.Pattern == "" && s.Format == "") {
+				t.Errorf("%s: a string needs maxLength and a pattern or format", at)
+			}
+		case s.Type.Is("array"):
+			if s.MaxItems == nil {
+				t.Errorf("%s: an array needs maxItems", at)
+			}
+		case s.Type.Is("integer"), s.Type.Is("number"):
+			if s.Min == nil || s.Max == nil || s.Format == "" {
+				t.Errorf("%s: a number needs bounds and a format", at)
+			}
+		case s.Type.Is("object"):
+			if len(s.Properties) == 0 && s.MaxProps == nil {
+				t.Errorf("%s: a free-form object needs maxProperties", at)
+			}
+		}
+	})
+}
+
+// TestBodiesRefuseUnknownFields follows references, since what a body refers to is input too.
+func TestBodiesRefuseUnknownFields(t *testing.T) {
+	var check func(at string, s *openapi3.Schema)
+	check = func(at string, s *openapi3.Schema) {
+		if s.Type.Is("object") && len(s.Properties) > 0 && (s.AdditionalProperties.Has == nil || *s.AdditionalProperties.Has) {
+			t.Errorf("%s takes unknown fields", at)
+		}
+		for name, property := range s.Properties {
+			check(at+"."+name, property.Value)
+		}
+		if s.Items != nil {
+			check(at+"[]", s.Items.Value)
+		}
+	}
+	eachOperation(t, func(_ *testing.T, _, _ string, op *openapi3.Operation) {
+		if op.RequestBody != nil {
+			for _, media := range op.RequestBody.Value.Content {
+				check(op.OperationID, media.Schema.Value)
+			}
+		}
+	})
+}
+
+// conforms checks a value with formats, which the library leaves out by default.
+func conforms(s *openapi3.Schema, value any) error {
+	return s.VisitJSON(value,
+		openapi3.EnableFormatValidation(),
+		openapi3.WithStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562)),
+		openapi3.WithStringFormatValidator("uri-reference", openapi3.NewRegexpFormatValidator(`^\S*$`)),
+		openapi3.MultiErrors())
+}
+
+func TestExamplesConform(t *testing.T) {
+	doc := contract(t)
+	try := func(at string, schema *openapi3.SchemaRef, example any) {
+		if err := conforms(schema.Value, example); err != nil {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+	for name, ref := range doc.Components.Schemas {
+		if ref.Value.Example == nil {
+			t.Errorf("schema %s has no example", name)
+		}
+	}
+	everySchema(doc, func(at string, s *openapi3.Schema) {
+		if s.Example != nil {
+			try(at, &openapi3.SchemaRef{Value: s}, s.Example)
+		}
+	})
+	for name, ref := range doc.Components.Headers {
+		try("header "+name, ref.Value.Schema, ref.Value.Example)
+	}
+	for name, ref := range doc.Components.Parameters {
+		try("parameter "+name, ref.Value.Schema, ref.Value.Example)
+	}
+	eachOperation(t, func(_ *testing.T, _, _ string, op *openapi3.Operation) {
+		contents := map[string]openapi3.Content{}
+		if op.RequestBody != nil {
+			contents["body"] = op.RequestBody.Value.Content
+		}
+		for status, response := range op.Responses.Map() {
+			contents[status] = response.Value.Content
+		}
+		for at, content := range contents {
+			for _, media := range content {
+				if media.Example != nil {
+					try(op.OperationID+" "+at, media.Schema, media.Example)
+				}
+				for name, example := range media.Examples {
+					try(op.OperationID+" "+at+" "+name, media.Schema, example.Value.Value)
+				}
+			}
+		}
+		for _, parameter := range op.Parameters {
+			if parameter.Value.Example != nil {
+				try(op.OperationID+" "+parameter.Value.Name, parameter.Value.Schema, parameter.Value.Example)
+			}
+		}
+	})
+}
+
+func TestTaxCodesInExamplesAreFormallyValid(t *testing.T) {
+	source, err := os.ReadFile(contractFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, match := range regexp.MustCompile(`tax_code: '?([A-Za-z0-9]{11,16})'?\n`).FindAllStringSubmatch(string(source), -1) {
+		found++
+		if _, err := taxcode.Parse(match[1]); err != nil {
+			t.Errorf("%s: %v", match[1], err)
+		}
+	}
+	if found == 0 {
+		t.Error("no tax code found")
+	}
+}
+
+func TestExampleContentMeetsItsExampleSchema(t *testing.T) {
+	example, err := json.Marshal(contract(t).Components.Schemas["DeclarationType"].Value.Example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared struct {
+		Schema  any `json:"content_schema"`
+		Example any `json:"content_example"`
+	}
+	if err := json.Unmarshal(example, &declared); err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.UseLoader(noLoader{})
+	if err := compiler.AddResource("example:content", declared.Schema); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("example:content")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(declared.Example); err != nil {
+		t.Error(err)
+	}
+}
+
+// noLoader keeps a schema from fetching others.
+type noLoader struct{}
+
+func (noLoader) Load(string) (any, error) { return nil, errors.New("a schema stands alone") }
+
+// TestRequiredArraysAreNeverNull reads the generated types: every slice that is always written must be a List.
+func TestRequiredArraysAreNeverNull(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "api.gen.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, isType := node.(*ast.TypeSpec)
+		if !isType {
+			return true
+		}
+		fields, isStruct := spec.Type.(*ast.StructType)
+		if !isStruct {
+			return true
+		}
+		for _, field := range fields.Fields.List {
+			if _, isSlice := field.Type.(*ast.ArrayType); isSlice && field.Tag != nil && strings.Contains(field.Tag.Value, "json:") && !strings.Contains(field.Tag.Value, "omitempty") {
+				t.Errorf("%s.%s would be null when empty: give it List in server.overlay.yaml", spec.Name, field.Names[0])
+			}
+		}
+		return true
+	})
+	for value, want := range map[any]string{
+		&api.SessionList{}: `{"_links":{"self":{"href":""}},"items":[]}`,
+		&api.Right{Services: []string{"declarations"}}: `{"acting_as":"","right_id":"00000000-0000-0000-0000-000000000000","services":["declarations"]}`,
+	} {
+		got, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestFreeFormContentKeepsItsBytes guards what is signed: a map would reorder keys and round numbers.
+func TestFreeFormContentKeepsItsBytes(t *testing.T) {
+	const content = `{"b":1.10,"a":12345678901234567890}`
+	for _, target := range []any{&api.DeclarationDraft{}, &api.DeclarationChange{}, &api.Declaration{}} {
+		if err := json.Unmarshal([]byte(fmt.Sprintf(`{"content":%s}`, content)), target); err != nil {
+			t.Fatal(err)
+		}
+		if got := reflect.ValueOf(target).Elem().FieldByName("Content").Bytes(); string(got) != content {
+			t.Errorf("%T: got %s", target, got)
+		}
+	}
+}
+
+// receipts answers showReceipt in the first form that the caller names; every other operation would panic.
+type receipts struct{ api.StrictServerInterface }
+
+func (receipts) ShowReceipt(_ context.Context, r api.ShowReceiptRequestObject) (api.ShowReceiptResponseObject, error) {
+	switch accept := *r.Params.Accept; {
+	case strings.HasPrefix(accept, "application/jose"):
+		return api.ShowReceipt200ApplicationjoseResponse{Body: strings.NewReader("a.b.c")}, nil
+	case strings.HasPrefix(accept, "application/pdf"):
+		return api.ShowReceipt200ApplicationpdfResponse{Body: strings.NewReader("%PDF")}, nil
+	default:
+		return api.ShowReceipt200JSONResponse{}, nil
+	}
+}
+
+func TestReceiptHandlerCanChooseTheForm(t *testing.T) {
+	e := echo.New()
+	api.RegisterHandlers(e, api.NewStrictHandler(receipts{}, nil))
+	for accept, want := range map[string]string{
+		"application/jose":                                   "application/jose",
+		"application/pdf, application/json;q=0.5":            "application/pdf",
+		"application/json":                                   "application/json",
+		"text/html, application/xhtml+xml, */*;q=0.8, x/y=1": "application/json",
+	} {
+		request := httptest.NewRequest(http.MethodGet, "/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt", nil)
+		request.Header.Set("Accept", accept)
+		answer := httptest.NewRecorder()
+		e.ServeHTTP(answer, request)
+		if got := answer.Header().Get("Content-Type"); answer.Code != http.StatusOK || got != want {
+			t.Errorf("Accept: %s: got %d %s %s", accept, answer.Code, got, answer.Body)
+		}
+	}
+}
