@@ -1,0 +1,128 @@
+package access
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"diresco/internal/clock"
+	"diresco/internal/fault"
+
+	"github.com/google/uuid"
+)
+
+// To says what an operation gives access to. The contract names it for every operation.
+type To string
+
+// What operations give access to.
+const (
+	ToAnyone      To = "anyone"
+	ToSession     To = "session"
+	ToContributor To = "contributor"
+	ToDeclaration To = "declaration"
+	ToOffice      To = "office"
+)
+
+// Rule is what the contract says about one operation.
+type Rule struct {
+	To To
+	// Classes are the user classes that may use the operation; empty stands for all.
+	Classes []UserClass
+	// Forced operations may be used by a session that must change its PIN.
+	Forced bool
+	// Fresh operations need a PIN entered within the last five minutes.
+	Fresh bool
+	// Service is what a right must cover; empty when any right will do.
+	Service Service
+}
+
+// Target is what the request's path names.
+type Target struct {
+	ContributorID uuid.UUID
+	DeclarationID uuid.UUID
+}
+
+// FreshFor is how long a PIN entry is good for changing PIN, contacts or consents.
+const FreshFor = 5 * time.Minute
+
+// Sessions knows when a session is over and is told of activity.
+type Sessions interface {
+	// Alive returns fault.SessionEnded for a session that ended, idled or grew too old.
+	Alive(id uuid.UUID, lastSeen, expires time.Time, ended *time.Time) error
+	// Touch notes activity.
+	Touch(id uuid.UUID)
+}
+
+// Guard decides who may enter an operation.
+type Guard struct {
+	repository *Repository
+	sessions   Sessions
+	clock      clock.Clock
+}
+
+// NewGuard returns the guard.
+func NewGuard(r *Repository, s Sessions, c clock.Clock) *Guard {
+	return &Guard{repository: r, sessions: s, clock: c}
+}
+
+// Enter decides whether the session may use an operation on its target, with one query. It returns
+// fault.SessionEnded for a dead session, fault.PINChangeRequired, fault.Reauthenticate or fault.Forbidden where the session
+// may not do this at all, fault.NotFound for a target that the person has nothing to do with, and fault.ServiceNotDelegated
+// where the person's rights over it do not cover the service.
+func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
+	f, err := g.repository.load(ctx, sessionID, rule.To, target)
+	if err != nil {
+		return Actor{}, err
+	}
+	if f == nil || f.suspendedAt != nil {
+		return Actor{}, fault.New(fault.SessionEnded)
+	}
+	if err := g.sessions.Alive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt); err != nil {
+		return Actor{}, err
+	}
+	g.sessions.Touch(sessionID)
+	return f.actor, f.decide(rule, g.clock.Now())
+}
+
+// findings are what the one query says.
+type findings struct {
+	actor       Actor
+	lastSeenAt  time.Time
+	expiresAt   time.Time
+	endedAt     *time.Time
+	suspendedAt *time.Time
+	// What is known of the declaration in the path.
+	draftOf    uuid.UUID
+	draftRight uuid.UUID
+}
+
+func (f *findings) decide(rule Rule, now time.Time) error {
+	a := f.actor
+	if a.PINChangeRequired && !rule.Forced {
+		return fault.New(fault.PINChangeRequired)
+	}
+	if len(rule.Classes) > 0 && !slices.Contains(rule.Classes, a.UserClass) {
+		return fault.New(fault.Forbidden)
+	}
+	if rule.To == ToOffice && a.OfficeCode == "" {
+		return fault.New(fault.Forbidden)
+	}
+	if rule.Fresh && !a.PINChangeRequired && now.Sub(a.AuthenticatedAt) > FreshFor {
+		return fault.New(fault.Reauthenticate)
+	}
+	if rule.To != ToContributor && rule.To != ToDeclaration {
+		return nil
+	}
+	if len(a.Rights) == 0 || !f.seesDraft() {
+		return fault.New(fault.NotFound)
+	}
+	if rule.Service != "" && !slices.ContainsFunc(a.Rights, func(r Right) bool { return r.Covers(rule.Service) }) {
+		return fault.New(fault.ServiceNotDelegated)
+	}
+	return nil
+}
+
+// seesDraft reports whether a draft in the path is the actor's own or made under one of the actor's rights; what is no draft passes.
+func (f *findings) seesDraft() bool {
+	return f.draftOf == uuid.Nil || f.draftOf == f.actor.PersonID || slices.Contains(f.actor.RightIDs(), f.draftRight)
+}

@@ -1,0 +1,68 @@
+// Package audit keeps who did what: one record for every changing operation, in its own transaction, and an append-only
+// access log for what changes nothing (reads of another's data, refusals, failed logins).
+package audit
+
+import (
+	"context"
+	"time"
+
+	"diresco/db"
+
+	"github.com/google/uuid"
+)
+
+// Origin is where a request came from. The edge puts it into the context.
+type Origin struct {
+	// Operation is the operation id of the contract.
+	Operation string
+	RequestID string
+	// Address is the client's IP address, as far as the configured proxies let it be known.
+	Address string
+}
+
+type originKey struct{}
+
+// WithOrigin returns a context that carries the origin.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns the origin that the context carries; it is empty for work that no request asked for.
+func OriginOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
+}
+
+// Record is one row of the trail: who, for whom, by which right, what, with which outcome. It holds ids, never personal data.
+type Record struct {
+	ID            uuid.UUID
+	At            time.Time
+	Operation     string
+	PersonID      *uuid.UUID
+	SessionID     *uuid.UUID
+	ContributorID *uuid.UUID
+	ActingAs      *string
+	RightID       *uuid.UUID
+	SubjectKind   *string
+	SubjectID     *string
+	Outcome       string
+	RequestID     string
+	Address       string
+}
+
+// TableName tells GORM the table.
+func (Record) TableName() string { return "audit_records" }
+
+// Trail writes audit records.
+type Trail struct{ db *db.DB }
+
+// NewTrail returns a trail in the given database.
+func NewTrail(d *db.DB) *Trail { return &Trail{db: d} }
+
+// Write adds records inside the transaction that the context carries, so that effect and trace stand or fall together.
+func (t *Trail) Write(ctx context.Context, records ...Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	return t.db.From(ctx).Create(records).Error
+}

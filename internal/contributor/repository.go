@@ -1,0 +1,187 @@
+package contributor
+
+import (
+	"context"
+	"strings"
+
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/fault"
+	"diresco/internal/page"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Repository reads and writes contributors, positions, offices and roles.
+type Repository struct{ db *db.DB }
+
+// NewRepository returns the repository of a database.
+func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
+
+func (r *Repository) offices(ctx context.Context, request page.Request) (page.Page[Office], error) {
+	query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
+	after, err := request.After()
+	if err != nil {
+		return page.Page[Office]{}, err
+	}
+	if after != nil {
+		query = query.Where("code > ?", after.Text)
+	}
+	var rows []Office
+	if err := query.Find(&rows).Error; err != nil {
+		return page.Page[Office]{}, err
+	}
+	return page.Cut(rows, request.Size(), func(o Office) page.Key {
+		// An office has a code and no id; any id that is not nil makes the cursor whole.
+		return page.Key{Text: o.Code, ID: uuid.NameSpaceOID}
+	}), nil
+}
+
+// mayActFor selects the contributors that a person may act for; an operator's are those with a position at the office.
+const mayActFor = `c.id IN (SELECT r.contributor_id FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL)`
+
+func (r *Repository) entitled(ctx context.Context, by access.Actor, search Search, request page.Request) (page.Page[Entitled], error) {
+	var none page.Page[Entitled]
+	operator := by.UserClass == access.Operator
+	query := r.db.From(ctx).Table("contributors c").Select("c.*").Order("c.legal_name, c.id").Limit(request.Size() + 1)
+	if operator {
+		query = query.Where("("+mayActFor+" OR c.id IN (SELECT x.contributor_id FROM positions x WHERE x.office_code = ?))", by.PersonID, by.OfficeCode)
+	} else {
+		query = query.Where(mayActFor, by.PersonID)
+	}
+	if !search.TaxCode.IsZero() {
+		query = query.Where("c.tax_code = ?", search.TaxCode.Clear())
+	}
+	if search.LegalName != "" {
+		query = query.Where(`LOWER(c.legal_name) LIKE LOWER(?) ESCAPE '\'`, "%"+escapeLike(search.LegalName)+"%")
+	}
+	if search.PositionNumber != "" {
+		query = query.Where("c.id = (SELECT x.contributor_id FROM positions x WHERE x.number = ?)", search.PositionNumber)
+	}
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	if after != nil {
+		query = query.Where("(c.legal_name, c.id) > (?, ?)", after.Text, after.ID)
+	}
+	var rows []Contributor
+	if err := query.Find(&rows).Error; err != nil {
+		return none, err
+	}
+	found := page.Cut(rows, request.Size(), func(c Contributor) page.Key { return page.Key{Text: c.LegalName, ID: c.ID} })
+	rights, err := r.rights(ctx, by, found.Items)
+	if err != nil {
+		return none, err
+	}
+	result := page.Page[Entitled]{Next: found.Next, Items: make([]Entitled, 0, len(found.Items))}
+	for _, c := range found.Items {
+		result.Items = append(result.Items, Entitled{Contributor: c, Rights: rights[c.ID]})
+	}
+	return result, nil
+}
+
+func escapeLike(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}
+
+// rights reads the actor's rights over all the contributors of a page at once.
+func (r *Repository) rights(ctx context.Context, by access.Actor, of []Contributor) (map[uuid.UUID][]access.Right, error) {
+	rights := make(map[uuid.UUID][]access.Right, len(of))
+	if len(of) == 0 {
+		return rights, nil
+	}
+	ids := make([]uuid.UUID, len(of))
+	for i, c := range of {
+		ids[i] = c.ID
+	}
+	var roles []Role
+	if err := r.db.From(ctx).Where("person_id = ? AND contributor_id IN ? AND withdrawn_at IS NULL", by.PersonID, ids).Order("granted_at, id").Find(&roles).Error; err != nil {
+		return nil, err
+	}
+	for _, role := range roles {
+		services, err := access.ParseServices(role.Services)
+		if err != nil {
+			return nil, err
+		}
+		rights[role.ContributorID] = append(rights[role.ContributorID], access.Right{ID: role.ID, ContributorID: role.ContributorID, ActingAs: role.Role, Services: services})
+	}
+	if by.UserClass != access.Operator {
+		return rights, nil
+	}
+	var inOffice []uuid.UUID
+	if err := r.db.From(ctx).Model(&Position{}).Distinct("contributor_id").Where("office_code = ? AND contributor_id IN ?", by.OfficeCode, ids).Scan(&inOffice).Error; err != nil {
+		return nil, err
+	}
+	for _, id := range inOffice {
+		rights[id] = append(rights[id], access.Right{ID: by.PersonID, ContributorID: id, ActingAs: access.OfficeOperator, Services: []access.Service{access.AllServices}})
+	}
+	return rights, nil
+}
+
+func (r *Repository) byID(ctx context.Context, id uuid.UUID) (Contributor, error) {
+	var c Contributor
+	err := r.db.From(ctx).Where("id = ?", id).Take(&c).Error
+	return c, notFound(err)
+}
+
+func (r *Repository) positions(ctx context.Context, contributorID uuid.UUID, office string, request page.Request) (page.Page[Position], error) {
+	var none page.Page[Position]
+	query := r.db.From(ctx).Where("contributor_id = ?", contributorID).Order("number").Limit(request.Size() + 1)
+	if office != "" {
+		query = query.Where("office_code = ?", office)
+	}
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	if after != nil {
+		query = query.Where("number > ?", after.Text)
+	}
+	var rows []Position
+	if err := query.Find(&rows).Error; err != nil {
+		return none, err
+	}
+	return page.Cut(rows, request.Size(), func(p Position) page.Key { return page.Key{Text: p.Number, ID: p.ID} }), nil
+}
+
+func (r *Repository) position(ctx context.Context, contributorID, positionID uuid.UUID) (Position, Contributor, error) {
+	var row struct {
+		Position
+		TaxCode   taxcode.Code
+		LegalName string
+		Kind      Kind
+	}
+	err := r.db.From(ctx).Raw(`SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id
+		WHERE p.id = ? AND p.contributor_id = ?`, positionID, contributorID).Take(&row).Error
+	return row.Position, Contributor{ID: row.ContributorID, TaxCode: row.TaxCode, LegalName: row.LegalName, Kind: row.Kind}, notFound(err)
+}
+
+// Add writes a contributor with its positions in the context's transaction.
+func (r *Repository) Add(ctx context.Context, c Contributor, positions []Position) error {
+	if err := r.db.From(ctx).Create(&c).Error; err != nil {
+		return err
+	}
+	if len(positions) == 0 {
+		return nil
+	}
+	return r.db.From(ctx).Create(&positions).Error
+}
+
+// AddRole writes a role in the context's transaction.
+func (r *Repository) AddRole(ctx context.Context, role Role) error {
+	return r.db.From(ctx).Create(&role).Error
+}
+
+// PutOffice adds an office, or gives it a new title, in the context's transaction.
+func (r *Repository) PutOffice(ctx context.Context, o Office) error {
+	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title).Error
+}
+
+func notFound(err error) error {
+	if db.IsNotFound(err) {
+		return fault.New(fault.NotFound)
+	}
+	return err
+}

@@ -1,0 +1,155 @@
+package declaration
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/contributor"
+	"diresco/internal/fault"
+	"diresco/internal/outbox"
+	"diresco/internal/protocol"
+
+	"github.com/google/uuid"
+)
+
+// submission is a declaration on its way into the register.
+type submission struct {
+	declaration Declaration
+	typ         *Type
+	contributor contributor.Contributor
+	by          access.Actor
+	digest      string
+	// draftVersion is that of the draft which was checked; zero for what was never a draft.
+	draftVersion int
+	filed        Filed
+}
+
+// Book checks and stores declarations in the protocol register.
+type Book struct {
+	Repository *Repository
+	Signer     Signer
+	Random     io.Reader
+	PublicURL  string
+}
+
+func submissionOf(e *protocol.Entry) *submission { return e.Content.(*submission) }
+
+// Check implements protocol.Book: the draft is still the one that was checked, what it supersedes can be superseded, and the type is open.
+func (b *Book) Check(ctx context.Context, entries []*protocol.Entry, now time.Time) error {
+	var ids []uuid.UUID
+	for _, e := range entries {
+		sub := submissionOf(e)
+		if sub.draftVersion > 0 {
+			ids = append(ids, sub.declaration.ID)
+		}
+		if old := sub.declaration.SupersedesID; old != nil {
+			ids = append(ids, *old)
+		}
+	}
+	locked, err := b.Repository.lockAll(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		sub := submissionOf(e)
+		if sub.draftVersion > 0 {
+			draft, found := locked[sub.declaration.ID]
+			switch {
+			case !found:
+				e.Refuse(fault.New(fault.NotFound))
+			case draft.State != Draft:
+				e.Refuse(draft.requireDraft())
+			case draft.Version != sub.draftVersion:
+				e.Refuse(fault.Because(fault.Conflict, "declaration-changed"))
+			}
+			// Of two submissions of one draft in a group, the second finds it submitted.
+			draft.State = Submitted
+			locked[sub.declaration.ID] = draft
+		}
+		if e.Err == nil && !sub.typ.openAt(now) {
+			e.Refuse(fault.Because(fault.Conflict, "type-not-open"))
+		}
+		if id := sub.declaration.SupersedesID; id != nil && e.Err == nil {
+			old := locked[*id]
+			if err := supersedes(sub.declaration, old); err != nil {
+				e.Refuse(err)
+				continue
+			}
+			old.State = Superseded
+			locked[*id] = old
+		}
+	}
+	return nil
+}
+
+// Store implements protocol.Book: declarations with number and receipt, and a message to who filed.
+func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
+	created := make([]Declaration, 0, len(entries))
+	receipts := make([]receipt, 0, len(entries))
+	for _, e := range entries {
+		sub := submissionOf(e)
+		d := sub.declaration
+		number := e.Number.String()
+		d.State = stateAtSubmission(sub.by.CredentialLevel)
+		at := e.At
+		d.SubmittedAt, d.ProtocolNumber, d.Digest = &at, &number, &sub.digest
+		d.UpdatedAt, d.ListedAt = e.At, e.At
+		jws, err := b.sign(d, sub)
+		if err != nil {
+			return err
+		}
+		receipts = append(receipts, receipt{DeclarationID: d.ID, JWS: jws})
+		if sub.draftVersion == 0 {
+			d.CreatedAt = e.At
+			created = append(created, d)
+		} else {
+			d.Version = sub.draftVersion + 1
+			if err := b.Repository.submitDraft(ctx, d); err != nil {
+				return err
+			}
+		}
+		if d.SupersedesID != nil {
+			if err := b.Repository.supersede(ctx, *d.SupersedesID, e.At); err != nil {
+				return err
+			}
+		}
+		sub.filed = named(d, sub.by)
+		sub.filed.JWS = jws
+		message, err := received(d, sub)
+		if err != nil {
+			return err
+		}
+		e.Messages = []outbox.Message{message}
+	}
+	if err := b.Repository.create(ctx, slices.Clip(created)...); err != nil {
+		return err
+	}
+	return b.Repository.addReceipts(ctx, receipts)
+}
+
+// received tells who filed that the declaration was received and, where credentials are missing, that it waits.
+func received(d Declaration, sub *submission) (outbox.Message, error) {
+	kind := "declaration.received"
+	if d.State == AwaitingCredentials {
+		kind = "declaration.awaiting_credentials"
+	}
+	return outbox.NewMessage(kind, sub.by.PersonID, map[string]string{
+		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": sub.typ.Title, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
+	}, *d.SubmittedAt)
+}
+
+func (b *Book) sign(d Declaration, sub *submission) (string, error) {
+	payload, err := newClaims(b.PublicURL, d, sub.by.TaxCode, sub.contributor.TaxCode, b.Random)
+	if err != nil {
+		return "", err
+	}
+	jws, err := b.Signer.SignReceipt(payload)
+	if err != nil {
+		return "", fmt.Errorf("receipt: %w", err)
+	}
+	return jws, nil
+}

@@ -1,0 +1,187 @@
+package declaration
+
+import (
+	"context"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/fault"
+	"diresco/internal/page"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+)
+
+// Repository reads and writes declarations, their receipts and types.
+type Repository struct{ db *db.DB }
+
+// NewRepository returns the repository of a database.
+func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
+
+// receipt is the signed receipt of a declaration.
+type receipt struct {
+	DeclarationID uuid.UUID
+	JWS           string `gorm:"column:jws"`
+}
+
+func (r *Repository) currentTypes(ctx context.Context) ([]typeRow, error) {
+	var rows []typeRow
+	err := r.db.From(ctx).Raw(`SELECT t.* FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`).Scan(&rows).Error
+	return rows, err
+}
+
+func (r *Repository) addType(ctx context.Context, t typeRow) error {
+	return r.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at, worker_field, content_schema, content_example, published_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
+		t.Code, t.Version, t.Title, t.LegalReference, t.Steps, t.OpensAt, t.ClosesAt, t.WorkerField, t.ContentSchema, t.ContentExample, t.PublishedAt).Error
+}
+
+func (r *Repository) create(ctx context.Context, declarations ...Declaration) error {
+	if len(declarations) == 0 {
+		return nil
+	}
+	return r.db.From(ctx).Create(&declarations).Error
+}
+
+func (r *Repository) addReceipts(ctx context.Context, receipts []receipt) error {
+	return r.db.From(ctx).Create(&receipts).Error
+}
+
+// filed reads one declaration with its maker's names and its receipt.
+func (r *Repository) filed(ctx context.Context, id uuid.UUID) (Filed, error) {
+	var f Filed
+	err := r.db.From(ctx).Raw(`SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
+		JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = ?`, id).Take(&f).Error
+	return f, notFound(err)
+}
+
+// lock reads one declaration and keeps everybody else from changing it until the context's transaction ends.
+func (r *Repository) lock(ctx context.Context, id uuid.UUID) (Declaration, error) {
+	var d Declaration
+	err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id = ?"+r.db.ForUpdate(), id).Take(&d).Error
+	return d, notFound(err)
+}
+
+// lockAll is lock for many, in the order of their ids; what does not exist is left out.
+func (r *Repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Declaration, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []Declaration
+	if err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]Declaration, len(rows))
+	for _, d := range rows {
+		found[d.ID] = d
+	}
+	return found, nil
+}
+
+// saveDraft writes what may change in a draft, over a row that the caller holds locked.
+func (r *Repository) saveDraft(ctx context.Context, d Declaration) error {
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("position_id", "office_code", "type_version", "content", "worker_tax_code",
+		"version", "updated_at").Updates(&d).Error
+}
+
+// submitDraft writes what submission makes of a draft, over a row that the caller holds locked.
+func (r *Repository) submitDraft(ctx context.Context, d Declaration) error {
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id",
+		"version", "updated_at", "listed_at", "submitted_at", "protocol_number", "digest").Updates(&d).Error
+}
+
+// supersede marks a declaration as replaced, over a row that the caller holds locked.
+func (r *Repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) error {
+	return r.db.From(ctx).Exec("UPDATE declarations SET state = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, at, id).Error
+}
+
+// saveState moves a submitted declaration, over a row that the caller holds locked.
+func (r *Repository) saveState(ctx context.Context, d Declaration) error {
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "version", "updated_at").Updates(&d).Error
+}
+
+func (r *Repository) remove(ctx context.Context, id uuid.UUID) error {
+	return r.db.From(ctx).Exec("DELETE FROM declarations WHERE id = ? AND state = 'draft'", id).Error
+}
+
+// scope says whose declarations a list shows.
+type scope func(query *gorm.DB) *gorm.DB
+
+// ofContributor shows what was submitted for the contributor, by whomever, and the drafts that are the actor's own or under one of the actor's rights.
+func ofContributor(by access.Actor) scope {
+	return func(query *gorm.DB) *gorm.DB {
+		query = query.Where("d.contributor_id = ?", by.ContributorID)
+		if by.Consults() {
+			return query.Where("d.office_code = ? AND d.state <> 'draft'", by.OfficeCode)
+		}
+		return query.Where("(d.state <> 'draft' OR d.person_id = ? OR d.right_id IN ?)", by.PersonID, by.RightIDs())
+	}
+}
+
+// ofOffice shows what was submitted to the office.
+func ofOffice(code string) scope {
+	return func(query *gorm.DB) *gorm.DB {
+		return query.Where("d.office_code = ? AND d.state <> 'draft'", code)
+	}
+}
+
+// ofRights shows what was submitted for every contributor over which the person has a right that covers declarations, and own drafts there.
+func ofRights(by access.Actor) scope {
+	return func(query *gorm.DB) *gorm.DB {
+		return query.Where(`d.contributor_id IN (SELECT r.contributor_id FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL
+			AND (r.services LIKE '%"*"%' OR r.services LIKE '%"declarations"%')) AND (d.state <> 'draft' OR d.person_id = ?)`, by.PersonID, by.PersonID)
+	}
+}
+
+// list returns a page, the latest first.
+func (r *Repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[Filed], error) {
+	var none page.Page[Filed]
+	query := in(r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id")).
+		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
+	if f.Type != "" {
+		query = query.Where("d.type = ?", f.Type)
+	}
+	if f.State != "" {
+		query = query.Where("d.state = ?", f.State)
+	}
+	if f.SubmittedFrom != nil || f.SubmittedTo != nil {
+		query = query.Where("d.state <> 'draft'")
+	}
+	if f.SubmittedFrom != nil {
+		query = query.Where("d.listed_at >= ?", f.SubmittedFrom.UTC())
+	}
+	if f.SubmittedTo != nil {
+		query = query.Where("d.listed_at < ?", f.SubmittedTo.UTC())
+	}
+	if f.WorkerTaxCode != "" {
+		query = query.Where("d.worker_tax_code = ?", f.WorkerTaxCode)
+	}
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	if after != nil {
+		query = query.Where("(d.listed_at, d.id) < (?, ?)", after.At.UTC(), after.ID)
+	}
+	var rows []Filed
+	if err := query.Find(&rows).Error; err != nil {
+		return none, err
+	}
+	return page.Cut(rows, request.Size(), func(d Filed) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }), nil
+}
+
+// facts reads what the printed receipt tells beside the declaration itself.
+func (r *Repository) facts(ctx context.Context, d Declaration) (printed, error) {
+	var p printed
+	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, t.title, t.content_schema FROM contributors c
+		JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.PositionID).Take(&p).Error
+	return p, notFound(err)
+}
+
+func notFound(err error) error {
+	if db.IsNotFound(err) {
+		return fault.New(fault.NotFound)
+	}
+	return err
+}

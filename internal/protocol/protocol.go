@@ -1,0 +1,123 @@
+// Package protocol is the register (registro di protocollo, DPR 445/2000): it gives numbers to what is submitted, in one
+// gapless, increasing sequence for each office and calendar year. Many waiting submissions are committed as one group in
+// the order of their arrival, since one transaction for each would make the office's counter the speed of the whole house.
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/audit"
+	"diresco/internal/calendar"
+	"diresco/internal/idempotency"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+
+	"github.com/google/uuid"
+)
+
+// Filing is something that waits for its number.
+type Filing struct {
+	// Kind chooses the Book that checks and stores it.
+	Kind string
+	// Office is the code of the competent office.
+	Office string
+	// SubjectID is the id of what is filed.
+	SubjectID uuid.UUID
+	// By is who files, by Right; both are read again under a lock before the number is given.
+	By    access.Actor
+	Right access.Right
+	// Claim is the idempotency claim of the request, or nil.
+	Claim *idempotency.Claim
+	// Trace is the trail's record of it.
+	Trace operation.Trace
+	// Origin is where the request came from.
+	Origin audit.Origin
+	// Digest is that of the canonical content, as the register keeps it.
+	Digest string
+	// Content is what the Book knows about it.
+	Content any
+}
+
+// Entry is a filing on its way through the group.
+type Entry struct {
+	Filing
+	// Number and At are set once the entry has its place in the register.
+	Number Number
+	At     time.Time
+	// Messages are sent to people once the group is committed. The Book's Store fills them in.
+	Messages []outbox.Message
+	// Err is why this entry is refused; the others of its group go on.
+	Err error
+}
+
+// Refuse takes the entry out of its group.
+func (e *Entry) Refuse(err error) {
+	if e.Err == nil {
+		e.Err = err
+	}
+}
+
+// Book knows one kind of filing. Both methods run in the group's transaction, for all entries of the kind at once.
+type Book interface {
+	// Check refuses the entries that may not be filed at the given time. An error fails the whole group.
+	Check(ctx context.Context, entries []*Entry, now time.Time) error
+	// Store writes what is filed, with its number and time. An error fails the whole group.
+	Store(ctx context.Context, entries []*Entry) error
+}
+
+// Number is a protocol number.
+type Number struct {
+	Office string
+	// Date is the calendar date in Europe/Rome.
+	Date   time.Time
+	Serial int
+}
+
+// String gives the number as it is written: INPS.<office>.<dd/mm/yyyy>.<7 digits>.
+func (n Number) String() string {
+	return fmt.Sprintf("INPS.%s.%s.%07d", n.Office, n.Date.Format("02/01/2006"), n.Serial)
+}
+
+// counter is the last number and instant given at an office.
+type counter struct {
+	OfficeCode string
+	Year       int
+	LastNumber int
+	LastAt     time.Time
+}
+
+// TableName tells GORM the table.
+func (counter) TableName() string { return "protocol_counters" }
+
+// next gives the following number. Its time is never earlier than a microsecond after the last one, so that time order and
+// number order agree even if a node's clock is behind; the year is that of the time, in Europe/Rome.
+func (c *counter) next(now time.Time) (Number, time.Time) {
+	at := now
+	if earliest := c.LastAt.Add(time.Microsecond); at.Before(earliest) {
+		at = earliest
+	}
+	date := at.In(calendar.Rome)
+	if date.Year() != c.Year {
+		c.Year, c.LastNumber = date.Year(), 0
+	}
+	c.LastNumber++
+	c.LastAt = at
+	return Number{Office: c.OfficeCode, Date: date, Serial: c.LastNumber}, at
+}
+
+// entryRow is one line of the register.
+type entryRow struct {
+	OfficeCode string
+	Year       int
+	Number     int
+	At         time.Time
+	Kind       string
+	SubjectID  uuid.UUID
+	Digest     string
+}
+
+// TableName tells GORM the table.
+func (entryRow) TableName() string { return "protocol_entries" }
