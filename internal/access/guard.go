@@ -48,9 +48,9 @@ const FreshFor = 5 * time.Minute
 // Sessions knows when a session is over and is told of activity.
 type Sessions interface {
 	// Alive returns fault.SessionEnded for a session that ended, idled or grew too old.
-	Alive(id uuid.UUID, lastSeen, expires time.Time, ended *time.Time) error
+	Alive(id uuid.UUID, lastSeen, expires time.Time, ended *time.Time, now time.Time) error
 	// Touch notes activity.
-	Touch(id uuid.UUID)
+	Touch(id uuid.UUID, now time.Time)
 }
 
 // Guard decides who may enter an operation.
@@ -77,11 +77,12 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 	if f == nil || f.suspendedAt != nil {
 		return Actor{}, fault.New(fault.SessionEnded)
 	}
-	if err := g.sessions.Alive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt); err != nil {
+	now := g.clock.Now()
+	if err := g.sessions.Alive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt, now); err != nil {
 		return Actor{}, err
 	}
-	g.sessions.Touch(sessionID)
-	return f.actor, f.decide(rule, g.clock.Now())
+	g.sessions.Touch(sessionID, now)
+	return f.actor, f.decide(rule, now)
 }
 
 // findings are what the one query says.

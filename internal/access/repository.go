@@ -119,15 +119,15 @@ type Held struct {
 	RightID   uuid.UUID
 }
 
-// Recheck reads sessions and rights again in the context's transaction, under a share lock, so that what ends either does
-// so before the transaction, and is seen here, or after it. It returns one outcome for each: nil, fault.SessionEnded or fault.NotFound.
+// Recheck reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends
+// (a session, a right, or all of a person's at a suspension) either does so before the transaction, and is seen here, or after it. It returns one outcome for each: nil, fault.SessionEnded or fault.NotFound.
 func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) {
 	sessions := make(map[uuid.UUID]bool, len(held))
 	rights := make(map[uuid.UUID]bool, len(held))
 	for _, h := range held {
 		sessions[h.SessionID], rights[h.RightID] = false, false
 	}
-	if err := r.confirm(ctx, `SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id`+r.db.ForShare("s"), sessions); err != nil {
+	if err := r.confirm(ctx, `SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id`+r.db.ForShare("p, s"), sessions); err != nil {
 		return nil, err
 	}
 	if err := r.confirm(ctx, `SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND r.withdrawn_at IS NULL ORDER BY r.id`+r.db.ForShare("r"), rights); err != nil {

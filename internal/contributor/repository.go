@@ -174,6 +174,14 @@ func (r *Repository) AddRole(ctx context.Context, role Role) error {
 	return r.db.From(ctx).Create(&role).Error
 }
 
+// AddOffice adds an office where there is none with its code yet, in the context's transaction.
+func (r *Repository) AddOffice(ctx context.Context, o Office) error {
+	if o.Title == "" {
+		o.Title = "Sede " + o.Code
+	}
+	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO NOTHING", o.Code, o.Title).Error
+}
+
 // PutOffice adds an office, or gives it a new title, in the context's transaction.
 func (r *Repository) PutOffice(ctx context.Context, o Office) error {
 	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title).Error

@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"time"
 
 	"diresco/internal/access"
 	"diresco/internal/fault"
+	"diresco/internal/keyring"
 	"diresco/internal/receiptpdf"
 	"diresco/internal/taxcode"
 
@@ -23,7 +25,7 @@ import (
 // Signer signs receipts and checks signed ones, also those whose key has been replaced since.
 type Signer interface {
 	SignReceipt(payload []byte) (jws string, err error)
-	// VerifyReceipt returns the payload of a receipt that one of our keys signed, and fault.Invalid for any other text.
+	// VerifyReceipt returns the payload of a receipt that one of our keys signed, and keyring.ErrNotAReceipt for any other text.
 	VerifyReceipt(ctx context.Context, jws string) (payload []byte, err error)
 }
 
@@ -85,7 +87,7 @@ type Verdict struct {
 // Verify tells whether we signed the receipt.
 func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
 	payload, err := s.Signer.VerifyReceipt(ctx, jws)
-	if err != nil && !fault.Is(err, fault.Invalid) {
+	if err != nil && !errors.Is(err, keyring.ErrNotAReceipt) {
 		return Verdict{}, err
 	}
 	var c claims

@@ -79,16 +79,17 @@ func (r *Repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 	return found, nil
 }
 
-// saveDraft writes what may change in a draft, over a row that the caller holds locked.
+// saveDraft writes what may change in a draft, over a row that the caller holds locked. (UpdateColumns, here and below: Updates
+// would write the machine's time into updated_at.)
 func (r *Repository) saveDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("position_id", "office_code", "type_version", "content", "worker_tax_code",
-		"version", "updated_at").Updates(&d).Error
+		"version", "updated_at").UpdateColumns(&d).Error
 }
 
 // submitDraft writes what submission makes of a draft, over a row that the caller holds locked.
 func (r *Repository) submitDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id",
-		"version", "updated_at", "listed_at", "submitted_at", "protocol_number", "digest").Updates(&d).Error
+		"version", "updated_at", "listed_at", "submitted_at", "protocol_number", "digest").UpdateColumns(&d).Error
 }
 
 // supersede marks a declaration as replaced, over a row that the caller holds locked.
@@ -98,7 +99,7 @@ func (r *Repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) 
 
 // saveState moves a submitted declaration, over a row that the caller holds locked.
 func (r *Repository) saveState(ctx context.Context, d Declaration) error {
-	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "version", "updated_at").Updates(&d).Error
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "version", "updated_at").UpdateColumns(&d).Error
 }
 
 func (r *Repository) remove(ctx context.Context, id uuid.UUID) error {

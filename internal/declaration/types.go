@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,15 +61,7 @@ func (t *Types) List(ctx context.Context, request page.Request) (page.Page[*Type
 	if err != nil {
 		return page.Page[*Type]{}, err
 	}
-	after, err := request.After()
-	if err != nil {
-		return page.Page[*Type]{}, err
-	}
-	if after != nil {
-		i, _ := slices.BinarySearchFunc(current, after.Text+"\x00", func(t *Type, code string) int { return compare(t.Code, code) })
-		current = current[i:]
-	}
-	return page.Cut(current[:min(len(current), request.Size()+1)], request.Size(), func(t *Type) page.Key { return page.Key{Text: t.Code, ID: uuid.NameSpaceOID} }), nil
+	return page.Slice(current, request, func(t *Type) page.Key { return page.Key{Text: t.Code, ID: uuid.NameSpaceOID} })
 }
 
 // Get returns the current version of a type, and fault.NotFound for an unknown code.
@@ -77,22 +70,11 @@ func (t *Types) Get(ctx context.Context, code string) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, found := slices.BinarySearchFunc(current, code, func(t *Type, code string) int { return compare(t.Code, code) })
+	i, found := slices.BinarySearchFunc(current, code, func(t *Type, code string) int { return strings.Compare(t.Code, code) })
 	if !found {
 		return nil, fault.New(fault.NotFound)
 	}
 	return current[i], nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
 }
 
 // load returns the types sorted by code.
@@ -119,7 +101,7 @@ func (t *Types) load(ctx context.Context) ([]*Type, error) {
 		}
 		current = append(current, compiled)
 	}
-	slices.SortFunc(current, func(a, b *Type) int { return compare(a.Code, b.Code) })
+	slices.SortFunc(current, func(a, b *Type) int { return strings.Compare(a.Code, b.Code) })
 	t.current, t.loadedAt = current, now
 	return current, nil
 }

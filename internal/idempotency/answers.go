@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"diresco/db"
@@ -22,6 +23,8 @@ const (
 type Answers struct {
 	db     *db.DB
 	writer *grouped.Writer[remembered]
+	// queued holds what is not written yet, by scope and key.
+	queued sync.Map
 }
 
 type remembered struct {
@@ -36,14 +39,38 @@ func NewAnswers(d *db.DB, log *slog.Logger) *Answers {
 		Every: answersEvery, Group: answersGroup, Queue: answersQueue, Write: a.update,
 		Failed: func(rows []remembered, err error) []remembered {
 			log.Warn("answers for replays not stored", "answers", len(rows), "error", err)
+			a.forget(rows)
 			return nil
 		},
 	})
 	return a
 }
 
+func place(c *Claim) [2]string { return [2]string{c.Scope, c.Key} }
+
+// waiting returns the answer to an earlier request with the claim's key that is still in the queue, or nil.
+func (a *Answers) waiting(c *Claim) *Answer {
+	found, ok := a.queued.Load(place(c))
+	if !ok {
+		return nil
+	}
+	answer := found.(Answer)
+	return &answer
+}
+
+func (a *Answers) forget(rows []remembered) {
+	for _, r := range rows {
+		a.queued.Delete(place(r.claim))
+	}
+}
+
 // Remember queues the answer of a request that took its key. It never waits.
-func (a *Answers) Remember(c *Claim, answer Answer) { a.writer.TryAdd(remembered{c, answer}) }
+func (a *Answers) Remember(c *Claim, answer Answer) {
+	a.queued.Store(place(c), answer)
+	if !a.writer.TryAdd(remembered{c, answer}) {
+		a.queued.Delete(place(c))
+	}
+}
 
 // Flush returns once every answer queued before the call is written.
 func (a *Answers) Flush(ctx context.Context) { a.writer.Flush(ctx) }
@@ -72,7 +99,11 @@ func (a *Answers) update(ctx context.Context, part []remembered) error {
 	}
 	statement.WriteString(`) UPDATE idempotency_keys SET status = v.status, headers = v.headers, body = v.body FROM v
 		WHERE idempotency_keys.scope = v.scope AND idempotency_keys.key = v.key`)
-	return a.db.InTx(ctx, func(ctx context.Context) error {
+	err := a.db.InTx(ctx, func(ctx context.Context) error {
 		return a.db.From(ctx).Exec(statement.String(), args...).Error
 	})
+	if err == nil {
+		a.forget(part)
+	}
+	return err
 }

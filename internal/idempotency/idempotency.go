@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"diresco/db"
@@ -27,11 +28,13 @@ type Claim struct {
 	Operation string
 	// RequestMAC is a keyed digest of method, path, query and body.
 	RequestMAC string
-	taken      bool
+	// A request that stopped waiting for its filing may ask while the register still takes the key.
+	taken atomic.Bool
 }
 
-// Taken reports whether this request holds the key, so that its answer is the one to remember.
-func (c *Claim) Taken() bool { return c != nil && c.taken }
+// Taken reports whether this request holds the key, so that its answer is the one to remember. It means nothing once the
+// operation failed.
+func (c *Claim) Taken() bool { return c != nil && c.taken.Load() }
 
 type claimKey struct{}
 
@@ -68,6 +71,8 @@ func (*Replay) Error() string { return "request was done before" }
 type Store struct {
 	db    *db.DB
 	clock clock.Clock
+	// Pending has the answers of this process that are not written yet; nil where nobody remembers answers.
+	Pending *Answers
 }
 
 // NewStore returns the store of a database.
@@ -139,7 +144,8 @@ func (s *Store) TakeAll(ctx context.Context, wants []Want) []error {
 	}
 	for _, i := range order {
 		c := wants[i].Claim
-		if c.taken = got[[2]string{c.Scope, c.Key}]; !c.taken {
+		c.taken.Store(got[[2]string{c.Scope, c.Key}])
+		if !c.Taken() {
 			outcomes[i] = s.before(ctx, c)
 		}
 	}
@@ -166,6 +172,9 @@ func (s *Store) before(ctx context.Context, c *Claim) error {
 		return fault.New(fault.IdempotencyKeyReused)
 	}
 	replay := &Replay{ResourceID: row.ResourceID}
+	if row.Status == nil && s.Pending != nil {
+		replay.Answer = s.Pending.waiting(c)
+	}
 	if row.Status != nil && row.Headers != nil {
 		answer := Answer{Status: *row.Status, Body: row.Body}
 		if err := json.Unmarshal([]byte(*row.Headers), &answer.Headers); err != nil {
@@ -185,7 +194,7 @@ func (s *Store) Release(ctx context.Context, claims ...*Claim) error {
 		if err := s.db.From(ctx).Exec("DELETE FROM idempotency_keys WHERE scope = ? AND key = ?", c.Scope, c.Key).Error; err != nil {
 			return err
 		}
-		c.taken = false
+		c.taken.Store(false)
 	}
 	return nil
 }

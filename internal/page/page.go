@@ -4,6 +4,7 @@ package page
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"diresco/internal/fault"
@@ -80,4 +81,17 @@ func (r Request) After() (*Key, error) {
 		return nil, bad
 	}
 	return &k, nil
+}
+
+// Slice cuts a page out of a list that is short enough to be whole in memory, in its own order.
+func Slice[T any](all []T, request Request, key func(T) Key) (Page[T], error) {
+	after, err := request.After()
+	if err != nil {
+		return Page[T]{}, err
+	}
+	if after != nil {
+		i := slices.IndexFunc(all, func(item T) bool { return key(item).ID == after.ID && key(item).Text == after.Text })
+		all = all[i+1:]
+	}
+	return Cut(all[:min(len(all), request.Size()+1)], request.Size(), key), nil
 }

@@ -1,0 +1,58 @@
+# `make` lists the targets. `make test` is the one command that runs every test.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BINARY ?= bin/diresco
+# Further arguments of go test, such as TESTFLAGS='-run TestLogin -v'.
+TESTFLAGS ?=
+PACKAGES ?= ./...
+# How long each fuzz target runs.
+FUZZTIME ?= 10s
+
+.PHONY: help run build test race lint generate generate-check bench fuzz spec-lint smoke clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run the sandbox: test data, no configuration
+	go run ./cmd/diresco sandbox
+
+build: ## build bin/diresco: static, stripped
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/diresco
+
+test: ## run every test, on SQLite and on PostgreSQL
+	tools/ensure-postgres.sh
+	go test $(TESTFLAGS) $(PACKAGES)
+
+race: ## the same under the race detector (needs a C compiler)
+	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler (Debian: apt-get install gcc libc6-dev)' >&2; exit 1; }
+	tools/ensure-postgres.sh
+	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(PACKAGES)
+
+lint: ## go vet and golangci-lint
+	go vet ./...
+	go tool -modfile=tools/go.mod golangci-lint run
+
+generate: ## make the generated code again, from openapi.yaml
+	go generate ./...
+
+generate-check: ## fail if generated code is stale; changes nothing
+	tools/generate-check.sh
+
+bench: ## measure speed and print it as a table
+	tools/ensure-postgres.sh
+	go run ./internal/bench
+
+fuzz: ## run every fuzz target for FUZZTIME
+	tools/fuzz.sh $(FUZZTIME)
+
+spec-lint: ## check openapi.yaml (needs node; ITALIAN_RULESET adds the national guidelines)
+	tools/spec-lint/run.sh
+
+smoke: ## run the binary in an empty chroot as a plain user (needs root)
+	tools/chroot-smoke.sh
+
+clean: ## remove what was built
+	rm -rf bin

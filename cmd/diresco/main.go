@@ -1,0 +1,61 @@
+// Command diresco is the API of the declarations of responsibility: the service itself, its sandbox and its tools.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"diresco/internal/config"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "development"
+
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the service. Needs a database; see the variables below."`
+	Sandbox sandboxCommand `cmd:"" help:"Run a sandbox with test data. Needs no configuration."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to this version."`
+	Admin   adminCommands  `cmd:"" help:"Manage administrators."`
+	Keys    keysCommands   `cmd:"" help:"Make keys."`
+	Health  healthCommand  `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	parser := kong.Must(&commands{},
+		kong.Name("diresco"),
+		kong.Description("The API of the declarations of responsibility (DiResCo)."),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Help(func(options kong.HelpOptions, k *kong.Context) error {
+			if err := kong.DefaultHelpPrinter(options, k); err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintln(k.Stdout, "\nEnvironment variables:"); err != nil {
+				return err
+			}
+			return config.Describe(k.Stdout)
+		}),
+	)
+	chosen, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	if err := chosen.Run(); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "diresco:", err)
+		os.Exit(1)
+	}
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run() error {
+	fmt.Println(version)
+	return nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"diresco/internal/app"
+	"diresco/internal/clock"
+	"diresco/internal/config"
+	"diresco/internal/telemetry"
+)
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+	// shutdownTimeout is how long requests that run may go on after the process was told to end.
+	shutdownTimeout = 20 * time.Second
+)
+
+type serveCommand struct{}
+
+// Run serves until the process is told to end.
+func (serveCommand) Run(ctx context.Context) error {
+	c, err := config.Read(os.Environ())
+	if err != nil {
+		return err
+	}
+	if err := c.Serve(); err != nil {
+		return err
+	}
+	log := newLogger(c)
+	a, err := app.Open(ctx, c, app.Options{Version: version, Log: log})
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	log.Info("listening", "address", listener.Addr().String(), "version", version)
+	return serve(ctx, c, log, a, listener)
+}
+
+func newLogger(c config.Config) *slog.Logger {
+	log := telemetry.NewLogger(os.Stderr, c.LogFormat, c.LogLevel)
+	slog.SetDefault(log)
+	return log
+}
+
+// serve answers on the listener, and metrics on the admin address, until the context ends; then it lets what runs finish.
+func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener) error {
+	servers := []*http.Server{newServer(a.Handler(), log)}
+	failed := make(chan error, 2)
+	go func() {
+		if c.TLSCert != "" {
+			failed <- servers[0].ServeTLS(listener, c.TLSCert, c.TLSKey)
+		} else {
+			failed <- servers[0].Serve(listener)
+		}
+	}()
+	if c.AdminAddr != "" {
+		admin, err := new(net.ListenConfig).Listen(ctx, "tcp", c.AdminAddr)
+		if err != nil {
+			return errors.Join(err, servers[0].Close(), a.Close())
+		}
+		servers = append(servers, newServer(a.AdminHandler(), log))
+		go func() { failed <- servers[1].Serve(admin) }()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+		log.Info("ending")
+	case err = <-failed:
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	for _, server := range servers {
+		err = errors.Join(err, server.Shutdown(ending))
+	}
+	return errors.Join(err, a.Close())
+}
+
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+type sandboxCommand struct{}
+
+// Run serves a sandbox: test data in a directory that is removed at the end, unless DIRESCO_DATA_DIR names one.
+func (sandboxCommand) Run(ctx context.Context) (err error) {
+	began := clock.System{}.Now()
+	c, err := config.Read(os.Environ())
+	if err != nil {
+		return err
+	}
+	if err := c.Sandbox(); err != nil {
+		return err
+	}
+	if c.DataDir == "" {
+		dir, err := os.MkdirTemp("", "diresco-sandbox-")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		c.Place(dir)
+	}
+	log := newLogger(c)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return err
+	}
+	c.Listening(listener.Addr().String())
+	a, err := app.Open(ctx, c, app.Options{Sandbox: true, Version: version, Log: log})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
+		return errors.Join(err, listener.Close(), a.Close())
+	}
+	return serve(ctx, c, log, a, listener)
+}
+
+// greet prints where the sandbox is and one command that works as it stands.
+func greet(ctx context.Context, c config.Config, a *app.App, took time.Duration) error {
+	people, err := a.TestPeople(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nThe sandbox is ready after %d ms.\n\n  API    %s/v1\n  docs   %s/docs\n\nTest people:\n", took.Milliseconds(), c.PublicURL, c.PublicURL)
+	for _, p := range people {
+		fmt.Printf("  %-16s  PIN %-16s  %s\n", p.TaxCode, p.PIN, p.Description)
+	}
+	fmt.Printf("\nLog in:\n\n  curl -s %s/v1/sessions -H 'Content-Type: application/json' -d '{\"tax_code\":%q,\"pin\":%q}'\n\n", c.PublicURL, people[0].TaxCode, people[0].PIN)
+	return nil
+}

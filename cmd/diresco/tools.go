@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/app"
+	"diresco/internal/config"
+	"diresco/internal/keyring"
+)
+
+func storeConfig() (config.Config, error) {
+	c, err := config.Read(os.Environ())
+	if err != nil {
+		return c, err
+	}
+	return c, c.Store()
+}
+
+type migrateCommand struct{}
+
+// Run brings the schema up to date, as the database's owner.
+func (migrateCommand) Run(ctx context.Context) error {
+	c, err := storeConfig()
+	if err != nil {
+		return err
+	}
+	d, err := db.Open(ctx, c.MigrationURL())
+	if err != nil {
+		return err
+	}
+	if err := d.Migrate(ctx); err != nil {
+		return errors.Join(err, d.Close())
+	}
+	fmt.Println("the database schema is up to date")
+	return d.Close()
+}
+
+type adminCommands struct {
+	Create adminCreateCommand `cmd:"" help:"Create an administrator and print the initial PIN, once."`
+}
+
+type adminCreateCommand struct {
+	TaxCode     string `required:"" help:"Tax code (codice fiscale) of the person."`
+	Office      string `required:"" help:"Code of the office, four characters; it is added when it does not exist."`
+	OfficeTitle string `help:"Name of an office that is added."`
+	GivenName   string `default:"-" help:"Given name."`
+	FamilyName  string `default:"-" help:"Family name."`
+}
+
+// Run creates the administrator.
+func (a adminCreateCommand) Run(ctx context.Context) error {
+	c, err := storeConfig()
+	if err != nil {
+		return err
+	}
+	pin, err := app.CreateAdministrator(ctx, c, app.NewAdministrator(a))
+	if err != nil {
+		return err
+	}
+	fmt.Println("Initial PIN, shown this once; it must be changed at the first login:", pin.Reveal())
+	return nil
+}
+
+type keysCommands struct {
+	Signing signingKeysCommand `cmd:"" help:"Write a new private JWK set for sessions and receipts to a file that does not exist yet."`
+	Data    dataKeysCommand    `cmd:"" help:"Print a new key for DIRESCO_DATA_KEYS."`
+}
+
+type signingKeysCommand struct {
+	Path string `arg:"" help:"Where to write the set."`
+}
+
+// Run writes the set.
+func (k signingKeysCommand) Run() error {
+	if _, err := os.Stat(k.Path); err == nil {
+		return fmt.Errorf("%s exists already", k.Path)
+	}
+	_, err := keyring.LoadOrCreate(k.Path)
+	return err
+}
+
+type dataKeysCommand struct{}
+
+// Run prints a key with a fresh id.
+func (dataKeysCommand) Run() error {
+	key := make([]byte, 36)
+	if _, err := rand.Read(key); err != nil {
+		return err
+	}
+	fmt.Printf("%s:%s\n", hex.EncodeToString(key[32:]), base64.StdEncoding.EncodeToString(key[:32]))
+	return nil
+}
+
+type healthCommand struct{}
+
+// Run asks the service that this machine's configuration describes.
+func (healthCommand) Run(ctx context.Context) error {
+	c, err := config.Read(os.Environ())
+	if err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+net.JoinHostPort(host, port)+"/v1/status", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the service answered %s", response.Status)
+	}
+	return nil
+}

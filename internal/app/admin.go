@@ -1,0 +1,72 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/audit"
+	"diresco/internal/clock"
+	"diresco/internal/config"
+	"diresco/internal/contributor"
+	"diresco/internal/idempotency"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/person"
+	"diresco/internal/pin"
+	"diresco/internal/secret"
+	"diresco/internal/taxcode"
+)
+
+// NewAdministrator is who CreateAdministrator creates.
+type NewAdministrator struct {
+	TaxCode     string
+	Office      string
+	OfficeTitle string
+	GivenName   string
+	FamilyName  string
+}
+
+// CreateAdministrator makes a person an administrator, with dispositive credentials, and returns the initial PIN of 16
+// characters, which is kept nowhere in clear. The database must be migrated.
+func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrator) (initial secret.Text, err error) {
+	code, err := taxcode.Parse(in.TaxCode)
+	if err != nil {
+		return "", err
+	}
+	d, err := db.Open(ctx, c.DatabaseURL.Reveal())
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.CheckSchema(ctx); err != nil {
+		return "", err
+	}
+	now := clock.System{}
+	runner := &operation.Runner{DB: d, Clock: now, Keys: idempotency.NewStore(d, now), Trail: audit.NewTrail(d)}
+	hasher, err := pin.NewHasher(pin.HasherOptions{})
+	if err != nil {
+		return "", err
+	}
+	pins := pin.NewService(runner, pin.NewVerifier(d, now, hasher, nil, nil), nil, outbox.New(d), rand.Reader)
+	if initial, err = pins.Generate(true); err != nil {
+		return "", err
+	}
+	hash, err := pins.Hash(ctx, initial)
+	if err != nil {
+		return "", err
+	}
+	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "createAdministrator", RequestID: "command-line", Address: "local"})
+	err = d.InTx(ctx, func(ctx context.Context) error {
+		if err := contributor.NewRepository(d).AddOffice(ctx, contributor.Office{Code: in.Office, Title: in.OfficeTitle}); err != nil {
+			return err
+		}
+		_, err := person.NewService(runner).Create(ctx, person.New{
+			TaxCode: code, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Administrator, CredentialLevel: person.Dispositive, OfficeCode: in.Office,
+		}, func(ctx context.Context, p person.Person) error { return pins.Set(ctx, p.ID, hash, true) })
+		return err
+	})
+	return initial, err
+}

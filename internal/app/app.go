@@ -1,0 +1,318 @@
+// Package app puts the house together: every part is made once, here, and given what it needs. cmd runs it, and so do the
+// end-to-end tests.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"diresco"
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/audit"
+	"diresco/internal/clock"
+	"diresco/internal/config"
+	"diresco/internal/contributor"
+	"diresco/internal/declaration"
+	"diresco/internal/httpapi"
+	"diresco/internal/idempotency"
+	"diresco/internal/installation"
+	"diresco/internal/keyring"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/page"
+	"diresco/internal/person"
+	"diresco/internal/pin"
+	"diresco/internal/protocol"
+	"diresco/internal/sandbox"
+	"diresco/internal/secret"
+	"diresco/internal/session"
+	"diresco/internal/telemetry"
+	"diresco/internal/throttle"
+
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+)
+
+// Options are what a test may replace; the zero value is the real thing.
+type Options struct {
+	// Sandbox makes this a sandbox with test data.
+	Sandbox bool
+	// Version is the version of the program.
+	Version string
+	Log     *slog.Logger
+	// Clock is the machine's clock unless a test brings its own.
+	Clock clock.Clock
+	// Random is the system's source of randomness unless a test brings its own.
+	Random io.Reader
+	// PIN are the cost of a PIN hash and the bounds of hashing; see pin.Options.
+	PIN pin.HasherOptions
+}
+
+// App is the running house.
+type App struct {
+	DB        *db.DB
+	Sandbox   *sandbox.Service
+	AccessLog *audit.AccessLog
+	Answers   *idempotency.Answers
+
+	handler   http.Handler
+	telemetry *telemetry.Telemetry
+	watch     *clockWatch
+	closers   []func()
+}
+
+const (
+	// readyTimeout bounds how long /v1/status waits for the database.
+	readyTimeout = 2 * time.Second
+	// purgeEvery is how often rows that have had their time are dropped; until then every query leaves them out.
+	purgeEvery = 10 * time.Minute
+)
+
+// Open makes the house on the database that the configuration names, migrated where this process may migrate (the
+// sandbox and SQLite) and checked where it may not. Close it.
+func Open(ctx context.Context, c config.Config, o Options) (*App, error) {
+	a := &App{}
+	if err := a.open(ctx, c, o); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context, c config.Config, o Options) error {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	databaseURL := c.DatabaseURL.Reveal()
+	if databaseURL == "" {
+		databaseURL = "sqlite:" + filepath.Join(c.DataDir, "diresco.db")
+	}
+	var err error
+	if a.DB, err = db.Open(ctx, databaseURL); err != nil {
+		return err
+	}
+	if o.Sandbox || a.DB.Dialect() == db.SQLite {
+		err = a.DB.Migrate(ctx)
+	} else {
+		err = a.DB.CheckSchema(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	kind := installation.Production
+	if o.Sandbox {
+		kind = installation.Sandbox
+	}
+	offset, err := installation.Claim(ctx, a.DB, kind, o.Clock.Now())
+	if err != nil {
+		return err
+	}
+	moved := clock.NewOffset(o.Clock)
+	moved.Set(offset)
+
+	keys, dataKeys, err := openKeys(ctx, c, a.DB, moved)
+	if err != nil {
+		return err
+	}
+	bucket, err := openBucket(ctx, c)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() { _ = bucket.Close() })
+	handlers, edge, err := a.assemble(ctx, parts{config: c, options: o, clock: moved, keys: keys, dataKeys: dataKeys, bucket: bucket})
+	if err != nil {
+		return err
+	}
+	if err := a.observe(ctx, c, o); err != nil {
+		return err
+	}
+	a.handler, err = httpapi.New(httpapi.Config{
+		PublicURL: c.PublicURL, Contract: diresco.Contract, Sandbox: o.Sandbox, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
+		SessionRate: c.RateSession, AddressRate: c.RateAddress,
+	}, edge, handlers)
+	return err
+}
+
+// parts are what the services are made of.
+type parts struct {
+	config   config.Config
+	options  Options
+	clock    *clock.Offset
+	keys     *keyring.Keyring
+	dataKeys *keyring.DataKeys
+	bucket   *blob.Bucket
+}
+
+// assemble makes the services and hands them to the edge.
+func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.Deps, error) {
+	log := p.options.Log
+	a.AccessLog = audit.NewAccessLog(a.DB, p.clock, log)
+	a.Answers = idempotency.NewAnswers(a.DB, log)
+	claims := idempotency.NewStore(a.DB, p.clock)
+	claims.Pending = a.Answers
+	runner := &operation.Runner{DB: a.DB, Clock: p.clock, Keys: claims, Trail: audit.NewTrail(a.DB)}
+	messages := outbox.New(a.DB)
+
+	addresses := throttle.NewAddressLimit(a.DB, p.clock, !p.options.Sandbox)
+	limiter := throttle.NewLimiter(a.DB, p.clock, p.dataKeys, messages)
+	hasher, err := pin.NewHasher(p.options.PIN)
+	if err != nil {
+		return httpapi.Handlers{}, httpapi.Deps{}, err
+	}
+	verifier := pin.NewVerifier(a.DB, p.clock, hasher, limiter, addresses)
+	sessions := session.NewService(runner, p.keys, p.dataKeys, verifier, p.config.PublicURL, log)
+	pins := pin.NewService(runner, verifier, sessions, messages, p.options.Random)
+	people := person.NewService(runner)
+
+	contributors := contributor.NewRepository(a.DB)
+	positions := contributor.NewService(contributors)
+	rights := access.NewRepository(a.DB)
+	declared := declaration.NewRepository(a.DB)
+	types := declaration.NewTypes(declared, p.clock)
+	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log, map[string]protocol.Book{
+		declaration.Kind: &declaration.Book{Repository: declared, Signer: p.keys, Random: p.options.Random, PublicURL: p.config.PublicURL},
+	})
+	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
+	a.closers = append([]func(){register.Close, a.Answers.Close, a.AccessLog.Close, sessions.Close}, a.closers...)
+	declarations := declaration.NewService(declaration.Deps{
+		Runner: runner, Repository: declared, Types: types, Contributors: positions, Register: register, Outbox: messages,
+		Signer: p.keys, Blobs: p.bucket, PublicURL: p.config.PublicURL,
+	})
+	if err := a.fill(ctx, p, types, sandbox.Deps{
+		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Outbox: messages, PINs: pins,
+		Blobs: p.bucket, Random: p.options.Random, Public: p.config.SandboxPublic,
+	}); err != nil {
+		return httpapi.Handlers{}, httpapi.Deps{}, err
+	}
+	if p.options.Sandbox {
+		pins.OnChange = sandbox.PINChanged(a.DB, p.clock)
+	}
+	a.watch = &clockWatch{db: a.DB, clock: p.options.Clock, log: log}
+	a.repeat(watchEvery, a.watch.look)
+	a.repeat(purgeEvery, purge(log, claims.Purge, limiter.Purge, addresses.Purge))
+
+	return httpapi.Handlers{
+			StatusHandlers: httpapi.StatusHandlers{Ready: a.Ready}, SessionHandlers: httpapi.SessionHandlers{Sessions: sessions}, PINHandlers: httpapi.PINHandlers{PINs: pins},
+			MeHandlers: httpapi.MeHandlers{People: people, PINs: pins}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
+			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
+			DeclarationHandlers: httpapi.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: httpapi.ReceiptHandlers{Declarations: declarations},
+			BackOfficeHandlers: httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
+		}, httpapi.Deps{
+			Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {
+				c, err := sessions.Parse(ctx, secret.Text(token))
+				return c.SessionID, c.PersonID, err
+			},
+			Guard: access.NewGuard(rights, sessions, p.clock), AccessLog: a.AccessLog, Answers: a.Answers, Log: log,
+			MAC: func(parts ...[]byte) string {
+				id, mac := p.dataKeys.MAC("request", parts...)
+				return id + ":" + mac
+			},
+			PublicKeys: func(ctx context.Context) (any, error) { return p.keys.PublicSet(ctx) },
+		}, nil
+}
+
+// fill brings in the data that the house needs from the start: the declaration types and, in a sandbox, test data.
+func (a *App) fill(ctx context.Context, p parts, types *declaration.Types, deps sandbox.Deps) error {
+	if p.options.Sandbox {
+		a.Sandbox = sandbox.NewService(deps)
+		return a.Sandbox.Seed(ctx)
+	}
+	return a.DB.InTx(ctx, types.Install)
+}
+
+// observe sets metrics and traces up.
+func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
+	var err error
+	a.telemetry, err = telemetry.New(ctx, telemetry.Options{Version: o.Version, Traces: c.Traces, Ready: a.Ready, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	pool, err := a.DB.Writer()
+	if err != nil {
+		return err
+	}
+	return a.telemetry.Database("main", pool)
+}
+
+// Ready reports whether the service can do its work: the database answers and this machine's clock agrees with it.
+func (a *App) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := a.DB.Ping(ctx); err != nil {
+		return err
+	}
+	if !a.watch.inTime() {
+		return errors.New("this machine's clock differs too much from the database's")
+	}
+	return nil
+}
+
+// Handler answers the API and its pages.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// AdminHandler answers metrics and the liveness check; it is for an address that only operators reach.
+func (a *App) AdminHandler() http.Handler { return a.telemetry.Handler() }
+
+// TestPerson is what the sandbox shows of a person at its start.
+type TestPerson struct{ TaxCode, PIN, Description string }
+
+// TestPeople lists the first of the sandbox's people.
+func (a *App) TestPeople(ctx context.Context) ([]TestPerson, error) {
+	found, err := a.Sandbox.People(ctx, page.Request{})
+	if err != nil {
+		return nil, err
+	}
+	people := make([]TestPerson, len(found.Items))
+	for i, p := range found.Items {
+		people[i] = TestPerson{p.TaxCode.Clear(), p.PIN.Reveal(), p.Description}
+	}
+	return people, nil
+}
+
+// repeat does work in the background until the house is closed.
+func (a *App) repeat(interval time.Duration, work func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		every(ctx, interval, work)
+	}()
+	a.closers = append([]func(){func() { cancel(); <-done }}, a.closers...)
+}
+
+// purge drops what nobody needs any more.
+func purge(log *slog.Logger, works ...func(ctx context.Context) error) func(ctx context.Context) {
+	return func(ctx context.Context) {
+		for _, work := range works {
+			if err := work(ctx); err != nil && ctx.Err() == nil {
+				log.Warn("old rows not dropped", "error", err)
+			}
+		}
+	}
+}
+
+// Close finishes what is under way and closes everything. Requests must have ended before.
+func (a *App) Close() error {
+	for _, end := range a.closers {
+		end()
+	}
+	var err error
+	if a.telemetry != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+		defer cancel()
+		err = a.telemetry.Shutdown(ctx)
+	}
+	if a.DB != nil {
+		err = errors.Join(err, a.DB.Close())
+	}
+	return err
+}

@@ -1,0 +1,202 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"diresco/api"
+	"diresco/api/client"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// operation is one operation of the contract with its access rule.
+type operation struct {
+	id, method, path, to string
+	forced               bool
+	classes              []any
+}
+
+func operations(t *testing.T) map[string]operation {
+	t.Helper()
+	contract, err := api.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]operation{}
+	for path, item := range contract.Paths.Map() {
+		for method, o := range item.Operations() {
+			rule := accessRule(t, o)
+			to, _ := rule["to"].(string)
+			forced, _ := rule["forced"].(bool)
+			classes, _ := rule["classes"].([]any)
+			found[o.OperationID] = operation{o.OperationID, method, path, to, forced, classes}
+		}
+	}
+	return found
+}
+
+func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
+	t.Helper()
+	rule, ok := o.Extensions["x-access"].(map[string]any)
+	if !ok {
+		t.Fatalf("%s has no access rule", o.OperationID)
+	}
+	return rule
+}
+
+// row says how to call an operation in the access table: on what it stands open, with a body that would be right.
+type row struct {
+	body    func(f filer) any
+	headers []header
+}
+
+// accessTable has a row for every operation that needs a login. An operation without one fails the test.
+var accessTable = map[string]row{
+	"listSessions": {}, "showSession": {}, "endSession": {}, "showMe": {},
+	"reauthenticate":     {body: func(f filer) any { return map[string]any{"pin": f.person.Pin} }},
+	"rotatePin":          {},
+	"confirmPinRotation": {body: func(filer) any { return map[string]any{"pin": "ABCD2345"} }},
+	"listContributors":   {}, "showContributor": {}, "listPositions": {},
+	"searchContributors":     {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
+	"draftDeclaration":       {body: func(f filer) any { return f.draft(map[string]any{"submit": true}) }},
+	"listDeclarations":       {},
+	"searchDeclarations":     {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
+	"listMyDeclarations":     {},
+	"searchMyDeclarations":   {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
+	"showDeclaration":        {},
+	"changeDeclaration":      {body: func(filer) any { return map[string]any{"content": map[string]any{"notes": "x"}} }, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
+	"discardDeclaration":     {},
+	"submitDeclaration":      {},
+	"withdrawDeclaration":    {},
+	"showReceipt":            {},
+	"listOfficeDeclarations": {},
+}
+
+// call sends the operation at the filer's things as somebody else.
+func (w *world) call(o operation, r row, f filer, declaration, token string) answer {
+	path := strings.NewReplacer("{contributor_id}", f.contributor.String(), "{declaration_id}", declaration, "{session_id}", "current",
+		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{code}", "RIOC").Replace(o.path)
+	var body any
+	if r.body != nil {
+		body = r.body(f)
+	}
+	headers := append([]header{key()}, r.headers...)
+	if o.method == http.MethodGet || o.method == http.MethodDelete || o.method == http.MethodPatch {
+		headers = headers[1:]
+	}
+	return w.do(o.method, "/v1"+path, token, body, headers...)
+}
+
+// TestNobodyElsesData: every operation that needs a login × everybody who has nothing to do with the thing.
+func TestNobodyElsesData(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		f := w.filer()
+		marker := "marker-7f3a9c"
+		content := f.draft(map[string]any{"submit": true})
+		content["content"] = withNotes(t, f.example, marker)
+		submitted := w.do(http.MethodPost, f.path, f.token, content, key()).want(t, http.StatusCreated, "")
+		delete(content, "submit")
+		draft := w.do(http.MethodPost, f.path, f.token, content, key()).want(t, http.StatusCreated, "")
+		number, _ := submitted.field("protocol_number").(string)
+		mine := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String(), f.token, nil)
+		legalName, _ := mine.field("legal_name").(string)
+		before := w.snapshot(f, submitted, draft)
+
+		office, _ := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String()+"/positions", f.token, nil).field("items").([]any)
+		competent, _ := office[0].(map[string]any)["office_code"].(string)
+		actors := map[string]string{"anonymous": ""}
+		for _, p := range w.people() {
+			switch {
+			case p.PersonId == f.person.PersonId, p.UserClass == client.UserClassOperator && *p.OfficeCode == competent:
+			case len(p.Pin) == 16:
+				actors["must change the PIN"] = w.loginAs(p).AccessToken
+			default:
+				actors[p.Description] = w.loginAs(p).AccessToken
+			}
+		}
+		suspended := w.createPerson(map[string]any{})
+		actors["suspended"] = w.loginAs(suspended).AccessToken
+		w.suspend(suspended)
+		if len(actors) < 10 {
+			t.Fatalf("only %d actors", len(actors))
+		}
+
+		for id, o := range operations(t) {
+			r, known := accessTable[id]
+			if o.to == "anyone" {
+				continue
+			}
+			if !known {
+				t.Errorf("%s has no row in the access table", id)
+				continue
+			}
+			for name, token := range actors {
+				for _, declaration := range []answer{submitted, draft} {
+					declarationID, _ := declaration.field("declaration_id").(string)
+					if o.to == "session" && (id == "endSession" || id == "reauthenticate") && name != "anonymous" {
+						continue // these end or renew the actor's own session, and touch nobody else's
+					}
+					a := w.call(o, r, f, declarationID, token)
+					refused := a.status == http.StatusUnauthorized || a.status == http.StatusForbidden || a.status == http.StatusNotFound
+					switch {
+					case name == "anonymous" || name == "suspended":
+						if a.status != http.StatusUnauthorized || a.header.Get("WWW-Authenticate") == "" {
+							t.Errorf("%s as %s answered %d", id, name, a.status)
+						}
+					case name == "must change the PIN" && !o.forced:
+						if a.problem() != "pin-change-required" {
+							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.problem())
+						}
+					case o.to == "contributor" || o.to == "declaration":
+						if !refused {
+							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
+						}
+					}
+					for _, foreign := range []string{marker, number, legalName} {
+						if bytes.Contains(a.body, []byte(foreign)) {
+							t.Errorf("%s as %s shows %q", id, name, foreign)
+						}
+					}
+				}
+			}
+		}
+		if after := w.snapshot(f, submitted, draft); after != before {
+			t.Errorf("something changed:\n%s\n%s", before, after)
+		}
+	})
+}
+
+// snapshot is everything of the filer's that another could have changed.
+func (w *world) snapshot(f filer, declarations ...answer) string {
+	w.t.Helper()
+	var b strings.Builder
+	for _, d := range declarations {
+		b.Write(w.do(http.MethodGet, d.header.Get("Location"), f.token, nil).want(w.t, http.StatusOK, "").body)
+	}
+	b.Write(w.do(http.MethodGet, f.path, f.token, nil).want(w.t, http.StatusOK, "").body)
+	return b.String()
+}
+
+// suspend does what an administrator will do.
+func (w *world) suspend(p client.SandboxPerson) {
+	w.t.Helper()
+	d := w.app.DB
+	err := d.InTx(context.Background(), func(ctx context.Context) error {
+		return d.From(ctx).Exec("UPDATE people SET suspended_at = created_at WHERE id = ?", p.PersonId).Error
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// createPerson makes a test person.
+func (w *world) createPerson(input map[string]any) client.SandboxPerson {
+	w.t.Helper()
+	var p client.SandboxPerson
+	w.do(http.MethodPost, "/v1/sandbox/people", "", input).want(w.t, http.StatusCreated, "").decode(w.t, &p)
+	return p
+}

@@ -1,0 +1,22 @@
+package httpapi
+
+import (
+	"context"
+
+	"diresco/api"
+	"diresco/internal/declaration"
+)
+
+// BackOfficeHandlers has the operations of the section Back office.
+type BackOfficeHandlers struct{ Declarations *declaration.Service }
+
+// ListOfficeDeclarations implements api.StrictServerInterface.
+func (h BackOfficeHandlers) ListOfficeDeclarations(ctx context.Context, r api.ListOfficeDeclarationsRequestObject) (api.ListOfficeDeclarationsResponseObject, error) {
+	p := r.Params
+	filter, query := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
+	found, err := h.Declarations.OfOffice(ctx, actorFrom(ctx), filter, pageRequest(p.Limit, p.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListOfficeDeclarations200JSONResponse(viewDeclarations(found, "/backoffice/declarations", query, p.Limit)), nil
+}

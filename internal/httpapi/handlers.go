@@ -1,0 +1,117 @@
+package httpapi
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"diresco/api"
+	"diresco/internal/fault"
+	"diresco/internal/page"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Handlers implements every operation of the contract: one embedded struct for each of its sections.
+type Handlers struct {
+	StatusHandlers
+	SessionHandlers
+	PINHandlers
+	MeHandlers
+	OfficeHandlers
+	ContributorHandlers
+	TypeHandlers
+	DeclarationHandlers
+	ReceiptHandlers
+	BackOfficeHandlers
+	SandboxHandlers
+}
+
+var _ api.StrictServerInterface = Handlers{}
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func pageRequest(limit *int32, cursor *string) page.Request {
+	return page.Request{Limit: int(value(limit)), Cursor: value(cursor)}
+}
+
+// pageLinks makes the links of a page of the list at path; params are those that the list was narrowed down with, encoded.
+func pageLinks(path, params, next string, limit *int32) api.PageLinks {
+	query := params
+	if limit != nil {
+		query = join(query, "limit="+strconv.Itoa(int(*limit)))
+	}
+	links := api.PageLinks{Self: link(path, query)}
+	if next != "" {
+		following := link(path, join(query, "cursor="+next))
+		links.Next = &following
+	}
+	return links
+}
+
+func join(parts ...string) string {
+	kept := parts[:0]
+	for _, p := range parts {
+		if p != "" {
+			kept = append(kept, p)
+		}
+	}
+	return strings.Join(kept, "&")
+}
+
+func link(path, query string) api.Link {
+	href := basePath + path
+	if query != "" {
+		href += "?" + query
+	}
+	return api.Link{Href: href}
+}
+
+// queryOf encodes the parameters that were given.
+func queryOf(params map[string]*string) string {
+	query := url.Values{}
+	for name, p := range params {
+		if p != nil {
+			query.Set(name, *p)
+		}
+	}
+	return query.Encode()
+}
+
+func items[T, U any](from []T, view func(T) U) api.List[U] {
+	list := make(api.List[U], len(from))
+	for i, item := range from {
+		list[i] = view(item)
+	}
+	return list
+}
+
+// versionTag is the entity tag of a resource that counts its changes.
+func versionTag(version int) string { return `"` + strconv.Itoa(version) + `"` }
+
+// versionOf reads the version out of an If-Match header. A tag that this API never gave matches nothing.
+func versionOf(ifMatch string) int {
+	version, err := strconv.Atoi(strings.Trim(ifMatch, `"`))
+	if err != nil || versionTag(version) != ifMatch {
+		return 0
+	}
+	return version
+}
+
+// parseTaxCode reads a tax code in the body's field at the pointer.
+func parseTaxCode(text, pointer string) (taxcode.Code, error) {
+	code, err := taxcode.Parse(text)
+	if err != nil {
+		return code, fault.InvalidFields(fault.Field{Pointer: pointer, Code: "format"})
+	}
+	return code, nil
+}
+
+func idPath(collection string, id uuid.UUID) string { return collection + "/" + id.String() }

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+
+	"diresco/internal/audit"
+	"diresco/internal/fault"
+
+	"github.com/google/uuid"
+)
+
+// outcomeRead is what the access log says of a read that was answered.
+const outcomeRead = "read"
+
+// refusals are the problems that leave a row in the access log. What is merely wrong in form does not.
+var refusals = []fault.Code{
+	fault.Unauthenticated, fault.SessionEnded, fault.InvalidCredentials, fault.PINChangeRequired, fault.PINExpired, fault.Reauthenticate,
+	fault.DispositiveRequired, fault.ServiceNotDelegated, fault.Forbidden, fault.CodeInvalid, fault.PINLocked, fault.RateLimited,
+}
+
+// secretCodes are the field codes that say that a secret was wrong.
+var secretCodes = []string{codeWrongPIN}
+
+// trace leaves a row in the access log: for a refusal, for a failed login, and for a read of what belongs to another.
+func (e *edge) trace(x *exchange) {
+	if x.op == nil {
+		return
+	}
+	outcome := ""
+	switch {
+	case x.problem == fault.RateLimited && !e.firstOverLimit(x):
+		// Who is over the limit must not be able to fill the log: one row a minute tells it all.
+	case x.refusal():
+		outcome = string(x.problem)
+	case x.problem == "" && x.op.readsOthers && x.c.Response().Committed && x.c.Response().Status < http.StatusBadRequest:
+		outcome = outcomeRead
+	}
+	if outcome == "" {
+		return
+	}
+	row := audit.Access{Operation: x.op.id, Outcome: outcome, RequestID: x.requestID, Address: x.address}
+	row.PersonID, row.SessionID = present(x.personID), present(x.sessionID)
+	row.ContributorID = present(x.actor.ContributorID)
+	if row.ContributorID == nil {
+		row.ContributorID = present(x.target.ContributorID)
+	}
+	if x.target.DeclarationID != uuid.Nil {
+		subject := x.target.DeclarationID.String()
+		row.SubjectID = &subject
+	}
+	e.deps.AccessLog.Add(x.c.Request().Context(), row)
+}
+
+func (x *exchange) refusal() bool {
+	switch x.problem {
+	case fault.NotFound:
+		return x.turnedAway
+	case fault.Invalid:
+		return slices.ContainsFunc(x.problemFields, func(f fault.Field) bool { return slices.Contains(secretCodes, f.Code) })
+	default:
+		return slices.Contains(refusals, x.problem)
+	}
+}
+
+func present(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}

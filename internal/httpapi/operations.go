@@ -1,0 +1,249 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"diresco/internal/access"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// routeKey is how the router names an operation.
+type routeKey struct{ method, path string }
+
+// operation is what the edge knows of one operation of the contract, worked out once at start.
+type operation struct {
+	id      string
+	pattern string // method and path as net/http writes patterns
+	rule    access.Rule
+	// sandbox operations exist in the sandbox only.
+	sandbox bool
+	// remembered operations give the same answer again to a repeated Idempotency-Key.
+	remembered bool
+	// cacheable answers are the same for everybody.
+	cacheable bool
+	// tagged answers can be asked for with If-None-Match.
+	tagged bool
+	// conditional operations need If-Match.
+	conditional bool
+	// reads are traced: they show what belongs to somebody else than the reader.
+	readsOthers bool
+
+	path    []*parameter
+	query   map[string]*parameter
+	headers []*parameter
+	// produces are the media types of a success, the preferred one first.
+	produces []string
+	// consumes are the media types of the body; empty for operations that take none.
+	consumes     []string
+	body         *openapi3.Schema
+	bodyRequired bool
+}
+
+// parameter is one value in the path, the query or a header.
+type parameter struct {
+	name     string
+	required bool
+	schema   *openapi3.Schema
+}
+
+// Tags of the contract whose operations hand out secrets: their answers are never kept.
+var secretTags = []string{"Sessions", "PIN"}
+
+const (
+	sandboxTag      = "Sandbox"
+	accessExtension = "x-access"
+	searchSuffix    = "-searches"
+	keyHeader       = "Idempotency-Key"
+	ifMatchHeader   = "If-Match"
+	jsonType        = "application/json"
+	problemType     = "application/problem+json"
+)
+
+// verifyReceipt only looks; its key is accepted and means nothing.
+const verifyOperation = "verifyReceipt"
+
+// readOperations makes the table of operations. It refuses a contract with an operation that has no access rule, or that has
+// something the edge would leave unchecked.
+func readOperations(contract *openapi3.T) (map[routeKey]*operation, error) {
+	table := make(map[routeKey]*operation)
+	for path, item := range contract.Paths.Map() {
+		for method, o := range item.Operations() {
+			op, err := readOperation(method, path, item, o)
+			if err != nil {
+				return nil, fmt.Errorf("contract: %s %s: %w", method, path, err)
+			}
+			table[routeKey{method, routerPath(path)}] = op
+		}
+	}
+	if len(table) == 0 {
+		return nil, errors.New("contract: no operations")
+	}
+	return table, nil
+}
+
+// routerPath writes a path of the contract as the router does.
+func routerPath(path string) string {
+	return basePath + strings.NewReplacer("{", ":", "}", "").Replace(path)
+}
+
+func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Operation) (*operation, error) {
+	op := &operation{id: o.OperationID, pattern: method + " " + basePath + path, query: map[string]*parameter{}}
+	if op.id == "" {
+		return nil, errors.New("no operationId")
+	}
+	var err error
+	if op.rule, err = readRule(o, path); err != nil {
+		return nil, err
+	}
+	if err := op.readParameters(item, o); err != nil {
+		return nil, err
+	}
+	if err := op.readBody(o); err != nil {
+		return nil, err
+	}
+	op.readAnswers(method, o)
+	op.sandbox = slices.Contains(o.Tags, sandboxTag)
+	search := strings.HasSuffix(path, searchSuffix)
+	op.remembered = method == http.MethodPost && op.header(keyHeader) && !search && op.id != verifyOperation &&
+		!slices.ContainsFunc(o.Tags, func(tag string) bool { return slices.Contains(secretTags, tag) })
+	op.conditional = op.header(ifMatchHeader) && (method == http.MethodPatch || method == http.MethodPut)
+	op.readsOthers = (method == http.MethodGet || search) && op.rule.To != access.ToAnyone && op.rule.To != access.ToSession
+	return op, nil
+}
+
+func (op *operation) header(name string) bool {
+	return slices.ContainsFunc(op.headers, func(p *parameter) bool { return p.name == name })
+}
+
+// readRule reads who may use the operation.
+func readRule(o *openapi3.Operation, path string) (access.Rule, error) {
+	extension, ok := o.Extensions[accessExtension]
+	if !ok {
+		return access.Rule{}, errors.New("no " + accessExtension)
+	}
+	encoded, err := json.Marshal(extension)
+	if err != nil {
+		return access.Rule{}, err
+	}
+	var written struct {
+		To      access.To          `json:"to"`
+		Classes []access.UserClass `json:"classes"`
+		Forced  bool               `json:"forced"`
+		Fresh   bool               `json:"fresh"`
+		Service access.Service     `json:"service"`
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(encoded)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&written); err != nil {
+		return access.Rule{}, fmt.Errorf("%s: %w", accessExtension, err)
+	}
+	rule := access.Rule{To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Service: written.Service}
+	switch {
+	case !slices.Contains([]access.To{access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToOffice}, rule.To):
+		return rule, fmt.Errorf("%s: unknown to %q", accessExtension, rule.To)
+	case rule.To == access.ToContributor && !strings.Contains(path, "{contributor_id}"),
+		rule.To == access.ToDeclaration && !strings.Contains(path, "{declaration_id}"):
+		return rule, fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
+	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
+		return rule, fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
+	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Service != ""):
+		return rule, fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
+	}
+	classes := []access.UserClass{access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator}
+	for _, c := range rule.Classes {
+		if !slices.Contains(classes, c) {
+			return rule, fmt.Errorf("%s: unknown class %q", accessExtension, c)
+		}
+	}
+	return rule, nil
+}
+
+func (op *operation) readParameters(item *openapi3.PathItem, o *openapi3.Operation) error {
+	for _, ref := range slices.Concat(item.Parameters, o.Parameters) {
+		p := ref.Value
+		if p.Schema == nil || p.Schema.Value == nil || !plain(p.Schema.Value) {
+			return fmt.Errorf("parameter %s: not a single text, number or truth value", p.Name)
+		}
+		own := &parameter{name: p.Name, required: p.Required, schema: p.Schema.Value}
+		switch p.In {
+		case openapi3.ParameterInPath:
+			op.path = append(op.path, own)
+		case openapi3.ParameterInQuery:
+			op.query[p.Name] = own
+		case openapi3.ParameterInHeader:
+			op.headers = append(op.headers, own)
+		default:
+			return fmt.Errorf("parameter %s: unknown place %q", p.Name, p.In)
+		}
+	}
+	return nil
+}
+
+func plain(s *openapi3.Schema) bool {
+	return s.Type.Is(openapi3.TypeString) || s.Type.Is(openapi3.TypeInteger) || s.Type.Is(openapi3.TypeBoolean)
+}
+
+func (op *operation) readBody(o *openapi3.Operation) error {
+	if o.RequestBody == nil {
+		return nil
+	}
+	op.bodyRequired = o.RequestBody.Value.Required
+	for mediaType, content := range o.RequestBody.Value.Content {
+		if !isJSON(mediaType) {
+			return fmt.Errorf("request body %s: only JSON is checked", mediaType)
+		}
+		if content.Schema == nil || op.body != nil && op.body != content.Schema.Value {
+			return fmt.Errorf("request body %s: needs a schema, one for all types", mediaType)
+		}
+		op.body = content.Schema.Value
+		op.consumes = append(op.consumes, mediaType)
+	}
+	if op.body == nil {
+		return errors.New("request body without content")
+	}
+	return nil
+}
+
+func isJSON(mediaType string) bool {
+	base, _, err := mime.ParseMediaType(mediaType)
+	return err == nil && (base == jsonType || strings.HasSuffix(base, "+json"))
+}
+
+func (op *operation) readAnswers(method string, o *openapi3.Operation) {
+	for status, ref := range o.Responses.Map() {
+		if !strings.HasPrefix(status, "2") {
+			continue
+		}
+		for mediaType := range ref.Value.Content {
+			if !slices.Contains(op.produces, mediaType) {
+				op.produces = append(op.produces, mediaType)
+			}
+		}
+		if method == http.MethodGet {
+			op.tagged = op.tagged || ref.Value.Headers["ETag"] != nil
+			op.cacheable = op.rule.To == access.ToAnyone && mayBePublic(ref.Value.Headers["Cache-Control"])
+		}
+	}
+	// JSON first, the others in a fixed order.
+	slices.SortFunc(op.produces, func(a, b string) int {
+		if (a == jsonType) != (b == jsonType) {
+			if a == jsonType {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+}
+
+// mayBePublic reports whether the contract describes more than no-store.
+func mayBePublic(header *openapi3.HeaderRef) bool {
+	return header != nil && header.Value.Schema != nil && strings.Contains(header.Value.Schema.Value.Pattern, "public")
+}

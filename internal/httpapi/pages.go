@@ -1,0 +1,239 @@
+package httpapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"diresco/api"
+	"diresco/internal/fault"
+
+	"github.com/labstack/echo/v4"
+	swagger "github.com/swaggest/swgui/v5/static"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// Where the pages are.
+const (
+	problemsPath = "/problems/"
+	docsPath     = "/docs"
+	assetsPath   = "/assets/"
+)
+
+// pagePolicy lets a page use what this service serves and nothing else.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// docsPolicy also lets the documentation's viewer set styles of its own.
+var docsPolicy = strings.Replace(pagePolicy, "style-src 'self'", "style-src 'self' 'unsafe-inline'", 1)
+
+// file is something that is served as it is, worked out once.
+type file struct {
+	contentType string
+	policy      string // Content-Security-Policy; empty for the strictest
+	plain       func() ([]byte, error)
+	gzip        []byte
+	tag         string
+}
+
+// pages are what is served outside the contract: the contract itself, its documentation, and what links in answers lead to.
+type pages struct {
+	files      map[string]*file
+	problems   map[string]*file
+	publicKeys func(context.Context) (any, error)
+	zip        *gzip.Writer
+}
+
+func newPages(config Config, publicKeys func(context.Context) (any, error)) (*pages, error) {
+	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys, zip: gzip.NewWriter(io.Discard)}
+	contractJSON, err := api.GetSpecJSON()
+	if err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	p.add("/openapi.yaml", "application/yaml; charset=utf-8", "", config.Contract)
+	p.add("/openapi.json", jsonType, "", contractJSON)
+	templates, err := template.ParseFS(assets, "assets/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for path, page := range map[string]struct{ name, policy string }{
+		"/": {"index.html", pagePolicy}, docsPath: {"docs.html", docsPolicy}, "/verify": {"verify.html", pagePolicy},
+	} {
+		if err := p.addHTML(p.files, templates, path, page.name, page.policy, config); err != nil {
+			return nil, err
+		}
+	}
+	for code := range statuses {
+		if err := p.addHTML(p.problems, templates, string(code), "problem.html", pagePolicy, problemView(code)); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.addAssets()
+}
+
+func (p *pages) add(path, mediaType, policy string, content []byte) {
+	p.files[path] = p.newFile(mediaType, policy, content)
+}
+
+func (p *pages) newFile(mediaType, policy string, content []byte) *file {
+	plain := func() ([]byte, error) { return content, nil }
+	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: p.compress(content), tag: computedTag(content)}
+}
+
+func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name, policy string, data any) error {
+	var content bytes.Buffer
+	if err := templates.ExecuteTemplate(&content, name, data); err != nil {
+		return err
+	}
+	into[path] = p.newFile("text/html; charset=utf-8", policy, content.Bytes())
+	return nil
+}
+
+// addAssets takes the scripts and styles: the service's own and those of Swagger UI, which come compressed and are
+// unpacked only for who cannot take them so.
+func (p *pages) addAssets() error {
+	for _, name := range []string{"style.css", "verify.js", "docs.js", "docs.css"} {
+		content, err := assets.ReadFile("assets/" + name)
+		if err != nil {
+			return err
+		}
+		p.add(assetsPath+name, assetType(name), "", content)
+	}
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		zipped, err := swagger.FS.ReadFile(name + ".gz")
+		if err != nil {
+			return err
+		}
+		plain := sync.OnceValues(func() ([]byte, error) { return decompress(zipped) })
+		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: zipped, tag: computedTag(zipped)}
+	}
+	return nil
+}
+
+func assetType(name string) string {
+	if strings.HasSuffix(name, ".css") {
+		return "text/css; charset=utf-8"
+	}
+	return "text/javascript; charset=utf-8"
+}
+
+func (p *pages) compress(content []byte) []byte {
+	var zipped bytes.Buffer
+	p.zip.Reset(&zipped)
+	// A buffer takes everything.
+	_, _ = p.zip.Write(content)
+	_ = p.zip.Close()
+	return zipped.Bytes()
+}
+
+func decompress(zipped []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// problemText is one kind of problem in one language.
+type problemText struct {
+	Lang                string
+	Title, Detail, Help string
+}
+
+// problemPage is what a problem's page shows.
+type problemPage struct {
+	Slug   string
+	Status int
+	Texts  []problemText
+}
+
+func problemView(code fault.Code) problemPage {
+	view := problemPage{Slug: string(code), Status: statuses[code]}
+	for _, lang := range []language{italian, english} {
+		w := dictionaries[lang].problems[code]
+		view.Texts = append(view.Texts, problemText{Lang: lang.String(), Title: w.title, Detail: w.detail, Help: w.help})
+	}
+	return view
+}
+
+func (p *pages) register(router *echo.Echo) {
+	both := []string{http.MethodGet, http.MethodHead}
+	for path, f := range p.files {
+		router.Match(both, path, func(c echo.Context) error { return f.serve(c) })
+	}
+	router.Match(both, problemsPath+":slug", func(c echo.Context) error {
+		f, ok := p.problems[c.Param("slug")]
+		if !ok {
+			return fault.New(fault.NotFound)
+		}
+		return f.serve(c)
+	})
+	router.Match(both, "/.well-known/jwks.json", p.serveKeys)
+	router.Match(both, "/favicon.ico", func(c echo.Context) error {
+		c.Response().Header()[cacheControl] = publicFor
+		return c.NoContent(http.StatusNoContent)
+	})
+}
+
+// serve answers with the file, compressed where the caller can take that.
+func (f *file) serve(c echo.Context) error {
+	h := c.Response().Header()
+	h[cacheControl] = publicFor
+	h.Set("Vary", "Accept-Encoding, Accept-Language, Origin")
+	h.Set(contentType, f.contentType)
+	h.Del(contentLanguage) // these hold both languages, or one whoever asks
+	if f.policy != "" {
+		h.Set(securityPolicy, f.policy)
+	}
+	content, tag := f.gzip, strings.TrimSuffix(f.tag, `"`)+`-gzip"`
+	if takesGzip(c.Request()) {
+		h.Set("Content-Encoding", "gzip")
+	} else {
+		var err error
+		if content, err = f.plain(); err != nil {
+			return err
+		}
+		tag = f.tag
+	}
+	h.Set("ETag", tag)
+	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(content))
+	return nil
+}
+
+func takesGzip(r *http.Request) bool {
+	return slices.ContainsFunc(strings.Split(r.Header.Get("Accept-Encoding"), ","), func(part string) bool {
+		coding, quality, _ := strings.Cut(part, ";")
+		quality = strings.ReplaceAll(quality, " ", "")
+		return strings.TrimSpace(coding) == "gzip" && strings.Trim(strings.TrimPrefix(quality, "q="), "0.") != "" || strings.TrimSpace(part) == "gzip"
+	})
+}
+
+// serveKeys shows the public halves of the keys that tokens and receipts were ever signed with.
+func (p *pages) serveKeys(c echo.Context) error {
+	keys, err := p.publicKeys(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	encoded, err := json.Marshal(keys)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h[cacheControl] = publicFor
+	h.Del(contentLanguage)
+	h.Set(contentType, "application/jwk-set+json")
+	h.Set("ETag", computedTag(encoded))
+	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(encoded))
+	return nil
+}

@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"diresco/internal/fault"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestStrictJSON(t *testing.T) {
+	const lone = `\ud83d`
+	for name, c := range map[string]struct {
+		body, pointer, code string
+		kind                fault.Code
+	}{
+		"broken":                    {`{"a":`, "", codeSyntax, fault.Malformed},
+		"broken inside":             {`{"a":{"b":tru}}`, "/a/b", codeSyntax, fault.Malformed},
+		"no colon":                  {`{"a"}`, "/a", codeSyntax, fault.Malformed},
+		"name is no text":           {`{1:2}`, "", codeSyntax, fault.Malformed},
+		"nothing":                   {``, "", codeSyntax, fault.Malformed},
+		"raw control":               {"{\"a\":\"\n\"}", "/a", codeSyntax, fault.Malformed},
+		"duplicate":                 {`{"a":1,"a":2}`, "/a", codeDuplicateKey, fault.Malformed},
+		"duplicate inside":          {`{"x":[{"a":1,"\u0061":2}]}`, "/x/0/a", codeDuplicateKey, fault.Malformed},
+		"trailing value":            {`{} {}`, "", codeTrailing, fault.Malformed},
+		"trailing text":             {`{}x`, "", codeTrailing, fault.Malformed},
+		"not UTF-8":                 {"\"\xc3\x28\"", "", codeSyntax, fault.Malformed},
+		"raw surrogate":             {"\"\xed\xa0\x80\"", "", codeSyntax, fault.Malformed},
+		"too deep":                  {strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), "", codeTooDeep, fault.Malformed},
+		"U+0000":                    {`{"a":["b","\u0000"]}`, "/a/1", codeCharacter, fault.Invalid},
+		"U+0000 in a name":          {`{"a\u0000":1}`, "/a\x00", codeCharacter, fault.Invalid},
+		"high half alone":           {`{"a":"` + lone + `"}`, "/a", codeCharacter, fault.Invalid},
+		"high half, then text":      {`{"a":"` + lone + `xxxxxx"}`, "/a", codeCharacter, fault.Invalid},
+		"high half twice":           {`{"a":"` + lone + lone + `"}`, "/a", codeCharacter, fault.Invalid},
+		"high half, other escape":   {`{"a":"` + lone + `\nxxxxx"}`, "/a", codeCharacter, fault.Invalid},
+		"low half alone":            {`{"a":"\ude00"}`, "/a", codeCharacter, fault.Invalid},
+		"low half first":            {`{"a":"\ude00` + lone + `"}`, "/a", codeCharacter, fault.Invalid},
+		"half after escaped escape": {`{"a":"\\\ud83d"}`, "/a", codeCharacter, fault.Invalid},
+		"number too large":          {`{"a":1e400}`, "/a", codeMaximum, fault.Invalid},
+		"too many items":            {`{"a":[` + strings.Repeat("0,", maxMembers) + `0]}`, "/a", codeTooMany, fault.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseJSON([]byte(c.body))
+			var f *fault.Fault
+			if !errors.As(err, &f) || f.Code != c.kind || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Pointer: c.pointer, Code: c.code}) {
+				t.Errorf("got %+v", f)
+			}
+		})
+	}
+	for _, body := range []string{
+		`{}`, `[]`, `null`, `true`, `-0.5e-3`, ` "x" `, `{"a":{"b":[1,2,{"c":null}]},"è":"\ud83d\ude00 \\ud800 \" \/ \u00e8"}`, `{"a":"` + "\u2028😀" + `"}`,
+		strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
+	} {
+		got, err := parseJSON([]byte(body))
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		var want any
+		if err := json.Unmarshal([]byte(body), &want); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// What is taken means the same to encoding/json, which handlers use; and what encoding/json refuses is refused.
+func FuzzStrictJSON(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,"\ud83d\ude00"],"b":{"c":null}}`, `"\u0000"`, `{"a":1,"a":2}`, `[1e400]`, `"\ud800"`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		got, err := parseJSON([]byte(body))
+		var want any
+		reference := json.Unmarshal([]byte(body), &want)
+		if err == nil && (reference != nil || !cmp.Equal(want, got)) {
+			t.Errorf("%q: got %v, encoding/json says %v (%v)", body, got, want, reference)
+		}
+		var refused *fault.Fault
+		if err != nil && !errors.As(err, &refused) {
+			t.Errorf("%q: %v is no fault", body, err)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+// Package keyring holds the server's keys: the key pairs that sign sessions and receipts, and the data keys from which
+// keyed digests are made.
+//
+// The first signing key of a purpose signs and all of them verify. The public half of every key that ever signed is kept
+// in the database, because a receipt outlives the rotation of its key.
+package keyring
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Purpose is what a signing key is for. It is the first part of the key's id.
+type Purpose string
+
+// The purposes.
+const (
+	ForSessions Purpose = "session"
+	ForReceipts Purpose = "receipt"
+)
+
+var kidPattern = regexp.MustCompile(`^(session|receipt)-[A-Za-z0-9_-]{8,64}$`)
+
+// purposeOf returns what a key with this id is for, or "" when the id is none of ours.
+func purposeOf(kid string) Purpose {
+	if !kidPattern.MatchString(kid) {
+		return ""
+	}
+	purpose, _, _ := strings.Cut(kid, "-")
+	return Purpose(purpose)
+}
+
+// Private is a set of private signing keys: ECDSA on the curve P-256 (ES256), at least one for each purpose.
+type Private struct {
+	keys []jose.JSONWebKey
+}
+
+// String implements fmt.Stringer without any part of a key.
+func (p *Private) String() string { return fmt.Sprintf("%d signing keys", len(p.keys)) }
+
+// Generate makes a set with one new key for each purpose.
+func Generate() (*Private, error) {
+	set := &Private{}
+	for _, purpose := range []Purpose{ForSessions, ForReceipts} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		jwk := jose.JSONWebKey{Key: key, Algorithm: string(jose.ES256), Use: "sig"}
+		thumbprint, err := jwk.Thumbprint(crypto.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		jwk.KeyID = string(purpose) + "-" + base64.RawURLEncoding.EncodeToString(thumbprint[:16])
+		set.keys = append(set.keys, jwk)
+	}
+	return set, nil
+}
+
+// Load reads the set from a file that holds a private JWK set (RFC 7517). The id of a key (kid) begins with "session-" or
+// "receipt-", which says what it is for. The error never holds a part of a key.
+func Load(path string) (*Private, error) {
+	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
+	if err != nil {
+		return nil, err
+	}
+	set, err := parsePrivate(content)
+	if err != nil {
+		return nil, fmt.Errorf("signing keys in %s: %w", path, err)
+	}
+	return set, nil
+}
+
+// LoadOrCreate is Load, and where there is no file yet it first writes one with new keys, for the owner's eyes only.
+func LoadOrCreate(path string) (*Private, error) {
+	set, err := Load(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return set, err
+	}
+	if set, err = Generate(); err != nil {
+		return nil, err
+	}
+	content, err := json.MarshalIndent(jose.JSONWebKeySet{Keys: set.keys}, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := writeNew(path, content); err != nil {
+		return nil, err
+	}
+	// Another process may have been quicker: what stands in the file counts.
+	return Load(path)
+}
+
+func parsePrivate(content []byte) (*Private, error) {
+	var raw jose.JSONWebKeySet
+	if err := json.Unmarshal(content, &raw); err != nil {
+		// The cause might quote the text that could not be read.
+		return nil, errors.New("not a JWK set")
+	}
+	set := &Private{}
+	seen := map[string]bool{}
+	has := map[Purpose]bool{}
+	for i, jwk := range raw.Keys {
+		key, isECDSA := jwk.Key.(*ecdsa.PrivateKey)
+		purpose := purposeOf(jwk.KeyID)
+		switch {
+		case !isECDSA || key.Curve != elliptic.P256():
+			return nil, fmt.Errorf("key %d is not a private EC key on the curve P-256", i)
+		case jwk.Algorithm != "" && jwk.Algorithm != string(jose.ES256), jwk.Use != "" && jwk.Use != "sig":
+			return nil, fmt.Errorf("key %d is not meant for signing by ES256", i)
+		case purpose == "":
+			return nil, fmt.Errorf(`key %d: its kid must be "session-…" or "receipt-…"`, i)
+		case seen[jwk.KeyID]:
+			return nil, fmt.Errorf("key %d: its kid stands twice", i)
+		}
+		seen[jwk.KeyID], has[purpose] = true, true
+		jwk.Algorithm, jwk.Use = string(jose.ES256), "sig"
+		set.keys = append(set.keys, jwk)
+	}
+	if !has[ForSessions] || !has[ForReceipts] {
+		return nil, errors.New("at least one key for sessions and one for receipts are needed")
+	}
+	return set, nil
+}

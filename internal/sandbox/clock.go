@@ -1,0 +1,122 @@
+package sandbox
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/calendar"
+	"diresco/internal/clock"
+	"diresco/internal/fault"
+	"diresco/internal/idempotency"
+	"diresco/internal/installation"
+	"diresco/internal/operation"
+)
+
+const (
+	// longestJump is how many years the clock goes at once.
+	longestJump = 20
+	// furthest is how far the clock can be ahead of real time, in years.
+	furthest = 100
+)
+
+// Clock returns the sandbox's time.
+func (s *Service) Clock() Time {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	return s.timeNow()
+}
+
+// timeNow is Clock for those who hold the turn.
+func (s *Service) timeNow() Time { return Time{Now: s.clock.Now(), Offset: s.clock.Offset()} }
+
+// Move moves the clock of the whole program forwards and keeps it moved over a restart. What was due before is done
+// first, in order of time; expiries and deadlines are questions of what time it is, so they follow by themselves. It returns
+// fault.Invalid for a move backwards (code "backwards"), for one of more than 20 years, and for one that leads more than 100
+// years ahead of real time (code "too-far"), and fault.Forbidden in a public sandbox.
+func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
+	if s.public {
+		return Time{}, fault.New(fault.Forbidden)
+	}
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	offset := s.clock.Offset()
+	_, err := operation.Do(ctx, s.runner, access.Actor{}, "clock", func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := operation.Trace{SubjectKind: "clock", SubjectID: "clock"}
+		if _, err := installation.Lock(ctx, s.db); err != nil {
+			return struct{}{}, trace, err
+		}
+		now := s.clock.Now()
+		target, err := in.target(now)
+		if err == nil && target.After(calendar.AddMonths(now.Add(-offset), 12*furthest)) {
+			err = in.refuse("too-far")
+		}
+		if err == nil {
+			err = s.handOverAll(ctx)
+		}
+		if err != nil {
+			return struct{}{}, trace, err
+		}
+		offset += target.Sub(now)
+		if err := installation.SetClock(ctx, s.db, offset); err != nil {
+			return struct{}{}, trace, err
+		}
+		// The key counts from the new time, or a repeat after a jump of more than its life would jump again.
+		return struct{}{}, trace, s.claimAgain(ctx, "clock", clock.NewManual(target))
+	}, func(context.Context, string) (struct{}, error) { return struct{}{}, nil })
+	if err != nil {
+		return Time{}, err
+	}
+	s.clock.Set(offset)
+	return s.timeNow(), nil
+}
+
+// claimAgain takes the request's idempotency key anew, dated by another clock, in the context's transaction.
+func (s *Service) claimAgain(ctx context.Context, resourceID string, at clock.Clock) error {
+	claim := idempotency.ClaimOf(ctx)
+	if claim == nil {
+		return nil
+	}
+	if err := s.runner.Keys.Release(ctx, claim); err != nil {
+		return err
+	}
+	return idempotency.NewStore(s.db, at).Take(ctx, idempotency.Want{Claim: claim, ResourceID: resourceID})
+}
+
+// target is the instant that the move leads to.
+func (m Move) target(now time.Time) (time.Time, error) {
+	if (m.Advance == "") == (m.Now == nil) {
+		return time.Time{}, fault.InvalidFields(fault.Field{Pointer: "", Code: "variant"})
+	}
+	target := now
+	if m.Now != nil {
+		target = clock.Normal(*m.Now)
+	} else {
+		period, err := ParsePeriod(m.Advance)
+		if err != nil {
+			return time.Time{}, m.refuse("format")
+		}
+		if period.negative() {
+			return time.Time{}, m.refuse("backwards")
+		}
+		var near bool
+		if target, near = period.After(now); !near {
+			return time.Time{}, m.refuse("too-far")
+		}
+	}
+	if target.Before(now) {
+		return time.Time{}, m.refuse("backwards")
+	}
+	if target.After(calendar.AddMonths(now, 12*longestJump)) {
+		return time.Time{}, m.refuse("too-far")
+	}
+	return target, nil
+}
+
+func (m Move) refuse(code string) error {
+	pointer := "/advance"
+	if m.Now != nil {
+		pointer = "/now"
+	}
+	return fault.InvalidFields(fault.Field{Pointer: pointer, Code: code})
+}

@@ -1,0 +1,206 @@
+package sandbox
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/contributor"
+	"diresco/internal/fault"
+	"diresco/internal/page"
+	"diresco/internal/person"
+	"diresco/internal/secret"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+)
+
+type repository struct{ db *db.DB }
+
+// tables are those with data of the sandbox, each after those that point to it, and those that every transaction begins
+// with first. The installation itself and the published keys stay.
+var tables = []string{
+	"idempotency_keys", "attempts", "address_failures", "pin_rotations", "pins", "sessions", "contributor_roles", "receipts", "declarations",
+	"declaration_types", "protocol_entries", "protocol_counters", "contacts", "sandbox_people", "positions", "contributors", "people", "offices",
+	"outbox", "sandbox_messages", "audit_records", "access_log",
+}
+
+// clear deletes everything in the context's transaction, and keeps others from writing meanwhile.
+func (r repository) clear(ctx context.Context) error {
+	if r.db.Dialect() == db.Postgres {
+		if err := r.db.From(ctx).Exec("LOCK TABLE " + strings.Join(tables, ", ") + " IN EXCLUSIVE MODE").Error; err != nil {
+			return err
+		}
+	}
+	for _, table := range tables {
+		if err := r.db.From(ctx).Exec("DELETE FROM " + table).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type personRow struct {
+	person.Person
+	Pin         secret.Text
+	Description string
+	// MadeAt is when the sandbox made the person.
+	MadeAt time.Time
+}
+
+const selectPeople = `SELECT p.*, s.pin, s.description, s.created_at AS made_at FROM sandbox_people s JOIN people p ON p.id = s.person_id`
+
+// people lists the test people in the order in which they were made.
+func (r repository) people(ctx context.Context, request page.Request) (page.Page[Person], error) {
+	var none page.Page[Person]
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	where, args := "", []any{}
+	if after != nil {
+		where, args = " WHERE (s.created_at, s.person_id) > (?, ?)", append(args, after.At, after.ID)
+	}
+	var rows []personRow
+	if err := r.db.From(ctx).Raw(selectPeople+where+" ORDER BY s.created_at, s.person_id LIMIT ?", append(args, request.Size()+1)...).Scan(&rows).Error; err != nil {
+		return none, err
+	}
+	cut := page.Cut(rows, request.Size(), func(row personRow) page.Key { return page.Key{At: row.MadeAt, ID: row.ID} })
+	people, err := r.complete(ctx, cut.Items)
+	return page.Page[Person]{Items: people, Next: cut.Next}, err
+}
+
+// person returns one test person, or fault.NotFound.
+func (r repository) person(ctx context.Context, id uuid.UUID) (Person, error) {
+	var rows []personRow
+	if err := r.db.From(ctx).Raw(selectPeople+" WHERE s.person_id = ?", id).Scan(&rows).Error; err != nil {
+		return Person{}, err
+	}
+	if len(rows) == 0 {
+		return Person{}, fault.New(fault.NotFound)
+	}
+	people, err := r.complete(ctx, rows)
+	if err != nil {
+		return Person{}, err
+	}
+	return people[0], nil
+}
+
+// complete reads roles and contacts of many people at once.
+func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, error) {
+	people := make([]Person, len(rows))
+	if len(rows) == 0 {
+		return people, nil
+	}
+	ids := make([]uuid.UUID, len(rows))
+	at := make(map[uuid.UUID]*Person, len(rows))
+	for i, row := range rows {
+		people[i] = Person{Person: row.Person, PIN: row.Pin, Description: row.Description, Roles: []Role{}, Contacts: []person.NewContact{}}
+		ids[i], at[row.ID] = row.ID, &people[i]
+	}
+	var roles []contributor.Role
+	if err := r.db.From(ctx).Where("person_id IN ? AND withdrawn_at IS NULL", ids).Order("granted_at, id").Find(&roles).Error; err != nil {
+		return nil, err
+	}
+	for _, role := range roles {
+		services, err := access.ParseServices(role.Services)
+		if err != nil {
+			return nil, err
+		}
+		p := at[role.PersonID]
+		p.Roles = append(p.Roles, Role{ContributorID: role.ContributorID, Role: role.Role, Services: services})
+	}
+	var contacts []person.Contact
+	if err := r.db.From(ctx).Where("person_id IN ? AND verified_at IS NOT NULL", ids).Order("created_at, id").Find(&contacts).Error; err != nil {
+		return nil, err
+	}
+	for _, c := range contacts {
+		p := at[c.PersonID]
+		p.Contacts = append(p.Contacts, person.NewContact{Kind: c.Kind, Value: c.Value})
+	}
+	return people, nil
+}
+
+// seeded reports whether there are test people already.
+func (r repository) seeded(ctx context.Context) (bool, error) {
+	return r.exists(ctx, "SELECT 1 FROM sandbox_people LIMIT 1")
+}
+
+func (r repository) exists(ctx context.Context, query string, args ...any) (bool, error) {
+	var found []int
+	err := r.db.From(ctx).Raw(query, args...).Scan(&found).Error
+	return len(found) > 0, err
+}
+
+func (r repository) officeExists(ctx context.Context, code string) (bool, error) {
+	return r.exists(ctx, "SELECT 1 FROM offices WHERE code = ?", code)
+}
+
+func (r repository) contributorExists(ctx context.Context, id uuid.UUID) (bool, error) {
+	return r.exists(ctx, "SELECT 1 FROM contributors WHERE id = ?", id)
+}
+
+func (r repository) contributorTaxCodeExists(ctx context.Context, code taxcode.Code) (bool, error) {
+	return r.exists(ctx, "SELECT 1 FROM contributors WHERE tax_code = ?", code)
+}
+
+func (r repository) numberExists(ctx context.Context, number string) (bool, error) {
+	return r.exists(ctx, "SELECT 1 FROM positions WHERE number = ?", number)
+}
+
+// contributor returns a contributor with its positions, or fault.NotFound.
+func (r repository) contributor(ctx context.Context, id uuid.UUID) (Contributor, error) {
+	var c Contributor
+	err := r.db.From(ctx).Where("id = ?", id).Take(&c.Contributor).Error
+	if db.IsNotFound(err) {
+		return c, fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return c, err
+	}
+	err = r.db.From(ctx).Where("contributor_id = ?", id).Order("number").Find(&c.Positions).Error
+	return c, err
+}
+
+// keepPIN notes a person's PIN in clear. A person whom nobody described keeps the description that is given here.
+func (r repository) keepPIN(ctx context.Context, personID uuid.UUID, pin secret.Text, description string, at time.Time) error {
+	return r.db.From(ctx).Exec(`INSERT INTO sandbox_people (person_id, pin, description, created_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (person_id) DO UPDATE SET pin = excluded.pin`, personID, pin.Reveal(), description, at).Error
+}
+
+// waiting reports whether there are messages that were promised and not handed over.
+func (r repository) waiting(ctx context.Context) (bool, error) {
+	return r.exists(ctx, "SELECT 1 FROM outbox WHERE state = 'queued' LIMIT 1")
+}
+
+// keepMessage adds a message that was handed over; one that is there already stays as it is.
+func (r repository) keepMessage(ctx context.Context, m Message) error {
+	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+		m.ID, m.Channel, m.To, m.Subject, m.Text, m.SentAt).Error
+}
+
+// messages lists the messages that were handed over, the newest first.
+func (r repository) messages(ctx context.Context, f MessageFilter, request page.Request) (page.Page[Message], error) {
+	var none page.Page[Message]
+	query := r.db.From(ctx).Order("sent_at DESC, id DESC").Limit(request.Size() + 1)
+	if f.To != "" {
+		query = query.Where("recipient = ?", f.To)
+	}
+	if f.Channel != "" {
+		query = query.Where("channel = ?", f.Channel)
+	}
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	if after != nil {
+		query = query.Where("(sent_at, id) < (?, ?)", after.At, after.ID)
+	}
+	var rows []Message
+	if err := query.Find(&rows).Error; err != nil {
+		return none, err
+	}
+	return page.Cut(rows, request.Size(), func(m Message) page.Key { return page.Key{At: m.SentAt, ID: m.ID} }), nil
+}

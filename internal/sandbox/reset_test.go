@@ -1,0 +1,179 @@
+package sandbox_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/contributor"
+	"diresco/internal/dbtest"
+	"diresco/internal/sandbox"
+
+	"github.com/google/uuid"
+)
+
+func (w *world) execute(statement string, args ...any) {
+	w.t.Helper()
+	if err := w.db.InTx(context.Background(), func(ctx context.Context) error { return w.db.From(ctx).Exec(statement, args...).Error }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// fill leaves a row in every table, with every kind of link between them.
+func (w *world) fill() {
+	w.t.Helper()
+	ctx := context.Background()
+	made, err := w.CreateContributor(request("createSandboxContributor", "key-of-a-contributor"), sandbox.ContributorInput{Kind: contributor.Company})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := w.who("Legal representative")
+	if !w.works(p, false) {
+		w.t.Error("the PIN does not work")
+	}
+	w.promise("pin.changed", p, struct{}{})
+	w.messages(sandbox.MessageFilter{})
+	now := w.clock.Now()
+	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+	w.execute("INSERT INTO pin_rotations (person_id, id, session_id, hash, expires_at) VALUES (?, ?, ?, 'x', ?)", p.ID, id(), id(), now)
+	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at, expires_at, refresh_generation, refresh_hash)
+		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, id(), p.ID, false, now, now, now, now.Add(time.Hour))
+	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)
+	w.execute("INSERT INTO access_log (id, at, operation, outcome, request_id, address) VALUES (?, ?, 'x', 'x', 'x', 'x')", id(), now)
+	w.execute("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ('7000', 2026, 1, ?)", now)
+	var typ struct {
+		Code    string
+		Version int
+	}
+	if err := w.db.From(ctx).Table("declaration_types").Limit(1).Scan(&typ).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	var before *uuid.UUID
+	for n := 1; n <= 2; n++ {
+		declaration := id()
+		w.execute(`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id, acting_as, right_id, supersedes_id,
+			version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest) VALUES (?, ?, ?, '7000', ?, ?, 'single', 'submitted', '{}', ?, 'legal_representative', ?, ?, 1, ?, ?, ?, ?, 'x', 'x')`,
+			declaration, made.ID, made.Positions[0].ID, typ.Code, typ.Version, p.ID, id(), before, now, now, now, now)
+		w.execute("INSERT INTO receipts (declaration_id, jws) VALUES (?, 'x')", declaration)
+		w.execute("INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('7000', 2026, ?, ?, 'declaration', ?, 'x')", n, now, declaration)
+		before = &declaration
+	}
+	if err := w.blobs.WriteAll(ctx, "receipts/x.pdf", []byte("x"), nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// rows counts the rows of every table of the schema.
+func (w *world) rows() map[string]int64 {
+	w.t.Helper()
+	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+	if w.db.Dialect() == db.Postgres {
+		query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+	}
+	var names []string
+	if err := w.db.From(context.Background()).Raw(query).Scan(&names).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	rows := map[string]int64{}
+	for _, name := range names {
+		rows[name] = w.count(name)
+	}
+	return rows
+}
+
+func TestReset(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		ctx := context.Background()
+		w.execute("INSERT INTO signing_keys (kid, purpose, jwk, created_at) VALUES ('receipt-1', 'receipt', '{}', ?)", start)
+		before, people := w.rows(), w.people()
+		w.fill()
+		// Without a row in every table the test would not see one that is forgotten.
+		for table, n := range w.rows() {
+			if n == 0 {
+				t.Errorf("the test leaves no row in %s", table)
+			}
+		}
+		if _, err := w.Move(ctx, sandbox.Move{Advance: "P2Y"}); err != nil {
+			t.Fatal(err)
+		}
+		w.machine.Advance(time.Hour)
+		if err := w.Reset(request("resetSandbox", "")); err != nil {
+			t.Fatal(err)
+		}
+		before["audit_records"] = 1
+		for table, n := range w.rows() {
+			if n != before[table] {
+				t.Errorf("%d rows in %s, want %d", n, table, before[table])
+			}
+		}
+		if got := w.Clock(); got.Offset != 0 || !got.Now.Equal(start.Add(time.Hour)) || open(t, d).Clock().Offset != 0 {
+			t.Errorf("the clock stands at %+v", got)
+		}
+		after := w.people()
+		for i, p := range after {
+			if p.TaxCode != people[i].TaxCode || p.PIN != people[i].PIN || p.ID == people[i].ID || !p.CreatedAt.Equal(start.Add(time.Hour)) {
+				t.Errorf("%s is not made anew", p.Description)
+			}
+			if !w.works(p, len(p.PIN.Reveal()) == 16) {
+				t.Errorf("the PIN of %s does not work", p.Description)
+			}
+		}
+		if _, err := w.blobs.List(nil).Next(ctx); err == nil {
+			t.Error("a file is left")
+		}
+	})
+}
+
+func TestARepeatedResetResetsOnce(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "P2Y"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Reset(request("resetSandbox", "key-1")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "PT1H"}); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := w.CreatePerson(context.Background(), sandbox.PersonInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Reset(request("resetSandbox", "key-1")); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(w.people(), func(p sandbox.Person) bool { return p.ID == kept.ID }) || w.Clock().Offset != time.Hour {
+			t.Error("the repeat reset again")
+		}
+	})
+}
+
+func TestAFailedResetChangesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		w.fill()
+		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "P2Y"}); err != nil {
+			t.Fatal(err)
+		}
+		before := w.rows()
+		w.pins.broken.Store(true)
+		if err := w.Reset(request("resetSandbox", "key-1")); err == nil {
+			t.Fatal("no error")
+		}
+		if got := w.Clock(); !got.Now.Equal(time.Date(2028, 3, 2, 9, 0, 0, 0, time.UTC)) {
+			t.Errorf("the clock stands at %+v", got)
+		}
+		for table, n := range w.rows() {
+			if n != before[table] {
+				t.Errorf("%d rows in %s, want %d", n, table, before[table])
+			}
+		}
+		if _, err := w.blobs.ReadAll(context.Background(), "receipts/x.pdf"); err != nil {
+			t.Error("a file is lost")
+		}
+	})
+}

@@ -1,0 +1,196 @@
+// Package sandbox is the world for testers: people with known PINs, contributors, messages that can be read, and a clock
+// that can be moved. Nothing of it is reachable anywhere else.
+//
+// It is the one package that knows every table: it shows people together with what they hold, and it empties the database.
+package sandbox
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/clock"
+	"diresco/internal/contributor"
+	"diresco/internal/declaration"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/person"
+	"diresco/internal/secret"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+)
+
+// PINs makes PINs and gives them to people.
+type PINs interface {
+	// Generate returns a new PIN: 16 characters as issued at first, else 8.
+	Generate(initial bool) (secret.Text, error)
+	// Hash returns what is stored of a PIN. It takes long and belongs outside of transactions.
+	Hash(ctx context.Context, pin secret.Text) (string, error)
+	// Set gives the person a PIN by its hash, in the context's transaction. An initial one has to be changed at the first login.
+	Set(ctx context.Context, personID uuid.UUID, hash string, initial bool) error
+}
+
+// Deps are what the sandbox works with. All are needed.
+type Deps struct {
+	Runner *operation.Runner
+	// Clock is the clock of the whole program.
+	Clock        *clock.Offset
+	People       *person.Service
+	Contributors *contributor.Repository
+	Types        *declaration.Types
+	Outbox       *outbox.Outbox
+	PINs         PINs
+	// Blobs holds the files that were made of the data; Reset empties it.
+	Blobs  *blob.Bucket
+	Random io.Reader
+	// Public sandboxes are shared by strangers: nobody moves the clock or resets there.
+	Public bool
+}
+
+// Service is what can be done with the sandbox.
+type Service struct {
+	db           *db.DB
+	repo         repository
+	runner       *operation.Runner
+	clock        *clock.Offset
+	persons      *person.Service
+	contributors *contributor.Repository
+	types        *declaration.Types
+	outbox       *outbox.Outbox
+	pins         PINs
+	blobs        *blob.Bucket
+	choose       chooser
+	public       bool
+	// turn is held by what moves the clock.
+	turn sync.Mutex
+}
+
+// NewService returns the service.
+func NewService(d Deps) *Service {
+	return &Service{
+		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People, contributors: d.Contributors,
+		types: d.Types, outbox: d.Outbox, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
+	}
+}
+
+// Role is what a test person is at a contributor.
+type Role struct {
+	ContributorID uuid.UUID
+	Role          access.ActingAs
+	// Services are those that the role covers; nil stands for all.
+	Services []access.Service
+}
+
+// Person is a test person with what a tester has to know.
+type Person struct {
+	person.Person
+	// PIN is the one that works now.
+	PIN         secret.Text
+	Description string
+	Roles       []Role
+	// Contacts are the verified ones.
+	Contacts []person.NewContact
+}
+
+// ContributorIDs lists the contributors at which the person has a role, each once.
+func (p Person) ContributorIDs() []uuid.UUID {
+	ids := make([]uuid.UUID, 0, len(p.Roles))
+	seen := make(map[uuid.UUID]bool, len(p.Roles))
+	for _, r := range p.Roles {
+		if !seen[r.ContributorID] {
+			seen[r.ContributorID] = true
+			ids = append(ids, r.ContributorID)
+		}
+	}
+	return ids
+}
+
+// PINKind is the kind of PIN that a test person gets.
+type PINKind string
+
+// The kinds of PIN: fresh ones have 16 characters and must be changed at the first login, ready ones have 8 and just work.
+const (
+	Fresh PINKind = "fresh"
+	Ready PINKind = "ready"
+)
+
+// PersonInput is what a test person shall be like. The zero value of a part leaves the choice to the sandbox.
+type PersonInput struct {
+	TaxCode         taxcode.Code
+	GivenName       string
+	FamilyName      string
+	UserClass       access.UserClass
+	CredentialLevel string
+	PIN             PINKind
+	// Contacts count as verified; nil stands for an e-mail and a mobile, an empty list for none.
+	Contacts   []person.NewContact
+	OfficeCode string
+	// Register is the professional register or census that the person is on; it is told in the description.
+	Register string
+	Roles    []Role
+}
+
+// PositionInput is what a position of a test contributor shall be like.
+type PositionInput struct {
+	Scheme     string
+	OfficeCode string
+}
+
+// ContributorInput is what a test contributor shall be like. The zero value of a part leaves the choice to the sandbox.
+type ContributorInput struct {
+	TaxCode   taxcode.Code
+	LegalName string
+	Kind      contributor.Kind
+	Positions []PositionInput
+	// LegalRepresentative is the tax code of who may act for it; a person who does not exist yet is made, with a ready PIN.
+	// The zero value stands for nobody.
+	LegalRepresentative taxcode.Code
+}
+
+// Contributor is a contributor with its positions.
+type Contributor struct {
+	contributor.Contributor
+	Positions []contributor.Position
+}
+
+// MessageFilter narrows the list of messages down; empty parts stand for any.
+type MessageFilter struct {
+	// To is the address or number, exactly.
+	To      string
+	Channel string
+}
+
+// Message is a message that was handed over.
+type Message struct {
+	ID      uuid.UUID
+	Channel string
+	// To is a number or an address.
+	To string `gorm:"column:recipient"`
+	// Subject is empty for an SMS.
+	Subject string
+	Text    string `gorm:"column:body"`
+	SentAt  time.Time
+}
+
+// TableName tells GORM the table.
+func (Message) TableName() string { return "sandbox_messages" }
+
+// Time is the sandbox's time.
+type Time struct {
+	Now time.Time
+	// Offset is how far it is ahead of real time.
+	Offset time.Duration
+}
+
+// Move is where the clock shall go: one of the two.
+type Move struct {
+	// Advance is an ISO 8601 duration.
+	Advance string
+	// Now is an instant that is not past.
+	Now *time.Time
+}

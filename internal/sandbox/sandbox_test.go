@@ -1,0 +1,269 @@
+package sandbox_test
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/audit"
+	"diresco/internal/clock"
+	"diresco/internal/contributor"
+	"diresco/internal/dbtest"
+	"diresco/internal/declaration"
+	"diresco/internal/fault"
+	"diresco/internal/idempotency"
+	"diresco/internal/installation"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/page"
+	"diresco/internal/person"
+	"diresco/internal/sandbox"
+	"diresco/internal/taxcode"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+// start is 10:00 in Rome.
+var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+// world is a sandbox and what the tests look at beside it.
+type world struct {
+	*sandbox.Service
+	t       *testing.T
+	db      *db.DB
+	machine *clock.Manual
+	clock   *clock.Offset
+	blobs   *blob.Bucket
+	outbox  *outbox.Outbox
+	pins    *pins
+	persons *person.Service
+}
+
+// open makes the sandbox's service on a database, as a starting process does.
+func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *world {
+	t.Helper()
+	w := &world{t: t, db: d, machine: clock.NewManual(start), blobs: memblob.OpenBucket(nil), outbox: outbox.New(d)}
+	t.Cleanup(func() { _ = w.blobs.Close() })
+	offset, err := installation.Claim(context.Background(), d, installation.Sandbox, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock = clock.NewOffset(w.machine)
+	w.clock.Set(offset)
+	runner := &operation.Runner{DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock), Trail: audit.NewTrail(d)}
+	w.pins, w.persons = newPINs(t, runner, w.clock), person.NewService(runner)
+	deps := sandbox.Deps{
+		Runner: runner, Clock: w.clock, People: w.persons, Contributors: contributor.NewRepository(d),
+		Types: declaration.NewTypes(declaration.NewRepository(d), w.clock), Outbox: w.outbox, PINs: w.pins, Blobs: w.blobs, Random: rand.Reader,
+	}
+	for _, c := range change {
+		c(&deps)
+	}
+	w.Service = sandbox.NewService(deps)
+	return w
+}
+
+// seeded is open with the first test data.
+func seeded(t *testing.T, d *db.DB) *world {
+	t.Helper()
+	w := open(t, d)
+	if err := w.Seed(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) people() []sandbox.Person {
+	w.t.Helper()
+	found, err := w.People(context.Background(), page.Request{Limit: 100})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found.Items
+}
+
+// who returns the first person whose description holds the text.
+func (w *world) who(description string) sandbox.Person {
+	w.t.Helper()
+	for _, p := range w.people() {
+		if strings.Contains(p.Description, description) {
+			return p
+		}
+	}
+	w.t.Fatalf("nobody is %q", description)
+	return sandbox.Person{}
+}
+
+func (w *world) count(table string) int64 {
+	w.t.Helper()
+	var n int64
+	if err := w.db.From(context.Background()).Table(table).Count(&n).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// promise puts a message into the outbox, as an operation does.
+func (w *world) promise(kind string, to sandbox.Person, data any) {
+	w.t.Helper()
+	m, err := outbox.NewMessage(kind, to.ID, data, w.clock.Now())
+	if err == nil {
+		err = w.db.InTx(context.Background(), func(ctx context.Context) error { return w.outbox.Add(ctx, m) })
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// request is the context of a request to an operation, with an idempotency key if there is one.
+func request(operationID, key string) context.Context {
+	ctx := audit.WithOrigin(context.Background(), audit.Origin{Operation: operationID, RequestID: "request-1", Address: "127.0.0.1"})
+	if key != "" {
+		ctx = idempotency.WithClaim(ctx, &idempotency.Claim{Scope: "public", Key: key, Operation: operationID, RequestMAC: "mac"})
+	}
+	return ctx
+}
+
+func wantField(t *testing.T, err error, pointer, code string) {
+	t.Helper()
+	f, ok := err.(*fault.Fault)
+	if !ok || f.Code != fault.Invalid || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Pointer: pointer, Code: code}) {
+		t.Errorf("got %+v, want %s at %s", err, code, pointer)
+	}
+}
+
+func TestSeedHasEveryKindOfPerson(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		tests := []struct {
+			description string
+			class       access.UserClass
+			level       string
+			role        access.ActingAs
+		}{
+			{"Legal representative", access.Citizen, person.Dispositive, access.LegalRepresentative},
+			{"another company", access.Citizen, person.Dispositive, access.LegalRepresentative},
+			{"Consulente del lavoro", access.InstitutionalIntermediary, person.Dispositive, ""},
+			{"Employee (dipendente) of the consulente", access.Citizen, person.Dispositive, ""},
+			{"CAF worker", access.InstitutionalIntermediary, person.Dispositive, ""},
+			{"16 characters", access.Citizen, person.Dispositive, ""},
+			{"public body", access.Citizen, person.Dispositive, access.EmployeeDelegate},
+			{"ordinary PIN", access.Citizen, person.Ordinary, access.LegalRepresentative},
+			{"Household employer", access.Citizen, person.Dispositive, access.Employer},
+			{"office of Rome", access.Citizen, person.Dispositive, access.LegalRepresentative},
+			{"Operator (operatore di sede) of the office of Rome", access.Operator, person.Dispositive, ""},
+			{"Operator (operatore di sede) of the office of Milan", access.Operator, person.Dispositive, ""},
+			{"Contact-centre operator", access.ContactCentre, person.Dispositive, ""},
+			{"Administrator", access.Administrator, person.Dispositive, ""},
+		}
+		for _, tt := range tests {
+			p := w.who(tt.description)
+			if p.UserClass != tt.class || string(p.CredentialLevel) != tt.level || tt.role == "" && len(p.Roles) > 0 || tt.role != "" && (len(p.Roles) != 1 || p.Roles[0].Role != tt.role) {
+				t.Errorf("%s: %s, %s, %+v", tt.description, p.UserClass, p.CredentialLevel, p.Roles)
+			}
+		}
+		rome, milan := w.who("Operator (operatore di sede) of the office of Rome"), w.who("Operator (operatore di sede) of the office of Milan")
+		if rome.Office() != "7000" || milan.Office() != "4900" {
+			t.Errorf("operators at %q and %q", rome.Office(), milan.Office())
+		}
+		pins := map[string]bool{}
+		for _, p := range w.people() {
+			fresh := strings.Contains(p.Description, "16 characters")
+			pin := p.PIN.Reveal()
+			if want := 8; fresh && len(pin) != 16 || !fresh && len(pin) != want || strings.Trim(pin, "23456789ABCDEFGHJKMNPQRSTUVWXYZ") != "" || pins[pin] {
+				t.Errorf("%s has a PIN of the wrong form or another's", p.Description)
+			}
+			pins[pin] = true
+			if !w.works(p, fresh) {
+				t.Errorf("the PIN of %s is not the one that is listed", p.Description)
+			}
+			if !fresh && len(p.Contacts) < 2 || !p.TaxCode.IsPerson() || p.GivenName == "" || p.FamilyName == "" {
+				t.Errorf("%s: %d contacts", p.Description, len(p.Contacts))
+			}
+			if len(p.ContributorIDs()) != len(p.Roles) {
+				t.Errorf("%s: contributors %v", p.Description, p.ContributorIDs())
+			}
+		}
+		if n := w.count("positions"); n < 6 {
+			t.Errorf("%d positions", n)
+		}
+		if w.count("offices") < 5 || w.count("declaration_types") == 0 {
+			t.Error("offices or declaration types are missing")
+		}
+	})
+}
+
+func TestSeedIsTheSameEverywhereAndDoneOnce(t *testing.T) {
+	var before []string
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		var codes []string
+		for _, p := range w.people() {
+			codes = append(codes, p.TaxCode.Clear()+" "+p.PIN.Reveal())
+		}
+		if before != nil && !slices.Equal(codes, before) {
+			t.Errorf("people differ: %v, %v", codes, before)
+		}
+		before = codes
+		again := open(t, d)
+		if err := again.Seed(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(again.people()); n != len(codes) || again.pins.hashed.Load() != 0 {
+			t.Errorf("%d people after the second start, %d PINs hashed", n, again.pins.hashed.Load())
+		}
+	})
+}
+
+func TestPeopleInPages(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		var paged []string
+		cursor := ""
+		for {
+			p, err := w.People(context.Background(), page.Request{Limit: 4, Cursor: cursor})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, item := range p.Items {
+				paged = append(paged, item.Description)
+			}
+			if cursor = p.Next; cursor == "" {
+				break
+			}
+		}
+		var whole []string
+		for _, p := range w.people() {
+			whole = append(whole, p.Description)
+		}
+		if !slices.Equal(paged, whole) {
+			t.Errorf("pages give %v, want %v", paged, whole)
+		}
+		if _, err := w.People(context.Background(), page.Request{Cursor: "nonsense"}); !fault.Is(err, fault.Malformed) {
+			t.Errorf("wrong cursor: %v", err)
+		}
+	})
+}
+
+// register makes a person who is no test person.
+func (w *world) register() (made person.Person) {
+	w.t.Helper()
+	err := w.db.InTx(context.Background(), func(ctx context.Context) (err error) {
+		made, err = w.persons.Add(ctx, person.New{
+			TaxCode: taxcode.MustParse("RSSMRA80A01H501U"), GivenName: "Mario", FamilyName: "Rossi", UserClass: access.Citizen, CredentialLevel: person.Ordinary,
+		})
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made
+}

@@ -1,0 +1,188 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/contributor"
+	"diresco/internal/installation"
+	"diresco/internal/person"
+	"diresco/internal/secret"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Seed makes the first test data where there is none yet, and adds the declaration types that came with a newer program.
+func (s *Service) Seed(ctx context.Context) error {
+	seeded, err := s.repo.seeded(ctx)
+	if err != nil {
+		return err
+	}
+	var pins []hashedPIN
+	if !seeded {
+		if pins, err = s.seedPINs(ctx); err != nil {
+			return err
+		}
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := installation.Lock(ctx, s.db); err != nil {
+			return err
+		}
+		// Another process may have been faster.
+		if seeded, err := s.repo.seeded(ctx); err != nil {
+			return err
+		} else if seeded {
+			return s.types.Install(ctx)
+		}
+		return s.plant(ctx, pins)
+	})
+}
+
+// seedPINs hashes the PINs of the first people side by side.
+func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {
+	pins := make([]hashedPIN, len(seedPeople))
+	errs := make([]error, len(seedPeople))
+	var all sync.WaitGroup
+	for i, p := range seedPeople {
+		all.Go(func() { pins[i], errs[i] = s.hashPIN(ctx, p.pin, p.fresh) })
+	}
+	all.Wait()
+	return pins, errors.Join(errs...)
+}
+
+// plant makes the first test data in the context's transaction.
+func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
+	for _, office := range seedOffices {
+		if err := s.contributors.PutOffice(ctx, office); err != nil {
+			return err
+		}
+	}
+	ids := make(map[string]uuid.UUID, len(seedContributors))
+	for _, c := range seedContributors {
+		id, err := s.plantContributor(ctx, c)
+		if err != nil {
+			return err
+		}
+		ids[c.legalName] = id
+	}
+	for i, p := range seedPeople {
+		if err := s.plantPerson(ctx, p, pins[i], ids); err != nil {
+			return err
+		}
+	}
+	return s.types.Install(ctx)
+}
+
+func (s *Service) plantContributor(ctx context.Context, seed seedContributor) (uuid.UUID, error) {
+	now := s.clock.Now()
+	code, err := seed.taxCode()
+	if err != nil {
+		return uuid.Nil, err
+	}
+	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: seed.legalName, Kind: seed.kind, CreatedAt: now}
+	positions := make([]contributor.Position, len(seed.numbers))
+	for i, number := range seed.numbers {
+		positions[i] = contributor.Position{
+			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: number, Scheme: schemes[seed.kind], OfficeCode: seed.office,
+			State: contributor.PositionActive, CreatedAt: now,
+		}
+	}
+	return c.ID, s.contributors.Add(ctx, c, positions)
+}
+
+func (s *Service) plantPerson(ctx context.Context, seed seedPerson, pin hashedPIN, contributors map[string]uuid.UUID) error {
+	code, err := taxcode.Compose(seed.birth)
+	if err != nil {
+		return err
+	}
+	level := person.Dispositive
+	if seed.ordinary {
+		level = person.Ordinary
+	}
+	p, err := s.persons.Add(ctx, person.New{
+		TaxCode: code, GivenName: seed.birth.GivenName, FamilyName: seed.birth.FamilyName, UserClass: seed.class, CredentialLevel: level,
+		OfficeCode: seed.office, Contacts: seed.contacts,
+	})
+	if err != nil {
+		return err
+	}
+	var roles []Role
+	if seed.role != "" {
+		roles = append(roles, Role{ContributorID: contributors[seed.at], Role: seed.role, Services: seed.services})
+	}
+	return s.equip(ctx, p.ID, pin, seed.description, roles)
+}
+
+var seedOffices = []contributor.Office{
+	{Code: "7000", Title: "Direzione di coordinamento metropolitano di Roma"},
+	{Code: "4900", Title: "Direzione di coordinamento metropolitano di Milano"},
+	{Code: "5100", Title: "Direzione di coordinamento metropolitano di Napoli"},
+	{Code: "8100", Title: "Direzione provinciale di Torino"},
+	{Code: "3000", Title: "Direzione provinciale di Firenze"},
+	{Code: "1400", Title: "Direzione provinciale di Bergamo"},
+}
+
+type seedContributor struct {
+	legalName string
+	kind      contributor.Kind
+	// digits make the tax code of an organisation, owner that of a person.
+	digits  string
+	owner   *taxcode.Birth
+	office  string
+	numbers []string
+}
+
+func (c seedContributor) taxCode() (taxcode.Code, error) {
+	if c.owner != nil {
+		return taxcode.Compose(*c.owner)
+	}
+	return taxcode.ComposeOrganisation(c.digits)
+}
+
+const (
+	tiberine    = "Officine Tiberine S.r.l."
+	ambrosiana  = "Tessiture Ambrosiane S.p.A."
+	comune      = "Comune di Castel Mugello"
+	laboratorio = "Esposito Gennaro"
+	casa        = "Ferrero Margherita"
+)
+
+var (
+	gennaro    = taxcode.Birth{FamilyName: "Esposito", GivenName: "Gennaro", Sex: taxcode.Male, Date: day(1974, time.September, 19), Place: "F839"}
+	margherita = taxcode.Birth{FamilyName: "Ferrero", GivenName: "Margherita", Sex: taxcode.Female, Date: day(1949, time.May, 3), Place: "L219"}
+)
+
+var seedContributors = []seedContributor{
+	{legalName: tiberine, kind: contributor.Company, digits: "0410273058", office: "7000", numbers: []string{"7001248305", "7001248412"}},
+	{legalName: ambrosiana, kind: contributor.Company, digits: "0682914015", office: "4900", numbers: []string{"4906310275"}},
+	{legalName: comune, kind: contributor.PublicBody, digits: "8003951048", office: "3000", numbers: []string{"0300417298"}},
+	{legalName: casa, kind: contributor.Household, owner: &margherita, office: "8100", numbers: []string{"8100935172"}},
+	{legalName: laboratorio, kind: contributor.SelfEmployed, owner: &gennaro, office: "5100", numbers: []string{"0051720394"}},
+}
+
+type seedPerson struct {
+	birth       taxcode.Birth
+	class       access.UserClass
+	ordinary    bool
+	office      string
+	pin         secret.Text
+	fresh       bool
+	contacts    []person.NewContact
+	description string
+	// role is what the person is at the contributor; nil services stand for all.
+	role     access.ActingAs
+	at       string
+	services []access.Service
+}
+
+func day(year int, month time.Month, d int) time.Time {
+	return time.Date(year, month, d, 0, 0, 0, 0, time.UTC)
+}
+
+func reach(email, mobile string) []person.NewContact {
+	return []person.NewContact{{Kind: person.Email, Value: email + "@posta.example"}, {Kind: person.Mobile, Value: mobile}}
+}

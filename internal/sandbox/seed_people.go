@@ -1,0 +1,85 @@
+package sandbox
+
+import (
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/person"
+	"diresco/internal/taxcode"
+)
+
+// seedPeople are the people of a new sandbox, in the order in which they are listed.
+var seedPeople = []seedPerson{
+	{
+		birth: taxcode.Birth{FamilyName: "Bianchi", GivenName: "Marco", Sex: taxcode.Male, Date: day(1971, time.March, 14), Place: "H501"},
+		class: access.Citizen, pin: "P4A76737",
+		contacts:    append(reach("marco.bianchi", "+393331100001"), person.NewContact{Kind: person.PEC, Value: "officine.tiberine@pec.example"}),
+		description: "Legal representative (rappresentante legale) of a company with two positions at the office of Rome",
+		role:        access.LegalRepresentative, at: tiberine,
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Colombo", GivenName: "Giulia", Sex: taxcode.Female, Date: day(1980, time.November, 2), Place: "F205"},
+		class: access.Citizen, pin: "RR59FTXE", contacts: reach("giulia.colombo", "+393331100002"),
+		description: "Legal representative (rappresentante legale) of another company, at the office of Milan",
+		role:        access.LegalRepresentative, at: ambrosiana,
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Ricci", GivenName: "Andrea", Sex: taxcode.Male, Date: day(1968, time.July, 25), Place: "A944"},
+		class: access.InstitutionalIntermediary, pin: "PVVZ9J84",
+		contacts:    append(reach("andrea.ricci", "+393331100003"), person.NewContact{Kind: person.PEC, Value: "studio.ricci@pec.example"}),
+		description: "Consulente del lavoro (labour consultant); iscritto: consulenti del lavoro",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Galli", GivenName: "Sara", Sex: taxcode.Female, Date: day(1992, time.January, 30), Place: "A944"},
+		class: access.Citizen, pin: "6XG72BM3", contacts: reach("sara.galli", "+393331100004"),
+		description: "Employee (dipendente) of the consulente del lavoro Andrea Ricci",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Conti", GivenName: "Luca", Sex: taxcode.Male, Date: day(1985, time.October, 8), Place: "G273"},
+		class: access.InstitutionalIntermediary, pin: "W6X7NR3N", contacts: reach("luca.conti", "+393331100005"),
+		description: "CAF worker (operatore di un CAF imprese)",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Marino", GivenName: "Elena", Sex: taxcode.Female, Date: day(1998, time.February, 17), Place: "F839"},
+		class: access.Citizen, pin: "MH4Z5A2QSSQVNRA8", fresh: true, contacts: reach("elena.marino", "+393331100006")[:1],
+		description: "Citizen (cittadina) with a PIN of 16 characters that was never used",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Ferrari", GivenName: "Paolo", Sex: taxcode.Male, Date: day(1977, time.June, 21), Place: "D612"},
+		class: access.Citizen, pin: "T44TA948", contacts: reach("paolo.ferrari", "+393331100007"),
+		description: "Employee delegate (dipendente delegato) of a public body, for declarations, at the office of Florence",
+		role:        access.EmployeeDelegate, at: comune, services: []access.Service{access.Declarations},
+	},
+	{
+		birth: gennaro,
+		class: access.Citizen, ordinary: true, pin: "5AQT598W", contacts: reach("gennaro.esposito", "+393331100008"),
+		description: "Self-employed, with an ordinary PIN (PIN ordinario): what this person files waits; at the office of Naples",
+		role:        access.LegalRepresentative, at: laboratorio,
+	},
+	{
+		birth: margherita,
+		class: access.Citizen, pin: "GKUJNQXR", contacts: reach("margherita.ferrero", "+393331100009"),
+		description: "Household employer (datore di lavoro domestico) at the office of Turin",
+		role:        access.Employer, at: casa,
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Greco", GivenName: "Francesca", Sex: taxcode.Female, Date: day(1983, time.April, 12), Place: "H501"},
+		class: access.Operator, office: "7000", pin: "CUX84DFG", contacts: reach("francesca.greco", "+393331100010"),
+		description: "Operator (operatore di sede) of the office of Rome",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Lombardi", GivenName: "Davide", Sex: taxcode.Male, Date: day(1979, time.December, 5), Place: "F205"},
+		class: access.Operator, office: "4900", pin: "KRSG23D5", contacts: reach("davide.lombardi", "+393331100011"),
+		description: "Operator (operatore di sede) of the office of Milan",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Moretti", GivenName: "Chiara", Sex: taxcode.Female, Date: day(1990, time.August, 27), Place: "L219"},
+		class: access.ContactCentre, pin: "HKYHTWDZ", contacts: reach("chiara.moretti", "+393331100012"),
+		description: "Contact-centre operator (operatrice del contact center)",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Fontana", GivenName: "Roberto", Sex: taxcode.Male, Date: day(1966, time.September, 9), Place: "L781"},
+		class: access.Administrator, pin: "WMEHQS4A", contacts: reach("roberto.fontana", "+393331100013"),
+		description: "Administrator (amministratore utenze)",
+	},
+}
