@@ -8,10 +8,14 @@ BINARY ?= bin/diresco
 # Further arguments of go test, such as TESTFLAGS='-run TestLogin -v'.
 TESTFLAGS ?=
 PACKAGES ?= ./...
+# The chaos tests kill a program that is built without the detector: running them under it shows nothing more.
+RACE_PACKAGES ?= $(shell go list ./... | grep -v /internal/chaos)
+# How often `make chaos` kills the server on each kind of database.
+KILLS ?= 30
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build test race lint generate generate-check bench fuzz spec-lint smoke clean
+.PHONY: help run build test race lint generate generate-check bench chaos fuzz spec-lint smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +33,7 @@ test: ## run every test, on SQLite and on PostgreSQL
 race: ## the same under the race detector (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler (Debian: apt-get install gcc libc6-dev)' >&2; exit 1; }
 	tools/ensure-postgres.sh
-	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(PACKAGES)
+	CGO_ENABLED=1 go test -race -timeout 30m $(TESTFLAGS) $(RACE_PACKAGES)
 
 lint: ## go vet and golangci-lint
 	go vet ./...
@@ -44,6 +48,10 @@ generate-check: ## fail if generated code is stale; changes nothing
 bench: ## measure speed and print it as a table
 	tools/ensure-postgres.sh
 	go run ./internal/bench
+
+chaos: ## kill the server KILLS times under load, on both databases, and see that nothing is lost
+	tools/ensure-postgres.sh
+	DIRESCO_CHAOS_KILLS=$(KILLS) go test -count=1 -timeout 60m -v ./internal/chaos/
 
 fuzz: ## run every fuzz target for FUZZTIME
 	tools/fuzz.sh $(FUZZTIME)

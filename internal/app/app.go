@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"diresco"
@@ -135,11 +136,19 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := a.observe(ctx, c, o); err != nil {
 		return err
 	}
-	a.handler, err = httpapi.New(httpapi.Config{
+	handler, err := httpapi.New(httpapi.Config{
 		PublicURL: c.PublicURL, Contract: diresco.Contract, Sandbox: o.Sandbox, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
 		SessionRate: c.RateSession, AddressRate: c.RateAddress,
 	}, edge, handlers)
-	return err
+	if err != nil {
+		return err
+	}
+	a.handler = a.telemetry.HTTP(handler, func(r *http.Request) string {
+		// The edge notes the pattern as net/http does: the method, a space, the path.
+		_, path, _ := strings.Cut(r.Pattern, " ")
+		return path
+	})
+	return nil
 }
 
 // parts are what the services are made of.

@@ -10,6 +10,7 @@ import (
 	"diresco/internal/grouped"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm/clause"
 )
 
 // Access is one row of the access log.
@@ -47,9 +48,7 @@ type AccessLog struct {
 func NewAccessLog(d *db.DB, c clock.Clock, log *slog.Logger) *AccessLog {
 	return &AccessLog{clock: c, log: log, writer: grouped.New(grouped.Options[Access]{
 		Every: accessFlushEvery, Group: accessGroup, Queue: accessQueue,
-		Write: func(ctx context.Context, group []Access) error {
-			return d.InTx(ctx, func(ctx context.Context) error { return d.From(ctx).Create(&group).Error })
-		},
+		Write: func(ctx context.Context, group []Access) error { return writeAccess(ctx, d, group) },
 		Failed: func(rows []Access, err error) []Access {
 			log.Error("access log not written, kept for the next try", "rows", len(rows), "error", err)
 			if lost := len(rows) - 2*accessQueue; lost > 0 {
@@ -58,7 +57,15 @@ func NewAccessLog(d *db.DB, c clock.Clock, log *slog.Logger) *AccessLog {
 			}
 			return rows
 		},
+		Lost: func(rows []Access) { log.Error("access log rows lost", "rows", len(rows)) },
 	})}
+}
+
+// writeAccess may be given a group again that was written already, when the connection broke at its commit.
+func writeAccess(ctx context.Context, d *db.DB, group []Access) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		return d.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoNothing: true}).Create(&group).Error
+	})
 }
 
 // Add queues a row, with its id and time. When the queue is full it waits: a trace is never dropped to go faster.

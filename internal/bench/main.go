@@ -98,7 +98,7 @@ func newBench(o options) *bench {
 	if o.quick {
 		b.duration = 2 * time.Second
 	}
-	b.warmUp = b.duration / 5
+	b.warmUp = max(b.duration/5, time.Second)
 	return b
 }
 

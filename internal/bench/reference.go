@@ -67,8 +67,7 @@ func startBare(ctx context.Context, dir string, readSize, submitSize int) (*serv
 	return start(ctx, command, address, bareReadyPath, filepath.Join(dir, "bare.log"))
 }
 
-// written says where the rows of one submission are: for each table which column identifies them, in the order in which
-// the register writes them.
+// written says where the rows of one submission are, in the order in which the register writes them.
 var written = []struct{ table, where string }{
 	{"idempotency_keys", "status IS NOT NULL AND resource_id = $1::text"},
 	{"declarations", "id = $1::uuid"},
@@ -121,8 +120,9 @@ type transactions struct {
 	rows     []row
 	session  any
 	right    any
+	id       uuid.UUID
 	office   string
-	numbered string
+	protocol string
 }
 
 // newTransactions makes a client that repeats the submission.
@@ -132,7 +132,7 @@ func newTransactions(ctx context.Context, d *database, declarationID string) (*t
 		return nil, err
 	}
 	t := &transactions{rows: rows}
-	if err := d.conn.QueryRow(ctx, "SELECT office_code, protocol_number FROM declarations WHERE id = $1", declarationID).Scan(&t.office, &t.numbered); err != nil {
+	if err := d.conn.QueryRow(ctx, "SELECT id, office_code, protocol_number FROM declarations WHERE id = $1", declarationID).Scan(&t.id, &t.office, &t.protocol); err != nil {
 		return nil, err
 	}
 	if err := d.conn.QueryRow(ctx, "SELECT session_id, right_id FROM audit_records WHERE subject_id = $1", declarationID).Scan(&t.session, &t.right); err != nil {
@@ -172,25 +172,29 @@ func (t *transactions) submit(ctx context.Context) error {
 	})
 }
 
-// insert writes a row like the sample's, with its own ids, number and times.
+// insert writes a row like the sample's, with ids, number and times of its own.
 func (t *transactions) insert(ctx context.Context, tx pgx.Tx, r row, id uuid.UUID, number int) error {
 	values := make([]any, len(r.values))
 	now := time.Now()
+	protocol := fmt.Sprintf("%s%07d", t.protocol[:len(t.protocol)-7], number)
 	for i, value := range r.values {
-		if _, isTime := value.(time.Time); isTime {
+		switch v := value.(type) {
+		case time.Time:
 			value = now
+		case string:
+			value = strings.ReplaceAll(strings.ReplaceAll(v, t.id.String(), id.String()), t.protocol, protocol)
+		case [16]byte:
+			if v == t.id {
+				value = id
+			}
 		}
 		switch column := r.columns[i]; {
 		case column == "key":
 			value = uuid.NewString()
-		case column == "resource_id", column == "subject_id", column == "declaration_id", column == "id" && r.table == "declarations":
-			value = id.String()
-		case column == "id":
-			value = uuid.Must(uuid.NewV7())
 		case column == "number":
 			value = number
-		case column == "protocol_number":
-			value = fmt.Sprintf("%s%07d", t.numbered[:len(t.numbered)-7], number)
+		case column == "id" && value != id:
+			value = uuid.Must(uuid.NewV7())
 		}
 		values[i] = value
 	}

@@ -3,10 +3,13 @@ package e2e
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"diresco/api/client"
+	"diresco/internal/dbtest"
+	"diresco/internal/pin"
 )
 
 func (w *world) tryLogin(taxCode, pin string) answer {
@@ -153,5 +156,41 @@ func TestReauthentication(t *testing.T) {
 		again := w.do(http.MethodPost, "/v1/sessions/current/authentications", s.AccessToken, map[string]any{"pin": p.Pin}).want(t, http.StatusOK, "")
 		token, _ := again.field("access_token").(string)
 		w.do(http.MethodPost, "/v1/me/pin/rotations", token, nil, key()).want(t, http.StatusCreated, "")
+	})
+}
+
+// TestLoginStorm: more logins at once than can be hashed. Some are told to come again, which counts as no try, and reads go on.
+func TestLoginStorm(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
+		// One at a time, at the real cost, and hardly anybody may wait.
+		w := startWith(t, rawURL, pin.HasherOptions{Slots: 1, Queue: 13, Wait: 10 * time.Second})
+		p := w.createPerson(map[string]any{})
+		reader := w.loginAs(p)
+		answers := make([]answer, 64)
+		var storm sync.WaitGroup
+		for i := range answers {
+			storm.Go(func() { answers[i] = w.tryLogin(p.TaxCode, wrongPIN) })
+		}
+		for range 20 {
+			w.do(http.MethodGet, "/v1/me", reader.AccessToken, nil).want(t, http.StatusOK, "")
+		}
+		storm.Wait()
+		count := map[string]int{}
+		for _, a := range answers {
+			count[a.problem()]++
+			if a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") == "" {
+				t.Error("503 without Retry-After")
+			}
+		}
+		if count["busy"] == 0 || count["invalid-credentials"] > 10 || count["busy"]+count["invalid-credentials"]+count["pin-locked"] != len(answers) {
+			t.Errorf("the storm was answered %v", count)
+		}
+		// What was answered 503 was no try: only what was looked at counts.
+		for wrong := count["invalid-credentials"]; wrong < 10; wrong++ {
+			w.tryLogin(p.TaxCode, wrongPIN).want(t, http.StatusUnauthorized, "invalid-credentials")
+		}
+		w.tryLogin(p.TaxCode, p.Pin).want(t, http.StatusTooManyRequests, "pin-locked")
+		w.clock.Advance(5 * time.Minute)
+		w.tryLogin(p.TaxCode, p.Pin).want(t, http.StatusCreated, "")
 	})
 }

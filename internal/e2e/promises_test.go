@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +124,7 @@ func TestEveryChangeLeavesItsTrace(t *testing.T) {
 // TestNothingPersonalIsCachedOrCrossed: many users at once, each sees what is theirs alone.
 func TestNothingPersonalIsCachedOrCrossed(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		const users, rounds = 64, 40
+		const users, rounds = 64, 160
 		type user struct {
 			person client.SandboxPerson
 			token  string
@@ -223,4 +224,18 @@ func mustJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestMetricsNameRoutesOnly: what operators see counts requests by route, and names nobody.
+func TestMetricsNameRoutesOnly(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		f := w.filer()
+		w.do(http.MethodGet, f.path, f.token, nil).want(t, http.StatusOK, "")
+		recorder := httptest.NewRecorder()
+		w.app.AdminHandler().ServeHTTP(recorder, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil))
+		metrics := recorder.Body.String()
+		if !strings.Contains(metrics, `http_route="/v1/contributors/{contributor_id}/declarations"`) || strings.Contains(metrics, f.contributor.String()) || strings.Contains(metrics, f.person.TaxCode) {
+			t.Errorf("metrics are\n%s", metrics)
+		}
+	})
 }

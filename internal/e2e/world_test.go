@@ -61,6 +61,12 @@ func (s *syncBuffer) String() string {
 // start opens a sandbox on the database.
 func start(t *testing.T, databaseURL string) *world {
 	t.Helper()
+	return startWith(t, databaseURL, cheapPINs)
+}
+
+// startWith opens a sandbox that hashes PINs in the given way.
+func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions) *world {
+	t.Helper()
 	w := &world{t: t, clock: clock.NewManual(time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)), dir: t.TempDir(), log: &syncBuffer{}}
 	listener := httptest.NewUnstartedServer(nil)
 	c := config.Config{
@@ -69,7 +75,7 @@ func start(t *testing.T, databaseURL string) *world {
 	}
 	var err error
 	w.app, err = app.Open(context.Background(), c, app.Options{
-		Sandbox: true, Version: "test", Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Clock: w.clock, PIN: cheapPINs,
+		Sandbox: true, Version: "test", Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Clock: w.clock, PIN: hashing,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,8 @@ type Options[T any] struct {
 	Write func(ctx context.Context, group []T) error
 	// Failed decides what is kept for the next try.
 	Failed func(group []T, err error) (keep []T)
+	// Lost, if set, is told what could not be written at the end.
+	Lost func(items []T)
 }
 
 // Writer collects items and writes them in groups from one goroutine.
@@ -27,8 +29,11 @@ type Writer[T any] struct {
 	queue   chan T
 	flush   chan chan struct{}
 	stop    chan struct{}
-	once    sync.Once
 	done    chan struct{}
+
+	// Whoever adds holds it shared, so that nothing comes into the queue once it is closed.
+	mu     sync.RWMutex
+	closed bool
 }
 
 const writeTimeout = 10 * time.Second
@@ -42,21 +47,22 @@ func New[T any](o Options[T]) *Writer[T] {
 
 // Add queues an item and waits while the queue is full. It reports false once the writer is closed.
 func (w *Writer[T]) Add(item T) bool {
-	select {
-	case <-w.done:
-		return false
-	default:
-	}
-	select {
-	case w.queue <- item:
-		return true
-	case <-w.done:
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
 		return false
 	}
+	w.queue <- item
+	return true
 }
 
-// TryAdd queues an item unless the queue is full. It never waits.
+// TryAdd queues an item unless the queue is full or the writer closed. It does not wait for room.
 func (w *Writer[T]) TryAdd(item T) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return false
+	}
 	select {
 	case w.queue <- item:
 		return true
@@ -83,7 +89,12 @@ func (w *Writer[T]) Flush(ctx context.Context) {
 
 // Close writes what is left and ends the writer.
 func (w *Writer[T]) Close() {
-	w.once.Do(func() { close(w.stop) })
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.stop)
+	}
+	w.mu.Unlock()
 	<-w.done
 }
 
@@ -92,19 +103,28 @@ func (w *Writer[T]) run() {
 	tick := time.NewTicker(w.options.Every)
 	defer tick.Stop()
 	var waiting []T
+	// After a failure the next try is at the next tick: a try for each further item would take all there is.
+	failing := false
+	write := func() {
+		left := w.write(waiting)
+		waiting, failing = left, len(left) > 0
+	}
 	for {
 		select {
 		case item := <-w.queue:
-			if waiting = append(waiting, item); len(waiting) >= w.options.Group {
-				waiting = w.write(waiting)
+			if waiting = append(waiting, item); len(waiting) >= w.options.Group && !failing {
+				write()
 			}
 		case <-tick.C:
-			waiting = w.write(waiting)
+			write()
 		case reply := <-w.flush:
-			waiting = w.write(w.drain(waiting))
+			waiting = w.drain(waiting)
+			write()
 			close(reply)
 		case <-w.stop:
-			w.write(w.drain(waiting))
+			if left := w.write(w.drain(waiting)); len(left) > 0 && w.options.Lost != nil {
+				w.options.Lost(left)
+			}
 			return
 		}
 	}

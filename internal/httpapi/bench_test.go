@@ -22,7 +22,7 @@ func bench(b *testing.B, method, path, body string) {
 	w := newWorld(b, func(c *Config) { c.SessionRate = 1_000_000_000 })
 	b.ReportAllocs()
 	for b.Loop() {
-		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r := httptest.NewRequestWithContext(b.Context(), method, path, strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer live")
 		r.Header.Set("Accept", "application/json")
 		if body != "" {
@@ -34,7 +34,7 @@ func bench(b *testing.B, method, path, body string) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	bench(b, http.MethodGet, "/v1/declarations/"+declaration.String(), "")
+	bench(b, http.MethodGet, "/v1/declarations/"+aDeclaration.String(), "")
 }
 
 func BenchmarkDraft(b *testing.B) { bench(b, http.MethodPost, draftPath, benchBody) }

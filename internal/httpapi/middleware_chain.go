@@ -89,7 +89,7 @@ func (e *edge) answer(x *exchange, next echo.HandlerFunc) {
 	case x.op.tagged:
 		tagged = &tagWriter{ResponseWriter: response.Writer, wanted: x.c.Request().Header.Values("If-None-Match")}
 		response.Writer = tagged
-	case x.claim != nil:
+	case x.claim != nil && !x.op.secret:
 		kept = &keptWriter{ResponseWriter: response.Writer, claim: x.claim}
 		response.Writer = kept
 	}

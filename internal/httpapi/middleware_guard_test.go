@@ -74,6 +74,7 @@ func TestAStrangerLearnsNothingFromTheBody(t *testing.T) {
 		"not acceptable": draft(draftBody).with("Accept", "text/html"),
 	} {
 		t.Run(name, func(t *testing.T) {
+			w := w.on(t)
 			a.path = path
 			w.problem(w.do(a), http.StatusNotFound, fault.NotFound)
 			a.path = path + "?unknown=1"
@@ -88,7 +89,7 @@ func TestAStrangerLearnsNothingFromTheBody(t *testing.T) {
 
 func TestAPathThatNamesNothingIsNotFound(t *testing.T) {
 	w := newWorld(t)
-	id := declaration.String()
+	id := aDeclaration.String()
 	for _, path := range []string{
 		"/v1/declarations/1", "/v1/declarations/" + id + "0", "/v1/declarations/{" + id + "}", "/v1/declarations/urn:uuid:" + id, "/v1/declarations/%00", "/v1/declarations/%ff",
 		"/v1/declarations/00000000-0000-0000-0000-000000000000", "/v1/sessions/mine", "/v1/sessions/current%2F", "/v1/declaration-types/a%20b", "/v1/declarations/" + id + "/", "/v1//me", "/v1", "/v2/me",
@@ -113,19 +114,19 @@ func TestHandlersKnowWhoAsksAndFromWhere(t *testing.T) {
 	if answer := w.do(a); answer.Code != http.StatusCreated {
 		t.Fatalf("got %d %s", answer.Code, answer.Body)
 	}
-	if actor.PersonID != person || actor.SessionID != session || actor.ContributorID != mine {
+	if actor.PersonID != myPerson || actor.SessionID != mySession || actor.ContributorID != mine {
 		t.Errorf("got actor %+v", actor)
 	}
 	if want := (audit.Origin{Operation: "draftDeclaration", RequestID: "my-request-1", Address: "192.0.2.7"}); origin != want {
 		t.Errorf("got origin %+v, want %+v", origin, want)
 	}
-	if got := actorFrom(WithActor(t.Context(), actor)); got.PersonID != person {
+	if got := actorFrom(WithActor(t.Context(), actor)); got.PersonID != myPerson {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestReadsOfAnothersDataAndRefusalsLeaveARow(t *testing.T) {
-	show := ask{method: http.MethodGet, path: "/v1/declarations/" + declaration.String(), token: "live"}
+	show := ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live"}
 	login := ask{method: http.MethodPost, path: "/v1/sessions", body: `{"tax_code":"RSSMRA80A01H501U","pin":"7K3MQ9XA"}`}
 	for name, c := range map[string]struct {
 		ask  ask
@@ -158,7 +159,7 @@ func TestReadsOfAnothersDataAndRefusalsLeaveARow(t *testing.T) {
 				if row.RequestID != answer.Header().Get("Request-Id") || row.Address != "192.0.2.7" {
 					t.Errorf("got %+v", row)
 				}
-				if c.ask.token == "live" && (row.PersonID == nil || *row.PersonID != person || *row.SessionID != session) {
+				if c.ask.token == "live" && (row.PersonID == nil || *row.PersonID != myPerson || *row.SessionID != mySession) {
 					t.Errorf("the row does not say who: %+v", row)
 				}
 			}
@@ -166,7 +167,7 @@ func TestReadsOfAnothersDataAndRefusalsLeaveARow(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.do(show)
-	if row := w.access.rows[0]; *row.ContributorID != mine || *row.SubjectID != declaration.String() {
+	if row := w.access.rows[0]; *row.ContributorID != mine || *row.SubjectID != aDeclaration.String() {
 		t.Errorf("the row does not say whose: %+v", row)
 	}
 }

@@ -12,8 +12,8 @@ func TestNothingPersonalIsCached(t *testing.T) {
 	w := newWorld(t)
 	for _, a := range []ask{
 		{method: http.MethodGet, path: "/v1/me", token: "live"},
-		{method: http.MethodGet, path: "/v1/declarations/" + declaration.String(), token: "live"},
-		{method: http.MethodGet, path: "/v1/declarations/" + declaration.String(), token: "live", header: map[string]string{"If-None-Match": "*"}},
+		{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live"},
+		{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live", header: map[string]string{"If-None-Match": "*"}},
 		{method: http.MethodGet, path: "/v1/declarations", token: "live"},
 		{method: http.MethodGet, path: "/v1/offices?stato=1"},
 		{method: http.MethodGet, path: "/v1/nothing"},
@@ -138,7 +138,7 @@ func TestTheSandboxIsThereInTheSandboxOnly(t *testing.T) {
 
 func TestAnAnswerThatTheCallerHasIsNotSentAgain(t *testing.T) {
 	w := newWorld(t)
-	show := ask{method: http.MethodGet, path: "/v1/declarations/" + declaration.String(), token: "live"}
+	show := ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live"}
 	for tag, modified := range map[string]bool{`"3"`: false, `W/"3"`: false, `"1", "3"`: false, "*": false, `"2"`: true, `"33"`: true, "3": true} {
 		answer := w.do(show.with("If-None-Match", tag))
 		if want := map[bool]int{true: http.StatusOK, false: http.StatusNotModified}[modified]; answer.Code != want || answer.Header().Get("ETag") != `"3"` {

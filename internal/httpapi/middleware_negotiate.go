@@ -131,11 +131,3 @@ func readable(h http.Header, consumes []string) bool {
 	}
 	return false
 }
-
-// preferred picks the one of the types that an Accept header likes best, in case of doubt the first.
-func preferred(accept string, types ...string) string {
-	if chosen := chooseType([]string{accept}, types); chosen != "" {
-		return chosen
-	}
-	return types[0]
-}

@@ -12,15 +12,15 @@ import (
 	"diresco/internal/fault"
 )
 
-func rates(session, address int) func(*Config) {
-	return func(c *Config) { c.SessionRate, c.AddressRate = session, address }
+func rates(mySession, address int) func(*Config) {
+	return func(c *Config) { c.SessionRate, c.AddressRate = mySession, address }
 }
 
 // count makes n requests and returns how many were let through.
-func count(w *world, n int, make func(i int) ask) int {
+func count(w *world, n int, request func(i int) ask) int {
 	passed := 0
 	for i := range n {
-		if w.do(make(i)).Code != http.StatusTooManyRequests {
+		if w.do(request(i)).Code != http.StatusTooManyRequests {
 			passed++
 		}
 	}
@@ -122,7 +122,7 @@ func TestEveryAnswerSaysHowMuchIsLeft(t *testing.T) {
 		"too long":       draft(string(make([]byte, maxBody+1))),
 		"page":           {method: http.MethodGet, path: "/docs"},
 		"asset":          {method: http.MethodGet, path: "/assets/style.css"},
-		"not modified":   {method: http.MethodGet, path: "/v1/declarations/" + declaration.String(), token: "live", header: map[string]string{"If-None-Match": `"3"`}},
+		"not modified":   {method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live", header: map[string]string{"If-None-Match": `"3"`}},
 		"preflight":      {method: http.MethodOptions, path: "/v1/me", header: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}},
 		"options":        {method: http.MethodOptions, path: "/v1/me"},
 		"no sandbox":     {method: http.MethodGet, path: "/v1/sandbox/people"},

@@ -25,6 +25,7 @@ func codes(p api.Problem) []string {
 }
 
 func TestParametersThatAreWrongAreNamed(t *testing.T) {
+	w := newWorld(t)
 	list := func(query string) ask {
 		return ask{method: http.MethodGet, path: "/v1/declarations?" + query, token: "live"}
 	}
@@ -55,13 +56,12 @@ func TestParametersThatAreWrongAreNamed(t *testing.T) {
 		"control in a name": {list("a%01b=1"), []string{" unknown-parameter"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := w.on(t)
 			if got := codes(w.problem(w.do(c.ask), http.StatusBadRequest, fault.Malformed)); !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
-	w := newWorld(t)
 	for _, query := range []string{"", "limit=100", "state=draft&type=RIOC", "submitted_from=2026-03-01T00:00:00Z", "submitted_from=2026-03-01T00:00:00.123456%2B01:00"} {
 		if answer := w.do(list(query)); answer.Code != http.StatusOK {
 			t.Errorf("%s: got %d %s", query, answer.Code, answer.Body)
@@ -76,7 +76,8 @@ func TestParametersThatAreWrongAreNamed(t *testing.T) {
 }
 
 func TestBodiesThatBreakTheContractAreNamedByField(t *testing.T) {
-	id := position.String()
+	w := newWorld(t)
+	id := aPosition.String()
 	for name, c := range map[string]struct {
 		body string
 		want []string
@@ -97,7 +98,7 @@ func TestBodiesThatBreakTheContractAreNamedByField(t *testing.T) {
 		"control in name": {`{"type":"RIOC","position_id":"` + id + `","content":{},"a\u0001b":1}`, []string{" unknown-field"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := w.on(t)
 			got := codes(w.problem(w.do(draft(c.body)), http.StatusUnprocessableEntity, fault.Invalid))
 			slices.Sort(got)
 			if !slices.Equal(got, c.want) {
@@ -127,7 +128,7 @@ func TestTheContentArrivesByteForByte(t *testing.T) {
 		return drafted(nil), nil
 	}
 	const content = `{"z": 1.50, "a":  "\u00e8 😀", "n":{"y":[1e2,null]}}`
-	body := `{"content":` + content + `,"type":"RIOC","position_id":"` + position.String() + `"}`
+	body := `{"content":` + content + `,"type":"RIOC","position_id":"` + aPosition.String() + `"}`
 	for _, chunked := range []bool{false, true} {
 		a := draft(body).with("Content-Type", "application/json; charset=UTF-8")
 		a.chunked = chunked
@@ -139,7 +140,7 @@ func TestTheContentArrivesByteForByte(t *testing.T) {
 
 func TestBodiesAreBounded(t *testing.T) {
 	w := newWorld(t)
-	body := `{"type":"RIOC","position_id":"` + position.String() + `","content":{"text":"` + strings.Repeat("a", maxBody) + `"}}`
+	body := `{"type":"RIOC","position_id":"` + aPosition.String() + `","content":{"text":"` + strings.Repeat("a", maxBody) + `"}}`
 	for _, chunked := range []bool{false, true} {
 		a := draft(body)
 		a.chunked = chunked
@@ -162,15 +163,15 @@ func TestBodiesInOtherForms(t *testing.T) {
 	}
 	w.problem(w.do(draft(draftBody).with("Content-Encoding", "gzip")), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
 
-	change := ask{method: http.MethodPatch, path: "/v1/declarations/" + declaration.String(), token: "live", body: `{"content":{"a":null}}`, header: map[string]string{"If-Match": `"3"`}}
+	change := ask{method: http.MethodPatch, path: "/v1/declarations/" + aDeclaration.String(), token: "live", body: `{"content":{"a":null}}`, header: map[string]string{"If-Match": `"3"`}}
 	if answer := w.do(change.with("Content-Type", "application/merge-patch+json")); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `{"a":null}`) {
 		t.Errorf("got %d %s", answer.Code, answer.Body)
 	}
 	w.problem(w.do(change), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
 	w.problem(w.do(change.with("Content-Type", "application/merge-patch+json", "If-Match", "")), http.StatusPreconditionRequired, fault.PreconditionRequired)
 
-	submit := ask{method: http.MethodPost, path: "/v1/declarations/" + declaration.String() + "/submission", token: "live", header: map[string]string{"Idempotency-Key": "key-00000001"}}
-	for body, want := range map[string]int{"": http.StatusOK, "{}": http.StatusOK, " {} ": http.StatusOK, `{"a":1}`: http.StatusBadRequest, "x": http.StatusBadRequest} {
+	submit := ask{method: http.MethodPost, path: "/v1/declarations/" + aDeclaration.String() + "/submission", token: "live", header: map[string]string{"Idempotency-Key": "key-00000001"}}
+	for body, want := range map[string]int{"": http.StatusOK, "{}": http.StatusOK, "{ }": http.StatusOK, `{"a":1}`: http.StatusBadRequest, "x": http.StatusBadRequest} {
 		submit.body = body
 		if answer := w.do(submit); answer.Code != want {
 			t.Errorf("%q where no body is expected: got %d %s", body, answer.Code, answer.Body)
@@ -191,7 +192,7 @@ func TestAnOptionalBodyMayBeMissing(t *testing.T) {
 
 func TestTheFormOfTheAnswerIsTheCallersChoice(t *testing.T) {
 	w := newWorld(t)
-	receipt := ask{method: http.MethodGet, path: "/v1/declarations/" + declaration.String() + "/receipt", token: "live"}
+	receipt := ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String() + "/receipt", token: "live"}
 	for accept, want := range map[string]string{
 		"":                "application/json",
 		"*/*":             "application/json",
@@ -249,12 +250,12 @@ func TestNaughtyTextsArriveUnchangedOrAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer := w.do(draft(`{"type":"RIOC","position_id":"` + position.String() + `","content":{"text":` + string(quoted) + `}}`))
+		answer := w.do(draft(`{"type":"RIOC","position_id":"` + aPosition.String() + `","content":{"text":` + string(quoted) + `}}`))
 		if answer.Code != http.StatusCreated || got != text {
 			t.Errorf("%.40q: got %d, %.40q", text, answer.Code, got)
 		}
 		for _, body := range []string{
-			`{"type":` + string(quoted) + `,"position_id":` + string(quoted) + `,"content":{}}`, `{"type":"RIOC","position_id":"` + position.String() + `","content":{},` + string(quoted) + `:1}`, string(quoted), text,
+			`{"type":` + string(quoted) + `,"position_id":` + string(quoted) + `,"content":{}}`, `{"type":"RIOC","position_id":"` + aPosition.String() + `","content":{},` + string(quoted) + `:1}`, string(quoted), text,
 		} {
 			if answer := w.do(draft(body)); answer.Code >= http.StatusInternalServerError || answer.Code < http.StatusBadRequest {
 				t.Errorf("%.60q: got %d", body, answer.Code)
@@ -293,7 +294,7 @@ func FuzzBody(f *testing.F) {
 	f.Add(draftBody)
 	f.Add(`{"type":"\ud800","content":{"a":[1e400]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		if answer := w.do(draft(body)); answer.Code >= http.StatusInternalServerError {
+		if answer := w.serve(w.request(draft(body))); answer.Code >= http.StatusInternalServerError {
 			t.Errorf("%q: got %d %s", body, answer.Code, answer.Body)
 		}
 	})

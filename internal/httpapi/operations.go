@@ -26,6 +26,8 @@ type operation struct {
 	sandbox bool
 	// remembered operations give the same answer again to a repeated Idempotency-Key.
 	remembered bool
+	// secret answers hold a PIN: a repeat renders them anew, and they are never stored.
+	secret bool
 	// cacheable answers are the same for everybody.
 	cacheable bool
 	// tagged answers can be asked for with If-None-Match.
@@ -66,8 +68,11 @@ const (
 	problemType     = "application/problem+json"
 )
 
-// verifyReceipt only looks; its key is accepted and means nothing.
-const verifyOperation = "verifyReceipt"
+// verifyReceipt only looks; its key is accepted and means nothing. createSandboxPerson shows the PIN of who it made.
+const (
+	verifyOperation       = "verifyReceipt"
+	createPersonOperation = "createSandboxPerson"
+)
 
 // readOperations makes the table of operations. It refuses a contract with an operation that has no access rule, or that has
 // something the edge would leave unchecked.
@@ -113,6 +118,7 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	search := strings.HasSuffix(path, searchSuffix)
 	op.remembered = method == http.MethodPost && op.header(keyHeader) && !search && op.id != verifyOperation &&
 		!slices.ContainsFunc(o.Tags, func(tag string) bool { return slices.Contains(secretTags, tag) })
+	op.secret = op.id == createPersonOperation
 	op.conditional = op.header(ifMatchHeader) && (method == http.MethodPatch || method == http.MethodPut)
 	op.readsOthers = (method == http.MethodGet || search) && op.rule.To != access.ToAnyone && op.rule.To != access.ToSession
 	return op, nil

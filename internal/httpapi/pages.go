@@ -28,15 +28,11 @@ var assets embed.FS
 // Where the pages are.
 const (
 	problemsPath = "/problems/"
-	docsPath     = "/docs"
 	assetsPath   = "/assets/"
 )
 
 // pagePolicy lets a page use what this service serves and nothing else.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-// docsPolicy also lets the documentation's viewer set styles of its own.
-var docsPolicy = strings.Replace(pagePolicy, "style-src 'self'", "style-src 'self' 'unsafe-inline'", 1)
 
 // file is something that is served as it is, worked out once.
 type file struct {
@@ -61,29 +57,27 @@ func newPages(config Config, publicKeys func(context.Context) (any, error)) (*pa
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
-	p.add("/openapi.yaml", "application/yaml; charset=utf-8", "", config.Contract)
-	p.add("/openapi.json", jsonType, "", contractJSON)
+	p.add("/openapi.yaml", "application/yaml; charset=utf-8", config.Contract)
+	p.add("/openapi.json", jsonType, contractJSON)
 	templates, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, err
 	}
-	for path, page := range map[string]struct{ name, policy string }{
-		"/": {"index.html", pagePolicy}, docsPath: {"docs.html", docsPolicy}, "/verify": {"verify.html", pagePolicy},
-	} {
-		if err := p.addHTML(p.files, templates, path, page.name, page.policy, config); err != nil {
+	for path, name := range map[string]string{"/": "index.html", "/docs": "docs.html", "/verify": "verify.html"} {
+		if err := p.addHTML(p.files, templates, path, name, config); err != nil {
 			return nil, err
 		}
 	}
 	for code := range statuses {
-		if err := p.addHTML(p.problems, templates, string(code), "problem.html", pagePolicy, problemView(code)); err != nil {
+		if err := p.addHTML(p.problems, templates, string(code), "problem.html", problemView(code)); err != nil {
 			return nil, err
 		}
 	}
 	return p, p.addAssets()
 }
 
-func (p *pages) add(path, mediaType, policy string, content []byte) {
-	p.files[path] = p.newFile(mediaType, policy, content)
+func (p *pages) add(path, mediaType string, content []byte) {
+	p.files[path] = p.newFile(mediaType, "", content)
 }
 
 func (p *pages) newFile(mediaType, policy string, content []byte) *file {
@@ -91,12 +85,12 @@ func (p *pages) newFile(mediaType, policy string, content []byte) *file {
 	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: p.compress(content), tag: computedTag(content)}
 }
 
-func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name, policy string, data any) error {
+func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
 	var content bytes.Buffer
 	if err := templates.ExecuteTemplate(&content, name, data); err != nil {
 		return err
 	}
-	into[path] = p.newFile("text/html; charset=utf-8", policy, content.Bytes())
+	into[path] = p.newFile("text/html; charset=utf-8", pagePolicy, content.Bytes())
 	return nil
 }
 
@@ -108,7 +102,7 @@ func (p *pages) addAssets() error {
 		if err != nil {
 			return err
 		}
-		p.add(assetsPath+name, assetType(name), "", content)
+		p.add(assetsPath+name, assetType(name), content)
 	}
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
 		zipped, err := swagger.FS.ReadFile(name + ".gz")

@@ -45,10 +45,11 @@ func (h SandboxHandlers) CreateSandboxPerson(ctx context.Context, r api.CreateSa
 		}
 	}
 	for _, role := range value(body.Roles) {
-		input.Roles = append(input.Roles, sandbox.Role{
-			ContributorID: role.ContributorId, Role: access.ActingAs(role.Role),
-			Services: items(value(role.Services), func(s api.ServiceCode) access.Service { return access.Service(s) }),
-		})
+		given := sandbox.Role{ContributorID: role.ContributorId, Role: access.ActingAs(role.Role)}
+		if role.Services != nil {
+			given.Services = items(*role.Services, func(s api.ServiceCode) access.Service { return access.Service(s) })
+		}
+		input.Roles = append(input.Roles, given)
 	}
 	p, err := h.Sandbox.CreatePerson(ctx, input)
 	if err != nil {
@@ -139,7 +140,7 @@ func viewSandboxPerson(p sandbox.Person) api.SandboxPerson {
 		PersonId: p.ID, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName, Pin: p.PIN.Reveal(), UserClass: api.UserClass(p.UserClass),
 		CredentialLevel: api.CredentialLevel(p.CredentialLevel), Description: p.Description, OfficeCode: p.OfficeCode, ContributorIds: p.ContributorIDs(),
 		Roles: items(p.Roles, func(r sandbox.Role) api.SandboxRole {
-			services := []api.ServiceCode(viewServices(r.Services))
+			services := viewServices(r.Services)
 			return api.SandboxRole{ContributorId: r.ContributorID, Role: api.ActingAs(r.Role), Services: &services}
 		}),
 		Contacts: items(p.Contacts, func(c person.NewContact) api.Contact {

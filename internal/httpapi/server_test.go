@@ -28,12 +28,12 @@ import (
 )
 
 var (
-	mine        = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f")
-	anothers    = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e00")
-	position    = uuid.MustParse("018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a")
-	declaration = uuid.MustParse("018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c")
-	person      = uuid.MustParse("018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091")
-	session     = uuid.MustParse("018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d")
+	mine         = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f")
+	anothers     = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e00")
+	aPosition    = uuid.MustParse("018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a")
+	aDeclaration = uuid.MustParse("018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c")
+	myPerson     = uuid.MustParse("018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091")
+	mySession    = uuid.MustParse("018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d")
 )
 
 // handlers answers for the services. What a test does not set is what it does not call.
@@ -43,7 +43,7 @@ type handlers struct {
 	draft  func(context.Context, api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error)
 	show   func(context.Context) (api.ShowDeclarationResponseObject, error)
 	me     func(context.Context) (api.ShowMeResponseObject, error)
-	search func(api.SearchContributorsRequestObject) (api.SearchContributorsResponseObject, error)
+	create func(context.Context)
 }
 
 func (h *handlers) ShowStatus(context.Context, api.ShowStatusRequestObject) (api.ShowStatusResponseObject, error) {
@@ -55,7 +55,7 @@ func (h *handlers) StartSession(_ context.Context, r api.StartSessionRequestObje
 }
 
 func (h *handlers) RenewSession(context.Context, api.RenewSessionRequestObject) (api.RenewSessionResponseObject, error) {
-	return api.RenewSession200JSONResponse{SessionId: session}, nil
+	return api.RenewSession200JSONResponse{SessionId: mySession}, nil
 }
 
 func (h *handlers) ConfirmPinRotation(context.Context, api.ConfirmPinRotationRequestObject) (api.ConfirmPinRotationResponseObject, error) {
@@ -71,8 +71,8 @@ func (h *handlers) DraftDeclaration(ctx context.Context, r api.DraftDeclarationR
 
 func drafted(content json.RawMessage) api.DraftDeclaration201JSONResponse {
 	return api.DraftDeclaration201JSONResponse{
-		Body:    api.Declaration{DeclarationId: declaration, Content: content},
-		Headers: api.DraftDeclaration201ResponseHeaders{ETag: `"1"`, Location: "/v1/declarations/" + declaration.String()},
+		Body:    api.Declaration{DeclarationId: aDeclaration, Content: content},
+		Headers: api.DraftDeclaration201ResponseHeaders{ETag: `"1"`, Location: "/v1/declarations/" + aDeclaration.String()},
 	}
 }
 
@@ -81,30 +81,27 @@ func (h *handlers) ShowDeclaration(ctx context.Context, _ api.ShowDeclarationReq
 		return h.show(ctx)
 	}
 	return api.ShowDeclaration200JSONResponse{
-		Body:    api.Declaration{DeclarationId: declaration, Content: json.RawMessage(`{}`)},
+		Body:    api.Declaration{DeclarationId: aDeclaration, Content: json.RawMessage(`{}`)},
 		Headers: api.ShowDeclaration200ResponseHeaders{ETag: `"3"`},
 	}, nil
 }
 
 func (h *handlers) ChangeDeclaration(_ context.Context, r api.ChangeDeclarationRequestObject) (api.ChangeDeclarationResponseObject, error) {
 	return api.ChangeDeclaration200JSONResponse{
-		Body:    api.Declaration{DeclarationId: declaration, Content: r.Body.Content},
+		Body:    api.Declaration{DeclarationId: aDeclaration, Content: r.Body.Content},
 		Headers: api.ChangeDeclaration200ResponseHeaders{ETag: `"4"`},
 	}, nil
 }
 
 func (h *handlers) SubmitDeclaration(context.Context, api.SubmitDeclarationRequestObject) (api.SubmitDeclarationResponseObject, error) {
-	return api.SubmitDeclaration200JSONResponse{Body: api.Declaration{DeclarationId: declaration, Content: json.RawMessage(`{}`)}}, nil
+	return api.SubmitDeclaration200JSONResponse{Body: api.Declaration{DeclarationId: aDeclaration, Content: json.RawMessage(`{}`)}}, nil
 }
 
 func (h *handlers) ListMyDeclarations(context.Context, api.ListMyDeclarationsRequestObject) (api.ListMyDeclarationsResponseObject, error) {
 	return api.ListMyDeclarations200JSONResponse{}, nil
 }
 
-func (h *handlers) SearchContributors(_ context.Context, r api.SearchContributorsRequestObject) (api.SearchContributorsResponseObject, error) {
-	if h.search != nil {
-		return h.search(r)
-	}
+func (h *handlers) SearchContributors(context.Context, api.SearchContributorsRequestObject) (api.SearchContributorsResponseObject, error) {
 	return api.SearchContributors200JSONResponse{}, nil
 }
 
@@ -130,7 +127,10 @@ func (h *handlers) ShowSandboxClock(context.Context, api.ShowSandboxClockRequest
 	return api.ShowSandboxClock200JSONResponse{}, nil
 }
 
-func (h *handlers) CreateSandboxContributor(_ context.Context, r api.CreateSandboxContributorRequestObject) (api.CreateSandboxContributorResponseObject, error) {
+func (h *handlers) CreateSandboxContributor(ctx context.Context, r api.CreateSandboxContributorRequestObject) (api.CreateSandboxContributorResponseObject, error) {
+	if h.create != nil {
+		h.create(ctx)
+	}
 	name := "no body"
 	if r.Body != nil {
 		name = *r.Body.LegalName
@@ -165,8 +165,8 @@ type guard struct{ asked []access.Rule }
 
 func (g *guard) Enter(_ context.Context, id uuid.UUID, rule access.Rule, target access.Target) (access.Actor, error) {
 	g.asked = append(g.asked, rule)
-	actor := access.Actor{SessionID: id, PersonID: person}
-	if id != session {
+	actor := access.Actor{SessionID: id, PersonID: myPerson}
+	if id != mySession {
 		return actor, fault.New(fault.SessionEnded)
 	}
 	switch rule.To {
@@ -177,7 +177,7 @@ func (g *guard) Enter(_ context.Context, id uuid.UUID, rule access.Rule, target 
 		}
 	case access.ToDeclaration:
 		actor.ContributorID = mine
-		if target.DeclarationID != declaration {
+		if target.DeclarationID != aDeclaration {
 			return actor, fault.New(fault.NotFound)
 		}
 	case access.ToOffice:
@@ -201,9 +201,9 @@ type world struct {
 func parseToken(_ context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 	switch token {
 	case "live":
-		return session, person, nil
+		return mySession, myPerson, nil
 	case "ended":
-		return declaration, person, nil
+		return aDeclaration, myPerson, nil
 	default:
 		return uuid.Nil, uuid.Nil, fault.New(fault.Unauthenticated)
 	}
@@ -236,6 +236,13 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	return w
 }
 
+// on is the same world for a subtest.
+func (w *world) on(t *testing.T) *world {
+	again := *w
+	again.t = t
+	return &again
+}
+
 func sandboxed(c *Config) { c.Sandbox = true }
 
 // ask is a request; a header without a value is not sent.
@@ -266,7 +273,7 @@ func (w *world) request(a ask) *http.Request {
 			body = io.MultiReader(body)
 		}
 	}
-	r := httptest.NewRequestWithContext(w.t.Context(), a.method, a.path, body)
+	r := httptest.NewRequestWithContext(context.Background(), a.method, a.path, body)
 	if a.body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -410,12 +417,25 @@ func TestThereIsNoEdgeWithoutItsParts(t *testing.T) {
 	}
 }
 
+func TestTheRequestTellsItsPattern(t *testing.T) {
+	w := newWorld(t)
+	for path, want := range map[string]string{
+		"/v1/declarations/" + aDeclaration.String(): "GET /v1/declarations/{declaration_id}", "/problems/conflict": "GET /problems/:slug", "/nowhere/at/all": "unmatched",
+	} {
+		r := w.request(ask{method: http.MethodGet, path: path, token: "live"})
+		w.serve(r)
+		if r.Pattern != want {
+			t.Errorf("%s: got %q, want %q", path, r.Pattern, want)
+		}
+	}
+}
+
 func TestOneLineForEachRequestWithNothingThatWasSent(t *testing.T) {
 	w := newWorld(t)
-	w.do(ask{method: http.MethodGet, path: "/v1/declarations/" + declaration.String() + "?secret=hunter2", token: "live"})
+	w.do(ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String() + "?secret=hunter2", token: "live"})
 	w.do(ask{method: http.MethodGet, path: "/nowhere/hunter2"})
 	w.do(ask{method: "HUNTER2", path: "/v1/me"})
-	if text := w.log.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "HUNTER2") || strings.Contains(text, declaration.String()) || strings.Contains(text, "live") {
+	if text := w.log.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "HUNTER2") || strings.Contains(text, aDeclaration.String()) || strings.Contains(text, "live") {
 		t.Errorf("the log holds what was sent: %s", text)
 	}
 	var line struct {

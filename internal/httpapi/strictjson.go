@@ -28,7 +28,7 @@ func parseJSON(data []byte) (any, error) {
 		return nil, malformedJSON("", codeSyntax)
 	}
 	// Whether text is valid is looked at here, so that an escaped half of a pair can be told from broken syntax.
-	p := parser{jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true))}
+	p := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true))}
 	value, err := p.value()
 	if err != nil {
 		return nil, err
@@ -43,9 +43,9 @@ func malformedJSON(at, code string) error {
 	return &fault.Fault{Code: fault.Malformed, Reason: reasonJSON, Fields: []fault.Field{{Pointer: at, Code: code}}}
 }
 
-type parser struct{ d *jsontext.Decoder }
+type jsonReader struct{ d *jsontext.Decoder }
 
-func (p parser) broken(err error) error {
+func (p jsonReader) broken(err error) error {
 	var syntactic *jsontext.SyntacticError
 	if !errors.As(err, &syntactic) {
 		return malformedJSON("", codeSyntax)
@@ -56,11 +56,11 @@ func (p parser) broken(err error) error {
 	return malformedJSON(string(syntactic.JSONPointer), codeSyntax)
 }
 
-func (p parser) invalid(code string) error {
+func (p jsonReader) invalid(code string) error {
 	return fault.InvalidFields(fault.Field{Pointer: string(p.d.StackPointer()), Code: code})
 }
 
-func (p parser) value() (any, error) {
+func (p jsonReader) value() (any, error) {
 	switch p.d.PeekKind() {
 	case '{':
 		return p.object()
@@ -86,7 +86,7 @@ func (p parser) value() (any, error) {
 	}
 }
 
-func (p parser) open() error {
+func (p jsonReader) open() error {
 	if p.d.StackDepth() >= maxDepth {
 		return malformedJSON("", codeTooDeep)
 	}
@@ -96,7 +96,7 @@ func (p parser) open() error {
 	return nil
 }
 
-func (p parser) close() error {
+func (p jsonReader) close() error {
 	if _, err := p.d.ReadToken(); err != nil {
 		return p.broken(err)
 	}
@@ -104,11 +104,11 @@ func (p parser) close() error {
 }
 
 // crowded names the object or array that the last value stands in.
-func (p parser) crowded() error {
+func (p jsonReader) crowded() error {
 	return fault.InvalidFields(fault.Field{Pointer: string(p.d.StackPointer().Parent()), Code: codeTooMany})
 }
 
-func (p parser) object() (any, error) {
+func (p jsonReader) object() (any, error) {
 	if err := p.open(); err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (p parser) object() (any, error) {
 	return members, p.close()
 }
 
-func (p parser) array() (any, error) {
+func (p jsonReader) array() (any, error) {
 	if err := p.open(); err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (p parser) array() (any, error) {
 	return items, p.close()
 }
 
-func (p parser) number() (any, error) {
+func (p jsonReader) number() (any, error) {
 	raw, err := p.d.ReadValue()
 	if err != nil {
 		return nil, p.broken(err)
@@ -159,7 +159,7 @@ func (p parser) number() (any, error) {
 }
 
 // text reads a string or the name of a member.
-func (p parser) text() (string, error) {
+func (p jsonReader) text() (string, error) {
 	if kind := p.d.PeekKind(); kind != '"' {
 		if _, err := p.d.ReadToken(); err != nil {
 			return "", p.broken(err)

@@ -26,8 +26,11 @@ var dataKeyID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 type DataKeys struct {
 	keys []dataKey
 	// derived holds the key of each purpose under each data key.
-	derived sync.Map
+	mu      sync.RWMutex
+	derived map[derivedKey][]byte
 }
+
+type derivedKey struct{ id, purpose string }
 
 type dataKey struct {
 	id    string
@@ -126,14 +129,22 @@ func (d *DataKeys) sum(key dataKey, purpose string, parts [][]byte) []byte {
 }
 
 func (d *DataKeys) derive(key dataKey, purpose string) []byte {
-	type slot struct{ id, purpose string }
-	if known, ok := d.derived.Load(slot{key.id, purpose}); ok {
-		return known.([]byte)
+	name := derivedKey{key.id, purpose}
+	d.mu.RLock()
+	known := d.derived[name]
+	d.mu.RUnlock()
+	if known != nil {
+		return known
 	}
-	derived, err := hkdf.Key(sha256.New, key.bytes, nil, "diresco "+purpose, dataKeyBytes)
+	made, err := hkdf.Key(sha256.New, key.bytes, nil, "diresco "+purpose, dataKeyBytes)
 	if err != nil {
 		panic(err) // only a length over 8160 bytes is refused
 	}
-	d.derived.Store(slot{key.id, purpose}, derived)
-	return derived
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.derived == nil {
+		d.derived = map[derivedKey][]byte{}
+	}
+	d.derived[name] = made
+	return made
 }

@@ -43,7 +43,16 @@ func purposeOf(kid string) Purpose {
 
 // Private is a set of private signing keys: ECDSA on the curve P-256 (ES256), at least one for each purpose.
 type Private struct {
-	keys []jose.JSONWebKey
+	keys []keyPair
+}
+
+type keyPair struct {
+	kid     string
+	private *ecdsa.PrivateKey
+}
+
+func (k keyPair) jwk() jose.JSONWebKey {
+	return jose.JSONWebKey{Key: k.private, KeyID: k.kid, Algorithm: string(jose.ES256), Use: "sig"}
 }
 
 // String implements fmt.Stringer without any part of a key.
@@ -57,13 +66,11 @@ func Generate() (*Private, error) {
 		if err != nil {
 			return nil, err
 		}
-		jwk := jose.JSONWebKey{Key: key, Algorithm: string(jose.ES256), Use: "sig"}
-		thumbprint, err := jwk.Thumbprint(crypto.SHA256)
+		thumbprint, err := (&jose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
 		if err != nil {
 			return nil, err
 		}
-		jwk.KeyID = string(purpose) + "-" + base64.RawURLEncoding.EncodeToString(thumbprint[:16])
-		set.keys = append(set.keys, jwk)
+		set.keys = append(set.keys, keyPair{string(purpose) + "-" + base64.RawURLEncoding.EncodeToString(thumbprint[:16]), key})
 	}
 	return set, nil
 }
@@ -91,7 +98,11 @@ func LoadOrCreate(path string) (*Private, error) {
 	if set, err = Generate(); err != nil {
 		return nil, err
 	}
-	content, err := json.MarshalIndent(jose.JSONWebKeySet{Keys: set.keys}, "", "  ")
+	file := jose.JSONWebKeySet{}
+	for _, k := range set.keys {
+		file.Keys = append(file.Keys, k.jwk())
+	}
+	content, err := json.MarshalIndent(file, "", "  ")
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +136,7 @@ func parsePrivate(content []byte) (*Private, error) {
 			return nil, fmt.Errorf("key %d: its kid stands twice", i)
 		}
 		seen[jwk.KeyID], has[purpose] = true, true
-		jwk.Algorithm, jwk.Use = string(jose.ES256), "sig"
-		set.keys = append(set.keys, jwk)
+		set.keys = append(set.keys, keyPair{jwk.KeyID, key})
 	}
 	if !has[ForSessions] || !has[ForReceipts] {
 		return nil, errors.New("at least one key for sessions and one for receipts are needed")

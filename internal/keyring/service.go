@@ -55,17 +55,17 @@ type published struct {
 func Open(ctx context.Context, d *db.DB, c clock.Clock, set *Private) (*Keyring, error) {
 	k := &Keyring{repo: repository{d}, clock: c, private: map[Purpose]*ecdsa.PrivateKey{}, kids: map[Purpose]string{}}
 	var rows []signingKey
-	for _, jwk := range set.keys {
-		purpose := purposeOf(jwk.KeyID)
-		if _, first := k.private[purpose]; !first {
-			k.private[purpose], k.kids[purpose] = jwk.Key.(*ecdsa.PrivateKey), jwk.KeyID
+	for _, pair := range set.keys {
+		purpose := purposeOf(pair.kid)
+		if _, chosen := k.private[purpose]; !chosen {
+			k.private[purpose], k.kids[purpose] = pair.private, pair.kid
 		}
-		public := jwk.Public()
-		encoded, err := json.Marshal(public)
+		jwk := pair.jwk()
+		encoded, err := json.Marshal(jwk.Public())
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, signingKey{Kid: jwk.KeyID, Purpose: string(purpose), JWK: string(encoded), CreatedAt: c.Now()})
+		rows = append(rows, signingKey{Kid: pair.kid, Purpose: string(purpose), JWK: string(encoded), CreatedAt: c.Now()})
 	}
 	if err := k.repo.record(ctx, rows); err != nil {
 		return nil, err
@@ -77,9 +77,9 @@ func Open(ctx context.Context, d *db.DB, c clock.Clock, set *Private) (*Keyring,
 	if err := k.publish(known); err != nil {
 		return nil, err
 	}
-	for _, jwk := range set.keys {
-		if own := jwk.Key.(*ecdsa.PrivateKey); !own.PublicKey.Equal(k.public.Load().keys[jwk.KeyID]) {
-			return nil, fmt.Errorf("signing key %s: another key was published under this kid", jwk.KeyID)
+	for _, pair := range set.keys {
+		if !pair.private.PublicKey.Equal(k.public.Load().keys[pair.kid]) {
+			return nil, fmt.Errorf("signing key %s: another key was published under this kid", pair.kid)
 		}
 	}
 	k.refreshedAt = c.Now()

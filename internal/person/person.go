@@ -115,10 +115,12 @@ func (n New) check() error {
 		add(false, "/user_class", "enum")
 	}
 	add(n.CredentialLevel == Ordinary || n.CredentialLevel == Dispositive, "/credential_level", "enum")
-	if n.UserClass == access.Operator {
+	switch n.UserClass {
+	case access.Operator:
 		add(n.OfficeCode != "", "/office_code", "required")
-	} else {
+	case access.Citizen, access.InstitutionalIntermediary:
 		add(n.OfficeCode == "", "/office_code", "only-operators")
+	case access.ContactCentre, access.Administrator: // may belong to an office
 	}
 	wrong = append(wrong, checkContacts(n.Contacts)...)
 	if len(wrong) > 0 {

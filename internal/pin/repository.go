@@ -60,7 +60,9 @@ func (r repository) put(ctx context.Context, p stored) error {
 	if err := r.db.From(ctx).Exec("DELETE FROM pin_rotations WHERE person_id = ?", p.PersonID).Error; err != nil {
 		return err
 	}
-	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, UpdateAll: true}).Create(&p).Error
+	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, DoUpdates: clause.AssignmentColumns([]string{
+		"hash", "initial", "changed_at", "change_due_at", "unused_expires_at", "first_access_at", "revoked_at",
+	})}).Create(&p).Error
 }
 
 // confirm replaces a PIN that is not revoked and reports whether there was one.
@@ -82,7 +84,9 @@ func (r repository) expiry(ctx context.Context, personID uuid.UUID) (stored, boo
 
 // begin keeps an unconfirmed PIN in place of any other of the person.
 func (r repository) begin(ctx context.Context, n rotation) error {
-	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, UpdateAll: true}).Create(&n).Error
+	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, DoUpdates: clause.AssignmentColumns([]string{
+		"id", "session_id", "hash", "expires_at",
+	})}).Create(&n).Error
 }
 
 // waiting returns the unconfirmed PIN with the id that belongs to the person and session and is not void.

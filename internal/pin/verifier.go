@@ -15,7 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
-const settleTimeout = 5 * time.Second
+// settleTimeout bounds the writing of an outcome, well within the attempt's lease.
+const settleTimeout = 10 * time.Second
 
 // Verifier tells whether a PIN is right. It is the only way to ask, so that no way goes round the limits.
 type Verifier struct {

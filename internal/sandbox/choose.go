@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func (c chooser) digits(n int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		b.WriteByte(byte('0' + d))
+		b.WriteString(strconv.Itoa(d))
 	}
 	return b.String(), nil
 }

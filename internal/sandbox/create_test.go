@@ -11,7 +11,6 @@ import (
 	"diresco/internal/audit"
 	"diresco/internal/contributor"
 	"diresco/internal/dbtest"
-	"diresco/internal/fault"
 	"diresco/internal/person"
 	"diresco/internal/sandbox"
 	"diresco/internal/taxcode"
@@ -129,9 +128,7 @@ func TestCreatePersonRefusals(t *testing.T) {
 		company := p.Roles[0].ContributorID
 		people := len(w.people())
 		_, err := w.CreatePerson(ctx, sandbox.PersonInput{TaxCode: p.TaxCode})
-		if f, ok := err.(*fault.Fault); !ok || f.Code != fault.Conflict || f.Reason != "already-exists" {
-			t.Errorf("the tax code of somebody: %v", err)
-		}
+		wantExists(t, err)
 		for _, tt := range []struct {
 			in            sandbox.PersonInput
 			pointer, code string
@@ -246,9 +243,7 @@ func TestCreateContributorRefusals(t *testing.T) {
 		}
 		people, contributors := w.count("people"), w.count("contributors")
 		_, err = w.CreateContributor(ctx, sandbox.ContributorInput{TaxCode: made.TaxCode, LegalRepresentative: taxcode.MustParse("RSSMRA80A01H501U")})
-		if f, ok := err.(*fault.Fault); !ok || f.Code != fault.Conflict || f.Reason != "already-exists" {
-			t.Errorf("the tax code of a contributor: %v", err)
-		}
+		wantExists(t, err)
 		_, err = w.CreateContributor(ctx, sandbox.ContributorInput{Positions: []sandbox.PositionInput{{}, {OfficeCode: "9999"}}})
 		wantField(t, err, "/positions/1/office_code", "unknown-office")
 		_, err = w.CreateContributor(ctx, sandbox.ContributorInput{LegalRepresentative: made.TaxCode})

@@ -42,6 +42,13 @@ func (r repository) clear(ctx context.Context) error {
 	return nil
 }
 
+// declarations returns the ids of all declarations.
+func (r repository) declarations(ctx context.Context) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := r.db.From(ctx).Raw("SELECT id FROM declarations").Scan(&ids).Error
+	return ids, err
+}
+
 type personRow struct {
 	person.Person
 	Pin         secret.Text

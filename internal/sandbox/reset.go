@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
+	"strings"
 
 	"diresco/internal/access"
 	"diresco/internal/fault"
 	"diresco/internal/installation"
 	"diresco/internal/operation"
 
+	"github.com/google/uuid"
 	"gocloud.dev/blob"
 )
 
@@ -31,15 +34,21 @@ func (s *Service) Reset(ctx context.Context) error {
 			s.clock.Set(before)
 		}
 	}()
+	var declarations []uuid.UUID
 	_, err = operation.Do(ctx, s.runner, access.Actor{}, "sandbox", func(ctx context.Context) (struct{}, operation.Trace, error) {
-		return struct{}{}, operation.Trace{SubjectKind: "sandbox", SubjectID: "sandbox"}, s.startAfresh(ctx, pins)
+		trace := operation.Trace{SubjectKind: "sandbox", SubjectID: "sandbox"}
+		var err error
+		if declarations, err = s.repo.declarations(ctx); err != nil {
+			return struct{}{}, trace, err
+		}
+		return struct{}{}, trace, s.startAfresh(ctx, pins)
 	}, func(context.Context, string) (struct{}, error) { return struct{}{}, nil })
 	if err != nil {
 		return err
 	}
 	committed = true
 	s.types.Forget()
-	return empty(ctx, s.blobs)
+	return discard(ctx, s.blobs, declarations)
 }
 
 // startAfresh empties the database and fills it again, in the context's transaction.
@@ -61,8 +70,15 @@ func (s *Service) startAfresh(ctx context.Context, pins []hashedPIN) error {
 	return s.plant(ctx, pins)
 }
 
-// empty deletes every file.
-func empty(ctx context.Context, bucket *blob.Bucket) error {
+// discard deletes the files that are named after one of the ids. The bucket may hold more than this sandbox's.
+func discard(ctx context.Context, bucket *blob.Bucket, ids []uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	ours := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		ours[id.String()] = true
+	}
 	list := bucket.List(nil)
 	for {
 		object, err := list.Next(ctx)
@@ -72,8 +88,10 @@ func empty(ctx context.Context, bucket *blob.Bucket) error {
 		if err != nil {
 			return err
 		}
-		if err := bucket.Delete(ctx, object.Key); err != nil {
-			return err
+		if name := path.Base(object.Key); ours[strings.TrimSuffix(name, path.Ext(name))] {
+			if err := bucket.Delete(ctx, object.Key); err != nil {
+				return err
+			}
 		}
 	}
 }

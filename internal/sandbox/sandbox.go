@@ -45,7 +45,7 @@ type Deps struct {
 	Types        *declaration.Types
 	Outbox       *outbox.Outbox
 	PINs         PINs
-	// Blobs holds the files that were made of the data; Reset empties it.
+	// Blobs holds the files that were made of declarations, each named after its id; Reset deletes them.
 	Blobs  *blob.Bucket
 	Random io.Reader
 	// Public sandboxes are shared by strangers: nobody moves the clock or resets there.
@@ -68,6 +68,9 @@ type Service struct {
 	public       bool
 	// turn is held by what moves the clock.
 	turn sync.Mutex
+	// hashed are the PINs of the first people, once they are hashed; hashing is held meanwhile.
+	hashed  []hashedPIN
+	hashing sync.Mutex
 }
 
 // NewService returns the service.

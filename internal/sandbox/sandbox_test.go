@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -134,9 +135,17 @@ func request(operationID, key string) context.Context {
 
 func wantField(t *testing.T, err error, pointer, code string) {
 	t.Helper()
-	f, ok := err.(*fault.Fault)
-	if !ok || f.Code != fault.Invalid || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Pointer: pointer, Code: code}) {
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Code != fault.Invalid || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Pointer: pointer, Code: code}) {
 		t.Errorf("got %+v, want %s at %s", err, code, pointer)
+	}
+}
+
+func wantExists(t *testing.T, err error) {
+	t.Helper()
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != "already-exists" {
+		t.Errorf("got %v, want a conflict", err)
 	}
 }
 
@@ -166,7 +175,7 @@ func TestSeedHasEveryKindOfPerson(t *testing.T) {
 		}
 		for _, tt := range tests {
 			p := w.who(tt.description)
-			if p.UserClass != tt.class || string(p.CredentialLevel) != tt.level || tt.role == "" && len(p.Roles) > 0 || tt.role != "" && (len(p.Roles) != 1 || p.Roles[0].Role != tt.role) {
+			if p.UserClass != tt.class || p.CredentialLevel != tt.level || tt.role == "" && len(p.Roles) > 0 || tt.role != "" && (len(p.Roles) != 1 || p.Roles[0].Role != tt.role) {
 				t.Errorf("%s: %s, %s, %+v", tt.description, p.UserClass, p.CredentialLevel, p.Roles)
 			}
 		}

@@ -42,8 +42,13 @@ func (s *Service) Seed(ctx context.Context) error {
 	})
 }
 
-// seedPINs hashes the PINs of the first people side by side.
+// seedPINs hashes the PINs of the first people side by side. They are the same at every reset, so once is enough.
 func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {
+	s.hashing.Lock()
+	defer s.hashing.Unlock()
+	if s.hashed != nil {
+		return s.hashed, nil
+	}
 	pins := make([]hashedPIN, len(seedPeople))
 	errs := make([]error, len(seedPeople))
 	var all sync.WaitGroup
@@ -51,7 +56,11 @@ func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {
 		all.Go(func() { pins[i], errs[i] = s.hashPIN(ctx, p.pin, p.fresh) })
 	}
 	all.Wait()
-	return pins, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	s.hashed = pins
+	return pins, nil
 }
 
 // plant makes the first test data in the context's transaction.

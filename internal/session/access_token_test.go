@@ -74,7 +74,7 @@ func TestAccessTokenAttacks(t *testing.T) {
 	}
 
 	type changes map[string]any
-	make := func(method jwt.SigningMethod, with any, header, claims changes) string {
+	forge := func(method jwt.SigningMethod, with any, header, claims changes) string {
 		t.Helper()
 		now := w.Clock.Now()
 		all := jwt.MapClaims{
@@ -109,44 +109,44 @@ func TestAccessTokenAttacks(t *testing.T) {
 		"empty":                 "",
 		"rubbish":               "rubbish",
 		"two dots":              "..",
-		"none":                  make(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil, nil),
+		"none":                  forge(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil, nil),
 		"None, cut signature":   raw([]byte(`{"alg":"None","typ":"at+jwt","kid":"`+kid+`"}`)) + "." + parts[1] + ".",
 		"signature cut":         parts[0] + "." + parts[1] + ".",
-		"signature of another":  parts[0] + "." + strings.Split(make(es256, key, nil, nil), ".")[1] + "." + parts[2],
-		"HS256 with public key": make(jwt.SigningMethodHS256, public, nil, nil),
-		"HS256 with the kid":    make(jwt.SigningMethodHS256, []byte(kid), nil, nil),
-		"foreign key":           make(es256, foreign, nil, nil),
-		"foreign key inside":    make(es256, foreign, changes{"jwk": jose.JSONWebKey{Key: foreign.Public(), KeyID: kid}}, nil),
-		"right key, jwk header": make(es256, key, changes{"jwk": jose.JSONWebKey{Key: key.Public(), KeyID: kid}}, nil),
-		"jku":                   make(es256, key, changes{"jku": "https://attacker.example/jwks.json"}, nil),
-		"x5u":                   make(es256, key, changes{"x5u": "https://attacker.example/cert.pem"}, nil),
-		"x5c":                   make(es256, key, changes{"x5c": []string{"MIIB"}}, nil),
-		"crit":                  make(es256, key, changes{"crit": []string{"exp"}}, nil),
-		"unknown kid":           make(es256, key, changes{"kid": "session-unknown0"}, nil),
-		"no kid":                make(es256, key, changes{"kid": nil}, nil),
-		"kid a path":            make(es256, key, changes{"kid": "../../../dev/null"}, nil),
-		"kid an injection":      make(es256, key, changes{"kid": "session-' OR '1'='1"}, nil),
-		"kid a number":          make(es256, key, changes{"kid": 1}, nil),
-		"receipt key":           make(es256, receiptKey, changes{"kid": receiptKid}, nil),
-		"typ JWT":               make(es256, key, changes{"typ": "JWT"}, nil),
-		"no typ":                make(es256, key, changes{"typ": nil}, nil),
-		"typ of a receipt":      make(es256, key, changes{"typ": "receipt+jws"}, nil),
-		"another issuer":        make(es256, key, nil, changes{"iss": "https://attacker.example"}),
-		"no issuer":             make(es256, key, nil, changes{"iss": nil}),
-		"another audience":      make(es256, key, nil, changes{"aud": "https://other.example/v1"}),
-		"audience without path": make(es256, key, nil, changes{"aud": pintest.PublicURL}),
-		"no audience":           make(es256, key, nil, changes{"aud": nil}),
-		"expired":               make(es256, key, nil, changes{"exp": w.Clock.Now().Unix()}),
-		"no expiry":             make(es256, key, nil, changes{"exp": nil}),
-		"expiry a text":         make(es256, key, nil, changes{"exp": "never"}),
-		"no time of issue":      make(es256, key, nil, changes{"iat": nil}),
-		"issued tomorrow":       make(es256, key, nil, changes{"iat": w.Clock.Now().Add(24 * time.Hour).Unix(), "exp": w.Clock.Now().Add(25 * time.Hour).Unix()}),
-		"not yet valid":         make(es256, key, nil, changes{"nbf": w.Clock.Now().Add(time.Minute).Unix()}),
-		"another client":        make(es256, key, nil, changes{"client_id": "other"}),
-		"no session":            make(es256, key, nil, changes{"sid": nil}),
-		"session no id":         make(es256, key, nil, changes{"sid": "1 OR 1=1"}),
-		"no person":             make(es256, key, nil, changes{"sub": nil}),
-		"huge":                  make(es256, key, nil, changes{"padding": strings.Repeat("A", 8192)}),
+		"signature of another":  parts[0] + "." + strings.Split(forge(es256, key, nil, nil), ".")[1] + "." + parts[2],
+		"HS256 with public key": forge(jwt.SigningMethodHS256, public, nil, nil),
+		"HS256 with the kid":    forge(jwt.SigningMethodHS256, []byte(kid), nil, nil),
+		"foreign key":           forge(es256, foreign, nil, nil),
+		"foreign key inside":    forge(es256, foreign, changes{"jwk": jose.JSONWebKey{Key: foreign.Public(), KeyID: kid}}, nil),
+		"right key, jwk header": forge(es256, key, changes{"jwk": jose.JSONWebKey{Key: key.Public(), KeyID: kid}}, nil),
+		"jku":                   forge(es256, key, changes{"jku": "https://attacker.example/jwks.json"}, nil),
+		"x5u":                   forge(es256, key, changes{"x5u": "https://attacker.example/cert.pem"}, nil),
+		"x5c":                   forge(es256, key, changes{"x5c": []string{"MIIB"}}, nil),
+		"crit":                  forge(es256, key, changes{"crit": []string{"exp"}}, nil),
+		"unknown kid":           forge(es256, key, changes{"kid": "session-unknown0"}, nil),
+		"no kid":                forge(es256, key, changes{"kid": nil}, nil),
+		"kid a path":            forge(es256, key, changes{"kid": "../../../dev/null"}, nil),
+		"kid an injection":      forge(es256, key, changes{"kid": "session-' OR '1'='1"}, nil),
+		"kid a number":          forge(es256, key, changes{"kid": 1}, nil),
+		"receipt key":           forge(es256, receiptKey, changes{"kid": receiptKid}, nil),
+		"typ JWT":               forge(es256, key, changes{"typ": "JWT"}, nil),
+		"no typ":                forge(es256, key, changes{"typ": nil}, nil),
+		"typ of a receipt":      forge(es256, key, changes{"typ": "receipt+jws"}, nil),
+		"another issuer":        forge(es256, key, nil, changes{"iss": "https://attacker.example"}),
+		"no issuer":             forge(es256, key, nil, changes{"iss": nil}),
+		"another audience":      forge(es256, key, nil, changes{"aud": "https://other.example/v1"}),
+		"audience without path": forge(es256, key, nil, changes{"aud": pintest.PublicURL}),
+		"no audience":           forge(es256, key, nil, changes{"aud": nil}),
+		"expired":               forge(es256, key, nil, changes{"exp": w.Clock.Now().Unix()}),
+		"no expiry":             forge(es256, key, nil, changes{"exp": nil}),
+		"expiry a text":         forge(es256, key, nil, changes{"exp": "never"}),
+		"no time of issue":      forge(es256, key, nil, changes{"iat": nil}),
+		"issued tomorrow":       forge(es256, key, nil, changes{"iat": w.Clock.Now().Add(24 * time.Hour).Unix(), "exp": w.Clock.Now().Add(25 * time.Hour).Unix()}),
+		"not yet valid":         forge(es256, key, nil, changes{"nbf": w.Clock.Now().Add(time.Minute).Unix()}),
+		"another client":        forge(es256, key, nil, changes{"client_id": "other"}),
+		"no session":            forge(es256, key, nil, changes{"sid": nil}),
+		"session no id":         forge(es256, key, nil, changes{"sid": "1 OR 1=1"}),
+		"no person":             forge(es256, key, nil, changes{"sub": nil}),
+		"huge":                  forge(es256, key, nil, changes{"padding": strings.Repeat("A", 8192)}),
 		"padded":                genuine.AccessToken.Reveal() + "=",
 		"line break":            genuine.AccessToken.Reveal() + "\n",
 		"refresh token":         genuine.RefreshToken.Reveal(),
@@ -160,7 +160,7 @@ func TestAccessTokenAttacks(t *testing.T) {
 			}
 		})
 	}
-	if _, err := w.Sessions.Parse(ctx, secret.Text(make(es256, key, nil, nil))); err != nil {
+	if _, err := w.Sessions.Parse(ctx, secret.Text(forge(es256, key, nil, nil))); err != nil {
 		t.Errorf("the test's own way of making tokens must be good where the attack is left out: %v", err)
 	}
 	var f *fault.Fault

@@ -19,7 +19,7 @@ const (
 	longestPoll = 50 * time.Millisecond
 	longestWait = 2 * time.Second
 	// statementTimeout bounds what must be written even for a request that has gone away.
-	statementTimeout = 5 * time.Second
+	statementTimeout = 10 * time.Second
 	// strangersKept is how long a subject that is nobody's is remembered after the last try.
 	strangersKept = 30 * 24 * time.Hour
 )

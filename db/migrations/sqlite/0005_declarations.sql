@@ -51,6 +51,7 @@ CREATE INDEX declarations_by_contributor_type ON declarations (contributor_id, t
 CREATE INDEX declarations_by_contributor_state ON declarations (contributor_id, state, listed_at, id);
 CREATE INDEX declarations_by_office ON declarations (office_code, listed_at, id) WHERE state <> 'draft';
 CREATE INDEX declarations_by_worker ON declarations (worker_tax_code, contributor_id, listed_at, id) WHERE worker_tax_code IS NOT NULL;
+CREATE INDEX declarations_by_superseded ON declarations (supersedes_id) WHERE supersedes_id IS NOT NULL;
 
 -- +goose StatementBegin
 CREATE TRIGGER declarations_submitted_is_final BEFORE UPDATE OF contributor_id, position_id, office_code, type, type_version, step, content,

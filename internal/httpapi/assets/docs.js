@@ -1,7 +1,7 @@
 "use strict";
 
 // validatorUrl is off because the validator's badge would be fetched from elsewhere.
-window.SwaggerUIBundle({
+const viewer = window.SwaggerUIBundle({
   url: "/openapi.yaml",
   dom_id: "#docs",
   deepLinking: true,
@@ -10,9 +10,8 @@ window.SwaggerUIBundle({
   filter: true,
   persistAuthorization: false,
   presets: [window.SwaggerUIBundle.presets.apis],
-  requestSnippetsEnabled: true,
   showExtensions: true,
-  syntaxHighlight: { activated: true },
-  tryItOutEnabled: false,
   validatorUrl: null,
+  // What is tried out here goes to the service that shows this page: its policy lets nothing else through.
+  onComplete: () => viewer.getSystem().oas3Actions.setSelectedServer("/v1"),
 });

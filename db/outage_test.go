@@ -1,0 +1,63 @@
+package db_test
+
+import (
+	"context"
+	"testing"
+
+	"diresco/db"
+	"diresco/internal/dbtest"
+)
+
+// TestALostServerIsAnOutage: whatever is under way when PostgreSQL is killed, and whatever comes while it is down, fails
+// as an outage and as nothing else; once it is back, so is the pool.
+func TestALostServerIsAnOutage(t *testing.T) {
+	server, err := dbtest.NewServer(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	d := dbtest.Open(t, server.URL())
+	ctx := context.Background()
+
+	waiting := make(chan error, 1)
+	go func() { waiting <- d.From(ctx).Exec("SELECT pg_sleep(60)").Error }()
+	for asleep := 0; asleep == 0; {
+		if err := d.From(ctx).Raw("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").Scan(&asleep).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	outages := map[string]error{}
+	outages["a statement in a transaction"] = d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.From(ctx).Exec("SELECT 1").Error; err != nil {
+			t.Error(err)
+		}
+		if err := server.Kill(); err != nil {
+			t.Error(err)
+		}
+		return d.From(ctx).Exec("SELECT 1").Error
+	})
+	outages["a statement that runs"] = <-waiting
+	outages["a transaction while it is down"] = d.InTx(ctx, func(context.Context) error { return nil })
+	outages["a statement while it is down"] = d.From(ctx).Exec("SELECT 1").Error
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	outages["a commit"] = d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.From(ctx).Exec("SELECT 1").Error; err != nil {
+			t.Error(err)
+		}
+		return server.StopAtOnce()
+	})
+	for what, err := range outages {
+		t.Logf("%s: %T %v", what, err, err)
+if !db.IsUnavailable(err) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.From(ctx).Exec("SELECT 1").Error; err != nil {
+		t.Errorf("after its return: %v", err)
+	}
+}

@@ -1,0 +1,153 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"diresco/db"
+	"diresco/internal/access"
+	"diresco/internal/coretest"
+	"diresco/internal/dbtest"
+	"diresco/internal/fault"
+
+	"github.com/google/uuid"
+)
+
+func recheck(ctx context.Context, t *testing.T, w world, held ...access.Held) []fault.Code {
+	t.Helper()
+	outcomes, err := w.Rights.Recheck(ctx, held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := make([]fault.Code, len(outcomes))
+	for i, outcome := range outcomes {
+		var f *fault.Fault
+		if errors.As(outcome, &f) {
+			codes[i] = f.Code
+		}
+	}
+	return codes
+}
+
+func TestWhatEndedIsSeenAgain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		right := w.rep.Rights[0].ID
+		ended, suspended := w.repSession(t, func(s *coretest.Session) { s.EndedAt = &s.CreatedAt }), w.withRole(t, access.Employer)
+		w.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = (SELECT person_id FROM sessions WHERE id = ?)", w.Clock.Now(), suspended)
+		gone := w.Role(t, w.Person(t, nil).ID, w.company.ID, access.Employer)
+		w.WithdrawRole(t, gone)
+		nobody := uuid.Must(uuid.NewV7())
+		err := d.InTx(context.Background(), func(ctx context.Context) error {
+			got := recheck(ctx, t, w,
+				access.Held{SessionID: w.rep.SessionID, RightID: right}, access.Held{SessionID: ended, RightID: right}, access.Held{SessionID: suspended, RightID: right},
+				access.Held{SessionID: w.rep.SessionID, RightID: gone}, access.Held{SessionID: nobody, RightID: right}, access.Held{SessionID: w.rep.SessionID, RightID: nobody},
+				access.Held{SessionID: w.rep.SessionID, RightID: right})
+			for i, want := range []fault.Code{"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, ""} {
+				if got[i] != want {
+					t.Errorf("%d: %q, want %q", i, got[i], want)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// ends are the three ways in which somebody loses the right to file.
+var ends = []struct {
+	name, statement string
+	subject         func(access.Actor) uuid.UUID
+	want            fault.Code
+}{
+	{"logout", "UPDATE sessions SET ended_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.SessionID }, fault.SessionEnded},
+	{"withdrawal of the role", "UPDATE contributor_roles SET withdrawn_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.Rights[0].ID }, fault.NotFound},
+	{"suspension", "UPDATE people SET suspended_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.PersonID }, fault.SessionEnded},
+}
+
+// waits reports whether some statement of the database waits for a lock.
+func waits(t *testing.T, d *db.DB) bool {
+	t.Helper()
+	var n int
+	err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n).Error
+	if err != nil {
+		t.Error(err)
+	}
+	return n > 0
+}
+
+func TestAnEndWaitsForWhoWasLetIn(t *testing.T) {
+	for _, e := range ends {
+		t.Run(e.name, func(t *testing.T) {
+			d := dbtest.Open(t, dbtest.Postgres(t))
+			w := newWorld(t, d)
+			held := access.Held{SessionID: w.rep.SessionID, RightID: w.rep.Rights[0].ID}
+			done := make(chan struct{})
+			err := d.InTx(context.Background(), func(ctx context.Context) error {
+				if got := recheck(ctx, t, w, held); got[0] != "" {
+					t.Errorf("before: %q", got[0])
+				}
+				go func() {
+					defer close(done)
+					w.Exec(t, e.statement, w.Clock.Now(), e.subject(w.rep))
+				}()
+				ended := func() bool {
+					select {
+					case <-done:
+						return true
+					default:
+						return false
+					}
+				}
+				coretest.Eventually(t, "the end waits, or does not", func() bool { return ended() || waits(t, d) })
+				if ended() {
+					t.Error("it ended in the middle of a transaction that was let in")
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-done
+			_ = d.InTx(context.Background(), func(ctx context.Context) error {
+				if got := recheck(ctx, t, w, held); got[0] != e.want {
+					t.Errorf("afterwards: %q", got[0])
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
+	for _, e := range ends {
+		t.Run(e.name, func(t *testing.T) {
+			d := dbtest.Open(t, dbtest.Postgres(t))
+			w := newWorld(t, d)
+			held := access.Held{SessionID: w.rep.SessionID, RightID: w.rep.Rights[0].ID}
+			outcome := make(chan fault.Code, 1)
+			err := d.InTx(context.Background(), func(ctx context.Context) error {
+				if err := d.From(ctx).Exec(e.statement, w.Clock.Now(), e.subject(w.rep)).Error; err != nil {
+					return err
+				}
+				go func() {
+					_ = d.InTx(context.Background(), func(ctx context.Context) error {
+						outcome <- recheck(ctx, t, w, held)[0]
+						return nil
+					})
+				}()
+				coretest.Eventually(t, "the request waits, or does not", func() bool { return len(outcome) > 0 || waits(t, d) })
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := <-outcome; got != e.want {
+				t.Errorf("got %q, want %q", got, e.want)
+			}
+		})
+	}
+}
