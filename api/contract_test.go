@@ -492,7 +492,7 @@ func TestReceiptHandlerCanChooseTheForm(t *testing.T) {
 		"application/json":                                   "application/json",
 		"text/html, application/xhtml+xml, */*;q=0.8, x/y=1": "application/json",
 	} {
-		request := httptest.NewRequest(http.MethodGet, "/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt", nil)
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt", nil)
 		request.Header.Set("Accept", accept)
 		answer := httptest.NewRecorder()
 		e.ServeHTTP(answer, request)

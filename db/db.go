@@ -4,6 +4,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -49,7 +51,7 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 		return openSQLite(ctx, strings.TrimPrefix(rawURL, "sqlite:"))
 	default:
 		// The URL may hold a password: it is not repeated.
-		return nil, fmt.Errorf("database URL must begin with postgres:// or sqlite:")
+		return nil, errors.New("the database is named by a URL that begins with postgres:// or with sqlite: and the path of a file")
 	}
 }
 
@@ -85,7 +87,7 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
 		_ = pool.Close()
-		return nil, fmt.Errorf("database cannot be reached: %w", hidePassword(err))
+		return nil, fmt.Errorf("database cannot be reached: %s", reason(err))
 	}
 	g, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig())
 	if err != nil {
@@ -93,6 +95,15 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 		return nil, err
 	}
 	return &DB{dialect: Postgres, write: g, read: g}, nil
+}
+
+// reason says in one line why there is no connection. pgx does not repeat the password there.
+func reason(err error) string {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		err = connect.Unwrap()
+	}
+	return strings.Join(strings.Split(err.Error(), "\n"), "; ")
 }
 
 // hidePassword keeps the cause and drops the text, since pgx repeats the connection string in it.
@@ -164,6 +175,12 @@ func (d *DB) From(ctx context.Context) *gorm.DB {
 		return tx.WithContext(ctx)
 	}
 	return d.read.WithContext(ctx)
+}
+
+// WithinTx reports whether the context carries a transaction.
+func (d *DB) WithinTx(ctx context.Context) bool {
+	_, inside := ctx.Value(txKey{}).(*gorm.DB)
+	return inside
 }
 
 // InTx runs fn in a transaction that From finds in the context; inside another one it is a savepoint.

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"diresco/db"
@@ -20,7 +21,9 @@ func TestALostServerIsAnOutage(t *testing.T) {
 	ctx := context.Background()
 
 	waiting := make(chan error, 1)
-	go func() { waiting <- d.From(ctx).Exec("SELECT pg_sleep(60)").Error }()
+	go func() {
+		waiting <- d.InTx(ctx, func(ctx context.Context) error { return d.From(ctx).Exec("SELECT pg_sleep(?)", 60).Error })
+	}()
 	for asleep := 0; asleep == 0; {
 		if err := d.From(ctx).Raw("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").Scan(&asleep).Error; err != nil {
 			t.Fatal(err)
@@ -49,8 +52,7 @@ func TestALostServerIsAnOutage(t *testing.T) {
 		return server.StopAtOnce()
 	})
 	for what, err := range outages {
-		t.Logf("%s: %T %v", what, err, err)
-if !db.IsUnavailable(err) {
+		if !db.IsUnavailable(err) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -59,5 +61,18 @@ if !db.IsUnavailable(err) {
 	}
 	if err := d.From(ctx).Exec("SELECT 1").Error; err != nil {
 		t.Errorf("after its return: %v", err)
+	}
+}
+
+// TestAnUnreachableServerSaysWhy: in one line, for whoever reads it in a log, and without the password.
+func TestAnUnreachableServerSaysWhy(t *testing.T) {
+	for _, url := range []string{"postgres://u:hunter2@127.0.0.1:1/x", "postgres://u:hunter2@127.0.0.1:1,127.0.0.1:2/x", "postgres://u:hunter2@127.0.0.1:1/x?sslmode=require"} {
+		_, err := db.Open(context.Background(), url)
+		if err == nil {
+			t.Fatal("opened")
+		}
+		if text := err.Error(); !strings.Contains(text, "connection refused") || strings.Contains(text, "hunter2") || strings.Contains(text, "\n") {
+			t.Errorf("it says %q", text)
+		}
 	}
 }

@@ -26,7 +26,10 @@ type commands struct {
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
-func main() {
+func main() { os.Exit(run()) }
+
+// run returns the exit code, so that what it defers is done.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	parser := kong.Must(&commands{},
@@ -46,10 +49,10 @@ func main() {
 	chosen, err := parser.Parse(os.Args[1:])
 	parser.FatalIfErrorf(err)
 	if err := chosen.Run(); err != nil {
-		stop()
 		fmt.Fprintln(os.Stderr, "diresco:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 type versionCommand struct{}

@@ -40,14 +40,24 @@ func (serveCommand) Run(ctx context.Context) error {
 	log := newLogger(c)
 	a, err := app.Open(ctx, c, app.Options{Version: version, Log: log})
 	if err != nil {
-		return err
+		return notStarted(ctx, err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
-		return errors.Join(err, a.Close())
+		return notStarted(ctx, errors.Join(err, a.Close()))
 	}
 	log.Info("listening", "address", listener.Addr().String(), "version", version)
 	return serve(ctx, c, log, a, listener)
+}
+
+// notStarted is the error of a start that came to nothing. Being told to end meanwhile is none.
+func notStarted(ctx context.Context, err error) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	default:
+		return err
+	}
 }
 
 func newLogger(c config.Config) *slog.Logger {
@@ -124,10 +134,10 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	c.Listening(listener.Addr().String())
 	a, err := app.Open(ctx, c, app.Options{Sandbox: true, Version: version, Log: log})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return notStarted(ctx, errors.Join(err, listener.Close()))
 	}
 	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
-		return errors.Join(err, listener.Close(), a.Close())
+		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
 	return serve(ctx, c, log, a, listener)
 }

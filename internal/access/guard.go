@@ -95,6 +95,8 @@ type findings struct {
 	// What is known of the declaration in the path.
 	draftOf    uuid.UUID
 	draftRight uuid.UUID
+	// inOffice says that an operator's office looks after the target.
+	inOffice bool
 }
 
 func (f *findings) decide(rule Rule, now time.Time) error {

@@ -64,7 +64,7 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 			return err
 		}
 		_, err := person.NewService(runner).Create(ctx, person.New{
-			TaxCode: code, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Administrator, CredentialLevel: person.Dispositive, OfficeCode: in.Office,
+			TaxCode: code, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Administrator, CredentialLevel: access.Dispositive, OfficeCode: in.Office,
 		}, func(ctx context.Context, p person.Person) error { return pins.Set(ctx, p.ID, hash, true) })
 		return err
 	})

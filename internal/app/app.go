@@ -101,6 +101,13 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if a.DB, err = db.Open(ctx, databaseURL); err != nil {
 		return err
 	}
+	kind := installation.Production
+	if o.Sandbox {
+		kind = installation.Sandbox
+	}
+	if err := installation.Refuse(ctx, a.DB, kind); err != nil {
+		return err
+	}
 	if o.Sandbox || a.DB.Dialect() == db.SQLite {
 		err = a.DB.Migrate(ctx)
 	} else {
@@ -108,10 +115,6 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	}
 	if err != nil {
 		return err
-	}
-	kind := installation.Production
-	if o.Sandbox {
-		kind = installation.Sandbox
 	}
 	offset, err := installation.Claim(ctx, a.DB, kind, o.Clock.Now())
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"diresco/internal/grouped"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm/clause"
 )
 
 // Access is one row of the access log.
@@ -64,7 +63,7 @@ func NewAccessLog(d *db.DB, c clock.Clock, log *slog.Logger) *AccessLog {
 // writeAccess may be given a group again that was written already, when the connection broke at its commit.
 func writeAccess(ctx context.Context, d *db.DB, group []Access) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		return d.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoNothing: true}).Create(&group).Error
+		return db.InsertMissing(ctx, d, group)
 	})
 }
 

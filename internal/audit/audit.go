@@ -61,8 +61,5 @@ func NewTrail(d *db.DB) *Trail { return &Trail{db: d} }
 
 // Write adds records inside the transaction that the context carries, so that effect and trace stand or fall together.
 func (t *Trail) Write(ctx context.Context, records ...Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	return t.db.From(ctx).Create(records).Error
+	return db.InsertAll(ctx, t.db, records)
 }

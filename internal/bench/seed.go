@@ -166,7 +166,7 @@ func (s *seeder) person(ctx context.Context) (uuid.UUID, *user, error) {
 		return uuid.Nil, nil, err
 	}
 	p, err := s.people.Add(ctx, person.New{
-		TaxCode: code, GivenName: "Maria", FamilyName: "Bianchi", UserClass: access.Citizen, CredentialLevel: person.Dispositive,
+		TaxCode: code, GivenName: "Maria", FamilyName: "Bianchi", UserClass: access.Citizen, CredentialLevel: access.Dispositive,
 		Contacts: []person.NewContact{{Kind: person.Email, Value: fmt.Sprintf("p%d@example.org", s.count)}},
 	})
 	if err != nil {

@@ -75,6 +75,7 @@ type load struct {
 	phase  atomic.Int32
 	round  atomic.Int32
 	events atomic.Int64
+	// broken counts the requests that had no answer.
 	broken atomic.Int64
 
 	stop chan struct{}
@@ -229,6 +230,8 @@ func (l *load) insist(f *filer, at site, r request) (last try, tries int, ok boo
 			l.watch(last)
 		}
 		switch {
+		case l.t.Context().Err() != nil:
+			return last, tries, false // the test has ended
 		case ctx.Err() != nil:
 			l.t.Errorf("%s %s was never served: %d %s, %v", r.method, r.path, last.answer.status, last.answer.body, last.err)
 			return last, tries, false

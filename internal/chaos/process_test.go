@@ -97,7 +97,7 @@ func launch(t *testing.T, dir string, environment []string, arguments ...string)
 	}()
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
+		if t.Failed() && p.stderr.end() != "" {
 			t.Logf("diresco %s ended with %d; its last words:\n%s", strings.Join(arguments, " "), p.command.ProcessState.ExitCode(), p.stderr.end())
 		}
 	})

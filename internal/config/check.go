@@ -52,10 +52,11 @@ func (c *Config) checkValues() []error {
 
 // Serve completes the configuration for the real service and says, one line each, which variables are missing or unsafe.
 func (c *Config) Serve() error {
-	var wrong []error
 	if c.DatabaseURL == "" {
-		wrong = append(wrong, wrongValue("DATABASE_URL", "is missing: set it to postgres://… or sqlite:PATH (or try `diresco sandbox`, which needs none)"))
+		// The first thing to know, alone: who has no database has set nothing yet.
+		return wrongValue("DATABASE_URL", "is missing: set it to postgres://… or sqlite:PATH (or try `diresco sandbox`, which needs none)")
 	}
+	var wrong []error
 	if !c.given["ADMIN_ADDR"] {
 		c.AdminAddr = "127.0.0.1:9090"
 	}
@@ -81,8 +82,7 @@ func (c *Config) Sandbox() error {
 	var wrong []error
 	if !c.SandboxPublic && !isLoopback(c.Addr) {
 		wrong = append(wrong, wrongValue("ADDR", "must be a loopback address: a sandbox shows its PINs to whoever asks. DIRESCO_SANDBOX_PUBLIC=true opens it all the same"))
-	}
-	if err := c.completePublicURL(); err != nil {
+	} else if err := c.completePublicURL(); err != nil {
 		wrong = append(wrong, err)
 	}
 	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the real limits.

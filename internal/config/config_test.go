@@ -117,7 +117,8 @@ func TestServe(t *testing.T) {
 		environ []string
 		names   []string // of the variables complained of, in order; none when all is well
 	}{
-		"nothing set":                   {nil, []string{"BLOB_URL", "DATABASE_URL", "DATA_KEYS", "SIGNING_KEYS"}},
+		"nothing set":                   {nil, []string{"DATABASE_URL"}},
+		"nothing but a database":        {[]string{database}, []string{"BLOB_URL", "DATA_KEYS", "SIGNING_KEYS"}},
 		"database and directory":        {[]string{database, dir}, nil},
 		"keys and files elsewhere":      {[]string{database, "DIRESCO_SIGNING_KEYS=/k", "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, nil},
 		"no place for the signing keys": {[]string{database, "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, []string{"SIGNING_KEYS"}},
@@ -181,6 +182,10 @@ func TestSandboxNeedsNothingAndStaysOnLoopback(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 
+	bare := read(t, "DIRESCO_ADDR=0.0.0.0:8080")
+	if err := bare.Sandbox(); err == nil || !strings.HasPrefix(err.Error(), "DIRESCO_ADDR: ") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("open to everybody: %v", err)
+	}
 	open := read(t, "DIRESCO_ADDR=0.0.0.0:8080", "DIRESCO_PUBLIC_URL=http://sandbox.example.org")
 	if err := open.Sandbox(); err == nil || !strings.HasPrefix(err.Error(), "DIRESCO_ADDR: ") {
 		t.Errorf("open to everybody: %v", err)

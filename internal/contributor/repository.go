@@ -7,6 +7,7 @@ import (
 	"diresco/db"
 	"diresco/internal/access"
 	"diresco/internal/fault"
+	"diresco/internal/grouped"
 	"diresco/internal/page"
 	"diresco/internal/taxcode"
 
@@ -14,10 +15,27 @@ import (
 )
 
 // Repository reads and writes contributors, positions, offices and roles.
-type Repository struct{ db *db.DB }
+type Repository struct {
+	db *db.DB
+	// owned reads positions for many requests with one statement; nil on SQLite, where a statement is no journey.
+	owned *grouped.Loader[uuid.UUID, ownedPosition]
+}
+
+const (
+	ownedTogether = 128
+	ownedLanes    = 2
+)
 
 // NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
+func NewRepository(d *db.DB) *Repository {
+	r := &Repository{db: d}
+	if d.Dialect() == db.Postgres {
+		r.owned = grouped.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
+			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
+		})
+	}
+	return r
+}
 
 func (r *Repository) offices(ctx context.Context, request page.Request) (page.Page[Office], error) {
 	query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
@@ -146,16 +164,42 @@ func (r *Repository) positions(ctx context.Context, contributorID uuid.UUID, off
 	return page.Cut(rows, request.Size(), func(p Position) page.Key { return page.Key{Text: p.Number, ID: p.ID} }), nil
 }
 
+// ownedPosition is a position with what is to be known of its contributor.
+type ownedPosition struct {
+	Position
+	TaxCode   taxcode.Code
+	LegalName string
+	Kind      Kind
+}
+
 func (r *Repository) position(ctx context.Context, contributorID, positionID uuid.UUID) (Position, Contributor, error) {
-	var row struct {
-		Position
-		TaxCode   taxcode.Code
-		LegalName string
-		Kind      Kind
+	var p ownedPosition
+	var found bool
+	var err error
+	if r.owned != nil && !r.db.WithinTx(ctx) {
+		p, found, err = r.owned.Load(ctx, positionID)
+	} else {
+		var all map[uuid.UUID]ownedPosition
+		all, err = r.positionsWithOwners(ctx, "?", positionID)
+		p, found = all[positionID]
 	}
-	err := r.db.From(ctx).Raw(`SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id
-		WHERE p.id = ? AND p.contributor_id = ?`, positionID, contributorID).Take(&row).Error
-	return row.Position, Contributor{ID: row.ContributorID, TaxCode: row.TaxCode, LegalName: row.LegalName, Kind: row.Kind}, notFound(err)
+	if err == nil && (!found || p.ContributorID != contributorID) {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Position{}, Contributor{}, err
+	}
+	return p.Position, Contributor{ID: p.ContributorID, TaxCode: p.TaxCode, LegalName: p.LegalName, Kind: p.Kind}, nil
+}
+
+func (r *Repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
+	var rows []ownedPosition
+	err := r.db.From(ctx).Raw("SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which, args...).Scan(&rows).Error
+	all := make(map[uuid.UUID]ownedPosition, len(rows))
+	for _, p := range rows {
+		all[p.ID] = p
+	}
+	return all, err
 }
 
 // Add writes a contributor with its positions in the context's transaction.

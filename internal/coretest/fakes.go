@@ -13,6 +13,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/fault"
+	"diresco/internal/keyring"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
@@ -56,11 +57,11 @@ func (s *Signer) SignReceipt(payload []byte) (string, error) {
 func (s *Signer) VerifyReceipt(_ context.Context, jws string) ([]byte, error) {
 	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
-		return nil, fault.New(fault.Invalid)
+		return nil, keyring.ErrNotAReceipt
 	}
 	payload, err := signed.Verify(s.Key.Public())
 	if err != nil {
-		return nil, fault.New(fault.Invalid)
+		return nil, keyring.ErrNotAReceipt
 	}
 	return payload, nil
 }

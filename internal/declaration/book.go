@@ -28,6 +28,12 @@ type submission struct {
 	filed        Filed
 }
 
+// supersedes reports whether an earlier declaration is replaced at submission. What waits for dispositive credentials takes
+// nothing away before it is complete.
+func (s *submission) supersedes() bool {
+	return s.declaration.SupersedesID != nil && stateAtSubmission(s.by.CredentialLevel) == Submitted
+}
+
 // Book checks and stores declarations in the protocol register.
 type Book struct {
 	Repository *Repository
@@ -38,8 +44,8 @@ type Book struct {
 
 func submissionOf(e *protocol.Entry) *submission { return e.Content.(*submission) }
 
-// Check implements protocol.Book: the draft is still the one that was checked, what it supersedes can be superseded, and the type is open.
-func (b *Book) Check(ctx context.Context, entries []*protocol.Entry, now time.Time) error {
+// Check implements protocol.Book: the draft is still the one that was checked, what it supersedes can be superseded, and the type is open at the time of the protocol.
+func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
 	var ids []uuid.UUID
 	for _, e := range entries {
 		sub := submissionOf(e)
@@ -56,8 +62,9 @@ func (b *Book) Check(ctx context.Context, entries []*protocol.Entry, now time.Ti
 	}
 	for _, e := range entries {
 		sub := submissionOf(e)
+		id, oldID := sub.declaration.ID, sub.declaration.SupersedesID
 		if sub.draftVersion > 0 {
-			draft, found := locked[sub.declaration.ID]
+			draft, found := locked[id]
 			switch {
 			case !found:
 				e.Refuse(fault.New(fault.NotFound))
@@ -66,21 +73,27 @@ func (b *Book) Check(ctx context.Context, entries []*protocol.Entry, now time.Ti
 			case draft.Version != sub.draftVersion:
 				e.Refuse(fault.Because(fault.Conflict, "declaration-changed"))
 			}
-			// Of two submissions of one draft in a group, the second finds it submitted.
-			draft.State = Submitted
-			locked[sub.declaration.ID] = draft
 		}
-		if e.Err == nil && !sub.typ.openAt(now) {
+		if e.Err == nil && !sub.typ.openAt(e.At) {
 			e.Refuse(fault.Because(fault.Conflict, "type-not-open"))
 		}
-		if id := sub.declaration.SupersedesID; id != nil && e.Err == nil {
-			old := locked[*id]
-			if err := supersedes(sub.declaration, old); err != nil {
+		if e.Err == nil && oldID != nil {
+			if err := supersedes(sub.declaration, locked[*oldID]); err != nil {
 				e.Refuse(err)
-				continue
 			}
+		}
+		if e.Err != nil {
+			continue
+		}
+		// Of two submissions of one draft in a group, the second finds it submitted; of two that supersede one declaration likewise.
+		if draft, found := locked[id]; found {
+			draft.State = Submitted
+			locked[id] = draft
+		}
+		if sub.supersedes() {
+			old := locked[*oldID]
 			old.State = Superseded
-			locked[*id] = old
+			locked[*oldID] = old
 		}
 	}
 	return nil
@@ -102,7 +115,6 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 		if err != nil {
 			return err
 		}
-		receipts = append(receipts, receipt{DeclarationID: d.ID, JWS: jws})
 		if sub.draftVersion == 0 {
 			d.CreatedAt = e.At
 			created = append(created, d)
@@ -112,11 +124,12 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 				return err
 			}
 		}
-		if d.SupersedesID != nil {
+		if sub.supersedes() {
 			if err := b.Repository.supersede(ctx, *d.SupersedesID, e.At); err != nil {
 				return err
 			}
 		}
+		receipts = append(receipts, receipt{DeclarationID: d.ID, JWS: jws, State: d.State, Version: d.Version})
 		sub.filed = named(d, sub.by)
 		sub.filed.JWS = jws
 		message, err := received(d, sub)

@@ -7,6 +7,7 @@ import (
 	"diresco/db"
 	"diresco/internal/access"
 	"diresco/internal/fault"
+	"diresco/internal/grouped"
 	"diresco/internal/page"
 
 	"github.com/google/uuid"
@@ -14,15 +15,33 @@ import (
 )
 
 // Repository reads and writes declarations, their receipts and types.
-type Repository struct{ db *db.DB }
+type Repository struct {
+	db *db.DB
+	// shown reads declarations for many requests with one statement; nil on SQLite, where a statement is no journey.
+	shown *grouped.Loader[uuid.UUID, Filed]
+}
+
+const (
+	shownTogether = 128
+	shownLanes    = 2
+)
 
 // NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
+func NewRepository(d *db.DB) *Repository {
+	r := &Repository{db: d}
+	if d.Dialect() == db.Postgres {
+		r.shown = grouped.NewLoader(shownTogether, shownLanes, r.allFiled)
+	}
+	return r
+}
 
 // receipt is the signed receipt of a declaration.
 type receipt struct {
 	DeclarationID uuid.UUID
 	JWS           string `gorm:"column:jws"`
+	// State and Version are those at the time of filing.
+	State   State
+	Version int
 }
 
 func (r *Repository) currentTypes(ctx context.Context) ([]typeRow, error) {
@@ -38,22 +57,55 @@ func (r *Repository) addType(ctx context.Context, t typeRow) error {
 }
 
 func (r *Repository) create(ctx context.Context, declarations ...Declaration) error {
-	if len(declarations) == 0 {
-		return nil
-	}
-	return r.db.From(ctx).Create(&declarations).Error
+	return db.InsertAll(ctx, r.db, declarations)
 }
 
 func (r *Repository) addReceipts(ctx context.Context, receipts []receipt) error {
-	return r.db.From(ctx).Create(&receipts).Error
+	return db.InsertAll(ctx, r.db, receipts)
 }
 
-// filed reads one declaration with its maker's names and its receipt.
+const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
+	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
+
+// filed reads one declaration with its maker's names and its receipt, in the context's transaction if there is one.
 func (r *Repository) filed(ctx context.Context, id uuid.UUID) (Filed, error) {
+	if r.shown != nil && !r.db.WithinTx(ctx) {
+		f, found, err := r.shown.Load(ctx, id)
+		if err == nil && !found {
+			err = fault.New(fault.NotFound)
+		}
+		return f, err
+	}
 	var f Filed
-	err := r.db.From(ctx).Raw(`SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
-		JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = ?`, id).Take(&f).Error
+	err := r.db.From(ctx).Raw(selectFiled+"?", id).Take(&f).Error
 	return f, notFound(err)
+}
+
+// allFiled is filed for many, on PostgreSQL.
+func (r *Repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Filed, error) {
+	var rows []Filed
+	if err := r.db.From(ctx).Raw(selectFiled+"ANY(?::uuid[])", db.UUIDs(ids)).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	all := make(map[uuid.UUID]Filed, len(rows))
+	for _, f := range rows {
+		all[f.ID] = f
+	}
+	return all, nil
+}
+
+// asFiled reads a submitted declaration as it was when it was filed, whatever became of it since.
+func (r *Repository) asFiled(ctx context.Context, id uuid.UUID) (Filed, error) {
+	f, err := r.filed(ctx, id)
+	if err != nil {
+		return f, err
+	}
+	var x receipt
+	if err := r.db.From(ctx).Where("declaration_id = ?", id).Take(&x).Error; err != nil {
+		return f, notFound(err)
+	}
+	f.State, f.Version, f.UpdatedAt = x.State, x.Version, *f.SubmittedAt
+	return f, nil
 }
 
 // lock reads one declaration and keeps everybody else from changing it until the context's transaction ends.
@@ -152,18 +204,18 @@ func (r *Repository) list(ctx context.Context, in scope, f Filter, request page.
 	if f.SubmittedFrom != nil {
 		query = query.Where("d.listed_at >= ?", f.SubmittedFrom.UTC())
 	}
-	if f.SubmittedTo != nil {
-		query = query.Where("d.listed_at < ?", f.SubmittedTo.UTC())
-	}
-	if f.WorkerTaxCode != "" {
-		query = query.Where("d.worker_tax_code = ?", f.WorkerTaxCode)
-	}
 	after, err := request.After()
 	if err != nil {
 		return none, err
 	}
-	if after != nil {
+	// The nearer of the two ends alone: with both, SQLite would begin at the farther one and read up to the nearer.
+	if f.SubmittedTo != nil && (after == nil || !after.At.Before(*f.SubmittedTo)) {
+		query = query.Where("d.listed_at < ?", f.SubmittedTo.UTC())
+	} else if after != nil {
 		query = query.Where("(d.listed_at, d.id) < (?, ?)", after.At.UTC(), after.ID)
+	}
+	if f.WorkerTaxCode != "" {
+		query = query.Where("d.worker_tax_code = ?", f.WorkerTaxCode)
 	}
 	var rows []Filed
 	if err := query.Find(&rows).Error; err != nil {

@@ -123,7 +123,7 @@ func (s *Service) checkSuperseded(ctx context.Context, d Declaration) error {
 
 // supersedes refuses what is not a live submitted declaration of the same contributor, position and type.
 func supersedes(d, old Declaration) error {
-	if old.ContributorID != d.ContributorID || old.Type != d.Type || old.State == Draft {
+	if old.ContributorID != d.ContributorID || old.PositionID != d.PositionID || old.Type != d.Type || old.State == Draft {
 		return fault.InvalidFields(fault.Field{Pointer: "/supersedes_id", Code: "unknown-declaration"})
 	}
 	if !old.mayBeSuperseded() {
@@ -310,7 +310,11 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 	})
 	var replay *idempotency.Replay
 	if errors.As(err, &replay) && replay.Answer == nil {
-		return s.again(ctx)(ctx, replay.ResourceID)
+		id, err := uuid.Parse(replay.ResourceID)
+		if err != nil {
+			return Filed{}, err
+		}
+		return s.Repository.asFiled(ctx, id)
 	}
 	if err != nil {
 		return Filed{}, err

@@ -54,7 +54,7 @@ func (w *keptWriter) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter.
 func (w *keptWriter) Write(p []byte) (int, error) {
-	if w.claim.Taken() {
+	if w.claim.Keeps() {
 		w.body = append(w.body, p...)
 	}
 	return w.ResponseWriter.Write(p)
@@ -65,7 +65,7 @@ func (w *keptWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // remember keeps a success for who repeats the request.
 func (e *edge) remember(x *exchange, w *keptWriter) {
-	if !x.claim.Taken() || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
+	if !x.claim.Keeps() || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
 		return
 	}
 	answer := idempotency.Answer{Status: w.status, Headers: make(map[string]string, len(keptHeaders)), Body: w.body}

@@ -35,7 +35,7 @@ func (h SandboxHandlers) CreateSandboxPerson(ctx context.Context, r api.CreateSa
 	}
 	input := sandbox.PersonInput{
 		TaxCode: code, GivenName: value(body.GivenName), FamilyName: value(body.FamilyName), UserClass: access.UserClass(value(body.UserClass)),
-		CredentialLevel: string(value(body.CredentialLevel)), PIN: sandbox.PINKind(value(body.Pin)),
+		CredentialLevel: access.CredentialLevel(value(body.CredentialLevel)), PIN: sandbox.PINKind(value(body.Pin)),
 		OfficeCode: value(body.OfficeCode), Register: string(value(body.Register)),
 	}
 	if body.Contacts != nil {

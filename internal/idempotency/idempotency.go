@@ -30,11 +30,24 @@ type Claim struct {
 	RequestMAC string
 	// A request that stopped waiting for its filing may ask while the register still takes the key.
 	taken atomic.Bool
+	// rendered claims need no stored answer: what they made can be rendered as it was then.
+	rendered atomic.Bool
 }
 
 // Taken reports whether this request holds the key, so that its answer is the one to remember. It means nothing once the
 // operation failed.
 func (c *Claim) Taken() bool { return c != nil && c.taken.Load() }
+
+// Rendered says that a repeat of the request will be answered from what it made, exactly as the first time, so that its
+// answer need not be kept.
+func (c *Claim) Rendered() {
+	if c != nil {
+		c.rendered.Store(true)
+	}
+}
+
+// Keeps reports whether the answer of this request is to be remembered.
+func (c *Claim) Keeps() bool { return c.Taken() && !c.rendered.Load() }
 
 type claimKey struct{}
 
@@ -120,22 +133,13 @@ func (s *Store) TakeAll(ctx context.Context, wants []Want) []error {
 		}
 		return outcomes
 	}
-	var statement strings.Builder
-	statement.WriteString("INSERT INTO idempotency_keys (scope, key, operation, request_mac, resource_id, created_at) VALUES ")
-	args := make([]any, 0, 6*len(order)+1)
+	rows := make([]keyRow, len(order))
 	for n, i := range order {
-		if n > 0 {
-			statement.WriteByte(',')
-		}
-		statement.WriteString("(?,?,?,?,?,?)")
 		c := wants[i].Claim
-		args = append(args, c.Scope, c.Key, c.Operation, c.RequestMAC, wants[i].ResourceID, now)
+		rows[n] = keyRow{Scope: c.Scope, Key: c.Key, Operation: c.Operation, RequestMAC: c.RequestMAC, ResourceID: wants[i].ResourceID, CreatedAt: now}
 	}
-	statement.WriteString(` ON CONFLICT (scope, key) DO UPDATE SET operation = excluded.operation, request_mac = excluded.request_mac, resource_id = excluded.resource_id,
-		created_at = excluded.created_at, status = NULL, headers = NULL, body = NULL WHERE idempotency_keys.created_at <= ? RETURNING scope, key`)
-	args = append(args, now.Add(-Lifetime))
-	var taken []struct{ Scope, Key string }
-	if err := s.db.From(ctx).Raw(statement.String(), args...).Scan(&taken).Error; err != nil {
+	taken, err := db.InsertReturning(ctx, s.db, rows, takeOver, now.Add(-Lifetime))
+	if err != nil {
 		return fail(err)
 	}
 	got := make(map[[2]string]bool, len(taken))
@@ -151,6 +155,23 @@ func (s *Store) TakeAll(ctx context.Context, wants []Want) []error {
 	}
 	return outcomes
 }
+
+// keyRow is a claim as it is inserted.
+type keyRow struct {
+	Scope      string
+	Key        string
+	Operation  string
+	RequestMAC string `gorm:"column:request_mac"`
+	ResourceID string
+	CreatedAt  time.Time
+}
+
+// TableName tells GORM the table.
+func (keyRow) TableName() string { return "idempotency_keys" }
+
+// takeOver lets a key that nobody remembers any more be used again, and nobody else's.
+const takeOver = ` ON CONFLICT (scope, key) DO UPDATE SET operation = excluded.operation, request_mac = excluded.request_mac, resource_id = excluded.resource_id,
+	created_at = excluded.created_at, status = NULL, headers = NULL, body = NULL WHERE idempotency_keys.created_at <= ? RETURNING scope, key`
 
 // before tells what became of the earlier request that holds the key.
 func (s *Store) before(ctx context.Context, c *Claim) error {

@@ -45,13 +45,29 @@ func Claim(ctx context.Context, d *db.DB, kind Kind, at time.Time) (time.Duratio
 	if err != nil {
 		return 0, fmt.Errorf("installation: %w", err)
 	}
-	if found.Kind != kind {
-		if found.Kind == Sandbox {
-			return 0, fmt.Errorf("%w: this database belongs to a sandbox and holds test data, so it cannot be served: give another DIRESCO_DATABASE_URL", ErrOtherKind)
-		}
-		return 0, fmt.Errorf("%w: this database holds real data, so no sandbox can use it: give another DIRESCO_DATABASE_URL or none", ErrOtherKind)
+	return time.Duration(found.ClockOffsetUs) * time.Microsecond, found.mustBe(kind)
+}
+
+// Refuse returns ErrOtherKind for a database that is known to be of the other kind, and nil for any other, one without a
+// schema too. Ask before migrating: Claim needs the schema of this program.
+func Refuse(ctx context.Context, d *db.DB, kind Kind) error {
+	found, err := read(ctx, d, "")
+	if err != nil {
+		// Nobody has claimed it yet, or there is no such table. What is wrong beyond that will be wrong for Claim too.
+		return nil //nolint:nilerr // see above
 	}
-	return time.Duration(found.ClockOffsetUs) * time.Microsecond, nil
+	return found.mustBe(kind)
+}
+
+func (r row) mustBe(kind Kind) error {
+	switch {
+	case r.Kind == kind:
+		return nil
+	case r.Kind == Sandbox:
+		return fmt.Errorf("%w: this database belongs to a sandbox and holds test data, so it cannot be served: give another DIRESCO_DATABASE_URL", ErrOtherKind)
+	default:
+		return fmt.Errorf("%w: this database holds real data, so no sandbox can use it: give another DIRESCO_DATABASE_URL or none", ErrOtherKind)
+	}
 }
 
 // Lock keeps everybody else who calls it waiting until the context's transaction ends, and returns how far the clock is

@@ -49,10 +49,7 @@ func New(d *db.DB) *Outbox { return &Outbox{db: d} }
 
 // Add promises messages inside the transaction that the context carries.
 func (o *Outbox) Add(ctx context.Context, messages ...Message) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	return o.db.From(ctx).Create(messages).Error
+	return db.InsertAll(ctx, o.db, messages)
 }
 
 // Queued returns the oldest messages that nobody sent yet, locked against other senders in the context's transaction.

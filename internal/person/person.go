@@ -18,12 +18,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// The levels of credentials: an ordinary PIN (ordinario) lets its holder consult, a dispositive one (dispositivo) apply.
-const (
-	Ordinary    = string(access.Ordinary)
-	Dispositive = string(access.Dispositive)
-)
-
 // Person is somebody with a tax code (codice fiscale) of their own.
 type Person struct {
 	ID              uuid.UUID
@@ -31,7 +25,7 @@ type Person struct {
 	GivenName       string
 	FamilyName      string
 	UserClass       access.UserClass
-	CredentialLevel string
+	CredentialLevel access.CredentialLevel
 	// OfficeCode is the office where an operator works; nil for anybody else.
 	OfficeCode          *string
 	IdentityConfirmedAt *time.Time
@@ -86,7 +80,7 @@ type New struct {
 	GivenName       string
 	FamilyName      string
 	UserClass       access.UserClass
-	CredentialLevel string
+	CredentialLevel access.CredentialLevel
 	// OfficeCode is needed for an operator and refused for anybody else; the office must exist.
 	OfficeCode string
 	// Contacts count as verified.
@@ -114,7 +108,7 @@ func (n New) check() error {
 	default:
 		add(false, "/user_class", "enum")
 	}
-	add(n.CredentialLevel == Ordinary || n.CredentialLevel == Dispositive, "/credential_level", "enum")
+	add(n.CredentialLevel == access.Ordinary || n.CredentialLevel == access.Dispositive, "/credential_level", "enum")
 	switch n.UserClass {
 	case access.Operator:
 		add(n.OfficeCode != "", "/office_code", "required")

@@ -40,7 +40,7 @@ func service(t *testing.T, d *db.DB) *person.Service {
 func mario() person.New {
 	return person.New{
 		TaxCode: taxcode.MustParse("RSSMRA80A01H501U"), GivenName: "Mario", FamilyName: "Rossi",
-		UserClass: access.Citizen, CredentialLevel: person.Dispositive,
+		UserClass: access.Citizen, CredentialLevel: access.Dispositive,
 		Contacts: []person.NewContact{{Kind: person.Mobile, Value: "+393331234567"}, {Kind: person.Email, Value: "mario.rossi@example.it"}},
 	}
 }

@@ -2,7 +2,6 @@ package pin
 
 import (
 	"context"
-	"time"
 
 	"diresco/db"
 	"diresco/internal/clock"
@@ -15,12 +14,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// settleTimeout bounds the writing of an outcome, well within the attempt's lease.
-const settleTimeout = 10 * time.Second
-
 // Verifier tells whether a PIN is right. It is the only way to ask, so that no way goes round the limits.
 type Verifier struct {
-	db        *db.DB
 	repo      repository
 	clock     clock.Clock
 	hasher    *Hasher
@@ -32,7 +27,7 @@ var _ session.PINs = (*Verifier)(nil)
 
 // NewVerifier returns a verifier.
 func NewVerifier(d *db.DB, c clock.Clock, h *Hasher, l *throttle.Limiter, a *throttle.AddressLimit) *Verifier {
-	return &Verifier{db: d, repo: repository{d}, clock: c, hasher: h, limiter: l, addresses: a}
+	return &Verifier{repo: repository{d}, clock: c, hasher: h, limiter: l, addresses: a}
 }
 
 // Verify implements session.PINs. Whoever has no usable PIN (strangers, people without a PIN or with a revoked one, the
@@ -125,7 +120,7 @@ func (v *Verifier) try(ctx context.Context, pin secret.Text, address string, fin
 	defer func() {
 		if !settled {
 			// The PIN was not compared. If even this fails, the attempt counts as wrong once its lease is over.
-			_, _ = attempt.Settle(ctx, throttle.Abandoned)
+			_, _ = attempt.Settle(ctx, throttle.Abandoned, nil)
 		}
 	}()
 	if err := ctx.Err(); err != nil {
@@ -149,28 +144,15 @@ func (v *Verifier) try(ctx context.Context, pin secret.Text, address string, fin
 	}
 	slot.release()
 	settled = true
-	return right, v.settle(ctx, attempt, right, address, func(ctx context.Context) error {
+	if !right {
+		_, err := attempt.Settle(ctx, throttle.Wrong, func(ctx context.Context) error { return v.addresses.Record(ctx, address) })
+		return false, err
+	}
+	_, err = attempt.Settle(ctx, throttle.Right, func(ctx context.Context) error {
 		if upgraded == "" {
 			return nil
 		}
 		return v.repo.upgradeHash(ctx, t.owner, t.hash, upgraded)
 	})
-}
-
-// settle writes down the outcome in one transaction, whether or not the caller still waits.
-func (v *Verifier) settle(ctx context.Context, attempt *throttle.Attempt, right bool, address string, also func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	return v.db.InTx(ctx, func(ctx context.Context) error {
-		if !right {
-			if _, err := attempt.Settle(ctx, throttle.Wrong); err != nil {
-				return err
-			}
-			return v.addresses.Record(ctx, address)
-		}
-		if _, err := attempt.Settle(ctx, throttle.Right); err != nil {
-			return err
-		}
-		return also(ctx)
-	})
+	return err == nil, err
 }

@@ -33,7 +33,7 @@ type slip struct {
 // slips is the book of slips. The gate, where there is one, holds up the first group that is stored.
 type slips struct{ gate *coretest.Gate }
 
-func (slips) Check(_ context.Context, entries []*protocol.Entry, _ time.Time) error {
+func (slips) Check(_ context.Context, entries []*protocol.Entry) error {
 	for _, e := range entries {
 		if e.Content.(slip).refused {
 			e.Refuse(fault.Because(fault.Conflict, "slip-refused"))

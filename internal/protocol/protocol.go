@@ -44,9 +44,10 @@ type Filing struct {
 // Entry is a filing on its way through the group.
 type Entry struct {
 	Filing
-	// Number and At are set once the entry has its place in the register.
+	// At is the time that the entry is filed at, set before its Book checks it.
+	At time.Time
+	// Number is set once the entry has its place in the register.
 	Number Number
-	At     time.Time
 	// Messages are sent to people once the group is committed. The Book's Store fills them in.
 	Messages []outbox.Message
 	// Err is why this entry is refused; the others of its group go on.
@@ -62,8 +63,8 @@ func (e *Entry) Refuse(err error) {
 
 // Book knows one kind of filing. Both methods run in the group's transaction, for all entries of the kind at once.
 type Book interface {
-	// Check refuses the entries that may not be filed at the given time. An error fails the whole group.
-	Check(ctx context.Context, entries []*Entry, now time.Time) error
+	// Check refuses the entries that may not be filed at their time. An error fails the whole group.
+	Check(ctx context.Context, entries []*Entry) error
 	// Store writes what is filed, with its number and time. An error fails the whole group.
 	Store(ctx context.Context, entries []*Entry) error
 }
@@ -87,25 +88,36 @@ type counter struct {
 	Year       int
 	LastNumber int
 	LastAt     time.Time
+	// given is the last instant given in this group, also to what was refused then.
+	given time.Time
 }
 
 // TableName tells GORM the table.
 func (counter) TableName() string { return "protocol_counters" }
 
-// next gives the following number. Its time is never earlier than a microsecond after the last one, so that time order and
-// number order agree even if a node's clock is behind; the year is that of the time, in Europe/Rome.
-func (c *counter) next(now time.Time) (Number, time.Time) {
-	at := now
-	if earliest := c.LastAt.Add(time.Microsecond); at.Before(earliest) {
-		at = earliest
+// time gives the next instant: never earlier than a microsecond after the last one, so that time order and number order
+// agree even if a node's clock is behind.
+func (c *counter) time(now time.Time) time.Time {
+	last := c.LastAt
+	if c.given.After(last) {
+		last = c.given
 	}
+	if earliest := last.Add(time.Microsecond); now.Before(earliest) {
+		now = earliest
+	}
+	c.given = now
+	return now
+}
+
+// number gives the following number, of the year of its time in Europe/Rome.
+func (c *counter) number(at time.Time) Number {
 	date := at.In(calendar.Rome)
 	if date.Year() != c.Year {
 		c.Year, c.LastNumber = date.Year(), 0
 	}
 	c.LastNumber++
 	c.LastAt = at
-	return Number{Office: c.OfficeCode, Date: date, Serial: c.LastNumber}, at
+	return Number{Office: c.OfficeCode, Date: date, Serial: c.LastNumber}
 }
 
 // entryRow is one line of the register.

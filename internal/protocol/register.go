@@ -194,15 +194,19 @@ func (r *Register) transact(entries []*Entry) error {
 		}
 		// Taken after the lock: whoever commits later has a later time.
 		now := r.clock.Now()
-		for kind, part := range byKind(accepted(live)) {
-			if err := r.books[kind].Check(ctx, part, now); err != nil {
+		checked := accepted(live)
+		for _, e := range checked {
+			e.At = counters[e.Office].time(now)
+		}
+		for kind, part := range byKind(checked) {
+			if err := r.books[kind].Check(ctx, part); err != nil {
 				return err
 			}
 		}
 		if err := r.release(ctx, live); err != nil {
 			return err
 		}
-		return r.write(ctx, accepted(live), counters, now)
+		return r.write(ctx, accepted(live), counters)
 	})
 }
 
@@ -298,7 +302,7 @@ func (r *Register) release(ctx context.Context, entries []*Entry) error {
 }
 
 // write numbers the entries in order of arrival and stores everything that belongs to them.
-func (r *Register) write(ctx context.Context, entries []*Entry, counters map[string]*counter, now time.Time) error {
+func (r *Register) write(ctx context.Context, entries []*Entry, counters map[string]*counter) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -306,7 +310,8 @@ func (r *Register) write(ctx context.Context, entries []*Entry, counters map[str
 	records := make([]audit.Record, len(entries))
 	for i, e := range entries {
 		c := counters[e.Office]
-		e.Number, e.At = c.next(now)
+		e.Number = c.number(e.At)
+		e.Claim.Rendered()
 		rows[i] = entryRow{OfficeCode: e.Office, Year: c.Year, Number: e.Number.Serial, At: e.At, Kind: e.Kind, SubjectID: e.SubjectID, Digest: e.Digest}
 		records[i] = e.Trace.Record(audit.WithOrigin(ctx, e.Origin), e.By, r.clock)
 	}
@@ -315,7 +320,7 @@ func (r *Register) write(ctx context.Context, entries []*Entry, counters map[str
 			return err
 		}
 	}
-	if err := r.db.From(ctx).Create(&rows).Error; err != nil {
+	if err := db.InsertAll(ctx, r.db, rows); err != nil {
 		return err
 	}
 	if err := r.trail.Write(ctx, records...); err != nil {

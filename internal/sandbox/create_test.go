@@ -28,7 +28,7 @@ func TestCreatePersonChoosesWhatIsNotGiven(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.UserClass != access.Citizen || p.CredentialLevel != person.Dispositive || len(p.PIN.Reveal()) != 8 || p.GivenName == "" || p.FamilyName == "" || len(p.Roles) != 0 {
+			if p.UserClass != access.Citizen || p.CredentialLevel != access.Dispositive || len(p.PIN.Reveal()) != 8 || p.GivenName == "" || p.FamilyName == "" || len(p.Roles) != 0 {
 				t.Errorf("%+v", p)
 			}
 			if !p.TaxCode.IsPerson() || seen[p.TaxCode.Clear()] {
@@ -52,7 +52,7 @@ func TestCreatePersonAsAsked(t *testing.T) {
 		company := w.who("Legal representative").Roles[0].ContributorID
 		in := sandbox.PersonInput{
 			TaxCode: taxcode.MustParse("VRDGPP68M15L219V"), GivenName: "Giuseppe", FamilyName: "Verdi", UserClass: access.InstitutionalIntermediary,
-			CredentialLevel: person.Ordinary, PIN: sandbox.Fresh, Contacts: []person.NewContact{{Kind: person.PEC, Value: "verdi@pec.example"}}, Register: "labour_consultant",
+			CredentialLevel: access.Ordinary, PIN: sandbox.Fresh, Contacts: []person.NewContact{{Kind: person.PEC, Value: "verdi@pec.example"}}, Register: "labour_consultant",
 			Roles: []sandbox.Role{
 				{ContributorID: company, Role: access.EmployeeDelegate, Services: []access.Service{access.Declarations}},
 				{ContributorID: company, Role: access.UserAdministrator},
@@ -63,7 +63,7 @@ func TestCreatePersonAsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.GivenName != "Giuseppe" || p.FamilyName != "Verdi" || p.TaxCode != in.TaxCode || p.UserClass != in.UserClass || p.CredentialLevel != person.Ordinary || !slices.Equal(p.Contacts, in.Contacts) {
+		if p.GivenName != "Giuseppe" || p.FamilyName != "Verdi" || p.TaxCode != in.TaxCode || p.UserClass != in.UserClass || p.CredentialLevel != access.Ordinary || !slices.Equal(p.Contacts, in.Contacts) {
 			t.Errorf("%+v", p)
 		}
 		if len(p.PIN.Reveal()) != 16 || !w.works(p, true) {

@@ -118,7 +118,7 @@ func (s *Service) completePerson(ctx context.Context, in PersonInput) (person.Ne
 		n.OfficeCode = mainOffice
 	}
 	if n.CredentialLevel == "" {
-		n.CredentialLevel = person.Dispositive
+		n.CredentialLevel = access.Dispositive
 	}
 	if n.Contacts == nil {
 		if n.Contacts, err = s.choose.contacts(n.GivenName, n.FamilyName); err != nil {

@@ -56,7 +56,7 @@ func (w *world) fill() {
 		w.execute(`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id, acting_as, right_id, supersedes_id,
 			version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest) VALUES (?, ?, ?, '7000', ?, ?, 'single', 'submitted', '{}', ?, 'legal_representative', ?, ?, 1, ?, ?, ?, ?, 'x', 'x')`,
 			declaration, made.ID, made.Positions[0].ID, typ.Code, typ.Version, p.ID, id(), before, now, now, now, now)
-		w.execute("INSERT INTO receipts (declaration_id, jws) VALUES (?, 'x')", declaration)
+		w.execute("INSERT INTO receipts (declaration_id, jws, state, version) VALUES (?, 'x', 'submitted', 1)", declaration)
 		w.execute("INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('7000', 2026, ?, ?, 'declaration', ?, 'x')", n, now, declaration)
 		before = &declaration
 	}

@@ -128,7 +128,7 @@ type PersonInput struct {
 	GivenName       string
 	FamilyName      string
 	UserClass       access.UserClass
-	CredentialLevel string
+	CredentialLevel access.CredentialLevel
 	PIN             PINKind
 	// Contacts count as verified; nil stands for an e-mail and a mobile, an empty list for none.
 	Contacts   []person.NewContact

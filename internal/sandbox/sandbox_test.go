@@ -155,23 +155,23 @@ func TestSeedHasEveryKindOfPerson(t *testing.T) {
 		tests := []struct {
 			description string
 			class       access.UserClass
-			level       string
+			level       access.CredentialLevel
 			role        access.ActingAs
 		}{
-			{"Legal representative", access.Citizen, person.Dispositive, access.LegalRepresentative},
-			{"another company", access.Citizen, person.Dispositive, access.LegalRepresentative},
-			{"Consulente del lavoro", access.InstitutionalIntermediary, person.Dispositive, ""},
-			{"Employee (dipendente) of the consulente", access.Citizen, person.Dispositive, ""},
-			{"CAF worker", access.InstitutionalIntermediary, person.Dispositive, ""},
-			{"16 characters", access.Citizen, person.Dispositive, ""},
-			{"public body", access.Citizen, person.Dispositive, access.EmployeeDelegate},
-			{"ordinary PIN", access.Citizen, person.Ordinary, access.LegalRepresentative},
-			{"Household employer", access.Citizen, person.Dispositive, access.Employer},
-			{"office of Rome", access.Citizen, person.Dispositive, access.LegalRepresentative},
-			{"Operator (operatore di sede) of the office of Rome", access.Operator, person.Dispositive, ""},
-			{"Operator (operatore di sede) of the office of Milan", access.Operator, person.Dispositive, ""},
-			{"Contact-centre operator", access.ContactCentre, person.Dispositive, ""},
-			{"Administrator", access.Administrator, person.Dispositive, ""},
+			{"Legal representative", access.Citizen, access.Dispositive, access.LegalRepresentative},
+			{"another company", access.Citizen, access.Dispositive, access.LegalRepresentative},
+			{"Consulente del lavoro", access.InstitutionalIntermediary, access.Dispositive, ""},
+			{"Employee (dipendente) of the consulente", access.Citizen, access.Dispositive, ""},
+			{"CAF worker", access.InstitutionalIntermediary, access.Dispositive, ""},
+			{"16 characters", access.Citizen, access.Dispositive, ""},
+			{"public body", access.Citizen, access.Dispositive, access.EmployeeDelegate},
+			{"ordinary PIN", access.Citizen, access.Ordinary, access.LegalRepresentative},
+			{"Household employer", access.Citizen, access.Dispositive, access.Employer},
+			{"office of Rome", access.Citizen, access.Dispositive, access.LegalRepresentative},
+			{"Operator (operatore di sede) of the office of Rome", access.Operator, access.Dispositive, ""},
+			{"Operator (operatore di sede) of the office of Milan", access.Operator, access.Dispositive, ""},
+			{"Contact-centre operator", access.ContactCentre, access.Dispositive, ""},
+			{"Administrator", access.Administrator, access.Dispositive, ""},
 		}
 		for _, tt := range tests {
 			p := w.who(tt.description)
@@ -267,7 +267,7 @@ func (w *world) register() (made person.Person) {
 	w.t.Helper()
 	err := w.db.InTx(context.Background(), func(ctx context.Context) (err error) {
 		made, err = w.persons.Add(ctx, person.New{
-			TaxCode: taxcode.MustParse("RSSMRA80A01H501U"), GivenName: "Mario", FamilyName: "Rossi", UserClass: access.Citizen, CredentialLevel: person.Ordinary,
+			TaxCode: taxcode.MustParse("RSSMRA80A01H501U"), GivenName: "Mario", FamilyName: "Rossi", UserClass: access.Citizen, CredentialLevel: access.Ordinary,
 		})
 		return err
 	})

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -42,7 +43,8 @@ func (s *Service) Seed(ctx context.Context) error {
 	})
 }
 
-// seedPINs hashes the PINs of the first people side by side. They are the same at every reset, so once is enough.
+// seedPINs hashes the PINs of the first people, as many at once as there are processors: more would wait for their turn
+// and, on a busy machine, be refused in the end. They are the same at every reset, so once is enough.
 func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {
 	s.hashing.Lock()
 	defer s.hashing.Unlock()
@@ -52,8 +54,13 @@ func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {
 	pins := make([]hashedPIN, len(seedPeople))
 	errs := make([]error, len(seedPeople))
 	var all sync.WaitGroup
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, p := range seedPeople {
-		all.Go(func() { pins[i], errs[i] = s.hashPIN(ctx, p.pin, p.fresh) })
+		turns <- struct{}{}
+		all.Go(func() {
+			defer func() { <-turns }()
+			pins[i], errs[i] = s.hashPIN(ctx, p.pin, p.fresh)
+		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -108,9 +115,9 @@ func (s *Service) plantPerson(ctx context.Context, seed seedPerson, pin hashedPI
 	if err != nil {
 		return err
 	}
-	level := person.Dispositive
+	level := access.Dispositive
 	if seed.ordinary {
-		level = person.Ordinary
+		level = access.Ordinary
 	}
 	p, err := s.persons.Add(ctx, person.New{
 		TaxCode: code, GivenName: seed.birth.GivenName, FamilyName: seed.birth.FamilyName, UserClass: seed.class, CredentialLevel: level,

@@ -192,14 +192,11 @@ func FuzzParse(f *testing.F) {
 	_, pin := w.Person(f, pintest.Mario, access.Citizen, false)
 	s := w.Login(f, pintest.Mario, pin)
 	f.Add(s.AccessToken.Reveal())
-	f.Add(s.RefreshToken.Reveal())
+	f.Add("AQ" + strings.Repeat("A", len(s.RefreshToken)-2))
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, err := w.Sessions.Parse(ctx, secret.Text(text)); err != nil && !fault.Is(err, fault.Unauthenticated) || err == nil && text != s.AccessToken.Reveal() {
 			t.Errorf("access token: %v", err)
-		}
-		if text == s.RefreshToken.Reveal() {
-			return
 		}
 		if _, err := w.Sessions.Renew(ctx, secret.Text(text), ""); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("refresh token: %v", err)

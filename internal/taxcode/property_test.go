@@ -155,18 +155,18 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		clear := c.Clear()
-		if !strings.EqualFold(clear, s) || len(clear) != len(s) || clear != strings.ToUpper(clear) {
-			t.Errorf("%q became %q", s, clear)
+		whole := c.Clear()
+		if !strings.EqualFold(whole, s) || len(whole) != len(s) || whole != strings.ToUpper(whole) {
+			t.Errorf("%q became %q", s, whole)
 		}
-		again, err := taxcode.Parse(clear)
+		again, err := taxcode.Parse(whole)
 		if err != nil || again != c {
 			t.Errorf("%q is not stable: %v", s, err)
 		}
-		if strings.Contains(c.String(), clear) {
+		if strings.Contains(c.String(), whole) {
 			t.Errorf("%q is printed in clear", s)
 		}
-		if vat, err := taxcode.ParseVAT(clear); (err == nil) == c.IsPerson() || (err == nil && vat.Clear() != clear) {
+		if vat, err := taxcode.ParseVAT(whole); (err == nil) == c.IsPerson() || (err == nil && vat.Clear() != whole) {
 			t.Errorf("%q as a VAT number: %v", s, err)
 		}
 	})

@@ -123,8 +123,8 @@ func TestParseVAT(t *testing.T) {
 
 // TestNeverPrintedInClear tries every way in which a code slips into a text.
 func TestNeverPrintedInClear(t *testing.T) {
-	const clear, masked = "RSSMRA80A01H501U", "RSS••••••••••••U"
-	c := taxcode.MustParse(clear)
+	const whole, masked = "RSSMRA80A01H501U", "RSS••••••••••••U"
+	c := taxcode.MustParse(whole)
 	v, err := taxcode.ParseVAT("00743110157")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestNeverPrintedInClear(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%20v", "%-20s"} {
 		for _, arg := range []any{c, &c, acc, &acc, []taxcode.Code{c}, map[taxcode.Code]int{c: 1}, v, fmt.Errorf("for %v", c)} {
 			got := fmt.Sprintf(verb, arg)
-			if strings.Contains(got, clear) || strings.Contains(got, "00743110157") || strings.Contains(got, fmt.Sprintf("%x", clear)) {
+			if strings.Contains(got, whole) || strings.Contains(got, "00743110157") || strings.Contains(got, fmt.Sprintf("%x", whole)) {
 				t.Errorf("%s of %T tells the code: %s", verb, arg, got)
 			}
 		}
@@ -160,7 +160,7 @@ func TestNeverPrintedInClear(t *testing.T) {
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("seen", "code", c, slog.Group("who", "vat", v))
 	slog.New(slog.NewTextHandler(&log, nil)).Info("seen", "code", c, "account", acc)
-	if got := log.String(); strings.Contains(got, clear) || strings.Contains(got, "00743110157") || !strings.Contains(got, masked) {
+	if got := log.String(); strings.Contains(got, whole) || strings.Contains(got, "00743110157") || !strings.Contains(got, masked) {
 		t.Errorf("log: %s", got)
 	}
 }

@@ -46,7 +46,7 @@ func (a *AddressLimit) Check(ctx context.Context, address string) error {
 	return fault.After(fault.RateLimited, times[AddressFailures-1].Add(AddressWindow).Sub(now))
 }
 
-// Record counts a wrong secret against the address; inside a transaction it is part of it.
+// Record counts a wrong secret against the address, in the context's transaction.
 func (a *AddressLimit) Record(ctx context.Context, address string) error {
 	if !a.enabled || address == "" {
 		return nil

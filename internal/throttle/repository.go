@@ -100,7 +100,7 @@ func (r repository) latest(ctx context.Context, address string, after time.Time,
 }
 
 func (r repository) addFailure(ctx context.Context, f addressFailure) error {
-	return r.db.InTx(ctx, func(ctx context.Context) error { return r.db.From(ctx).Create(&f).Error })
+	return r.db.From(ctx).Create(&f).Error
 }
 
 func (r repository) purgeFailures(ctx context.Context, until time.Time) error {

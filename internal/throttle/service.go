@@ -135,31 +135,42 @@ func pause(ctx context.Context, d time.Duration, patience <-chan time.Time) erro
 	}
 }
 
-// Settle ends the attempt. It is done even when the request's context is cancelled already; inside a transaction it
-// becomes part of it. When the attempt was given up as lost before, because its lease ran out, it has counted as wrong: a
-// right one is then refused with fault.Busy.
-func (a *Attempt) Settle(ctx context.Context, outcome Outcome) (Counter, error) {
+// Settle ends the attempt in a transaction of its own, even when the request's context is cancelled already. What else
+// belongs to the outcome goes into also, which runs in that transaction; it may be nil. When the attempt was given up as
+// lost before, because its lease ran out, it has counted as wrong: a right one is then refused with fault.Busy.
+func (a *Attempt) Settle(ctx context.Context, outcome Outcome, also func(ctx context.Context) error) (Counter, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTimeout)
 	defer cancel()
 	l := a.limiter
 	var counter Counter
-	var settled bool
-	err := l.db.InTx(ctx, func(ctx context.Context) (err error) {
+	err := l.db.InTx(ctx, func(ctx context.Context) error {
 		now := l.clock.Now()
-		counter, settled, err = l.repo.settle(ctx, a.key, a.epoch, outcome, now)
-		if err != nil || outcome != Wrong || counter.Failures == 0 || counter.Failures%TellEvery != 0 || a.subject.PersonID == uuid.Nil {
-			return err
-		}
-		message, err := outbox.NewMessage(ManyWrongTries, a.subject.PersonID, map[string]int{"tries": counter.Failures}, now)
+		after, settled, err := l.repo.settle(ctx, a.key, a.epoch, outcome, now)
 		if err != nil {
 			return err
 		}
-		return l.outbox.Add(ctx, message)
+		if !settled && outcome == Right {
+			return fault.After(fault.Busy, time.Second)
+		}
+		counter = after
+		if err := a.tell(ctx, outcome, after, now); err != nil || also == nil {
+			return err
+		}
+		return also(ctx)
 	})
-	if err == nil && !settled && outcome == Right {
-		err = fault.After(fault.Busy, time.Second)
-	}
 	return counter, err
+}
+
+// tell promises a message to a person whose secret was tried so many times.
+func (a *Attempt) tell(ctx context.Context, outcome Outcome, c Counter, now time.Time) error {
+	if outcome != Wrong || c.Failures == 0 || c.Failures%TellEvery != 0 || a.subject.PersonID == uuid.Nil {
+		return nil
+	}
+	message, err := outbox.NewMessage(ManyWrongTries, a.subject.PersonID, map[string]int{"tries": c.Failures}, now)
+	if err != nil {
+		return err
+	}
+	return a.limiter.outbox.Add(ctx, message)
 }
 
 // Purge forgets the subjects that are nobody's, and the counters that stand at zero, 30 days after the last try.

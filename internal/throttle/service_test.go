@@ -56,7 +56,7 @@ func patiently(l *throttle.Limiter, s throttle.Subject) (*throttle.Attempt, erro
 
 func settle(t *testing.T, a *throttle.Attempt, o throttle.Outcome) throttle.Counter {
 	t.Helper()
-	counter, err := a.Settle(context.Background(), o)
+	counter, err := a.Settle(context.Background(), o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestParallelWrongOnes(t *testing.T) {
 						}
 					}
 					together.Add(-1)
-					if _, err := a.Settle(context.Background(), throttle.Wrong); err != nil {
+					if _, err := a.Settle(context.Background(), throttle.Wrong, nil); err != nil {
 						t.Error(err)
 					}
 				}
@@ -130,7 +130,7 @@ func TestParallelRightOnesAreNeverLocked(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if _, err := a.Settle(context.Background(), throttle.Right); err != nil {
+				if _, err := a.Settle(context.Background(), throttle.Right, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -174,7 +174,12 @@ func TestCancelledRequestSettles(t *testing.T) {
 		a := reserve(t, l, subject("RSSMRA80A01H501U"))
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if counter, err := a.Settle(ctx, throttle.Wrong); err != nil || counter.Failures != 1 {
+		ran := false
+		counter, err := a.Settle(ctx, throttle.Wrong, func(ctx context.Context) error {
+			ran = true
+			return ctx.Err()
+		})
+		if err != nil || counter.Failures != 1 || !ran {
 			t.Errorf("%+v, %v", counter, err)
 		}
 	})
@@ -193,7 +198,7 @@ func TestLostAttemptInTheDatabase(t *testing.T) {
 		lockedFor(t, l, s, 5*time.Minute)
 		c.Advance(5 * time.Minute)
 		now := reserve(t, l, s)
-		if _, err := lost.Settle(context.Background(), throttle.Right); !fault.Is(err, fault.Busy) {
+		if _, err := lost.Settle(context.Background(), throttle.Right, nil); !fault.Is(err, fault.Busy) {
 			t.Errorf("a right one that was given up: %v", err)
 		}
 		if counter := settle(t, now, throttle.Wrong); counter.Failures != 11 {
@@ -246,7 +251,7 @@ func TestStatementsFollowTheRules(t *testing.T) {
 					i := rapid.IntRange(0, len(flying)-1).Draw(rt, "which")
 					outcome := throttle.Outcome(rapid.IntRange(0, 2).Draw(rt, "outcome"))
 					next, settled := state.Settle(flying[i].epoch, outcome, c.Now())
-					counter, err := flying[i].attempt.Settle(context.Background(), outcome)
+					counter, err := flying[i].attempt.Settle(context.Background(), outcome, nil)
 					switch {
 					case settled && (err != nil || counter.Failures != next.Failures || !same(counter.LockedUntil, next.LockedUntil)):
 						rt.Fatalf("rules say %+v, got %+v, %v", next, counter, err)
@@ -351,7 +356,7 @@ func TestAddressLimit(t *testing.T) {
 		limit := throttle.NewAddressLimit(d, c, true)
 		record := func(address string) {
 			t.Helper()
-			if err := limit.Record(ctx, address); err != nil {
+			if err := d.InTx(ctx, func(ctx context.Context) error { return limit.Record(ctx, address) }); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -84,5 +84,8 @@ CREATE TABLE protocol_entries (
 
 CREATE TABLE receipts (
     declaration_id text PRIMARY KEY,
-    jws text NOT NULL
+    jws text NOT NULL,
+    -- What the declaration was when it was filed: a repeat of the request is answered from this.
+    state text NOT NULL,
+    version integer NOT NULL
 );

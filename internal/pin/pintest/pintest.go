@@ -121,7 +121,7 @@ func (w *World) Person(t testing.TB, code taxcode.Code, class access.UserClass, 
 	t.Helper()
 	ctx := context.Background()
 	p, err := w.People.Create(ctx, person.New{
-		TaxCode: code, GivenName: "Mario", FamilyName: "Rossi", UserClass: class, CredentialLevel: person.Dispositive,
+		TaxCode: code, GivenName: "Mario", FamilyName: "Rossi", UserClass: class, CredentialLevel: access.Dispositive,
 		Contacts: []person.NewContact{{Kind: person.Email, Value: "mario.rossi@posta.example"}},
 	}, nil)
 	if err != nil {

@@ -1,0 +1,26 @@
+package db
+
+import (
+	"database/sql/driver"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// UUIDs is a list of ids that travels to PostgreSQL as one value (uuid[]), so that a statement is the same however many there are.
+type UUIDs []uuid.UUID
+
+// Value implements driver.Valuer.
+func (u UUIDs) Value() (driver.Value, error) {
+	var b strings.Builder
+	b.Grow(len(u)*37 + 2)
+	b.WriteByte('{')
+	for i, id := range u {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(id.String())
+	}
+	b.WriteByte('}')
+	return b.String(), nil
+}
