@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -302,4 +303,38 @@ func TestAnEndedRightFilesNothingMore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Somebody else holds what one filing needs: that one is told to come again, and the others are filed.
+func TestALockThatIsNotGivenUp(t *testing.T) {
+	rawURL := dbtest.Postgres(t)
+	impatient, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := impatient.Query()
+	query.Set("lock_timeout", "50ms")
+	impatient.RawQuery = query.Encode()
+	d := dbtest.Open(t, rawURL)
+	a := coretest.New(t, d)
+	b := a.Twin(t, dbtest.Open(t, impatient.String()))
+	held, free := newFiler(t, a), newFiler(t, a)
+	gate := coretest.NewGate()
+	r := b.NewRegister(t, books(gate))
+	err = d.InTx(context.Background(), func(ctx context.Context) error {
+		if err := d.From(ctx).Exec("UPDATE sessions SET last_seen_at = ? WHERE id = ?", a.Clock.Now(), held.actor.SessionID).Error; err != nil {
+			return err
+		}
+		got := together(t, r, gate, free.filing(coretest.Rome, slip{}), free.filing(coretest.Rome, slip{}), held.filing(coretest.Rome, slip{}), free.filing(coretest.Rome, slip{}))
+		var f *fault.Fault
+		if got[0].err != nil || got[2].err != nil || !errors.As(got[1].err, &f) || f.Code != fault.Busy || f.RetryAfter <= 0 {
+			t.Errorf("got %v, %v, %v", got[0].err, got[1].err, got[2].err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustFile(t, r, held.filing(coretest.Rome, slip{}))
+	checkOrder(t, lines(t, a, coretest.Rome))
 }

@@ -171,6 +171,9 @@ func (r *Register) commit(group []*waiting) {
 		}
 		return
 	}
+	if db.IsLockTimeout(err) {
+		err = &fault.Fault{Code: fault.Busy, RetryAfter: time.Second, Err: err}
+	}
 	for i, w := range group {
 		w.entry = entries[i]
 		w.finish(err)
