@@ -83,7 +83,7 @@ func killUnderLoad(t *testing.T, kills int, v variables, url string, database *d
 	}
 	l.advance(3 * clients)
 	acknowledged := l.end()
-	t.Logf("%d kills, %d submissions acknowledged, %d requests broken off", kills, len(acknowledged), l.broken.Load())
+	t.Logf("%d kills, %d submissions acknowledged, %d requests without an answer", kills, len(acknowledged), l.broken.Load())
 	if l.broken.Load() == 0 {
 		t.Error("no request was under way when the server was killed")
 	}

@@ -170,20 +170,20 @@ func TestTheTwoNeverMix(t *testing.T) {
 	if !strings.Contains(line, "sandbox") {
 		t.Errorf("on a sandbox's database serve says %q", line)
 	}
-	real := "sqlite:" + filepath.Join(service, "service.db")
-	line = refuse(t, variables{"DATABASE_URL": real, "ADDR": anyPort}, "sandbox")
+	held := "sqlite:" + filepath.Join(service, "service.db")
+	line = refuse(t, variables{"DATABASE_URL": held, "ADDR": anyPort}, "sandbox")
 	if !strings.Contains(line, "real data") {
 		t.Errorf("on a service's database the sandbox says %q", line)
 	}
 	// Not even the schema of an older one is touched.
-	d := open(t, real)
+	d := open(t, held)
 	err := d.InTx(t.Context(), func(ctx context.Context) error {
 		return d.From(ctx).Exec("DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)").Error
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line = refuse(t, variables{"DATABASE_URL": real, "ADDR": anyPort}, "sandbox"); !strings.Contains(line, "real data") {
+	if line = refuse(t, variables{"DATABASE_URL": held, "ADDR": anyPort}, "sandbox"); !strings.Contains(line, "real data") {
 		t.Errorf("on an older service's database the sandbox says %q", line)
 	}
 }
