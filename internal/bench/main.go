@@ -64,7 +64,10 @@ func parseOptions() (options, error) {
 	return o, err
 }
 
-func main() {
+func main() { os.Exit(run()) }
+
+// run returns the exit code, so that what it defers is done.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	o, err := parseOptions()
@@ -74,10 +77,10 @@ func main() {
 		err = newBench(o).main(ctx, os.Stdout)
 	}
 	if err != nil {
-		stop()
 		fmt.Fprintln(os.Stderr, "bench: FAILED:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // bench is one run.

@@ -157,7 +157,7 @@ func serve(ctx context.Context, binary, databaseURL, dir string) (*server, error
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command(binary, "serve") //nolint:gosec,noctx // our own binary, ended in order and not killed when the context ends
+	command := exec.Command(binary, "serve") //nolint:noctx // our own binary, ended in order and not killed when the context ends
 	command.Env = environment(serveVariables(address, databaseURL, dir))
 	return start(ctx, command, address, statusPath, filepath.Join(dir, "serve.log"))
 }
@@ -206,7 +206,7 @@ func startSandbox(ctx context.Context, binary, dir string) (ready time.Duration,
 		if err != nil {
 			return 0, 0, err
 		}
-		command := exec.Command(binary, "sandbox") //nolint:gosec,noctx // as in serve
+		command := exec.Command(binary, "sandbox") //nolint:noctx // as in serve
 		command.Env = environment(map[string]string{"ADDR": address})
 		begun := time.Now()
 		s, err := start(ctx, command, address, statusPath, filepath.Join(dir, "sandbox.log"))

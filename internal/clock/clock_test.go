@@ -14,12 +14,12 @@ func TestTimesAreWholeMicrosecondsInUTC(t *testing.T) {
 	moved := clock.NewManual(instant)
 	moved.Advance(time.Nanosecond)
 	for name, got := range map[string]time.Time{"normal": clock.Normal(instant), "manual": clock.NewManual(instant).Now(), "manual, moved": moved.Now()} {
-		if got != want { //nolint:staticcheck // the very same value, location included
+		if got != want { // the very same value, location included
 			t.Errorf("%s: %v, not %v", name, got, want)
 		}
 	}
 	now := clock.System{}.Now()
-	if now != clock.Normal(now) || now.Location() != time.UTC || now.Nanosecond()%1000 != 0 { //nolint:staticcheck // as above
+	if now != clock.Normal(now) || now.Location() != time.UTC || now.Nanosecond()%1000 != 0 {
 		t.Errorf("the machine's time is %v", now)
 	}
 }

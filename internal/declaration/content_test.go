@@ -159,13 +159,13 @@ func TestTheDigestOfAnyContent(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", written.String(), err)
 		}
-		if want := plainText(map[string]any(content)); got != want {
+		if want := plainText(content); got != want {
 			t.Fatalf("%s\n became %s\n    not %s", written.String(), got, want)
 		}
 		code := rapid.SampledFrom([]string{"RIOC", "76-2013", "DETI-arr", "Perché «no»"}).Draw(t, "type")
 		version := rapid.IntRange(1, 100_000).Draw(t, "version")
 		whole := plainText(map[string]any{
-			"type": code, "version": float64(version), "contributor_id": contributor.String(), "position_id": position.String(), "content": map[string]any(content),
+			"type": code, "version": float64(version), "contributor_id": contributor.String(), "position_id": position.String(), "content": content,
 		})
 		want := fmt.Sprintf("sha-256:%x", sha256.Sum256([]byte(whole)))
 		if digest := declaration.DigestOf(code, version, contributor, position, got); digest != want {

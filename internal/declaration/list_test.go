@@ -243,7 +243,7 @@ func TestPagesCoverAList(t *testing.T) {
 					return
 				}
 				request.Cursor = p.Next
-				if arrived < 400 && rapid.IntRange(0, 3).Draw(rt, "one arrives") == 0 {
+				if arrived < 200 && rapid.IntRange(0, 3).Draw(rt, "one arrives") == 0 {
 					a.Clock.Advance(time.Microsecond)
 					a.add(t, arrived)
 					arrived++
