@@ -97,6 +97,8 @@ type findings struct {
 	draftRight uuid.UUID
 	// inOffice says that an operator's office looks after the target.
 	inOffice bool
+	// broken says why what is stored cannot be read.
+	broken error
 }
 
 func (f *findings) decide(rule Rule, now time.Time) error {

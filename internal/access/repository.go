@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"diresco/db"
@@ -113,6 +114,9 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 		all, err = r.find(ctx, to, "(SELECT ? AS session_id, ? AS target_id) AS v", q.session, q.target)
 		f, found = all[q]
 	}
+	if err == nil {
+		err = f.broken
+	}
 	if err != nil || !found {
 		return nil, err
 	}
@@ -140,9 +144,8 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 		if !known {
 			f = row.findings()
 		}
-		if err := f.add(row); err != nil {
-			return nil, err
-		}
+		// What is stored wrongly about one must not keep the others of the group out.
+		f.broken = errors.Join(f.broken, f.add(row))
 		all[q] = f
 	}
 	for q, f := range all {

@@ -69,7 +69,7 @@ func startBare(ctx context.Context, dir string, readSize, submitSize int) (*serv
 
 // written says where the rows of one submission are, in the order in which the register writes them.
 var written = []struct{ table, where string }{
-	{"idempotency_keys", "status IS NOT NULL AND resource_id = $1::text"},
+	{"idempotency_keys", "resource_id = $1::text"},
 	{"declarations", "id = $1::uuid"},
 	{"receipts", "declaration_id = $1::uuid"},
 	{"protocol_entries", "subject_id = $1::uuid"},

@@ -91,7 +91,7 @@ func answersOf(answers map[int]int) string {
 		if status == 0 {
 			name = "done"
 		}
-		parts = append(parts, name+": "+thousands(float64(answers[status])))
+		parts = append(parts, fmt.Sprintf("%s: %d", name, answers[status]))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"diresco/db"
 	"diresco/internal/access"
@@ -139,6 +140,39 @@ func TestSubmittingADraftAgain(t *testing.T) {
 		}
 		if diff := cmp.Diff(withdrawn, again); diff != "" || withdrawn.State != declaration.Withdrawn {
 			t.Errorf("withdrawn: %s; the repeat got something else:\n%s", withdrawn.State, diff)
+		}
+	})
+}
+
+// A repeat gets the first answer, whatever became of the declaration since.
+func TestARepeatSaysWhatWasTrueThen(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := coretest.New(t, d)
+		c, by := a.Employer(t)
+		draft := a.Draft(t, by, c, c.Input(false))
+		for name, file := range map[string]func() (declaration.Filed, error){
+			"at once": func() (declaration.Filed, error) {
+				return a.Declarations.Draft(coretest.WithKey(context.Background(), by, "1"), by, c.ID, c.Input(true))
+			},
+			"a draft": func() (declaration.Filed, error) {
+				return a.Declarations.Submit(coretest.WithKey(context.Background(), by, "2"), by, draft.ID)
+			},
+		} {
+			first, err := file()
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Clock.Advance(time.Minute)
+			if _, err := a.Declarations.Withdraw(context.Background(), by, first.ID); err != nil {
+				t.Fatal(err)
+			}
+			again, err := file()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(first, again); diff != "" {
+				t.Errorf("%s:\n%s", name, diff)
+			}
 		}
 	})
 }

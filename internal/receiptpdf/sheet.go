@@ -1,6 +1,7 @@
 package receiptpdf
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -56,9 +57,10 @@ func newSheet(protocol string, submitted time.Time, pages int) *sheet {
 	pdf.SetMargins(left, top, left)
 	pdf.SetAutoPageBreak(false, 0) // need breaks pages, between lines
 	pdf.SetCellMargin(0)
-	pdf.AddUTF8FontFromBytes(sans, "", goregular.TTF)
-	pdf.AddUTF8FontFromBytes(bold, "", gobold.TTF)
-	pdf.AddUTF8FontFromBytes(mono, "", gomono.TTF)
+	// The library writes into the bytes that it is given: every document needs its own.
+	pdf.AddUTF8FontFromBytes(sans, "", bytes.Clone(goregular.TTF))
+	pdf.AddUTF8FontFromBytes(bold, "", bytes.Clone(gobold.TTF))
+	pdf.AddUTF8FontFromBytes(mono, "", bytes.Clone(gomono.TTF))
 
 	s := &sheet{pdf}
 	pdf.SetFooterFunc(func() {
