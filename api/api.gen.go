@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"time"
 
@@ -51,6 +52,57 @@ func (e ActingAs) Valid() bool {
 	}
 }
 
+// Defines values for AttachmentMediaType.
+const (
+	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
+	AttachmentMediaTypeImagejpeg      AttachmentMediaType = "image/jpeg"
+	AttachmentMediaTypeImagepng       AttachmentMediaType = "image/png"
+	AttachmentMediaTypeImagetiff      AttachmentMediaType = "image/tiff"
+)
+
+// Valid indicates whether the value is a known member of the AttachmentMediaType enum.
+func (e AttachmentMediaType) Valid() bool {
+	switch e {
+	case AttachmentMediaTypeApplicationpdf:
+		return true
+	case AttachmentMediaTypeImagejpeg:
+		return true
+	case AttachmentMediaTypeImagepng:
+		return true
+	case AttachmentMediaTypeImagetiff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AttemptOutcome.
+const (
+	AttemptOutcomeDeferred   AttemptOutcome = "deferred"
+	AttemptOutcomeDelivered  AttemptOutcome = "delivered"
+	AttemptOutcomeFailed     AttemptOutcome = "failed"
+	AttemptOutcomeHandedOver AttemptOutcome = "handed_over"
+	AttemptOutcomeSent       AttemptOutcome = "sent"
+)
+
+// Valid indicates whether the value is a known member of the AttemptOutcome enum.
+func (e AttemptOutcome) Valid() bool {
+	switch e {
+	case AttemptOutcomeDeferred:
+		return true
+	case AttemptOutcomeDelivered:
+		return true
+	case AttemptOutcomeFailed:
+		return true
+	case AttemptOutcomeHandedOver:
+		return true
+	case AttemptOutcomeSent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ContactKind.
 const (
 	ContactKindEmail  ContactKind = "email"
@@ -69,6 +121,27 @@ func (e ContactKind) Valid() bool {
 	case ContactKindPec:
 		return true
 	case ContactKindPostal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContactState.
+const (
+	ContactStateBounced    ContactState = "bounced"
+	ContactStateUnverified ContactState = "unverified"
+	ContactStateVerified   ContactState = "verified"
+)
+
+// Valid indicates whether the value is a known member of the ContactState enum.
+func (e ContactState) Valid() bool {
+	switch e {
+	case ContactStateBounced:
+		return true
+	case ContactStateUnverified:
+		return true
+	case ContactStateVerified:
 		return true
 	default:
 		return false
@@ -183,6 +256,78 @@ func (e DeclarationStep) Valid() bool {
 	}
 }
 
+// Defines values for DeliveryState.
+const (
+	DeliveryStateDead       DeliveryState = "dead"
+	DeliveryStateDelivered  DeliveryState = "delivered"
+	DeliveryStateFailed     DeliveryState = "failed"
+	DeliveryStateHandedOver DeliveryState = "handed_over"
+	DeliveryStateQueued     DeliveryState = "queued"
+	DeliveryStateSent       DeliveryState = "sent"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryState enum.
+func (e DeliveryState) Valid() bool {
+	switch e {
+	case DeliveryStateDead:
+		return true
+	case DeliveryStateDelivered:
+		return true
+	case DeliveryStateFailed:
+		return true
+	case DeliveryStateHandedOver:
+		return true
+	case DeliveryStateQueued:
+		return true
+	case DeliveryStateSent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ElectronicContactKind.
+const (
+	ElectronicContactKindEmail  ElectronicContactKind = "email"
+	ElectronicContactKindMobile ElectronicContactKind = "mobile"
+	ElectronicContactKindPec    ElectronicContactKind = "pec"
+)
+
+// Valid indicates whether the value is a known member of the ElectronicContactKind enum.
+func (e ElectronicContactKind) Valid() bool {
+	switch e {
+	case ElectronicContactKindEmail:
+		return true
+	case ElectronicContactKindMobile:
+		return true
+	case ElectronicContactKindPec:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityDocumentKind.
+const (
+	IdentityDocumentKindDrivingLicence IdentityDocumentKind = "driving_licence"
+	IdentityDocumentKindIdentityCard   IdentityDocumentKind = "identity_card"
+	IdentityDocumentKindPassport       IdentityDocumentKind = "passport"
+)
+
+// Valid indicates whether the value is a known member of the IdentityDocumentKind enum.
+func (e IdentityDocumentKind) Valid() bool {
+	switch e {
+	case IdentityDocumentKindDrivingLicence:
+		return true
+	case IdentityDocumentKindIdentityCard:
+		return true
+	case IdentityDocumentKindPassport:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IntermediaryKind.
 const (
 	IntermediaryKindAccountant       IntermediaryKind = "accountant"
@@ -216,6 +361,24 @@ func (e IntermediaryKind) Valid() bool {
 	case IntermediaryKindPayingBody:
 		return true
 	case IntermediaryKindTradeAssociation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Language.
+const (
+	LanguageEn Language = "en"
+	LanguageIt Language = "it"
+)
+
+// Valid indicates whether the value is a known member of the Language enum.
+func (e Language) Valid() bool {
+	switch e {
+	case LanguageEn:
+		return true
+	case LanguageIt:
 		return true
 	default:
 		return false
@@ -270,6 +433,171 @@ func (e MessageChannel) Valid() bool {
 	}
 }
 
+// Defines values for MutableCategory.
+const (
+	MutableCategoryDeclarations MutableCategory = "declarations"
+	MutableCategoryReminders    MutableCategory = "reminders"
+)
+
+// Valid indicates whether the value is a known member of the MutableCategory enum.
+func (e MutableCategory) Valid() bool {
+	switch e {
+	case MutableCategoryDeclarations:
+		return true
+	case MutableCategoryReminders:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinHalf.
+const (
+	PinHalfFirst  PinHalf = "first"
+	PinHalfSecond PinHalf = "second"
+)
+
+// Valid indicates whether the value is a known member of the PinHalf enum.
+func (e PinHalf) Valid() bool {
+	switch e {
+	case PinHalfFirst:
+		return true
+	case PinHalfSecond:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinRequestDecisionOutcome.
+const (
+	PinRequestDecisionOutcomeRefused PinRequestDecisionOutcome = "refused"
+	PinRequestDecisionOutcomeServed  PinRequestDecisionOutcome = "served"
+)
+
+// Valid indicates whether the value is a known member of the PinRequestDecisionOutcome enum.
+func (e PinRequestDecisionOutcome) Valid() bool {
+	switch e {
+	case PinRequestDecisionOutcomeRefused:
+		return true
+	case PinRequestDecisionOutcomeServed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinRequestState.
+const (
+	PinRequestStateRefused PinRequestState = "refused"
+	PinRequestStateServed  PinRequestState = "served"
+	PinRequestStateWaiting PinRequestState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the PinRequestState enum.
+func (e PinRequestState) Valid() bool {
+	switch e {
+	case PinRequestStateRefused:
+		return true
+	case PinRequestStateServed:
+		return true
+	case PinRequestStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinRequestWaitReason.
+const (
+	PinRequestWaitReasonDataDiffer    PinRequestWaitReason = "data_differ"
+	PinRequestWaitReasonHasPin        PinRequestWaitReason = "has_pin"
+	PinRequestWaitReasonNotInRegister PinRequestWaitReason = "not_in_register"
+)
+
+// Valid indicates whether the value is a known member of the PinRequestWaitReason enum.
+func (e PinRequestWaitReason) Valid() bool {
+	switch e {
+	case PinRequestWaitReasonDataDiffer:
+		return true
+	case PinRequestWaitReasonHasPin:
+		return true
+	case PinRequestWaitReasonNotInRegister:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinState.
+const (
+	PinStateActive    PinState = "active"
+	PinStateChangeDue PinState = "change_due"
+	PinStateExpired   PinState = "expired"
+	PinStateInitial   PinState = "initial"
+	PinStateNone      PinState = "none"
+	PinStateRevoked   PinState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the PinState enum.
+func (e PinState) Valid() bool {
+	switch e {
+	case PinStateActive:
+		return true
+	case PinStateChangeDue:
+		return true
+	case PinStateExpired:
+		return true
+	case PinStateInitial:
+		return true
+	case PinStateNone:
+		return true
+	case PinStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinUpgradeDecisionOutcome.
+const (
+	PinUpgradeDecisionOutcomeAccepted    PinUpgradeDecisionOutcome = "accepted"
+	PinUpgradeDecisionOutcomeNotAccepted PinUpgradeDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the PinUpgradeDecisionOutcome enum.
+func (e PinUpgradeDecisionOutcome) Valid() bool {
+	switch e {
+	case PinUpgradeDecisionOutcomeAccepted:
+		return true
+	case PinUpgradeDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinUpgradeState.
+const (
+	PinUpgradeStateAccepted    PinUpgradeState = "accepted"
+	PinUpgradeStateNotAccepted PinUpgradeState = "not_accepted"
+	PinUpgradeStateSubmitted   PinUpgradeState = "submitted"
+)
+
+// Valid indicates whether the value is a known member of the PinUpgradeState enum.
+func (e PinUpgradeState) Valid() bool {
+	switch e {
+	case PinUpgradeStateAccepted:
+		return true
+	case PinUpgradeStateNotAccepted:
+		return true
+	case PinUpgradeStateSubmitted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PositionState.
 const (
 	PositionStateActive PositionState = "active"
@@ -282,6 +610,27 @@ func (e PositionState) Valid() bool {
 	case PositionStateActive:
 		return true
 	case PositionStateCeased:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreferredChannel.
+const (
+	PreferredChannelEmail PreferredChannel = "email"
+	PreferredChannelPec   PreferredChannel = "pec"
+	PreferredChannelSms   PreferredChannel = "sms"
+)
+
+// Valid indicates whether the value is a known member of the PreferredChannel enum.
+func (e PreferredChannel) Valid() bool {
+	switch e {
+	case PreferredChannelEmail:
+		return true
+	case PreferredChannelPec:
+		return true
+	case PreferredChannelSms:
 		return true
 	default:
 		return false
@@ -315,6 +664,45 @@ const (
 func (e SessionTokenType) Valid() bool {
 	switch e {
 	case SessionTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmsReportState.
+const (
+	SmsReportStateDelivered SmsReportState = "delivered"
+	SmsReportStateFailed    SmsReportState = "failed"
+)
+
+// Valid indicates whether the value is a known member of the SmsReportState enum.
+func (e SmsReportState) Valid() bool {
+	switch e {
+	case SmsReportStateDelivered:
+		return true
+	case SmsReportStateFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StaffClass.
+const (
+	StaffClassAdministrator StaffClass = "administrator"
+	StaffClassContactCentre StaffClass = "contact_centre"
+	StaffClassOperator      StaffClass = "operator"
+)
+
+// Valid indicates whether the value is a known member of the StaffClass enum.
+func (e StaffClass) Valid() bool {
+	switch e {
+	case StaffClassAdministrator:
+		return true
+	case StaffClassContactCentre:
+		return true
+	case StaffClassOperator:
 		return true
 	default:
 		return false
@@ -363,10 +751,138 @@ func (e UserClass) Valid() bool {
 	}
 }
 
+// Acknowledgement An answer that is the same in every case.
+//
+// Example: {"detail":"Se i dati corrispondono a un PIN attivo, un codice di recupero è in viaggio verso la casella di posta registrata."}
+type Acknowledgement struct {
+	// Detail What happens now, for people.
+	//
+	// Example: Se i dati corrispondono a un PIN attivo, un codice di recupero è in viaggio verso la casella di posta registrata.
+	Detail string `json:"detail"`
+}
+
 // ActingAs In which capacity a person acts for a contributor.
 //
 // Example: legal_representative
 type ActingAs string
+
+// Activity One thing that was done with a login.
+//
+// Example: {"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}
+type Activity struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// ActivityId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ActivityId Id `json:"activity_id"`
+
+	// Address The IP address that it came from; empty for what the system did by itself.
+	//
+	// Example: 203.0.113.7
+	Address string `json:"address"`
+
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Operation The operation, by its id in this contract.
+	//
+	// Example: submitDeclaration
+	Operation string `json:"operation"`
+
+	// Outcome How it ended, for programs.
+	//
+	// Example: done
+	Outcome string `json:"outcome"`
+
+	// RequestId The `Request-Id` of the request.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RequestId string `json:"request_id"`
+
+	// SessionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SessionId *Id `json:"session_id,omitempty"`
+
+	// SubjectId The id of what it was done to.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *string `json:"subject_id,omitempty"`
+
+	// SubjectKind What it was done to.
+	//
+	// Example: declaration
+	SubjectKind *string `json:"subject_kind,omitempty"`
+}
+
+// ActivityList One page of activity.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}]}
+type ActivityList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items What was done, the newest first.
+	Items List[Activity] `json:"items"`
+}
+
+// Attachment A file that was sent.
+//
+// Example: {"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}
+type Attachment struct {
+	// FileName What its sender called it.
+	//
+	// Example: carta-identita.pdf
+	FileName string `json:"file_name"`
+
+	// MediaType What it is, by its content.
+	//
+	// Example: application/pdf
+	MediaType AttachmentMediaType `json:"media_type"`
+
+	// Number Its place among the files, from 1 on.
+	//
+	// Example: 1
+	Number int32 `json:"number"`
+
+	// Size Its length in bytes.
+	//
+	// Example: 482113
+	Size int32 `json:"size"`
+}
+
+// AttachmentMediaType What it is, by its content.
+//
+// Example: application/pdf
+type AttachmentMediaType string
+
+// AttemptOutcome How one attempt ended; after `deferred` there will be another.
+//
+// Example: sent
+type AttemptOutcome string
+
+// CodeProof A code that was sent.
+//
+// Example: {"code":"H4TW9PC6"}
+type CodeProof struct {
+	// Code The code as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: H4TW9PC6
+	Code *string `json:"code,omitempty"`
+}
 
 // Contact A way to reach a person.
 //
@@ -377,7 +893,7 @@ type Contact struct {
 	// Example: email
 	Kind ContactKind `json:"kind"`
 
-	// Value A number with its country code, an address of e-mail or PEC, or a postal address.
+	// Value A mobile number (Italian without a country code), an address of e-mail or PEC, or a postal address of up to 5 lines of 60 characters each.
 	//
 	// Example: +393331234567
 	Value string `json:"value"`
@@ -387,6 +903,13 @@ type Contact struct {
 //
 // Example: email
 type ContactKind string
+
+// ContactState * `unverified`: its code was not given back yet
+// * `verified`: it counts
+// * `bounced`: messages to it come back, so that it no longer counts
+//
+// Example: verified
+type ContactState string
 
 // Contributor A contributor (contribuente) with the rights that the caller has on it.
 //
@@ -536,7 +1059,7 @@ type Declaration struct {
 	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 	// * `confirmed` (confermata): a reservation whose confirmation was accepted
 	// * `lapsed` (decaduta): a term has passed
-	// * `withdrawn` (rinunciata): by the one who filed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 	// * `superseded` (sostituita): another declaration took its place
 	//
 	// Example: submitted
@@ -592,7 +1115,7 @@ type DeclarationChange struct {
 //
 // Example: {"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","submit":true,"type":"RIOC"}
 type DeclarationDraft struct {
-	// Content What is declared. Must meet the `content_schema` of the type.
+	// Content What is declared. Must meet the `content_schema` of the type; until it is filed, required fields may be missing.
 	//
 	// Example: {"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"}
 	Content json.RawMessage `json:"content"`
@@ -688,7 +1211,7 @@ type DeclarationSearch struct {
 	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 	// * `confirmed` (confermata): a reservation whose confirmation was accepted
 	// * `lapsed` (decaduta): a term has passed
-	// * `withdrawn` (rinunciata): by the one who filed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 	// * `superseded` (sostituita): another declaration took its place
 	//
 	// Example: submitted
@@ -723,7 +1246,7 @@ type DeclarationSearch struct {
 // * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 // * `confirmed` (confermata): a reservation whose confirmation was accepted
 // * `lapsed` (decaduta): a term has passed
-// * `withdrawn` (rinunciata): by the one who filed
+// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 // * `superseded` (sostituita): another declaration took its place
 //
 // Example: submitted
@@ -781,7 +1304,7 @@ type DeclarationSummary struct {
 	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 	// * `confirmed` (confermata): a reservation whose confirmation was accepted
 	// * `lapsed` (decaduta): a term has passed
-	// * `withdrawn` (rinunciata): by the one who filed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 	// * `superseded` (sostituita): another declaration took its place
 	//
 	// Example: submitted
@@ -884,10 +1407,143 @@ type DeclarationTypeStep struct {
 	Step DeclarationStep `json:"step"`
 }
 
+// Delivery The way of a message to one recipient.
+//
+// Example: {"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}
+type Delivery struct {
+	// Attempts How often it was tried.
+	//
+	// Example: 6
+	Attempts int32 `json:"attempts"`
+
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// CreatedAt When the message was promised.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeadlineAt From when it is not tried any more.
+	//
+	// Example: 2026-03-19T08:15:04.218301Z
+	DeadlineAt time.Time `json:"deadline_at"`
+
+	// DeliveryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeliveryId Id `json:"delivery_id"`
+
+	// Kind What a message is about, for programs.
+	//
+	// Example: declaration.submitted
+	Kind MessageKind `json:"kind"`
+
+	// LastError What who carries it said last.
+	//
+	// Example: 550 5.1.1 Mailbox unavailable
+	LastError *string `json:"last_error,omitempty"`
+
+	// MessageId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	MessageId Id `json:"message_id"`
+
+	// NextAttemptAt When it will be tried again.
+	//
+	// Example: 2026-03-16T10:00:00Z
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// State * `queued`: waits to be sent, or to be tried again
+	// * `sent`: taken by who carries it
+	// * `delivered`: it arrived, says who carries it
+	// * `handed_over`: a letter that the print house has taken
+	// * `failed`: refused by who carries it, or it came back
+	// * `dead`: given up
+	//
+	// Example: sent
+	State DeliveryState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: m***@posta.example
+	To string `json:"to"`
+}
+
+// DeliveryAttempt One attempt to deliver a message.
+//
+// Example: {"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"}
+type DeliveryAttempt struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:05.002113Z
+	At time.Time `json:"at"`
+
+	// Outcome How one attempt ended; after `deferred` there will be another.
+	//
+	// Example: sent
+	Outcome AttemptOutcome `json:"outcome"`
+
+	// Reason What who carries it said.
+	//
+	// Example: 451 4.7.1 Try again later
+	Reason *string `json:"reason,omitempty"`
+}
+
+// DeliveryList One page of deliveries.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/deliveries"}},"items":[{"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}]}
+type DeliveryList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The deliveries, the newest first.
+	Items List[Delivery] `json:"items"`
+}
+
+// DeliveryState * `queued`: waits to be sent, or to be tried again
+// * `sent`: taken by who carries it
+// * `delivered`: it arrived, says who carries it
+// * `handed_over`: a letter that the print house has taken
+// * `failed`: refused by who carries it, or it came back
+// * `dead`: given up
+//
+// Example: sent
+type DeliveryState string
+
 // Digest SHA-256 of the canonical JSON (RFC 8785) of `{type, version, contributor_id, position_id, content}`.
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
+
+// ElectronicContact A way to send somebody a message.
+//
+// Example: {"kind":"mobile","value":"+393331112233"}
+type ElectronicContact struct {
+	// Kind What a contact that receives messages is; `pec` is certified e-mail (posta elettronica certificata).
+	//
+	// Example: mobile
+	Kind ElectronicContactKind `json:"kind"`
+
+	// Value A mobile number with its country code, or an address of e-mail or PEC.
+	//
+	// Example: +393331112233
+	Value string `json:"value"`
+}
+
+// ElectronicContactKind What a contact that receives messages is; `pec` is certified e-mail (posta elettronica certificata).
+//
+// Example: mobile
+type ElectronicContactKind string
 
 // EnteredPin The PIN as the person typed it, in any case; spaces and dashes do not count.
 //
@@ -939,11 +1595,46 @@ type Id = openapi_types.UUID
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type IdempotencyKeyValue = string
 
+// IdentityDocumentKind Carta d'identità, passaporto or patente di guida.
+//
+// Example: identity_card
+type IdentityDocumentKind string
+
 // IntermediaryKind What an intermediary is, and so which register or census it is on: consulente del lavoro, commercialista, ragioniere, avvocato, associazione di categoria, CAF imprese,
 // patronato, ente erogatore, consolato or another local authority.
 //
 // Example: labour_consultant
 type IntermediaryKind string
+
+// IssuedPin A PIN that was issued at the counter.
+//
+// Example: {"credential_level":"dispositive","expires_at":"2026-05-15T09:12:00.402118Z","person_id":"018f3b30-1a2b-7c3d-8e4f-5a6b7c8d9e10","pin":"7K3MQ9XAH4TW9PC6"}
+type IssuedPin struct {
+	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
+	//
+	// Example: dispositive
+	CredentialLevel CredentialLevel `json:"credential_level"`
+
+	// ExpiresAt When it expires unless it is used.
+	//
+	// Example: 2026-05-15T09:12:00.402118Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// Pin The PIN. Without 0, O, 1, I and L, which are easily confused.
+	//
+	// Example: 7K3MQ9XAH4TW9PC6
+	Pin string `json:"pin"`
+}
+
+// Language A language of messages.
+//
+// Example: it
+type Language string
 
 // Link Where something is.
 //
@@ -1013,6 +1704,71 @@ type Me struct {
 // Example: email
 type MessageChannel string
 
+// MessageKind What a message is about, for programs.
+//
+// Example: declaration.submitted
+type MessageKind = string
+
+// MutableCategory Messages that can be silenced: about declarations, or reminders that something is due.
+//
+// Example: reminders
+type MutableCategory string
+
+// MyContact A contact (recapito) of the person who is logged in.
+//
+// Example: {"contact_id":"018f3b32-3c4d-7e5f-8061-7a8b9c0d1e2f","counts_for_recovery_from":"2026-03-17T08:17:20.001482Z","created_at":"2026-03-16T08:15:04.218301Z","kind":"email","state":"verified","value":"m.rossi@officine.example","verified_at":"2026-03-16T08:17:20.001482Z"}
+type MyContact struct {
+	// ContactId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContactId Id `json:"contact_id"`
+
+	// CountsForRecoveryFrom From when it counts for recovering the PIN.
+	//
+	// Example: 2026-03-17T08:17:20.001482Z
+	CountsForRecoveryFrom *time.Time `json:"counts_for_recovery_from,omitempty"`
+
+	// CreatedAt When it was added.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Kind What a contact is; `pec` is certified e-mail (posta elettronica certificata).
+	//
+	// Example: email
+	Kind ContactKind `json:"kind"`
+
+	// State * `unverified`: its code was not given back yet
+	// * `verified`: it counts
+	// * `bounced`: messages to it come back, so that it no longer counts
+	//
+	// Example: verified
+	State ContactState `json:"state"`
+
+	// Value The number with its country code, or the address; a postal address may have several lines.
+	//
+	// Example: m.rossi@officine.example
+	Value string `json:"value"`
+
+	// VerifiedAt When it was verified.
+	//
+	// Example: 2026-03-16T08:17:20.001482Z
+	VerifiedAt *time.Time `json:"verified_at,omitempty"`
+}
+
+// MyContactList One page of contacts.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/contacts"}},"items":[{"contact_id":"018f3b32-3c4d-7e5f-8061-7a8b9c0d1e2f","counts_for_recovery_from":"2026-03-17T08:17:20.001482Z","created_at":"2026-03-16T08:15:04.218301Z","kind":"email","state":"verified","value":"m.rossi@officine.example","verified_at":"2026-03-16T08:17:20.001482Z"}]}
+type MyContactList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The contacts, in the order in which they were added.
+	Items List[MyContact] `json:"items"`
+}
+
 // MyIntermediary An intermediary (intermediario) that the person is or works for.
 //
 // Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"labour_consultant","legal_name":"Paolo Verdi, consulente del lavoro"}
@@ -1032,6 +1788,95 @@ type MyIntermediary struct {
 	//
 	// Example: Paolo Verdi, consulente del lavoro
 	LegalName string `json:"legal_name"`
+}
+
+// Notification A message to the person who is logged in.
+//
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.submitted","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}
+type Notification struct {
+	// CreatedAt When it was promised.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Deliveries Where it was sent.
+	Deliveries List[NotificationDelivery] `json:"deliveries"`
+
+	// Kind What a message is about, for programs.
+	//
+	// Example: declaration.submitted
+	Kind MessageKind `json:"kind"`
+
+	// NotificationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	NotificationId Id `json:"notification_id"`
+
+	// Subject What it is about, in the language of the message.
+	//
+	// Example: Ricevuta di protocollo INPS.1400.16/03/2026.0000042
+	Subject string `json:"subject"`
+}
+
+// NotificationDelivery The way of a message to one contact.
+//
+// Example: {"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}
+type NotificationDelivery struct {
+	// Attempts What was tried, in order.
+	Attempts List[DeliveryAttempt] `json:"attempts"`
+
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// State * `queued`: waits to be sent, or to be tried again
+	// * `sent`: taken by who carries it
+	// * `delivered`: it arrived, says who carries it
+	// * `handed_over`: a letter that the print house has taken
+	// * `failed`: refused by who carries it, or it came back
+	// * `dead`: given up
+	//
+	// Example: sent
+	State DeliveryState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: m***@posta.example
+	To string `json:"to"`
+}
+
+// NotificationList One page of messages.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/notifications"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.submitted","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}]}
+type NotificationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The messages, the newest first.
+	Items List[Notification] `json:"items"`
+}
+
+// NotificationPreferences How a person wants to be told.
+//
+// Example: {"language":"it","muted":["reminders"],"preferred_channel":"pec"}
+type NotificationPreferences struct {
+	// Language A language of messages.
+	//
+	// Example: it
+	Language Language `json:"language"`
+
+	// Muted What the person does not want to hear about.
+	//
+	// Example: ["reminders"]
+	Muted List[MutableCategory] `json:"muted"`
+
+	// PreferredChannel The channel that is tried first.
+	//
+	// Example: email
+	PreferredChannel *PreferredChannel `json:"preferred_channel,omitempty"`
 }
 
 // Office An office (sede).
@@ -1067,6 +1912,274 @@ type OfficeList struct {
 	Items List[Office] `json:"items"`
 }
 
+// OfficePinRequest A request for a PIN, as the contact centre sees it.
+//
+// Example: {"birth_date":"1985-08-01","birth_place":"Roma","contacts":[{"kind":"mobile","value":"+393331112233"},{"kind":"email","value":"elena.bianchi@posta.example"}],"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[],"family_name":"Bianchi","filed_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"given_name":"Elena","phone":"+390612345678","request_id":"q7Vn2xWc9KfT4bLm8RzY1A","residence":{"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"},"state":"waiting","tax_code":"BNCLNE85M41H501P","waits_because":"data_differ"}
+type OfficePinRequest struct {
+	// BirthDate The day of birth.
+	//
+	// Example: 1985-08-01
+	BirthDate openapi_types.Date `json:"birth_date"`
+
+	// BirthPlace The municipality (comune) of birth, or the country if it was abroad.
+	//
+	// Example: Roma
+	BirthPlace string `json:"birth_place"`
+
+	// Contacts The contacts that were given.
+	Contacts List[ElectronicContact] `json:"contacts"`
+
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When the contact centre decided.
+	//
+	// Example: 2026-03-16T09:40:31.770015Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// Deliveries Both halves of the PIN. Empty while the request waits, and when it is refused.
+	Deliveries List[PinHalfDelivery] `json:"deliveries"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// FiledBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	FiledBy *PersonReference `json:"filed_by,omitempty"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Elena
+	GivenName string `json:"given_name"`
+
+	// Phone A telephone number for calling back.
+	//
+	// Example: +390612345678
+	Phone *string `json:"phone,omitempty"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Dati confermati al telefono
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+	//
+	// Example: q7Vn2xWc9KfT4bLm8RzY1A
+	RequestId UnguessableId `json:"request_id"`
+
+	// Residence An address in Italy (indirizzo di residenza).
+	//
+	// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
+	Residence Residence `json:"residence"`
+
+	// State `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+	//
+	// Example: served
+	State PinRequestState `json:"state"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// WaitsBecause Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, or the person has a PIN.
+	//
+	// Example: data_differ
+	WaitsBecause *PinRequestWaitReason `json:"waits_because,omitempty"`
+}
+
+// OfficePinRequestList One page of PIN requests.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/pin-requests"}},"items":[{"birth_date":"1985-08-01","birth_place":"Roma","contacts":[{"kind":"mobile","value":"+393331112233"},{"kind":"email","value":"elena.bianchi@posta.example"}],"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[],"family_name":"Bianchi","filed_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"given_name":"Elena","phone":"+390612345678","request_id":"q7Vn2xWc9KfT4bLm8RzY1A","residence":{"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"},"state":"waiting","tax_code":"BNCLNE85M41H501P","waits_because":"data_differ"}]}
+type OfficePinRequestList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The requests, the oldest first.
+	Items List[OfficePinRequest] `json:"items"`
+}
+
+// OfficePinUpgrade A request for a dispositive PIN, as the office sees it.
+//
+// Example: {"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}
+type OfficePinUpgrade struct {
+	// Attachments The files that came with it.
+	Attachments List[Attachment] `json:"attachments"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+
+	// ExpiresOn Its last day.
+	//
+	// Example: 2031-05-10
+	ExpiresOn openapi_types.Date `json:"expires_on"`
+
+	// IssuedBy Who issued it.
+	//
+	// Example: Comune di Bergamo
+	IssuedBy string `json:"issued_by"`
+
+	// IssuedOn When it was issued.
+	//
+	// Example: 2021-05-10
+	IssuedOn openapi_types.Date `json:"issued_on"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Person Whose PIN it is about.
+	//
+	// Example: {"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+	Person PinHolder `json:"person"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Documento leggibile e valido
+	Reason *string `json:"reason,omitempty"`
+
+	// State `submitted` waits for the office; the others are its decision.
+	//
+	// Example: submitted
+	State PinUpgradeState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:30:00.118204Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// UpgradeId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	UpgradeId Id `json:"upgrade_id"`
+}
+
+// OfficePinUpgradeList One page of requests for a dispositive PIN.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
+type OfficePinUpgradeList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The requests, the oldest first.
+	Items List[OfficePinUpgrade] `json:"items"`
+}
+
+// Operator A person who works here.
+//
+// Example: {"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+type Operator struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Ferrari
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Luca
+	GivenName string `json:"given_name"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// OperatorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	OperatorId Id `json:"operator_id"`
+
+	// Suspended Whether the account is shut.
+	//
+	// Example: false
+	Suspended bool `json:"suspended"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass StaffClass `json:"user_class"`
+}
+
+// OperatorChange A JSON Merge Patch (RFC 7396) of an operator.
+//
+// Example: {"office_code":"4900"}
+type OperatorChange struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass *StaffClass `json:"user_class,omitempty"`
+}
+
+// OperatorInput Whom to make an operator.
+//
+// Example: {"office_code":"1400","tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+type OperatorInput struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass StaffClass `json:"user_class"`
+}
+
+// OperatorList One page of operators.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}]}
+type OperatorList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The operators by class and family name.
+	Items List[Operator] `json:"items"`
+}
+
 // PageLinks The links of one page of a list. Without `next` it is the last.
 //
 // Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
@@ -1082,6 +2195,290 @@ type PageLinks struct {
 	Self Link `json:"self"`
 }
 
+// PeopleSearch Whom to search.
+//
+// Example: {"tax_code":"RSSMRA80A01H501U"}
+type PeopleSearch struct {
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PersonContact A contact of a person, masked.
+//
+// Example: {"kind":"mobile","state":"verified","to":"**********567"}
+type PersonContact struct {
+	// Kind What a contact is; `pec` is certified e-mail (posta elettronica certificata).
+	//
+	// Example: email
+	Kind ContactKind `json:"kind"`
+
+	// State * `unverified`: its code was not given back yet
+	// * `verified`: it counts
+	// * `bounced`: messages to it come back, so that it no longer counts
+	//
+	// Example: verified
+	State ContactState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: **********567
+	To string `json:"to"`
+}
+
+// PersonRecord The account of a person, as the staff sees it.
+//
+// Example: {"contacts":[{"kind":"mobile","state":"verified","to":"**********567"},{"kind":"email","state":"verified","to":"m***@posta.example"}],"credential_level":"dispositive","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin_state":"active","suspended":false,"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
+type PersonRecord struct {
+	// Contacts The contacts.
+	Contacts List[PersonContact] `json:"contacts"`
+
+	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
+	//
+	// Example: dispositive
+	CredentialLevel CredentialLevel `json:"credential_level"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// PinState * `none`: there never was one
+	// * `initial`: 16 characters that were not used yet
+	// * `active`: it works
+	// * `change_due`: it works, but the next login must change it
+	// * `expired`: the 16 characters were not used in time
+	// * `revoked`: by its holder or by the staff
+	//
+	// Example: active
+	PinState PinState `json:"pin_state"`
+
+	// Suspended Whether the account is shut.
+	//
+	// Example: false
+	Suspended bool `json:"suspended"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// UserClass The class of a user. The PIN of a `citizen` must be changed every 6 months, that of an `institutional_intermediary` (intermediario istituzionale) every 3.
+	//
+	// Example: citizen
+	UserClass UserClass `json:"user_class"`
+}
+
+// PersonRecordList One page of people.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/people-searches"}},"items":[{"contacts":[{"kind":"mobile","state":"verified","to":"**********567"},{"kind":"email","state":"verified","to":"m***@posta.example"}],"credential_level":"dispositive","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin_state":"active","suspended":false,"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
+type PersonRecordList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The people.
+	Items List[PersonRecord] `json:"items"`
+}
+
+// PersonReference Who somebody is.
+//
+// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+type PersonReference struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Ferrari
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Luca
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+}
+
+// PersonRegistration Whom to register.
+//
+// Example: {"contacts":[{"kind":"mobile","value":"+393331112233"}],"family_name":"Bianchi","given_name":"Elena","tax_code":"BNCLNE85M41H501P"}
+type PersonRegistration struct {
+	// Contacts Contacts of different kinds.
+	Contacts *[]ElectronicContact `json:"contacts,omitempty"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Elena
+	GivenName string `json:"given_name"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinApplication Who asks for a PIN, and where its halves can go.
+//
+// Example: {"birth_date":"1985-08-01","birth_place":"Roma","contacts":[{"kind":"mobile","value":"+393331112233"},{"kind":"email","value":"elena.bianchi@posta.example"}],"family_name":"Bianchi","given_name":"Elena","phone":"+390612345678","residence":{"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"},"tax_code":"BNCLNE85M41H501P"}
+type PinApplication struct {
+	// BirthDate The day of birth.
+	//
+	// Example: 1985-08-01
+	BirthDate openapi_types.Date `json:"birth_date"`
+
+	// BirthPlace The municipality (comune) of birth, or the country if it was abroad.
+	//
+	// Example: Roma
+	BirthPlace string `json:"birth_place"`
+
+	// Contacts 1 to 3 contacts of different kinds. The first half goes to the mobile number, else to the e-mail address, else to the PEC.
+	Contacts List[ElectronicContact] `json:"contacts"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Elena
+	GivenName string `json:"given_name"`
+
+	// Phone A telephone number under which the contact centre can call back.
+	//
+	// Example: +390612345678
+	Phone *string `json:"phone,omitempty"`
+
+	// Residence An address in Italy (indirizzo di residenza).
+	//
+	// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
+	Residence Residence `json:"residence"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinHalf Which 8 of the 16 characters of a PIN.
+//
+// Example: first
+type PinHalf string
+
+// PinHalfDelivery Where one half of a PIN is.
+//
+// Example: {"channel":"sms","half":"first","state":"sent","to":"**********233"}
+type PinHalfDelivery struct {
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// Half Which 8 of the 16 characters of a PIN.
+	//
+	// Example: first
+	Half PinHalf `json:"half"`
+
+	// State * `queued`: waits to be sent, or to be tried again
+	// * `sent`: taken by who carries it
+	// * `delivered`: it arrived, says who carries it
+	// * `handed_over`: a letter that the print house has taken
+	// * `failed`: refused by who carries it, or it came back
+	// * `dead`: given up
+	//
+	// Example: sent
+	State DeliveryState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: **********233
+	To string `json:"to"`
+}
+
+// PinHalfDestination Where one half of a PIN goes.
+//
+// Example: {"channel":"sms","half":"first","to":"**********567"}
+type PinHalfDestination struct {
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// Half Which 8 of the 16 characters of a PIN.
+	//
+	// Example: first
+	Half PinHalf `json:"half"`
+
+	// To The number or address, masked.
+	//
+	// Example: **********567
+	To string `json:"to"`
+}
+
+// PinHolder Whose PIN it is about.
+//
+// Example: {"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+type PinHolder struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// PinIssue The document by which the person was identified.
+//
+// Example: {"document_kind":"identity_card","document_number":"CA67890CD"}
+type PinIssue struct {
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+}
+
 // PinProof The PIN, entered again.
 //
 // Example: {"pin":"7K3M-Q9XA"}
@@ -1090,6 +2487,135 @@ type PinProof struct {
 	//
 	// Example: 7K3M-Q9XA
 	Pin *EnteredPin `json:"pin,omitempty"`
+}
+
+// PinRecovered Where the halves of the new PIN go.
+//
+// Example: {"deliveries":[{"channel":"sms","half":"first","to":"**********567"},{"channel":"email","half":"second","to":"m***@posta.example"}]}
+type PinRecovered struct {
+	// Deliveries Both halves.
+	Deliveries List[PinHalfDestination] `json:"deliveries"`
+}
+
+// PinRecoveryConfirmation The recovery code.
+//
+// Example: {"recovery_code":"H4TW9PC6","tax_code":"RSSMRA80A01H501U"}
+type PinRecoveryConfirmation struct {
+	// RecoveryCode The code as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: H4TW-9PC6
+	RecoveryCode *string `json:"recovery_code,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRecoveryStart Who has lost the PIN, and what proves it.
+//
+// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"tax_code":"RSSMRA80A01H501U"}
+type PinRecoveryStart struct {
+	// Contacts 2 or 3 contacts of different kinds, as they are stored.
+	Contacts List[ElectronicContact] `json:"contacts"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRequest A request for a PIN, as whoever made it sees it.
+//
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"channel":"sms","half":"first","state":"sent","to":"**********233"},{"channel":"letter","half":"second","state":"queued","to":"*** 00184 Roma RM"}],"request_id":"q7Vn2xWc9KfT4bLm8RzY1A","state":"served"}
+type PinRequest struct {
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Deliveries Both halves of the PIN. Empty while the request waits, and when it is refused.
+	Deliveries List[PinHalfDelivery] `json:"deliveries"`
+
+	// RequestId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+	//
+	// Example: q7Vn2xWc9KfT4bLm8RzY1A
+	RequestId UnguessableId `json:"request_id"`
+
+	// State `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+	//
+	// Example: served
+	State PinRequestState `json:"state"`
+}
+
+// PinRequestDecision What the contact centre decides about a PIN request.
+//
+// Example: {"outcome":"served","reason":"Dati confermati al telefono"}
+type PinRequestDecision struct {
+	// Outcome Whether a PIN is made.
+	//
+	// Example: served
+	Outcome PinRequestDecisionOutcome `json:"outcome"`
+
+	// Reason Why. A refusal tells it to the verified contacts of a registered person.
+	//
+	// Example: Dati confermati al telefono
+	Reason string `json:"reason"`
+}
+
+// PinRequestDecisionOutcome Whether a PIN is made.
+//
+// Example: served
+type PinRequestDecisionOutcome string
+
+// PinRequestState `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+//
+// Example: served
+type PinRequestState string
+
+// PinRequestWaitReason Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, or the person has a PIN.
+//
+// Example: data_differ
+type PinRequestWaitReason string
+
+// PinRevocationConfirmation The revocation code.
+//
+// Example: {"code":"R8DN4WZJ","tax_code":"RSSMRA80A01H501U"}
+type PinRevocationConfirmation struct {
+	// Code The code as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: R8DN-4WZJ
+	Code *string `json:"code,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRevocationStart Whose PIN, and a contact that is stored.
+//
+// Example: {"contact":{"kind":"email","value":"mario.rossi@posta.example"},"tax_code":"RSSMRA80A01H501U"}
+type PinRevocationStart struct {
+	// Contact A way to send somebody a message.
+	//
+	// Example: {"kind":"mobile","value":"+393331112233"}
+	Contact ElectronicContact `json:"contact"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRevoked That the PIN is revoked.
+//
+// Example: {"revoked_at":"2026-03-16T08:20:11.402113Z"}
+type PinRevoked struct {
+	// RevokedAt When.
+	//
+	// Example: 2026-03-16T08:20:11.402113Z
+	RevokedAt time.Time `json:"revoked_at"`
 }
 
 // PinRotation A new PIN that is not yet in force.
@@ -1111,6 +2637,160 @@ type PinRotation struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	RotationId Id `json:"rotation_id"`
 }
+
+// PinState * `none`: there never was one
+// * `initial`: 16 characters that were not used yet
+// * `active`: it works
+// * `change_due`: it works, but the next login must change it
+// * `expired`: the 16 characters were not used in time
+// * `revoked`: by its holder or by the staff
+//
+// Example: active
+type PinState string
+
+// PinUpgrade A request for a dispositive PIN (PIN dispositivo).
+//
+// Example: {"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}
+type PinUpgrade struct {
+	// Attachments The files that came with it.
+	Attachments List[Attachment] `json:"attachments"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+
+	// ExpiresOn Its last day.
+	//
+	// Example: 2031-05-10
+	ExpiresOn openapi_types.Date `json:"expires_on"`
+
+	// IssuedBy Who issued it.
+	//
+	// Example: Comune di Bergamo
+	IssuedBy string `json:"issued_by"`
+
+	// IssuedOn When it was issued.
+	//
+	// Example: 2021-05-10
+	IssuedOn openapi_types.Date `json:"issued_on"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Documento leggibile e valido
+	Reason *string `json:"reason,omitempty"`
+
+	// State `submitted` waits for the office; the others are its decision.
+	//
+	// Example: submitted
+	State PinUpgradeState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:30:00.118204Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// UpgradeId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	UpgradeId Id `json:"upgrade_id"`
+}
+
+// PinUpgradeDecision What the office decides about a request for a dispositive PIN.
+//
+// Example: {"outcome":"accepted","reason":"Documento leggibile e valido"}
+type PinUpgradeDecision struct {
+	// Outcome Whether the PIN becomes dispositive.
+	//
+	// Example: accepted
+	Outcome PinUpgradeDecisionOutcome `json:"outcome"`
+
+	// Reason Why; the holder is told.
+	//
+	// Example: Documento leggibile e valido
+	Reason string `json:"reason"`
+}
+
+// PinUpgradeDecisionOutcome Whether the PIN becomes dispositive.
+//
+// Example: accepted
+type PinUpgradeDecisionOutcome string
+
+// PinUpgradeInput The data of an identity document, and the files.
+//
+// Example: {"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","files":["(the bytes of carta-identita.pdf)"],"issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400"}
+type PinUpgradeInput struct {
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+
+	// ExpiresOn Its last day.
+	//
+	// Example: 2031-05-10
+	ExpiresOn openapi_types.Date `json:"expires_on"`
+
+	// Files The signed request and a copy of the document.
+	Files List[openapi_types.File] `json:"files"`
+
+	// IssuedBy Who issued it.
+	//
+	// Example: Comune di Bergamo
+	IssuedBy string `json:"issued_by"`
+
+	// IssuedOn When it was issued.
+	//
+	// Example: 2021-05-10
+	IssuedOn openapi_types.Date `json:"issued_on"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+}
+
+// PinUpgradeList One page of requests for a dispositive PIN.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/pin/upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
+type PinUpgradeList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The requests, the newest first.
+	Items List[PinUpgrade] `json:"items"`
+}
+
+// PinUpgradeState `submitted` waits for the office; the others are its decision.
+//
+// Example: submitted
+type PinUpgradeState string
 
 // Position A contribution position (posizione contributiva).
 //
@@ -1164,6 +2844,11 @@ type PositionNumber = string
 //
 // Example: active
 type PositionState string
+
+// PreferredChannel The channel that is tried first.
+//
+// Example: email
+type PreferredChannel string
 
 // Problem What went wrong (RFC 9457).
 //
@@ -1290,6 +2975,31 @@ type ReceiptVerification struct {
 	Valid bool `json:"valid"`
 }
 
+// Residence An address in Italy (indirizzo di residenza).
+//
+// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
+type Residence struct {
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 00184
+	PostalCode string `json:"postal_code"`
+
+	// Province The two letters of the province.
+	//
+	// Example: RM
+	Province string `json:"province"`
+
+	// Street Street and number.
+	//
+	// Example: Via Nazionale 10
+	Street string `json:"street"`
+
+	// Town The municipality (comune).
+	//
+	// Example: Roma
+	Town string `json:"town"`
+}
+
 // Right A right to act for a contributor.
 //
 // Example: {"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}
@@ -1405,6 +3115,11 @@ type SandboxMessage struct {
 	// Example: email
 	Channel MessageChannel `json:"channel"`
 
+	// Letter Where the letter is, as pages to print. Given for letters only.
+	//
+	// Example: /v1/sandbox/messages/018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70/letter
+	Letter *string `json:"letter,omitempty"`
+
 	// MessageId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1425,7 +3140,7 @@ type SandboxMessage struct {
 	// Example: La dichiarazione è stata acquisita.
 	Text string `json:"text"`
 
-	// To The number or address.
+	// To The number or address; of a letter in several lines.
 	//
 	// Example: mario.rossi@posta.example
 	To string `json:"to"`
@@ -1771,6 +3486,36 @@ type SessionSummary struct {
 	SessionId Id `json:"session_id"`
 }
 
+// SmsReport What became of an SMS.
+//
+// Example: {"message_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","state":"delivered"}
+type SmsReport struct {
+	// MessageId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	MessageId Id `json:"message_id"`
+
+	// Reason Why it did not arrive.
+	//
+	// Example: Unknown subscriber
+	Reason *string `json:"reason,omitempty"`
+
+	// State Whether it arrived.
+	//
+	// Example: delivered
+	State SmsReportState `json:"state"`
+}
+
+// SmsReportState Whether it arrived.
+//
+// Example: delivered
+type SmsReportState string
+
+// StaffClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+//
+// Example: operator
+type StaffClass string
+
 // Status Whether the service can answer.
 //
 // Example: {"status":"up"}
@@ -1786,6 +3531,16 @@ type Status struct {
 // Example: up
 type StatusStatus string
 
+// Suspension Why a person is suspended.
+//
+// Example: {"reason":"Credenziali cedute a terzi, segnalazione della sede di Bergamo"}
+type Suspension struct {
+	// Reason The reason, for who decides about the readmission.
+	//
+	// Example: Credenziali cedute a terzi, segnalazione della sede di Bergamo
+	Reason string `json:"reason"`
+}
+
 // TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 //
 // Example: RSSMRA80A01H501U
@@ -1796,6 +3551,11 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// UnguessableId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+//
+// Example: q7Vn2xWc9KfT4bLm8RzY1A
+type UnguessableId = string
+
 // UserClass The class of a user. The PIN of a `citizen` must be changed every 6 months, that of an `institutional_intermediary` (intermediario istituzionale) every 3.
 //
 // Example: citizen
@@ -1803,6 +3563,14 @@ type UserClass string
 
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
+
+// AttachmentNumber defines model for AttachmentNumber.
+type AttachmentNumber = int32
+
+// ContactId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ContactId = Id
 
 // ContributorId A UUID (RFC 9562).
 //
@@ -1817,6 +3585,26 @@ type Cursor = string
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type DeclarationId = Id
 
+// DeliveryChannelFilter How a message travels.
+//
+// Example: email
+type DeliveryChannelFilter = MessageChannel
+
+// DeliveryId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DeliveryId = Id
+
+// DeliveryStateFilter * `queued`: waits to be sent, or to be tried again
+// * `sent`: taken by who carries it
+// * `delivered`: it arrived, says who carries it
+// * `handed_over`: a letter that the print house has taken
+// * `failed`: refused by who carries it, or it came back
+// * `dead`: given up
+//
+// Example: sent
+type DeliveryStateFilter = DeliveryState
+
 // IdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1830,6 +3618,36 @@ type IfNoneMatch = string
 
 // Limit defines model for Limit.
 type Limit = int32
+
+// MessageId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type MessageId = Id
+
+// OperatorId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type OperatorId = Id
+
+// PersonId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PersonId = Id
+
+// PinRequestId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+//
+// Example: q7Vn2xWc9KfT4bLm8RzY1A
+type PinRequestId = UnguessableId
+
+// PinRequestStateFilter `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+//
+// Example: served
+type PinRequestStateFilter = PinRequestState
+
+// PinUpgradeStateFilter `submitted` waits for the office; the others are its decision.
+//
+// Example: submitted
+type PinUpgradeStateFilter = PinUpgradeState
 
 // RequiredIdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
@@ -1852,7 +3670,7 @@ type SessionId = string
 // * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 // * `confirmed` (confermata): a reservation whose confirmation was accepted
 // * `lapsed` (decaduta): a term has passed
-// * `withdrawn` (rinunciata): by the one who filed
+// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 // * `superseded` (sostituita): another declaration took its place
 //
 // Example: submitted
@@ -1868,6 +3686,20 @@ type SubmittedTo = time.Time
 //
 // Example: RIOC
 type TypeFilter = DeclarationTypeCode
+
+// UpgradeId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type UpgradeId = Id
+
+// WebhookId defines model for WebhookId.
+type WebhookId = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
 
 // ListOfficeDeclarationsParams defines parameters for ListOfficeDeclarations.
 type ListOfficeDeclarationsParams struct {
@@ -1888,6 +3720,136 @@ type ListOfficeDeclarationsParams struct {
 
 	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDeliveriesParams defines parameters for ListDeliveries.
+type ListDeliveriesParams struct {
+	// State Only deliveries in this state.
+	State *DeliveryStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Channel Only deliveries by this channel.
+	Channel *DeliveryChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RetryDeliveryParams defines parameters for RetryDelivery.
+type RetryDeliveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListOperatorsParams defines parameters for ListOperators.
+type ListOperatorsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddOperatorParams defines parameters for AddOperator.
+type AddOperatorParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ChangeOperatorParams defines parameters for ChangeOperator.
+type ChangeOperatorParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RegisterPersonParams defines parameters for RegisterPerson.
+type RegisterPersonParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SearchPeopleParams defines parameters for SearchPeople.
+type SearchPeopleParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// IssuePinParams defines parameters for IssuePin.
+type IssuePinParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SuspendPersonParams defines parameters for SuspendPerson.
+type SuspendPersonParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListPinRequestsParams defines parameters for ListPinRequests.
+type ListPinRequestsParams struct {
+	// State Only requests in this state.
+	State *PinRequestStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FilePinRequestParams defines parameters for FilePinRequest.
+type FilePinRequestParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// DecidePinRequestParams defines parameters for DecidePinRequest.
+type DecidePinRequestParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListPinUpgradesParams defines parameters for ListPinUpgrades.
+type ListPinUpgradesParams struct {
+	// State Only requests in this state.
+	State *PinUpgradeStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DecidePinUpgradeParams defines parameters for DecidePinUpgrade.
+type DecidePinUpgradeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // SearchContributorsParams defines parameters for SearchContributors.
@@ -2036,6 +3998,63 @@ type WithdrawDeclarationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListMyActivityParams defines parameters for ListMyActivity.
+type ListMyActivityParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListContactsParams defines parameters for ListContacts.
+type ListContactsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddContactParams defines parameters for AddContact.
+type AddContactParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ResendContactCodeParams defines parameters for ResendContactCode.
+type ResendContactCodeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// VerifyContactParams defines parameters for VerifyContact.
+type VerifyContactParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplaceNotificationPreferencesParams defines parameters for ReplaceNotificationPreferences.
+type ReplaceNotificationPreferencesParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListNotificationsParams defines parameters for ListNotifications.
+type ListNotificationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // RotatePinParams defines parameters for RotatePin.
 type RotatePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -2050,6 +4069,23 @@ type ConfirmPinRotationParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListMyPinUpgradesParams defines parameters for ListMyPinUpgrades.
+type ListMyPinUpgradesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RequestPinUpgradeParams defines parameters for RequestPinUpgrade.
+type RequestPinUpgradeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ListOfficesParams defines parameters for ListOffices.
 type ListOfficesParams struct {
 	// Limit How many items a page has at most.
@@ -2057,6 +4093,42 @@ type ListOfficesParams struct {
 
 	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// StartPinRecoveryParams defines parameters for StartPinRecovery.
+type StartPinRecoveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ConfirmPinRecoveryParams defines parameters for ConfirmPinRecovery.
+type ConfirmPinRecoveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestPinParams defines parameters for RequestPin.
+type RequestPinParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// StartPinRevocationParams defines parameters for StartPinRevocation.
+type StartPinRevocationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ConfirmPinRevocationParams defines parameters for ConfirmPinRevocation.
+type ConfirmPinRevocationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // VerifyReceiptParams defines parameters for VerifyReceipt.
@@ -2148,6 +4220,49 @@ type RenewSessionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ReceiveSmsReportParams defines parameters for ReceiveSmsReport.
+type ReceiveSmsReportParams struct {
+	// WebhookId Names the report; the same when it is sent again.
+	WebhookId *WebhookId `json:"Webhook-Id,omitempty"`
+
+	// WebhookTimestamp When it was signed, in seconds since 1970.
+	WebhookTimestamp *WebhookTimestamp `json:"Webhook-Timestamp,omitempty"`
+
+	// WebhookSignature One signature or, while the key is being changed, several, with blanks between them.
+	WebhookSignature *WebhookSignature `json:"Webhook-Signature,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
+type AddOperatorJSONRequestBody = OperatorInput
+
+// ChangeOperatorApplicationMergePatchPlusJSONRequestBody defines body for ChangeOperator for application/merge-patch+json ContentType.
+type ChangeOperatorApplicationMergePatchPlusJSONRequestBody = OperatorChange
+
+// RegisterPersonJSONRequestBody defines body for RegisterPerson for application/json ContentType.
+type RegisterPersonJSONRequestBody = PersonRegistration
+
+// SearchPeopleJSONRequestBody defines body for SearchPeople for application/json ContentType.
+type SearchPeopleJSONRequestBody = PeopleSearch
+
+// IssuePinJSONRequestBody defines body for IssuePin for application/json ContentType.
+type IssuePinJSONRequestBody = PinIssue
+
+// SuspendPersonJSONRequestBody defines body for SuspendPerson for application/json ContentType.
+type SuspendPersonJSONRequestBody = Suspension
+
+// FilePinRequestJSONRequestBody defines body for FilePinRequest for application/json ContentType.
+type FilePinRequestJSONRequestBody = PinApplication
+
+// DecidePinRequestJSONRequestBody defines body for DecidePinRequest for application/json ContentType.
+type DecidePinRequestJSONRequestBody = PinRequestDecision
+
+// DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
+type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
+
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
 
@@ -2163,8 +4278,35 @@ type SearchMyDeclarationsJSONRequestBody = DeclarationSearch
 // ChangeDeclarationApplicationMergePatchPlusJSONRequestBody defines body for ChangeDeclaration for application/merge-patch+json ContentType.
 type ChangeDeclarationApplicationMergePatchPlusJSONRequestBody = DeclarationChange
 
+// AddContactJSONRequestBody defines body for AddContact for application/json ContentType.
+type AddContactJSONRequestBody = Contact
+
+// VerifyContactJSONRequestBody defines body for VerifyContact for application/json ContentType.
+type VerifyContactJSONRequestBody = CodeProof
+
+// ReplaceNotificationPreferencesJSONRequestBody defines body for ReplaceNotificationPreferences for application/json ContentType.
+type ReplaceNotificationPreferencesJSONRequestBody = NotificationPreferences
+
 // ConfirmPinRotationJSONRequestBody defines body for ConfirmPinRotation for application/json ContentType.
 type ConfirmPinRotationJSONRequestBody = PinProof
+
+// RequestPinUpgradeMultipartRequestBody defines body for RequestPinUpgrade for multipart/form-data ContentType.
+type RequestPinUpgradeMultipartRequestBody = PinUpgradeInput
+
+// StartPinRecoveryJSONRequestBody defines body for StartPinRecovery for application/json ContentType.
+type StartPinRecoveryJSONRequestBody = PinRecoveryStart
+
+// ConfirmPinRecoveryJSONRequestBody defines body for ConfirmPinRecovery for application/json ContentType.
+type ConfirmPinRecoveryJSONRequestBody = PinRecoveryConfirmation
+
+// RequestPinJSONRequestBody defines body for RequestPin for application/json ContentType.
+type RequestPinJSONRequestBody = PinApplication
+
+// StartPinRevocationJSONRequestBody defines body for StartPinRevocation for application/json ContentType.
+type StartPinRevocationJSONRequestBody = PinRevocationStart
+
+// ConfirmPinRevocationJSONRequestBody defines body for ConfirmPinRevocation for application/json ContentType.
+type ConfirmPinRevocationJSONRequestBody = PinRevocationConfirmation
 
 // VerifyReceiptJSONRequestBody defines body for VerifyReceipt for application/json ContentType.
 type VerifyReceiptJSONRequestBody = ReceiptToVerify
@@ -2187,11 +4329,80 @@ type ReauthenticateJSONRequestBody = PinProof
 // RenewSessionJSONRequestBody defines body for RenewSession for application/json ContentType.
 type RenewSessionJSONRequestBody = SessionRenewal
 
+// ReceiveSmsReportJSONRequestBody defines body for ReceiveSmsReport for application/json ContentType.
+type ReceiveSmsReportJSONRequestBody = SmsReport
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx echo.Context, params ListOfficeDeclarationsParams) error
+	// ListDeliveries List deliveries of messages
+	// (GET /backoffice/deliveries)
+	ListDeliveries(ctx echo.Context, params ListDeliveriesParams) error
+	// RetryDelivery Try a delivery again
+	// (POST /backoffice/deliveries/{delivery_id}/retries)
+	RetryDelivery(ctx echo.Context, deliveryId DeliveryId, params RetryDeliveryParams) error
+	// ListOperators List the operators
+	// (GET /backoffice/operators)
+	ListOperators(ctx echo.Context, params ListOperatorsParams) error
+	// AddOperator Make a person an operator
+	// (POST /backoffice/operators)
+	AddOperator(ctx echo.Context, params AddOperatorParams) error
+	// RemoveOperator Make an operator a citizen again
+	// (DELETE /backoffice/operators/{operator_id})
+	RemoveOperator(ctx echo.Context, operatorId OperatorId) error
+	// ShowOperator Show an operator
+	// (GET /backoffice/operators/{operator_id})
+	ShowOperator(ctx echo.Context, operatorId OperatorId) error
+	// ChangeOperator Change the class or office of an operator
+	// (PATCH /backoffice/operators/{operator_id})
+	ChangeOperator(ctx echo.Context, operatorId OperatorId, params ChangeOperatorParams) error
+	// RegisterPerson Register a person at the counter
+	// (POST /backoffice/people)
+	RegisterPerson(ctx echo.Context, params RegisterPersonParams) error
+	// SearchPeople Search a person by tax code
+	// (POST /backoffice/people-searches)
+	SearchPeople(ctx echo.Context, params SearchPeopleParams) error
+	// ShowPerson Show a person
+	// (GET /backoffice/people/{person_id})
+	ShowPerson(ctx echo.Context, personId PersonId) error
+	// RevokePersonPin Revoke the PIN of a person
+	// (DELETE /backoffice/people/{person_id}/pin)
+	RevokePersonPin(ctx echo.Context, personId PersonId) error
+	// IssuePin Issue a PIN at the counter
+	// (POST /backoffice/people/{person_id}/pins)
+	IssuePin(ctx echo.Context, personId PersonId, params IssuePinParams) error
+	// ReadmitPerson Readmit a suspended person
+	// (DELETE /backoffice/people/{person_id}/suspension)
+	ReadmitPerson(ctx echo.Context, personId PersonId) error
+	// SuspendPerson Suspend a person
+	// (POST /backoffice/people/{person_id}/suspension)
+	SuspendPerson(ctx echo.Context, personId PersonId, params SuspendPersonParams) error
+	// ListPinRequests List PIN requests
+	// (GET /backoffice/pin-requests)
+	ListPinRequests(ctx echo.Context, params ListPinRequestsParams) error
+	// FilePinRequest File a PIN request for a caller
+	// (POST /backoffice/pin-requests)
+	FilePinRequest(ctx echo.Context, params FilePinRequestParams) error
+	// ShowOfficePinRequest Show a PIN request with all that was asked
+	// (GET /backoffice/pin-requests/{request_id})
+	ShowOfficePinRequest(ctx echo.Context, requestId PinRequestId) error
+	// DecidePinRequest Decide about a PIN request
+	// (POST /backoffice/pin-requests/{request_id}/decision)
+	DecidePinRequest(ctx echo.Context, requestId PinRequestId, params DecidePinRequestParams) error
+	// ListPinUpgrades List the requests for a dispositive PIN at my office
+	// (GET /backoffice/pin-upgrades)
+	ListPinUpgrades(ctx echo.Context, params ListPinUpgradesParams) error
+	// ShowOfficePinUpgrade Show a request for a dispositive PIN
+	// (GET /backoffice/pin-upgrades/{upgrade_id})
+	ShowOfficePinUpgrade(ctx echo.Context, upgradeId UpgradeId) error
+	// DownloadPinUpgradeAttachment Download a file of a request for a dispositive PIN
+	// (GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number})
+	DownloadPinUpgradeAttachment(ctx echo.Context, upgradeId UpgradeId, number AttachmentNumber) error
+	// DecidePinUpgrade Decide about a request for a dispositive PIN
+	// (POST /backoffice/pin-upgrades/{upgrade_id}/decision)
+	DecidePinUpgrade(ctx echo.Context, upgradeId UpgradeId, params DecidePinUpgradeParams) error
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx echo.Context, params SearchContributorsParams) error
@@ -2246,15 +4457,75 @@ type ServerInterface interface {
 	// ShowMe Show who is logged in
 	// (GET /me)
 	ShowMe(ctx echo.Context) error
+	// ListMyActivity List what was done with my login
+	// (GET /me/activity)
+	ListMyActivity(ctx echo.Context, params ListMyActivityParams) error
+	// ListContacts List my contacts
+	// (GET /me/contacts)
+	ListContacts(ctx echo.Context, params ListContactsParams) error
+	// AddContact Add a contact
+	// (POST /me/contacts)
+	AddContact(ctx echo.Context, params AddContactParams) error
+	// RemoveContact Remove one of my contacts
+	// (DELETE /me/contacts/{contact_id})
+	RemoveContact(ctx echo.Context, contactId ContactId) error
+	// ShowContact Show one of my contacts
+	// (GET /me/contacts/{contact_id})
+	ShowContact(ctx echo.Context, contactId ContactId) error
+	// ResendContactCode Send the code of a contact again
+	// (POST /me/contacts/{contact_id}/code-deliveries)
+	ResendContactCode(ctx echo.Context, contactId ContactId, params ResendContactCodeParams) error
+	// VerifyContact Verify a contact
+	// (POST /me/contacts/{contact_id}/verification)
+	VerifyContact(ctx echo.Context, contactId ContactId, params VerifyContactParams) error
+	// ShowNotificationPreferences Show how I want to be told
+	// (GET /me/notification-preferences)
+	ShowNotificationPreferences(ctx echo.Context) error
+	// ReplaceNotificationPreferences Choose how I want to be told
+	// (PUT /me/notification-preferences)
+	ReplaceNotificationPreferences(ctx echo.Context, params ReplaceNotificationPreferencesParams) error
+	// ListNotifications List the messages that were sent to me
+	// (GET /me/notifications)
+	ListNotifications(ctx echo.Context, params ListNotificationsParams) error
+	// RevokePin Revoke my PIN
+	// (DELETE /me/pin)
+	RevokePin(ctx echo.Context) error
 	// RotatePin Ask for a new PIN
 	// (POST /me/pin/rotations)
 	RotatePin(ctx echo.Context, params RotatePinParams) error
 	// ConfirmPinRotation Confirm the new PIN
 	// (POST /me/pin/rotations/{rotation_id}/confirmation)
 	ConfirmPinRotation(ctx echo.Context, rotationId RotationId, params ConfirmPinRotationParams) error
+	// ListMyPinUpgrades List my requests for a dispositive PIN
+	// (GET /me/pin/upgrades)
+	ListMyPinUpgrades(ctx echo.Context, params ListMyPinUpgradesParams) error
+	// RequestPinUpgrade Ask for a dispositive PIN
+	// (POST /me/pin/upgrades)
+	RequestPinUpgrade(ctx echo.Context, params RequestPinUpgradeParams) error
+	// ShowPinUpgrade Show one of my requests for a dispositive PIN
+	// (GET /me/pin/upgrades/{upgrade_id})
+	ShowPinUpgrade(ctx echo.Context, upgradeId UpgradeId) error
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx echo.Context, params ListOfficesParams) error
+	// StartPinRecovery Start the recovery of a lost PIN
+	// (POST /pin-recoveries)
+	StartPinRecovery(ctx echo.Context, params StartPinRecoveryParams) error
+	// ConfirmPinRecovery Confirm the recovery of a lost PIN
+	// (POST /pin-recoveries/confirmation)
+	ConfirmPinRecovery(ctx echo.Context, params ConfirmPinRecoveryParams) error
+	// RequestPin Ask for a first PIN
+	// (POST /pin-requests)
+	RequestPin(ctx echo.Context, params RequestPinParams) error
+	// ShowPinRequest Show how far a PIN request has come
+	// (GET /pin-requests/{request_id})
+	ShowPinRequest(ctx echo.Context, requestId PinRequestId) error
+	// StartPinRevocation Start the revocation of a PIN without a login
+	// (POST /pin-revocations)
+	StartPinRevocation(ctx echo.Context, params StartPinRevocationParams) error
+	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
+	// (POST /pin-revocations/confirmation)
+	ConfirmPinRevocation(ctx echo.Context, params ConfirmPinRevocationParams) error
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx echo.Context, params VerifyReceiptParams) error
@@ -2270,6 +4541,9 @@ type ServerInterface interface {
 	// ListSandboxMessages List the messages that were sent
 	// (GET /sandbox/messages)
 	ListSandboxMessages(ctx echo.Context, params ListSandboxMessagesParams) error
+	// ShowSandboxLetter Show a letter that was sent
+	// (GET /sandbox/messages/{message_id}/letter)
+	ShowSandboxLetter(ctx echo.Context, messageId MessageId) error
 	// ListSandboxPeople List the test people
 	// (GET /sandbox/people)
 	ListSandboxPeople(ctx echo.Context, params ListSandboxPeopleParams) error
@@ -2297,6 +4571,9 @@ type ServerInterface interface {
 	// ShowSession Show one of my sessions
 	// (GET /sessions/{session_id})
 	ShowSession(ctx echo.Context, sessionId SessionId) error
+	// ReceiveSmsReport Take the report about an SMS
+	// (POST /sms-reports)
+	ReceiveSmsReport(ctx echo.Context, params ReceiveSmsReportParams) error
 	// ShowStatus Show whether the service can answer
 	// (GET /status)
 	ShowStatus(ctx echo.Context) error
@@ -2357,6 +4634,629 @@ func (w *ServerInterfaceWrapper) ListOfficeDeclarations(ctx echo.Context) error 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListOfficeDeclarations(ctx, params)
+	return err
+}
+
+// ListDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeliveries(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeliveriesParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeliveries(ctx, params)
+	return err
+}
+
+// RetryDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) RetryDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delivery_id" -------------
+	var deliveryId DeliveryId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delivery_id", ctx.Param("delivery_id"), &deliveryId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetryDelivery(ctx, deliveryId, params)
+	return err
+}
+
+// ListOperators converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOperators(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOperatorsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOperators(ctx, params)
+	return err
+}
+
+// AddOperator converts echo context to params.
+func (w *ServerInterfaceWrapper) AddOperator(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddOperatorParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddOperator(ctx, params)
+	return err
+}
+
+// RemoveOperator converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveOperator(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "operator_id" -------------
+	var operatorId OperatorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operator_id", ctx.Param("operator_id"), &operatorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operator_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveOperator(ctx, operatorId)
+	return err
+}
+
+// ShowOperator converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOperator(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "operator_id" -------------
+	var operatorId OperatorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operator_id", ctx.Param("operator_id"), &operatorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operator_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOperator(ctx, operatorId)
+	return err
+}
+
+// ChangeOperator converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeOperator(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "operator_id" -------------
+	var operatorId OperatorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operator_id", ctx.Param("operator_id"), &operatorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operator_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeOperatorParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeOperator(ctx, operatorId, params)
+	return err
+}
+
+// RegisterPerson converts echo context to params.
+func (w *ServerInterfaceWrapper) RegisterPerson(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RegisterPersonParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RegisterPerson(ctx, params)
+	return err
+}
+
+// SearchPeople converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchPeople(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchPeopleParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchPeople(ctx, params)
+	return err
+}
+
+// ShowPerson converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowPerson(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowPerson(ctx, personId)
+	return err
+}
+
+// RevokePersonPin converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokePersonPin(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokePersonPin(ctx, personId)
+	return err
+}
+
+// IssuePin converts echo context to params.
+func (w *ServerInterfaceWrapper) IssuePin(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params IssuePinParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.IssuePin(ctx, personId, params)
+	return err
+}
+
+// ReadmitPerson converts echo context to params.
+func (w *ServerInterfaceWrapper) ReadmitPerson(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReadmitPerson(ctx, personId)
+	return err
+}
+
+// SuspendPerson converts echo context to params.
+func (w *ServerInterfaceWrapper) SuspendPerson(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SuspendPersonParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SuspendPerson(ctx, personId, params)
+	return err
+}
+
+// ListPinRequests converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPinRequests(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPinRequestsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPinRequests(ctx, params)
+	return err
+}
+
+// FilePinRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) FilePinRequest(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FilePinRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FilePinRequest(ctx, params)
+	return err
+}
+
+// ShowOfficePinRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficePinRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "request_id" -------------
+	var requestId PinRequestId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "request_id", ctx.Param("request_id"), &requestId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter request_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficePinRequest(ctx, requestId)
+	return err
+}
+
+// DecidePinRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) DecidePinRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "request_id" -------------
+	var requestId PinRequestId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "request_id", ctx.Param("request_id"), &requestId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter request_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecidePinRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecidePinRequest(ctx, requestId, params)
+	return err
+}
+
+// ListPinUpgrades converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPinUpgrades(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPinUpgradesParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPinUpgrades(ctx, params)
+	return err
+}
+
+// ShowOfficePinUpgrade converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficePinUpgrade(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "upgrade_id" -------------
+	var upgradeId UpgradeId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upgrade_id", ctx.Param("upgrade_id"), &upgradeId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter upgrade_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficePinUpgrade(ctx, upgradeId)
+	return err
+}
+
+// DownloadPinUpgradeAttachment converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadPinUpgradeAttachment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "upgrade_id" -------------
+	var upgradeId UpgradeId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upgrade_id", ctx.Param("upgrade_id"), &upgradeId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter upgrade_id: %s", err))
+	}
+
+	// ------------- Path parameter "number" -------------
+	var number AttachmentNumber
+
+	err = runtime.BindStyledParameterWithOptions("simple", "number", ctx.Param("number"), &number, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter number: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadPinUpgradeAttachment(ctx, upgradeId, number)
+	return err
+}
+
+// DecidePinUpgrade converts echo context to params.
+func (w *ServerInterfaceWrapper) DecidePinUpgrade(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "upgrade_id" -------------
+	var upgradeId UpgradeId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upgrade_id", ctx.Param("upgrade_id"), &upgradeId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter upgrade_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecidePinUpgradeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecidePinUpgrade(ctx, upgradeId, params)
 	return err
 }
 
@@ -2954,6 +5854,267 @@ func (w *ServerInterfaceWrapper) ShowMe(ctx echo.Context) error {
 	return err
 }
 
+// ListMyActivity converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyActivity(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyActivityParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyActivity(ctx, params)
+	return err
+}
+
+// ListContacts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListContacts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListContactsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListContacts(ctx, params)
+	return err
+}
+
+// AddContact converts echo context to params.
+func (w *ServerInterfaceWrapper) AddContact(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddContactParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddContact(ctx, params)
+	return err
+}
+
+// RemoveContact converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveContact(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contact_id" -------------
+	var contactId ContactId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contact_id", ctx.Param("contact_id"), &contactId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contact_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveContact(ctx, contactId)
+	return err
+}
+
+// ShowContact converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowContact(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contact_id" -------------
+	var contactId ContactId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contact_id", ctx.Param("contact_id"), &contactId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contact_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowContact(ctx, contactId)
+	return err
+}
+
+// ResendContactCode converts echo context to params.
+func (w *ServerInterfaceWrapper) ResendContactCode(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contact_id" -------------
+	var contactId ContactId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contact_id", ctx.Param("contact_id"), &contactId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contact_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResendContactCodeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResendContactCode(ctx, contactId, params)
+	return err
+}
+
+// VerifyContact converts echo context to params.
+func (w *ServerInterfaceWrapper) VerifyContact(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contact_id" -------------
+	var contactId ContactId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contact_id", ctx.Param("contact_id"), &contactId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contact_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params VerifyContactParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VerifyContact(ctx, contactId, params)
+	return err
+}
+
+// ShowNotificationPreferences converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowNotificationPreferences(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowNotificationPreferences(ctx)
+	return err
+}
+
+// ReplaceNotificationPreferences converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceNotificationPreferences(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceNotificationPreferencesParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceNotificationPreferences(ctx, params)
+	return err
+}
+
+// ListNotifications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListNotifications(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListNotificationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListNotifications(ctx, params)
+	return err
+}
+
+// RevokePin converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokePin(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokePin(ctx)
+	return err
+}
+
 // RotatePin converts echo context to params.
 func (w *ServerInterfaceWrapper) RotatePin(ctx echo.Context) error {
 	var err error
@@ -3019,6 +6180,78 @@ func (w *ServerInterfaceWrapper) ConfirmPinRotation(ctx echo.Context) error {
 	return err
 }
 
+// ListMyPinUpgrades converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyPinUpgrades(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyPinUpgradesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyPinUpgrades(ctx, params)
+	return err
+}
+
+// RequestPinUpgrade converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestPinUpgrade(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestPinUpgradeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestPinUpgrade(ctx, params)
+	return err
+}
+
+// ShowPinUpgrade converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowPinUpgrade(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "upgrade_id" -------------
+	var upgradeId UpgradeId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "upgrade_id", ctx.Param("upgrade_id"), &upgradeId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter upgrade_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowPinUpgrade(ctx, upgradeId)
+	return err
+}
+
 // ListOffices converts echo context to params.
 func (w *ServerInterfaceWrapper) ListOffices(ctx echo.Context) error {
 	var err error
@@ -3041,6 +6274,169 @@ func (w *ServerInterfaceWrapper) ListOffices(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListOffices(ctx, params)
+	return err
+}
+
+// StartPinRecovery converts echo context to params.
+func (w *ServerInterfaceWrapper) StartPinRecovery(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartPinRecoveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartPinRecovery(ctx, params)
+	return err
+}
+
+// ConfirmPinRecovery converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmPinRecovery(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmPinRecoveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmPinRecovery(ctx, params)
+	return err
+}
+
+// RequestPin converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestPin(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestPinParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestPin(ctx, params)
+	return err
+}
+
+// ShowPinRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowPinRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "request_id" -------------
+	var requestId PinRequestId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "request_id", ctx.Param("request_id"), &requestId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter request_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowPinRequest(ctx, requestId)
+	return err
+}
+
+// StartPinRevocation converts echo context to params.
+func (w *ServerInterfaceWrapper) StartPinRevocation(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartPinRevocationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartPinRevocation(ctx, params)
+	return err
+}
+
+// ConfirmPinRevocation converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmPinRevocation(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmPinRevocationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmPinRevocation(ctx, params)
 	return err
 }
 
@@ -3176,6 +6572,22 @@ func (w *ServerInterfaceWrapper) ListSandboxMessages(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListSandboxMessages(ctx, params)
+	return err
+}
+
+// ShowSandboxLetter converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSandboxLetter(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageId MessageId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSandboxLetter(ctx, messageId)
 	return err
 }
 
@@ -3406,6 +6818,80 @@ func (w *ServerInterfaceWrapper) ShowSession(ctx echo.Context) error {
 	return err
 }
 
+// ReceiveSmsReport converts echo context to params.
+func (w *ServerInterfaceWrapper) ReceiveSmsReport(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveSmsReportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Webhook-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Webhook-Id")]; found {
+		var WebhookId WebhookId
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Webhook-Id, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Webhook-Id", valueList[0], &WebhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Webhook-Id: %s", err))
+		}
+
+		params.WebhookId = &WebhookId
+	}
+	// ------------- Optional header parameter "Webhook-Timestamp" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Webhook-Timestamp")]; found {
+		var WebhookTimestamp WebhookTimestamp
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Webhook-Timestamp, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Webhook-Timestamp", valueList[0], &WebhookTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Webhook-Timestamp: %s", err))
+		}
+
+		params.WebhookTimestamp = &WebhookTimestamp
+	}
+	// ------------- Optional header parameter "Webhook-Signature" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Webhook-Signature")]; found {
+		var WebhookSignature WebhookSignature
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Webhook-Signature, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Webhook-Signature", valueList[0], &WebhookSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Webhook-Signature: %s", err))
+		}
+
+		params.WebhookSignature = &WebhookSignature
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReceiveSmsReport(ctx, params)
+	return err
+}
+
 // ShowStatus converts echo context to params.
 func (w *ServerInterfaceWrapper) ShowStatus(ctx echo.Context) error {
 	var err error
@@ -3463,6 +6949,28 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	}
 
 	router.GET(options.BaseURL+"/backoffice/declarations", wrapper.ListOfficeDeclarations, options.OperationMiddlewares["listOfficeDeclarations"]...)
+	router.GET(options.BaseURL+"/backoffice/deliveries", wrapper.ListDeliveries, options.OperationMiddlewares["listDeliveries"]...)
+	router.POST(options.BaseURL+"/backoffice/deliveries/:delivery_id/retries", wrapper.RetryDelivery, options.OperationMiddlewares["retryDelivery"]...)
+	router.GET(options.BaseURL+"/backoffice/operators", wrapper.ListOperators, options.OperationMiddlewares["listOperators"]...)
+	router.POST(options.BaseURL+"/backoffice/operators", wrapper.AddOperator, options.OperationMiddlewares["addOperator"]...)
+	router.DELETE(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.RemoveOperator, options.OperationMiddlewares["removeOperator"]...)
+	router.GET(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.ShowOperator, options.OperationMiddlewares["showOperator"]...)
+	router.PATCH(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.ChangeOperator, options.OperationMiddlewares["changeOperator"]...)
+	router.POST(options.BaseURL+"/backoffice/people", wrapper.RegisterPerson, options.OperationMiddlewares["registerPerson"]...)
+	router.POST(options.BaseURL+"/backoffice/people-searches", wrapper.SearchPeople, options.OperationMiddlewares["searchPeople"]...)
+	router.GET(options.BaseURL+"/backoffice/people/:person_id", wrapper.ShowPerson, options.OperationMiddlewares["showPerson"]...)
+	router.DELETE(options.BaseURL+"/backoffice/people/:person_id/pin", wrapper.RevokePersonPin, options.OperationMiddlewares["revokePersonPin"]...)
+	router.POST(options.BaseURL+"/backoffice/people/:person_id/pins", wrapper.IssuePin, options.OperationMiddlewares["issuePin"]...)
+	router.DELETE(options.BaseURL+"/backoffice/people/:person_id/suspension", wrapper.ReadmitPerson, options.OperationMiddlewares["readmitPerson"]...)
+	router.POST(options.BaseURL+"/backoffice/people/:person_id/suspension", wrapper.SuspendPerson, options.OperationMiddlewares["suspendPerson"]...)
+	router.GET(options.BaseURL+"/backoffice/pin-requests", wrapper.ListPinRequests, options.OperationMiddlewares["listPinRequests"]...)
+	router.POST(options.BaseURL+"/backoffice/pin-requests", wrapper.FilePinRequest, options.OperationMiddlewares["filePinRequest"]...)
+	router.GET(options.BaseURL+"/backoffice/pin-requests/:request_id", wrapper.ShowOfficePinRequest, options.OperationMiddlewares["showOfficePinRequest"]...)
+	router.POST(options.BaseURL+"/backoffice/pin-requests/:request_id/decision", wrapper.DecidePinRequest, options.OperationMiddlewares["decidePinRequest"]...)
+	router.GET(options.BaseURL+"/backoffice/pin-upgrades", wrapper.ListPinUpgrades, options.OperationMiddlewares["listPinUpgrades"]...)
+	router.GET(options.BaseURL+"/backoffice/pin-upgrades/:upgrade_id", wrapper.ShowOfficePinUpgrade, options.OperationMiddlewares["showOfficePinUpgrade"]...)
+	router.GET(options.BaseURL+"/backoffice/pin-upgrades/:upgrade_id/attachments/:number", wrapper.DownloadPinUpgradeAttachment, options.OperationMiddlewares["downloadPinUpgradeAttachment"]...)
+	router.POST(options.BaseURL+"/backoffice/pin-upgrades/:upgrade_id/decision", wrapper.DecidePinUpgrade, options.OperationMiddlewares["decidePinUpgrade"]...)
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
@@ -3481,14 +6989,35 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/declarations/:declaration_id/submission", wrapper.SubmitDeclaration, options.OperationMiddlewares["submitDeclaration"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/withdrawal", wrapper.WithdrawDeclaration, options.OperationMiddlewares["withdrawDeclaration"]...)
 	router.GET(options.BaseURL+"/me", wrapper.ShowMe, options.OperationMiddlewares["showMe"]...)
+	router.GET(options.BaseURL+"/me/activity", wrapper.ListMyActivity, options.OperationMiddlewares["listMyActivity"]...)
+	router.GET(options.BaseURL+"/me/contacts", wrapper.ListContacts, options.OperationMiddlewares["listContacts"]...)
+	router.POST(options.BaseURL+"/me/contacts", wrapper.AddContact, options.OperationMiddlewares["addContact"]...)
+	router.DELETE(options.BaseURL+"/me/contacts/:contact_id", wrapper.RemoveContact, options.OperationMiddlewares["removeContact"]...)
+	router.GET(options.BaseURL+"/me/contacts/:contact_id", wrapper.ShowContact, options.OperationMiddlewares["showContact"]...)
+	router.POST(options.BaseURL+"/me/contacts/:contact_id/code-deliveries", wrapper.ResendContactCode, options.OperationMiddlewares["resendContactCode"]...)
+	router.POST(options.BaseURL+"/me/contacts/:contact_id/verification", wrapper.VerifyContact, options.OperationMiddlewares["verifyContact"]...)
+	router.GET(options.BaseURL+"/me/notification-preferences", wrapper.ShowNotificationPreferences, options.OperationMiddlewares["showNotificationPreferences"]...)
+	router.PUT(options.BaseURL+"/me/notification-preferences", wrapper.ReplaceNotificationPreferences, options.OperationMiddlewares["replaceNotificationPreferences"]...)
+	router.GET(options.BaseURL+"/me/notifications", wrapper.ListNotifications, options.OperationMiddlewares["listNotifications"]...)
+	router.DELETE(options.BaseURL+"/me/pin", wrapper.RevokePin, options.OperationMiddlewares["revokePin"]...)
 	router.POST(options.BaseURL+"/me/pin/rotations", wrapper.RotatePin, options.OperationMiddlewares["rotatePin"]...)
 	router.POST(options.BaseURL+"/me/pin/rotations/:rotation_id/confirmation", wrapper.ConfirmPinRotation, options.OperationMiddlewares["confirmPinRotation"]...)
+	router.GET(options.BaseURL+"/me/pin/upgrades", wrapper.ListMyPinUpgrades, options.OperationMiddlewares["listMyPinUpgrades"]...)
+	router.POST(options.BaseURL+"/me/pin/upgrades", wrapper.RequestPinUpgrade, options.OperationMiddlewares["requestPinUpgrade"]...)
+	router.GET(options.BaseURL+"/me/pin/upgrades/:upgrade_id", wrapper.ShowPinUpgrade, options.OperationMiddlewares["showPinUpgrade"]...)
 	router.GET(options.BaseURL+"/offices", wrapper.ListOffices, options.OperationMiddlewares["listOffices"]...)
+	router.POST(options.BaseURL+"/pin-recoveries", wrapper.StartPinRecovery, options.OperationMiddlewares["startPinRecovery"]...)
+	router.POST(options.BaseURL+"/pin-recoveries/confirmation", wrapper.ConfirmPinRecovery, options.OperationMiddlewares["confirmPinRecovery"]...)
+	router.POST(options.BaseURL+"/pin-requests", wrapper.RequestPin, options.OperationMiddlewares["requestPin"]...)
+	router.GET(options.BaseURL+"/pin-requests/:request_id", wrapper.ShowPinRequest, options.OperationMiddlewares["showPinRequest"]...)
+	router.POST(options.BaseURL+"/pin-revocations", wrapper.StartPinRevocation, options.OperationMiddlewares["startPinRevocation"]...)
+	router.POST(options.BaseURL+"/pin-revocations/confirmation", wrapper.ConfirmPinRevocation, options.OperationMiddlewares["confirmPinRevocation"]...)
 	router.POST(options.BaseURL+"/receipt-verifications", wrapper.VerifyReceipt, options.OperationMiddlewares["verifyReceipt"]...)
 	router.GET(options.BaseURL+"/sandbox/clock", wrapper.ShowSandboxClock, options.OperationMiddlewares["showSandboxClock"]...)
 	router.POST(options.BaseURL+"/sandbox/clock", wrapper.MoveSandboxClock, options.OperationMiddlewares["moveSandboxClock"]...)
 	router.POST(options.BaseURL+"/sandbox/contributors", wrapper.CreateSandboxContributor, options.OperationMiddlewares["createSandboxContributor"]...)
 	router.GET(options.BaseURL+"/sandbox/messages", wrapper.ListSandboxMessages, options.OperationMiddlewares["listSandboxMessages"]...)
+	router.GET(options.BaseURL+"/sandbox/messages/:message_id/letter", wrapper.ShowSandboxLetter, options.OperationMiddlewares["showSandboxLetter"]...)
 	router.GET(options.BaseURL+"/sandbox/people", wrapper.ListSandboxPeople, options.OperationMiddlewares["listSandboxPeople"]...)
 	router.POST(options.BaseURL+"/sandbox/people", wrapper.CreateSandboxPerson, options.OperationMiddlewares["createSandboxPerson"]...)
 	router.POST(options.BaseURL+"/sandbox/reset", wrapper.ResetSandbox, options.OperationMiddlewares["resetSandbox"]...)
@@ -3498,6 +7027,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sessions/:session_id", wrapper.ShowSession, options.OperationMiddlewares["showSession"]...)
 	router.POST(options.BaseURL+"/sessions/current/authentications", wrapper.Reauthenticate, options.OperationMiddlewares["reauthenticate"]...)
 	router.POST(options.BaseURL+"/sessions/current/tokens", wrapper.RenewSession, options.OperationMiddlewares["renewSession"]...)
+	router.POST(options.BaseURL+"/sms-reports", wrapper.ReceiveSmsReport, options.OperationMiddlewares["receiveSmsReport"]...)
 	router.GET(options.BaseURL+"/status", wrapper.ShowStatus, options.OperationMiddlewares["showStatus"]...)
 
 }
@@ -3516,6 +7046,629 @@ type ListOfficeDeclarationsResponseObject interface {
 type ListOfficeDeclarations200JSONResponse DeclarationList
 
 func (response ListOfficeDeclarations200JSONResponse) VisitListOfficeDeclarationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveriesRequestObject struct {
+	Params ListDeliveriesParams
+}
+
+type ListDeliveriesResponseObject interface {
+	VisitListDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListDeliveries200JSONResponse DeliveryList
+
+func (response ListDeliveries200JSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDeliveryRequestObject struct {
+	DeliveryId DeliveryId `json:"delivery_id"`
+	Params     RetryDeliveryParams
+}
+
+type RetryDeliveryResponseObject interface {
+	VisitRetryDeliveryResponse(w http.ResponseWriter) error
+}
+
+type RetryDelivery202ResponseHeaders struct {
+	Location string
+}
+
+type RetryDelivery202JSONResponse struct {
+	Body    Delivery
+	Headers RetryDelivery202ResponseHeaders
+}
+
+func (response RetryDelivery202JSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOperatorsRequestObject struct {
+	Params ListOperatorsParams
+}
+
+type ListOperatorsResponseObject interface {
+	VisitListOperatorsResponse(w http.ResponseWriter) error
+}
+
+type ListOperators200JSONResponse OperatorList
+
+func (response ListOperators200JSONResponse) VisitListOperatorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddOperatorRequestObject struct {
+	Params AddOperatorParams
+	Body   *AddOperatorJSONRequestBody
+}
+
+type AddOperatorResponseObject interface {
+	VisitAddOperatorResponse(w http.ResponseWriter) error
+}
+
+type AddOperator201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type AddOperator201JSONResponse struct {
+	Body    Operator
+	Headers AddOperator201ResponseHeaders
+}
+
+func (response AddOperator201JSONResponse) VisitAddOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveOperatorRequestObject struct {
+	OperatorId OperatorId `json:"operator_id"`
+}
+
+type RemoveOperatorResponseObject interface {
+	VisitRemoveOperatorResponse(w http.ResponseWriter) error
+}
+
+type RemoveOperator204Response = NoContentResponse
+
+func (response RemoveOperator204Response) VisitRemoveOperatorResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShowOperatorRequestObject struct {
+	OperatorId OperatorId `json:"operator_id"`
+}
+
+type ShowOperatorResponseObject interface {
+	VisitShowOperatorResponse(w http.ResponseWriter) error
+}
+
+type ShowOperator200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOperator200JSONResponse struct {
+	Body    Operator
+	Headers ShowOperator200ResponseHeaders
+}
+
+func (response ShowOperator200JSONResponse) VisitShowOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeOperatorRequestObject struct {
+	OperatorId OperatorId `json:"operator_id"`
+	Params     ChangeOperatorParams
+	Body       *ChangeOperatorApplicationMergePatchPlusJSONRequestBody
+}
+
+type ChangeOperatorResponseObject interface {
+	VisitChangeOperatorResponse(w http.ResponseWriter) error
+}
+
+type ChangeOperator200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ChangeOperator200JSONResponse struct {
+	Body    Operator
+	Headers ChangeOperator200ResponseHeaders
+}
+
+func (response ChangeOperator200JSONResponse) VisitChangeOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterPersonRequestObject struct {
+	Params RegisterPersonParams
+	Body   *RegisterPersonJSONRequestBody
+}
+
+type RegisterPersonResponseObject interface {
+	VisitRegisterPersonResponse(w http.ResponseWriter) error
+}
+
+type RegisterPerson201ResponseHeaders struct {
+	Location string
+}
+
+type RegisterPerson201JSONResponse struct {
+	Body    PersonRecord
+	Headers RegisterPerson201ResponseHeaders
+}
+
+func (response RegisterPerson201JSONResponse) VisitRegisterPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchPeopleRequestObject struct {
+	Params SearchPeopleParams
+	Body   *SearchPeopleJSONRequestBody
+}
+
+type SearchPeopleResponseObject interface {
+	VisitSearchPeopleResponse(w http.ResponseWriter) error
+}
+
+type SearchPeople200JSONResponse PersonRecordList
+
+func (response SearchPeople200JSONResponse) VisitSearchPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowPersonRequestObject struct {
+	PersonId PersonId `json:"person_id"`
+}
+
+type ShowPersonResponseObject interface {
+	VisitShowPersonResponse(w http.ResponseWriter) error
+}
+
+type ShowPerson200JSONResponse PersonRecord
+
+func (response ShowPerson200JSONResponse) VisitShowPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokePersonPinRequestObject struct {
+	PersonId PersonId `json:"person_id"`
+}
+
+type RevokePersonPinResponseObject interface {
+	VisitRevokePersonPinResponse(w http.ResponseWriter) error
+}
+
+type RevokePersonPin204Response = NoContentResponse
+
+func (response RevokePersonPin204Response) VisitRevokePersonPinResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type IssuePinRequestObject struct {
+	PersonId PersonId `json:"person_id"`
+	Params   IssuePinParams
+	Body     *IssuePinJSONRequestBody
+}
+
+type IssuePinResponseObject interface {
+	VisitIssuePinResponse(w http.ResponseWriter) error
+}
+
+type IssuePin201ResponseHeaders struct {
+	Location string
+}
+
+type IssuePin201JSONResponse struct {
+	Body    IssuedPin
+	Headers IssuePin201ResponseHeaders
+}
+
+func (response IssuePin201JSONResponse) VisitIssuePinResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadmitPersonRequestObject struct {
+	PersonId PersonId `json:"person_id"`
+}
+
+type ReadmitPersonResponseObject interface {
+	VisitReadmitPersonResponse(w http.ResponseWriter) error
+}
+
+type ReadmitPerson204Response = NoContentResponse
+
+func (response ReadmitPerson204Response) VisitReadmitPersonResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type SuspendPersonRequestObject struct {
+	PersonId PersonId `json:"person_id"`
+	Params   SuspendPersonParams
+	Body     *SuspendPersonJSONRequestBody
+}
+
+type SuspendPersonResponseObject interface {
+	VisitSuspendPersonResponse(w http.ResponseWriter) error
+}
+
+type SuspendPerson200JSONResponse PersonRecord
+
+func (response SuspendPerson200JSONResponse) VisitSuspendPersonResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPinRequestsRequestObject struct {
+	Params ListPinRequestsParams
+}
+
+type ListPinRequestsResponseObject interface {
+	VisitListPinRequestsResponse(w http.ResponseWriter) error
+}
+
+type ListPinRequests200JSONResponse OfficePinRequestList
+
+func (response ListPinRequests200JSONResponse) VisitListPinRequestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FilePinRequestRequestObject struct {
+	Params FilePinRequestParams
+	Body   *FilePinRequestJSONRequestBody
+}
+
+type FilePinRequestResponseObject interface {
+	VisitFilePinRequestResponse(w http.ResponseWriter) error
+}
+
+type FilePinRequest202ResponseHeaders struct {
+	Location string
+}
+
+type FilePinRequest202JSONResponse struct {
+	Body    OfficePinRequest
+	Headers FilePinRequest202ResponseHeaders
+}
+
+func (response FilePinRequest202JSONResponse) VisitFilePinRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficePinRequestRequestObject struct {
+	RequestId PinRequestId `json:"request_id"`
+}
+
+type ShowOfficePinRequestResponseObject interface {
+	VisitShowOfficePinRequestResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficePinRequest200JSONResponse OfficePinRequest
+
+func (response ShowOfficePinRequest200JSONResponse) VisitShowOfficePinRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecidePinRequestRequestObject struct {
+	RequestId PinRequestId `json:"request_id"`
+	Params    DecidePinRequestParams
+	Body      *DecidePinRequestJSONRequestBody
+}
+
+type DecidePinRequestResponseObject interface {
+	VisitDecidePinRequestResponse(w http.ResponseWriter) error
+}
+
+type DecidePinRequest200JSONResponse OfficePinRequest
+
+func (response DecidePinRequest200JSONResponse) VisitDecidePinRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPinUpgradesRequestObject struct {
+	Params ListPinUpgradesParams
+}
+
+type ListPinUpgradesResponseObject interface {
+	VisitListPinUpgradesResponse(w http.ResponseWriter) error
+}
+
+type ListPinUpgrades200JSONResponse OfficePinUpgradeList
+
+func (response ListPinUpgrades200JSONResponse) VisitListPinUpgradesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficePinUpgradeRequestObject struct {
+	UpgradeId UpgradeId `json:"upgrade_id"`
+}
+
+type ShowOfficePinUpgradeResponseObject interface {
+	VisitShowOfficePinUpgradeResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficePinUpgrade200JSONResponse OfficePinUpgrade
+
+func (response ShowOfficePinUpgrade200JSONResponse) VisitShowOfficePinUpgradeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadPinUpgradeAttachmentRequestObject struct {
+	UpgradeId UpgradeId        `json:"upgrade_id"`
+	Number    AttachmentNumber `json:"number"`
+}
+
+type DownloadPinUpgradeAttachmentResponseObject interface {
+	VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error
+}
+
+type DownloadPinUpgradeAttachment200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type DownloadPinUpgradeAttachment200ApplicationpdfResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinUpgradeAttachment200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinUpgradeAttachment200ApplicationpdfResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinUpgradeAttachment200ImagejpegResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinUpgradeAttachment200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinUpgradeAttachment200ImagejpegResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/jpeg")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinUpgradeAttachment200ImagepngResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinUpgradeAttachment200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinUpgradeAttachment200ImagepngResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/png")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinUpgradeAttachment200ImagetiffResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinUpgradeAttachment200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinUpgradeAttachment200ImagetiffResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/tiff")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DecidePinUpgradeRequestObject struct {
+	UpgradeId UpgradeId `json:"upgrade_id"`
+	Params    DecidePinUpgradeParams
+	Body      *DecidePinUpgradeJSONRequestBody
+}
+
+type DecidePinUpgradeResponseObject interface {
+	VisitDecidePinUpgradeResponse(w http.ResponseWriter) error
+}
+
+type DecidePinUpgrade200JSONResponse OfficePinUpgrade
+
+func (response DecidePinUpgrade200JSONResponse) VisitDecidePinUpgradeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4028,6 +8181,269 @@ func (response ShowMe200JSONResponse) VisitShowMeResponse(w http.ResponseWriter)
 	return err
 }
 
+type ListMyActivityRequestObject struct {
+	Params ListMyActivityParams
+}
+
+type ListMyActivityResponseObject interface {
+	VisitListMyActivityResponse(w http.ResponseWriter) error
+}
+
+type ListMyActivity200JSONResponse ActivityList
+
+func (response ListMyActivity200JSONResponse) VisitListMyActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListContactsRequestObject struct {
+	Params ListContactsParams
+}
+
+type ListContactsResponseObject interface {
+	VisitListContactsResponse(w http.ResponseWriter) error
+}
+
+type ListContacts200JSONResponse MyContactList
+
+func (response ListContacts200JSONResponse) VisitListContactsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddContactRequestObject struct {
+	Params AddContactParams
+	Body   *AddContactJSONRequestBody
+}
+
+type AddContactResponseObject interface {
+	VisitAddContactResponse(w http.ResponseWriter) error
+}
+
+type AddContact201ResponseHeaders struct {
+	Location string
+}
+
+type AddContact201JSONResponse struct {
+	Body    MyContact
+	Headers AddContact201ResponseHeaders
+}
+
+func (response AddContact201JSONResponse) VisitAddContactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveContactRequestObject struct {
+	ContactId ContactId `json:"contact_id"`
+}
+
+type RemoveContactResponseObject interface {
+	VisitRemoveContactResponse(w http.ResponseWriter) error
+}
+
+type RemoveContact204Response = NoContentResponse
+
+func (response RemoveContact204Response) VisitRemoveContactResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShowContactRequestObject struct {
+	ContactId ContactId `json:"contact_id"`
+}
+
+type ShowContactResponseObject interface {
+	VisitShowContactResponse(w http.ResponseWriter) error
+}
+
+type ShowContact200JSONResponse MyContact
+
+func (response ShowContact200JSONResponse) VisitShowContactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendContactCodeRequestObject struct {
+	ContactId ContactId `json:"contact_id"`
+	Params    ResendContactCodeParams
+}
+
+type ResendContactCodeResponseObject interface {
+	VisitResendContactCodeResponse(w http.ResponseWriter) error
+}
+
+type ResendContactCode202ResponseHeaders struct {
+	Location string
+}
+
+type ResendContactCode202JSONResponse struct {
+	Body    MyContact
+	Headers ResendContactCode202ResponseHeaders
+}
+
+func (response ResendContactCode202JSONResponse) VisitResendContactCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyContactRequestObject struct {
+	ContactId ContactId `json:"contact_id"`
+	Params    VerifyContactParams
+	Body      *VerifyContactJSONRequestBody
+}
+
+type VerifyContactResponseObject interface {
+	VisitVerifyContactResponse(w http.ResponseWriter) error
+}
+
+type VerifyContact200JSONResponse MyContact
+
+func (response VerifyContact200JSONResponse) VisitVerifyContactResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowNotificationPreferencesRequestObject struct {
+}
+
+type ShowNotificationPreferencesResponseObject interface {
+	VisitShowNotificationPreferencesResponse(w http.ResponseWriter) error
+}
+
+type ShowNotificationPreferences200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowNotificationPreferences200JSONResponse struct {
+	Body    NotificationPreferences
+	Headers ShowNotificationPreferences200ResponseHeaders
+}
+
+func (response ShowNotificationPreferences200JSONResponse) VisitShowNotificationPreferencesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceNotificationPreferencesRequestObject struct {
+	Params ReplaceNotificationPreferencesParams
+	Body   *ReplaceNotificationPreferencesJSONRequestBody
+}
+
+type ReplaceNotificationPreferencesResponseObject interface {
+	VisitReplaceNotificationPreferencesResponse(w http.ResponseWriter) error
+}
+
+type ReplaceNotificationPreferences200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceNotificationPreferences200JSONResponse struct {
+	Body    NotificationPreferences
+	Headers ReplaceNotificationPreferences200ResponseHeaders
+}
+
+func (response ReplaceNotificationPreferences200JSONResponse) VisitReplaceNotificationPreferencesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotificationsRequestObject struct {
+	Params ListNotificationsParams
+}
+
+type ListNotificationsResponseObject interface {
+	VisitListNotificationsResponse(w http.ResponseWriter) error
+}
+
+type ListNotifications200JSONResponse NotificationList
+
+func (response ListNotifications200JSONResponse) VisitListNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokePinRequestObject struct {
+}
+
+type RevokePinResponseObject interface {
+	VisitRevokePinResponse(w http.ResponseWriter) error
+}
+
+type RevokePin204Response = NoContentResponse
+
+func (response RevokePin204Response) VisitRevokePinResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type RotatePinRequestObject struct {
 	Params RotatePinParams
 }
@@ -4082,6 +8498,81 @@ func (response ConfirmPinRotation200JSONResponse) VisitConfirmPinRotationRespons
 	return err
 }
 
+type ListMyPinUpgradesRequestObject struct {
+	Params ListMyPinUpgradesParams
+}
+
+type ListMyPinUpgradesResponseObject interface {
+	VisitListMyPinUpgradesResponse(w http.ResponseWriter) error
+}
+
+type ListMyPinUpgrades200JSONResponse PinUpgradeList
+
+func (response ListMyPinUpgrades200JSONResponse) VisitListMyPinUpgradesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPinUpgradeRequestObject struct {
+	Params RequestPinUpgradeParams
+	Body   *multipart.Reader
+}
+
+type RequestPinUpgradeResponseObject interface {
+	VisitRequestPinUpgradeResponse(w http.ResponseWriter) error
+}
+
+type RequestPinUpgrade202ResponseHeaders struct {
+	Location string
+}
+
+type RequestPinUpgrade202JSONResponse struct {
+	Body    PinUpgrade
+	Headers RequestPinUpgrade202ResponseHeaders
+}
+
+func (response RequestPinUpgrade202JSONResponse) VisitRequestPinUpgradeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowPinUpgradeRequestObject struct {
+	UpgradeId UpgradeId `json:"upgrade_id"`
+}
+
+type ShowPinUpgradeResponseObject interface {
+	VisitShowPinUpgradeResponse(w http.ResponseWriter) error
+}
+
+type ShowPinUpgrade200JSONResponse PinUpgrade
+
+func (response ShowPinUpgrade200JSONResponse) VisitShowPinUpgradeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOfficesRequestObject struct {
 	Params ListOfficesParams
 }
@@ -4093,6 +8584,167 @@ type ListOfficesResponseObject interface {
 type ListOffices200JSONResponse OfficeList
 
 func (response ListOffices200JSONResponse) VisitListOfficesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartPinRecoveryRequestObject struct {
+	Params StartPinRecoveryParams
+	Body   *StartPinRecoveryJSONRequestBody
+}
+
+type StartPinRecoveryResponseObject interface {
+	VisitStartPinRecoveryResponse(w http.ResponseWriter) error
+}
+
+type StartPinRecovery202ResponseHeaders struct {
+	Location string
+}
+
+type StartPinRecovery202JSONResponse struct {
+	Body    Acknowledgement
+	Headers StartPinRecovery202ResponseHeaders
+}
+
+func (response StartPinRecovery202JSONResponse) VisitStartPinRecoveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPinRecoveryRequestObject struct {
+	Params ConfirmPinRecoveryParams
+	Body   *ConfirmPinRecoveryJSONRequestBody
+}
+
+type ConfirmPinRecoveryResponseObject interface {
+	VisitConfirmPinRecoveryResponse(w http.ResponseWriter) error
+}
+
+type ConfirmPinRecovery200JSONResponse PinRecovered
+
+func (response ConfirmPinRecovery200JSONResponse) VisitConfirmPinRecoveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPinRequestObject struct {
+	Params RequestPinParams
+	Body   *RequestPinJSONRequestBody
+}
+
+type RequestPinResponseObject interface {
+	VisitRequestPinResponse(w http.ResponseWriter) error
+}
+
+type RequestPin202ResponseHeaders struct {
+	Location string
+}
+
+type RequestPin202JSONResponse struct {
+	Body    PinRequest
+	Headers RequestPin202ResponseHeaders
+}
+
+func (response RequestPin202JSONResponse) VisitRequestPinResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowPinRequestRequestObject struct {
+	RequestId PinRequestId `json:"request_id"`
+}
+
+type ShowPinRequestResponseObject interface {
+	VisitShowPinRequestResponse(w http.ResponseWriter) error
+}
+
+type ShowPinRequest200JSONResponse PinRequest
+
+func (response ShowPinRequest200JSONResponse) VisitShowPinRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartPinRevocationRequestObject struct {
+	Params StartPinRevocationParams
+	Body   *StartPinRevocationJSONRequestBody
+}
+
+type StartPinRevocationResponseObject interface {
+	VisitStartPinRevocationResponse(w http.ResponseWriter) error
+}
+
+type StartPinRevocation202ResponseHeaders struct {
+	Location string
+}
+
+type StartPinRevocation202JSONResponse struct {
+	Body    Acknowledgement
+	Headers StartPinRevocation202ResponseHeaders
+}
+
+func (response StartPinRevocation202JSONResponse) VisitStartPinRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmPinRevocationRequestObject struct {
+	Params ConfirmPinRevocationParams
+	Body   *ConfirmPinRevocationJSONRequestBody
+}
+
+type ConfirmPinRevocationResponseObject interface {
+	VisitConfirmPinRevocationResponse(w http.ResponseWriter) error
+}
+
+type ConfirmPinRevocation200JSONResponse PinRevoked
+
+func (response ConfirmPinRevocation200JSONResponse) VisitConfirmPinRevocationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4221,6 +8873,42 @@ func (response ListSandboxMessages200JSONResponse) VisitListSandboxMessagesRespo
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSandboxLetterRequestObject struct {
+	MessageId MessageId `json:"message_id"`
+}
+
+type ShowSandboxLetterResponseObject interface {
+	VisitShowSandboxLetterResponse(w http.ResponseWriter) error
+}
+
+type ShowSandboxLetter200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ShowSandboxLetter200ApplicationpdfResponse struct {
+	Body          io.Reader
+	Headers       ShowSandboxLetter200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ShowSandboxLetter200ApplicationpdfResponse) VisitShowSandboxLetterResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -4428,6 +9116,22 @@ func (response ShowSession200JSONResponse) VisitShowSessionResponse(w http.Respo
 	return err
 }
 
+type ReceiveSmsReportRequestObject struct {
+	Params ReceiveSmsReportParams
+	Body   *ReceiveSmsReportJSONRequestBody
+}
+
+type ReceiveSmsReportResponseObject interface {
+	VisitReceiveSmsReportResponse(w http.ResponseWriter) error
+}
+
+type ReceiveSmsReport204Response = NoContentResponse
+
+func (response ReceiveSmsReport204Response) VisitReceiveSmsReportResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ShowStatusRequestObject struct {
 }
 
@@ -4454,6 +9158,72 @@ type StrictServerInterface interface {
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx context.Context, request ListOfficeDeclarationsRequestObject) (ListOfficeDeclarationsResponseObject, error)
+	// ListDeliveries List deliveries of messages
+	// (GET /backoffice/deliveries)
+	ListDeliveries(ctx context.Context, request ListDeliveriesRequestObject) (ListDeliveriesResponseObject, error)
+	// RetryDelivery Try a delivery again
+	// (POST /backoffice/deliveries/{delivery_id}/retries)
+	RetryDelivery(ctx context.Context, request RetryDeliveryRequestObject) (RetryDeliveryResponseObject, error)
+	// ListOperators List the operators
+	// (GET /backoffice/operators)
+	ListOperators(ctx context.Context, request ListOperatorsRequestObject) (ListOperatorsResponseObject, error)
+	// AddOperator Make a person an operator
+	// (POST /backoffice/operators)
+	AddOperator(ctx context.Context, request AddOperatorRequestObject) (AddOperatorResponseObject, error)
+	// RemoveOperator Make an operator a citizen again
+	// (DELETE /backoffice/operators/{operator_id})
+	RemoveOperator(ctx context.Context, request RemoveOperatorRequestObject) (RemoveOperatorResponseObject, error)
+	// ShowOperator Show an operator
+	// (GET /backoffice/operators/{operator_id})
+	ShowOperator(ctx context.Context, request ShowOperatorRequestObject) (ShowOperatorResponseObject, error)
+	// ChangeOperator Change the class or office of an operator
+	// (PATCH /backoffice/operators/{operator_id})
+	ChangeOperator(ctx context.Context, request ChangeOperatorRequestObject) (ChangeOperatorResponseObject, error)
+	// RegisterPerson Register a person at the counter
+	// (POST /backoffice/people)
+	RegisterPerson(ctx context.Context, request RegisterPersonRequestObject) (RegisterPersonResponseObject, error)
+	// SearchPeople Search a person by tax code
+	// (POST /backoffice/people-searches)
+	SearchPeople(ctx context.Context, request SearchPeopleRequestObject) (SearchPeopleResponseObject, error)
+	// ShowPerson Show a person
+	// (GET /backoffice/people/{person_id})
+	ShowPerson(ctx context.Context, request ShowPersonRequestObject) (ShowPersonResponseObject, error)
+	// RevokePersonPin Revoke the PIN of a person
+	// (DELETE /backoffice/people/{person_id}/pin)
+	RevokePersonPin(ctx context.Context, request RevokePersonPinRequestObject) (RevokePersonPinResponseObject, error)
+	// IssuePin Issue a PIN at the counter
+	// (POST /backoffice/people/{person_id}/pins)
+	IssuePin(ctx context.Context, request IssuePinRequestObject) (IssuePinResponseObject, error)
+	// ReadmitPerson Readmit a suspended person
+	// (DELETE /backoffice/people/{person_id}/suspension)
+	ReadmitPerson(ctx context.Context, request ReadmitPersonRequestObject) (ReadmitPersonResponseObject, error)
+	// SuspendPerson Suspend a person
+	// (POST /backoffice/people/{person_id}/suspension)
+	SuspendPerson(ctx context.Context, request SuspendPersonRequestObject) (SuspendPersonResponseObject, error)
+	// ListPinRequests List PIN requests
+	// (GET /backoffice/pin-requests)
+	ListPinRequests(ctx context.Context, request ListPinRequestsRequestObject) (ListPinRequestsResponseObject, error)
+	// FilePinRequest File a PIN request for a caller
+	// (POST /backoffice/pin-requests)
+	FilePinRequest(ctx context.Context, request FilePinRequestRequestObject) (FilePinRequestResponseObject, error)
+	// ShowOfficePinRequest Show a PIN request with all that was asked
+	// (GET /backoffice/pin-requests/{request_id})
+	ShowOfficePinRequest(ctx context.Context, request ShowOfficePinRequestRequestObject) (ShowOfficePinRequestResponseObject, error)
+	// DecidePinRequest Decide about a PIN request
+	// (POST /backoffice/pin-requests/{request_id}/decision)
+	DecidePinRequest(ctx context.Context, request DecidePinRequestRequestObject) (DecidePinRequestResponseObject, error)
+	// ListPinUpgrades List the requests for a dispositive PIN at my office
+	// (GET /backoffice/pin-upgrades)
+	ListPinUpgrades(ctx context.Context, request ListPinUpgradesRequestObject) (ListPinUpgradesResponseObject, error)
+	// ShowOfficePinUpgrade Show a request for a dispositive PIN
+	// (GET /backoffice/pin-upgrades/{upgrade_id})
+	ShowOfficePinUpgrade(ctx context.Context, request ShowOfficePinUpgradeRequestObject) (ShowOfficePinUpgradeResponseObject, error)
+	// DownloadPinUpgradeAttachment Download a file of a request for a dispositive PIN
+	// (GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number})
+	DownloadPinUpgradeAttachment(ctx context.Context, request DownloadPinUpgradeAttachmentRequestObject) (DownloadPinUpgradeAttachmentResponseObject, error)
+	// DecidePinUpgrade Decide about a request for a dispositive PIN
+	// (POST /backoffice/pin-upgrades/{upgrade_id}/decision)
+	DecidePinUpgrade(ctx context.Context, request DecidePinUpgradeRequestObject) (DecidePinUpgradeResponseObject, error)
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx context.Context, request SearchContributorsRequestObject) (SearchContributorsResponseObject, error)
@@ -4508,15 +9278,75 @@ type StrictServerInterface interface {
 	// ShowMe Show who is logged in
 	// (GET /me)
 	ShowMe(ctx context.Context, request ShowMeRequestObject) (ShowMeResponseObject, error)
+	// ListMyActivity List what was done with my login
+	// (GET /me/activity)
+	ListMyActivity(ctx context.Context, request ListMyActivityRequestObject) (ListMyActivityResponseObject, error)
+	// ListContacts List my contacts
+	// (GET /me/contacts)
+	ListContacts(ctx context.Context, request ListContactsRequestObject) (ListContactsResponseObject, error)
+	// AddContact Add a contact
+	// (POST /me/contacts)
+	AddContact(ctx context.Context, request AddContactRequestObject) (AddContactResponseObject, error)
+	// RemoveContact Remove one of my contacts
+	// (DELETE /me/contacts/{contact_id})
+	RemoveContact(ctx context.Context, request RemoveContactRequestObject) (RemoveContactResponseObject, error)
+	// ShowContact Show one of my contacts
+	// (GET /me/contacts/{contact_id})
+	ShowContact(ctx context.Context, request ShowContactRequestObject) (ShowContactResponseObject, error)
+	// ResendContactCode Send the code of a contact again
+	// (POST /me/contacts/{contact_id}/code-deliveries)
+	ResendContactCode(ctx context.Context, request ResendContactCodeRequestObject) (ResendContactCodeResponseObject, error)
+	// VerifyContact Verify a contact
+	// (POST /me/contacts/{contact_id}/verification)
+	VerifyContact(ctx context.Context, request VerifyContactRequestObject) (VerifyContactResponseObject, error)
+	// ShowNotificationPreferences Show how I want to be told
+	// (GET /me/notification-preferences)
+	ShowNotificationPreferences(ctx context.Context, request ShowNotificationPreferencesRequestObject) (ShowNotificationPreferencesResponseObject, error)
+	// ReplaceNotificationPreferences Choose how I want to be told
+	// (PUT /me/notification-preferences)
+	ReplaceNotificationPreferences(ctx context.Context, request ReplaceNotificationPreferencesRequestObject) (ReplaceNotificationPreferencesResponseObject, error)
+	// ListNotifications List the messages that were sent to me
+	// (GET /me/notifications)
+	ListNotifications(ctx context.Context, request ListNotificationsRequestObject) (ListNotificationsResponseObject, error)
+	// RevokePin Revoke my PIN
+	// (DELETE /me/pin)
+	RevokePin(ctx context.Context, request RevokePinRequestObject) (RevokePinResponseObject, error)
 	// RotatePin Ask for a new PIN
 	// (POST /me/pin/rotations)
 	RotatePin(ctx context.Context, request RotatePinRequestObject) (RotatePinResponseObject, error)
 	// ConfirmPinRotation Confirm the new PIN
 	// (POST /me/pin/rotations/{rotation_id}/confirmation)
 	ConfirmPinRotation(ctx context.Context, request ConfirmPinRotationRequestObject) (ConfirmPinRotationResponseObject, error)
+	// ListMyPinUpgrades List my requests for a dispositive PIN
+	// (GET /me/pin/upgrades)
+	ListMyPinUpgrades(ctx context.Context, request ListMyPinUpgradesRequestObject) (ListMyPinUpgradesResponseObject, error)
+	// RequestPinUpgrade Ask for a dispositive PIN
+	// (POST /me/pin/upgrades)
+	RequestPinUpgrade(ctx context.Context, request RequestPinUpgradeRequestObject) (RequestPinUpgradeResponseObject, error)
+	// ShowPinUpgrade Show one of my requests for a dispositive PIN
+	// (GET /me/pin/upgrades/{upgrade_id})
+	ShowPinUpgrade(ctx context.Context, request ShowPinUpgradeRequestObject) (ShowPinUpgradeResponseObject, error)
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx context.Context, request ListOfficesRequestObject) (ListOfficesResponseObject, error)
+	// StartPinRecovery Start the recovery of a lost PIN
+	// (POST /pin-recoveries)
+	StartPinRecovery(ctx context.Context, request StartPinRecoveryRequestObject) (StartPinRecoveryResponseObject, error)
+	// ConfirmPinRecovery Confirm the recovery of a lost PIN
+	// (POST /pin-recoveries/confirmation)
+	ConfirmPinRecovery(ctx context.Context, request ConfirmPinRecoveryRequestObject) (ConfirmPinRecoveryResponseObject, error)
+	// RequestPin Ask for a first PIN
+	// (POST /pin-requests)
+	RequestPin(ctx context.Context, request RequestPinRequestObject) (RequestPinResponseObject, error)
+	// ShowPinRequest Show how far a PIN request has come
+	// (GET /pin-requests/{request_id})
+	ShowPinRequest(ctx context.Context, request ShowPinRequestRequestObject) (ShowPinRequestResponseObject, error)
+	// StartPinRevocation Start the revocation of a PIN without a login
+	// (POST /pin-revocations)
+	StartPinRevocation(ctx context.Context, request StartPinRevocationRequestObject) (StartPinRevocationResponseObject, error)
+	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
+	// (POST /pin-revocations/confirmation)
+	ConfirmPinRevocation(ctx context.Context, request ConfirmPinRevocationRequestObject) (ConfirmPinRevocationResponseObject, error)
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx context.Context, request VerifyReceiptRequestObject) (VerifyReceiptResponseObject, error)
@@ -4532,6 +9362,9 @@ type StrictServerInterface interface {
 	// ListSandboxMessages List the messages that were sent
 	// (GET /sandbox/messages)
 	ListSandboxMessages(ctx context.Context, request ListSandboxMessagesRequestObject) (ListSandboxMessagesResponseObject, error)
+	// ShowSandboxLetter Show a letter that was sent
+	// (GET /sandbox/messages/{message_id}/letter)
+	ShowSandboxLetter(ctx context.Context, request ShowSandboxLetterRequestObject) (ShowSandboxLetterResponseObject, error)
 	// ListSandboxPeople List the test people
 	// (GET /sandbox/people)
 	ListSandboxPeople(ctx context.Context, request ListSandboxPeopleRequestObject) (ListSandboxPeopleResponseObject, error)
@@ -4559,6 +9392,9 @@ type StrictServerInterface interface {
 	// ShowSession Show one of my sessions
 	// (GET /sessions/{session_id})
 	ShowSession(ctx context.Context, request ShowSessionRequestObject) (ShowSessionResponseObject, error)
+	// ReceiveSmsReport Take the report about an SMS
+	// (POST /sms-reports)
+	ReceiveSmsReport(ctx context.Context, request ReceiveSmsReportRequestObject) (ReceiveSmsReportResponseObject, error)
 	// ShowStatus Show whether the service can answer
 	// (GET /status)
 	ShowStatus(ctx context.Context, request ShowStatusRequestObject) (ShowStatusResponseObject, error)
@@ -4595,6 +9431,770 @@ func (sh *strictHandler) ListOfficeDeclarations(ctx echo.Context, params ListOff
 		return err
 	} else if validResponse, ok := response.(ListOfficeDeclarationsResponseObject); ok {
 		return validResponse.VisitListOfficeDeclarationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeliveries operation middleware
+func (sh *strictHandler) ListDeliveries(ctx echo.Context, params ListDeliveriesParams) error {
+	var request ListDeliveriesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeliveries(ctx.Request().Context(), request.(ListDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeliveriesResponseObject); ok {
+		return validResponse.VisitListDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetryDelivery operation middleware
+func (sh *strictHandler) RetryDelivery(ctx echo.Context, deliveryId DeliveryId, params RetryDeliveryParams) error {
+	var request RetryDeliveryRequestObject
+
+	request.DeliveryId = deliveryId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryDelivery(ctx.Request().Context(), request.(RetryDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetryDeliveryResponseObject); ok {
+		return validResponse.VisitRetryDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOperators operation middleware
+func (sh *strictHandler) ListOperators(ctx echo.Context, params ListOperatorsParams) error {
+	var request ListOperatorsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOperators(ctx.Request().Context(), request.(ListOperatorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOperators")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOperatorsResponseObject); ok {
+		return validResponse.VisitListOperatorsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddOperator operation middleware
+func (sh *strictHandler) AddOperator(ctx echo.Context, params AddOperatorParams) error {
+	var request AddOperatorRequestObject
+
+	request.Params = params
+
+	var body AddOperatorJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddOperator(ctx.Request().Context(), request.(AddOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddOperator")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddOperatorResponseObject); ok {
+		return validResponse.VisitAddOperatorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveOperator operation middleware
+func (sh *strictHandler) RemoveOperator(ctx echo.Context, operatorId OperatorId) error {
+	var request RemoveOperatorRequestObject
+
+	request.OperatorId = operatorId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveOperator(ctx.Request().Context(), request.(RemoveOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveOperator")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveOperatorResponseObject); ok {
+		return validResponse.VisitRemoveOperatorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOperator operation middleware
+func (sh *strictHandler) ShowOperator(ctx echo.Context, operatorId OperatorId) error {
+	var request ShowOperatorRequestObject
+
+	request.OperatorId = operatorId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOperator(ctx.Request().Context(), request.(ShowOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOperator")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOperatorResponseObject); ok {
+		return validResponse.VisitShowOperatorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeOperator operation middleware
+func (sh *strictHandler) ChangeOperator(ctx echo.Context, operatorId OperatorId, params ChangeOperatorParams) error {
+	var request ChangeOperatorRequestObject
+
+	request.OperatorId = operatorId
+	request.Params = params
+
+	var body ChangeOperatorApplicationMergePatchPlusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeOperator(ctx.Request().Context(), request.(ChangeOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeOperator")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeOperatorResponseObject); ok {
+		return validResponse.VisitChangeOperatorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RegisterPerson operation middleware
+func (sh *strictHandler) RegisterPerson(ctx echo.Context, params RegisterPersonParams) error {
+	var request RegisterPersonRequestObject
+
+	request.Params = params
+
+	var body RegisterPersonJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterPerson(ctx.Request().Context(), request.(RegisterPersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterPerson")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RegisterPersonResponseObject); ok {
+		return validResponse.VisitRegisterPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchPeople operation middleware
+func (sh *strictHandler) SearchPeople(ctx echo.Context, params SearchPeopleParams) error {
+	var request SearchPeopleRequestObject
+
+	request.Params = params
+
+	var body SearchPeopleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchPeople(ctx.Request().Context(), request.(SearchPeopleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchPeople")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchPeopleResponseObject); ok {
+		return validResponse.VisitSearchPeopleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowPerson operation middleware
+func (sh *strictHandler) ShowPerson(ctx echo.Context, personId PersonId) error {
+	var request ShowPersonRequestObject
+
+	request.PersonId = personId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowPerson(ctx.Request().Context(), request.(ShowPersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowPerson")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowPersonResponseObject); ok {
+		return validResponse.VisitShowPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokePersonPin operation middleware
+func (sh *strictHandler) RevokePersonPin(ctx echo.Context, personId PersonId) error {
+	var request RevokePersonPinRequestObject
+
+	request.PersonId = personId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokePersonPin(ctx.Request().Context(), request.(RevokePersonPinRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokePersonPin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokePersonPinResponseObject); ok {
+		return validResponse.VisitRevokePersonPinResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// IssuePin operation middleware
+func (sh *strictHandler) IssuePin(ctx echo.Context, personId PersonId, params IssuePinParams) error {
+	var request IssuePinRequestObject
+
+	request.PersonId = personId
+	request.Params = params
+
+	var body IssuePinJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.IssuePin(ctx.Request().Context(), request.(IssuePinRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssuePin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(IssuePinResponseObject); ok {
+		return validResponse.VisitIssuePinResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReadmitPerson operation middleware
+func (sh *strictHandler) ReadmitPerson(ctx echo.Context, personId PersonId) error {
+	var request ReadmitPersonRequestObject
+
+	request.PersonId = personId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadmitPerson(ctx.Request().Context(), request.(ReadmitPersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadmitPerson")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReadmitPersonResponseObject); ok {
+		return validResponse.VisitReadmitPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SuspendPerson operation middleware
+func (sh *strictHandler) SuspendPerson(ctx echo.Context, personId PersonId, params SuspendPersonParams) error {
+	var request SuspendPersonRequestObject
+
+	request.PersonId = personId
+	request.Params = params
+
+	var body SuspendPersonJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SuspendPerson(ctx.Request().Context(), request.(SuspendPersonRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SuspendPerson")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SuspendPersonResponseObject); ok {
+		return validResponse.VisitSuspendPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPinRequests operation middleware
+func (sh *strictHandler) ListPinRequests(ctx echo.Context, params ListPinRequestsParams) error {
+	var request ListPinRequestsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPinRequests(ctx.Request().Context(), request.(ListPinRequestsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPinRequests")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPinRequestsResponseObject); ok {
+		return validResponse.VisitListPinRequestsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FilePinRequest operation middleware
+func (sh *strictHandler) FilePinRequest(ctx echo.Context, params FilePinRequestParams) error {
+	var request FilePinRequestRequestObject
+
+	request.Params = params
+
+	var body FilePinRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FilePinRequest(ctx.Request().Context(), request.(FilePinRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FilePinRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FilePinRequestResponseObject); ok {
+		return validResponse.VisitFilePinRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficePinRequest operation middleware
+func (sh *strictHandler) ShowOfficePinRequest(ctx echo.Context, requestId PinRequestId) error {
+	var request ShowOfficePinRequestRequestObject
+
+	request.RequestId = requestId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficePinRequest(ctx.Request().Context(), request.(ShowOfficePinRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficePinRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficePinRequestResponseObject); ok {
+		return validResponse.VisitShowOfficePinRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecidePinRequest operation middleware
+func (sh *strictHandler) DecidePinRequest(ctx echo.Context, requestId PinRequestId, params DecidePinRequestParams) error {
+	var request DecidePinRequestRequestObject
+
+	request.RequestId = requestId
+	request.Params = params
+
+	var body DecidePinRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecidePinRequest(ctx.Request().Context(), request.(DecidePinRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecidePinRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecidePinRequestResponseObject); ok {
+		return validResponse.VisitDecidePinRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPinUpgrades operation middleware
+func (sh *strictHandler) ListPinUpgrades(ctx echo.Context, params ListPinUpgradesParams) error {
+	var request ListPinUpgradesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPinUpgrades(ctx.Request().Context(), request.(ListPinUpgradesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPinUpgrades")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPinUpgradesResponseObject); ok {
+		return validResponse.VisitListPinUpgradesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficePinUpgrade operation middleware
+func (sh *strictHandler) ShowOfficePinUpgrade(ctx echo.Context, upgradeId UpgradeId) error {
+	var request ShowOfficePinUpgradeRequestObject
+
+	request.UpgradeId = upgradeId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficePinUpgrade(ctx.Request().Context(), request.(ShowOfficePinUpgradeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficePinUpgrade")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficePinUpgradeResponseObject); ok {
+		return validResponse.VisitShowOfficePinUpgradeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadPinUpgradeAttachment operation middleware
+func (sh *strictHandler) DownloadPinUpgradeAttachment(ctx echo.Context, upgradeId UpgradeId, number AttachmentNumber) error {
+	var request DownloadPinUpgradeAttachmentRequestObject
+
+	request.UpgradeId = upgradeId
+	request.Number = number
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadPinUpgradeAttachment(ctx.Request().Context(), request.(DownloadPinUpgradeAttachmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadPinUpgradeAttachment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadPinUpgradeAttachmentResponseObject); ok {
+		return validResponse.VisitDownloadPinUpgradeAttachmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecidePinUpgrade operation middleware
+func (sh *strictHandler) DecidePinUpgrade(ctx echo.Context, upgradeId UpgradeId, params DecidePinUpgradeParams) error {
+	var request DecidePinUpgradeRequestObject
+
+	request.UpgradeId = upgradeId
+	request.Params = params
+
+	var body DecidePinUpgradeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecidePinUpgrade(ctx.Request().Context(), request.(DecidePinUpgradeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecidePinUpgrade")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecidePinUpgradeResponseObject); ok {
+		return validResponse.VisitDecidePinUpgradeResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5172,6 +10772,348 @@ func (sh *strictHandler) ShowMe(ctx echo.Context) error {
 	return nil
 }
 
+// ListMyActivity operation middleware
+func (sh *strictHandler) ListMyActivity(ctx echo.Context, params ListMyActivityParams) error {
+	var request ListMyActivityRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyActivity(ctx.Request().Context(), request.(ListMyActivityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyActivity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyActivityResponseObject); ok {
+		return validResponse.VisitListMyActivityResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListContacts operation middleware
+func (sh *strictHandler) ListContacts(ctx echo.Context, params ListContactsParams) error {
+	var request ListContactsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListContacts(ctx.Request().Context(), request.(ListContactsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListContacts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListContactsResponseObject); ok {
+		return validResponse.VisitListContactsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddContact operation middleware
+func (sh *strictHandler) AddContact(ctx echo.Context, params AddContactParams) error {
+	var request AddContactRequestObject
+
+	request.Params = params
+
+	var body AddContactJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddContact(ctx.Request().Context(), request.(AddContactRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddContact")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddContactResponseObject); ok {
+		return validResponse.VisitAddContactResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveContact operation middleware
+func (sh *strictHandler) RemoveContact(ctx echo.Context, contactId ContactId) error {
+	var request RemoveContactRequestObject
+
+	request.ContactId = contactId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveContact(ctx.Request().Context(), request.(RemoveContactRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveContact")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveContactResponseObject); ok {
+		return validResponse.VisitRemoveContactResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowContact operation middleware
+func (sh *strictHandler) ShowContact(ctx echo.Context, contactId ContactId) error {
+	var request ShowContactRequestObject
+
+	request.ContactId = contactId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowContact(ctx.Request().Context(), request.(ShowContactRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowContact")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowContactResponseObject); ok {
+		return validResponse.VisitShowContactResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResendContactCode operation middleware
+func (sh *strictHandler) ResendContactCode(ctx echo.Context, contactId ContactId, params ResendContactCodeParams) error {
+	var request ResendContactCodeRequestObject
+
+	request.ContactId = contactId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendContactCode(ctx.Request().Context(), request.(ResendContactCodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendContactCode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendContactCodeResponseObject); ok {
+		return validResponse.VisitResendContactCodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyContact operation middleware
+func (sh *strictHandler) VerifyContact(ctx echo.Context, contactId ContactId, params VerifyContactParams) error {
+	var request VerifyContactRequestObject
+
+	request.ContactId = contactId
+	request.Params = params
+
+	var body VerifyContactJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyContact(ctx.Request().Context(), request.(VerifyContactRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyContact")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyContactResponseObject); ok {
+		return validResponse.VisitVerifyContactResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowNotificationPreferences operation middleware
+func (sh *strictHandler) ShowNotificationPreferences(ctx echo.Context) error {
+	var request ShowNotificationPreferencesRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowNotificationPreferences(ctx.Request().Context(), request.(ShowNotificationPreferencesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowNotificationPreferences")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowNotificationPreferencesResponseObject); ok {
+		return validResponse.VisitShowNotificationPreferencesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceNotificationPreferences operation middleware
+func (sh *strictHandler) ReplaceNotificationPreferences(ctx echo.Context, params ReplaceNotificationPreferencesParams) error {
+	var request ReplaceNotificationPreferencesRequestObject
+
+	request.Params = params
+
+	var body ReplaceNotificationPreferencesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceNotificationPreferences(ctx.Request().Context(), request.(ReplaceNotificationPreferencesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceNotificationPreferences")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceNotificationPreferencesResponseObject); ok {
+		return validResponse.VisitReplaceNotificationPreferencesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListNotifications operation middleware
+func (sh *strictHandler) ListNotifications(ctx echo.Context, params ListNotificationsParams) error {
+	var request ListNotificationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotifications(ctx.Request().Context(), request.(ListNotificationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotifications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListNotificationsResponseObject); ok {
+		return validResponse.VisitListNotificationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokePin operation middleware
+func (sh *strictHandler) RevokePin(ctx echo.Context) error {
+	var request RevokePinRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokePin(ctx.Request().Context(), request.(RevokePinRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokePin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokePinResponseObject); ok {
+		return validResponse.VisitRevokePinResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RotatePin operation middleware
 func (sh *strictHandler) RotatePin(ctx echo.Context, params RotatePinParams) error {
 	var request RotatePinRequestObject
@@ -5246,6 +11188,87 @@ func (sh *strictHandler) ConfirmPinRotation(ctx echo.Context, rotationId Rotatio
 	return nil
 }
 
+// ListMyPinUpgrades operation middleware
+func (sh *strictHandler) ListMyPinUpgrades(ctx echo.Context, params ListMyPinUpgradesParams) error {
+	var request ListMyPinUpgradesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyPinUpgrades(ctx.Request().Context(), request.(ListMyPinUpgradesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyPinUpgrades")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyPinUpgradesResponseObject); ok {
+		return validResponse.VisitListMyPinUpgradesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestPinUpgrade operation middleware
+func (sh *strictHandler) RequestPinUpgrade(ctx echo.Context, params RequestPinUpgradeParams) error {
+	var request RequestPinUpgradeRequestObject
+
+	request.Params = params
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestPinUpgrade(ctx.Request().Context(), request.(RequestPinUpgradeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestPinUpgrade")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestPinUpgradeResponseObject); ok {
+		return validResponse.VisitRequestPinUpgradeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowPinUpgrade operation middleware
+func (sh *strictHandler) ShowPinUpgrade(ctx echo.Context, upgradeId UpgradeId) error {
+	var request ShowPinUpgradeRequestObject
+
+	request.UpgradeId = upgradeId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowPinUpgrade(ctx.Request().Context(), request.(ShowPinUpgradeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowPinUpgrade")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowPinUpgradeResponseObject); ok {
+		return validResponse.VisitShowPinUpgradeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListOffices operation middleware
 func (sh *strictHandler) ListOffices(ctx echo.Context, params ListOfficesParams) error {
 	var request ListOfficesRequestObject
@@ -5265,6 +11288,271 @@ func (sh *strictHandler) ListOffices(ctx echo.Context, params ListOfficesParams)
 		return err
 	} else if validResponse, ok := response.(ListOfficesResponseObject); ok {
 		return validResponse.VisitListOfficesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartPinRecovery operation middleware
+func (sh *strictHandler) StartPinRecovery(ctx echo.Context, params StartPinRecoveryParams) error {
+	var request StartPinRecoveryRequestObject
+
+	request.Params = params
+
+	var body StartPinRecoveryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartPinRecovery(ctx.Request().Context(), request.(StartPinRecoveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartPinRecovery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartPinRecoveryResponseObject); ok {
+		return validResponse.VisitStartPinRecoveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmPinRecovery operation middleware
+func (sh *strictHandler) ConfirmPinRecovery(ctx echo.Context, params ConfirmPinRecoveryParams) error {
+	var request ConfirmPinRecoveryRequestObject
+
+	request.Params = params
+
+	var body ConfirmPinRecoveryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmPinRecovery(ctx.Request().Context(), request.(ConfirmPinRecoveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmPinRecovery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmPinRecoveryResponseObject); ok {
+		return validResponse.VisitConfirmPinRecoveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestPin operation middleware
+func (sh *strictHandler) RequestPin(ctx echo.Context, params RequestPinParams) error {
+	var request RequestPinRequestObject
+
+	request.Params = params
+
+	var body RequestPinJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestPin(ctx.Request().Context(), request.(RequestPinRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestPin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestPinResponseObject); ok {
+		return validResponse.VisitRequestPinResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowPinRequest operation middleware
+func (sh *strictHandler) ShowPinRequest(ctx echo.Context, requestId PinRequestId) error {
+	var request ShowPinRequestRequestObject
+
+	request.RequestId = requestId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowPinRequest(ctx.Request().Context(), request.(ShowPinRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowPinRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowPinRequestResponseObject); ok {
+		return validResponse.VisitShowPinRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartPinRevocation operation middleware
+func (sh *strictHandler) StartPinRevocation(ctx echo.Context, params StartPinRevocationParams) error {
+	var request StartPinRevocationRequestObject
+
+	request.Params = params
+
+	var body StartPinRevocationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartPinRevocation(ctx.Request().Context(), request.(StartPinRevocationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartPinRevocation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartPinRevocationResponseObject); ok {
+		return validResponse.VisitStartPinRevocationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmPinRevocation operation middleware
+func (sh *strictHandler) ConfirmPinRevocation(ctx echo.Context, params ConfirmPinRevocationParams) error {
+	var request ConfirmPinRevocationRequestObject
+
+	request.Params = params
+
+	var body ConfirmPinRevocationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmPinRevocation(ctx.Request().Context(), request.(ConfirmPinRevocationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmPinRevocation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmPinRevocationResponseObject); ok {
+		return validResponse.VisitConfirmPinRevocationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5460,6 +11748,31 @@ func (sh *strictHandler) ListSandboxMessages(ctx echo.Context, params ListSandbo
 		return err
 	} else if validResponse, ok := response.(ListSandboxMessagesResponseObject); ok {
 		return validResponse.VisitListSandboxMessagesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSandboxLetter operation middleware
+func (sh *strictHandler) ShowSandboxLetter(ctx echo.Context, messageId MessageId) error {
+	var request ShowSandboxLetterRequestObject
+
+	request.MessageId = messageId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSandboxLetter(ctx.Request().Context(), request.(ShowSandboxLetterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSandboxLetter")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSandboxLetterResponseObject); ok {
+		return validResponse.VisitShowSandboxLetterResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5780,6 +12093,54 @@ func (sh *strictHandler) ShowSession(ctx echo.Context, sessionId SessionId) erro
 		return err
 	} else if validResponse, ok := response.(ShowSessionResponseObject); ok {
 		return validResponse.VisitShowSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReceiveSmsReport operation middleware
+func (sh *strictHandler) ReceiveSmsReport(ctx echo.Context, params ReceiveSmsReportParams) error {
+	var request ReceiveSmsReportRequestObject
+
+	request.Params = params
+
+	var body ReceiveSmsReportJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReceiveSmsReport(ctx.Request().Context(), request.(ReceiveSmsReportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReceiveSmsReport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReceiveSmsReportResponseObject); ok {
+		return validResponse.VisitReceiveSmsReportResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

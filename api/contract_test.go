@@ -31,7 +31,7 @@ const contractFile = "../openapi.yaml"
 // The sections of the contract, in their order.
 var sections = []string{
 	"Status", "Sessions", "PIN", "Me", "Offices", "Contributors", "Declaration types",
-	"Declarations", "Receipts", "Back office", "Sandbox",
+	"Declarations", "Receipts", "Back office", "Channels", "Sandbox",
 }
 
 func contract(t *testing.T) *openapi3.T {
@@ -137,6 +137,9 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 				t.Errorf("unknown user class %q", class)
 			}
 		}
+		if op.Tags[0] == "Back office" && (len(a.Classes) == 0 || slices.Contains(a.Classes, "citizen") || slices.Contains(a.Classes, "institutional_intermediary")) {
+			t.Errorf("the back office is open to %v", a.Classes)
+		}
 		// What is scoped by the path must be checked against the path.
 		for _, scope := range []string{"contributor", "declaration"} {
 			if inPath := strings.Contains(path, "{"+scope+"_id}"); inPath != (a.To == scope) {
@@ -171,7 +174,7 @@ func TestEveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 			if status >= "400" {
 				wanted = append(slices.Clone(wanted), "Content-Language")
 			}
-			if status == "201" {
+			if status == "201" || status == "202" {
 				wanted = append(slices.Clone(wanted), "Location")
 			}
 			if status == "429" || status == "503" {
@@ -202,7 +205,11 @@ func TestEveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 }
 
 func TestPostsTakeAnIdempotencyKey(t *testing.T) {
-	required := []string{"draftDeclaration", "submitDeclaration", "withdrawDeclaration"}
+	required := []string{
+		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
+		"requestPin", "requestPinUpgrade", "addContact", "verifyContact", "resendContactCode",
+		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "retryDelivery",
+	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")
 		if (key != nil) != (method == "POST") {

@@ -35,9 +35,10 @@ const (
 // DB is an open database. On SQLite it is two pools: one connection that writes and several that only read, so that a
 // statement which writes outside InTx fails at once instead of waiting for the one writer.
 type DB struct {
-	dialect Dialect
-	write   *gorm.DB
-	read    *gorm.DB
+	dialect   Dialect
+	write     *gorm.DB
+	read      *gorm.DB
+	listeners listeners
 }
 
 type txKey struct{}
@@ -186,13 +187,19 @@ func (d *DB) WithinTx(ctx context.Context) bool {
 // InTx runs fn in a transaction that From finds in the context; inside another one it is a savepoint.
 // The transaction is committed when fn returns nil and rolled back otherwise, also when fn panics.
 func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	handle := d.write.WithContext(ctx)
-	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		handle = tx.WithContext(ctx)
+	if outer, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
+		return outer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+			return fn(context.WithValue(ctx, txKey{}, tx))
+		})
 	}
-	return handle.Transaction(func(tx *gorm.DB) error {
-		return fn(context.WithValue(ctx, txKey{}, tx))
+	var announced []string
+	err := d.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		return fn(context.WithValue(context.WithValue(ctx, announcedKey{}, &announced), txKey{}, tx))
 	})
+	if err == nil {
+		d.tell(announced)
+	}
+	return err
 }
 
 // Ping reports whether the database answers.

@@ -51,6 +51,57 @@ func (e ActingAs) Valid() bool {
 	}
 }
 
+// Defines values for AttachmentMediaType.
+const (
+	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
+	AttachmentMediaTypeImagejpeg      AttachmentMediaType = "image/jpeg"
+	AttachmentMediaTypeImagepng       AttachmentMediaType = "image/png"
+	AttachmentMediaTypeImagetiff      AttachmentMediaType = "image/tiff"
+)
+
+// Valid indicates whether the value is a known member of the AttachmentMediaType enum.
+func (e AttachmentMediaType) Valid() bool {
+	switch e {
+	case AttachmentMediaTypeApplicationpdf:
+		return true
+	case AttachmentMediaTypeImagejpeg:
+		return true
+	case AttachmentMediaTypeImagepng:
+		return true
+	case AttachmentMediaTypeImagetiff:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AttemptOutcome.
+const (
+	AttemptOutcomeDeferred   AttemptOutcome = "deferred"
+	AttemptOutcomeDelivered  AttemptOutcome = "delivered"
+	AttemptOutcomeFailed     AttemptOutcome = "failed"
+	AttemptOutcomeHandedOver AttemptOutcome = "handed_over"
+	AttemptOutcomeSent       AttemptOutcome = "sent"
+)
+
+// Valid indicates whether the value is a known member of the AttemptOutcome enum.
+func (e AttemptOutcome) Valid() bool {
+	switch e {
+	case AttemptOutcomeDeferred:
+		return true
+	case AttemptOutcomeDelivered:
+		return true
+	case AttemptOutcomeFailed:
+		return true
+	case AttemptOutcomeHandedOver:
+		return true
+	case AttemptOutcomeSent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ContactKind.
 const (
 	ContactKindEmail  ContactKind = "email"
@@ -69,6 +120,27 @@ func (e ContactKind) Valid() bool {
 	case ContactKindPec:
 		return true
 	case ContactKindPostal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContactState.
+const (
+	ContactStateBounced    ContactState = "bounced"
+	ContactStateUnverified ContactState = "unverified"
+	ContactStateVerified   ContactState = "verified"
+)
+
+// Valid indicates whether the value is a known member of the ContactState enum.
+func (e ContactState) Valid() bool {
+	switch e {
+	case ContactStateBounced:
+		return true
+	case ContactStateUnverified:
+		return true
+	case ContactStateVerified:
 		return true
 	default:
 		return false
@@ -183,6 +255,78 @@ func (e DeclarationStep) Valid() bool {
 	}
 }
 
+// Defines values for DeliveryState.
+const (
+	DeliveryStateDead       DeliveryState = "dead"
+	DeliveryStateDelivered  DeliveryState = "delivered"
+	DeliveryStateFailed     DeliveryState = "failed"
+	DeliveryStateHandedOver DeliveryState = "handed_over"
+	DeliveryStateQueued     DeliveryState = "queued"
+	DeliveryStateSent       DeliveryState = "sent"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryState enum.
+func (e DeliveryState) Valid() bool {
+	switch e {
+	case DeliveryStateDead:
+		return true
+	case DeliveryStateDelivered:
+		return true
+	case DeliveryStateFailed:
+		return true
+	case DeliveryStateHandedOver:
+		return true
+	case DeliveryStateQueued:
+		return true
+	case DeliveryStateSent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ElectronicContactKind.
+const (
+	ElectronicContactKindEmail  ElectronicContactKind = "email"
+	ElectronicContactKindMobile ElectronicContactKind = "mobile"
+	ElectronicContactKindPec    ElectronicContactKind = "pec"
+)
+
+// Valid indicates whether the value is a known member of the ElectronicContactKind enum.
+func (e ElectronicContactKind) Valid() bool {
+	switch e {
+	case ElectronicContactKindEmail:
+		return true
+	case ElectronicContactKindMobile:
+		return true
+	case ElectronicContactKindPec:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IdentityDocumentKind.
+const (
+	IdentityDocumentKindDrivingLicence IdentityDocumentKind = "driving_licence"
+	IdentityDocumentKindIdentityCard   IdentityDocumentKind = "identity_card"
+	IdentityDocumentKindPassport       IdentityDocumentKind = "passport"
+)
+
+// Valid indicates whether the value is a known member of the IdentityDocumentKind enum.
+func (e IdentityDocumentKind) Valid() bool {
+	switch e {
+	case IdentityDocumentKindDrivingLicence:
+		return true
+	case IdentityDocumentKindIdentityCard:
+		return true
+	case IdentityDocumentKindPassport:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IntermediaryKind.
 const (
 	IntermediaryKindAccountant       IntermediaryKind = "accountant"
@@ -216,6 +360,24 @@ func (e IntermediaryKind) Valid() bool {
 	case IntermediaryKindPayingBody:
 		return true
 	case IntermediaryKindTradeAssociation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Language.
+const (
+	LanguageEn Language = "en"
+	LanguageIt Language = "it"
+)
+
+// Valid indicates whether the value is a known member of the Language enum.
+func (e Language) Valid() bool {
+	switch e {
+	case LanguageEn:
+		return true
+	case LanguageIt:
 		return true
 	default:
 		return false
@@ -270,6 +432,171 @@ func (e MessageChannel) Valid() bool {
 	}
 }
 
+// Defines values for MutableCategory.
+const (
+	MutableCategoryDeclarations MutableCategory = "declarations"
+	MutableCategoryReminders    MutableCategory = "reminders"
+)
+
+// Valid indicates whether the value is a known member of the MutableCategory enum.
+func (e MutableCategory) Valid() bool {
+	switch e {
+	case MutableCategoryDeclarations:
+		return true
+	case MutableCategoryReminders:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinHalf.
+const (
+	PinHalfFirst  PinHalf = "first"
+	PinHalfSecond PinHalf = "second"
+)
+
+// Valid indicates whether the value is a known member of the PinHalf enum.
+func (e PinHalf) Valid() bool {
+	switch e {
+	case PinHalfFirst:
+		return true
+	case PinHalfSecond:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinRequestDecisionOutcome.
+const (
+	PinRequestDecisionOutcomeRefused PinRequestDecisionOutcome = "refused"
+	PinRequestDecisionOutcomeServed  PinRequestDecisionOutcome = "served"
+)
+
+// Valid indicates whether the value is a known member of the PinRequestDecisionOutcome enum.
+func (e PinRequestDecisionOutcome) Valid() bool {
+	switch e {
+	case PinRequestDecisionOutcomeRefused:
+		return true
+	case PinRequestDecisionOutcomeServed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinRequestState.
+const (
+	PinRequestStateRefused PinRequestState = "refused"
+	PinRequestStateServed  PinRequestState = "served"
+	PinRequestStateWaiting PinRequestState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the PinRequestState enum.
+func (e PinRequestState) Valid() bool {
+	switch e {
+	case PinRequestStateRefused:
+		return true
+	case PinRequestStateServed:
+		return true
+	case PinRequestStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinRequestWaitReason.
+const (
+	PinRequestWaitReasonDataDiffer    PinRequestWaitReason = "data_differ"
+	PinRequestWaitReasonHasPin        PinRequestWaitReason = "has_pin"
+	PinRequestWaitReasonNotInRegister PinRequestWaitReason = "not_in_register"
+)
+
+// Valid indicates whether the value is a known member of the PinRequestWaitReason enum.
+func (e PinRequestWaitReason) Valid() bool {
+	switch e {
+	case PinRequestWaitReasonDataDiffer:
+		return true
+	case PinRequestWaitReasonHasPin:
+		return true
+	case PinRequestWaitReasonNotInRegister:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinState.
+const (
+	PinStateActive    PinState = "active"
+	PinStateChangeDue PinState = "change_due"
+	PinStateExpired   PinState = "expired"
+	PinStateInitial   PinState = "initial"
+	PinStateNone      PinState = "none"
+	PinStateRevoked   PinState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the PinState enum.
+func (e PinState) Valid() bool {
+	switch e {
+	case PinStateActive:
+		return true
+	case PinStateChangeDue:
+		return true
+	case PinStateExpired:
+		return true
+	case PinStateInitial:
+		return true
+	case PinStateNone:
+		return true
+	case PinStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinUpgradeDecisionOutcome.
+const (
+	PinUpgradeDecisionOutcomeAccepted    PinUpgradeDecisionOutcome = "accepted"
+	PinUpgradeDecisionOutcomeNotAccepted PinUpgradeDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the PinUpgradeDecisionOutcome enum.
+func (e PinUpgradeDecisionOutcome) Valid() bool {
+	switch e {
+	case PinUpgradeDecisionOutcomeAccepted:
+		return true
+	case PinUpgradeDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PinUpgradeState.
+const (
+	PinUpgradeStateAccepted    PinUpgradeState = "accepted"
+	PinUpgradeStateNotAccepted PinUpgradeState = "not_accepted"
+	PinUpgradeStateSubmitted   PinUpgradeState = "submitted"
+)
+
+// Valid indicates whether the value is a known member of the PinUpgradeState enum.
+func (e PinUpgradeState) Valid() bool {
+	switch e {
+	case PinUpgradeStateAccepted:
+		return true
+	case PinUpgradeStateNotAccepted:
+		return true
+	case PinUpgradeStateSubmitted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PositionState.
 const (
 	PositionStateActive PositionState = "active"
@@ -282,6 +609,27 @@ func (e PositionState) Valid() bool {
 	case PositionStateActive:
 		return true
 	case PositionStateCeased:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PreferredChannel.
+const (
+	PreferredChannelEmail PreferredChannel = "email"
+	PreferredChannelPec   PreferredChannel = "pec"
+	PreferredChannelSms   PreferredChannel = "sms"
+)
+
+// Valid indicates whether the value is a known member of the PreferredChannel enum.
+func (e PreferredChannel) Valid() bool {
+	switch e {
+	case PreferredChannelEmail:
+		return true
+	case PreferredChannelPec:
+		return true
+	case PreferredChannelSms:
 		return true
 	default:
 		return false
@@ -315,6 +663,45 @@ const (
 func (e SessionTokenType) Valid() bool {
 	switch e {
 	case SessionTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmsReportState.
+const (
+	SmsReportStateDelivered SmsReportState = "delivered"
+	SmsReportStateFailed    SmsReportState = "failed"
+)
+
+// Valid indicates whether the value is a known member of the SmsReportState enum.
+func (e SmsReportState) Valid() bool {
+	switch e {
+	case SmsReportStateDelivered:
+		return true
+	case SmsReportStateFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StaffClass.
+const (
+	StaffClassAdministrator StaffClass = "administrator"
+	StaffClassContactCentre StaffClass = "contact_centre"
+	StaffClassOperator      StaffClass = "operator"
+)
+
+// Valid indicates whether the value is a known member of the StaffClass enum.
+func (e StaffClass) Valid() bool {
+	switch e {
+	case StaffClassAdministrator:
+		return true
+	case StaffClassContactCentre:
+		return true
+	case StaffClassOperator:
 		return true
 	default:
 		return false
@@ -363,10 +750,138 @@ func (e UserClass) Valid() bool {
 	}
 }
 
+// Acknowledgement An answer that is the same in every case.
+//
+// Example: {"detail":"Se i dati corrispondono a un PIN attivo, un codice di recupero è in viaggio verso la casella di posta registrata."}
+type Acknowledgement struct {
+	// Detail What happens now, for people.
+	//
+	// Example: Se i dati corrispondono a un PIN attivo, un codice di recupero è in viaggio verso la casella di posta registrata.
+	Detail string `json:"detail"`
+}
+
 // ActingAs In which capacity a person acts for a contributor.
 //
 // Example: legal_representative
 type ActingAs string
+
+// Activity One thing that was done with a login.
+//
+// Example: {"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}
+type Activity struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// ActivityId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ActivityId Id `json:"activity_id"`
+
+	// Address The IP address that it came from; empty for what the system did by itself.
+	//
+	// Example: 203.0.113.7
+	Address string `json:"address"`
+
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Operation The operation, by its id in this contract.
+	//
+	// Example: submitDeclaration
+	Operation string `json:"operation"`
+
+	// Outcome How it ended, for programs.
+	//
+	// Example: done
+	Outcome string `json:"outcome"`
+
+	// RequestId The `Request-Id` of the request.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RequestId string `json:"request_id"`
+
+	// SessionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SessionId *Id `json:"session_id,omitempty"`
+
+	// SubjectId The id of what it was done to.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *string `json:"subject_id,omitempty"`
+
+	// SubjectKind What it was done to.
+	//
+	// Example: declaration
+	SubjectKind *string `json:"subject_kind,omitempty"`
+}
+
+// ActivityList One page of activity.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}]}
+type ActivityList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items What was done, the newest first.
+	Items []Activity `json:"items"`
+}
+
+// Attachment A file that was sent.
+//
+// Example: {"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}
+type Attachment struct {
+	// FileName What its sender called it.
+	//
+	// Example: carta-identita.pdf
+	FileName string `json:"file_name"`
+
+	// MediaType What it is, by its content.
+	//
+	// Example: application/pdf
+	MediaType AttachmentMediaType `json:"media_type"`
+
+	// Number Its place among the files, from 1 on.
+	//
+	// Example: 1
+	Number int32 `json:"number"`
+
+	// Size Its length in bytes.
+	//
+	// Example: 482113
+	Size int32 `json:"size"`
+}
+
+// AttachmentMediaType What it is, by its content.
+//
+// Example: application/pdf
+type AttachmentMediaType string
+
+// AttemptOutcome How one attempt ended; after `deferred` there will be another.
+//
+// Example: sent
+type AttemptOutcome string
+
+// CodeProof A code that was sent.
+//
+// Example: {"code":"H4TW9PC6"}
+type CodeProof struct {
+	// Code The code as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: H4TW9PC6
+	Code *string `json:"code,omitempty"`
+}
 
 // Contact A way to reach a person.
 //
@@ -377,7 +892,7 @@ type Contact struct {
 	// Example: email
 	Kind ContactKind `json:"kind"`
 
-	// Value A number with its country code, an address of e-mail or PEC, or a postal address.
+	// Value A mobile number (Italian without a country code), an address of e-mail or PEC, or a postal address of up to 5 lines of 60 characters each.
 	//
 	// Example: +393331234567
 	Value string `json:"value"`
@@ -387,6 +902,13 @@ type Contact struct {
 //
 // Example: email
 type ContactKind string
+
+// ContactState * `unverified`: its code was not given back yet
+// * `verified`: it counts
+// * `bounced`: messages to it come back, so that it no longer counts
+//
+// Example: verified
+type ContactState string
 
 // Contributor A contributor (contribuente) with the rights that the caller has on it.
 //
@@ -536,7 +1058,7 @@ type Declaration struct {
 	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 	// * `confirmed` (confermata): a reservation whose confirmation was accepted
 	// * `lapsed` (decaduta): a term has passed
-	// * `withdrawn` (rinunciata): by the one who filed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 	// * `superseded` (sostituita): another declaration took its place
 	//
 	// Example: submitted
@@ -592,7 +1114,7 @@ type DeclarationChange struct {
 //
 // Example: {"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","submit":true,"type":"RIOC"}
 type DeclarationDraft struct {
-	// Content What is declared. Must meet the `content_schema` of the type.
+	// Content What is declared. Must meet the `content_schema` of the type; until it is filed, required fields may be missing.
 	//
 	// Example: {"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"}
 	Content json.RawMessage `json:"content"`
@@ -688,7 +1210,7 @@ type DeclarationSearch struct {
 	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 	// * `confirmed` (confermata): a reservation whose confirmation was accepted
 	// * `lapsed` (decaduta): a term has passed
-	// * `withdrawn` (rinunciata): by the one who filed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 	// * `superseded` (sostituita): another declaration took its place
 	//
 	// Example: submitted
@@ -723,7 +1245,7 @@ type DeclarationSearch struct {
 // * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 // * `confirmed` (confermata): a reservation whose confirmation was accepted
 // * `lapsed` (decaduta): a term has passed
-// * `withdrawn` (rinunciata): by the one who filed
+// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 // * `superseded` (sostituita): another declaration took its place
 //
 // Example: submitted
@@ -781,7 +1303,7 @@ type DeclarationSummary struct {
 	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 	// * `confirmed` (confermata): a reservation whose confirmation was accepted
 	// * `lapsed` (decaduta): a term has passed
-	// * `withdrawn` (rinunciata): by the one who filed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 	// * `superseded` (sostituita): another declaration took its place
 	//
 	// Example: submitted
@@ -884,10 +1406,143 @@ type DeclarationTypeStep struct {
 	Step DeclarationStep `json:"step"`
 }
 
+// Delivery The way of a message to one recipient.
+//
+// Example: {"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}
+type Delivery struct {
+	// Attempts How often it was tried.
+	//
+	// Example: 6
+	Attempts int32 `json:"attempts"`
+
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// CreatedAt When the message was promised.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeadlineAt From when it is not tried any more.
+	//
+	// Example: 2026-03-19T08:15:04.218301Z
+	DeadlineAt time.Time `json:"deadline_at"`
+
+	// DeliveryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeliveryId Id `json:"delivery_id"`
+
+	// Kind What a message is about, for programs.
+	//
+	// Example: declaration.submitted
+	Kind MessageKind `json:"kind"`
+
+	// LastError What who carries it said last.
+	//
+	// Example: 550 5.1.1 Mailbox unavailable
+	LastError *string `json:"last_error,omitempty"`
+
+	// MessageId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	MessageId Id `json:"message_id"`
+
+	// NextAttemptAt When it will be tried again.
+	//
+	// Example: 2026-03-16T10:00:00Z
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// State * `queued`: waits to be sent, or to be tried again
+	// * `sent`: taken by who carries it
+	// * `delivered`: it arrived, says who carries it
+	// * `handed_over`: a letter that the print house has taken
+	// * `failed`: refused by who carries it, or it came back
+	// * `dead`: given up
+	//
+	// Example: sent
+	State DeliveryState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: m***@posta.example
+	To string `json:"to"`
+}
+
+// DeliveryAttempt One attempt to deliver a message.
+//
+// Example: {"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"}
+type DeliveryAttempt struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:05.002113Z
+	At time.Time `json:"at"`
+
+	// Outcome How one attempt ended; after `deferred` there will be another.
+	//
+	// Example: sent
+	Outcome AttemptOutcome `json:"outcome"`
+
+	// Reason What who carries it said.
+	//
+	// Example: 451 4.7.1 Try again later
+	Reason *string `json:"reason,omitempty"`
+}
+
+// DeliveryList One page of deliveries.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/deliveries"}},"items":[{"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}]}
+type DeliveryList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The deliveries, the newest first.
+	Items []Delivery `json:"items"`
+}
+
+// DeliveryState * `queued`: waits to be sent, or to be tried again
+// * `sent`: taken by who carries it
+// * `delivered`: it arrived, says who carries it
+// * `handed_over`: a letter that the print house has taken
+// * `failed`: refused by who carries it, or it came back
+// * `dead`: given up
+//
+// Example: sent
+type DeliveryState string
+
 // Digest SHA-256 of the canonical JSON (RFC 8785) of `{type, version, contributor_id, position_id, content}`.
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
+
+// ElectronicContact A way to send somebody a message.
+//
+// Example: {"kind":"mobile","value":"+393331112233"}
+type ElectronicContact struct {
+	// Kind What a contact that receives messages is; `pec` is certified e-mail (posta elettronica certificata).
+	//
+	// Example: mobile
+	Kind ElectronicContactKind `json:"kind"`
+
+	// Value A mobile number with its country code, or an address of e-mail or PEC.
+	//
+	// Example: +393331112233
+	Value string `json:"value"`
+}
+
+// ElectronicContactKind What a contact that receives messages is; `pec` is certified e-mail (posta elettronica certificata).
+//
+// Example: mobile
+type ElectronicContactKind string
 
 // EnteredPin The PIN as the person typed it, in any case; spaces and dashes do not count.
 //
@@ -939,11 +1594,46 @@ type Id = openapi_types.UUID
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type IdempotencyKeyValue = string
 
+// IdentityDocumentKind Carta d'identità, passaporto or patente di guida.
+//
+// Example: identity_card
+type IdentityDocumentKind string
+
 // IntermediaryKind What an intermediary is, and so which register or census it is on: consulente del lavoro, commercialista, ragioniere, avvocato, associazione di categoria, CAF imprese,
 // patronato, ente erogatore, consolato or another local authority.
 //
 // Example: labour_consultant
 type IntermediaryKind string
+
+// IssuedPin A PIN that was issued at the counter.
+//
+// Example: {"credential_level":"dispositive","expires_at":"2026-05-15T09:12:00.402118Z","person_id":"018f3b30-1a2b-7c3d-8e4f-5a6b7c8d9e10","pin":"7K3MQ9XAH4TW9PC6"}
+type IssuedPin struct {
+	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
+	//
+	// Example: dispositive
+	CredentialLevel CredentialLevel `json:"credential_level"`
+
+	// ExpiresAt When it expires unless it is used.
+	//
+	// Example: 2026-05-15T09:12:00.402118Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// Pin The PIN. Without 0, O, 1, I and L, which are easily confused.
+	//
+	// Example: 7K3MQ9XAH4TW9PC6
+	Pin string `json:"pin"`
+}
+
+// Language A language of messages.
+//
+// Example: it
+type Language string
 
 // Link Where something is.
 //
@@ -1013,6 +1703,71 @@ type Me struct {
 // Example: email
 type MessageChannel string
 
+// MessageKind What a message is about, for programs.
+//
+// Example: declaration.submitted
+type MessageKind = string
+
+// MutableCategory Messages that can be silenced: about declarations, or reminders that something is due.
+//
+// Example: reminders
+type MutableCategory string
+
+// MyContact A contact (recapito) of the person who is logged in.
+//
+// Example: {"contact_id":"018f3b32-3c4d-7e5f-8061-7a8b9c0d1e2f","counts_for_recovery_from":"2026-03-17T08:17:20.001482Z","created_at":"2026-03-16T08:15:04.218301Z","kind":"email","state":"verified","value":"m.rossi@officine.example","verified_at":"2026-03-16T08:17:20.001482Z"}
+type MyContact struct {
+	// ContactId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContactId Id `json:"contact_id"`
+
+	// CountsForRecoveryFrom From when it counts for recovering the PIN.
+	//
+	// Example: 2026-03-17T08:17:20.001482Z
+	CountsForRecoveryFrom *time.Time `json:"counts_for_recovery_from,omitempty"`
+
+	// CreatedAt When it was added.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Kind What a contact is; `pec` is certified e-mail (posta elettronica certificata).
+	//
+	// Example: email
+	Kind ContactKind `json:"kind"`
+
+	// State * `unverified`: its code was not given back yet
+	// * `verified`: it counts
+	// * `bounced`: messages to it come back, so that it no longer counts
+	//
+	// Example: verified
+	State ContactState `json:"state"`
+
+	// Value The number with its country code, or the address; a postal address may have several lines.
+	//
+	// Example: m.rossi@officine.example
+	Value string `json:"value"`
+
+	// VerifiedAt When it was verified.
+	//
+	// Example: 2026-03-16T08:17:20.001482Z
+	VerifiedAt *time.Time `json:"verified_at,omitempty"`
+}
+
+// MyContactList One page of contacts.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/contacts"}},"items":[{"contact_id":"018f3b32-3c4d-7e5f-8061-7a8b9c0d1e2f","counts_for_recovery_from":"2026-03-17T08:17:20.001482Z","created_at":"2026-03-16T08:15:04.218301Z","kind":"email","state":"verified","value":"m.rossi@officine.example","verified_at":"2026-03-16T08:17:20.001482Z"}]}
+type MyContactList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The contacts, in the order in which they were added.
+	Items []MyContact `json:"items"`
+}
+
 // MyIntermediary An intermediary (intermediario) that the person is or works for.
 //
 // Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"labour_consultant","legal_name":"Paolo Verdi, consulente del lavoro"}
@@ -1032,6 +1787,95 @@ type MyIntermediary struct {
 	//
 	// Example: Paolo Verdi, consulente del lavoro
 	LegalName string `json:"legal_name"`
+}
+
+// Notification A message to the person who is logged in.
+//
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.submitted","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}
+type Notification struct {
+	// CreatedAt When it was promised.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Deliveries Where it was sent.
+	Deliveries []NotificationDelivery `json:"deliveries"`
+
+	// Kind What a message is about, for programs.
+	//
+	// Example: declaration.submitted
+	Kind MessageKind `json:"kind"`
+
+	// NotificationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	NotificationId Id `json:"notification_id"`
+
+	// Subject What it is about, in the language of the message.
+	//
+	// Example: Ricevuta di protocollo INPS.1400.16/03/2026.0000042
+	Subject string `json:"subject"`
+}
+
+// NotificationDelivery The way of a message to one contact.
+//
+// Example: {"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}
+type NotificationDelivery struct {
+	// Attempts What was tried, in order.
+	Attempts []DeliveryAttempt `json:"attempts"`
+
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// State * `queued`: waits to be sent, or to be tried again
+	// * `sent`: taken by who carries it
+	// * `delivered`: it arrived, says who carries it
+	// * `handed_over`: a letter that the print house has taken
+	// * `failed`: refused by who carries it, or it came back
+	// * `dead`: given up
+	//
+	// Example: sent
+	State DeliveryState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: m***@posta.example
+	To string `json:"to"`
+}
+
+// NotificationList One page of messages.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/notifications"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.submitted","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}]}
+type NotificationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The messages, the newest first.
+	Items []Notification `json:"items"`
+}
+
+// NotificationPreferences How a person wants to be told.
+//
+// Example: {"language":"it","muted":["reminders"],"preferred_channel":"pec"}
+type NotificationPreferences struct {
+	// Language A language of messages.
+	//
+	// Example: it
+	Language Language `json:"language"`
+
+	// Muted What the person does not want to hear about.
+	//
+	// Example: ["reminders"]
+	Muted []MutableCategory `json:"muted"`
+
+	// PreferredChannel The channel that is tried first.
+	//
+	// Example: email
+	PreferredChannel *PreferredChannel `json:"preferred_channel,omitempty"`
 }
 
 // Office An office (sede).
@@ -1067,6 +1911,274 @@ type OfficeList struct {
 	Items []Office `json:"items"`
 }
 
+// OfficePinRequest A request for a PIN, as the contact centre sees it.
+//
+// Example: {"birth_date":"1985-08-01","birth_place":"Roma","contacts":[{"kind":"mobile","value":"+393331112233"},{"kind":"email","value":"elena.bianchi@posta.example"}],"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[],"family_name":"Bianchi","filed_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"given_name":"Elena","phone":"+390612345678","request_id":"q7Vn2xWc9KfT4bLm8RzY1A","residence":{"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"},"state":"waiting","tax_code":"BNCLNE85M41H501P","waits_because":"data_differ"}
+type OfficePinRequest struct {
+	// BirthDate The day of birth.
+	//
+	// Example: 1985-08-01
+	BirthDate openapi_types.Date `json:"birth_date"`
+
+	// BirthPlace The municipality (comune) of birth, or the country if it was abroad.
+	//
+	// Example: Roma
+	BirthPlace string `json:"birth_place"`
+
+	// Contacts The contacts that were given.
+	Contacts []ElectronicContact `json:"contacts"`
+
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When the contact centre decided.
+	//
+	// Example: 2026-03-16T09:40:31.770015Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// Deliveries Both halves of the PIN. Empty while the request waits, and when it is refused.
+	Deliveries []PinHalfDelivery `json:"deliveries"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// FiledBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	FiledBy *PersonReference `json:"filed_by,omitempty"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Elena
+	GivenName string `json:"given_name"`
+
+	// Phone A telephone number for calling back.
+	//
+	// Example: +390612345678
+	Phone *string `json:"phone,omitempty"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Dati confermati al telefono
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+	//
+	// Example: q7Vn2xWc9KfT4bLm8RzY1A
+	RequestId UnguessableId `json:"request_id"`
+
+	// Residence An address in Italy (indirizzo di residenza).
+	//
+	// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
+	Residence Residence `json:"residence"`
+
+	// State `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+	//
+	// Example: served
+	State PinRequestState `json:"state"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// WaitsBecause Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, or the person has a PIN.
+	//
+	// Example: data_differ
+	WaitsBecause *PinRequestWaitReason `json:"waits_because,omitempty"`
+}
+
+// OfficePinRequestList One page of PIN requests.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/pin-requests"}},"items":[{"birth_date":"1985-08-01","birth_place":"Roma","contacts":[{"kind":"mobile","value":"+393331112233"},{"kind":"email","value":"elena.bianchi@posta.example"}],"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[],"family_name":"Bianchi","filed_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"given_name":"Elena","phone":"+390612345678","request_id":"q7Vn2xWc9KfT4bLm8RzY1A","residence":{"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"},"state":"waiting","tax_code":"BNCLNE85M41H501P","waits_because":"data_differ"}]}
+type OfficePinRequestList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The requests, the oldest first.
+	Items []OfficePinRequest `json:"items"`
+}
+
+// OfficePinUpgrade A request for a dispositive PIN, as the office sees it.
+//
+// Example: {"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}
+type OfficePinUpgrade struct {
+	// Attachments The files that came with it.
+	Attachments []Attachment `json:"attachments"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+
+	// ExpiresOn Its last day.
+	//
+	// Example: 2031-05-10
+	ExpiresOn openapi_types.Date `json:"expires_on"`
+
+	// IssuedBy Who issued it.
+	//
+	// Example: Comune di Bergamo
+	IssuedBy string `json:"issued_by"`
+
+	// IssuedOn When it was issued.
+	//
+	// Example: 2021-05-10
+	IssuedOn openapi_types.Date `json:"issued_on"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Person Whose PIN it is about.
+	//
+	// Example: {"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+	Person PinHolder `json:"person"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Documento leggibile e valido
+	Reason *string `json:"reason,omitempty"`
+
+	// State `submitted` waits for the office; the others are its decision.
+	//
+	// Example: submitted
+	State PinUpgradeState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:30:00.118204Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// UpgradeId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	UpgradeId Id `json:"upgrade_id"`
+}
+
+// OfficePinUpgradeList One page of requests for a dispositive PIN.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
+type OfficePinUpgradeList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The requests, the oldest first.
+	Items []OfficePinUpgrade `json:"items"`
+}
+
+// Operator A person who works here.
+//
+// Example: {"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+type Operator struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Ferrari
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Luca
+	GivenName string `json:"given_name"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// OperatorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	OperatorId Id `json:"operator_id"`
+
+	// Suspended Whether the account is shut.
+	//
+	// Example: false
+	Suspended bool `json:"suspended"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass StaffClass `json:"user_class"`
+}
+
+// OperatorChange A JSON Merge Patch (RFC 7396) of an operator.
+//
+// Example: {"office_code":"4900"}
+type OperatorChange struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass *StaffClass `json:"user_class,omitempty"`
+}
+
+// OperatorInput Whom to make an operator.
+//
+// Example: {"office_code":"1400","tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+type OperatorInput struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass StaffClass `json:"user_class"`
+}
+
+// OperatorList One page of operators.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}]}
+type OperatorList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The operators by class and family name.
+	Items []Operator `json:"items"`
+}
+
 // PageLinks The links of one page of a list. Without `next` it is the last.
 //
 // Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
@@ -1082,6 +2194,290 @@ type PageLinks struct {
 	Self Link `json:"self"`
 }
 
+// PeopleSearch Whom to search.
+//
+// Example: {"tax_code":"RSSMRA80A01H501U"}
+type PeopleSearch struct {
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PersonContact A contact of a person, masked.
+//
+// Example: {"kind":"mobile","state":"verified","to":"**********567"}
+type PersonContact struct {
+	// Kind What a contact is; `pec` is certified e-mail (posta elettronica certificata).
+	//
+	// Example: email
+	Kind ContactKind `json:"kind"`
+
+	// State * `unverified`: its code was not given back yet
+	// * `verified`: it counts
+	// * `bounced`: messages to it come back, so that it no longer counts
+	//
+	// Example: verified
+	State ContactState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: **********567
+	To string `json:"to"`
+}
+
+// PersonRecord The account of a person, as the staff sees it.
+//
+// Example: {"contacts":[{"kind":"mobile","state":"verified","to":"**********567"},{"kind":"email","state":"verified","to":"m***@posta.example"}],"credential_level":"dispositive","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin_state":"active","suspended":false,"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
+type PersonRecord struct {
+	// Contacts The contacts.
+	Contacts []PersonContact `json:"contacts"`
+
+	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
+	//
+	// Example: dispositive
+	CredentialLevel CredentialLevel `json:"credential_level"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// PinState * `none`: there never was one
+	// * `initial`: 16 characters that were not used yet
+	// * `active`: it works
+	// * `change_due`: it works, but the next login must change it
+	// * `expired`: the 16 characters were not used in time
+	// * `revoked`: by its holder or by the staff
+	//
+	// Example: active
+	PinState PinState `json:"pin_state"`
+
+	// Suspended Whether the account is shut.
+	//
+	// Example: false
+	Suspended bool `json:"suspended"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// UserClass The class of a user. The PIN of a `citizen` must be changed every 6 months, that of an `institutional_intermediary` (intermediario istituzionale) every 3.
+	//
+	// Example: citizen
+	UserClass UserClass `json:"user_class"`
+}
+
+// PersonRecordList One page of people.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/people-searches"}},"items":[{"contacts":[{"kind":"mobile","state":"verified","to":"**********567"},{"kind":"email","state":"verified","to":"m***@posta.example"}],"credential_level":"dispositive","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin_state":"active","suspended":false,"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
+type PersonRecordList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The people.
+	Items []PersonRecord `json:"items"`
+}
+
+// PersonReference Who somebody is.
+//
+// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+type PersonReference struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Ferrari
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Luca
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+}
+
+// PersonRegistration Whom to register.
+//
+// Example: {"contacts":[{"kind":"mobile","value":"+393331112233"}],"family_name":"Bianchi","given_name":"Elena","tax_code":"BNCLNE85M41H501P"}
+type PersonRegistration struct {
+	// Contacts Contacts of different kinds.
+	Contacts *[]ElectronicContact `json:"contacts,omitempty"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Elena
+	GivenName string `json:"given_name"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinApplication Who asks for a PIN, and where its halves can go.
+//
+// Example: {"birth_date":"1985-08-01","birth_place":"Roma","contacts":[{"kind":"mobile","value":"+393331112233"},{"kind":"email","value":"elena.bianchi@posta.example"}],"family_name":"Bianchi","given_name":"Elena","phone":"+390612345678","residence":{"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"},"tax_code":"BNCLNE85M41H501P"}
+type PinApplication struct {
+	// BirthDate The day of birth.
+	//
+	// Example: 1985-08-01
+	BirthDate openapi_types.Date `json:"birth_date"`
+
+	// BirthPlace The municipality (comune) of birth, or the country if it was abroad.
+	//
+	// Example: Roma
+	BirthPlace string `json:"birth_place"`
+
+	// Contacts 1 to 3 contacts of different kinds. The first half goes to the mobile number, else to the e-mail address, else to the PEC.
+	Contacts []ElectronicContact `json:"contacts"`
+
+	// FamilyName Family name (cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Elena
+	GivenName string `json:"given_name"`
+
+	// Phone A telephone number under which the contact centre can call back.
+	//
+	// Example: +390612345678
+	Phone *string `json:"phone,omitempty"`
+
+	// Residence An address in Italy (indirizzo di residenza).
+	//
+	// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
+	Residence Residence `json:"residence"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinHalf Which 8 of the 16 characters of a PIN.
+//
+// Example: first
+type PinHalf string
+
+// PinHalfDelivery Where one half of a PIN is.
+//
+// Example: {"channel":"sms","half":"first","state":"sent","to":"**********233"}
+type PinHalfDelivery struct {
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// Half Which 8 of the 16 characters of a PIN.
+	//
+	// Example: first
+	Half PinHalf `json:"half"`
+
+	// State * `queued`: waits to be sent, or to be tried again
+	// * `sent`: taken by who carries it
+	// * `delivered`: it arrived, says who carries it
+	// * `handed_over`: a letter that the print house has taken
+	// * `failed`: refused by who carries it, or it came back
+	// * `dead`: given up
+	//
+	// Example: sent
+	State DeliveryState `json:"state"`
+
+	// To The number or address, masked.
+	//
+	// Example: **********233
+	To string `json:"to"`
+}
+
+// PinHalfDestination Where one half of a PIN goes.
+//
+// Example: {"channel":"sms","half":"first","to":"**********567"}
+type PinHalfDestination struct {
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// Half Which 8 of the 16 characters of a PIN.
+	//
+	// Example: first
+	Half PinHalf `json:"half"`
+
+	// To The number or address, masked.
+	//
+	// Example: **********567
+	To string `json:"to"`
+}
+
+// PinHolder Whose PIN it is about.
+//
+// Example: {"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+type PinHolder struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// PinIssue The document by which the person was identified.
+//
+// Example: {"document_kind":"identity_card","document_number":"CA67890CD"}
+type PinIssue struct {
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+}
+
 // PinProof The PIN, entered again.
 //
 // Example: {"pin":"7K3M-Q9XA"}
@@ -1090,6 +2486,135 @@ type PinProof struct {
 	//
 	// Example: 7K3M-Q9XA
 	Pin *EnteredPin `json:"pin,omitempty"`
+}
+
+// PinRecovered Where the halves of the new PIN go.
+//
+// Example: {"deliveries":[{"channel":"sms","half":"first","to":"**********567"},{"channel":"email","half":"second","to":"m***@posta.example"}]}
+type PinRecovered struct {
+	// Deliveries Both halves.
+	Deliveries []PinHalfDestination `json:"deliveries"`
+}
+
+// PinRecoveryConfirmation The recovery code.
+//
+// Example: {"recovery_code":"H4TW9PC6","tax_code":"RSSMRA80A01H501U"}
+type PinRecoveryConfirmation struct {
+	// RecoveryCode The code as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: H4TW-9PC6
+	RecoveryCode *string `json:"recovery_code,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRecoveryStart Who has lost the PIN, and what proves it.
+//
+// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"tax_code":"RSSMRA80A01H501U"}
+type PinRecoveryStart struct {
+	// Contacts 2 or 3 contacts of different kinds, as they are stored.
+	Contacts []ElectronicContact `json:"contacts"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRequest A request for a PIN, as whoever made it sees it.
+//
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"channel":"sms","half":"first","state":"sent","to":"**********233"},{"channel":"letter","half":"second","state":"queued","to":"*** 00184 Roma RM"}],"request_id":"q7Vn2xWc9KfT4bLm8RzY1A","state":"served"}
+type PinRequest struct {
+	// CreatedAt When it was made.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Deliveries Both halves of the PIN. Empty while the request waits, and when it is refused.
+	Deliveries []PinHalfDelivery `json:"deliveries"`
+
+	// RequestId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+	//
+	// Example: q7Vn2xWc9KfT4bLm8RzY1A
+	RequestId UnguessableId `json:"request_id"`
+
+	// State `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+	//
+	// Example: served
+	State PinRequestState `json:"state"`
+}
+
+// PinRequestDecision What the contact centre decides about a PIN request.
+//
+// Example: {"outcome":"served","reason":"Dati confermati al telefono"}
+type PinRequestDecision struct {
+	// Outcome Whether a PIN is made.
+	//
+	// Example: served
+	Outcome PinRequestDecisionOutcome `json:"outcome"`
+
+	// Reason Why. A refusal tells it to the verified contacts of a registered person.
+	//
+	// Example: Dati confermati al telefono
+	Reason string `json:"reason"`
+}
+
+// PinRequestDecisionOutcome Whether a PIN is made.
+//
+// Example: served
+type PinRequestDecisionOutcome string
+
+// PinRequestState `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+//
+// Example: served
+type PinRequestState string
+
+// PinRequestWaitReason Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, or the person has a PIN.
+//
+// Example: data_differ
+type PinRequestWaitReason string
+
+// PinRevocationConfirmation The revocation code.
+//
+// Example: {"code":"R8DN4WZJ","tax_code":"RSSMRA80A01H501U"}
+type PinRevocationConfirmation struct {
+	// Code The code as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: R8DN-4WZJ
+	Code *string `json:"code,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRevocationStart Whose PIN, and a contact that is stored.
+//
+// Example: {"contact":{"kind":"email","value":"mario.rossi@posta.example"},"tax_code":"RSSMRA80A01H501U"}
+type PinRevocationStart struct {
+	// Contact A way to send somebody a message.
+	//
+	// Example: {"kind":"mobile","value":"+393331112233"}
+	Contact ElectronicContact `json:"contact"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinRevoked That the PIN is revoked.
+//
+// Example: {"revoked_at":"2026-03-16T08:20:11.402113Z"}
+type PinRevoked struct {
+	// RevokedAt When.
+	//
+	// Example: 2026-03-16T08:20:11.402113Z
+	RevokedAt time.Time `json:"revoked_at"`
 }
 
 // PinRotation A new PIN that is not yet in force.
@@ -1111,6 +2636,160 @@ type PinRotation struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	RotationId Id `json:"rotation_id"`
 }
+
+// PinState * `none`: there never was one
+// * `initial`: 16 characters that were not used yet
+// * `active`: it works
+// * `change_due`: it works, but the next login must change it
+// * `expired`: the 16 characters were not used in time
+// * `revoked`: by its holder or by the staff
+//
+// Example: active
+type PinState string
+
+// PinUpgrade A request for a dispositive PIN (PIN dispositivo).
+//
+// Example: {"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}
+type PinUpgrade struct {
+	// Attachments The files that came with it.
+	Attachments []Attachment `json:"attachments"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+
+	// ExpiresOn Its last day.
+	//
+	// Example: 2031-05-10
+	ExpiresOn openapi_types.Date `json:"expires_on"`
+
+	// IssuedBy Who issued it.
+	//
+	// Example: Comune di Bergamo
+	IssuedBy string `json:"issued_by"`
+
+	// IssuedOn When it was issued.
+	//
+	// Example: 2021-05-10
+	IssuedOn openapi_types.Date `json:"issued_on"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Documento leggibile e valido
+	Reason *string `json:"reason,omitempty"`
+
+	// State `submitted` waits for the office; the others are its decision.
+	//
+	// Example: submitted
+	State PinUpgradeState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:30:00.118204Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// UpgradeId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	UpgradeId Id `json:"upgrade_id"`
+}
+
+// PinUpgradeDecision What the office decides about a request for a dispositive PIN.
+//
+// Example: {"outcome":"accepted","reason":"Documento leggibile e valido"}
+type PinUpgradeDecision struct {
+	// Outcome Whether the PIN becomes dispositive.
+	//
+	// Example: accepted
+	Outcome PinUpgradeDecisionOutcome `json:"outcome"`
+
+	// Reason Why; the holder is told.
+	//
+	// Example: Documento leggibile e valido
+	Reason string `json:"reason"`
+}
+
+// PinUpgradeDecisionOutcome Whether the PIN becomes dispositive.
+//
+// Example: accepted
+type PinUpgradeDecisionOutcome string
+
+// PinUpgradeInput The data of an identity document, and the files.
+//
+// Example: {"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","files":["(the bytes of carta-identita.pdf)"],"issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400"}
+type PinUpgradeInput struct {
+	// DocumentKind Carta d'identità, passaporto or patente di guida.
+	//
+	// Example: identity_card
+	DocumentKind IdentityDocumentKind `json:"document_kind"`
+
+	// DocumentNumber The number of the document.
+	//
+	// Example: CA12345AB
+	DocumentNumber string `json:"document_number"`
+
+	// ExpiresOn Its last day.
+	//
+	// Example: 2031-05-10
+	ExpiresOn openapi_types.Date `json:"expires_on"`
+
+	// Files The signed request and a copy of the document.
+	Files []openapi_types.File `json:"files"`
+
+	// IssuedBy Who issued it.
+	//
+	// Example: Comune di Bergamo
+	IssuedBy string `json:"issued_by"`
+
+	// IssuedOn When it was issued.
+	//
+	// Example: 2021-05-10
+	IssuedOn openapi_types.Date `json:"issued_on"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+}
+
+// PinUpgradeList One page of requests for a dispositive PIN.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/pin/upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
+type PinUpgradeList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The requests, the newest first.
+	Items []PinUpgrade `json:"items"`
+}
+
+// PinUpgradeState `submitted` waits for the office; the others are its decision.
+//
+// Example: submitted
+type PinUpgradeState string
 
 // Position A contribution position (posizione contributiva).
 //
@@ -1164,6 +2843,11 @@ type PositionNumber = string
 //
 // Example: active
 type PositionState string
+
+// PreferredChannel The channel that is tried first.
+//
+// Example: email
+type PreferredChannel string
 
 // Problem What went wrong (RFC 9457).
 //
@@ -1290,6 +2974,31 @@ type ReceiptVerification struct {
 	Valid bool `json:"valid"`
 }
 
+// Residence An address in Italy (indirizzo di residenza).
+//
+// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
+type Residence struct {
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 00184
+	PostalCode string `json:"postal_code"`
+
+	// Province The two letters of the province.
+	//
+	// Example: RM
+	Province string `json:"province"`
+
+	// Street Street and number.
+	//
+	// Example: Via Nazionale 10
+	Street string `json:"street"`
+
+	// Town The municipality (comune).
+	//
+	// Example: Roma
+	Town string `json:"town"`
+}
+
 // Right A right to act for a contributor.
 //
 // Example: {"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}
@@ -1405,6 +3114,11 @@ type SandboxMessage struct {
 	// Example: email
 	Channel MessageChannel `json:"channel"`
 
+	// Letter Where the letter is, as pages to print. Given for letters only.
+	//
+	// Example: /v1/sandbox/messages/018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70/letter
+	Letter *string `json:"letter,omitempty"`
+
 	// MessageId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1425,7 +3139,7 @@ type SandboxMessage struct {
 	// Example: La dichiarazione è stata acquisita.
 	Text string `json:"text"`
 
-	// To The number or address.
+	// To The number or address; of a letter in several lines.
 	//
 	// Example: mario.rossi@posta.example
 	To string `json:"to"`
@@ -1771,6 +3485,36 @@ type SessionSummary struct {
 	SessionId Id `json:"session_id"`
 }
 
+// SmsReport What became of an SMS.
+//
+// Example: {"message_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","state":"delivered"}
+type SmsReport struct {
+	// MessageId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	MessageId Id `json:"message_id"`
+
+	// Reason Why it did not arrive.
+	//
+	// Example: Unknown subscriber
+	Reason *string `json:"reason,omitempty"`
+
+	// State Whether it arrived.
+	//
+	// Example: delivered
+	State SmsReportState `json:"state"`
+}
+
+// SmsReportState Whether it arrived.
+//
+// Example: delivered
+type SmsReportState string
+
+// StaffClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+//
+// Example: operator
+type StaffClass string
+
 // Status Whether the service can answer.
 //
 // Example: {"status":"up"}
@@ -1786,6 +3530,16 @@ type Status struct {
 // Example: up
 type StatusStatus string
 
+// Suspension Why a person is suspended.
+//
+// Example: {"reason":"Credenziali cedute a terzi, segnalazione della sede di Bergamo"}
+type Suspension struct {
+	// Reason The reason, for who decides about the readmission.
+	//
+	// Example: Credenziali cedute a terzi, segnalazione della sede di Bergamo
+	Reason string `json:"reason"`
+}
+
 // TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 //
 // Example: RSSMRA80A01H501U
@@ -1796,6 +3550,11 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// UnguessableId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+//
+// Example: q7Vn2xWc9KfT4bLm8RzY1A
+type UnguessableId = string
+
 // UserClass The class of a user. The PIN of a `citizen` must be changed every 6 months, that of an `institutional_intermediary` (intermediario istituzionale) every 3.
 //
 // Example: citizen
@@ -1803,6 +3562,14 @@ type UserClass string
 
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
+
+// AttachmentNumber defines model for AttachmentNumber.
+type AttachmentNumber = int32
+
+// ContactId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ContactId = Id
 
 // ContributorId A UUID (RFC 9562).
 //
@@ -1817,6 +3584,26 @@ type Cursor = string
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type DeclarationId = Id
 
+// DeliveryChannelFilter How a message travels.
+//
+// Example: email
+type DeliveryChannelFilter = MessageChannel
+
+// DeliveryId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DeliveryId = Id
+
+// DeliveryStateFilter * `queued`: waits to be sent, or to be tried again
+// * `sent`: taken by who carries it
+// * `delivered`: it arrived, says who carries it
+// * `handed_over`: a letter that the print house has taken
+// * `failed`: refused by who carries it, or it came back
+// * `dead`: given up
+//
+// Example: sent
+type DeliveryStateFilter = DeliveryState
+
 // IdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1830,6 +3617,36 @@ type IfNoneMatch = string
 
 // Limit defines model for Limit.
 type Limit = int32
+
+// MessageId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type MessageId = Id
+
+// OperatorId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type OperatorId = Id
+
+// PersonId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PersonId = Id
+
+// PinRequestId 128 random bits (base64url). Whoever knows it may see the thing that it names.
+//
+// Example: q7Vn2xWc9KfT4bLm8RzY1A
+type PinRequestId = UnguessableId
+
+// PinRequestStateFilter `waiting` for the contact centre, `served`: a PIN was made and its halves are on their way, `refused`: by the contact centre.
+//
+// Example: served
+type PinRequestStateFilter = PinRequestState
+
+// PinUpgradeStateFilter `submitted` waits for the office; the others are its decision.
+//
+// Example: submitted
+type PinUpgradeStateFilter = PinUpgradeState
 
 // RequiredIdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
@@ -1852,7 +3669,7 @@ type SessionId = string
 // * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
 // * `confirmed` (confermata): a reservation whose confirmation was accepted
 // * `lapsed` (decaduta): a term has passed
-// * `withdrawn` (rinunciata): by the one who filed
+// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
 // * `superseded` (sostituita): another declaration took its place
 //
 // Example: submitted
@@ -1868,6 +3685,20 @@ type SubmittedTo = time.Time
 //
 // Example: RIOC
 type TypeFilter = DeclarationTypeCode
+
+// UpgradeId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type UpgradeId = Id
+
+// WebhookId defines model for WebhookId.
+type WebhookId = string
+
+// WebhookSignature defines model for WebhookSignature.
+type WebhookSignature = string
+
+// WebhookTimestamp defines model for WebhookTimestamp.
+type WebhookTimestamp = string
 
 // ListOfficeDeclarationsParams defines parameters for ListOfficeDeclarations.
 type ListOfficeDeclarationsParams struct {
@@ -1888,6 +3719,241 @@ type ListOfficeDeclarationsParams struct {
 
 	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDeliveriesParams defines parameters for ListDeliveries.
+type ListDeliveriesParams struct {
+	// State Only deliveries in this state.
+	State *DeliveryStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Channel Only deliveries by this channel.
+	Channel *DeliveryChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RetryDeliveryParams defines parameters for RetryDelivery.
+type RetryDeliveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOperatorsParams defines parameters for ListOperators.
+type ListOperatorsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AddOperatorParams defines parameters for AddOperator.
+type AddOperatorParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RemoveOperatorParams defines parameters for RemoveOperator.
+type RemoveOperatorParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOperatorParams defines parameters for ShowOperator.
+type ShowOperatorParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ChangeOperatorParams defines parameters for ChangeOperator.
+type ChangeOperatorParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RegisterPersonParams defines parameters for RegisterPerson.
+type RegisterPersonParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SearchPeopleParams defines parameters for SearchPeople.
+type SearchPeopleParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowPersonParams defines parameters for ShowPerson.
+type ShowPersonParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RevokePersonPinParams defines parameters for RevokePersonPin.
+type RevokePersonPinParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// IssuePinParams defines parameters for IssuePin.
+type IssuePinParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReadmitPersonParams defines parameters for ReadmitPerson.
+type ReadmitPersonParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SuspendPersonParams defines parameters for SuspendPerson.
+type SuspendPersonParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListPinRequestsParams defines parameters for ListPinRequests.
+type ListPinRequestsParams struct {
+	// State Only requests in this state.
+	State *PinRequestStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// FilePinRequestParams defines parameters for FilePinRequest.
+type FilePinRequestParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficePinRequestParams defines parameters for ShowOfficePinRequest.
+type ShowOfficePinRequestParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecidePinRequestParams defines parameters for DecidePinRequest.
+type DecidePinRequestParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListPinUpgradesParams defines parameters for ListPinUpgrades.
+type ListPinUpgradesParams struct {
+	// State Only requests in this state.
+	State *PinUpgradeStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficePinUpgradeParams defines parameters for ShowOfficePinUpgrade.
+type ShowOfficePinUpgradeParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadPinUpgradeAttachmentParams defines parameters for DownloadPinUpgradeAttachment.
+type DownloadPinUpgradeAttachmentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecidePinUpgradeParams defines parameters for DecidePinUpgrade.
+type DecidePinUpgradeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -2121,6 +4187,114 @@ type ShowMeParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListMyActivityParams defines parameters for ListMyActivity.
+type ListMyActivityParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListContactsParams defines parameters for ListContacts.
+type ListContactsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AddContactParams defines parameters for AddContact.
+type AddContactParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RemoveContactParams defines parameters for RemoveContact.
+type RemoveContactParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowContactParams defines parameters for ShowContact.
+type ShowContactParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ResendContactCodeParams defines parameters for ResendContactCode.
+type ResendContactCodeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// VerifyContactParams defines parameters for VerifyContact.
+type VerifyContactParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowNotificationPreferencesParams defines parameters for ShowNotificationPreferences.
+type ShowNotificationPreferencesParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceNotificationPreferencesParams defines parameters for ReplaceNotificationPreferences.
+type ReplaceNotificationPreferencesParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListNotificationsParams defines parameters for ListNotifications.
+type ListNotificationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RevokePinParams defines parameters for RevokePin.
+type RevokePinParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // RotatePinParams defines parameters for RotatePin.
 type RotatePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -2141,6 +4315,38 @@ type ConfirmPinRotationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListMyPinUpgradesParams defines parameters for ListMyPinUpgrades.
+type ListMyPinUpgradesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RequestPinUpgradeParams defines parameters for RequestPinUpgrade.
+type RequestPinUpgradeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowPinUpgradeParams defines parameters for ShowPinUpgrade.
+type ShowPinUpgradeParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListOfficesParams defines parameters for ListOffices.
 type ListOfficesParams struct {
 	// Limit How many items a page has at most.
@@ -2148,6 +4354,66 @@ type ListOfficesParams struct {
 
 	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// StartPinRecoveryParams defines parameters for StartPinRecovery.
+type StartPinRecoveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmPinRecoveryParams defines parameters for ConfirmPinRecovery.
+type ConfirmPinRecoveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RequestPinParams defines parameters for RequestPin.
+type RequestPinParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowPinRequestParams defines parameters for ShowPinRequest.
+type ShowPinRequestParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// StartPinRevocationParams defines parameters for StartPinRevocation.
+type StartPinRevocationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmPinRevocationParams defines parameters for ConfirmPinRevocation.
+type ConfirmPinRevocationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -2205,6 +4471,15 @@ type ListSandboxMessagesParams struct {
 
 	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSandboxLetterParams defines parameters for ShowSandboxLetter.
+type ShowSandboxLetterParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -2299,11 +4574,57 @@ type ShowSessionParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ReceiveSmsReportParams defines parameters for ReceiveSmsReport.
+type ReceiveSmsReportParams struct {
+	// WebhookId Names the report; the same when it is sent again.
+	WebhookId *WebhookId `json:"Webhook-Id,omitempty"`
+
+	// WebhookTimestamp When it was signed, in seconds since 1970.
+	WebhookTimestamp *WebhookTimestamp `json:"Webhook-Timestamp,omitempty"`
+
+	// WebhookSignature One signature or, while the key is being changed, several, with blanks between them.
+	WebhookSignature *WebhookSignature `json:"Webhook-Signature,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ShowStatusParams defines parameters for ShowStatus.
 type ShowStatusParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
+
+// AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
+type AddOperatorJSONRequestBody = OperatorInput
+
+// ChangeOperatorApplicationMergePatchPlusJSONRequestBody defines body for ChangeOperator for application/merge-patch+json ContentType.
+type ChangeOperatorApplicationMergePatchPlusJSONRequestBody = OperatorChange
+
+// RegisterPersonJSONRequestBody defines body for RegisterPerson for application/json ContentType.
+type RegisterPersonJSONRequestBody = PersonRegistration
+
+// SearchPeopleJSONRequestBody defines body for SearchPeople for application/json ContentType.
+type SearchPeopleJSONRequestBody = PeopleSearch
+
+// IssuePinJSONRequestBody defines body for IssuePin for application/json ContentType.
+type IssuePinJSONRequestBody = PinIssue
+
+// SuspendPersonJSONRequestBody defines body for SuspendPerson for application/json ContentType.
+type SuspendPersonJSONRequestBody = Suspension
+
+// FilePinRequestJSONRequestBody defines body for FilePinRequest for application/json ContentType.
+type FilePinRequestJSONRequestBody = PinApplication
+
+// DecidePinRequestJSONRequestBody defines body for DecidePinRequest for application/json ContentType.
+type DecidePinRequestJSONRequestBody = PinRequestDecision
+
+// DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
+type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
@@ -2320,8 +4641,35 @@ type SearchMyDeclarationsJSONRequestBody = DeclarationSearch
 // ChangeDeclarationApplicationMergePatchPlusJSONRequestBody defines body for ChangeDeclaration for application/merge-patch+json ContentType.
 type ChangeDeclarationApplicationMergePatchPlusJSONRequestBody = DeclarationChange
 
+// AddContactJSONRequestBody defines body for AddContact for application/json ContentType.
+type AddContactJSONRequestBody = Contact
+
+// VerifyContactJSONRequestBody defines body for VerifyContact for application/json ContentType.
+type VerifyContactJSONRequestBody = CodeProof
+
+// ReplaceNotificationPreferencesJSONRequestBody defines body for ReplaceNotificationPreferences for application/json ContentType.
+type ReplaceNotificationPreferencesJSONRequestBody = NotificationPreferences
+
 // ConfirmPinRotationJSONRequestBody defines body for ConfirmPinRotation for application/json ContentType.
 type ConfirmPinRotationJSONRequestBody = PinProof
+
+// RequestPinUpgradeMultipartRequestBody defines body for RequestPinUpgrade for multipart/form-data ContentType.
+type RequestPinUpgradeMultipartRequestBody = PinUpgradeInput
+
+// StartPinRecoveryJSONRequestBody defines body for StartPinRecovery for application/json ContentType.
+type StartPinRecoveryJSONRequestBody = PinRecoveryStart
+
+// ConfirmPinRecoveryJSONRequestBody defines body for ConfirmPinRecovery for application/json ContentType.
+type ConfirmPinRecoveryJSONRequestBody = PinRecoveryConfirmation
+
+// RequestPinJSONRequestBody defines body for RequestPin for application/json ContentType.
+type RequestPinJSONRequestBody = PinApplication
+
+// StartPinRevocationJSONRequestBody defines body for StartPinRevocation for application/json ContentType.
+type StartPinRevocationJSONRequestBody = PinRevocationStart
+
+// ConfirmPinRevocationJSONRequestBody defines body for ConfirmPinRevocation for application/json ContentType.
+type ConfirmPinRevocationJSONRequestBody = PinRevocationConfirmation
 
 // VerifyReceiptJSONRequestBody defines body for VerifyReceipt for application/json ContentType.
 type VerifyReceiptJSONRequestBody = ReceiptToVerify
@@ -2343,6 +4691,9 @@ type ReauthenticateJSONRequestBody = PinProof
 
 // RenewSessionJSONRequestBody defines body for RenewSession for application/json ContentType.
 type RenewSessionJSONRequestBody = SessionRenewal
+
+// ReceiveSmsReportJSONRequestBody defines body for ReceiveSmsReport for application/json ContentType.
+type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -2426,6 +4777,308 @@ type ClientInterface interface {
 	// Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 	ListOfficeDeclarations(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeliveries List deliveries of messages
+	//
+	// How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/deliveries (the `ListDeliveries` operationId).
+	ListDeliveries(ctx context.Context, params *ListDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryDelivery Try a delivery again
+	//
+	// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
+	RetryDelivery(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOperators List the operators
+	//
+	// Operators (operatori di sede), people of the contact centre and administrators, by class and family name.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/operators (the `ListOperators` operationId).
+	ListOperators(ctx context.Context, params *ListOperatorsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddOperatorWithBody Make a person an operator
+	//
+	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+	AddOperatorWithBody(ctx context.Context, params *AddOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddOperator Make a person an operator
+	//
+	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+	AddOperator(ctx context.Context, params *AddOperatorParams, body AddOperatorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveOperator Make an operator a citizen again
+	//
+	// Takes class and office away: the person is a citizen again, and their sessions end.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/operators/{operator_id} (the `RemoveOperator` operationId).
+	RemoveOperator(ctx context.Context, operatorId OperatorId, params *RemoveOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOperator Show an operator
+	//
+	// The operator, with the `ETag` that changeOperator needs.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/operators/{operator_id} (the `ShowOperator` operationId).
+	ShowOperator(ctx context.Context, operatorId OperatorId, params *ShowOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeOperatorWithBody Change the class or office of an operator
+	//
+	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the operator in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+	ChangeOperatorWithBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeOperatorWithApplicationMergePatchPlusJSONBody Change the class or office of an operator
+	//
+	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the operator in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+	ChangeOperatorWithApplicationMergePatchPlusJSONBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterPersonWithBody Register a person at the counter
+	//
+	// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+	// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+	// 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+	RegisterPersonWithBody(ctx context.Context, params *RegisterPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterPerson Register a person at the counter
+	//
+	// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+	// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+	// 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+	RegisterPerson(ctx context.Context, params *RegisterPersonParams, body RegisterPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchPeopleWithBody Search a person by tax code
+	//
+	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+	SearchPeopleWithBody(ctx context.Context, params *SearchPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchPeople Search a person by tax code
+	//
+	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+	SearchPeople(ctx context.Context, params *SearchPeopleParams, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowPerson Show a person
+	//
+	// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/people/{person_id} (the `ShowPerson` operationId).
+	ShowPerson(ctx context.Context, personId PersonId, params *ShowPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokePersonPin Revoke the PIN of a person
+	//
+	// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
+	RevokePersonPin(ctx context.Context, personId PersonId, params *RevokePersonPinParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssuePinWithBody Issue a PIN at the counter
+	//
+	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+	IssuePinWithBody(ctx context.Context, personId PersonId, params *IssuePinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IssuePin Issue a PIN at the counter
+	//
+	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+	IssuePin(ctx context.Context, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadmitPerson Readmit a suspended person
+	//
+	// Opens the account again; the PIN is as it was. The person is told. One who is not suspended answers 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/people/{person_id}/suspension (the `ReadmitPerson` operationId).
+	ReadmitPerson(ctx context.Context, personId PersonId, params *ReadmitPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuspendPersonWithBody Suspend a person
+	//
+	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+	SuspendPersonWithBody(ctx context.Context, personId PersonId, params *SuspendPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuspendPerson Suspend a person
+	//
+	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+	SuspendPerson(ctx context.Context, personId PersonId, params *SuspendPersonParams, body SuspendPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPinRequests List PIN requests
+	//
+	// All that was asked with requestPin or filed for a caller, the oldest first, with why it waits. `state=waiting` is what is to be decided.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/pin-requests (the `ListPinRequests` operationId).
+	ListPinRequests(ctx context.Context, params *ListPinRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilePinRequestWithBody File a PIN request for a caller
+	//
+	// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+	FilePinRequestWithBody(ctx context.Context, params *FilePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FilePinRequest File a PIN request for a caller
+	//
+	// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+	FilePinRequest(ctx context.Context, params *FilePinRequestParams, body FilePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficePinRequest Show a PIN request with all that was asked
+	//
+	// The data as they were given, why the request waits, and where both halves are.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/pin-requests/{request_id} (the `ShowOfficePinRequest` operationId).
+	ShowOfficePinRequest(ctx context.Context, requestId PinRequestId, params *ShowOfficePinRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecidePinRequestWithBody Decide about a PIN request
+	//
+	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+	DecidePinRequestWithBody(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecidePinRequest Decide about a PIN request
+	//
+	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+	DecidePinRequest(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, body DecidePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPinUpgrades List the requests for a dispositive PIN at my office
+	//
+	// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/pin-upgrades (the `ListPinUpgrades` operationId).
+	ListPinUpgrades(ctx context.Context, params *ListPinUpgradesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficePinUpgrade Show a request for a dispositive PIN
+	//
+	// The request with its holder. One of another office answers 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id} (the `ShowOfficePinUpgrade` operationId).
+	ShowOfficePinUpgrade(ctx context.Context, upgradeId UpgradeId, params *ShowOfficePinUpgradeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadPinUpgradeAttachment Download a file of a request for a dispositive PIN
+	//
+	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
+	// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
+	DownloadPinUpgradeAttachment(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecidePinUpgradeWithBody Decide about a request for a dispositive PIN
+	//
+	// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+	// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+	// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+	DecidePinUpgradeWithBody(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecidePinUpgrade Decide about a request for a dispositive PIN
+	//
+	// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+	// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+	// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+	DecidePinUpgrade(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, body DecidePinUpgradeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SearchContributorsWithBody Search the contributors for whom I may act
 	//
 	// Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -2496,8 +5149,9 @@ type ClientInterface interface {
 	// Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 	// receipt (ricevuta) is in the answer.
 	//
-	// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-	// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -2511,8 +5165,9 @@ type ClientInterface interface {
 	// Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 	// receipt (ricevuta) is in the answer.
 	//
-	// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-	// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -2590,7 +5245,8 @@ type ClientInterface interface {
 	// ChangeDeclarationWithBody Change a draft
 	//
 	// Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-	// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+	// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+	// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the draft in between.
 	//
@@ -2602,7 +5258,8 @@ type ClientInterface interface {
 	// ChangeDeclarationWithApplicationMergePatchPlusJSONBody Change a draft
 	//
 	// Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-	// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+	// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+	// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the draft in between.
 	//
@@ -2623,7 +5280,8 @@ type ClientInterface interface {
 	//
 	// Files (presenta) a draft: it gets the next protocol number (numero di protocollo) of its office and year, and a receipt with the digest of what was declared,
 	// signed. An answer with a receipt is a promise: the declaration is stored for good, and its place in the order is fixed.
-	// Content that no longer meets its type, or a window that has closed, answers 422 `validation-failed`; what is filed already, 409 `conflict`.
+	// Here the content is checked whole: required fields that are missing, and content that no longer meets its type, answer 422 `validation-failed`. When the
+	// type's window is not open, and for what is filed already, the answer is 409 `conflict`.
 	// With ordinary credentials it is protocolled and waits as `awaiting_credentials`.
 	//
 	// Corresponds with POST /declarations/{declaration_id}/submission (the `SubmitDeclaration` operationId).
@@ -2631,8 +5289,9 @@ type ClientInterface interface {
 
 	// WithdrawDeclaration Withdraw a filed declaration
 	//
-	// Withdraws (rinuncia) a filed declaration that is not decided yet. It keeps its protocol number and its receipt, and money that was
-	// reserved for it is freed. One that is decided, withdrawn or still a draft answers 409 `conflict`.
+	// Withdraws (rinuncia) a declaration that is `submitted`, `awaiting_credentials` or `provisionally_not_accepted`; in every other state the answer is 409 `conflict`.
+	// Whoever may file for the contributor now may do so, not only who filed it. It keeps its protocol number and its receipt, and money that was
+	// reserved for it is freed.
 	//
 	// Corresponds with POST /declarations/{declaration_id}/withdrawal (the `WithdrawDeclaration` operationId).
 	WithdrawDeclaration(ctx context.Context, declarationId DeclarationId, params *WithdrawDeclarationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2644,6 +5303,133 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /me (the `ShowMe` operationId).
 	ShowMe(ctx context.Context, params *ShowMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMyActivity List what was done with my login
+	//
+	// Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+	// Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
+	//
+	// Corresponds with GET /me/activity (the `ListMyActivity` operationId).
+	ListMyActivity(ctx context.Context, params *ListMyActivityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListContacts List my contacts
+	//
+	// Your contacts (recapiti): mobile numbers, e-mail and PEC addresses and postal addresses, with their states.
+	//
+	// Corresponds with GET /me/contacts (the `ListContacts` operationId).
+	ListContacts(ctx context.Context, params *ListContactsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddContactWithBody Add a contact
+	//
+	// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+	// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+	// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/contacts (the `AddContact` operationId).
+	AddContactWithBody(ctx context.Context, params *AddContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddContact Add a contact
+	//
+	// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+	// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+	// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/contacts (the `AddContact` operationId).
+	AddContact(ctx context.Context, params *AddContactParams, body AddContactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveContact Remove one of my contacts
+	//
+	// Removes the contact; it gets no more messages and no longer counts for recovering the PIN. It is told so at once, and so are the others.
+	// The last verified contact stays: 409 `conflict`.
+	// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Corresponds with DELETE /me/contacts/{contact_id} (the `RemoveContact` operationId).
+	RemoveContact(ctx context.Context, contactId ContactId, params *RemoveContactParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowContact Show one of my contacts
+	//
+	// The contact and whether it is verified.
+	//
+	// Corresponds with GET /me/contacts/{contact_id} (the `ShowContact` operationId).
+	ShowContact(ctx context.Context, contactId ContactId, params *ShowContactParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResendContactCode Send the code of a contact again
+	//
+	// Sends a new code to a contact that is not verified; the one before is void. A contact that is verified answers 409 `conflict`, too many codes 429
+	// `rate-limited`.
+	//
+	// Corresponds with POST /me/contacts/{contact_id}/code-deliveries (the `ResendContactCode` operationId).
+	ResendContactCode(ctx context.Context, contactId ContactId, params *ResendContactCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyContactWithBody Verify a contact
+	//
+	// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+	// `rate-limited` until `Retry-After` is over.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+	VerifyContactWithBody(ctx context.Context, contactId ContactId, params *VerifyContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyContact Verify a contact
+	//
+	// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+	// `rate-limited` until `Retry-After` is over.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+	VerifyContact(ctx context.Context, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowNotificationPreferences Show how I want to be told
+	//
+	// Language, preferred channel and what you do not want to hear about. Who never chose has the defaults.
+	//
+	// Corresponds with GET /me/notification-preferences (the `ShowNotificationPreferences` operationId).
+	ShowNotificationPreferences(ctx context.Context, params *ShowNotificationPreferencesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceNotificationPreferencesWithBody Choose how I want to be told
+	//
+	// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+	// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+	// `precondition-failed` when they changed in between.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+	ReplaceNotificationPreferencesWithBody(ctx context.Context, params *ReplaceNotificationPreferencesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceNotificationPreferences Choose how I want to be told
+	//
+	// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+	// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+	// `precondition-failed` when they changed in between.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+	ReplaceNotificationPreferences(ctx context.Context, params *ReplaceNotificationPreferencesParams, body ReplaceNotificationPreferencesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListNotifications List the messages that were sent to me
+	//
+	// What you were told, the newest first, with each attempt to deliver it (notifiche). A message that reached no contact shows why. Addresses are
+	// masked, and no secret is shown.
+	//
+	// Corresponds with GET /me/notifications (the `ListNotifications` operationId).
+	ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokePin Revoke my PIN
+	//
+	// Revokes (revoca) the PIN at once. All sessions of the person end, this one too, and all verified contacts are told. A new PIN is had by
+	// requestPin or at an office. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	// Who has no PIN gets 404.
+	//
+	// Corresponds with DELETE /me/pin (the `RevokePin` operationId).
+	RevokePin(ctx context.Context, params *RevokePinParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotatePin Ask for a new PIN
 	//
@@ -2658,8 +5444,8 @@ type ClientInterface interface {
 	//
 	// The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 	// session with a new `session_id`, and all other sessions and tokens of the person end.
-	// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-	// replaced or confirmed already answers 409 `conflict`.
+	// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+	// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2670,13 +5456,42 @@ type ClientInterface interface {
 	//
 	// The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 	// session with a new `session_id`, and all other sessions and tokens of the person end.
-	// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-	// replaced or confirmed already answers 409 `conflict`.
+	// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+	// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /me/pin/rotations/{rotation_id}/confirmation (the `ConfirmPinRotation` operationId).
 	ConfirmPinRotation(ctx context.Context, rotationId RotationId, params *ConfirmPinRotationParams, body ConfirmPinRotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMyPinUpgrades List my requests for a dispositive PIN
+	//
+	// The requests of the person who is logged in, the newest first, with their outcomes.
+	//
+	// Corresponds with GET /me/pin/upgrades (the `ListMyPinUpgrades` operationId).
+	ListMyPinUpgrades(ctx context.Context, params *ListMyPinUpgradesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestPinUpgradeWithBody Ask for a dispositive PIN
+	//
+	// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
+	// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+	// is competent for the person, whose operator decides; the outcome is sent by message.
+	//
+	// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
+	// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+	// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/pin/upgrades (the `RequestPinUpgrade` operationId).
+	RequestPinUpgradeWithBody(ctx context.Context, params *RequestPinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowPinUpgrade Show one of my requests for a dispositive PIN
+	//
+	// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+	//
+	// Corresponds with GET /me/pin/upgrades/{upgrade_id} (the `ShowPinUpgrade` operationId).
+	ShowPinUpgrade(ctx context.Context, upgradeId UpgradeId, params *ShowPinUpgradeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOffices List the offices
 	//
@@ -2684,6 +5499,148 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /offices (the `ListOffices` operationId).
 	ListOffices(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartPinRecoveryWithBody Start the recovery of a lost PIN
+	//
+	// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+	// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+	// one before.
+	//
+	// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+	// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+	StartPinRecoveryWithBody(ctx context.Context, params *StartPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartPinRecovery Start the recovery of a lost PIN
+	//
+	// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+	// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+	// one before.
+	//
+	// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+	// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+	StartPinRecovery(ctx context.Context, params *StartPinRecoveryParams, body StartPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmPinRecoveryWithBody Confirm the recovery of a lost PIN
+	//
+	// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+	// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+	// are told.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+	ConfirmPinRecoveryWithBody(ctx context.Context, params *ConfirmPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmPinRecovery Confirm the recovery of a lost PIN
+	//
+	// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+	// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+	// are told.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+	ConfirmPinRecovery(ctx context.Context, params *ConfirmPinRecoveryParams, body ConfirmPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestPinWithBody Ask for a first PIN
+	//
+	// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+	// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+	// them forces the change.
+	//
+	// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+	// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+	//
+	// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+	// example works as it stands.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+	RequestPinWithBody(ctx context.Context, params *RequestPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestPin Ask for a first PIN
+	//
+	// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+	// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+	// them forces the change.
+	//
+	// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+	// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+	//
+	// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+	// example works as it stands.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+	RequestPin(ctx context.Context, params *RequestPinParams, body RequestPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowPinRequest Show how far a PIN request has come
+	//
+	// The state of the request and the delivery of both halves of the PIN, without a login. A half that could not be delivered is `failed` or `dead`: ask
+	// for a new PIN, or have one issued at an office.
+	//
+	// Corresponds with GET /pin-requests/{request_id} (the `ShowPinRequest` operationId).
+	ShowPinRequest(ctx context.Context, requestId PinRequestId, params *ShowPinRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartPinRevocationWithBody Start the revocation of a PIN without a login
+	//
+	// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+	// The answer is always the same, whether or not the data match.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+	StartPinRevocationWithBody(ctx context.Context, params *StartPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartPinRevocation Start the revocation of a PIN without a login
+	//
+	// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+	// The answer is always the same, whether or not the data match.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+	StartPinRevocation(ctx context.Context, params *StartPinRevocationParams, body StartPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmPinRevocationWithBody Confirm the revocation of a PIN without a login
+	//
+	// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+	ConfirmPinRevocationWithBody(ctx context.Context, params *ConfirmPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
+	//
+	// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+	ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyReceiptWithBody Verify a receipt
 	//
@@ -2755,10 +5712,17 @@ type ClientInterface interface {
 	// ListSandboxMessages List the messages that were sent
 	//
 	// E-mails, certified e-mails (PEC), SMS and letters that the system would have sent, the newest first. What is due is handed over first, so that
-	// the messages of an operation that was answered are in the list.
+	// the messages of an operation that was answered are in the list. Those that are letters carry the address of their pages.
 	//
 	// Corresponds with GET /sandbox/messages (the `ListSandboxMessages` operationId).
 	ListSandboxMessages(ctx context.Context, params *ListSandboxMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSandboxLetter Show a letter that was sent
+	//
+	// The letter as the print house would get it. A message that is no letter answers 404.
+	//
+	// Corresponds with GET /sandbox/messages/{message_id}/letter (the `ShowSandboxLetter` operationId).
+	ShowSandboxLetter(ctx context.Context, messageId MessageId, params *ShowSandboxLetterParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSandboxPeople List the test people
 	//
@@ -2840,8 +5804,9 @@ type ClientInterface interface {
 
 	// ReauthenticateWithBody Enter the PIN again
 	//
-	// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-	// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// last 5 minutes, else they answer 403 `reauthentication-required`.
+	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2850,8 +5815,9 @@ type ClientInterface interface {
 
 	// Reauthenticate Enter the PIN again
 	//
-	// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-	// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// last 5 minutes, else they answer 403 `reauthentication-required`.
+	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2898,6 +5864,34 @@ type ClientInterface interface {
 	// Corresponds with GET /sessions/{session_id} (the `ShowSession` operationId).
 	ShowSession(ctx context.Context, sessionId SessionId, params *ShowSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReceiveSmsReportWithBody Take the report about an SMS
+	//
+	// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+	// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+	// `Webhook-Timestamp` and the body, joined by dots.
+	//
+	// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+	// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+	ReceiveSmsReportWithBody(ctx context.Context, params *ReceiveSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveSmsReport Take the report about an SMS
+	//
+	// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+	// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+	// `Webhook-Timestamp` and the body, joined by dots.
+	//
+	// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+	// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+	ReceiveSmsReport(ctx context.Context, params *ReceiveSmsReportParams, body ReceiveSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ShowStatus Show whether the service can answer
 	//
 	// Answers 200 when the service and its database work, and a 503 problem when they do not. Needs no login.
@@ -2914,6 +5908,618 @@ type ClientInterface interface {
 // Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 func (c *Client) ListOfficeDeclarations(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListOfficeDeclarationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeliveries List deliveries of messages
+//
+// How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/deliveries (the `ListDeliveries` operationId).
+func (c *Client) ListDeliveries(ctx context.Context, params *ListDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeliveriesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryDelivery Try a delivery again
+//
+// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
+func (c *Client) RetryDelivery(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryDeliveryRequest(c.Server, deliveryId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOperators List the operators
+//
+// Operators (operatori di sede), people of the contact centre and administrators, by class and family name.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/operators (the `ListOperators` operationId).
+func (c *Client) ListOperators(ctx context.Context, params *ListOperatorsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOperatorsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddOperatorWithBody Make a person an operator
+//
+// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+func (c *Client) AddOperatorWithBody(ctx context.Context, params *AddOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddOperatorRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddOperator Make a person an operator
+//
+// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+func (c *Client) AddOperator(ctx context.Context, params *AddOperatorParams, body AddOperatorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddOperatorRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveOperator Make an operator a citizen again
+//
+// Takes class and office away: the person is a citizen again, and their sessions end.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/operators/{operator_id} (the `RemoveOperator` operationId).
+func (c *Client) RemoveOperator(ctx context.Context, operatorId OperatorId, params *RemoveOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveOperatorRequest(c.Server, operatorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOperator Show an operator
+//
+// The operator, with the `ETag` that changeOperator needs.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/operators/{operator_id} (the `ShowOperator` operationId).
+func (c *Client) ShowOperator(ctx context.Context, operatorId OperatorId, params *ShowOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOperatorRequest(c.Server, operatorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeOperatorWithBody Change the class or office of an operator
+//
+// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the operator in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+func (c *Client) ChangeOperatorWithBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeOperatorRequestWithBody(c.Server, operatorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeOperatorWithApplicationMergePatchPlusJSONBody Change the class or office of an operator
+//
+// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the operator in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+func (c *Client) ChangeOperatorWithApplicationMergePatchPlusJSONBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeOperatorRequestWithApplicationMergePatchPlusJSONBody(c.Server, operatorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterPersonWithBody Register a person at the counter
+//
+// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+// 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+func (c *Client) RegisterPersonWithBody(ctx context.Context, params *RegisterPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterPersonRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterPerson Register a person at the counter
+//
+// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+// 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+func (c *Client) RegisterPerson(ctx context.Context, params *RegisterPersonParams, body RegisterPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterPersonRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchPeopleWithBody Search a person by tax code
+//
+// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+func (c *Client) SearchPeopleWithBody(ctx context.Context, params *SearchPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchPeopleRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchPeople Search a person by tax code
+//
+// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+func (c *Client) SearchPeople(ctx context.Context, params *SearchPeopleParams, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchPeopleRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowPerson Show a person
+//
+// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/people/{person_id} (the `ShowPerson` operationId).
+func (c *Client) ShowPerson(ctx context.Context, personId PersonId, params *ShowPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowPersonRequest(c.Server, personId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokePersonPin Revoke the PIN of a person
+//
+// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
+func (c *Client) RevokePersonPin(ctx context.Context, personId PersonId, params *RevokePersonPinParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokePersonPinRequest(c.Server, personId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssuePinWithBody Issue a PIN at the counter
+//
+// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+func (c *Client) IssuePinWithBody(ctx context.Context, personId PersonId, params *IssuePinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssuePinRequestWithBody(c.Server, personId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IssuePin Issue a PIN at the counter
+//
+// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+func (c *Client) IssuePin(ctx context.Context, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIssuePinRequest(c.Server, personId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadmitPerson Readmit a suspended person
+//
+// Opens the account again; the PIN is as it was. The person is told. One who is not suspended answers 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/people/{person_id}/suspension (the `ReadmitPerson` operationId).
+func (c *Client) ReadmitPerson(ctx context.Context, personId PersonId, params *ReadmitPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadmitPersonRequest(c.Server, personId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuspendPersonWithBody Suspend a person
+//
+// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+func (c *Client) SuspendPersonWithBody(ctx context.Context, personId PersonId, params *SuspendPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendPersonRequestWithBody(c.Server, personId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuspendPerson Suspend a person
+//
+// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+func (c *Client) SuspendPerson(ctx context.Context, personId PersonId, params *SuspendPersonParams, body SuspendPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendPersonRequest(c.Server, personId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPinRequests List PIN requests
+//
+// All that was asked with requestPin or filed for a caller, the oldest first, with why it waits. `state=waiting` is what is to be decided.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/pin-requests (the `ListPinRequests` operationId).
+func (c *Client) ListPinRequests(ctx context.Context, params *ListPinRequestsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPinRequestsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilePinRequestWithBody File a PIN request for a caller
+//
+// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+func (c *Client) FilePinRequestWithBody(ctx context.Context, params *FilePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilePinRequestRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FilePinRequest File a PIN request for a caller
+//
+// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+func (c *Client) FilePinRequest(ctx context.Context, params *FilePinRequestParams, body FilePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFilePinRequestRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficePinRequest Show a PIN request with all that was asked
+//
+// The data as they were given, why the request waits, and where both halves are.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/pin-requests/{request_id} (the `ShowOfficePinRequest` operationId).
+func (c *Client) ShowOfficePinRequest(ctx context.Context, requestId PinRequestId, params *ShowOfficePinRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficePinRequestRequest(c.Server, requestId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecidePinRequestWithBody Decide about a PIN request
+//
+// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+func (c *Client) DecidePinRequestWithBody(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecidePinRequestRequestWithBody(c.Server, requestId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecidePinRequest Decide about a PIN request
+//
+// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+func (c *Client) DecidePinRequest(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, body DecidePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecidePinRequestRequest(c.Server, requestId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPinUpgrades List the requests for a dispositive PIN at my office
+//
+// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/pin-upgrades (the `ListPinUpgrades` operationId).
+func (c *Client) ListPinUpgrades(ctx context.Context, params *ListPinUpgradesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPinUpgradesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficePinUpgrade Show a request for a dispositive PIN
+//
+// The request with its holder. One of another office answers 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id} (the `ShowOfficePinUpgrade` operationId).
+func (c *Client) ShowOfficePinUpgrade(ctx context.Context, upgradeId UpgradeId, params *ShowOfficePinUpgradeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficePinUpgradeRequest(c.Server, upgradeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadPinUpgradeAttachment Download a file of a request for a dispositive PIN
+//
+// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
+// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
+func (c *Client) DownloadPinUpgradeAttachment(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadPinUpgradeAttachmentRequest(c.Server, upgradeId, number, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecidePinUpgradeWithBody Decide about a request for a dispositive PIN
+//
+// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+func (c *Client) DecidePinUpgradeWithBody(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecidePinUpgradeRequestWithBody(c.Server, upgradeId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecidePinUpgrade Decide about a request for a dispositive PIN
+//
+// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+func (c *Client) DecidePinUpgrade(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, body DecidePinUpgradeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecidePinUpgradeRequest(c.Server, upgradeId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3064,8 +6670,9 @@ func (c *Client) ListDeclarations(ctx context.Context, contributorId Contributor
 // Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 // receipt (ricevuta) is in the answer.
 //
-// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -3089,8 +6696,9 @@ func (c *Client) DraftDeclarationWithBody(ctx context.Context, contributorId Con
 // Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 // receipt (ricevuta) is in the answer.
 //
-// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -3258,7 +6866,8 @@ func (c *Client) ShowDeclaration(ctx context.Context, declarationId DeclarationI
 // ChangeDeclarationWithBody Change a draft
 //
 // Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the draft in between.
 //
@@ -3280,7 +6889,8 @@ func (c *Client) ChangeDeclarationWithBody(ctx context.Context, declarationId De
 // ChangeDeclarationWithApplicationMergePatchPlusJSONBody Change a draft
 //
 // Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the draft in between.
 //
@@ -3321,7 +6931,8 @@ func (c *Client) ShowReceipt(ctx context.Context, declarationId DeclarationId, p
 //
 // Files (presenta) a draft: it gets the next protocol number (numero di protocollo) of its office and year, and a receipt with the digest of what was declared,
 // signed. An answer with a receipt is a promise: the declaration is stored for good, and its place in the order is fixed.
-// Content that no longer meets its type, or a window that has closed, answers 422 `validation-failed`; what is filed already, 409 `conflict`.
+// Here the content is checked whole: required fields that are missing, and content that no longer meets its type, answer 422 `validation-failed`. When the
+// type's window is not open, and for what is filed already, the answer is 409 `conflict`.
 // With ordinary credentials it is protocolled and waits as `awaiting_credentials`.
 //
 // Corresponds with POST /declarations/{declaration_id}/submission (the `SubmitDeclaration` operationId).
@@ -3339,8 +6950,9 @@ func (c *Client) SubmitDeclaration(ctx context.Context, declarationId Declaratio
 
 // WithdrawDeclaration Withdraw a filed declaration
 //
-// Withdraws (rinuncia) a filed declaration that is not decided yet. It keeps its protocol number and its receipt, and money that was
-// reserved for it is freed. One that is decided, withdrawn or still a draft answers 409 `conflict`.
+// Withdraws (rinuncia) a declaration that is `submitted`, `awaiting_credentials` or `provisionally_not_accepted`; in every other state the answer is 409 `conflict`.
+// Whoever may file for the contributor now may do so, not only who filed it. It keeps its protocol number and its receipt, and money that was
+// reserved for it is freed.
 //
 // Corresponds with POST /declarations/{declaration_id}/withdrawal (the `WithdrawDeclaration` operationId).
 func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId DeclarationId, params *WithdrawDeclarationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3363,6 +6975,273 @@ func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId Declarat
 // Corresponds with GET /me (the `ShowMe` operationId).
 func (c *Client) ShowMe(ctx context.Context, params *ShowMeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowMeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMyActivity List what was done with my login
+//
+// Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+// Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
+//
+// Corresponds with GET /me/activity (the `ListMyActivity` operationId).
+func (c *Client) ListMyActivity(ctx context.Context, params *ListMyActivityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyActivityRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListContacts List my contacts
+//
+// Your contacts (recapiti): mobile numbers, e-mail and PEC addresses and postal addresses, with their states.
+//
+// Corresponds with GET /me/contacts (the `ListContacts` operationId).
+func (c *Client) ListContacts(ctx context.Context, params *ListContactsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListContactsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddContactWithBody Add a contact
+//
+// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/contacts (the `AddContact` operationId).
+func (c *Client) AddContactWithBody(ctx context.Context, params *AddContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddContactRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddContact Add a contact
+//
+// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/contacts (the `AddContact` operationId).
+func (c *Client) AddContact(ctx context.Context, params *AddContactParams, body AddContactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddContactRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveContact Remove one of my contacts
+//
+// Removes the contact; it gets no more messages and no longer counts for recovering the PIN. It is told so at once, and so are the others.
+// The last verified contact stays: 409 `conflict`.
+// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Corresponds with DELETE /me/contacts/{contact_id} (the `RemoveContact` operationId).
+func (c *Client) RemoveContact(ctx context.Context, contactId ContactId, params *RemoveContactParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveContactRequest(c.Server, contactId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowContact Show one of my contacts
+//
+// The contact and whether it is verified.
+//
+// Corresponds with GET /me/contacts/{contact_id} (the `ShowContact` operationId).
+func (c *Client) ShowContact(ctx context.Context, contactId ContactId, params *ShowContactParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowContactRequest(c.Server, contactId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResendContactCode Send the code of a contact again
+//
+// Sends a new code to a contact that is not verified; the one before is void. A contact that is verified answers 409 `conflict`, too many codes 429
+// `rate-limited`.
+//
+// Corresponds with POST /me/contacts/{contact_id}/code-deliveries (the `ResendContactCode` operationId).
+func (c *Client) ResendContactCode(ctx context.Context, contactId ContactId, params *ResendContactCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResendContactCodeRequest(c.Server, contactId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyContactWithBody Verify a contact
+//
+// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+// `rate-limited` until `Retry-After` is over.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+func (c *Client) VerifyContactWithBody(ctx context.Context, contactId ContactId, params *VerifyContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyContactRequestWithBody(c.Server, contactId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyContact Verify a contact
+//
+// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+// `rate-limited` until `Retry-After` is over.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+func (c *Client) VerifyContact(ctx context.Context, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyContactRequest(c.Server, contactId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowNotificationPreferences Show how I want to be told
+//
+// Language, preferred channel and what you do not want to hear about. Who never chose has the defaults.
+//
+// Corresponds with GET /me/notification-preferences (the `ShowNotificationPreferences` operationId).
+func (c *Client) ShowNotificationPreferences(ctx context.Context, params *ShowNotificationPreferencesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowNotificationPreferencesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceNotificationPreferencesWithBody Choose how I want to be told
+//
+// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+// `precondition-failed` when they changed in between.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+func (c *Client) ReplaceNotificationPreferencesWithBody(ctx context.Context, params *ReplaceNotificationPreferencesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceNotificationPreferencesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceNotificationPreferences Choose how I want to be told
+//
+// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+// `precondition-failed` when they changed in between.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+func (c *Client) ReplaceNotificationPreferences(ctx context.Context, params *ReplaceNotificationPreferencesParams, body ReplaceNotificationPreferencesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceNotificationPreferencesRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListNotifications List the messages that were sent to me
+//
+// What you were told, the newest first, with each attempt to deliver it (notifiche). A message that reached no contact shows why. Addresses are
+// masked, and no secret is shown.
+//
+// Corresponds with GET /me/notifications (the `ListNotifications` operationId).
+func (c *Client) ListNotifications(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListNotificationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokePin Revoke my PIN
+//
+// Revokes (revoca) the PIN at once. All sessions of the person end, this one too, and all verified contacts are told. A new PIN is had by
+// requestPin or at an office. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+// Who has no PIN gets 404.
+//
+// Corresponds with DELETE /me/pin (the `RevokePin` operationId).
+func (c *Client) RevokePin(ctx context.Context, params *RevokePinParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokePinRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3396,8 +7275,8 @@ func (c *Client) RotatePin(ctx context.Context, params *RotatePinParams, reqEdit
 //
 // The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 // session with a new `session_id`, and all other sessions and tokens of the person end.
-// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-// replaced or confirmed already answers 409 `conflict`.
+// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3418,14 +7297,73 @@ func (c *Client) ConfirmPinRotationWithBody(ctx context.Context, rotationId Rota
 //
 // The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 // session with a new `session_id`, and all other sessions and tokens of the person end.
-// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-// replaced or confirmed already answers 409 `conflict`.
+// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /me/pin/rotations/{rotation_id}/confirmation (the `ConfirmPinRotation` operationId).
 func (c *Client) ConfirmPinRotation(ctx context.Context, rotationId RotationId, params *ConfirmPinRotationParams, body ConfirmPinRotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewConfirmPinRotationRequest(c.Server, rotationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMyPinUpgrades List my requests for a dispositive PIN
+//
+// The requests of the person who is logged in, the newest first, with their outcomes.
+//
+// Corresponds with GET /me/pin/upgrades (the `ListMyPinUpgrades` operationId).
+func (c *Client) ListMyPinUpgrades(ctx context.Context, params *ListMyPinUpgradesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyPinUpgradesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestPinUpgradeWithBody Ask for a dispositive PIN
+//
+// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
+// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+// is competent for the person, whose operator decides; the outcome is sent by message.
+//
+// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
+// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/pin/upgrades (the `RequestPinUpgrade` operationId).
+func (c *Client) RequestPinUpgradeWithBody(ctx context.Context, params *RequestPinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestPinUpgradeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowPinUpgrade Show one of my requests for a dispositive PIN
+//
+// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+//
+// Corresponds with GET /me/pin/upgrades/{upgrade_id} (the `ShowPinUpgrade` operationId).
+func (c *Client) ShowPinUpgrade(ctx context.Context, upgradeId UpgradeId, params *ShowPinUpgradeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowPinUpgradeRequest(c.Server, upgradeId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3443,6 +7381,258 @@ func (c *Client) ConfirmPinRotation(ctx context.Context, rotationId RotationId, 
 // Corresponds with GET /offices (the `ListOffices` operationId).
 func (c *Client) ListOffices(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListOfficesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartPinRecoveryWithBody Start the recovery of a lost PIN
+//
+// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+// one before.
+//
+// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+func (c *Client) StartPinRecoveryWithBody(ctx context.Context, params *StartPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartPinRecoveryRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartPinRecovery Start the recovery of a lost PIN
+//
+// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+// one before.
+//
+// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+func (c *Client) StartPinRecovery(ctx context.Context, params *StartPinRecoveryParams, body StartPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartPinRecoveryRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmPinRecoveryWithBody Confirm the recovery of a lost PIN
+//
+// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+// are told.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+func (c *Client) ConfirmPinRecoveryWithBody(ctx context.Context, params *ConfirmPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPinRecoveryRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmPinRecovery Confirm the recovery of a lost PIN
+//
+// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+// are told.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+func (c *Client) ConfirmPinRecovery(ctx context.Context, params *ConfirmPinRecoveryParams, body ConfirmPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPinRecoveryRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestPinWithBody Ask for a first PIN
+//
+// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+// them forces the change.
+//
+// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+//
+// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+// example works as it stands.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+func (c *Client) RequestPinWithBody(ctx context.Context, params *RequestPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestPinRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestPin Ask for a first PIN
+//
+// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+// them forces the change.
+//
+// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+//
+// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+// example works as it stands.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+func (c *Client) RequestPin(ctx context.Context, params *RequestPinParams, body RequestPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestPinRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowPinRequest Show how far a PIN request has come
+//
+// The state of the request and the delivery of both halves of the PIN, without a login. A half that could not be delivered is `failed` or `dead`: ask
+// for a new PIN, or have one issued at an office.
+//
+// Corresponds with GET /pin-requests/{request_id} (the `ShowPinRequest` operationId).
+func (c *Client) ShowPinRequest(ctx context.Context, requestId PinRequestId, params *ShowPinRequestParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowPinRequestRequest(c.Server, requestId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartPinRevocationWithBody Start the revocation of a PIN without a login
+//
+// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+// The answer is always the same, whether or not the data match.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+func (c *Client) StartPinRevocationWithBody(ctx context.Context, params *StartPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartPinRevocationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartPinRevocation Start the revocation of a PIN without a login
+//
+// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+// The answer is always the same, whether or not the data match.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+func (c *Client) StartPinRevocation(ctx context.Context, params *StartPinRevocationParams, body StartPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartPinRevocationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmPinRevocationWithBody Confirm the revocation of a PIN without a login
+//
+// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+func (c *Client) ConfirmPinRevocationWithBody(ctx context.Context, params *ConfirmPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPinRevocationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmPinRevocation Confirm the revocation of a PIN without a login
+//
+// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPinRevocationRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3593,11 +7783,28 @@ func (c *Client) CreateSandboxContributor(ctx context.Context, params *CreateSan
 // ListSandboxMessages List the messages that were sent
 //
 // E-mails, certified e-mails (PEC), SMS and letters that the system would have sent, the newest first. What is due is handed over first, so that
-// the messages of an operation that was answered are in the list.
+// the messages of an operation that was answered are in the list. Those that are letters carry the address of their pages.
 //
 // Corresponds with GET /sandbox/messages (the `ListSandboxMessages` operationId).
 func (c *Client) ListSandboxMessages(ctx context.Context, params *ListSandboxMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListSandboxMessagesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSandboxLetter Show a letter that was sent
+//
+// The letter as the print house would get it. A message that is no letter answers 404.
+//
+// Corresponds with GET /sandbox/messages/{message_id}/letter (the `ShowSandboxLetter` operationId).
+func (c *Client) ShowSandboxLetter(ctx context.Context, messageId MessageId, params *ShowSandboxLetterParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSandboxLetterRequest(c.Server, messageId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3758,8 +7965,9 @@ func (c *Client) StartSession(ctx context.Context, params *StartSessionParams, b
 
 // ReauthenticateWithBody Enter the PIN again
 //
-// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// last 5 minutes, else they answer 403 `reauthentication-required`.
+// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3778,8 +7986,9 @@ func (c *Client) ReauthenticateWithBody(ctx context.Context, params *Reauthentic
 
 // Reauthenticate Enter the PIN again
 //
-// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// last 5 minutes, else they answer 403 `reauthentication-required`.
+// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3866,6 +8075,54 @@ func (c *Client) EndSession(ctx context.Context, sessionId SessionId, params *En
 // Corresponds with GET /sessions/{session_id} (the `ShowSession` operationId).
 func (c *Client) ShowSession(ctx context.Context, sessionId SessionId, params *ShowSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowSessionRequest(c.Server, sessionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveSmsReportWithBody Take the report about an SMS
+//
+// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+// `Webhook-Timestamp` and the body, joined by dots.
+//
+// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+func (c *Client) ReceiveSmsReportWithBody(ctx context.Context, params *ReceiveSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveSmsReportRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveSmsReport Take the report about an SMS
+//
+// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+// `Webhook-Timestamp` and the body, joined by dots.
+//
+// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+func (c *Client) ReceiveSmsReport(ctx context.Context, params *ReceiveSmsReportParams, body ReceiveSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveSmsReportRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4015,6 +8272,1546 @@ func NewListOfficeDeclarationsRequest(server string, params *ListOfficeDeclarati
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeliveriesRequest constructs an http.Request for the ListDeliveries method
+func NewListDeliveriesRequest(server string, params *ListDeliveriesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/deliveries")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRetryDeliveryRequest constructs an http.Request for the RetryDelivery method
+func NewRetryDeliveryRequest(server string, deliveryId DeliveryId, params *RetryDeliveryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delivery_id", deliveryId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/deliveries/%s/retries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOperatorsRequest constructs an http.Request for the ListOperators method
+func NewListOperatorsRequest(server string, params *ListOperatorsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/operators")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddOperatorRequest calls the generic AddOperator builder with application/json body
+func NewAddOperatorRequest(server string, params *AddOperatorParams, body AddOperatorJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddOperatorRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAddOperatorRequestWithBody constructs an http.Request for the AddOperator method, with any body, and a specified content type
+func NewAddOperatorRequestWithBody(server string, params *AddOperatorParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/operators")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveOperatorRequest constructs an http.Request for the RemoveOperator method
+func NewRemoveOperatorRequest(server string, operatorId OperatorId, params *RemoveOperatorParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operator_id", operatorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/operators/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOperatorRequest constructs an http.Request for the ShowOperator method
+func NewShowOperatorRequest(server string, operatorId OperatorId, params *ShowOperatorParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operator_id", operatorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/operators/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewChangeOperatorRequestWithApplicationMergePatchPlusJSONBody calls the generic ChangeOperator builder with application/merge-patch+json body
+func NewChangeOperatorRequestWithApplicationMergePatchPlusJSONBody(server string, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeOperatorRequestWithBody(server, operatorId, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewChangeOperatorRequestWithBody constructs an http.Request for the ChangeOperator method, with any body, and a specified content type
+func NewChangeOperatorRequestWithBody(server string, operatorId OperatorId, params *ChangeOperatorParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operator_id", operatorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/operators/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRegisterPersonRequest calls the generic RegisterPerson builder with application/json body
+func NewRegisterPersonRequest(server string, params *RegisterPersonParams, body RegisterPersonJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRegisterPersonRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRegisterPersonRequestWithBody constructs an http.Request for the RegisterPerson method, with any body, and a specified content type
+func NewRegisterPersonRequestWithBody(server string, params *RegisterPersonParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSearchPeopleRequest calls the generic SearchPeople builder with application/json body
+func NewSearchPeopleRequest(server string, params *SearchPeopleParams, body SearchPeopleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchPeopleRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSearchPeopleRequestWithBody constructs an http.Request for the SearchPeople method, with any body, and a specified content type
+func NewSearchPeopleRequestWithBody(server string, params *SearchPeopleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowPersonRequest constructs an http.Request for the ShowPerson method
+func NewShowPersonRequest(server string, personId PersonId, params *ShowPersonParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokePersonPinRequest constructs an http.Request for the RevokePersonPin method
+func NewRevokePersonPinRequest(server string, personId PersonId, params *RevokePersonPinParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s/pin", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewIssuePinRequest calls the generic IssuePin builder with application/json body
+func NewIssuePinRequest(server string, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewIssuePinRequestWithBody(server, personId, params, "application/json", bodyReader)
+}
+
+// NewIssuePinRequestWithBody constructs an http.Request for the IssuePin method, with any body, and a specified content type
+func NewIssuePinRequestWithBody(server string, personId PersonId, params *IssuePinParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s/pins", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReadmitPersonRequest constructs an http.Request for the ReadmitPerson method
+func NewReadmitPersonRequest(server string, personId PersonId, params *ReadmitPersonParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s/suspension", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSuspendPersonRequest calls the generic SuspendPerson builder with application/json body
+func NewSuspendPersonRequest(server string, personId PersonId, params *SuspendPersonParams, body SuspendPersonJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSuspendPersonRequestWithBody(server, personId, params, "application/json", bodyReader)
+}
+
+// NewSuspendPersonRequestWithBody constructs an http.Request for the SuspendPerson method, with any body, and a specified content type
+func NewSuspendPersonRequestWithBody(server string, personId PersonId, params *SuspendPersonParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s/suspension", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListPinRequestsRequest constructs an http.Request for the ListPinRequests method
+func NewListPinRequestsRequest(server string, params *ListPinRequestsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-requests")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewFilePinRequestRequest calls the generic FilePinRequest builder with application/json body
+func NewFilePinRequestRequest(server string, params *FilePinRequestParams, body FilePinRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFilePinRequestRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewFilePinRequestRequestWithBody constructs an http.Request for the FilePinRequest method, with any body, and a specified content type
+func NewFilePinRequestRequestWithBody(server string, params *FilePinRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-requests")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficePinRequestRequest constructs an http.Request for the ShowOfficePinRequest method
+func NewShowOfficePinRequestRequest(server string, requestId PinRequestId, params *ShowOfficePinRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "request_id", requestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecidePinRequestRequest calls the generic DecidePinRequest builder with application/json body
+func NewDecidePinRequestRequest(server string, requestId PinRequestId, params *DecidePinRequestParams, body DecidePinRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecidePinRequestRequestWithBody(server, requestId, params, "application/json", bodyReader)
+}
+
+// NewDecidePinRequestRequestWithBody constructs an http.Request for the DecidePinRequest method, with any body, and a specified content type
+func NewDecidePinRequestRequestWithBody(server string, requestId PinRequestId, params *DecidePinRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "request_id", requestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-requests/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListPinUpgradesRequest constructs an http.Request for the ListPinUpgrades method
+func NewListPinUpgradesRequest(server string, params *ListPinUpgradesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-upgrades")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficePinUpgradeRequest constructs an http.Request for the ShowOfficePinUpgrade method
+func NewShowOfficePinUpgradeRequest(server string, upgradeId UpgradeId, params *ShowOfficePinUpgradeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "upgrade_id", upgradeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-upgrades/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadPinUpgradeAttachmentRequest constructs an http.Request for the DownloadPinUpgradeAttachment method
+func NewDownloadPinUpgradeAttachmentRequest(server string, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "upgrade_id", upgradeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "number", number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int32"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-upgrades/%s/attachments/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecidePinUpgradeRequest calls the generic DecidePinUpgrade builder with application/json body
+func NewDecidePinUpgradeRequest(server string, upgradeId UpgradeId, params *DecidePinUpgradeParams, body DecidePinUpgradeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecidePinUpgradeRequestWithBody(server, upgradeId, params, "application/json", bodyReader)
+}
+
+// NewDecidePinUpgradeRequestWithBody constructs an http.Request for the DecidePinUpgrade method, with any body, and a specified content type
+func NewDecidePinUpgradeRequestWithBody(server string, upgradeId UpgradeId, params *DecidePinUpgradeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "upgrade_id", upgradeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/pin-upgrades/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -5473,6 +11270,712 @@ func NewShowMeRequest(server string, params *ShowMeParams) (*http.Request, error
 	return req, nil
 }
 
+// NewListMyActivityRequest constructs an http.Request for the ListMyActivity method
+func NewListMyActivityRequest(server string, params *ListMyActivityParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/activity")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListContactsRequest constructs an http.Request for the ListContacts method
+func NewListContactsRequest(server string, params *ListContactsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/contacts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddContactRequest calls the generic AddContact builder with application/json body
+func NewAddContactRequest(server string, params *AddContactParams, body AddContactJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddContactRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAddContactRequestWithBody constructs an http.Request for the AddContact method, with any body, and a specified content type
+func NewAddContactRequestWithBody(server string, params *AddContactParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/contacts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveContactRequest constructs an http.Request for the RemoveContact method
+func NewRemoveContactRequest(server string, contactId ContactId, params *RemoveContactParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contact_id", contactId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/contacts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowContactRequest constructs an http.Request for the ShowContact method
+func NewShowContactRequest(server string, contactId ContactId, params *ShowContactParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contact_id", contactId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/contacts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewResendContactCodeRequest constructs an http.Request for the ResendContactCode method
+func NewResendContactCodeRequest(server string, contactId ContactId, params *ResendContactCodeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contact_id", contactId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/contacts/%s/code-deliveries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewVerifyContactRequest calls the generic VerifyContact builder with application/json body
+func NewVerifyContactRequest(server string, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyContactRequestWithBody(server, contactId, params, "application/json", bodyReader)
+}
+
+// NewVerifyContactRequestWithBody constructs an http.Request for the VerifyContact method, with any body, and a specified content type
+func NewVerifyContactRequestWithBody(server string, contactId ContactId, params *VerifyContactParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contact_id", contactId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/contacts/%s/verification", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowNotificationPreferencesRequest constructs an http.Request for the ShowNotificationPreferences method
+func NewShowNotificationPreferencesRequest(server string, params *ShowNotificationPreferencesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/notification-preferences")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceNotificationPreferencesRequest calls the generic ReplaceNotificationPreferences builder with application/json body
+func NewReplaceNotificationPreferencesRequest(server string, params *ReplaceNotificationPreferencesParams, body ReplaceNotificationPreferencesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceNotificationPreferencesRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReplaceNotificationPreferencesRequestWithBody constructs an http.Request for the ReplaceNotificationPreferences method, with any body, and a specified content type
+func NewReplaceNotificationPreferencesRequestWithBody(server string, params *ReplaceNotificationPreferencesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/notification-preferences")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListNotificationsRequest constructs an http.Request for the ListNotifications method
+func NewListNotificationsRequest(server string, params *ListNotificationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/notifications")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokePinRequest constructs an http.Request for the RevokePin method
+func NewRevokePinRequest(server string, params *RevokePinParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/pin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewRotatePinRequest constructs an http.Request for the RotatePin method
 func NewRotatePinRequest(server string, params *RotatePinParams) (*http.Request, error) {
 	var err error
@@ -5599,6 +12102,200 @@ func NewConfirmPinRotationRequestWithBody(server string, rotationId RotationId, 
 	return req, nil
 }
 
+// NewListMyPinUpgradesRequest constructs an http.Request for the ListMyPinUpgrades method
+func NewListMyPinUpgradesRequest(server string, params *ListMyPinUpgradesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/pin/upgrades")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRequestPinUpgradeRequestWithBody constructs an http.Request for the RequestPinUpgrade method, with any body, and a specified content type
+func NewRequestPinUpgradeRequestWithBody(server string, params *RequestPinUpgradeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/pin/upgrades")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowPinUpgradeRequest constructs an http.Request for the ShowPinUpgrade method
+func NewShowPinUpgradeRequest(server string, upgradeId UpgradeId, params *ShowPinUpgradeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "upgrade_id", upgradeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/pin/upgrades/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListOfficesRequest constructs an http.Request for the ListOffices method
 func NewListOfficesRequest(server string, params *ListOfficesParams) (*http.Request, error) {
 	var err error
@@ -5673,6 +12370,394 @@ func NewListOfficesRequest(server string, params *ListOfficesParams) (*http.Requ
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStartPinRecoveryRequest calls the generic StartPinRecovery builder with application/json body
+func NewStartPinRecoveryRequest(server string, params *StartPinRecoveryParams, body StartPinRecoveryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartPinRecoveryRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartPinRecoveryRequestWithBody constructs an http.Request for the StartPinRecovery method, with any body, and a specified content type
+func NewStartPinRecoveryRequestWithBody(server string, params *StartPinRecoveryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/pin-recoveries")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmPinRecoveryRequest calls the generic ConfirmPinRecovery builder with application/json body
+func NewConfirmPinRecoveryRequest(server string, params *ConfirmPinRecoveryParams, body ConfirmPinRecoveryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmPinRecoveryRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewConfirmPinRecoveryRequestWithBody constructs an http.Request for the ConfirmPinRecovery method, with any body, and a specified content type
+func NewConfirmPinRecoveryRequestWithBody(server string, params *ConfirmPinRecoveryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/pin-recoveries/confirmation")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRequestPinRequest calls the generic RequestPin builder with application/json body
+func NewRequestPinRequest(server string, params *RequestPinParams, body RequestPinJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestPinRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRequestPinRequestWithBody constructs an http.Request for the RequestPin method, with any body, and a specified content type
+func NewRequestPinRequestWithBody(server string, params *RequestPinParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/pin-requests")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowPinRequestRequest constructs an http.Request for the ShowPinRequest method
+func NewShowPinRequestRequest(server string, requestId PinRequestId, params *ShowPinRequestParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "request_id", requestId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/pin-requests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStartPinRevocationRequest calls the generic StartPinRevocation builder with application/json body
+func NewStartPinRevocationRequest(server string, params *StartPinRevocationParams, body StartPinRevocationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartPinRevocationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartPinRevocationRequestWithBody constructs an http.Request for the StartPinRevocation method, with any body, and a specified content type
+func NewStartPinRevocationRequestWithBody(server string, params *StartPinRevocationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/pin-revocations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmPinRevocationRequest calls the generic ConfirmPinRevocation builder with application/json body
+func NewConfirmPinRevocationRequest(server string, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmPinRevocationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewConfirmPinRevocationRequestWithBody constructs an http.Request for the ConfirmPinRevocation method, with any body, and a specified content type
+func NewConfirmPinRevocationRequestWithBody(server string, params *ConfirmPinRevocationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/pin-revocations/confirmation")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -6029,6 +13114,66 @@ func NewListSandboxMessagesRequest(server string, params *ListSandboxMessagesPar
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSandboxLetterRequest constructs an http.Request for the ShowSandboxLetter method
+func NewShowSandboxLetterRequest(server string, messageId MessageId, params *ShowSandboxLetterParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "message_id", messageId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sandbox/messages/%s/letter", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -6624,6 +13769,105 @@ func NewShowSessionRequest(server string, sessionId SessionId, params *ShowSessi
 	return req, nil
 }
 
+// NewReceiveSmsReportRequest calls the generic ReceiveSmsReport builder with application/json body
+func NewReceiveSmsReportRequest(server string, params *ReceiveSmsReportParams, body ReceiveSmsReportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReceiveSmsReportRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReceiveSmsReportRequestWithBody constructs an http.Request for the ReceiveSmsReport method, with any body, and a specified content type
+func NewReceiveSmsReportRequestWithBody(server string, params *ReceiveSmsReportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sms-reports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.WebhookId != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Webhook-Id", *params.WebhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Webhook-Id", headerParam0)
+		}
+
+		if params.WebhookTimestamp != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Webhook-Timestamp", *params.WebhookTimestamp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Webhook-Timestamp", headerParam1)
+		}
+
+		if params.WebhookSignature != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Webhook-Signature", *params.WebhookSignature, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Webhook-Signature", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewShowStatusRequest constructs an http.Request for the ShowStatus method
 func NewShowStatusRequest(server string, params *ShowStatusParams) (*http.Request, error) {
 	var err error
@@ -6720,6 +13964,334 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 	ListOfficeDeclarationsWithResponse(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*ListOfficeDeclarationsResponse, error)
 
+	// ListDeliveriesWithResponse List deliveries of messages
+	//
+	// How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/deliveries (the `ListDeliveries` operationId).
+	ListDeliveriesWithResponse(ctx context.Context, params *ListDeliveriesParams, reqEditors ...RequestEditorFn) (*ListDeliveriesResponse, error)
+
+	// RetryDeliveryWithResponse Try a delivery again
+	//
+	// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
+	RetryDeliveryWithResponse(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*RetryDeliveryResponse, error)
+
+	// ListOperatorsWithResponse List the operators
+	//
+	// Operators (operatori di sede), people of the contact centre and administrators, by class and family name.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/operators (the `ListOperators` operationId).
+	ListOperatorsWithResponse(ctx context.Context, params *ListOperatorsParams, reqEditors ...RequestEditorFn) (*ListOperatorsResponse, error)
+
+	// AddOperatorWithBodyWithResponse Make a person an operator
+	//
+	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+	AddOperatorWithBodyWithResponse(ctx context.Context, params *AddOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddOperatorResponse, error)
+
+	// AddOperatorWithResponse Make a person an operator
+	//
+	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+	AddOperatorWithResponse(ctx context.Context, params *AddOperatorParams, body AddOperatorJSONRequestBody, reqEditors ...RequestEditorFn) (*AddOperatorResponse, error)
+
+	// RemoveOperatorWithResponse Make an operator a citizen again
+	//
+	// Takes class and office away: the person is a citizen again, and their sessions end.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/operators/{operator_id} (the `RemoveOperator` operationId).
+	RemoveOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *RemoveOperatorParams, reqEditors ...RequestEditorFn) (*RemoveOperatorResponse, error)
+
+	// ShowOperatorWithResponse Show an operator
+	//
+	// The operator, with the `ETag` that changeOperator needs.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/operators/{operator_id} (the `ShowOperator` operationId).
+	ShowOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *ShowOperatorParams, reqEditors ...RequestEditorFn) (*ShowOperatorResponse, error)
+
+	// ChangeOperatorWithBodyWithResponse Change the class or office of an operator
+	//
+	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the operator in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+	ChangeOperatorWithBodyWithResponse(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeOperatorResponse, error)
+
+	// ChangeOperatorWithApplicationMergePatchPlusJSONBodyWithResponse Change the class or office of an operator
+	//
+	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the operator in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+	ChangeOperatorWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeOperatorResponse, error)
+
+	// RegisterPersonWithBodyWithResponse Register a person at the counter
+	//
+	// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+	// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+	// 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+	RegisterPersonWithBodyWithResponse(ctx context.Context, params *RegisterPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterPersonResponse, error)
+
+	// RegisterPersonWithResponse Register a person at the counter
+	//
+	// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+	// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+	// 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+	RegisterPersonWithResponse(ctx context.Context, params *RegisterPersonParams, body RegisterPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterPersonResponse, error)
+
+	// SearchPeopleWithBodyWithResponse Search a person by tax code
+	//
+	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+	SearchPeopleWithBodyWithResponse(ctx context.Context, params *SearchPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error)
+
+	// SearchPeopleWithResponse Search a person by tax code
+	//
+	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+	SearchPeopleWithResponse(ctx context.Context, params *SearchPeopleParams, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error)
+
+	// ShowPersonWithResponse Show a person
+	//
+	// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/people/{person_id} (the `ShowPerson` operationId).
+	ShowPersonWithResponse(ctx context.Context, personId PersonId, params *ShowPersonParams, reqEditors ...RequestEditorFn) (*ShowPersonResponse, error)
+
+	// RevokePersonPinWithResponse Revoke the PIN of a person
+	//
+	// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
+	RevokePersonPinWithResponse(ctx context.Context, personId PersonId, params *RevokePersonPinParams, reqEditors ...RequestEditorFn) (*RevokePersonPinResponse, error)
+
+	// IssuePinWithBodyWithResponse Issue a PIN at the counter
+	//
+	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+	IssuePinWithBodyWithResponse(ctx context.Context, personId PersonId, params *IssuePinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssuePinResponse, error)
+
+	// IssuePinWithResponse Issue a PIN at the counter
+	//
+	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+	IssuePinWithResponse(ctx context.Context, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody, reqEditors ...RequestEditorFn) (*IssuePinResponse, error)
+
+	// ReadmitPersonWithResponse Readmit a suspended person
+	//
+	// Opens the account again; the PIN is as it was. The person is told. One who is not suspended answers 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/people/{person_id}/suspension (the `ReadmitPerson` operationId).
+	ReadmitPersonWithResponse(ctx context.Context, personId PersonId, params *ReadmitPersonParams, reqEditors ...RequestEditorFn) (*ReadmitPersonResponse, error)
+
+	// SuspendPersonWithBodyWithResponse Suspend a person
+	//
+	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+	SuspendPersonWithBodyWithResponse(ctx context.Context, personId PersonId, params *SuspendPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SuspendPersonResponse, error)
+
+	// SuspendPersonWithResponse Suspend a person
+	//
+	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+	SuspendPersonWithResponse(ctx context.Context, personId PersonId, params *SuspendPersonParams, body SuspendPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendPersonResponse, error)
+
+	// ListPinRequestsWithResponse List PIN requests
+	//
+	// All that was asked with requestPin or filed for a caller, the oldest first, with why it waits. `state=waiting` is what is to be decided.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/pin-requests (the `ListPinRequests` operationId).
+	ListPinRequestsWithResponse(ctx context.Context, params *ListPinRequestsParams, reqEditors ...RequestEditorFn) (*ListPinRequestsResponse, error)
+
+	// FilePinRequestWithBodyWithResponse File a PIN request for a caller
+	//
+	// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+	FilePinRequestWithBodyWithResponse(ctx context.Context, params *FilePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilePinRequestResponse, error)
+
+	// FilePinRequestWithResponse File a PIN request for a caller
+	//
+	// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+	FilePinRequestWithResponse(ctx context.Context, params *FilePinRequestParams, body FilePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*FilePinRequestResponse, error)
+
+	// ShowOfficePinRequestWithResponse Show a PIN request with all that was asked
+	//
+	// The data as they were given, why the request waits, and where both halves are.
+	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/pin-requests/{request_id} (the `ShowOfficePinRequest` operationId).
+	ShowOfficePinRequestWithResponse(ctx context.Context, requestId PinRequestId, params *ShowOfficePinRequestParams, reqEditors ...RequestEditorFn) (*ShowOfficePinRequestResponse, error)
+
+	// DecidePinRequestWithBodyWithResponse Decide about a PIN request
+	//
+	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+	DecidePinRequestWithBodyWithResponse(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecidePinRequestResponse, error)
+
+	// DecidePinRequestWithResponse Decide about a PIN request
+	//
+	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+	DecidePinRequestWithResponse(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, body DecidePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*DecidePinRequestResponse, error)
+
+	// ListPinUpgradesWithResponse List the requests for a dispositive PIN at my office
+	//
+	// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/pin-upgrades (the `ListPinUpgrades` operationId).
+	ListPinUpgradesWithResponse(ctx context.Context, params *ListPinUpgradesParams, reqEditors ...RequestEditorFn) (*ListPinUpgradesResponse, error)
+
+	// ShowOfficePinUpgradeWithResponse Show a request for a dispositive PIN
+	//
+	// The request with its holder. One of another office answers 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id} (the `ShowOfficePinUpgrade` operationId).
+	ShowOfficePinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *ShowOfficePinUpgradeParams, reqEditors ...RequestEditorFn) (*ShowOfficePinUpgradeResponse, error)
+
+	// DownloadPinUpgradeAttachmentWithResponse Download a file of a request for a dispositive PIN
+	//
+	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
+	// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
+	DownloadPinUpgradeAttachmentWithResponse(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*DownloadPinUpgradeAttachmentResponse, error)
+
+	// DecidePinUpgradeWithBodyWithResponse Decide about a request for a dispositive PIN
+	//
+	// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+	// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+	// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+	DecidePinUpgradeWithBodyWithResponse(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecidePinUpgradeResponse, error)
+
+	// DecidePinUpgradeWithResponse Decide about a request for a dispositive PIN
+	//
+	// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+	// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+	// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+	DecidePinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, body DecidePinUpgradeJSONRequestBody, reqEditors ...RequestEditorFn) (*DecidePinUpgradeResponse, error)
+
 	// SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
 	//
 	// Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -6796,8 +14368,9 @@ type ClientWithResponsesInterface interface {
 	// Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 	// receipt (ricevuta) is in the answer.
 	//
-	// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-	// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -6811,8 +14384,9 @@ type ClientWithResponsesInterface interface {
 	// Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 	// receipt (ricevuta) is in the answer.
 	//
-	// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-	// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -6902,7 +14476,8 @@ type ClientWithResponsesInterface interface {
 	// ChangeDeclarationWithBodyWithResponse Change a draft
 	//
 	// Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-	// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+	// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+	// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the draft in between.
 	//
@@ -6914,7 +14489,8 @@ type ClientWithResponsesInterface interface {
 	// ChangeDeclarationWithApplicationMergePatchPlusJSONBodyWithResponse Change a draft
 	//
 	// Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-	// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+	// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+	// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the draft in between.
 	//
@@ -6937,7 +14513,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Files (presenta) a draft: it gets the next protocol number (numero di protocollo) of its office and year, and a receipt with the digest of what was declared,
 	// signed. An answer with a receipt is a promise: the declaration is stored for good, and its place in the order is fixed.
-	// Content that no longer meets its type, or a window that has closed, answers 422 `validation-failed`; what is filed already, 409 `conflict`.
+	// Here the content is checked whole: required fields that are missing, and content that no longer meets its type, answer 422 `validation-failed`. When the
+	// type's window is not open, and for what is filed already, the answer is 409 `conflict`.
 	// With ordinary credentials it is protocolled and waits as `awaiting_credentials`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6947,8 +14524,9 @@ type ClientWithResponsesInterface interface {
 
 	// WithdrawDeclarationWithResponse Withdraw a filed declaration
 	//
-	// Withdraws (rinuncia) a filed declaration that is not decided yet. It keeps its protocol number and its receipt, and money that was
-	// reserved for it is freed. One that is decided, withdrawn or still a draft answers 409 `conflict`.
+	// Withdraws (rinuncia) a declaration that is `submitted`, `awaiting_credentials` or `provisionally_not_accepted`; in every other state the answer is 409 `conflict`.
+	// Whoever may file for the contributor now may do so, not only who filed it. It keeps its protocol number and its receipt, and money that was
+	// reserved for it is freed.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6965,6 +14543,149 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /me (the `ShowMe` operationId).
 	ShowMeWithResponse(ctx context.Context, params *ShowMeParams, reqEditors ...RequestEditorFn) (*ShowMeResponse, error)
 
+	// ListMyActivityWithResponse List what was done with my login
+	//
+	// Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+	// Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/activity (the `ListMyActivity` operationId).
+	ListMyActivityWithResponse(ctx context.Context, params *ListMyActivityParams, reqEditors ...RequestEditorFn) (*ListMyActivityResponse, error)
+
+	// ListContactsWithResponse List my contacts
+	//
+	// Your contacts (recapiti): mobile numbers, e-mail and PEC addresses and postal addresses, with their states.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/contacts (the `ListContacts` operationId).
+	ListContactsWithResponse(ctx context.Context, params *ListContactsParams, reqEditors ...RequestEditorFn) (*ListContactsResponse, error)
+
+	// AddContactWithBodyWithResponse Add a contact
+	//
+	// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+	// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+	// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/contacts (the `AddContact` operationId).
+	AddContactWithBodyWithResponse(ctx context.Context, params *AddContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContactResponse, error)
+
+	// AddContactWithResponse Add a contact
+	//
+	// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+	// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+	// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/contacts (the `AddContact` operationId).
+	AddContactWithResponse(ctx context.Context, params *AddContactParams, body AddContactJSONRequestBody, reqEditors ...RequestEditorFn) (*AddContactResponse, error)
+
+	// RemoveContactWithResponse Remove one of my contacts
+	//
+	// Removes the contact; it gets no more messages and no longer counts for recovering the PIN. It is told so at once, and so are the others.
+	// The last verified contact stays: 409 `conflict`.
+	// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/contacts/{contact_id} (the `RemoveContact` operationId).
+	RemoveContactWithResponse(ctx context.Context, contactId ContactId, params *RemoveContactParams, reqEditors ...RequestEditorFn) (*RemoveContactResponse, error)
+
+	// ShowContactWithResponse Show one of my contacts
+	//
+	// The contact and whether it is verified.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/contacts/{contact_id} (the `ShowContact` operationId).
+	ShowContactWithResponse(ctx context.Context, contactId ContactId, params *ShowContactParams, reqEditors ...RequestEditorFn) (*ShowContactResponse, error)
+
+	// ResendContactCodeWithResponse Send the code of a contact again
+	//
+	// Sends a new code to a contact that is not verified; the one before is void. A contact that is verified answers 409 `conflict`, too many codes 429
+	// `rate-limited`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/contacts/{contact_id}/code-deliveries (the `ResendContactCode` operationId).
+	ResendContactCodeWithResponse(ctx context.Context, contactId ContactId, params *ResendContactCodeParams, reqEditors ...RequestEditorFn) (*ResendContactCodeResponse, error)
+
+	// VerifyContactWithBodyWithResponse Verify a contact
+	//
+	// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+	// `rate-limited` until `Retry-After` is over.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+	VerifyContactWithBodyWithResponse(ctx context.Context, contactId ContactId, params *VerifyContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyContactResponse, error)
+
+	// VerifyContactWithResponse Verify a contact
+	//
+	// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+	// `rate-limited` until `Retry-After` is over.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+	VerifyContactWithResponse(ctx context.Context, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyContactResponse, error)
+
+	// ShowNotificationPreferencesWithResponse Show how I want to be told
+	//
+	// Language, preferred channel and what you do not want to hear about. Who never chose has the defaults.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/notification-preferences (the `ShowNotificationPreferences` operationId).
+	ShowNotificationPreferencesWithResponse(ctx context.Context, params *ShowNotificationPreferencesParams, reqEditors ...RequestEditorFn) (*ShowNotificationPreferencesResponse, error)
+
+	// ReplaceNotificationPreferencesWithBodyWithResponse Choose how I want to be told
+	//
+	// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+	// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+	// `precondition-failed` when they changed in between.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+	ReplaceNotificationPreferencesWithBodyWithResponse(ctx context.Context, params *ReplaceNotificationPreferencesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceNotificationPreferencesResponse, error)
+
+	// ReplaceNotificationPreferencesWithResponse Choose how I want to be told
+	//
+	// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+	// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+	// `precondition-failed` when they changed in between.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+	ReplaceNotificationPreferencesWithResponse(ctx context.Context, params *ReplaceNotificationPreferencesParams, body ReplaceNotificationPreferencesJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceNotificationPreferencesResponse, error)
+
+	// ListNotificationsWithResponse List the messages that were sent to me
+	//
+	// What you were told, the newest first, with each attempt to deliver it (notifiche). A message that reached no contact shows why. Addresses are
+	// masked, and no secret is shown.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/notifications (the `ListNotifications` operationId).
+	ListNotificationsWithResponse(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*ListNotificationsResponse, error)
+
+	// RevokePinWithResponse Revoke my PIN
+	//
+	// Revokes (revoca) the PIN at once. All sessions of the person end, this one too, and all verified contacts are told. A new PIN is had by
+	// requestPin or at an office. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	// Who has no PIN gets 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/pin (the `RevokePin` operationId).
+	RevokePinWithResponse(ctx context.Context, params *RevokePinParams, reqEditors ...RequestEditorFn) (*RevokePinResponse, error)
+
 	// RotatePinWithResponse Ask for a new PIN
 	//
 	// The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
@@ -6980,8 +14701,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 	// session with a new `session_id`, and all other sessions and tokens of the person end.
-	// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-	// replaced or confirmed already answers 409 `conflict`.
+	// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+	// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6992,13 +14713,46 @@ type ClientWithResponsesInterface interface {
 	//
 	// The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 	// session with a new `session_id`, and all other sessions and tokens of the person end.
-	// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-	// replaced or confirmed already answers 409 `conflict`.
+	// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+	// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /me/pin/rotations/{rotation_id}/confirmation (the `ConfirmPinRotation` operationId).
 	ConfirmPinRotationWithResponse(ctx context.Context, rotationId RotationId, params *ConfirmPinRotationParams, body ConfirmPinRotationJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRotationResponse, error)
+
+	// ListMyPinUpgradesWithResponse List my requests for a dispositive PIN
+	//
+	// The requests of the person who is logged in, the newest first, with their outcomes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/pin/upgrades (the `ListMyPinUpgrades` operationId).
+	ListMyPinUpgradesWithResponse(ctx context.Context, params *ListMyPinUpgradesParams, reqEditors ...RequestEditorFn) (*ListMyPinUpgradesResponse, error)
+
+	// RequestPinUpgradeWithBodyWithResponse Ask for a dispositive PIN
+	//
+	// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
+	// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+	// is competent for the person, whose operator decides; the outcome is sent by message.
+	//
+	// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
+	// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+	// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/pin/upgrades (the `RequestPinUpgrade` operationId).
+	RequestPinUpgradeWithBodyWithResponse(ctx context.Context, params *RequestPinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestPinUpgradeResponse, error)
+
+	// ShowPinUpgradeWithResponse Show one of my requests for a dispositive PIN
+	//
+	// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/pin/upgrades/{upgrade_id} (the `ShowPinUpgrade` operationId).
+	ShowPinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *ShowPinUpgradeParams, reqEditors ...RequestEditorFn) (*ShowPinUpgradeResponse, error)
 
 	// ListOfficesWithResponse List the offices
 	//
@@ -7008,6 +14762,150 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /offices (the `ListOffices` operationId).
 	ListOfficesWithResponse(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*ListOfficesResponse, error)
+
+	// StartPinRecoveryWithBodyWithResponse Start the recovery of a lost PIN
+	//
+	// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+	// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+	// one before.
+	//
+	// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+	// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+	StartPinRecoveryWithBodyWithResponse(ctx context.Context, params *StartPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartPinRecoveryResponse, error)
+
+	// StartPinRecoveryWithResponse Start the recovery of a lost PIN
+	//
+	// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+	// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+	// one before.
+	//
+	// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+	// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+	StartPinRecoveryWithResponse(ctx context.Context, params *StartPinRecoveryParams, body StartPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*StartPinRecoveryResponse, error)
+
+	// ConfirmPinRecoveryWithBodyWithResponse Confirm the recovery of a lost PIN
+	//
+	// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+	// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+	// are told.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+	ConfirmPinRecoveryWithBodyWithResponse(ctx context.Context, params *ConfirmPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmPinRecoveryResponse, error)
+
+	// ConfirmPinRecoveryWithResponse Confirm the recovery of a lost PIN
+	//
+	// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+	// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+	// are told.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+	ConfirmPinRecoveryWithResponse(ctx context.Context, params *ConfirmPinRecoveryParams, body ConfirmPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRecoveryResponse, error)
+
+	// RequestPinWithBodyWithResponse Ask for a first PIN
+	//
+	// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+	// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+	// them forces the change.
+	//
+	// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+	// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+	//
+	// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+	// example works as it stands.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+	RequestPinWithBodyWithResponse(ctx context.Context, params *RequestPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestPinResponse, error)
+
+	// RequestPinWithResponse Ask for a first PIN
+	//
+	// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+	// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+	// them forces the change.
+	//
+	// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+	// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+	//
+	// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+	// example works as it stands.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+	RequestPinWithResponse(ctx context.Context, params *RequestPinParams, body RequestPinJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestPinResponse, error)
+
+	// ShowPinRequestWithResponse Show how far a PIN request has come
+	//
+	// The state of the request and the delivery of both halves of the PIN, without a login. A half that could not be delivered is `failed` or `dead`: ask
+	// for a new PIN, or have one issued at an office.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /pin-requests/{request_id} (the `ShowPinRequest` operationId).
+	ShowPinRequestWithResponse(ctx context.Context, requestId PinRequestId, params *ShowPinRequestParams, reqEditors ...RequestEditorFn) (*ShowPinRequestResponse, error)
+
+	// StartPinRevocationWithBodyWithResponse Start the revocation of a PIN without a login
+	//
+	// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+	// The answer is always the same, whether or not the data match.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+	StartPinRevocationWithBodyWithResponse(ctx context.Context, params *StartPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartPinRevocationResponse, error)
+
+	// StartPinRevocationWithResponse Start the revocation of a PIN without a login
+	//
+	// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+	// The answer is always the same, whether or not the data match.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+	StartPinRevocationWithResponse(ctx context.Context, params *StartPinRevocationParams, body StartPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*StartPinRevocationResponse, error)
+
+	// ConfirmPinRevocationWithBodyWithResponse Confirm the revocation of a PIN without a login
+	//
+	// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+	ConfirmPinRevocationWithBodyWithResponse(ctx context.Context, params *ConfirmPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmPinRevocationResponse, error)
+
+	// ConfirmPinRevocationWithResponse Confirm the revocation of a PIN without a login
+	//
+	// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+	//
+	// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+	// `Retry-After` is over, the right code included.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+	ConfirmPinRevocationWithResponse(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRevocationResponse, error)
 
 	// VerifyReceiptWithBodyWithResponse Verify a receipt
 	//
@@ -7081,12 +14979,21 @@ type ClientWithResponsesInterface interface {
 	// ListSandboxMessagesWithResponse List the messages that were sent
 	//
 	// E-mails, certified e-mails (PEC), SMS and letters that the system would have sent, the newest first. What is due is handed over first, so that
-	// the messages of an operation that was answered are in the list.
+	// the messages of an operation that was answered are in the list. Those that are letters carry the address of their pages.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /sandbox/messages (the `ListSandboxMessages` operationId).
 	ListSandboxMessagesWithResponse(ctx context.Context, params *ListSandboxMessagesParams, reqEditors ...RequestEditorFn) (*ListSandboxMessagesResponse, error)
+
+	// ShowSandboxLetterWithResponse Show a letter that was sent
+	//
+	// The letter as the print house would get it. A message that is no letter answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sandbox/messages/{message_id}/letter (the `ShowSandboxLetter` operationId).
+	ShowSandboxLetterWithResponse(ctx context.Context, messageId MessageId, params *ShowSandboxLetterParams, reqEditors ...RequestEditorFn) (*ShowSandboxLetterResponse, error)
 
 	// ListSandboxPeopleWithResponse List the test people
 	//
@@ -7174,8 +15081,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReauthenticateWithBodyWithResponse Enter the PIN again
 	//
-	// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-	// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// last 5 minutes, else they answer 403 `reauthentication-required`.
+	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7184,8 +15092,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReauthenticateWithResponse Enter the PIN again
 	//
-	// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-	// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// last 5 minutes, else they answer 403 `reauthentication-required`.
+	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7235,6 +15144,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /sessions/{session_id} (the `ShowSession` operationId).
 	ShowSessionWithResponse(ctx context.Context, sessionId SessionId, params *ShowSessionParams, reqEditors ...RequestEditorFn) (*ShowSessionResponse, error)
+
+	// ReceiveSmsReportWithBodyWithResponse Take the report about an SMS
+	//
+	// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+	// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+	// `Webhook-Timestamp` and the body, joined by dots.
+	//
+	// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+	// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+	ReceiveSmsReportWithBodyWithResponse(ctx context.Context, params *ReceiveSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveSmsReportResponse, error)
+
+	// ReceiveSmsReportWithResponse Take the report about an SMS
+	//
+	// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+	// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+	// `Webhook-Timestamp` and the body, joined by dots.
+	//
+	// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+	// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+	ReceiveSmsReportWithResponse(ctx context.Context, params *ReceiveSmsReportParams, body ReceiveSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveSmsReportResponse, error)
 
 	// ShowStatusWithResponse Show whether the service can answer
 	//
@@ -7288,6 +15225,1112 @@ func (r ListOfficeDeclarationsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListOfficeDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeliveriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeliveryList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeliveriesResponse) GetJSON200() *DeliveryList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeliveriesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeliveriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeliveriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeliveriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeliveriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RetryDeliveryResponse202Headers the declared response headers of an HTTP 202 response for RetryDelivery
+type RetryDeliveryResponse202Headers struct {
+	Location string
+}
+
+type RetryDeliveryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Delivery
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RetryDeliveryResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RetryDeliveryResponse) GetJSON202() *Delivery {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryDeliveryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryDeliveryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryDeliveryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryDeliveryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryDeliveryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOperatorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OperatorList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOperatorsResponse) GetJSON200() *OperatorList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOperatorsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOperatorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOperatorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOperatorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOperatorsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddOperatorResponse201Headers the declared response headers of an HTTP 201 response for AddOperator
+type AddOperatorResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type AddOperatorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Operator
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *AddOperatorResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddOperatorResponse) GetJSON201() *Operator {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddOperatorResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddOperatorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddOperatorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddOperatorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddOperatorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveOperatorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveOperatorResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveOperatorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveOperatorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveOperatorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveOperatorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOperatorResponse200Headers the declared response headers of an HTTP 200 response for ShowOperator
+type ShowOperatorResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOperatorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operator
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOperatorResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOperatorResponse) GetJSON200() *Operator {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOperatorResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOperatorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOperatorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOperatorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOperatorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangeOperatorResponse200Headers the declared response headers of an HTTP 200 response for ChangeOperator
+type ChangeOperatorResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ChangeOperatorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operator
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangeOperatorResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangeOperatorResponse) GetJSON200() *Operator {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ChangeOperatorResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangeOperatorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeOperatorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeOperatorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeOperatorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RegisterPersonResponse201Headers the declared response headers of an HTTP 201 response for RegisterPerson
+type RegisterPersonResponse201Headers struct {
+	Location string
+}
+
+type RegisterPersonResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PersonRecord
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RegisterPersonResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RegisterPersonResponse) GetJSON201() *PersonRecord {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RegisterPersonResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RegisterPersonResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegisterPersonResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegisterPersonResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegisterPersonResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchPeopleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonRecordList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchPeopleResponse) GetJSON200() *PersonRecordList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchPeopleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchPeopleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchPeopleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchPeopleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchPeopleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowPersonResponse200Headers the declared response headers of an HTTP 200 response for ShowPerson
+type ShowPersonResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowPersonResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonRecord
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowPersonResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowPersonResponse) GetJSON200() *PersonRecord {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowPersonResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowPersonResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowPersonResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowPersonResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowPersonResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokePersonPinResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokePersonPinResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokePersonPinResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokePersonPinResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokePersonPinResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokePersonPinResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// IssuePinResponse201Headers the declared response headers of an HTTP 201 response for IssuePin
+type IssuePinResponse201Headers struct {
+	Location string
+}
+
+type IssuePinResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *IssuedPin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *IssuePinResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r IssuePinResponse) GetJSON201() *IssuedPin {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r IssuePinResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r IssuePinResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r IssuePinResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r IssuePinResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r IssuePinResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadmitPersonResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadmitPersonResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadmitPersonResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadmitPersonResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadmitPersonResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadmitPersonResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SuspendPersonResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonRecord
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SuspendPersonResponse) GetJSON200() *PersonRecord {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SuspendPersonResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SuspendPersonResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SuspendPersonResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SuspendPersonResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SuspendPersonResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPinRequestsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficePinRequestList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPinRequestsResponse) GetJSON200() *OfficePinRequestList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPinRequestsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPinRequestsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPinRequestsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPinRequestsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPinRequestsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FilePinRequestResponse202Headers the declared response headers of an HTTP 202 response for FilePinRequest
+type FilePinRequestResponse202Headers struct {
+	Location string
+}
+
+type FilePinRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OfficePinRequest
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *FilePinRequestResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r FilePinRequestResponse) GetJSON202() *OfficePinRequest {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FilePinRequestResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FilePinRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FilePinRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FilePinRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FilePinRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficePinRequestResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficePinRequest
+type ShowOfficePinRequestResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficePinRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficePinRequest
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficePinRequestResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficePinRequestResponse) GetJSON200() *OfficePinRequest {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficePinRequestResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficePinRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficePinRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficePinRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficePinRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DecidePinRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficePinRequest
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecidePinRequestResponse) GetJSON200() *OfficePinRequest {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DecidePinRequestResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DecidePinRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecidePinRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecidePinRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecidePinRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPinUpgradesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficePinUpgradeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPinUpgradesResponse) GetJSON200() *OfficePinUpgradeList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPinUpgradesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPinUpgradesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPinUpgradesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPinUpgradesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPinUpgradesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficePinUpgradeResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficePinUpgrade
+type ShowOfficePinUpgradeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficePinUpgradeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficePinUpgrade
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficePinUpgradeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficePinUpgradeResponse) GetJSON200() *OfficePinUpgrade {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficePinUpgradeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficePinUpgradeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficePinUpgradeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficePinUpgradeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficePinUpgradeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadPinUpgradeAttachmentResponse200Headers the declared response headers of an HTTP 200 response for DownloadPinUpgradeAttachment
+type DownloadPinUpgradeAttachmentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type DownloadPinUpgradeAttachmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadPinUpgradeAttachmentResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadPinUpgradeAttachmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadPinUpgradeAttachmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadPinUpgradeAttachmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadPinUpgradeAttachmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadPinUpgradeAttachmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DecidePinUpgradeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficePinUpgrade
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecidePinUpgradeResponse) GetJSON200() *OfficePinUpgrade {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DecidePinUpgradeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DecidePinUpgradeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecidePinUpgradeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecidePinUpgradeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecidePinUpgradeResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8215,6 +17258,555 @@ func (r ShowMeResponse) ContentType() string {
 	return ""
 }
 
+type ListMyActivityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ActivityList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMyActivityResponse) GetJSON200() *ActivityList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMyActivityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMyActivityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMyActivityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMyActivityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMyActivityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListContactsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MyContactList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListContactsResponse) GetJSON200() *MyContactList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListContactsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListContactsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListContactsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListContactsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListContactsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddContactResponse201Headers the declared response headers of an HTTP 201 response for AddContact
+type AddContactResponse201Headers struct {
+	Location string
+}
+
+type AddContactResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *MyContact
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *AddContactResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddContactResponse) GetJSON201() *MyContact {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddContactResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddContactResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddContactResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddContactResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddContactResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveContactResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveContactResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveContactResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveContactResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveContactResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveContactResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowContactResponse200Headers the declared response headers of an HTTP 200 response for ShowContact
+type ShowContactResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowContactResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MyContact
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowContactResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowContactResponse) GetJSON200() *MyContact {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowContactResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowContactResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowContactResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowContactResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowContactResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResendContactCodeResponse202Headers the declared response headers of an HTTP 202 response for ResendContactCode
+type ResendContactCodeResponse202Headers struct {
+	Location string
+}
+
+type ResendContactCodeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *MyContact
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ResendContactCodeResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ResendContactCodeResponse) GetJSON202() *MyContact {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResendContactCodeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResendContactCodeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResendContactCodeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResendContactCodeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResendContactCodeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type VerifyContactResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MyContact
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifyContactResponse) GetJSON200() *MyContact {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r VerifyContactResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifyContactResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyContactResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyContactResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyContactResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowNotificationPreferencesResponse200Headers the declared response headers of an HTTP 200 response for ShowNotificationPreferences
+type ShowNotificationPreferencesResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowNotificationPreferencesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NotificationPreferences
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowNotificationPreferencesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowNotificationPreferencesResponse) GetJSON200() *NotificationPreferences {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowNotificationPreferencesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowNotificationPreferencesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowNotificationPreferencesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowNotificationPreferencesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowNotificationPreferencesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceNotificationPreferencesResponse200Headers the declared response headers of an HTTP 200 response for ReplaceNotificationPreferences
+type ReplaceNotificationPreferencesResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ReplaceNotificationPreferencesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NotificationPreferences
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceNotificationPreferencesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceNotificationPreferencesResponse) GetJSON200() *NotificationPreferences {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceNotificationPreferencesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceNotificationPreferencesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceNotificationPreferencesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceNotificationPreferencesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceNotificationPreferencesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListNotificationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NotificationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListNotificationsResponse) GetJSON200() *NotificationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListNotificationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListNotificationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListNotificationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListNotificationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListNotificationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokePinResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokePinResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokePinResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokePinResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokePinResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokePinResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RotatePinResponse201Headers the declared response headers of an HTTP 201 response for RotatePin
 type RotatePinResponse201Headers struct {
 	Location string
@@ -8318,6 +17910,164 @@ func (r ConfirmPinRotationResponse) ContentType() string {
 	return ""
 }
 
+type ListMyPinUpgradesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PinUpgradeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMyPinUpgradesResponse) GetJSON200() *PinUpgradeList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMyPinUpgradesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMyPinUpgradesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMyPinUpgradesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMyPinUpgradesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMyPinUpgradesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RequestPinUpgradeResponse202Headers the declared response headers of an HTTP 202 response for RequestPinUpgrade
+type RequestPinUpgradeResponse202Headers struct {
+	Location string
+}
+
+type RequestPinUpgradeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PinUpgrade
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RequestPinUpgradeResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RequestPinUpgradeResponse) GetJSON202() *PinUpgrade {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RequestPinUpgradeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestPinUpgradeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestPinUpgradeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestPinUpgradeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestPinUpgradeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowPinUpgradeResponse200Headers the declared response headers of an HTTP 200 response for ShowPinUpgrade
+type ShowPinUpgradeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowPinUpgradeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PinUpgrade
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowPinUpgradeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowPinUpgradeResponse) GetJSON200() *PinUpgrade {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowPinUpgradeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowPinUpgradeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowPinUpgradeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowPinUpgradeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowPinUpgradeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListOfficesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8360,6 +18110,324 @@ func (r ListOfficesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListOfficesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StartPinRecoveryResponse202Headers the declared response headers of an HTTP 202 response for StartPinRecovery
+type StartPinRecoveryResponse202Headers struct {
+	ContentLanguage string
+	Location        string
+}
+
+type StartPinRecoveryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Acknowledgement
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StartPinRecoveryResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r StartPinRecoveryResponse) GetJSON202() *Acknowledgement {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartPinRecoveryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartPinRecoveryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartPinRecoveryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartPinRecoveryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartPinRecoveryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmPinRecoveryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PinRecovered
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmPinRecoveryResponse) GetJSON200() *PinRecovered {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmPinRecoveryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmPinRecoveryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmPinRecoveryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmPinRecoveryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmPinRecoveryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RequestPinResponse202Headers the declared response headers of an HTTP 202 response for RequestPin
+type RequestPinResponse202Headers struct {
+	Location string
+}
+
+type RequestPinResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *PinRequest
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RequestPinResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RequestPinResponse) GetJSON202() *PinRequest {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RequestPinResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestPinResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestPinResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestPinResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestPinResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowPinRequestResponse200Headers the declared response headers of an HTTP 200 response for ShowPinRequest
+type ShowPinRequestResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowPinRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PinRequest
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowPinRequestResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowPinRequestResponse) GetJSON200() *PinRequest {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowPinRequestResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowPinRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowPinRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowPinRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowPinRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StartPinRevocationResponse202Headers the declared response headers of an HTTP 202 response for StartPinRevocation
+type StartPinRevocationResponse202Headers struct {
+	ContentLanguage string
+	Location        string
+}
+
+type StartPinRevocationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Acknowledgement
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StartPinRevocationResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r StartPinRevocationResponse) GetJSON202() *Acknowledgement {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartPinRevocationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartPinRevocationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartPinRevocationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartPinRevocationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartPinRevocationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmPinRevocationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PinRevoked
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmPinRevocationResponse) GetJSON200() *PinRevoked {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmPinRevocationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmPinRevocationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmPinRevocationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmPinRevocationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmPinRevocationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8614,6 +18682,54 @@ func (r ListSandboxMessagesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListSandboxMessagesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowSandboxLetterResponse200Headers the declared response headers of an HTTP 200 response for ShowSandboxLetter
+type ShowSandboxLetterResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowSandboxLetterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowSandboxLetterResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSandboxLetterResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSandboxLetterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSandboxLetterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSandboxLetterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSandboxLetterResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9059,6 +19175,47 @@ func (r ShowSessionResponse) ContentType() string {
 	return ""
 }
 
+type ReceiveSmsReportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReceiveSmsReportResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReceiveSmsReportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReceiveSmsReportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReceiveSmsReportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReceiveSmsReportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ShowStatusResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9121,6 +19278,520 @@ func (c *ClientWithResponses) ListOfficeDeclarationsWithResponse(ctx context.Con
 		return nil, err
 	}
 	return ParseListOfficeDeclarationsResponse(rsp)
+}
+
+// ListDeliveriesWithResponse List deliveries of messages
+//
+// How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/deliveries (the `ListDeliveries` operationId).
+func (c *ClientWithResponses) ListDeliveriesWithResponse(ctx context.Context, params *ListDeliveriesParams, reqEditors ...RequestEditorFn) (*ListDeliveriesResponse, error) {
+	rsp, err := c.ListDeliveries(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeliveriesResponse(rsp)
+}
+
+// RetryDeliveryWithResponse Try a delivery again
+//
+// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
+func (c *ClientWithResponses) RetryDeliveryWithResponse(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*RetryDeliveryResponse, error) {
+	rsp, err := c.RetryDelivery(ctx, deliveryId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryDeliveryResponse(rsp)
+}
+
+// ListOperatorsWithResponse List the operators
+//
+// Operators (operatori di sede), people of the contact centre and administrators, by class and family name.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/operators (the `ListOperators` operationId).
+func (c *ClientWithResponses) ListOperatorsWithResponse(ctx context.Context, params *ListOperatorsParams, reqEditors ...RequestEditorFn) (*ListOperatorsResponse, error) {
+	rsp, err := c.ListOperators(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOperatorsResponse(rsp)
+}
+
+// AddOperatorWithBodyWithResponse Make a person an operator
+//
+// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+func (c *ClientWithResponses) AddOperatorWithBodyWithResponse(ctx context.Context, params *AddOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddOperatorResponse, error) {
+	rsp, err := c.AddOperatorWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddOperatorResponse(rsp)
+}
+
+// AddOperatorWithResponse Make a person an operator
+//
+// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/operators (the `AddOperator` operationId).
+func (c *ClientWithResponses) AddOperatorWithResponse(ctx context.Context, params *AddOperatorParams, body AddOperatorJSONRequestBody, reqEditors ...RequestEditorFn) (*AddOperatorResponse, error) {
+	rsp, err := c.AddOperator(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddOperatorResponse(rsp)
+}
+
+// RemoveOperatorWithResponse Make an operator a citizen again
+//
+// Takes class and office away: the person is a citizen again, and their sessions end.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/operators/{operator_id} (the `RemoveOperator` operationId).
+func (c *ClientWithResponses) RemoveOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *RemoveOperatorParams, reqEditors ...RequestEditorFn) (*RemoveOperatorResponse, error) {
+	rsp, err := c.RemoveOperator(ctx, operatorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveOperatorResponse(rsp)
+}
+
+// ShowOperatorWithResponse Show an operator
+//
+// The operator, with the `ETag` that changeOperator needs.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/operators/{operator_id} (the `ShowOperator` operationId).
+func (c *ClientWithResponses) ShowOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *ShowOperatorParams, reqEditors ...RequestEditorFn) (*ShowOperatorResponse, error) {
+	rsp, err := c.ShowOperator(ctx, operatorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOperatorResponse(rsp)
+}
+
+// ChangeOperatorWithBodyWithResponse Change the class or office of an operator
+//
+// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the operator in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+func (c *ClientWithResponses) ChangeOperatorWithBodyWithResponse(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeOperatorResponse, error) {
+	rsp, err := c.ChangeOperatorWithBody(ctx, operatorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeOperatorResponse(rsp)
+}
+
+// ChangeOperatorWithApplicationMergePatchPlusJSONBodyWithResponse Change the class or office of an operator
+//
+// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the operator in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
+func (c *ClientWithResponses) ChangeOperatorWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeOperatorResponse, error) {
+	rsp, err := c.ChangeOperatorWithApplicationMergePatchPlusJSONBody(ctx, operatorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeOperatorResponse(rsp)
+}
+
+// RegisterPersonWithBodyWithResponse Register a person at the counter
+//
+// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+// 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+func (c *ClientWithResponses) RegisterPersonWithBodyWithResponse(ctx context.Context, params *RegisterPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterPersonResponse, error) {
+	rsp, err := c.RegisterPersonWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterPersonResponse(rsp)
+}
+
+// RegisterPersonWithResponse Register a person at the counter
+//
+// Makes the account of a citizen who stands at the counter (sportello) with an identity document. The contacts are verified by a code like all
+// others. Then issuePin gives the PIN. A tax code that is registered already answers 409 `conflict`. For operators (operatori di sede); others get
+// 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people (the `RegisterPerson` operationId).
+func (c *ClientWithResponses) RegisterPersonWithResponse(ctx context.Context, params *RegisterPersonParams, body RegisterPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterPersonResponse, error) {
+	rsp, err := c.RegisterPerson(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterPersonResponse(rsp)
+}
+
+// SearchPeopleWithBodyWithResponse Search a person by tax code
+//
+// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+func (c *ClientWithResponses) SearchPeopleWithBodyWithResponse(ctx context.Context, params *SearchPeopleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error) {
+	rsp, err := c.SearchPeopleWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchPeopleResponse(rsp)
+}
+
+// SearchPeopleWithResponse Search a person by tax code
+//
+// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people-searches (the `SearchPeople` operationId).
+func (c *ClientWithResponses) SearchPeopleWithResponse(ctx context.Context, params *SearchPeopleParams, body SearchPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleResponse, error) {
+	rsp, err := c.SearchPeople(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchPeopleResponse(rsp)
+}
+
+// ShowPersonWithResponse Show a person
+//
+// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/people/{person_id} (the `ShowPerson` operationId).
+func (c *ClientWithResponses) ShowPersonWithResponse(ctx context.Context, personId PersonId, params *ShowPersonParams, reqEditors ...RequestEditorFn) (*ShowPersonResponse, error) {
+	rsp, err := c.ShowPerson(ctx, personId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowPersonResponse(rsp)
+}
+
+// RevokePersonPinWithResponse Revoke the PIN of a person
+//
+// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
+func (c *ClientWithResponses) RevokePersonPinWithResponse(ctx context.Context, personId PersonId, params *RevokePersonPinParams, reqEditors ...RequestEditorFn) (*RevokePersonPinResponse, error) {
+	rsp, err := c.RevokePersonPin(ctx, personId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokePersonPinResponse(rsp)
+}
+
+// IssuePinWithBodyWithResponse Issue a PIN at the counter
+//
+// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+func (c *ClientWithResponses) IssuePinWithBodyWithResponse(ctx context.Context, personId PersonId, params *IssuePinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IssuePinResponse, error) {
+	rsp, err := c.IssuePinWithBody(ctx, personId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssuePinResponse(rsp)
+}
+
+// IssuePinWithResponse Issue a PIN at the counter
+//
+// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
+// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
+func (c *ClientWithResponses) IssuePinWithResponse(ctx context.Context, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody, reqEditors ...RequestEditorFn) (*IssuePinResponse, error) {
+	rsp, err := c.IssuePin(ctx, personId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIssuePinResponse(rsp)
+}
+
+// ReadmitPersonWithResponse Readmit a suspended person
+//
+// Opens the account again; the PIN is as it was. The person is told. One who is not suspended answers 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/people/{person_id}/suspension (the `ReadmitPerson` operationId).
+func (c *ClientWithResponses) ReadmitPersonWithResponse(ctx context.Context, personId PersonId, params *ReadmitPersonParams, reqEditors ...RequestEditorFn) (*ReadmitPersonResponse, error) {
+	rsp, err := c.ReadmitPerson(ctx, personId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadmitPersonResponse(rsp)
+}
+
+// SuspendPersonWithBodyWithResponse Suspend a person
+//
+// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+func (c *ClientWithResponses) SuspendPersonWithBodyWithResponse(ctx context.Context, personId PersonId, params *SuspendPersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SuspendPersonResponse, error) {
+	rsp, err := c.SuspendPersonWithBody(ctx, personId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendPersonResponse(rsp)
+}
+
+// SuspendPersonWithResponse Suspend a person
+//
+// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
+// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people/{person_id}/suspension (the `SuspendPerson` operationId).
+func (c *ClientWithResponses) SuspendPersonWithResponse(ctx context.Context, personId PersonId, params *SuspendPersonParams, body SuspendPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendPersonResponse, error) {
+	rsp, err := c.SuspendPerson(ctx, personId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendPersonResponse(rsp)
+}
+
+// ListPinRequestsWithResponse List PIN requests
+//
+// All that was asked with requestPin or filed for a caller, the oldest first, with why it waits. `state=waiting` is what is to be decided.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/pin-requests (the `ListPinRequests` operationId).
+func (c *ClientWithResponses) ListPinRequestsWithResponse(ctx context.Context, params *ListPinRequestsParams, reqEditors ...RequestEditorFn) (*ListPinRequestsResponse, error) {
+	rsp, err := c.ListPinRequests(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPinRequestsResponse(rsp)
+}
+
+// FilePinRequestWithBodyWithResponse File a PIN request for a caller
+//
+// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+func (c *ClientWithResponses) FilePinRequestWithBodyWithResponse(ctx context.Context, params *FilePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FilePinRequestResponse, error) {
+	rsp, err := c.FilePinRequestWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilePinRequestResponse(rsp)
+}
+
+// FilePinRequestWithResponse File a PIN request for a caller
+//
+// Like requestPin, for somebody on the telephone, and served by the same rule; who filed it is kept.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/pin-requests (the `FilePinRequest` operationId).
+func (c *ClientWithResponses) FilePinRequestWithResponse(ctx context.Context, params *FilePinRequestParams, body FilePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*FilePinRequestResponse, error) {
+	rsp, err := c.FilePinRequest(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFilePinRequestResponse(rsp)
+}
+
+// ShowOfficePinRequestWithResponse Show a PIN request with all that was asked
+//
+// The data as they were given, why the request waits, and where both halves are.
+// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/pin-requests/{request_id} (the `ShowOfficePinRequest` operationId).
+func (c *ClientWithResponses) ShowOfficePinRequestWithResponse(ctx context.Context, requestId PinRequestId, params *ShowOfficePinRequestParams, reqEditors ...RequestEditorFn) (*ShowOfficePinRequestResponse, error) {
+	rsp, err := c.ShowOfficePinRequest(ctx, requestId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficePinRequestResponse(rsp)
+}
+
+// DecidePinRequestWithBodyWithResponse Decide about a PIN request
+//
+// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+func (c *ClientWithResponses) DecidePinRequestWithBodyWithResponse(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecidePinRequestResponse, error) {
+	rsp, err := c.DecidePinRequestWithBody(ctx, requestId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecidePinRequestResponse(rsp)
+}
+
+// DecidePinRequestWithResponse Decide about a PIN request
+//
+// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
+// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/pin-requests/{request_id}/decision (the `DecidePinRequest` operationId).
+func (c *ClientWithResponses) DecidePinRequestWithResponse(ctx context.Context, requestId PinRequestId, params *DecidePinRequestParams, body DecidePinRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*DecidePinRequestResponse, error) {
+	rsp, err := c.DecidePinRequest(ctx, requestId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecidePinRequestResponse(rsp)
+}
+
+// ListPinUpgradesWithResponse List the requests for a dispositive PIN at my office
+//
+// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/pin-upgrades (the `ListPinUpgrades` operationId).
+func (c *ClientWithResponses) ListPinUpgradesWithResponse(ctx context.Context, params *ListPinUpgradesParams, reqEditors ...RequestEditorFn) (*ListPinUpgradesResponse, error) {
+	rsp, err := c.ListPinUpgrades(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPinUpgradesResponse(rsp)
+}
+
+// ShowOfficePinUpgradeWithResponse Show a request for a dispositive PIN
+//
+// The request with its holder. One of another office answers 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id} (the `ShowOfficePinUpgrade` operationId).
+func (c *ClientWithResponses) ShowOfficePinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *ShowOfficePinUpgradeParams, reqEditors ...RequestEditorFn) (*ShowOfficePinUpgradeResponse, error) {
+	rsp, err := c.ShowOfficePinUpgrade(ctx, upgradeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficePinUpgradeResponse(rsp)
+}
+
+// DownloadPinUpgradeAttachmentWithResponse Download a file of a request for a dispositive PIN
+//
+// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
+// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
+func (c *ClientWithResponses) DownloadPinUpgradeAttachmentWithResponse(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*DownloadPinUpgradeAttachmentResponse, error) {
+	rsp, err := c.DownloadPinUpgradeAttachment(ctx, upgradeId, number, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadPinUpgradeAttachmentResponse(rsp)
+}
+
+// DecidePinUpgradeWithBodyWithResponse Decide about a request for a dispositive PIN
+//
+// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+func (c *ClientWithResponses) DecidePinUpgradeWithBodyWithResponse(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecidePinUpgradeResponse, error) {
+	rsp, err := c.DecidePinUpgradeWithBody(ctx, upgradeId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecidePinUpgradeResponse(rsp)
+}
+
+// DecidePinUpgradeWithResponse Decide about a request for a dispositive PIN
+//
+// Accepted, the PIN is dispositive at once, and what its holder filed with the ordinary one and still waits (`awaiting_credentials`) is completed at
+// its original protocol number. The holder is told the outcome and the reason. One that is decided already answers 409 `conflict`, one of another
+// office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
+func (c *ClientWithResponses) DecidePinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, body DecidePinUpgradeJSONRequestBody, reqEditors ...RequestEditorFn) (*DecidePinUpgradeResponse, error) {
+	rsp, err := c.DecidePinUpgrade(ctx, upgradeId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecidePinUpgradeResponse(rsp)
 }
 
 // SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
@@ -9241,8 +19912,9 @@ func (c *ClientWithResponses) ListDeclarationsWithResponse(ctx context.Context, 
 // Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 // receipt (ricevuta) is in the answer.
 //
-// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -9262,8 +19934,9 @@ func (c *ClientWithResponses) DraftDeclarationWithBodyWithResponse(ctx context.C
 // Makes a draft (bozza). With `submit: true` the declaration is filed in the same step: it gets its protocol number, and the
 // receipt (ricevuta) is in the answer.
 //
-// A draft is seen, changed and filed only by its maker and by people under the same right. `content` must meet the `content_schema` of the type, and
-// the type's window must be open: else 422 `validation-failed`, with a JSON Pointer to each field that is wrong.
+// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
+// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
+// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -9407,7 +20080,8 @@ func (c *ClientWithResponses) ShowDeclarationWithResponse(ctx context.Context, d
 // ChangeDeclarationWithBodyWithResponse Change a draft
 //
 // Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the draft in between.
 //
@@ -9425,7 +20099,8 @@ func (c *ClientWithResponses) ChangeDeclarationWithBodyWithResponse(ctx context.
 // ChangeDeclarationWithApplicationMergePatchPlusJSONBodyWithResponse Change a draft
 //
 // Merges the body into the draft (JSON Merge Patch, RFC 7396): a field given replaces, `null` inside `content` removes, what is not named
-// stays. Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
+// stays. The result may be incomplete, but not wrong (422 `validation-failed`), like the draft itself.
+// Only drafts can be changed (409 `conflict`): a filed declaration is never changed, only superseded by another.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the draft in between.
 //
@@ -9460,7 +20135,8 @@ func (c *ClientWithResponses) ShowReceiptWithResponse(ctx context.Context, decla
 //
 // Files (presenta) a draft: it gets the next protocol number (numero di protocollo) of its office and year, and a receipt with the digest of what was declared,
 // signed. An answer with a receipt is a promise: the declaration is stored for good, and its place in the order is fixed.
-// Content that no longer meets its type, or a window that has closed, answers 422 `validation-failed`; what is filed already, 409 `conflict`.
+// Here the content is checked whole: required fields that are missing, and content that no longer meets its type, answer 422 `validation-failed`. When the
+// type's window is not open, and for what is filed already, the answer is 409 `conflict`.
 // With ordinary credentials it is protocolled and waits as `awaiting_credentials`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -9476,8 +20152,9 @@ func (c *ClientWithResponses) SubmitDeclarationWithResponse(ctx context.Context,
 
 // WithdrawDeclarationWithResponse Withdraw a filed declaration
 //
-// Withdraws (rinuncia) a filed declaration that is not decided yet. It keeps its protocol number and its receipt, and money that was
-// reserved for it is freed. One that is decided, withdrawn or still a draft answers 409 `conflict`.
+// Withdraws (rinuncia) a declaration that is `submitted`, `awaiting_credentials` or `provisionally_not_accepted`; in every other state the answer is 409 `conflict`.
+// Whoever may file for the contributor now may do so, not only who filed it. It keeps its protocol number and its receipt, and money that was
+// reserved for it is freed.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9506,6 +20183,233 @@ func (c *ClientWithResponses) ShowMeWithResponse(ctx context.Context, params *Sh
 	return ParseShowMeResponse(rsp)
 }
 
+// ListMyActivityWithResponse List what was done with my login
+//
+// Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+// Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/activity (the `ListMyActivity` operationId).
+func (c *ClientWithResponses) ListMyActivityWithResponse(ctx context.Context, params *ListMyActivityParams, reqEditors ...RequestEditorFn) (*ListMyActivityResponse, error) {
+	rsp, err := c.ListMyActivity(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMyActivityResponse(rsp)
+}
+
+// ListContactsWithResponse List my contacts
+//
+// Your contacts (recapiti): mobile numbers, e-mail and PEC addresses and postal addresses, with their states.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/contacts (the `ListContacts` operationId).
+func (c *ClientWithResponses) ListContactsWithResponse(ctx context.Context, params *ListContactsParams, reqEditors ...RequestEditorFn) (*ListContactsResponse, error) {
+	rsp, err := c.ListContacts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListContactsResponse(rsp)
+}
+
+// AddContactWithBodyWithResponse Add a contact
+//
+// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/contacts (the `AddContact` operationId).
+func (c *ClientWithResponses) AddContactWithBodyWithResponse(ctx context.Context, params *AddContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddContactResponse, error) {
+	rsp, err := c.AddContactWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddContactResponse(rsp)
+}
+
+// AddContactWithResponse Add a contact
+//
+// Adds a contact and sends a code to it; verifyContact gives the code back. Until then the contact counts for nothing; it counts for recovering the
+// PIN from 24 hours after its verification on. The contacts that were there before are told at once. One that you have already answers 409
+// `conflict`, and so does the eleventh; too many codes in 24 hours answer 429 `rate-limited`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/contacts (the `AddContact` operationId).
+func (c *ClientWithResponses) AddContactWithResponse(ctx context.Context, params *AddContactParams, body AddContactJSONRequestBody, reqEditors ...RequestEditorFn) (*AddContactResponse, error) {
+	rsp, err := c.AddContact(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddContactResponse(rsp)
+}
+
+// RemoveContactWithResponse Remove one of my contacts
+//
+// Removes the contact; it gets no more messages and no longer counts for recovering the PIN. It is told so at once, and so are the others.
+// The last verified contact stays: 409 `conflict`.
+// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/contacts/{contact_id} (the `RemoveContact` operationId).
+func (c *ClientWithResponses) RemoveContactWithResponse(ctx context.Context, contactId ContactId, params *RemoveContactParams, reqEditors ...RequestEditorFn) (*RemoveContactResponse, error) {
+	rsp, err := c.RemoveContact(ctx, contactId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveContactResponse(rsp)
+}
+
+// ShowContactWithResponse Show one of my contacts
+//
+// The contact and whether it is verified.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/contacts/{contact_id} (the `ShowContact` operationId).
+func (c *ClientWithResponses) ShowContactWithResponse(ctx context.Context, contactId ContactId, params *ShowContactParams, reqEditors ...RequestEditorFn) (*ShowContactResponse, error) {
+	rsp, err := c.ShowContact(ctx, contactId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowContactResponse(rsp)
+}
+
+// ResendContactCodeWithResponse Send the code of a contact again
+//
+// Sends a new code to a contact that is not verified; the one before is void. A contact that is verified answers 409 `conflict`, too many codes 429
+// `rate-limited`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/contacts/{contact_id}/code-deliveries (the `ResendContactCode` operationId).
+func (c *ClientWithResponses) ResendContactCodeWithResponse(ctx context.Context, contactId ContactId, params *ResendContactCodeParams, reqEditors ...RequestEditorFn) (*ResendContactCodeResponse, error) {
+	rsp, err := c.ResendContactCode(ctx, contactId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResendContactCodeResponse(rsp)
+}
+
+// VerifyContactWithBodyWithResponse Verify a contact
+//
+// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+// `rate-limited` until `Retry-After` is over.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+func (c *ClientWithResponses) VerifyContactWithBodyWithResponse(ctx context.Context, contactId ContactId, params *VerifyContactParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyContactResponse, error) {
+	rsp, err := c.VerifyContactWithBody(ctx, contactId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyContactResponse(rsp)
+}
+
+// VerifyContactWithResponse Verify a contact
+//
+// Gives back the code that was sent to the contact. A wrong, used or expired code answers 422 `code-invalid` and counts as a try; after too many, 429
+// `rate-limited` until `Retry-After` is over.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
+func (c *ClientWithResponses) VerifyContactWithResponse(ctx context.Context, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyContactResponse, error) {
+	rsp, err := c.VerifyContact(ctx, contactId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyContactResponse(rsp)
+}
+
+// ShowNotificationPreferencesWithResponse Show how I want to be told
+//
+// Language, preferred channel and what you do not want to hear about. Who never chose has the defaults.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/notification-preferences (the `ShowNotificationPreferences` operationId).
+func (c *ClientWithResponses) ShowNotificationPreferencesWithResponse(ctx context.Context, params *ShowNotificationPreferencesParams, reqEditors ...RequestEditorFn) (*ShowNotificationPreferencesResponse, error) {
+	rsp, err := c.ShowNotificationPreferences(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowNotificationPreferencesResponse(rsp)
+}
+
+// ReplaceNotificationPreferencesWithBodyWithResponse Choose how I want to be told
+//
+// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+// `precondition-failed` when they changed in between.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+func (c *ClientWithResponses) ReplaceNotificationPreferencesWithBodyWithResponse(ctx context.Context, params *ReplaceNotificationPreferencesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceNotificationPreferencesResponse, error) {
+	rsp, err := c.ReplaceNotificationPreferencesWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceNotificationPreferencesResponse(rsp)
+}
+
+// ReplaceNotificationPreferencesWithResponse Choose how I want to be told
+//
+// Replaces the preferences. `muted` silences what is not about safety: messages about the PIN, the contacts and the login are always sent, to every
+// verified contact that they concern. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412
+// `precondition-failed` when they changed in between.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /me/notification-preferences (the `ReplaceNotificationPreferences` operationId).
+func (c *ClientWithResponses) ReplaceNotificationPreferencesWithResponse(ctx context.Context, params *ReplaceNotificationPreferencesParams, body ReplaceNotificationPreferencesJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceNotificationPreferencesResponse, error) {
+	rsp, err := c.ReplaceNotificationPreferences(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceNotificationPreferencesResponse(rsp)
+}
+
+// ListNotificationsWithResponse List the messages that were sent to me
+//
+// What you were told, the newest first, with each attempt to deliver it (notifiche). A message that reached no contact shows why. Addresses are
+// masked, and no secret is shown.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/notifications (the `ListNotifications` operationId).
+func (c *ClientWithResponses) ListNotificationsWithResponse(ctx context.Context, params *ListNotificationsParams, reqEditors ...RequestEditorFn) (*ListNotificationsResponse, error) {
+	rsp, err := c.ListNotifications(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListNotificationsResponse(rsp)
+}
+
+// RevokePinWithResponse Revoke my PIN
+//
+// Revokes (revoca) the PIN at once. All sessions of the person end, this one too, and all verified contacts are told. A new PIN is had by
+// requestPin or at an office. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+// Who has no PIN gets 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/pin (the `RevokePin` operationId).
+func (c *ClientWithResponses) RevokePinWithResponse(ctx context.Context, params *RevokePinParams, reqEditors ...RequestEditorFn) (*RevokePinResponse, error) {
+	rsp, err := c.RevokePin(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokePinResponse(rsp)
+}
+
 // RotatePinWithResponse Ask for a new PIN
 //
 // The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
@@ -9527,8 +20431,8 @@ func (c *ClientWithResponses) RotatePinWithResponse(ctx context.Context, params 
 //
 // The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 // session with a new `session_id`, and all other sessions and tokens of the person end.
-// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-// replaced or confirmed already answers 409 `conflict`.
+// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9545,8 +20449,8 @@ func (c *ClientWithResponses) ConfirmPinRotationWithBodyWithResponse(ctx context
 //
 // The person enters the new PIN, which proves that it was written down. From here on only the new PIN works; the answer is a
 // session with a new `session_id`, and all other sessions and tokens of the person end.
-// A PIN that is not the new one answers 422 `code-invalid` and counts as a try (429 `pin-locked`). A rotation that is void,
-// replaced or confirmed already answers 409 `conflict`.
+// A PIN that is not the new one answers 422 `validation-failed` with the code `wrong-pin` at `/pin`, and counts as a try like one at login (429 `pin-locked`).
+// A rotation that is void, replaced, confirmed already or of another session answers 404 and counts nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9557,6 +20461,57 @@ func (c *ClientWithResponses) ConfirmPinRotationWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseConfirmPinRotationResponse(rsp)
+}
+
+// ListMyPinUpgradesWithResponse List my requests for a dispositive PIN
+//
+// The requests of the person who is logged in, the newest first, with their outcomes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/pin/upgrades (the `ListMyPinUpgrades` operationId).
+func (c *ClientWithResponses) ListMyPinUpgradesWithResponse(ctx context.Context, params *ListMyPinUpgradesParams, reqEditors ...RequestEditorFn) (*ListMyPinUpgradesResponse, error) {
+	rsp, err := c.ListMyPinUpgrades(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMyPinUpgradesResponse(rsp)
+}
+
+// RequestPinUpgradeWithBodyWithResponse Ask for a dispositive PIN
+//
+// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
+// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+// is competent for the person, whose operator decides; the outcome is sent by message.
+//
+// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
+// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/pin/upgrades (the `RequestPinUpgrade` operationId).
+func (c *ClientWithResponses) RequestPinUpgradeWithBodyWithResponse(ctx context.Context, params *RequestPinUpgradeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestPinUpgradeResponse, error) {
+	rsp, err := c.RequestPinUpgradeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestPinUpgradeResponse(rsp)
+}
+
+// ShowPinUpgradeWithResponse Show one of my requests for a dispositive PIN
+//
+// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/pin/upgrades/{upgrade_id} (the `ShowPinUpgrade` operationId).
+func (c *ClientWithResponses) ShowPinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *ShowPinUpgradeParams, reqEditors ...RequestEditorFn) (*ShowPinUpgradeResponse, error) {
+	rsp, err := c.ShowPinUpgrade(ctx, upgradeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowPinUpgradeResponse(rsp)
 }
 
 // ListOfficesWithResponse List the offices
@@ -9572,6 +20527,216 @@ func (c *ClientWithResponses) ListOfficesWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseListOfficesResponse(rsp)
+}
+
+// StartPinRecoveryWithBodyWithResponse Start the recovery of a lost PIN
+//
+// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+// one before.
+//
+// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+func (c *ClientWithResponses) StartPinRecoveryWithBodyWithResponse(ctx context.Context, params *StartPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartPinRecoveryResponse, error) {
+	rsp, err := c.StartPinRecoveryWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartPinRecoveryResponse(rsp)
+}
+
+// StartPinRecoveryWithResponse Start the recovery of a lost PIN
+//
+// For who has lost the PIN (recupero del PIN): the tax code and two or three contacts of different kinds that were given at the registration or added
+// at least 24 hours ago. If they match, a recovery code goes to the e-mail address, else to the PEC, and is good for 24 hours; a new code ends the
+// one before.
+//
+// The answer is always the same, whether or not the data match, and so is the time it takes: a match is not told here. At most 3 requests a day are
+// served for one person. Only for who has finished the first access; else revoke the PIN with startPinRevocation and ask for a new one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-recoveries (the `StartPinRecovery` operationId).
+func (c *ClientWithResponses) StartPinRecoveryWithResponse(ctx context.Context, params *StartPinRecoveryParams, body StartPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*StartPinRecoveryResponse, error) {
+	rsp, err := c.StartPinRecovery(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartPinRecoveryResponse(rsp)
+}
+
+// ConfirmPinRecoveryWithBodyWithResponse Confirm the recovery of a lost PIN
+//
+// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+// are told.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+func (c *ClientWithResponses) ConfirmPinRecoveryWithBodyWithResponse(ctx context.Context, params *ConfirmPinRecoveryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmPinRecoveryResponse, error) {
+	rsp, err := c.ConfirmPinRecoveryWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmPinRecoveryResponse(rsp)
+}
+
+// ConfirmPinRecoveryWithResponse Confirm the recovery of a lost PIN
+//
+// With the right recovery code the old PIN and all sessions end, and a new PIN of 16 characters goes out: the first half to the mobile number, else
+// to the e-mail address, the second to the e-mail address, else to the PEC. It keeps what the lost one could do, dispositive included. All contacts
+// are told.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-recoveries/confirmation (the `ConfirmPinRecovery` operationId).
+func (c *ClientWithResponses) ConfirmPinRecoveryWithResponse(ctx context.Context, params *ConfirmPinRecoveryParams, body ConfirmPinRecoveryJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRecoveryResponse, error) {
+	rsp, err := c.ConfirmPinRecovery(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmPinRecoveryResponse(rsp)
+}
+
+// RequestPinWithBodyWithResponse Ask for a first PIN
+//
+// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+// them forces the change.
+//
+// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+//
+// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+// example works as it stands.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+func (c *ClientWithResponses) RequestPinWithBodyWithResponse(ctx context.Context, params *RequestPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestPinResponse, error) {
+	rsp, err := c.RequestPinWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestPinResponse(rsp)
+}
+
+// RequestPinWithResponse Ask for a first PIN
+//
+// Asks for a PIN (richiesta di PIN) on-line, without a login. Data that agree with the register of persons (anagrafe) are served at once: the PIN has
+// 16 characters, of which the first 8 leave by SMS or e-mail now and the other 8 by letter to the residence that was declared. The first login with
+// them forces the change.
+//
+// Otherwise the request is `waiting` for the contact centre, which serves or refuses it; why it waits is not told. Who has a PIN already is told so
+// by a message, since somebody else may be asking. `contacts` are 1 to 3 of different kinds.
+//
+// Keep `request_id`: it is the one way to see how far both halves have come (showPinRequest), and whoever knows it may see it. In the sandbox the
+// example works as it stands.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-requests (the `RequestPin` operationId).
+func (c *ClientWithResponses) RequestPinWithResponse(ctx context.Context, params *RequestPinParams, body RequestPinJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestPinResponse, error) {
+	rsp, err := c.RequestPin(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestPinResponse(rsp)
+}
+
+// ShowPinRequestWithResponse Show how far a PIN request has come
+//
+// The state of the request and the delivery of both halves of the PIN, without a login. A half that could not be delivered is `failed` or `dead`: ask
+// for a new PIN, or have one issued at an office.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /pin-requests/{request_id} (the `ShowPinRequest` operationId).
+func (c *ClientWithResponses) ShowPinRequestWithResponse(ctx context.Context, requestId PinRequestId, params *ShowPinRequestParams, reqEditors ...RequestEditorFn) (*ShowPinRequestResponse, error) {
+	rsp, err := c.ShowPinRequest(ctx, requestId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowPinRequestResponse(rsp)
+}
+
+// StartPinRevocationWithBodyWithResponse Start the revocation of a PIN without a login
+//
+// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+// The answer is always the same, whether or not the data match.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+func (c *ClientWithResponses) StartPinRevocationWithBodyWithResponse(ctx context.Context, params *StartPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartPinRevocationResponse, error) {
+	rsp, err := c.StartPinRevocationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartPinRevocationResponse(rsp)
+}
+
+// StartPinRevocationWithResponse Start the revocation of a PIN without a login
+//
+// For who has lost the initial PIN or fears that somebody else knows it (revoca del PIN): the tax code and one stored contact, to which a revocation code goes.
+// The answer is always the same, whether or not the data match.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-revocations (the `StartPinRevocation` operationId).
+func (c *ClientWithResponses) StartPinRevocationWithResponse(ctx context.Context, params *StartPinRevocationParams, body StartPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*StartPinRevocationResponse, error) {
+	rsp, err := c.StartPinRevocation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartPinRevocationResponse(rsp)
+}
+
+// ConfirmPinRevocationWithBodyWithResponse Confirm the revocation of a PIN without a login
+//
+// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+func (c *ClientWithResponses) ConfirmPinRevocationWithBodyWithResponse(ctx context.Context, params *ConfirmPinRevocationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmPinRevocationResponse, error) {
+	rsp, err := c.ConfirmPinRevocationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmPinRevocationResponse(rsp)
+}
+
+// ConfirmPinRevocationWithResponse Confirm the revocation of a PIN without a login
+//
+// With the right code the PIN is revoked and all sessions end; all contacts are told. After that a new PIN can be asked for with requestPin.
+//
+// A wrong, used or expired code, like a tax code that nobody has, answers 422 `code-invalid` and counts as a try; after too many, 429 `rate-limited` until
+// `Retry-After` is over, the right code included.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
+func (c *ClientWithResponses) ConfirmPinRevocationWithResponse(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRevocationResponse, error) {
+	rsp, err := c.ConfirmPinRevocation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmPinRevocationResponse(rsp)
 }
 
 // VerifyReceiptWithBodyWithResponse Verify a receipt
@@ -9688,7 +20853,7 @@ func (c *ClientWithResponses) CreateSandboxContributorWithResponse(ctx context.C
 // ListSandboxMessagesWithResponse List the messages that were sent
 //
 // E-mails, certified e-mails (PEC), SMS and letters that the system would have sent, the newest first. What is due is handed over first, so that
-// the messages of an operation that was answered are in the list.
+// the messages of an operation that was answered are in the list. Those that are letters carry the address of their pages.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -9699,6 +20864,21 @@ func (c *ClientWithResponses) ListSandboxMessagesWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseListSandboxMessagesResponse(rsp)
+}
+
+// ShowSandboxLetterWithResponse Show a letter that was sent
+//
+// The letter as the print house would get it. A message that is no letter answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sandbox/messages/{message_id}/letter (the `ShowSandboxLetter` operationId).
+func (c *ClientWithResponses) ShowSandboxLetterWithResponse(ctx context.Context, messageId MessageId, params *ShowSandboxLetterParams, reqEditors ...RequestEditorFn) (*ShowSandboxLetterResponse, error) {
+	rsp, err := c.ShowSandboxLetter(ctx, messageId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSandboxLetterResponse(rsp)
 }
 
 // ListSandboxPeopleWithResponse List the test people
@@ -9829,8 +21009,9 @@ func (c *ClientWithResponses) StartSessionWithResponse(ctx context.Context, para
 
 // ReauthenticateWithBodyWithResponse Enter the PIN again
 //
-// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// last 5 minutes, else they answer 403 `reauthentication-required`.
+// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9845,8 +21026,9 @@ func (c *ClientWithResponses) ReauthenticateWithBodyWithResponse(ctx context.Con
 
 // ReauthenticateWithResponse Enter the PIN again
 //
-// Proves that the person is still there. Changing the PIN needs a login or this within the last 5 minutes, else it answers
-// 403 `reauthentication-required`. A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// last 5 minutes, else they answer 403 `reauthentication-required`.
+// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9927,6 +21109,46 @@ func (c *ClientWithResponses) ShowSessionWithResponse(ctx context.Context, sessi
 	return ParseShowSessionResponse(rsp)
 }
 
+// ReceiveSmsReportWithBodyWithResponse Take the report about an SMS
+//
+// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+// `Webhook-Timestamp` and the body, joined by dots.
+//
+// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+func (c *ClientWithResponses) ReceiveSmsReportWithBodyWithResponse(ctx context.Context, params *ReceiveSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveSmsReportResponse, error) {
+	rsp, err := c.ReceiveSmsReportWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveSmsReportResponse(rsp)
+}
+
+// ReceiveSmsReportWithResponse Take the report about an SMS
+//
+// For the SMS gateway: what became of a message that it was given. `message_id` is the id that the message carried. The report is signed after the
+// Standard Webhooks scheme with the key that both sides share: `Webhook-Signature` holds `v1,` and the base64 of the HMAC-SHA256 over `Webhook-Id`,
+// `Webhook-Timestamp` and the body, joined by dots.
+//
+// Without a signature, with a wrong one, with a timestamp more than 5 minutes off, and where no key is configured, the answer is 401
+// `unauthenticated`. A `message_id` that was never given to the gateway answers 404. A report that comes twice has no further effect.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sms-reports (the `ReceiveSmsReport` operationId).
+func (c *ClientWithResponses) ReceiveSmsReportWithResponse(ctx context.Context, params *ReceiveSmsReportParams, body ReceiveSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveSmsReportResponse, error) {
+	rsp, err := c.ReceiveSmsReport(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveSmsReportResponse(rsp)
+}
+
 // ShowStatusWithResponse Show whether the service can answer
 //
 // Answers 200 when the service and its database work, and a 503 problem when they do not. Needs no login.
@@ -9958,6 +21180,878 @@ func ParseListOfficeDeclarationsResponse(rsp *http.Response) (*ListOfficeDeclara
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DeclarationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDeliveriesResponse parses an HTTP response from a ListDeliveriesWithResponse call
+func ParseListDeliveriesResponse(rsp *http.Response) (*ListDeliveriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeliveriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeliveryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRetryDeliveryResponse parses an HTTP response from a RetryDeliveryWithResponse call
+func ParseRetryDeliveryResponse(rsp *http.Response) (*RetryDeliveryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryDeliveryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Delivery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RetryDeliveryResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOperatorsResponse parses an HTTP response from a ListOperatorsWithResponse call
+func ParseListOperatorsResponse(rsp *http.Response) (*ListOperatorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOperatorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OperatorList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddOperatorResponse parses an HTTP response from a AddOperatorWithResponse call
+func ParseAddOperatorResponse(rsp *http.Response) (*AddOperatorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddOperatorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Operator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers AddOperatorResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveOperatorResponse parses an HTTP response from a RemoveOperatorWithResponse call
+func ParseRemoveOperatorResponse(rsp *http.Response) (*RemoveOperatorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveOperatorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOperatorResponse parses an HTTP response from a ShowOperatorWithResponse call
+func ParseShowOperatorResponse(rsp *http.Response) (*ShowOperatorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOperatorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOperatorResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangeOperatorResponse parses an HTTP response from a ChangeOperatorWithResponse call
+func ParseChangeOperatorResponse(rsp *http.Response) (*ChangeOperatorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeOperatorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangeOperatorResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRegisterPersonResponse parses an HTTP response from a RegisterPersonWithResponse call
+func ParseRegisterPersonResponse(rsp *http.Response) (*RegisterPersonResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegisterPersonResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PersonRecord
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RegisterPersonResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSearchPeopleResponse parses an HTTP response from a SearchPeopleWithResponse call
+func ParseSearchPeopleResponse(rsp *http.Response) (*SearchPeopleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchPeopleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonRecordList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowPersonResponse parses an HTTP response from a ShowPersonWithResponse call
+func ParseShowPersonResponse(rsp *http.Response) (*ShowPersonResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowPersonResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonRecord
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowPersonResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokePersonPinResponse parses an HTTP response from a RevokePersonPinWithResponse call
+func ParseRevokePersonPinResponse(rsp *http.Response) (*RevokePersonPinResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokePersonPinResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseIssuePinResponse parses an HTTP response from a IssuePinWithResponse call
+func ParseIssuePinResponse(rsp *http.Response) (*IssuePinResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &IssuePinResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest IssuedPin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers IssuePinResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadmitPersonResponse parses an HTTP response from a ReadmitPersonWithResponse call
+func ParseReadmitPersonResponse(rsp *http.Response) (*ReadmitPersonResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadmitPersonResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSuspendPersonResponse parses an HTTP response from a SuspendPersonWithResponse call
+func ParseSuspendPersonResponse(rsp *http.Response) (*SuspendPersonResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SuspendPersonResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonRecord
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPinRequestsResponse parses an HTTP response from a ListPinRequestsWithResponse call
+func ParseListPinRequestsResponse(rsp *http.Response) (*ListPinRequestsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPinRequestsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficePinRequestList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFilePinRequestResponse parses an HTTP response from a FilePinRequestWithResponse call
+func ParseFilePinRequestResponse(rsp *http.Response) (*FilePinRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FilePinRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OfficePinRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers FilePinRequestResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficePinRequestResponse parses an HTTP response from a ShowOfficePinRequestWithResponse call
+func ParseShowOfficePinRequestResponse(rsp *http.Response) (*ShowOfficePinRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficePinRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficePinRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficePinRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecidePinRequestResponse parses an HTTP response from a DecidePinRequestWithResponse call
+func ParseDecidePinRequestResponse(rsp *http.Response) (*DecidePinRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecidePinRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficePinRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPinUpgradesResponse parses an HTTP response from a ListPinUpgradesWithResponse call
+func ParseListPinUpgradesResponse(rsp *http.Response) (*ListPinUpgradesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPinUpgradesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficePinUpgradeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficePinUpgradeResponse parses an HTTP response from a ShowOfficePinUpgradeWithResponse call
+func ParseShowOfficePinUpgradeResponse(rsp *http.Response) (*ShowOfficePinUpgradeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficePinUpgradeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficePinUpgrade
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficePinUpgradeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDownloadPinUpgradeAttachmentResponse parses an HTTP response from a DownloadPinUpgradeAttachmentWithResponse call
+func ParseDownloadPinUpgradeAttachmentResponse(rsp *http.Response) (*DownloadPinUpgradeAttachmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadPinUpgradeAttachmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadPinUpgradeAttachmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecidePinUpgradeResponse parses an HTTP response from a DecidePinUpgradeWithResponse call
+func ParseDecidePinUpgradeResponse(rsp *http.Response) (*DecidePinUpgradeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecidePinUpgradeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficePinUpgrade
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -10707,6 +22801,432 @@ func ParseShowMeResponse(rsp *http.Response) (*ShowMeResponse, error) {
 	return response, nil
 }
 
+// ParseListMyActivityResponse parses an HTTP response from a ListMyActivityWithResponse call
+func ParseListMyActivityResponse(rsp *http.Response) (*ListMyActivityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMyActivityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ActivityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListContactsResponse parses an HTTP response from a ListContactsWithResponse call
+func ParseListContactsResponse(rsp *http.Response) (*ListContactsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListContactsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MyContactList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddContactResponse parses an HTTP response from a AddContactWithResponse call
+func ParseAddContactResponse(rsp *http.Response) (*AddContactResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddContactResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest MyContact
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers AddContactResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveContactResponse parses an HTTP response from a RemoveContactWithResponse call
+func ParseRemoveContactResponse(rsp *http.Response) (*RemoveContactResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveContactResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowContactResponse parses an HTTP response from a ShowContactWithResponse call
+func ParseShowContactResponse(rsp *http.Response) (*ShowContactResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowContactResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MyContact
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowContactResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResendContactCodeResponse parses an HTTP response from a ResendContactCodeWithResponse call
+func ParseResendContactCodeResponse(rsp *http.Response) (*ResendContactCodeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResendContactCodeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest MyContact
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ResendContactCodeResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseVerifyContactResponse parses an HTTP response from a VerifyContactWithResponse call
+func ParseVerifyContactResponse(rsp *http.Response) (*VerifyContactResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyContactResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MyContact
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowNotificationPreferencesResponse parses an HTTP response from a ShowNotificationPreferencesWithResponse call
+func ParseShowNotificationPreferencesResponse(rsp *http.Response) (*ShowNotificationPreferencesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowNotificationPreferencesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NotificationPreferences
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowNotificationPreferencesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceNotificationPreferencesResponse parses an HTTP response from a ReplaceNotificationPreferencesWithResponse call
+func ParseReplaceNotificationPreferencesResponse(rsp *http.Response) (*ReplaceNotificationPreferencesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceNotificationPreferencesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NotificationPreferences
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceNotificationPreferencesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListNotificationsResponse parses an HTTP response from a ListNotificationsWithResponse call
+func ParseListNotificationsResponse(rsp *http.Response) (*ListNotificationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListNotificationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NotificationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokePinResponse parses an HTTP response from a RevokePinWithResponse call
+func ParseRevokePinResponse(rsp *http.Response) (*RevokePinResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokePinResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRotatePinResponse parses an HTTP response from a RotatePinWithResponse call
 func ParseRotatePinResponse(rsp *http.Response) (*RotatePinResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10786,6 +23306,134 @@ func ParseConfirmPinRotationResponse(rsp *http.Response) (*ConfirmPinRotationRes
 	return response, nil
 }
 
+// ParseListMyPinUpgradesResponse parses an HTTP response from a ListMyPinUpgradesWithResponse call
+func ParseListMyPinUpgradesResponse(rsp *http.Response) (*ListMyPinUpgradesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMyPinUpgradesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PinUpgradeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRequestPinUpgradeResponse parses an HTTP response from a RequestPinUpgradeWithResponse call
+func ParseRequestPinUpgradeResponse(rsp *http.Response) (*RequestPinUpgradeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestPinUpgradeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PinUpgrade
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RequestPinUpgradeResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowPinUpgradeResponse parses an HTTP response from a ShowPinUpgradeWithResponse call
+func ParseShowPinUpgradeResponse(rsp *http.Response) (*ShowPinUpgradeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowPinUpgradeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PinUpgrade
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowPinUpgradeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListOfficesResponse parses an HTTP response from a ListOfficesWithResponse call
 func ParseListOfficesResponse(rsp *http.Response) (*ListOfficesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10802,6 +23450,273 @@ func ParseListOfficesResponse(rsp *http.Response) (*ListOfficesResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest OfficeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartPinRecoveryResponse parses an HTTP response from a StartPinRecoveryWithResponse call
+func ParseStartPinRecoveryResponse(rsp *http.Response) (*StartPinRecoveryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartPinRecoveryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Acknowledgement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StartPinRecoveryResponse202Headers
+		if values := rsp.Header.Values("Content-Language"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Language", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentLanguage = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmPinRecoveryResponse parses an HTTP response from a ConfirmPinRecoveryWithResponse call
+func ParseConfirmPinRecoveryResponse(rsp *http.Response) (*ConfirmPinRecoveryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmPinRecoveryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PinRecovered
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRequestPinResponse parses an HTTP response from a RequestPinWithResponse call
+func ParseRequestPinResponse(rsp *http.Response) (*RequestPinResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestPinResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest PinRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RequestPinResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowPinRequestResponse parses an HTTP response from a ShowPinRequestWithResponse call
+func ParseShowPinRequestResponse(rsp *http.Response) (*ShowPinRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowPinRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PinRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowPinRequestResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStartPinRevocationResponse parses an HTTP response from a StartPinRevocationWithResponse call
+func ParseStartPinRevocationResponse(rsp *http.Response) (*StartPinRevocationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartPinRevocationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Acknowledgement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StartPinRevocationResponse202Headers
+		if values := rsp.Header.Values("Content-Language"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Language", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentLanguage = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmPinRevocationResponse parses an HTTP response from a ConfirmPinRevocationWithResponse call
+func ParseConfirmPinRevocationResponse(rsp *http.Response) (*ConfirmPinRevocationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmPinRevocationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PinRevoked
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -11008,6 +23923,48 @@ func ParseListSandboxMessagesResponse(rsp *http.Response) (*ListSandboxMessagesR
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseShowSandboxLetterResponse parses an HTTP response from a ShowSandboxLetterWithResponse call
+func ParseShowSandboxLetterResponse(rsp *http.Response) (*ShowSandboxLetterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSandboxLetterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowSandboxLetterResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -11339,6 +24296,35 @@ func ParseShowSessionResponse(rsp *http.Response) (*ShowSessionResponse, error) 
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReceiveSmsReportResponse parses an HTTP response from a ReceiveSmsReportWithResponse call
+func ParseReceiveSmsReportResponse(rsp *http.Response) (*ReceiveSmsReportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReceiveSmsReportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

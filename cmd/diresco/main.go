@@ -17,13 +17,14 @@ import (
 var version = "development"
 
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the service. Needs a database; see the variables below."`
-	Sandbox sandboxCommand `cmd:"" help:"Run a sandbox with test data. Needs no configuration."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to this version."`
-	Admin   adminCommands  `cmd:"" help:"Manage administrators."`
-	Keys    keysCommands   `cmd:"" help:"Make keys."`
-	Health  healthCommand  `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve    serveCommand     `cmd:"" help:"Run the service. Needs a database; see the variables below."`
+	Sandbox  sandboxCommand   `cmd:"" help:"Run a sandbox with test data. Needs no configuration."`
+	Migrate  migrateCommand   `cmd:"" help:"Bring the database schema up to this version."`
+	Admin    adminCommands    `cmd:"" help:"Manage administrators."`
+	Messages messagesCommands `cmd:"" help:"Look at the messages that people get."`
+	Keys     keysCommands     `cmd:"" help:"Make keys."`
+	Health   healthCommand    `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`
+	Version  versionCommand   `cmd:"" help:"Print the version."`
 }
 
 func main() { os.Exit(run()) }

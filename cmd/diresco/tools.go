@@ -15,6 +15,7 @@ import (
 	"diresco/db"
 	"diresco/internal/app"
 	"diresco/internal/config"
+	"diresco/internal/fault"
 	"diresco/internal/keyring"
 )
 
@@ -64,6 +65,9 @@ func (a adminCreateCommand) Run(ctx context.Context) error {
 		return err
 	}
 	pin, err := app.CreateAdministrator(ctx, c, app.NewAdministrator(a))
+	if fault.Is(err, fault.Conflict) {
+		return errors.New("somebody is registered with this tax code already; an administrator can make them one (addOperator)")
+	}
 	if err != nil {
 		return err
 	}

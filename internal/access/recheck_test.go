@@ -43,8 +43,11 @@ func TestWhatEndedIsSeenAgain(t *testing.T) {
 			got := recheck(ctx, t, w,
 				access.Held{SessionID: w.rep.SessionID, RightID: right}, access.Held{SessionID: ended, RightID: right}, access.Held{SessionID: suspended, RightID: right},
 				access.Held{SessionID: w.rep.SessionID, RightID: gone}, access.Held{SessionID: nobody, RightID: right}, access.Held{SessionID: w.rep.SessionID, RightID: nobody},
-				access.Held{SessionID: w.rep.SessionID, RightID: right})
-			for i, want := range []fault.Code{"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, ""} {
+				access.Held{SessionID: w.rep.SessionID, RightID: right},
+				// What one does for oneself takes no right, and a session all the same.
+				access.Held{SessionID: w.rep.SessionID}, access.Held{SessionID: ended}, access.Held{SessionID: suspended}, access.Held{SessionID: nobody})
+			for i, want := range []fault.Code{"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, "",
+				"", fault.SessionEnded, fault.SessionEnded, fault.SessionEnded} {
 				if got[i] != want {
 					t.Errorf("%d: %q, want %q", i, got[i], want)
 				}

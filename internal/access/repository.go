@@ -202,7 +202,8 @@ func ParseServices(text string) ([]Service, error) {
 // Held is what a request was let in with.
 type Held struct {
 	SessionID uuid.UUID
-	RightID   uuid.UUID
+	// RightID is zero for what one does for oneself, which takes no right.
+	RightID uuid.UUID
 }
 
 // Recheck reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends
@@ -211,7 +212,10 @@ func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) 
 	sessions := make(map[uuid.UUID]bool, len(held))
 	rights := make(map[uuid.UUID]bool, len(held))
 	for _, h := range held {
-		sessions[h.SessionID], rights[h.RightID] = false, false
+		sessions[h.SessionID] = false
+		if h.RightID != uuid.Nil {
+			rights[h.RightID] = false
+		}
 	}
 	if err := r.confirm(ctx, `SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id`+r.db.ForShare("p, s"), sessions); err != nil {
 		return nil, err
@@ -224,7 +228,7 @@ func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) 
 		switch {
 		case !sessions[h.SessionID]:
 			outcomes[i] = fault.New(fault.SessionEnded)
-		case !rights[h.RightID]:
+		case h.RightID != uuid.Nil && !rights[h.RightID]:
 			outcomes[i] = fault.New(fault.NotFound)
 		}
 	}
@@ -232,6 +236,9 @@ func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) 
 }
 
 func (r *Repository) confirm(ctx context.Context, query string, ids map[uuid.UUID]bool) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	wanted := make([]uuid.UUID, 0, len(ids))
 	for id := range ids {
 		wanted = append(wanted, id)

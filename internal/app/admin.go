@@ -13,7 +13,6 @@ import (
 	"diresco/internal/contributor"
 	"diresco/internal/idempotency"
 	"diresco/internal/operation"
-	"diresco/internal/outbox"
 	"diresco/internal/person"
 	"diresco/internal/pin"
 	"diresco/internal/secret"
@@ -50,7 +49,7 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 	if err != nil {
 		return "", err
 	}
-	pins := pin.NewService(runner, pin.NewVerifier(d, now, hasher, nil, nil), nil, outbox.New(d), rand.Reader)
+	pins := pin.NewService(pin.Deps{Runner: runner, Verifier: pin.NewVerifier(d, now, hasher, nil, nil), Random: rand.Reader})
 	if initial, err = pins.Generate(true); err != nil {
 		return "", err
 	}

@@ -21,15 +21,18 @@ import (
 	"diresco/internal/config"
 	"diresco/internal/contributor"
 	"diresco/internal/declaration"
+	"diresco/internal/due"
 	"diresco/internal/httpapi"
 	"diresco/internal/idempotency"
 	"diresco/internal/installation"
 	"diresco/internal/keyring"
+	"diresco/internal/onetime"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/page"
 	"diresco/internal/person"
 	"diresco/internal/pin"
+	"diresco/internal/pinupgrade"
 	"diresco/internal/protocol"
 	"diresco/internal/sandbox"
 	"diresco/internal/secret"
@@ -63,6 +66,7 @@ type App struct {
 	AccessLog *audit.AccessLog
 	Answers   *idempotency.Answers
 
+	messages  *outbox.Worker
 	handler   http.Handler
 	telemetry *telemetry.Telemetry
 	watch     *clockWatch
@@ -74,6 +78,8 @@ const (
 	readyTimeout = 2 * time.Second
 	// purgeEvery is how often rows that have had their time are dropped; until then every query leaves them out.
 	purgeEvery = 10 * time.Minute
+	// dueEvery is how often what falls due is done.
+	dueEvery = time.Minute
 )
 
 // Open makes the house on the database that the configuration names, migrated where this process may migrate (the
@@ -139,9 +145,16 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := a.observe(ctx, c, o); err != nil {
 		return err
 	}
+	if err := a.sendMessages(o); err != nil {
+		return err
+	}
+	spool, err := spoolDir(c)
+	if err != nil {
+		return err
+	}
 	handler, err := httpapi.New(httpapi.Config{
 		PublicURL: c.PublicURL, Contract: diresco.Contract, Sandbox: o.Sandbox, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
-		SessionRate: c.RateSession, AddressRate: c.RateAddress,
+		SessionRate: c.RateSession, AddressRate: c.RateAddress, SpoolDir: spool,
 	}, edge, handlers)
 	if err != nil {
 		return err
@@ -182,8 +195,16 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	}
 	verifier := pin.NewVerifier(a.DB, p.clock, hasher, limiter, addresses)
 	sessions := session.NewService(runner, p.keys, p.dataKeys, verifier, p.config.PublicURL, log)
-	pins := pin.NewService(runner, verifier, sessions, messages, p.options.Random)
+	codes := onetime.New(a.DB, p.clock, p.dataKeys, limiter, addresses, p.options.Random)
+	pins := pin.NewService(pin.Deps{Runner: runner, Verifier: verifier, Sessions: sessions, Outbox: messages, Keys: p.dataKeys, Codes: codes, Random: p.options.Random})
 	people := person.NewService(runner)
+	if err := a.makeWorker(p, people, pins); err != nil {
+		return httpapi.Handlers{}, httpapi.Deps{}, err
+	}
+	reports, err := a.hearChannels(runner, p)
+	if err != nil {
+		return httpapi.Handlers{}, httpapi.Deps{}, err
+	}
 
 	contributors := contributor.NewRepository(a.DB)
 	positions := contributor.NewService(contributors)
@@ -192,6 +213,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	types := declaration.NewTypes(declared, p.clock)
 	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log, map[string]protocol.Book{
 		declaration.Kind: &declaration.Book{Repository: declared, Signer: p.keys, Random: p.options.Random, PublicURL: p.config.PublicURL},
+		pinupgrade.Kind:  &pinupgrade.Book{Repository: pinupgrade.NewRepository(a.DB)},
 	})
 	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
 	a.closers = append([]func(){register.Close, a.Answers.Close, a.AccessLog.Close, sessions.Close}, a.closers...)
@@ -199,25 +221,41 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		Runner: runner, Repository: declared, Types: types, Contributors: positions, Register: register, Outbox: messages,
 		Signer: p.keys, Blobs: p.bucket, PublicURL: p.config.PublicURL,
 	})
+	events := due.NewCalendar(a.DB, p.clock, log, append(pins.Reminders(), declarations.Lapses())...)
+	if err := events.Begin(ctx); err != nil {
+		return httpapi.Handlers{}, httpapi.Deps{}, err
+	}
 	if err := a.fill(ctx, p, types, sandbox.Deps{
-		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Outbox: messages, PINs: pins,
+		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Due: events, PINs: pins,
 		Blobs: p.bucket, Random: p.options.Random, Public: p.config.SandboxPublic,
 	}); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
 	if p.options.Sandbox {
 		pins.OnChange = sandbox.PINChanged(a.DB, p.clock)
+		messages.BeforeShowing = a.Sandbox.HandOver
 	}
+	pinRequests, officePINRequests := pinRequestHandlers(runner, people, pins, messages, p)
+	pinUpgrades, officePINUpgrades := pinUpgradeHandlers(runner, people, positions, declarations, register, messages, p)
 	a.watch = &clockWatch{db: a.DB, clock: p.options.Clock, log: log}
 	a.repeat(watchEvery, a.watch.look)
-	a.repeat(purgeEvery, purge(log, claims.Purge, limiter.Purge, addresses.Purge))
+	if !p.options.Sandbox {
+		a.repeat(dueEvery, events.CatchUp)
+	}
+	a.repeat(purgeEvery, purge(log, claims.Purge, limiter.Purge, addresses.Purge, sessions.Purge, forgetCodes(codes)))
 
 	return httpapi.Handlers{
 			StatusHandlers: httpapi.StatusHandlers{Ready: a.Ready}, SessionHandlers: httpapi.SessionHandlers{Sessions: sessions}, PINHandlers: httpapi.PINHandlers{PINs: pins},
-			MeHandlers: httpapi.MeHandlers{People: people, PINs: pins}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
+			PINRequestHandlers: pinRequests, OfficePINRequestHandlers: officePINRequests,
+			PINUpgradeHandlers: pinUpgrades, OfficePINUpgradeHandlers: officePINUpgrades,
+			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
+			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
 			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
 			DeclarationHandlers: httpapi.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: httpapi.ReceiptHandlers{Declarations: declarations},
+			PeopleHandlers:     peopleHandlers(runner, people, pins, sessions, positions, declarations, messages),
 			BackOfficeHandlers: httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
+			ContactHandlers: contactHandlers(runner, people, pins, codes, messages, p),
+			MessageHandlers: httpapi.MessageHandlers{Messages: a.deliveryService(runner, messages)}, SMSReportHandlers: httpapi.SMSReportHandlers{Reports: reports},
 		}, httpapi.Deps{
 			Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 				c, err := sessions.Parse(ctx, secret.Text(token))

@@ -8,12 +8,15 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"diresco/db"
 	"diresco/internal/audit"
 	"diresco/internal/clock"
 	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
+	"diresco/internal/fault"
+	"diresco/internal/page"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -190,4 +193,49 @@ func TestOriginRidesInTheContext(t *testing.T) {
 	if got := audit.OriginOf(context.Background()); got != (audit.Origin{}) {
 		t.Errorf("work that nobody asked for has the origin %+v", got)
 	}
+}
+
+func TestActivityIsThePersonsOwnTheLatestFirst(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		trail := audit.NewTrail(d)
+		mine, others := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+		var want []uuid.UUID
+		err := d.InTx(context.Background(), func(ctx context.Context) error {
+			for i := range 7 {
+				// Two at each instant, and somebody else's between them.
+				r := audit.Record{ID: uuid.Must(uuid.NewV7()), At: coretest.Start.Add(time.Duration(i/2) * time.Second), Operation: "op", PersonID: &mine, Outcome: "done"}
+				other := r
+				other.ID, other.PersonID = uuid.Must(uuid.NewV7()), &others
+				if err := trail.Write(ctx, r, other); err != nil {
+					return err
+				}
+				want = append([]uuid.UUID{r.ID}, want...)
+			}
+			return trail.Write(ctx, audit.Record{ID: uuid.Must(uuid.NewV7()), At: coretest.Start, Operation: "nobody's", Outcome: "done"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uuid.UUID
+		request := page.Request{Limit: 3}
+		for {
+			found, err := trail.OfPerson(context.Background(), mine, request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range found.Items {
+				got = append(got, r.ID)
+			}
+			if found.Next == "" {
+				break
+			}
+			request.Cursor = found.Next
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if _, err := trail.OfPerson(context.Background(), mine, page.Request{Cursor: "nonsense"}); !fault.Is(err, fault.Malformed) {
+			t.Errorf("a cursor that was never given: %v", err)
+		}
+	})
 }

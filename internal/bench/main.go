@@ -94,6 +94,7 @@ type bench struct {
 	results          []*result
 	facts            []string
 	logins           *medians
+	outbox           *outboxSpeeds
 }
 
 func newBench(o options) *bench {
@@ -136,6 +137,9 @@ func (b *bench) print(w io.Writer) {
 	fmt.Fprintln(w)
 	speeds(b.results).print(w)
 	costs(b.results, runtime.NumCPU()).print(w)
+	if o := b.outbox; o != nil {
+		o.table().print(w)
+	}
 	if m := b.logins; m != nil {
 		t := &table{}
 		t.add(fmt.Sprintf("login, one after the other, %d each", m.tries), "p50", "p90")

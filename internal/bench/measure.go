@@ -39,7 +39,10 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.edge(ctx, dir); err != nil {
 		return err
 	}
-	return b.logIns(ctx)
+	if err := b.logIns(ctx); err != nil {
+		return err
+	}
+	return b.messages(ctx, dir)
 }
 
 // measureBinary builds the program and looks at its size and at how the sandbox starts.

@@ -142,7 +142,7 @@ func (s *seeder) choosePIN(ctx context.Context) error {
 		return err
 	}
 	// What checks PINs and ends sessions is not needed to give them.
-	s.pins = pin.NewService(s.runner, pin.NewVerifier(s.db, s.clock, hasher, nil, nil), nil, nil, rand.Reader)
+	s.pins = pin.NewService(pin.Deps{Runner: s.runner, Verifier: pin.NewVerifier(s.db, s.clock, hasher, nil, nil), Random: rand.Reader})
 	chosen, err := s.pins.Generate(false)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func newSeeder(t *testing.T, url string) *seeder {
 	// What checks PINs and ends sessions is not needed to give them.
 	s := &seeder{
 		t: t, db: d, people: person.NewService(runner), contributors: contributor.NewRepository(d),
-		pins: pin.NewService(runner, pin.NewVerifier(d, clock.System{}, hasher, nil, nil), nil, nil, rand.Reader),
+		pins: pin.NewService(pin.Deps{Runner: runner, Verifier: pin.NewVerifier(d, clock.System{}, hasher, nil, nil), Random: rand.Reader}),
 	}
 	// One PIN for everybody: it is not what is tested, and costs time.
 	chosen, err := s.pins.Generate(false)

@@ -30,6 +30,7 @@ func (c *Config) checkValues() []error {
 	check("RATE_SESSION", c.RateSession >= 1 && c.RateSession <= maxRate)
 	check("RATE_ADDRESS", c.RateAddress >= 1 && c.RateAddress <= maxRate)
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
+	wrong = append(wrong, c.checkChannels()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

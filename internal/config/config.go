@@ -57,6 +57,21 @@ type Config struct {
 	// RateAddress is how many requests a minute one address may make without a session.
 	RateAddress int `env:"RATE_ADDRESS" envDefault:"120" want:"a whole number from 1 to 1000000" desc:"requests a minute that one address may make without a session"`
 
+	// SMTPURL is the server by which e-mail leaves, and its sender; it may hold a password.
+	SMTPURL secret.Text `env:"SMTP_URL" want:"smtp://USER:PASSWORD@HOST:587?from=ADDRESS or smtps://…" unset:"no e-mail" desc:"server by which e-mail leaves, and its sender: smtp://USER:PASSWORD@HOST:587?from=ADDRESS, or smtps://"`
+	// PECSMTPURL is the server by which PEC leaves, and its sender; it may hold a password.
+	PECSMTPURL secret.Text `env:"PEC_SMTP_URL" want:"smtps://USER:PASSWORD@HOST:465?from=ADDRESS or smtp://…" unset:"no PEC" desc:"the same for PEC (certified e-mail)"`
+	// PECSpoolDir is the directory in which the receipts of the PEC provider arrive.
+	PECSpoolDir string `env:"PEC_SPOOL_DIR" want:"a directory that can be read" unset:"receipts are not read" desc:"directory in which the PEC provider's receipts arrive, one file each"`
+	// SMSGatewayURL is where SMS are posted.
+	SMSGatewayURL string `env:"SMS_GATEWAY_URL" want:"an https URL without a user, such as https://sms.example.org/v1/messages" unset:"no SMS" desc:"where SMS are posted; https unless it is loopback"`
+	// SMSGatewayToken is the bearer token for the gateway.
+	SMSGatewayToken secret.Text `env:"SMS_GATEWAY_TOKEN" want:"visible ASCII characters" unset:"needed by SMS_GATEWAY_URL" desc:"bearer token for the SMS gateway"`
+	// SMSSender is what recipients see as the sender of an SMS.
+	SMSSender string `env:"SMS_SENDER" want:"up to 11 letters and digits, or a number such as +393331234567" unset:"the gateway's own" desc:"what recipients see as the sender of an SMS"`
+	// SMSReportSecret is the key by which the gateway signs its reports.
+	SMSReportSecret secret.Text `env:"SMS_REPORT_SECRET" want:"whsec_ and the base64 of 24 to 64 bytes" unset:"reports are refused" desc:"key by which the SMS gateway signs its reports: whsec_ and the base64 of 24 to 64 bytes"`
+
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" desc:"lowest level that is logged: debug, info, warn or error"`
 	// LogFormat is json or text.

@@ -44,6 +44,9 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
 		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA",
 		"DIRESCO_RATE_SESSION=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
+		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it", "DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),
+		"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org/v1", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2", "DIRESCO_SMS_SENDER=DiResCo",
+		"DIRESCO_SMS_REPORT_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 		"DIRESCO_SANDBOX_PUBLIC=true", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
 	value := reflect.ValueOf(c)
@@ -70,6 +73,11 @@ func TestAWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T) {
 		{"DATABASE_URL", "mysql://u:" + wrong + "@db/x"}, {"DATABASE_URL", "sqlite:"}, {"MIGRATION_DATABASE_URL", "sqlite:" + wrong},
 		{"BLOB_URL", wrong}, {"BLOB_URL", "s3:///" + wrong}, {"RATE_SESSION", wrong}, {"RATE_SESSION", "0"}, {"RATE_ADDRESS", "-1"},
 		{"LOG_LEVEL", wrong}, {"LOG_FORMAT", wrong}, {"SANDBOX_PUBLIC", wrong}, {"TLS_CERT", "/nowhere/" + wrong}, {"TLS_KEY", "/"},
+		{"SMTP_URL", wrong}, {"SMTP_URL", "smtp://u:" + wrong + "@relay"}, {"SMTP_URL", "http://" + wrong + "?from=a@b.it"}, {"PEC_SMTP_URL", "smtps://" + wrong},
+		{"PEC_SPOOL_DIR", "/nowhere/" + wrong}, {"PEC_SPOOL_DIR", os.Args[0]},
+		{"SMS_GATEWAY_URL", wrong}, {"SMS_GATEWAY_URL", "http://sms.example.org/" + wrong}, {"SMS_GATEWAY_URL", "https://u:" + wrong + "@sms.example.org"},
+		{"SMS_GATEWAY_TOKEN", wrong + " x"}, {"SMS_SENDER", wrong + wrong}, {"SMS_SENDER", "+0" + wrong},
+		{"SMS_REPORT_SECRET", wrong}, {"SMS_REPORT_SECRET", "whsec_" + wrong}, {"SMS_REPORT_SECRET", "whsec_aHVudGVyMg=="}, {"SMS_REPORT_SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
 	} {
 		environ := []string{"DIRESCO_" + tc.name + "=" + tc.value}
 		switch tc.name { // each needs the other
@@ -77,6 +85,10 @@ func TestAWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T) {
 			environ = append(environ, "DIRESCO_TLS_KEY="+os.Args[0])
 		case "TLS_KEY":
 			environ = append(environ, "DIRESCO_TLS_CERT="+os.Args[0])
+		case "SMS_GATEWAY_URL":
+			environ = append(environ, "DIRESCO_SMS_GATEWAY_TOKEN=x")
+		case "SMS_GATEWAY_TOKEN":
+			environ = append(environ, "DIRESCO_SMS_GATEWAY_URL=https://sms.example.org")
 		}
 		_, err := config.Read(environ)
 		if err == nil {
@@ -108,6 +120,15 @@ func TestCertificateNeedsItsKey(t *testing.T) {
 	_, err := config.Read([]string{"DIRESCO_TLS_CERT=" + os.Args[0]})
 	if err == nil || !strings.Contains(err.Error(), "DIRESCO_TLS_CERT and DIRESCO_TLS_KEY") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestTheSMSGatewayNeedsItsToken(t *testing.T) {
+	for _, one := range []string{"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2"} {
+		_, err := config.Read([]string{one})
+		if err == nil || err.Error() != "DIRESCO_SMS_GATEWAY_URL and DIRESCO_SMS_GATEWAY_TOKEN: set both or neither" {
+			t.Errorf("%s: %v", one, err)
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package contributor_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"diresco/db"
@@ -98,6 +100,14 @@ func TestThePeopleOfAContributorFindIt(t *testing.T) {
 		found, err := a.Contributors.Mine(context.Background(), by, contributor.Search{TaxCode: mine[0].TaxCode}, page.Request{})
 		if err != nil || len(found.Items) != 1 {
 			t.Fatal(found, err)
+		}
+		// A cursor stands in a URL, where nothing personal may.
+		first, err := a.Contributors.Mine(context.Background(), by, contributor.Search{}, page.Request{Limit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cursor, err := base64.RawURLEncoding.DecodeString(first.Next); err != nil || len(cursor) == 0 || strings.Contains(string(cursor), "Alfa") {
+			t.Errorf("cursor %s, %v", cursor, err)
 		}
 		var roles []access.ActingAs
 		for _, r := range found.Items[0].Rights {

@@ -82,13 +82,16 @@ func (r *Repository) entitled(ctx context.Context, by access.Actor, search Searc
 		return none, err
 	}
 	if after != nil {
-		query = query.Where("(c.legal_name, c.id) > (?, ?)", after.Text, after.ID)
+		query = query.Where("(c.legal_name, c.id) > ((SELECT x.legal_name FROM contributors x WHERE x.id = ?), ?)", after.ID, after.ID)
 	}
 	var rows []Contributor
 	if err := query.Find(&rows).Error; err != nil {
 		return none, err
 	}
-	found := page.Cut(rows, request.Size(), func(c Contributor) page.Key { return page.Key{Text: c.LegalName, ID: c.ID} })
+	found := page.Cut(rows, request.Size(), func(c Contributor) page.Key {
+		// The id alone: a cursor stands in a URL, where a name has no place.
+		return page.Key{ID: c.ID}
+	})
 	rights, err := r.rights(ctx, by, found.Items)
 	if err != nil {
 		return none, err
@@ -216,6 +219,12 @@ func (r *Repository) Add(ctx context.Context, c Contributor, positions []Positio
 // AddRole writes a role in the context's transaction.
 func (r *Repository) AddRole(ctx context.Context, role Role) error {
 	return r.db.From(ctx).Create(&role).Error
+}
+
+func (r *Repository) hasOffice(ctx context.Context, code string) (bool, error) {
+	var found []int
+	err := r.db.From(ctx).Raw("SELECT 1 FROM offices WHERE code = ?", code).Scan(&found).Error
+	return len(found) == 1, err
 }
 
 // AddOffice adds an office where there is none with its code yet, in the context's transaction.

@@ -21,6 +21,11 @@ func (s *Service) Offices(ctx context.Context, request page.Request) (page.Page[
 	return s.repository.offices(ctx, request)
 }
 
+// HasOffice reports whether there is an office with the code.
+func (s *Service) HasOffice(ctx context.Context, code string) (bool, error) {
+	return s.repository.hasOffice(ctx, code)
+}
+
 // Mine lists the contributors that the actor may act for, and for an operator those with a position at the office, by legal name.
 func (s *Service) Mine(ctx context.Context, by access.Actor, search Search, request page.Request) (page.Page[Entitled], error) {
 	return s.repository.entitled(ctx, by, search, request)

@@ -46,6 +46,9 @@ func submissionOf(e *protocol.Entry) *submission { return e.Content.(*submission
 
 // Check implements protocol.Book: the draft is still the one that was checked, what it supersedes can be superseded, and the type is open at the time of the protocol.
 func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
+	if err := b.refresh(ctx, entries); err != nil {
+		return err
+	}
 	var ids []uuid.UUID
 	for _, e := range entries {
 		sub := submissionOf(e)
@@ -94,6 +97,27 @@ func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
 			old := locked[*oldID]
 			old.State = Superseded
 			locked[*oldID] = old
+		}
+	}
+	return nil
+}
+
+// refresh looks again at who filed with ordinary credentials: they may have become dispositive since the request came in, and
+// then nothing would ever complete what is stored as waiting. The register holds the people's rows locked.
+func (b *Book) refresh(ctx context.Context, entries []*protocol.Entry) error {
+	var ordinary []uuid.UUID
+	for _, e := range entries {
+		if by := submissionOf(e).by; by.CredentialLevel != access.Dispositive {
+			ordinary = append(ordinary, by.PersonID)
+		}
+	}
+	dispositive, err := b.Repository.dispositive(ctx, ordinary)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if sub := submissionOf(e); dispositive[sub.by.PersonID] {
+			sub.by.CredentialLevel = access.Dispositive
 		}
 	}
 	return nil

@@ -77,3 +77,27 @@ func TestWhatWasSubmittedIsFinal(t *testing.T) {
 		}
 	})
 }
+
+// Nor does it forget a filing, its number, its receipt or its trace.
+func TestWhatWasFiledIsNotDeleted(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := coretest.New(t, d)
+		c, by := a.Employer(t, coretest.Rome)
+		a.Submit(t, by, c)
+		draft := a.Draft(t, by, c, c.Input(false))
+		run := func(statement string, args ...any) error {
+			return d.InTx(ctx, func(ctx context.Context) error { return d.From(ctx).Exec(statement, args...).Error })
+		}
+		for _, statement := range []string{
+			"DELETE FROM declarations WHERE state <> 'draft'", "DELETE FROM receipts", "DELETE FROM protocol_entries", "DELETE FROM audit_records",
+			"UPDATE receipts SET jws = 'other'", "UPDATE protocol_entries SET number = number + 1", "UPDATE audit_records SET outcome = 'other'",
+		} {
+			if err := run(statement); err == nil || !strings.Contains(err.Error(), "final") {
+				t.Errorf("%s: %v", statement, err)
+			}
+		}
+		if err := run("DELETE FROM declarations WHERE id = ?", draft.ID); err != nil {
+			t.Errorf("a draft: %v", err)
+		}
+	})
+}

@@ -336,7 +336,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (
 		if err != nil {
 			return Filed{}, operation.Trace{}, err
 		}
-		if !d.MayBeWithdrawn() {
+		if !d.MayBeWithdrawn() || d.lapsed(s.Runner.Clock.Now()) {
 			return Filed{}, operation.Trace{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
 		}
 		d.State, d.Version, d.UpdatedAt = Withdrawn, d.Version+1, s.Runner.Clock.Now()

@@ -2,8 +2,8 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +52,8 @@ func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 type row struct {
 	body    func(f filer) any
 	headers []header
+	// anybodys operations are for some user classes, about anybody: only the other classes are tried.
+	anybodys bool
 }
 
 // accessTable has a row for every operation that needs a login. An operation without one fails the test.
@@ -59,6 +61,7 @@ var accessTable = map[string]row{
 	"listSessions": {}, "showSession": {}, "endSession": {}, "showMe": {},
 	"reauthenticate":     {body: func(f filer) any { return map[string]any{"pin": f.person.Pin} }},
 	"rotatePin":          {},
+	"revokePin":          {},
 	"confirmPinRotation": {body: func(filer) any { return map[string]any{"pin": "ABCD2345"} }},
 	"listContributors":   {}, "showContributor": {}, "listPositions": {},
 	"searchContributors":     {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
@@ -74,12 +77,38 @@ var accessTable = map[string]row{
 	"withdrawDeclaration":    {},
 	"showReceipt":            {},
 	"listOfficeDeclarations": {},
+	"searchPeople":           {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
+	"registerPerson": {body: func(filer) any {
+		return map[string]any{"tax_code": "BNCLNE85M41H501P", "given_name": "Elena", "family_name": "Bianchi"}
+	}, anybodys: true},
+	"showPerson":      {anybodys: true},
+	"issuePin":        {body: func(filer) any { return map[string]any{"document_kind": "passport", "document_number": "YA1234567"} }, anybodys: true},
+	"revokePersonPin": {anybodys: true},
+	"suspendPerson":   {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
+	"readmitPerson":   {anybodys: true},
+	"listOperators":   {anybodys: true},
+	"addOperator":     {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "user_class": "administrator"} }, anybodys: true},
+	"showOperator":    {anybodys: true},
+	"changeOperator":  {body: func(filer) any { return map[string]any{"user_class": "administrator"} }, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}, anybodys: true},
+	"removeOperator":  {anybodys: true},
+	"listPinRequests": {anybodys: true}, "showOfficePinRequest": {anybodys: true},
+	"filePinRequest":   {body: func(filer) any { return elena() }, anybodys: true},
+	"decidePinRequest": {body: func(filer) any { return map[string]any{"outcome": "served", "reason": "prova"} }, anybodys: true},
+	"listDeliveries":   {}, "retryDelivery": {}, "listNotifications": {},
+	"listContacts": {}, "showContact": {}, "removeContact": {}, "resendContactCode": {}, "listMyActivity": {}, "showNotificationPreferences": {},
+	"addContact":        {body: func(filer) any { return map[string]any{"kind": "email", "value": "qualcuno@posta.example"} }},
+	"verifyContact":     {body: func(filer) any { return map[string]any{"code": "H4TW9PC6"} }},
+	"requestPinUpgrade": {body: func(filer) any { return upgradeForm(nil) }, headers: []header{upgradeType}},
+	"listMyPinUpgrades": {}, "showPinUpgrade": {}, "listPinUpgrades": {}, "showOfficePinUpgrade": {}, "downloadPinUpgradeAttachment": {},
+	"decidePinUpgrade":               {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"replaceNotificationPreferences": {body: func(filer) any { return map[string]any{"language": "it", "muted": []string{}} }, headers: []header{{"If-Match", `"1"`}}},
 }
 
 // call sends the operation at the filer's things as somebody else.
 func (w *world) call(o operation, r row, f filer, declaration, token string) answer {
 	path := strings.NewReplacer("{contributor_id}", f.contributor.String(), "{declaration_id}", declaration, "{session_id}", "current",
-		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{code}", "RIOC").Replace(o.path)
+		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
+		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1", "{delivery_id}", "019d0000-0000-7000-8000-000000000001", "{code}", "RIOC").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -108,14 +137,14 @@ func TestNobodyElsesData(t *testing.T) {
 
 		office, _ := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String()+"/positions", f.token, nil).field("items").([]any)
 		competent, _ := office[0].(map[string]any)["office_code"].(string)
-		actors := map[string]string{"anonymous": ""}
+		actors, classes := map[string]string{"anonymous": ""}, map[string]any{}
 		for _, p := range w.people() {
 			switch {
 			case p.PersonId == f.person.PersonId, p.UserClass == client.UserClassOperator && *p.OfficeCode == competent:
 			case len(p.Pin) == 16:
 				actors["must change the PIN"] = w.loginAs(p).AccessToken
 			default:
-				actors[p.Description] = w.loginAs(p).AccessToken
+				actors[p.Description], classes[p.Description] = w.loginAs(p).AccessToken, string(p.UserClass)
 			}
 		}
 		suspended := w.createPerson(map[string]any{})
@@ -137,8 +166,12 @@ func TestNobodyElsesData(t *testing.T) {
 			for name, token := range actors {
 				for _, declaration := range []answer{submitted, draft} {
 					declarationID, _ := declaration.field("declaration_id").(string)
-					if o.to == "session" && (id == "endSession" || id == "reauthenticate") && name != "anonymous" {
+					if o.to == "session" && (id == "endSession" || id == "reauthenticate" || id == "revokePin") && name != "anonymous" {
 						continue // these end or renew the actor's own session, and touch nobody else's
+					}
+					mayUse := len(o.classes) == 0 || slices.Contains(o.classes, classes[name])
+					if r.anybodys && mayUse {
+						continue
 					}
 					a := w.call(o, r, f, declarationID, token)
 					refused := a.status == http.StatusUnauthorized || a.status == http.StatusForbidden || a.status == http.StatusNotFound
@@ -150,6 +183,10 @@ func TestNobodyElsesData(t *testing.T) {
 					case name == "must change the PIN" && !o.forced:
 						if a.problem() != "pin-change-required" {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.problem())
+						}
+					case !mayUse && classes[name] != nil:
+						if a.problem() != "forbidden" {
+							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
 						}
 					case o.to == "contributor" || o.to == "declaration":
 						if !refused {
@@ -181,16 +218,10 @@ func (w *world) snapshot(f filer, declarations ...answer) string {
 	return b.String()
 }
 
-// suspend does what an administrator will do.
+// suspend shuts a person out, as an administrator.
 func (w *world) suspend(p client.SandboxPerson) {
 	w.t.Helper()
-	d := w.app.DB
-	err := d.InTx(context.Background(), func(ctx context.Context) error {
-		return d.From(ctx).Exec("UPDATE people SET suspended_at = created_at WHERE id = ?", p.PersonId).Error
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.do(http.MethodPost, "/v1/backoffice/people/"+p.PersonId.String()+"/suspension", w.administrator().AccessToken, map[string]any{"reason": "prova"}, key()).want(w.t, http.StatusOK, "")
 }
 
 // createPerson makes a test person.

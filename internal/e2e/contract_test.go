@@ -24,7 +24,7 @@ type contractTransport struct {
 }
 
 var contractRouter = sync.OnceValues(func() (routers.Router, error) {
-	for _, mediaType := range []string{"application/jose", "application/pdf"} {
+	for _, mediaType := range []string{"application/jose", "application/pdf", "image/jpeg", "image/png", "image/tiff"} {
 		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.FileBodyDecoder)
 	}
 	openapi3filter.RegisterBodyDecoder("application/problem+json", openapi3filter.JSONBodyDecoder)

@@ -192,7 +192,7 @@ func fitPointer(p string) string {
 
 // challenge says how to authenticate (RFC 6750): who sent no token is not told that it was bad.
 func challenge(f *fault.Fault) string {
-	if f.Code == fault.InvalidCredentials || f.Reason == reasonNoToken {
+	if f.Code == fault.InvalidCredentials || f.Reason == reasonNoToken || f.Reason == reasonSignature {
 		return "Bearer"
 	}
 	return `Bearer error="invalid_token"`

@@ -18,14 +18,23 @@ type Handlers struct {
 	StatusHandlers
 	SessionHandlers
 	PINHandlers
+	PINRecoveryHandlers
+	PINRequestHandlers
 	MeHandlers
+	ContactHandlers
 	OfficeHandlers
 	ContributorHandlers
 	TypeHandlers
 	DeclarationHandlers
 	ReceiptHandlers
 	BackOfficeHandlers
+	PeopleHandlers
+	OfficePINRequestHandlers
+	PINUpgradeHandlers
+	OfficePINUpgradeHandlers
 	SandboxHandlers
+	MessageHandlers
+	SMSReportHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

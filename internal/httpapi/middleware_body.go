@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -22,11 +23,14 @@ func (e *edge) readBody(x *exchange) error {
 	if request.Method == http.MethodGet || request.Method == http.MethodDelete {
 		return nil // a body means nothing there (RFC 9110)
 	}
+	if x.isForm() {
+		return e.readForm(x)
+	}
 	data, err := readAll(x.c.Response().Writer, request)
 	if err != nil {
 		return err
 	}
-	if x.op.body == nil {
+	if x.op.body == nil && x.op.form == nil {
 		// Many clients send an empty object where there is nothing to say.
 		if text := strings.Join(strings.Fields(string(data)), ""); text != "" && text != "{}" {
 			return fault.Because(fault.Malformed, reasonUnexpectedBody)
@@ -42,6 +46,9 @@ func (e *edge) readBody(x *exchange) error {
 	x.body = data
 	request.Body = &requestBody{Reader: bytes.NewReader(data), data: data}
 	request.ContentLength = int64(len(data))
+	if x.op.signed {
+		x.c.SetRequest(request.WithContext(context.WithValue(request.Context(), signedKey{}, data)))
+	}
 	x.value, err = parseJSON(data)
 	return err
 }
@@ -74,6 +81,9 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // checkBody holds the body against the contract.
 func (e *edge) checkBody(x *exchange) error {
+	if x.form != nil {
+		return e.checkForm(x)
+	}
 	if x.body == nil {
 		return nil
 	}

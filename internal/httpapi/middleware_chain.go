@@ -34,10 +34,17 @@ type exchange struct {
 	value any // what body says, decoded
 	claim *idempotency.Claim
 
+	// form is a body of several parts; formFields is what was wrong with them as they came, formSeen how many came of each name.
+	form       *Form
+	formFields []fault.Field
+	formSeen   map[string]uint64
+
 	// What became of it, for the log and the access log.
 	problem       fault.Code
 	problemFields []fault.Field
 	turnedAway    bool // by the guard
+	// found is whom a search of the back office found.
+	found uuid.UUID
 }
 
 // step looks at a request before its handler does. An error, or an answer, ends the request's way.
@@ -111,6 +118,9 @@ func (e *edge) answer(x *exchange, next echo.HandlerFunc) {
 
 // leave writes what stays of a request: a line in the log, and a row in the access log where it concerns somebody.
 func (e *edge) leave(x *exchange) {
+	if err := x.form.close(); err != nil {
+		e.deps.Log.WarnContext(x.c.Request().Context(), "uploaded files not dropped", "request_id", x.requestID, "error", err)
+	}
 	e.logRequest(x)
 	e.trace(x)
 }

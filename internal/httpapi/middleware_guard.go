@@ -40,6 +40,9 @@ func (e *edge) guardEntry(x *exchange) error {
 			return err
 		}
 		ctx = WithActor(ctx, x.actor)
+		if x.op.staff() && x.op.readsOthers {
+			ctx = context.WithValue(ctx, readKey{}, x)
+		}
 	}
 	if !e.fitPath(x) {
 		return fault.New(fault.NotFound)

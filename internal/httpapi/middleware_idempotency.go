@@ -22,8 +22,13 @@ func (e *edge) claimKey(x *exchange) error {
 		return nil
 	}
 	var body []byte
-	if x.body != nil {
-		var err error
+	var err error
+	switch {
+	case x.form != nil:
+		if body, err = x.form.identity(); err != nil {
+			return err
+		}
+	case x.body != nil:
 		if body, err = jcs.Transform(x.body); err != nil {
 			return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: codeOther}}, Err: err}
 		}

@@ -1,6 +1,10 @@
 package httpapi
 
-import xlanguage "golang.org/x/text/language"
+import (
+	"context"
+
+	xlanguage "golang.org/x/text/language"
+)
 
 // language is the language of an answer's texts.
 type language int
@@ -27,7 +31,19 @@ const maxAcceptLanguage = 255
 func (e *edge) chooseLanguage(x *exchange) error {
 	x.lang = preferredLanguage(x.c.Request().Header.Get("Accept-Language"))
 	x.c.Response().Header()[contentLanguage] = languageValues[x.lang]
+	if x.lang != italian {
+		request := x.c.Request()
+		x.c.SetRequest(request.WithContext(context.WithValue(request.Context(), languageKey{}, x.lang)))
+	}
 	return nil
+}
+
+type languageKey struct{}
+
+// notice returns the text that an answer gives in every case, in the caller's language.
+func notice(ctx context.Context, name string) string {
+	lang, _ := ctx.Value(languageKey{}).(language) // Italian where none is noted
+	return dictionaries[lang].notices[name]
 }
 
 func preferredLanguage(accept string) language {

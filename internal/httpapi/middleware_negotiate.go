@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"mime"
 	"net/http"
 	"strconv"
@@ -19,14 +20,25 @@ func (e *edge) negotiate(x *exchange) error {
 			return fault.New(fault.NotAcceptable)
 		}
 		if len(x.op.produces) > 1 {
-			// The handler finds the one type that it should give.
+			// The handler finds the one type that it should give, or asks mayAnswer when what it has is of one type.
+			request = request.WithContext(context.WithValue(request.Context(), acceptKey{}, request.Header.Values("Accept")))
+			request.Header = request.Header.Clone()
 			request.Header.Set("Accept", chosen)
+			x.c.SetRequest(request)
 		}
 	}
 	if len(x.op.consumes) > 0 && hasBody(request) && !readable(request.Header, x.op.consumes) {
 		return fault.New(fault.UnsupportedMediaType)
 	}
 	return nil
+}
+
+type acceptKey struct{}
+
+// mayAnswer reports whether the caller takes an answer of the media type, in an operation that has several.
+func mayAnswer(ctx context.Context, mediaType string) bool {
+	accept, _ := ctx.Value(acceptKey{}).([]string)
+	return len(accept) == 0 || chooseType(accept, []string{mediaType}) != ""
 }
 
 func hasBody(r *http.Request) bool {

@@ -23,6 +23,8 @@ type limits struct {
 	session, address *httprate.RateLimiter
 	// preflights are counted apart: a browser sends them by itself, and without the session that would count.
 	preflight *httprate.RateLimiter
+	// signed requests come from a program with a key of its own, many from one address.
+	signed *httprate.RateLimiter
 	// traces bounds how often a client that is over its limit is written into the access log.
 	traces *httprate.RateLimiter
 }
@@ -34,6 +36,7 @@ func newLimits(session, address int) limits {
 		session:   httprate.NewRateLimiter(session, rateWindow, shown),
 		address:   httprate.NewRateLimiter(address, rateWindow, shown),
 		preflight: httprate.NewRateLimiter(max(session, address), rateWindow, shown),
+		signed:    httprate.NewRateLimiter(max(session, address), rateWindow, shown),
 		traces:    httprate.NewRateLimiter(1, rateWindow, silent),
 	}
 }
@@ -46,6 +49,8 @@ func (e *edge) limitRate(x *exchange) error {
 		limiter, key = e.limits.preflight, clientKey(x.address)
 	case x.authError == nil && x.sessionID != uuid.Nil:
 		limiter, key = e.limits.session, string(x.sessionID[:])
+	case x.op != nil && x.op.signed:
+		limiter, key = e.limits.signed, clientKey(x.address)
 	default:
 		key = clientKey(x.address)
 	}

@@ -37,6 +37,7 @@ const (
 	codeDuplicateKey     = "duplicate-key"
 	codeTrailing         = "trailing-data"
 	codeTooDeep          = "too-deep"
+	codeNoFile           = "no-file"
 	codeUnknownParameter = "unknown-parameter"
 	codeRepeated         = "repeated"
 )

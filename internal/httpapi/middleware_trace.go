@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
+	"regexp"
 	"slices"
 
 	"diresco/internal/audit"
@@ -45,11 +47,44 @@ func (e *edge) trace(x *exchange) {
 	if row.ContributorID == nil {
 		row.ContributorID = present(x.target.ContributorID)
 	}
-	if x.target.DeclarationID != uuid.Nil {
-		subject := x.target.DeclarationID.String()
+	if subject := x.subject(); subject != "" {
 		row.SubjectID = &subject
 	}
 	e.deps.AccessLog.Add(x.c.Request().Context(), row)
+}
+
+// subject is what the request was about, besides a contributor: the declaration in the path or, in the back office, whatever
+// the path names by an id, else whom a search found.
+func (x *exchange) subject() string {
+	if x.target.DeclarationID != uuid.Nil || !x.op.staff() {
+		return textOf(x.target.DeclarationID)
+	}
+	for _, p := range x.op.path {
+		value := x.c.Param(p.name)
+		if pathID(value) != uuid.Nil || unguessable.MatchString(value) {
+			return value
+		}
+	}
+	return textOf(x.found)
+}
+
+// unguessable is an id of 128 random bits in base64url.
+var unguessable = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`)
+
+func textOf(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+type readKey struct{}
+
+// noteRead notes whom a search of the back office found, for the access log.
+func noteRead(ctx context.Context, id uuid.UUID) {
+	if x, ok := ctx.Value(readKey{}).(*exchange); ok {
+		x.found = id
+	}
 }
 
 func (x *exchange) refusal() bool {

@@ -34,6 +34,8 @@ type operation struct {
 	tagged bool
 	// conditional operations need If-Match.
 	conditional bool
+	// signed operations are for programs that sign what they send instead of logging in.
+	signed bool
 	// reads are traced: they show what belongs to somebody else than the reader.
 	readsOthers bool
 
@@ -46,6 +48,8 @@ type operation struct {
 	consumes     []string
 	body         *openapi3.Schema
 	bodyRequired bool
+	// form is how a body of several parts must look; nil for operations that take none.
+	form *formRule
 }
 
 // parameter is one value in the path, the query or a header.
@@ -55,8 +59,8 @@ type parameter struct {
 	schema   *openapi3.Schema
 }
 
-// Tags of the contract whose operations hand out secrets: their answers are never kept.
-var secretTags = []string{"Sessions", "PIN"}
+// secretOperations hand out tokens or PINs: their answers are never kept, and a repeat is a request of its own.
+var secretOperations = []string{"startSession", "renewSession", "reauthenticate", "rotatePin", "confirmPinRotation", "issuePin"}
 
 const (
 	sandboxTag      = "Sandbox"
@@ -116,13 +120,17 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	op.readAnswers(method, o)
 	op.sandbox = slices.Contains(o.Tags, sandboxTag)
 	search := strings.HasSuffix(path, searchSuffix)
-	op.remembered = method == http.MethodPost && op.header(keyHeader) && !search && op.id != verifyOperation &&
-		!slices.ContainsFunc(o.Tags, func(tag string) bool { return slices.Contains(secretTags, tag) })
+	op.remembered = method == http.MethodPost && op.header(keyHeader) && !search && op.id != verifyOperation && !slices.Contains(secretOperations, op.id)
 	op.secret = op.id == createPersonOperation
 	op.conditional = op.header(ifMatchHeader) && (method == http.MethodPatch || method == http.MethodPut)
-	op.readsOthers = (method == http.MethodGet || search) && op.rule.To != access.ToAnyone && op.rule.To != access.ToSession
+	// What only some classes may use is about others, even where a session is all it takes.
+	op.signed = op.header(signatureHeader)
+	op.readsOthers = (method == http.MethodGet || search) && op.rule.To != access.ToAnyone && (op.rule.To != access.ToSession || op.staff())
 	return op, nil
 }
+
+// staff reports whether the operation is for some user classes alone.
+func (op *operation) staff() bool { return len(op.rule.Classes) > 0 }
 
 func (op *operation) header(name string) bool {
 	return slices.ContainsFunc(op.headers, func(p *parameter) bool { return p.name == name })
@@ -202,8 +210,19 @@ func (op *operation) readBody(o *openapi3.Operation) error {
 	}
 	op.bodyRequired = o.RequestBody.Value.Required
 	for mediaType, content := range o.RequestBody.Value.Content {
+		if mediaType == formType {
+			if content.Schema == nil {
+				return fmt.Errorf("request body %s: needs a schema", mediaType)
+			}
+			var err error
+			if op.form, err = newFormRule(content.Schema.Value); err != nil {
+				return fmt.Errorf("request body %s: %w", mediaType, err)
+			}
+			op.consumes = append(op.consumes, mediaType)
+			continue
+		}
 		if !isJSON(mediaType) {
-			return fmt.Errorf("request body %s: only JSON is checked", mediaType)
+			return fmt.Errorf("request body %s: only JSON and %s are checked", mediaType, formType)
 		}
 		if content.Schema == nil || op.body != nil && op.body != content.Schema.Value {
 			return fmt.Errorf("request body %s: needs a schema, one for all types", mediaType)
@@ -211,7 +230,7 @@ func (op *operation) readBody(o *openapi3.Operation) error {
 		op.body = content.Schema.Value
 		op.consumes = append(op.consumes, mediaType)
 	}
-	if op.body == nil {
+	if op.body == nil && op.form == nil {
 		return errors.New("request body without content")
 	}
 	return nil

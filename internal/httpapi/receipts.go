@@ -22,7 +22,7 @@ func (h ReceiptHandlers) ShowReceipt(ctx context.Context, r api.ShowReceiptReque
 			return nil, err
 		}
 		return api.ShowReceipt200ApplicationpdfResponse{
-			Body: bytes.NewReader(document), ContentLength: int64(len(document)), Headers: attachment("receipt-" + r.DeclarationId.String() + ".pdf"),
+			Body: bytes.NewReader(document), ContentLength: int64(len(document)), Headers: savedAs("receipt-" + r.DeclarationId.String() + ".pdf"),
 		}, nil
 	}
 	d, err := h.Declarations.Receipt(ctx, by, r.DeclarationId)
@@ -31,13 +31,13 @@ func (h ReceiptHandlers) ShowReceipt(ctx context.Context, r api.ShowReceiptReque
 	}
 	if form == "application/jose" {
 		return api.ShowReceipt200ApplicationjoseResponse{
-			Body: strings.NewReader(d.JWS), ContentLength: int64(len(d.JWS)), Headers: attachment("receipt-" + r.DeclarationId.String() + ".jws"),
+			Body: strings.NewReader(d.JWS), ContentLength: int64(len(d.JWS)), Headers: savedAs("receipt-" + r.DeclarationId.String() + ".jws"),
 		}, nil
 	}
 	return api.ShowReceipt200JSONResponse{Body: viewReceipt(d)}, nil
 }
 
-func attachment(filename string) api.ShowReceipt200ResponseHeaders {
+func savedAs(filename string) api.ShowReceipt200ResponseHeaders {
 	disposition := `attachment; filename="` + filename + `"`
 	return api.ShowReceipt200ResponseHeaders{ContentDisposition: &disposition}
 }

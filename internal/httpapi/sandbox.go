@@ -95,9 +95,7 @@ func (h SandboxHandlers) ListSandboxMessages(ctx context.Context, r api.ListSand
 	}
 	query := queryOf(map[string]*string{"to": r.Params.To, "channel": (*string)(r.Params.Channel)})
 	return api.ListSandboxMessages200JSONResponse{
-		Items: items(found.Items, func(m sandbox.Message) api.SandboxMessage {
-			return api.SandboxMessage{MessageId: m.ID, Channel: api.MessageChannel(m.Channel), To: m.To, Subject: m.Subject, Text: m.Text, SentAt: m.SentAt}
-		}),
+		Items: items(found.Items, viewSandboxMessage),
 		Links: pageLinks("/sandbox/messages", query, found.Next, r.Params.Limit),
 	}, nil
 }
@@ -122,6 +120,15 @@ func (h SandboxHandlers) ResetSandbox(ctx context.Context, _ api.ResetSandboxReq
 		return nil, err
 	}
 	return api.ResetSandbox204Response{}, nil
+}
+
+func viewSandboxMessage(m sandbox.Message) api.SandboxMessage {
+	view := api.SandboxMessage{MessageId: m.ID, Channel: api.MessageChannel(m.Channel), To: m.To, Subject: m.Subject, Text: m.Text, SentAt: m.SentAt}
+	if view.Channel == api.MessageChannelLetter {
+		letter := basePath + idPath("/sandbox/messages", m.ID) + "/letter"
+		view.Letter = &letter
+	}
+	return view
 }
 
 func optionalTaxCode(text *string, pointer string) (taxcode.Code, error) {

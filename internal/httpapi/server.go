@@ -40,6 +40,8 @@ type Config struct {
 	Sandbox bool
 	// CORSOrigins are the origins of browser applications that may call, exactly as browsers send them.
 	CORSOrigins []string
+	// SpoolDir is where files that requests bring are kept while they last; "" is the system's directory for temporary files.
+	SpoolDir string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by default.
 	TrustedProxies []netip.Prefix
 	// SessionRate and AddressRate are how many requests a minute a session, and an address without one, may make.

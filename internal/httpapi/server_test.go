@@ -44,6 +44,7 @@ type handlers struct {
 	show   func(context.Context) (api.ShowDeclarationResponseObject, error)
 	me     func(context.Context) (api.ShowMeResponseObject, error)
 	create func(context.Context)
+	form   func(*Form)
 }
 
 func (h *handlers) ShowStatus(context.Context, api.ShowStatusRequestObject) (api.ShowStatusResponseObject, error) {

@@ -16,18 +16,28 @@ type dictionary struct {
 	reasons map[string]string
 	// fields say what is wrong with one field.
 	fields map[string]string
+	// notices say what happens now, where the answer is the same in every case.
+	notices map[string]string
 }
 
 var dictionaries = [...]dictionary{italian: inItalian, english: inEnglish}
+
+// Notices of answers that never tell whether somebody is registered.
+const (
+	noticeRecovery   = "pin-recovery"
+	noticeRevocation = "pin-revocation"
+)
 
 // Reasons that the edge itself gives.
 const (
 	reasonNoToken        = "token-missing"
 	reasonBadToken       = "token-malformed"
+	reasonSignature      = "signature-invalid"
 	reasonNoBody         = "body-missing"
 	reasonUnexpectedBody = "body-not-expected"
 	reasonCutBody        = "body-cut"
 	reasonQuery          = "query"
 	reasonJSON           = "json"
+	reasonForm           = "form"
 	reasonNoKey          = "idempotency-key-missing"
 )

@@ -1,6 +1,9 @@
 package keyring
 
 import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -115,6 +118,46 @@ func (d *DataKeys) Sums(purpose string, parts ...[]byte) [][]byte {
 		sums = append(sums, d.sum(key, purpose, parts))
 	}
 	return sums
+}
+
+// Seal encrypts (AES-256-GCM) a text under the current key and binds it to the parts, which Open must be given again.
+func (d *DataKeys) Seal(purpose string, plain []byte, parts ...[]byte) string {
+	key := d.keys[0]
+	// The nonce is drawn by the cipher, which puts it before the text.
+	//nolint:gosec // no nonce is passed: the cipher takes none
+	return key.id + ":" + base64.RawURLEncoding.EncodeToString(d.cipher(key, purpose).Seal(nil, nil, plain, bytes.Join(parts, []byte{0})))
+}
+
+// Open decrypts what Seal made under the current or an old key. Its error tells nothing of the text.
+func (d *DataKeys) Open(purpose, sealed string, parts ...[]byte) ([]byte, error) {
+	id, encoded, _ := strings.Cut(sealed, ":")
+	for _, key := range d.keys {
+		if key.id != id {
+			continue
+		}
+		text, err := base64.RawURLEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, errors.New("sealed text is not base64")
+		}
+		plain, err := d.cipher(key, purpose).Open(nil, nil, text, bytes.Join(parts, []byte{0}))
+		if err != nil {
+			return nil, errors.New("sealed text was changed, or is another's")
+		}
+		return plain, nil
+	}
+	return nil, errors.New("the data key of a sealed text is not there any more")
+}
+
+func (d *DataKeys) cipher(key dataKey, purpose string) cipher.AEAD {
+	block, err := aes.NewCipher(d.derive(key, "seal "+purpose))
+	if err != nil {
+		panic(err) // only a key of another length is refused
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err) // only a cipher with other blocks is refused
+	}
+	return aead
 }
 
 func (d *DataKeys) sum(key dataKey, purpose string, parts [][]byte) []byte {

@@ -1,12 +1,11 @@
 // Package notification puts promised messages into words and chooses where they go.
 //
 // The words stand in texts/, one file for each kind of message and language. A file has three parts: the subject, the body
-// for e-mail, PEC and letters, and a short text for SMS. To add a kind, add its files; the data that they name has to be in
-// the outbox message.
+// for e-mail, PEC and letters, and a short text for SMS. To add a kind, add its files and an example of its data, with its
+// secrets, as testdata/<kind>.json; the data that they name has to be in the outbox message.
 package notification
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -21,6 +20,7 @@ import (
 	"unicode"
 
 	"diresco/internal/calendar"
+	"diresco/internal/secret"
 )
 
 // Locale is a language that messages are written in.
@@ -39,8 +39,8 @@ func Locales() []Locale { return []Locale{Italian, English} }
 type Text struct {
 	// Subject is one line and holds no secret.
 	Subject string
-	// Body has several lines.
-	Body string
+	// Body has several lines, and HTML says the same as a page.
+	Body, HTML string
 	// Short is one line that says the same in an SMS.
 	Short string
 }
@@ -48,34 +48,61 @@ type Text struct {
 // ErrUnknownKind means that there are no words for a kind of message.
 var ErrUnknownKind = errors.New("no text for this kind of message")
 
-// Render puts a message of the given kind into words. data is the JSON object of the outbox message; a text that needs
-// what is not in it is an error, and so is an unknown kind (ErrUnknownKind). A locale without texts gets Italian. Times are
-// those of Europe/Rome.
-func Render(kind, data string, locale Locale) (Text, error) {
-	all, err := texts()
+// Render puts a message of the given kind into words. data is the JSON object of the outbox message, and secrets are what
+// was sealed in it; a text that needs what is in neither is an error, and so is an unknown kind (ErrUnknownKind). A locale
+// without texts gets Italian. Times are those of Europe/Rome.
+func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (Text, error) {
+	t, err := templateOf(kind, locale)
 	if err != nil {
 		return Text{}, err
-	}
-	t, found := all[name{kind, locale}]
-	if !found {
-		t, found = all[name{kind, Italian}]
-	}
-	if !found {
-		return Text{}, fmt.Errorf("%w: %s", ErrUnknownKind, kind)
 	}
 	values, err := decode(data)
 	if err != nil {
 		return Text{}, fmt.Errorf("message %s: %w", kind, err)
 	}
+	for key, value := range secrets {
+		values[key] = inLine(value.Reveal())
+	}
 	var text Text
 	for part, into := range map[string]*string{"subject": &text.Subject, "body": &text.Body, "short": &text.Short} {
-		var b bytes.Buffer
-		if err := t.ExecuteTemplate(&b, part, values); err != nil {
+		if *into, err = execute(t, part, values); err != nil {
 			return Text{}, fmt.Errorf("message %s: %w", kind, err)
 		}
-		*into = strings.TrimSpace(b.String())
 	}
-	return text, nil
+	text.HTML, err = htmlOf(text, locale)
+	return text, err
+}
+
+// Subject puts the subject alone into words, for which no secret is needed. Errors are those of Render.
+func Subject(kind, data string, locale Locale) (string, error) {
+	t, err := templateOf(kind, locale)
+	if err != nil {
+		return "", err
+	}
+	values, err := decode(data)
+	if err != nil {
+		return "", fmt.Errorf("message %s: %w", kind, err)
+	}
+	return execute(t, "subject", values)
+}
+
+func templateOf(kind string, locale Locale) (*template.Template, error) {
+	all, err := texts()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range []Locale{locale, Italian} {
+		if t, found := all[name{kind, l}]; found {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s", ErrUnknownKind, kind)
+}
+
+func execute(t *template.Template, part string, values map[string]any) (string, error) {
+	var b strings.Builder
+	err := t.ExecuteTemplate(&b, part, values)
+	return strings.TrimSpace(b.String()), err
 }
 
 // Kinds lists the kinds of message that have words, in alphabetical order.
@@ -100,20 +127,27 @@ func decode(data string) (map[string]any, error) {
 	if err := decoder.Decode(&values); err != nil {
 		return nil, err
 	}
+	if values == nil {
+		return nil, errors.New("no data")
+	}
 	for key, value := range values {
 		if s, ok := value.(string); ok {
-			values[key] = strings.Map(func(r rune) rune {
-				if unicode.IsControl(r) {
-					return ' '
-				}
-				return r
-			}, s)
+			values[key] = inLine(s)
 		}
 	}
 	return values, nil
 }
 
-//go:embed texts/*.txt
+func inLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+//go:embed texts
 var files embed.FS
 
 type name struct {
@@ -129,6 +163,9 @@ var texts = sync.OnceValues(func() (map[name]*template.Template, error) {
 	}
 	all := make(map[name]*template.Template, len(entries))
 	for _, entry := range entries {
+		if path.Ext(entry.Name()) != ".txt" {
+			continue
+		}
 		content, err := files.ReadFile(path.Join("texts", entry.Name()))
 		if err != nil {
 			return nil, err

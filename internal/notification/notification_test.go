@@ -6,35 +6,45 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"diresco/internal/notification"
-	"diresco/internal/person"
 )
 
 const filed = `{"protocol_number": "INPS.7000.16/07/2026.0000042", "type": "151-2015", "title": "Assunzione di lavoratori con disabilità", "submitted_at": "2026-07-16T22:15:04.218301Z"}`
 
-// realistic is the data of each kind as the code that promises the message writes it.
-var realistic = map[string]string{
-	"declaration.received":             filed,
-	"declaration.awaiting_credentials": filed,
-	"declaration.withdrawn":            `{"protocol_number": "INPS.7000.16/07/2026.0000042", "type": "151-2015"}`,
-	"pin.changed":                      `{}`,
-	"pin.many_wrong_tries":             `{"tries": 100}`,
+// realistic returns, by kind, the data that the code which promises a message writes, with what it seals: testdata/<kind>.json.
+func realistic(t *testing.T) map[string]string {
+	t.Helper()
+	found, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no test data, %v", err)
+	}
+	all := map[string]string{}
+	for _, path := range found {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimSuffix(filepath.Base(path), ".json")] = string(content)
+	}
+	return all
 }
 
-// kindsInCode finds the kinds that the program promises: texts in the form "noun.event" in files that make messages.
+// kindsInCode finds the kinds that the program promises: texts in the form "noun.event" in files that make messages, and
+// constants of that form beside them.
 func kindsInCode(t *testing.T) map[string]string {
 	t.Helper()
 	form := regexp.MustCompile(`^[a-z_]+\.[a-z_]+$`)
-	kinds := map[string]string{}
+	kinds, constants := map[string]string{}, map[string]map[string]string{}
+	promising := map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
@@ -43,39 +53,60 @@ func kindsInCode(t *testing.T) map[string]string {
 		if err != nil {
 			return err
 		}
+		folder := filepath.Dir(path)
+		if constants[folder] == nil {
+			constants[folder] = map[string]string{}
+		}
 		promises := false
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			call, ok := n.(*ast.SelectorExpr)
-			promises = promises || ok && call.Sel.Name == "NewMessage"
-			return true
-		})
-		if !promises {
-			return nil
-		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-				if s, err := strconv.Unquote(literal.Value); err == nil && form.MatchString(s) {
-					kinds[s] = path
-				}
+			if ok && call.Sel.Name == "NewMessage" {
+				from, ok := call.X.(*ast.Ident)
+				promises = promises || ok && from.Name == "outbox"
 			}
 			return true
 		})
+		promising[folder] = promising[folder] || promises
+		collect := func(into map[string]string) func(ast.Node) bool {
+			return func(n ast.Node) bool {
+				if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					if s, err := strconv.Unquote(literal.Value); err == nil && form.MatchString(s) {
+						into[s] = path
+					}
+				}
+				return true
+			}
+		}
+		for _, declared := range parsed.Decls {
+			if d, ok := declared.(*ast.GenDecl); ok && d.Tok == token.CONST {
+				ast.Inspect(d, collect(constants[folder]))
+			}
+		}
+		if promises {
+			ast.Inspect(parsed, collect(kinds))
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for folder, found := range constants {
+		if promising[folder] {
+			maps.Copy(kinds, found)
+		}
 	}
 	return kinds
 }
 
 func TestEveryKindInTheCodeHasTexts(t *testing.T) {
 	kinds := kindsInCode(t)
-	if kinds["declaration.received"] == "" || kinds["pin.many_wrong_tries"] == "" {
+	if kinds["declaration.received"] == "" || kinds["pin.many_wrong_tries"] == "" || kinds["pin.changed"] == "" {
 		t.Fatalf("the search found only %v", kinds)
 	}
+	samples := realistic(t)
 	for kind, path := range kinds {
-		if _, known := realistic[kind]; !known {
-			t.Errorf("%s, which %s promises, has no data here", kind, path)
+		if _, known := samples[kind]; !known {
+			t.Errorf("%s, which %s promises, has no data in testdata", kind, path)
 		}
 	}
 }
@@ -85,15 +116,16 @@ func TestTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	samples := realistic(t)
 	for _, kind := range known {
-		if _, tested := realistic[kind]; !tested {
+		if _, tested := samples[kind]; !tested {
 			t.Errorf("%s has texts that nothing tests", kind)
 		}
 	}
-	for kind, data := range realistic {
+	for kind, data := range samples {
 		var before notification.Text
 		for _, locale := range notification.Locales() {
-			text, err := notification.Render(kind, data, locale)
+			text, err := notification.Render(kind, data, nil, locale)
 			if err != nil {
 				t.Errorf("%s in %s: %v", kind, locale, err)
 				continue
@@ -102,9 +134,12 @@ func TestTexts(t *testing.T) {
 				t.Errorf("%s is the same in %s", kind, locale)
 			}
 			before = text
-			whole := text.Subject + text.Body + text.Short
+			whole := text.Subject + text.Body + text.Short + text.HTML
 			if strings.Contains(whole, "<no value>") || strings.Contains(whole, "{{") || strings.Contains(whole, "%!") {
 				t.Errorf("%s in %s has a gap:\n%s", kind, locale, whole)
+			}
+			if subject, err := notification.Subject(kind, data, locale); err != nil || subject != text.Subject {
+				t.Errorf("the subject of %s in %s alone is %q, %v", kind, locale, subject, err)
 			}
 			if text.Subject == "" || text.Body == "" || text.Short == "" || strings.ContainsAny(text.Subject+text.Short, "\r\n") || utf8.RuneCountInString(text.Short) > 160 {
 				t.Errorf("%s in %s: %q, %q", kind, locale, text.Subject, text.Short)
@@ -114,7 +149,7 @@ func TestTexts(t *testing.T) {
 }
 
 func TestReceivedDeclarationTellsNumberAndRomanTime(t *testing.T) {
-	text, err := notification.Render("declaration.received", filed, notification.Italian)
+	text, err := notification.Render("declaration.received", filed, nil, notification.Italian)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,13 +159,13 @@ func TestReceivedDeclarationTellsNumberAndRomanTime(t *testing.T) {
 			t.Errorf("%q is missing in:\n%s", want, text.Body)
 		}
 	}
-	if english, err := notification.Render("declaration.received", filed, notification.English); err != nil || !strings.Contains(english.Body, "17 July 2026 at 00:15:04") {
+	if english, err := notification.Render("declaration.received", filed, nil, notification.English); err != nil || !strings.Contains(english.Body, "17 July 2026 at 00:15:04") {
 		t.Errorf("%v\n%s", err, english.Body)
 	}
 }
 
 func TestValuesStayInTheirLine(t *testing.T) {
-	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1\r\nBcc: thief@example.org", "type": "<b>&\n.\n"}`, notification.Italian)
+	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1\r\nBcc: thief@example.org", "type": "<b>&\n.\n"}`, nil, notification.Italian)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,50 +178,20 @@ func TestValuesStayInTheirLine(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	if _, err := notification.Render("declaration.forgotten", `{}`, notification.Italian); !errors.Is(err, notification.ErrUnknownKind) {
+	if _, err := notification.Render("declaration.forgotten", `{}`, nil, notification.Italian); !errors.Is(err, notification.ErrUnknownKind) {
 		t.Errorf("unknown kind: %v", err)
 	}
 	for name, data := range map[string]string{
 		"value missing": `{"type": "151-2015"}`, "no object": `[]`, "broken": `{`,
 	} {
-		if text, err := notification.Render("declaration.withdrawn", data, notification.Italian); err == nil {
+		if text, err := notification.Render("declaration.withdrawn", data, nil, notification.Italian); err == nil {
 			t.Errorf("%s: %q", name, text.Body)
 		}
 	}
-	if _, err := notification.Render("declaration.received", strings.Replace(filed, "2026-07-16T", "yesterday ", 1), notification.Italian); err == nil {
+	if _, err := notification.Render("declaration.received", strings.Replace(filed, "2026-07-16T", "yesterday ", 1), nil, notification.Italian); err == nil {
 		t.Error("a wrong instant was written out")
 	}
-	if text, err := notification.Render("pin.changed", `{}`, "de"); err != nil || !strings.Contains(text.Body, "Gentile utente") {
+	if text, err := notification.Render("pin.changed", `{}`, nil, "de"); err != nil || !strings.Contains(text.Body, "Gentile utente") {
 		t.Errorf("a language without texts: %v\n%s", err, text.Body)
-	}
-}
-
-func TestRecipients(t *testing.T) {
-	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	contact := func(kind person.ContactKind, value string, verified bool) person.Contact {
-		c := person.Contact{Kind: kind, Value: value}
-		if verified {
-			c.VerifiedAt = &at
-		}
-		return c
-	}
-	mobile, email := contact(person.Mobile, "+393331234567", true), contact(person.Email, "m@posta.example", true)
-	pec, postal := contact(person.PEC, "m@pec.example", true), contact(person.Postal, "Via Roma 1, 00100 Roma", true)
-	for name, tt := range map[string]struct {
-		kind     string
-		contacts []person.Contact
-		want     []notification.Recipient
-	}{
-		"e-mail first":       {"declaration.received", []person.Contact{mobile, pec, email}, []notification.Recipient{{Channel: notification.Email, To: "m@posta.example"}}},
-		"then PEC":           {"pin.changed", []person.Contact{mobile, pec}, []notification.Recipient{{Channel: notification.PEC, To: "m@pec.example"}}},
-		"then SMS":           {"pin.changed", []person.Contact{postal, mobile}, []notification.Recipient{{Channel: notification.SMS, To: "+393331234567"}}},
-		"unverified e-mail":  {"pin.changed", []person.Contact{contact(person.Email, "x@posta.example", false), mobile}, []notification.Recipient{{Channel: notification.SMS, To: "+393331234567"}}},
-		"only an address":    {"pin.changed", []person.Contact{postal}, nil},
-		"nobody":             {"pin.changed", nil, nil},
-		"attack: everywhere": {"pin.many_wrong_tries", []person.Contact{mobile, postal, email, contact(person.PEC, "y@pec.example", false)}, []notification.Recipient{{Channel: notification.Email, To: "m@posta.example"}, {Channel: notification.SMS, To: "+393331234567"}, {Channel: notification.Letter, To: "Via Roma 1, 00100 Roma"}}},
-	} {
-		if got := notification.Recipients(tt.kind, tt.contacts); !slices.Equal(got, tt.want) {
-			t.Errorf("%s: %v, want %v", name, got, tt.want)
-		}
 	}
 }

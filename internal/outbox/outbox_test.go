@@ -56,12 +56,11 @@ func TestMessagesAreSentInTheirOrder(t *testing.T) {
 		if diff := cmp.Diff([]outbox.Message{first, second}, queued(2)); diff != "" {
 			t.Error(diff)
 		}
-		sent := coretest.Start.Add(time.Minute)
 		if err := d.InTx(context.Background(), func(ctx context.Context) error {
-			if err := o.MarkSent(ctx, sent); err != nil {
+			if err := o.MarkRouted(ctx); err != nil {
 				return err
 			}
-			return o.MarkSent(ctx, sent, first.ID, third.ID)
+			return o.MarkRouted(ctx, first.ID, third.ID)
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +71,7 @@ func TestMessagesAreSentInTheirOrder(t *testing.T) {
 		if err := d.From(context.Background()).Take(&row, "id = ?", third.ID).Error; err != nil {
 			t.Fatal(err)
 		}
-		third.State, third.SentAt = outbox.StateSent, &sent
+		third.State = outbox.StateRouted
 		if diff := cmp.Diff(third, row); diff != "" {
 			t.Error(diff)
 		}

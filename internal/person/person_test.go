@@ -175,7 +175,7 @@ func TestCreateNamesWrongFields(t *testing.T) {
 		"operator without office":   {func(n *person.New) { n.UserClass = access.Operator }, "/office_code"},
 		"citizen with office":       {func(n *person.New) { n.OfficeCode = "7000" }, "/office_code"},
 		"kind of contact":           {contact("fax", "06123456"), "/contacts/0/kind"},
-		"mobile without +":          {contact(person.Mobile, "3331234567"), "/contacts/0/value"},
+		"number that is no mobile":  {contact(person.Mobile, "06 12345678"), "/contacts/0/value"},
 		"e-mail with a name":        {contact(person.Email, "Mario <m@example.it>"), "/contacts/0/value"},
 		"e-mail with a line break":  {contact(person.Email, "m@example.it\r\nBcc: x@example.it"), "/contacts/0/value"},
 		"empty postal address":      {contact(person.Postal, ""), "/contacts/0/value"},

@@ -42,7 +42,10 @@ func (s *Service) ByTaxCode(ctx context.Context, code taxcode.Code) (Person, err
 // that is issued with it) goes into also, which runs in the same transaction; it may be nil. It returns fault.Invalid
 // for wrong fields and fault.Conflict when the tax code is registered already.
 func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Context, p Person) error) (Person, error) {
-	id := uuid.Must(uuid.NewV7())
+	id := in.ID
+	if id == uuid.Nil {
+		id = uuid.Must(uuid.NewV7())
+	}
 	return operation.Do(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context) (Person, operation.Trace, error) {
 		p, err := s.add(ctx, id, in)
 		if err == nil && also != nil {
@@ -54,7 +57,10 @@ func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Cont
 
 // Add makes a person inside the caller's transaction and leaves the audit record to the caller's operation. Errors are those of Create.
 func (s *Service) Add(ctx context.Context, in New) (Person, error) {
-	return s.add(ctx, uuid.Must(uuid.NewV7()), in)
+	if in.ID == uuid.Nil {
+		in.ID = uuid.Must(uuid.NewV7())
+	}
+	return s.add(ctx, in.ID, in)
 }
 
 func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error) {
@@ -63,7 +69,7 @@ func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error)
 	}
 	p := Person{
 		ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName,
-		UserClass: in.UserClass, CredentialLevel: in.CredentialLevel, CreatedAt: s.run.Clock.Now(),
+		UserClass: in.UserClass, CredentialLevel: in.CredentialLevel, Version: 1, CreatedAt: s.run.Clock.Now(),
 	}
 	if in.OfficeCode != "" {
 		p.OfficeCode = &in.OfficeCode
@@ -75,28 +81,6 @@ func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error)
 	if !added {
 		return Person{}, fault.Because(fault.Conflict, "tax-code-registered")
 	}
-	return p, s.addVerified(ctx, id, in.Contacts)
-}
-
-// Contacts returns the contacts of a person, oldest first, verified or not.
-func (s *Service) Contacts(ctx context.Context, personID uuid.UUID) ([]Contact, error) {
-	return s.repo.contacts(ctx, personID)
-}
-
-// AddVerified gives a person contacts that count as verified, inside the caller's transaction and operation. It returns
-// fault.Invalid for values that cannot be a contact of their kind.
-func (s *Service) AddVerified(ctx context.Context, personID uuid.UUID, contacts ...NewContact) error {
-	if wrong := checkContacts(contacts); len(wrong) > 0 {
-		return fault.InvalidFields(wrong...)
-	}
-	return s.addVerified(ctx, personID, contacts)
-}
-
-func (s *Service) addVerified(ctx context.Context, personID uuid.UUID, contacts []NewContact) error {
-	now := s.run.Clock.Now()
-	rows := make([]Contact, 0, len(contacts))
-	for _, c := range contacts {
-		rows = append(rows, Contact{ID: uuid.Must(uuid.NewV7()), PersonID: personID, Kind: c.Kind, Value: c.Value, VerifiedAt: &now, CreatedAt: now})
-	}
-	return s.repo.addContacts(ctx, rows)
+	contacts, _ := NormaliseContacts(in.Contacts)
+	return p, s.addVerified(ctx, id, contacts)
 }

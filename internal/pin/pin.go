@@ -3,10 +3,7 @@
 package pin
 
 import (
-	"io"
-	"strings"
 	"time"
-	"unicode"
 
 	"diresco/internal/access"
 	"diresco/internal/calendar"
@@ -33,40 +30,6 @@ const (
 
 // Changed is the kind of the message that tells a person of a changed PIN; its data is empty.
 const Changed = "pin.changed"
-
-// alphabet holds upper-case letters and digits without those that look alike: 0 and O, 1, I and L.
-const alphabet = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-
-// generate draws a PIN, each character as likely as any other.
-func generate(random io.Reader, length int) (secret.Text, error) {
-	pin := make([]byte, 0, length)
-	buffer := make([]byte, length)
-	for len(pin) < length {
-		if _, err := io.ReadFull(random, buffer); err != nil {
-			return "", err
-		}
-		for _, b := range buffer {
-			// Five bits; the one value beyond the alphabet is thrown away.
-			if i := int(b & 31); i < len(alphabet) && len(pin) < length {
-				pin = append(pin, alphabet[i])
-			}
-		}
-	}
-	return secret.Text(pin), nil
-}
-
-// normalise returns what is hashed: capital letters without the spaces and dashes that people put between groups.
-func normalise(pin secret.Text) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z':
-			return r - 'a' + 'A'
-		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r):
-			return -1
-		}
-		return r
-	}, pin.Reveal())
-}
 
 // changeDue returns when a PIN that was changed at the given instant must be changed again.
 func changeDue(class access.UserClass, changedAt time.Time) time.Time {
@@ -122,6 +85,9 @@ type stored struct {
 	UnusedExpiresAt *time.Time
 	FirstAccessAt   *time.Time
 	RevokedAt       *time.Time
+	// SecondHalfID is the message that takes the second half of an initial PIN to its holder: until it was sent the PIN does
+	// not expire unused.
+	SecondHalfID *uuid.UUID
 }
 
 // TableName tells GORM the table.

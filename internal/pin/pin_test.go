@@ -15,7 +15,7 @@ import (
 func TestGenerate(t *testing.T) {
 	counts := map[rune]int{}
 	for range 3000 {
-		text, err := generate(rand.Reader, normalLength)
+		text, err := secret.Draw(rand.Reader, normalLength)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,14 +40,14 @@ func TestGenerate(t *testing.T) {
 			t.Errorf("%c was drawn %d times", c, n)
 		}
 	}
-	if text, err := generate(rand.Reader, initialLength); err != nil || len(text) != 16 {
+	if text, err := secret.Draw(rand.Reader, initialLength); err != nil || len(text) != 16 {
 		t.Errorf("initial PIN of %d characters, %v", len(text), err)
 	}
 	// The value beyond the alphabet is drawn again, not bent onto another character.
-	if text, err := generate(bytes.NewReader([]byte{31, 0, 63, 30, 1, 2, 32, 3, 4, 5, 6, 7, 8, 9, 10, 11}), normalLength); err != nil || text.Reveal() != "2Z342567" {
+	if text, err := secret.Draw(bytes.NewReader([]byte{31, 0, 63, 30, 1, 2, 32, 3, 4, 5, 6, 7, 8, 9, 10, 11}), normalLength); err != nil || text.Reveal() != "2Z342567" {
 		t.Errorf("got %q, %v", text.Reveal(), err)
 	}
-	if _, err := generate(bytes.NewReader([]byte{1, 2, 3}), normalLength); err == nil {
+	if _, err := secret.Draw(bytes.NewReader([]byte{1, 2, 3}), normalLength); err == nil {
 		t.Error("a PIN without randomness")
 	}
 }
@@ -57,7 +57,7 @@ func TestNormalise(t *testing.T) {
 		"AB2CD3EF": "AB2CD3EF", "ab2cd3ef": "AB2CD3EF", " ab2c-d3ef ": "AB2CD3EF", "AB2C D3EF": "AB2CD3EF", "AB2C\u2013D3EF\u00a0": "AB2CD3EF",
 		"": "", "ı": "ı", "AB2C_D3EF": "AB2C_D3EF",
 	} {
-		if got := normalise(secret.Text(given)); got != want {
+		if got := secret.Normalise(secret.Text(given)); got != want {
 			t.Errorf("%q became %q, want %q", given, got, want)
 		}
 	}

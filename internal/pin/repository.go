@@ -38,7 +38,7 @@ func (r repository) credential(ctx context.Context, condition string, value any)
 func (r repository) stillValid(ctx context.Context, personID uuid.UUID, changedAt time.Time) (bool, error) {
 	var found []int
 	err := r.db.From(ctx).Raw(`SELECT 1 FROM pins c JOIN people p ON p.id = c.person_id
-		WHERE c.person_id = ? AND c.changed_at = ? AND c.revoked_at IS NULL AND p.suspended_at IS NULL`+r.db.ForShare("c, p"), personID, changedAt).Scan(&found).Error
+		WHERE c.person_id = ? AND c.changed_at = ? AND c.revoked_at IS NULL AND p.suspended_at IS NULL`+r.db.ForShare("p, c"), personID, changedAt).Scan(&found).Error
 	return len(found) == 1, err
 }
 
@@ -57,12 +57,34 @@ func (r repository) classOf(ctx context.Context, personID uuid.UUID) (access.Use
 
 // put gives a person a PIN in place of any other, and drops one that waits for its confirmation.
 func (r repository) put(ctx context.Context, p stored) error {
-	if err := r.db.From(ctx).Exec("DELETE FROM pin_rotations WHERE person_id = ?", p.PersonID).Error; err != nil {
+	err := r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, DoUpdates: clause.AssignmentColumns([]string{
+		"hash", "initial", "changed_at", "change_due_at", "unused_expires_at", "first_access_at", "revoked_at", "second_half_id",
+	})}).Create(&p).Error
+	if err != nil {
 		return err
 	}
-	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, DoUpdates: clause.AssignmentColumns([]string{
-		"hash", "initial", "changed_at", "change_due_at", "unused_expires_at", "first_access_at", "revoked_at",
-	})}).Create(&p).Error
+	return r.dropRotation(ctx, p.PersonID)
+}
+
+func (r repository) dropRotation(ctx context.Context, personID uuid.UUID) error {
+	return r.db.From(ctx).Exec("DELETE FROM pin_rotations WHERE person_id = ?", personID).Error
+}
+
+// hold returns the PIN of a person, revoked or not, locked until the end of the transaction, and false when there is none.
+// The order of locks is: people, PINs, rotations, sessions, codes.
+func (r repository) hold(ctx context.Context, personID uuid.UUID) (stored, bool, error) {
+	var found []stored
+	err := r.db.From(ctx).Raw("SELECT * FROM pins WHERE person_id = ?"+r.db.ForUpdate(), personID).Scan(&found).Error
+	if err != nil || len(found) == 0 {
+		return stored{}, false, err
+	}
+	return found[0], true, nil
+}
+
+// revoke revokes a PIN that is not revoked and reports whether there was one.
+func (r repository) revoke(ctx context.Context, personID uuid.UUID, now time.Time) (bool, error) {
+	result := r.db.From(ctx).Exec("UPDATE pins SET revoked_at = ? WHERE person_id = ? AND revoked_at IS NULL", now, personID)
+	return result.RowsAffected == 1, result.Error
 }
 
 // confirm replaces a PIN that is not revoked and reports whether there was one.
@@ -103,4 +125,10 @@ func (r repository) waiting(ctx context.Context, id, personID, sessionID uuid.UU
 func (r repository) take(ctx context.Context, id uuid.UUID, now time.Time) (bool, error) {
 	result := r.db.From(ctx).Exec("DELETE FROM pin_rotations WHERE id = ? AND expires_at > ?", id, now)
 	return result.RowsAffected == 1, result.Error
+}
+
+// beginUnused lets an initial PIN expire unused at the instant, if the message took its second half and none has before.
+func (r repository) beginUnused(ctx context.Context, personID, secondHalfID uuid.UUID, expires time.Time) error {
+	return r.db.From(ctx).Exec("UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND second_half_id = ? AND initial = ? AND unused_expires_at IS NULL",
+		expires, personID, secondHalfID, true).Error
 }

@@ -9,6 +9,8 @@ import (
 	"diresco/internal/audit"
 	"diresco/internal/fault"
 	"diresco/internal/idempotency"
+	"diresco/internal/keyring"
+	"diresco/internal/onetime"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/secret"
@@ -21,6 +23,8 @@ import (
 type Sessions interface {
 	// Replace ends every session of the actor and starts a new one, in the context's transaction.
 	Replace(ctx context.Context, by access.Actor, reason string) (session.Session, error)
+	// EndAllOf ends every session of a person, in the context's transaction.
+	EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error
 }
 
 // Service is what can be done with PINs besides logging in.
@@ -30,23 +34,44 @@ type Service struct {
 	verifier *Verifier
 	sessions Sessions
 	outbox   *outbox.Outbox
+	keys     *keyring.DataKeys
+	codes    *onetime.Codes
 	random   io.Reader
 	// OnChange, where it is set, is told each new PIN that works, in the transaction that makes it work. It is for the
 	// sandbox, which shows test PINs; set it before the first use and nowhere else.
 	OnChange func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
+	// OnFirstAccess, where it is set, is told of the first access of a person with the PIN that they were given at the
+	// instant, in the transaction that completes it. Set it before the first use and nowhere else.
+	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
-// NewService returns the service; PINs are drawn from random.
-func NewService(run *operation.Runner, v *Verifier, s Sessions, o *outbox.Outbox, random io.Reader) *Service {
-	return &Service{run: run, repo: repository{run.DB}, verifier: v, sessions: s, outbox: o, random: random}
+// Deps are what the service works with. A program that gives people PINs, and nothing else, needs Runner, Verifier and
+// Random alone.
+type Deps struct {
+	Runner   *operation.Runner
+	Verifier *Verifier
+	Sessions Sessions
+	Outbox   *outbox.Outbox
+	// Keys encrypt the halves of a PIN that are on their way.
+	Keys  *keyring.DataKeys
+	Codes *onetime.Codes
+	// Random is what PINs are drawn from.
+	Random io.Reader
+}
+
+// NewService returns the service.
+func NewService(d Deps) *Service {
+	return &Service{
+		run: d.Runner, repo: repository{d.Runner.DB}, verifier: d.Verifier, sessions: d.Sessions, outbox: d.Outbox, keys: d.Keys, codes: d.Codes, random: d.Random,
+	}
 }
 
 // Generate returns a new PIN: 16 characters as issued at first, else 8.
 func (s *Service) Generate(initial bool) (secret.Text, error) {
 	if initial {
-		return generate(s.random, initialLength)
+		return secret.Draw(s.random, initialLength)
 	}
-	return generate(s.random, normalLength)
+	return secret.Draw(s.random, normalLength)
 }
 
 // Hash returns what is stored of a PIN. It takes long and belongs outside of transactions; fault.Busy when too many ask.
@@ -56,7 +81,7 @@ func (s *Service) Hash(ctx context.Context, pin secret.Text) (string, error) {
 		return "", err
 	}
 	defer slot.release()
-	return slot.hash(normalise(pin))
+	return slot.hash(secret.Normalise(pin))
 }
 
 // Set gives a person a PIN by its hash, in place of any other, inside the caller's transaction and operation. An initial
@@ -170,6 +195,10 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 
 func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin secret.Text) (session.Session, error) {
 	now := s.run.Clock.Now()
+	old, found, err := s.repo.hold(ctx, by.PersonID)
+	if err != nil {
+		return session.Session{}, err
+	}
 	taken, err := s.repo.take(ctx, r.ID, now)
 	if err != nil {
 		return session.Session{}, err
@@ -184,6 +213,11 @@ func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin 
 	if !replaced {
 		return session.Session{}, fault.New(fault.NotFound)
 	}
+	if found && old.FirstAccessAt == nil && s.OnFirstAccess != nil {
+		if err := s.OnFirstAccess(ctx, by.PersonID, old.ChangedAt); err != nil {
+			return session.Session{}, err
+		}
+	}
 	// After the PIN, whose row a login with the old one holds: what that one started is there to be ended.
 	opened, err := s.sessions.Replace(ctx, by, session.EndedPINChanged)
 	if err != nil {
@@ -196,5 +230,5 @@ func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin 
 	if err := s.outbox.Add(ctx, message); err != nil {
 		return session.Session{}, err
 	}
-	return opened, s.changed(ctx, by.PersonID, secret.Text(normalise(pin)))
+	return opened, s.changed(ctx, by.PersonID, secret.Text(secret.Normalise(pin)))
 }

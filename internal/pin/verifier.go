@@ -130,7 +130,7 @@ func (v *Verifier) try(ctx context.Context, pin secret.Text, address string, fin
 	if hash == "" {
 		hash = v.hasher.dummy
 	}
-	normal := normalise(pin)
+	normal := secret.Normalise(pin)
 	matches, current, err := slot.matches(hash, normal)
 	if err != nil {
 		return false, err

@@ -26,7 +26,7 @@ type Filing struct {
 	Office string
 	// SubjectID is the id of what is filed.
 	SubjectID uuid.UUID
-	// By is who files, by Right; both are read again under a lock before the number is given.
+	// By is who files, by Right, which is zero for what one files for oneself; both are read again under a lock before the number is given.
 	By    access.Actor
 	Right access.Right
 	// Claim is the idempotency claim of the request, or nil.

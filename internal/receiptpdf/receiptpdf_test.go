@@ -2,15 +2,13 @@ package receiptpdf
 
 import (
 	"bytes"
-	"compress/zlib"
 	"errors"
-	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf16"
+
+	"diresco/internal/pdftext/pdftexttest"
 
 	"pgregory.net/rapid"
 )
@@ -50,34 +48,9 @@ func render(t testing.TB, f Facts) []byte {
 	return b.Bytes()
 }
 
-var (
-	streams = regexp.MustCompile(`(?s)/FlateDecode[^>]*>>\s*stream\n(.*?)\nendstream`)
-	strs    = regexp.MustCompile(`(?s)\(((?:\\.|[^\\)])*)\)\s*Tj`)
-	sheets  = regexp.MustCompile(`/Type /Page\s`)
-)
-
-// read returns the lines of text that a PDF shows and its number of pages.
 func read(t testing.TB, pdf []byte) (lines []string, pages int) {
 	t.Helper()
-	for _, stream := range streams.FindAllSubmatch(pdf, -1) {
-		z, err := zlib.NewReader(bytes.NewReader(stream[1]))
-		if err != nil {
-			continue // not compressed by zlib alone: an image
-		}
-		page, err := io.ReadAll(z)
-		if err != nil {
-			continue
-		}
-		for _, s := range strs.FindAllSubmatch(page, -1) {
-			raw := strings.NewReplacer(`\\`, `\`, `\(`, `(`, `\)`, `)`, `\r`, "\r").Replace(string(s[1]))
-			var units []uint16
-			for i := 0; i+1 < len(raw); i += 2 {
-				units = append(units, uint16(raw[i])<<8|uint16(raw[i+1]))
-			}
-			lines = append(lines, string(utf16.Decode(units)))
-		}
-	}
-	return lines, len(sheets.FindAll(pdf, -1))
+	return pdftexttest.Read(pdf)
 }
 
 func TestRender(t *testing.T) {

@@ -1,16 +1,12 @@
 package receiptpdf
 
 import (
-	"bytes"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"diresco/internal/pdftext"
 
 	"codeberg.org/go-pdf/fpdf"
-	"golang.org/x/image/font/gofont/gobold"
-	"golang.org/x/image/font/gofont/gomono"
-	"golang.org/x/image/font/gofont/goregular"
 )
 
 // Measures of the sheet, an upright A4, in millimetres.
@@ -25,9 +21,9 @@ const (
 
 // The typefaces.
 const (
-	sans = "sans"
-	bold = "bold"
-	mono = "mono"
+	sans = pdftext.Sans
+	bold = pdftext.Bold
+	mono = pdftext.Mono
 )
 
 type colour [3]int
@@ -45,22 +41,10 @@ var (
 type sheet struct{ pdf *fpdf.Fpdf }
 
 // newSheet prepares an empty document. The only time in it is that of the
-// submission: fpdf would write the present one.
+// submission.
 func newSheet(protocol string, submitted time.Time, pages int) *sheet {
-	pdf := fpdf.New("P", "mm", "A4", "")
-	pdf.SetCatalogSort(true)
-	pdf.SetCreationDate(submitted.UTC())
-	pdf.SetModificationDate(submitted.UTC())
-	pdf.SetProducer("diresco", true)
-	pdf.SetTitle("Ricevuta "+protocol, true)
-	pdf.SetLang("it-IT")
+	pdf := pdftext.New("Ricevuta "+protocol, "it-IT", submitted)
 	pdf.SetMargins(left, top, left)
-	pdf.SetAutoPageBreak(false, 0) // need breaks pages, between lines
-	pdf.SetCellMargin(0)
-	// The library writes into the bytes that it is given: every document needs its own.
-	pdf.AddUTF8FontFromBytes(sans, "", bytes.Clone(goregular.TTF))
-	pdf.AddUTF8FontFromBytes(bold, "", bytes.Clone(gobold.TTF))
-	pdf.AddUTF8FontFromBytes(mono, "", bytes.Clone(gomono.TTF))
 
 	s := &sheet{pdf}
 	pdf.SetFooterFunc(func() {
@@ -102,7 +86,7 @@ func (s *sheet) lineHeight() float64 {
 // text writes one line with its upper edge at y, smaller if it is wider than
 // the room.
 func (s *sheet) text(x, y, room float64, str string) {
-	str = printable(str)
+	str = pdftext.Printable(str)
 	points, _ := s.pdf.GetFontSize()
 	if wide := s.pdf.GetStringWidth(str); wide > room {
 		s.pdf.SetFontSize(points * room / wide)
@@ -178,43 +162,5 @@ func (s *sheet) note(str string) {
 	s.pdf.SetY(s.paragraph(left, s.pdf.GetY()+3, width, sans, 8, grey, str))
 }
 
-// wrap breaks text into lines that fit the room in the current font: between
-// words where it can, else within one.
-func (s *sheet) wrap(str string, room float64) []string {
-	var lines []string
-	for _, part := range strings.Split(printable(str), "\n") {
-		line := ""
-		for _, word := range strings.Fields(part) {
-			if line != "" && s.pdf.GetStringWidth(line+" "+word) <= room {
-				line += " " + word
-				continue
-			}
-			if line != "" {
-				lines = append(lines, line)
-			}
-			var head string
-			for {
-				if head, word = s.cut(word, room); word == "" {
-					break
-				}
-				lines = append(lines, head)
-			}
-			line = head
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
-// cut splits a word after as many characters as fit the room, at least one.
-func (s *sheet) cut(word string, room float64) (head, tail string) {
-	end := 0
-	for i, r := range word {
-		next := i + utf8.RuneLen(r)
-		if end > 0 && s.pdf.GetStringWidth(word[:next]) > room {
-			return word[:end], word[end:]
-		}
-		end = next
-	}
-	return word, ""
-}
+// wrap breaks text into lines that fit the room in the current font.
+func (s *sheet) wrap(str string, room float64) []string { return pdftext.Wrap(s.pdf, str, room) }

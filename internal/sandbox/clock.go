@@ -30,8 +30,8 @@ func (s *Service) Clock() Time {
 // timeNow is Clock for those who hold the turn.
 func (s *Service) timeNow() Time { return Time{Now: s.clock.Now(), Offset: s.clock.Offset()} }
 
-// Move moves the clock of the whole program forwards and keeps it moved over a restart. What was due before is done
-// first, in order of time; expiries and deadlines are questions of what time it is, so they follow by themselves. It returns
+// Move moves the clock of the whole program forwards and keeps it moved over a restart. What falls due until then is done on
+// the way, at its instant, in order of time; what merely expires is a question of what time it is, so it follows by itself. It returns
 // fault.Invalid for a move backwards (code "backwards"), for one of more than 20 years, and for one that leads more than 100
 // years ahead of real time (code "too-far"), and fault.Forbidden in a public sandbox.
 func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
@@ -40,7 +40,13 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	offset := s.clock.Offset()
+	offset, committed := s.clock.Offset(), false
+	before := offset
+	defer func() {
+		if !committed {
+			s.clock.Set(before)
+		}
+	}()
 	_, err := operation.Do(ctx, s.runner, access.Actor{}, "clock", func(ctx context.Context) (struct{}, operation.Trace, error) {
 		trace := operation.Trace{SubjectKind: "clock", SubjectID: "clock"}
 		if _, err := installation.Lock(ctx, s.db); err != nil {
@@ -52,7 +58,7 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 			err = in.refuse("too-far")
 		}
 		if err == nil {
-			err = s.handOverAll(ctx)
+			err = s.walk(ctx, target)
 		}
 		if err != nil {
 			return struct{}{}, trace, err
@@ -67,8 +73,27 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 	if err != nil {
 		return Time{}, err
 	}
+	committed = true
 	s.clock.Set(offset)
 	return s.timeNow(), nil
+}
+
+// walk does what falls due until the target, each at its instant, and hands over what is promised on the way.
+func (s *Service) walk(ctx context.Context, target time.Time) error {
+	err := s.due.Walk(ctx, target, func(ctx context.Context, instant time.Time) error {
+		if err := s.HandOver(ctx); err != nil {
+			return err
+		}
+		// What fell due while nobody moved the clock is done late, never by a clock that goes back.
+		if ahead := instant.Sub(s.clock.Now()); ahead > 0 {
+			s.clock.Set(s.clock.Offset() + ahead)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.HandOver(ctx)
 }
 
 // claimAgain takes the request's idempotency key anew, dated by another clock, in the context's transaction.

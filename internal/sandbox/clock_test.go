@@ -110,7 +110,7 @@ func TestWhatWasPromisedBeforeAMoveIsSentBefore(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		w.promise("pin.changed", w.who("Legal representative"), struct{}{})
-		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "P30D"}); err != nil {
+		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "P20D"}); err != nil {
 			t.Fatal(err)
 		}
 		if n := w.count("sandbox_messages"); n != 1 {
@@ -137,4 +137,28 @@ func TestPublicSandboxKeepsClockAndData(t *testing.T) {
 	if got := w.Clock(); got.Offset != 0 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// A jump does what falls due on the way, each at its instant.
+func TestAJumpPassesThroughWhatFallsDue(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "P7M"}); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string][]time.Time{}
+		for _, m := range w.messages(sandbox.MessageFilter{Channel: "email"}) {
+			if m.Subject == "Il Suo PIN va cambiato" {
+				got[m.To] = append(got[m.To], m.SentAt)
+			}
+		}
+		if len(got) == 0 {
+			t.Fatal("nobody was reminded")
+		}
+		for to, sent := range got {
+			if len(sent) != 3 || !sent[0].After(sent[1]) || !sent[1].After(sent[2]) || sent[0].Sub(sent[2]) != 29*24*time.Hour {
+				t.Errorf("%s was reminded at %v", to, sent)
+			}
+		}
+	})
 }

@@ -181,6 +181,10 @@ func (s *Service) representative(ctx context.Context, code taxcode.Code) (func(c
 		if err != nil {
 			return err
 		}
-		return s.equip(ctx, p.ID, pin, "Legal representative (rappresentante legale), created with the contributor", []Role{right(contributorID)})
+		registered, err := s.enter(ctx, p)
+		if err != nil {
+			return err
+		}
+		return s.equip(ctx, p.ID, pin, "Legal representative (rappresentante legale), created with the contributor"+registered, []Role{right(contributorID)})
 	}, nil
 }

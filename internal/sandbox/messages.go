@@ -4,31 +4,34 @@ import (
 	"context"
 	"fmt"
 
+	"diresco/db"
+	"diresco/internal/channel"
 	"diresco/internal/installation"
-	"diresco/internal/notification"
 	"diresco/internal/outbox"
 	"diresco/internal/page"
-	"diresco/internal/person"
 
 	"github.com/google/uuid"
 )
 
-// atATime is how many messages are handed over with one query.
-const atATime = 200
-
 // Messages lists what was sent, the newest first. It hands over first what is due, so that the messages of an operation
 // that was answered are in the list.
 func (s *Service) Messages(ctx context.Context, f MessageFilter, request page.Request) (page.Page[Message], error) {
-	if err := s.handOver(ctx); err != nil {
+	if err := s.HandOver(ctx); err != nil {
 		return page.Page[Message]{}, err
 	}
 	return s.repo.messages(ctx, f, request)
 }
 
-// handOver does what a worker with real channels does elsewhere.
-func (s *Service) handOver(ctx context.Context) error {
-	waiting, err := s.repo.waiting(ctx)
-	if err != nil || !waiting {
+// Letter returns a letter as the print house would get it, a PDF. A message that is no letter is fault.NotFound.
+func (s *Service) Letter(ctx context.Context, id uuid.UUID) ([]byte, error) {
+	return s.repo.letter(ctx, id)
+}
+
+// HandOver sends what is due by the clock. Nothing else does that here, so that testers see things happen in their order; it
+// may be called inside a transaction.
+func (s *Service) HandOver(ctx context.Context) error {
+	due, err := s.messages.Due(ctx)
+	if err != nil || !due {
 		return err
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
@@ -36,54 +39,37 @@ func (s *Service) handOver(ctx context.Context) error {
 		if _, err := installation.Lock(ctx, s.db); err != nil {
 			return err
 		}
-		return s.handOverAll(ctx)
+		return s.messages.Drain(ctx)
 	})
 }
 
-func (s *Service) handOverAll(ctx context.Context) error {
-	contacts := map[uuid.UUID][]person.Contact{}
-	for {
-		queued, err := s.outbox.Queued(ctx, atATime)
-		if err != nil || len(queued) == 0 {
-			return err
-		}
-		ids := make([]uuid.UUID, len(queued))
-		for i, m := range queued {
-			ids[i] = m.ID
-			if _, known := contacts[m.PersonID]; !known {
-				if contacts[m.PersonID], err = s.persons.Contacts(ctx, m.PersonID); err != nil {
-					return err
-				}
-			}
-			if err := s.deliver(ctx, m, contacts[m.PersonID]); err != nil {
-				return err
-			}
-		}
-		if err := s.outbox.MarkSent(ctx, s.clock.Now(), ids...); err != nil {
-			return err
-		}
-	}
+// postbox is every channel at once: messages go to the list that testers read.
+type postbox struct {
+	repo   repository
+	letter func(channel.Outgoing) ([]byte, error)
 }
 
-// deliver keeps a message once for each of its recipients, dated when it was promised: a worker would have sent it at once.
-// Somebody without a verified contact cannot be told.
-func (s *Service) deliver(ctx context.Context, m outbox.Message, contacts []person.Contact) error {
-	text, err := notification.Render(m.Kind, m.Data, notification.Italian)
-	if err != nil {
-		return fmt.Errorf("hand over message: %w", err)
+// Senders are the channels of a sandbox, which keep messages for testers to read; letters are drawn by the given function.
+func Senders(d *db.DB, letter func(channel.Outgoing) ([]byte, error)) map[outbox.Channel]channel.Sender {
+	p := postbox{repository{d}, letter}
+	return map[outbox.Channel]channel.Sender{outbox.SMS: p, outbox.Email: p, outbox.PEC: p, outbox.Letter: p}
+}
+
+// Send implements channel.Sender. A message is dated when it was promised: a worker would have sent it at once.
+func (p postbox) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, error) {
+	kept := Message{ID: m.ID, Channel: string(m.Channel), To: m.To, Subject: m.Subject, Text: m.Text, SentAt: m.CreatedAt}
+	sent := channel.Sent{State: outbox.Sent}
+	var drawn []byte
+	switch m.Channel {
+	case outbox.SMS:
+		kept.Subject, kept.Text = "", m.Short
+	case outbox.Letter:
+		var err error
+		if drawn, err = p.letter(m); err != nil {
+			return sent, fmt.Errorf("draw letter: %w", err)
+		}
+		sent.State = outbox.HandedOver
+	case outbox.Email, outbox.PEC:
 	}
-	for i, to := range notification.Recipients(m.Kind, contacts) {
-		kept := Message{ID: m.ID, Channel: string(to.Channel), To: to.To, Subject: text.Subject, Text: text.Body, SentAt: m.CreatedAt}
-		if to.Channel == notification.SMS {
-			kept.Subject, kept.Text = "", text.Short
-		}
-		if i > 0 {
-			// The same id for a repeat, and another one for each recipient.
-			kept.ID = uuid.NewSHA1(m.ID, []byte(string(to.Channel)+" "+to.To))
-		}
-		if err := s.repo.keepMessage(ctx, kept); err != nil {
-			return err
-		}
-	}
-	return nil
+	return sent, p.repo.db.InTx(ctx, func(ctx context.Context) error { return p.repo.keepMessage(ctx, kept, drawn) })
 }

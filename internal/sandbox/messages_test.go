@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -9,9 +10,13 @@ import (
 
 	"diresco/db"
 	"diresco/internal/dbtest"
+	"diresco/internal/fault"
+	"diresco/internal/outbox"
 	"diresco/internal/page"
 	"diresco/internal/person"
 	"diresco/internal/sandbox"
+
+	"github.com/google/uuid"
 )
 
 func (w *world) messages(f sandbox.MessageFilter) []sandbox.Message {
@@ -52,8 +57,11 @@ func TestMessagesAreHandedOverWhenListed(t *testing.T) {
 			t.Errorf("listed again: %+v", again)
 		}
 		var queued int64
-		if err := d.From(context.Background()).Table("outbox").Where("state <> 'sent' OR sent_at IS NULL").Count(&queued).Error; err != nil || queued != 0 {
-			t.Errorf("%d messages are not marked as sent, error %v", queued, err)
+		if err := d.From(context.Background()).Table("outbox").Where("state <> 'routed'").Count(&queued).Error; err != nil || queued != 0 {
+			t.Errorf("%d messages are not marked as routed, error %v", queued, err)
+		}
+		if err := d.From(context.Background()).Table("deliveries").Where("state <> 'sent'").Count(&queued).Error; err != nil || queued != 0 {
+			t.Errorf("%d deliveries are not marked as sent, error %v", queued, err)
 		}
 	})
 }
@@ -142,6 +150,47 @@ func TestParallelListsSeeWhatWasPromised(t *testing.T) {
 				})
 			}
 			wg.Wait()
+		}
+	})
+}
+
+// promiseTo puts a message with one recipient into the outbox.
+func (w *world) promiseTo(kind string, to sandbox.Person, data any, by outbox.Channel, recipient string) {
+	w.t.Helper()
+	m, err := outbox.NewMessage(kind, to.ID, data, w.clock.Now())
+	if err == nil {
+		err = w.db.InTx(context.Background(), func(ctx context.Context) error { return w.outbox.Add(ctx, m.To(by, recipient)) })
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestLettersCanBeSeen(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		p := w.who("Legal representative")
+		w.promiseTo("pin.changed", p, struct{}{}, outbox.Letter, "Marco Bianchi\nVia Roma 1\n00100 Roma RM")
+		w.promise("pin.changed", p, struct{}{})
+		if got := w.messages(sandbox.MessageFilter{}); len(got) != 2 {
+			t.Fatalf("%d messages, want 2", len(got))
+		}
+		m := w.messages(sandbox.MessageFilter{Channel: "letter"})[0]
+		if !strings.Contains(m.Text, "Gentile utente") || m.Subject == "" || m.To != "Marco Bianchi\nVia Roma 1\n00100 Roma RM" {
+			t.Errorf("%+v", m)
+		}
+		letter, err := w.Letter(context.Background(), m.ID)
+		if err != nil || !strings.HasPrefix(string(letter), "%PDF Marco Bianchi") {
+			t.Errorf("%q, %v", letter, err)
+		}
+		var states []string
+		if err := d.From(context.Background()).Raw("SELECT state FROM deliveries ORDER BY channel DESC").Scan(&states).Error; err != nil || !slices.Equal(states, []string{"handed_over", "sent"}) {
+			t.Errorf("deliveries are %v, error %v", states, err)
+		}
+		for _, id := range []uuid.UUID{w.messages(sandbox.MessageFilter{Channel: "email"})[0].ID, uuid.Must(uuid.NewV7())} {
+			if _, err := w.Letter(context.Background(), id); !fault.Is(err, fault.NotFound) {
+				t.Errorf("the letter of what is none: %v", err)
+			}
 		}
 	})
 }

@@ -62,7 +62,11 @@ func (s *Service) CreatePerson(ctx context.Context, in PersonInput) (Person, err
 		return Person{}, err
 	}
 	created, err := s.persons.Create(ctx, made, func(ctx context.Context, p person.Person) error {
-		return s.equip(ctx, p.ID, pin, description, in.Roles)
+		registered, err := s.enter(ctx, p)
+		if err != nil {
+			return err
+		}
+		return s.equip(ctx, p.ID, pin, description+registered, in.Roles)
 	})
 	var replay *idempotency.Replay
 	switch {

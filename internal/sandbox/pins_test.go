@@ -3,7 +3,6 @@ package sandbox_test
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -13,7 +12,6 @@ import (
 	"diresco/internal/access"
 	"diresco/internal/clock"
 	"diresco/internal/dbtest"
-	"diresco/internal/keyring"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/pin"
@@ -42,13 +40,9 @@ func newPINs(t testing.TB, run *operation.Runner, c clock.Clock) *pins {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := keyring.ParseDataKeys(secret.Text("k1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	limiter := throttle.NewLimiter(run.DB, c, keys, outbox.New(run.DB))
+	limiter := throttle.NewLimiter(run.DB, c, dataKeys(t), outbox.New(run.DB))
 	p := &pins{verifier: pin.NewVerifier(run.DB, c, hasher, limiter, throttle.NewAddressLimit(run.DB, c, false))}
-	p.Service = pin.NewService(run, p.verifier, noSessions{}, outbox.New(run.DB), rand.Reader)
+	p.Service = pin.NewService(pin.Deps{Runner: run, Verifier: p.verifier, Sessions: noSessions{}, Outbox: outbox.New(run.DB), Random: rand.Reader})
 	p.OnChange = sandbox.PINChanged(run.DB, c)
 	return p
 }
@@ -80,6 +74,8 @@ type noSessions struct{}
 func (noSessions) Replace(context.Context, access.Actor, string) (session.Session, error) {
 	return session.Session{}, nil
 }
+
+func (noSessions) EndAllOf(context.Context, uuid.UUID, string) error { return nil }
 
 func TestListedPINIsTheCurrentOne(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

@@ -22,9 +22,9 @@ type repository struct{ db *db.DB }
 // tables are those with data of the sandbox, each after those that point to it, and those that every transaction begins
 // with first. The installation itself and the published keys stay.
 var tables = []string{
-	"idempotency_keys", "attempts", "address_failures", "pin_rotations", "pins", "sessions", "contributor_roles", "receipts", "declarations",
-	"declaration_types", "protocol_entries", "protocol_counters", "contacts", "sandbox_people", "positions", "contributors", "people", "offices",
-	"outbox", "sandbox_messages", "audit_records", "access_log",
+	"idempotency_keys", "attempts", "address_failures", "one_time_codes", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions", "contributor_roles", "receipts", "declarations",
+	"declaration_types", "protocol_entries", "protocol_counters", "contacts", "sandbox_people", "positions", "contributors", "people", "register_people", "offices",
+	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log",
 }
 
 // clear deletes everything in the context's transaction, and keeps others from writing meanwhile.
@@ -42,10 +42,10 @@ func (r repository) clear(ctx context.Context) error {
 	return nil
 }
 
-// declarations returns the ids of all declarations.
-func (r repository) declarations(ctx context.Context) ([]uuid.UUID, error) {
+// owners returns the ids of all that files may belong to: declarations, and requests for a dispositive PIN.
+func (r repository) owners(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := r.db.From(ctx).Raw("SELECT id FROM declarations").Scan(&ids).Error
+	err := r.db.From(ctx).Raw("SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades").Scan(&ids).Error
 	return ids, err
 }
 
@@ -177,21 +177,29 @@ func (r repository) keepPIN(ctx context.Context, personID uuid.UUID, pin secret.
 		ON CONFLICT (person_id) DO UPDATE SET pin = excluded.pin`, personID, pin.Reveal(), description, at).Error
 }
 
-// waiting reports whether there are messages that were promised and not handed over.
-func (r repository) waiting(ctx context.Context) (bool, error) {
-	return r.exists(ctx, "SELECT 1 FROM outbox WHERE state = 'queued' LIMIT 1")
+// keepMessage adds a message that was handed over, with its letter if it is one; one that is there already stays as it is.
+func (r repository) keepMessage(ctx context.Context, m Message, letter []byte) error {
+	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at, letter) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+		m.ID, m.Channel, m.To, m.Subject, m.Text, m.SentAt, letter).Error
 }
 
-// keepMessage adds a message that was handed over; one that is there already stays as it is.
-func (r repository) keepMessage(ctx context.Context, m Message) error {
-	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-		m.ID, m.Channel, m.To, m.Subject, m.Text, m.SentAt).Error
+// letter returns the letter of a message, or fault.NotFound.
+func (r repository) letter(ctx context.Context, id uuid.UUID) ([]byte, error) {
+	var found []struct{ Letter []byte }
+	err := r.db.From(ctx).Raw("SELECT letter FROM sandbox_messages WHERE id = ? AND letter IS NOT NULL", id).Scan(&found).Error
+	if err == nil && len(found) == 0 {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found[0].Letter, nil
 }
 
 // messages lists the messages that were handed over, the newest first.
 func (r repository) messages(ctx context.Context, f MessageFilter, request page.Request) (page.Page[Message], error) {
 	var none page.Page[Message]
-	query := r.db.From(ctx).Order("sent_at DESC, id DESC").Limit(request.Size() + 1)
+	query := r.db.From(ctx).Select("id", "channel", "recipient", "subject", "body", "sent_at").Order("sent_at DESC, id DESC").Limit(request.Size() + 1)
 	if f.To != "" {
 		query = query.Where("recipient = ?", f.To)
 	}

@@ -34,11 +34,11 @@ func (s *Service) Reset(ctx context.Context) error {
 			s.clock.Set(before)
 		}
 	}()
-	var declarations []uuid.UUID
+	var owners []uuid.UUID
 	_, err = operation.Do(ctx, s.runner, access.Actor{}, "sandbox", func(ctx context.Context) (struct{}, operation.Trace, error) {
 		trace := operation.Trace{SubjectKind: "sandbox", SubjectID: "sandbox"}
 		var err error
-		if declarations, err = s.repo.declarations(ctx); err != nil {
+		if owners, err = s.repo.owners(ctx); err != nil {
 			return struct{}{}, trace, err
 		}
 		return struct{}{}, trace, s.startAfresh(ctx, pins)
@@ -48,7 +48,7 @@ func (s *Service) Reset(ctx context.Context) error {
 	}
 	committed = true
 	s.types.Forget()
-	return discard(ctx, s.blobs, declarations)
+	return discard(ctx, s.blobs, owners)
 }
 
 // startAfresh empties the database and fills it again, in the context's transaction.
@@ -63,6 +63,9 @@ func (s *Service) startAfresh(ctx context.Context, pins []hashedPIN) error {
 	if err := installation.SetClock(ctx, s.db, 0); err != nil {
 		return err
 	}
+	if err := s.due.Begin(ctx); err != nil {
+		return err
+	}
 	// The request's own key went with the rest.
 	if err := s.claimAgain(ctx, "sandbox", s.clock); err != nil {
 		return err
@@ -70,7 +73,7 @@ func (s *Service) startAfresh(ctx context.Context, pins []hashedPIN) error {
 	return s.plant(ctx, pins)
 }
 
-// discard deletes the files that are named after one of the ids. The bucket may hold more than this sandbox's.
+// discard deletes the files that are named after one of the ids, or lie in a folder that is. The bucket may hold more than this sandbox's.
 func discard(ctx context.Context, bucket *blob.Bucket, ids []uuid.UUID) error {
 	if len(ids) == 0 {
 		return nil
@@ -88,7 +91,8 @@ func discard(ctx context.Context, bucket *blob.Bucket, ids []uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		if name := path.Base(object.Key); ours[strings.TrimSuffix(name, path.Ext(name))] {
+		folder, name := path.Split(object.Key)
+		if ours[strings.TrimSuffix(name, path.Ext(name))] || ours[path.Base(folder)] {
 			if err := bucket.Delete(ctx, object.Key); err != nil {
 				return err
 			}

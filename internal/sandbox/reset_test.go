@@ -60,7 +60,17 @@ func (w *world) fill() {
 		w.execute("INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('7000', 2026, ?, ?, 'declaration', ?, 'x')", n, now, declaration)
 		before = &declaration
 	}
-	for _, key := range []string{"receipts/" + before.String() + ".pdf", "receipts/" + id().String() + ".pdf"} {
+	w.execute("INSERT INTO one_time_codes (id, purpose, subject_id, mac_key, mac, created_at, expires_at) VALUES (?, 'x', ?, 'x', 'x', ?, ?)", id(), p.ID, now, now)
+	w.execute(`INSERT INTO pin_requests (id, tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town, province, contacts, state, person_id, version, created_at)
+		VALUES ('x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', '[]', 'served', ?, 1, ?)`, p.ID, now)
+	upgrade := id()
+	w.execute(`INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by, issued_on, expires_on, attachments, state,
+		submitted_at, version) VALUES (?, ?, '7000', 'x', 'x', 'passport', 'x', 'x', 'x', 'x', '[]', 'submitted', ?, 1)`, upgrade, p.ID, now)
+	w.execute("INSERT INTO notification_preferences (person_id, language, muted, version, updated_at) VALUES (?, 'it', '[]', 2, ?)", p.ID, now)
+	w.execute(`INSERT INTO register_people (tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town, province, office_code, updated_at)
+		VALUES ('x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', '7000', ?)`, now)
+	w.execute("INSERT INTO due_marks (source, done_until) VALUES ('test', ?)", now)
+	for _, key := range []string{"receipts/" + before.String() + ".pdf", "pin-upgrades/" + upgrade.String() + "/1", "receipts/" + id().String() + ".pdf"} {
 		if err := w.blobs.WriteAll(ctx, key, []byte("x"), nil); err != nil {
 			w.t.Fatal(err)
 		}
@@ -184,7 +194,7 @@ func TestAFailedResetChangesNothing(t *testing.T) {
 				t.Errorf("%d rows in %s, want %d", n, table, before[table])
 			}
 		}
-		if w.files() != 2 {
+		if w.files() != 3 {
 			t.Error("a file is lost")
 		}
 	})

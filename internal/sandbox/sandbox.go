@@ -15,9 +15,11 @@ import (
 	"diresco/internal/clock"
 	"diresco/internal/contributor"
 	"diresco/internal/declaration"
+	"diresco/internal/due"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/person"
+	"diresco/internal/register"
 	"diresco/internal/secret"
 	"diresco/internal/taxcode"
 
@@ -43,9 +45,13 @@ type Deps struct {
 	People       *person.Service
 	Contributors *contributor.Repository
 	Types        *declaration.Types
-	Outbox       *outbox.Outbox
-	PINs         PINs
-	// Blobs holds the files that were made of declarations, each named after its id; Reset deletes them.
+	// Messages sends what is promised, by the channels of Senders, when it is told to and not by itself.
+	Messages *outbox.Worker
+	// Due does what falls due while the clock is moved.
+	Due  *due.Calendar
+	PINs PINs
+	// Blobs holds the files that were made of declarations, each named after its id, and those that people sent, in folders
+	// named after what they belong to; Reset deletes them.
 	Blobs  *blob.Bucket
 	Random io.Reader
 	// Public sandboxes are shared by strangers: nobody moves the clock or resets there.
@@ -59,9 +65,11 @@ type Service struct {
 	runner       *operation.Runner
 	clock        *clock.Offset
 	persons      *person.Service
+	register     *register.Register
 	contributors *contributor.Repository
 	types        *declaration.Types
-	outbox       *outbox.Outbox
+	messages     *outbox.Worker
+	due          *due.Calendar
 	pins         PINs
 	blobs        *blob.Bucket
 	choose       chooser
@@ -76,8 +84,9 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
-		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People, contributors: d.Contributors,
-		types: d.Types, outbox: d.Outbox, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
+		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People,
+		register: register.New(d.Runner.DB, d.Clock), contributors: d.Contributors,
+		types: d.Types, messages: d.Messages, due: d.Due, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }
 
@@ -133,7 +142,8 @@ type PersonInput struct {
 	// Contacts count as verified; nil stands for an e-mail and a mobile, an empty list for none.
 	Contacts   []person.NewContact
 	OfficeCode string
-	// Register is the professional register or census that the person is on; it is told in the description.
+	// Register is the professional register or census that the person is on; it is told in the description, like what the
+	// register of persons holds.
 	Register string
 	Roles    []Role
 }

@@ -3,7 +3,9 @@ package sandbox_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -12,18 +14,23 @@ import (
 	"diresco/db"
 	"diresco/internal/access"
 	"diresco/internal/audit"
+	"diresco/internal/channel"
 	"diresco/internal/clock"
 	"diresco/internal/contributor"
 	"diresco/internal/dbtest"
 	"diresco/internal/declaration"
+	"diresco/internal/due"
 	"diresco/internal/fault"
 	"diresco/internal/idempotency"
 	"diresco/internal/installation"
+	"diresco/internal/keyring"
+	"diresco/internal/notification"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/page"
 	"diresco/internal/person"
 	"diresco/internal/sandbox"
+	"diresco/internal/secret"
 	"diresco/internal/taxcode"
 
 	"gocloud.dev/blob"
@@ -61,15 +68,32 @@ func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *world {
 	w.clock.Set(offset)
 	runner := &operation.Runner{DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock), Trail: audit.NewTrail(d)}
 	w.pins, w.persons = newPINs(t, runner, w.clock), person.NewService(runner)
+	worker := outbox.NewWorker(outbox.Options{
+		DB: d, Clock: w.clock, Keys: dataKeys(t), Router: notification.NewRouter(d, w.clock, w.persons), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Senders: sandbox.Senders(d, func(m channel.Outgoing) ([]byte, error) { return []byte("%PDF " + m.To + m.Text), nil }),
+	})
 	deps := sandbox.Deps{
 		Runner: runner, Clock: w.clock, People: w.persons, Contributors: contributor.NewRepository(d),
-		Types: declaration.NewTypes(declaration.NewRepository(d), w.clock), Outbox: w.outbox, PINs: w.pins, Blobs: w.blobs, Random: rand.Reader,
+		Types: declaration.NewTypes(declaration.NewRepository(d), w.clock), Messages: worker, PINs: w.pins, Blobs: w.blobs, Random: rand.Reader,
+	}
+	deps.Due = due.NewCalendar(d, w.clock, slog.New(slog.DiscardHandler), w.pins.Reminders()...)
+	if err := deps.Due.Begin(context.Background()); err != nil {
+		t.Fatal(err)
 	}
 	for _, c := range change {
 		c(&deps)
 	}
 	w.Service = sandbox.NewService(deps)
 	return w
+}
+
+func dataKeys(t testing.TB) *keyring.DataKeys {
+	t.Helper()
+	keys, err := keyring.ParseDataKeys(secret.Text("k1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
 }
 
 // seeded is open with the first test data.

@@ -90,6 +90,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 			return err
 		}
 	}
+	if err := s.plantRegister(ctx); err != nil {
+		return err
+	}
 	return s.types.Install(ctx)
 }
 

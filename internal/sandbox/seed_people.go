@@ -82,4 +82,9 @@ var seedPeople = []seedPerson{
 		class: access.Administrator, pin: "WMEHQS4A", contacts: reach("roberto.fontana", "+393331100013"),
 		description: "Administrator (amministratore utenze)",
 	},
+	{
+		birth: taxcode.Birth{FamilyName: "De Luca", GivenName: "Teresa", Sex: taxcode.Female, Date: day(1987, time.May, 19), Place: "F839"},
+		class: access.Operator, office: "5100", pin: "N7TQ4KWD", contacts: reach("teresa.deluca", "+393331100014"),
+		description: "Operator (operatore di sede) of the office of Naples, who decides about the ordinary PIN of Gennaro Esposito",
+	},
 }

@@ -35,7 +35,11 @@ const ByPIN LoginMethod = "pin"
 const (
 	EndedByHolder    = "ended-by-holder"
 	EndedPINChanged  = "pin-changed"
+	EndedPINReplaced = "pin-replaced"
+	EndedPINRevoked  = "pin-revoked"
 	EndedRefreshUsed = "refresh-reuse"
+	EndedSuspended   = "suspended"
+	EndedPostLeft    = "post-left"
 )
 
 // Session is what its holder is given at login, renewal and re-authentication.

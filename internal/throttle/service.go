@@ -67,8 +67,8 @@ type Counter struct {
 }
 
 // Reserve grants one evaluation and counts it as in flight. While only attempts that are being evaluated stand in the way
-// it waits, two seconds at most, then it returns fault.Busy. It returns fault.PINLocked, with the time to wait, while the
-// subject is locked. It must not be called inside a transaction: the reservation has to stand at once.
+// it waits, two seconds at most, then it returns fault.Busy. It returns fault.PINLocked (for other secrets than a
+// PIN, fault.RateLimited), with the time to wait, while the subject is locked. It must not be called inside a transaction: the reservation has to stand at once.
 func (l *Limiter) Reserve(ctx context.Context, kind Kind, subject Subject) (*Attempt, error) {
 	_, digest := l.keys.MAC("attempts "+string(kind), []byte(subject.Name.Reveal()))
 	k := key{kind, digest}
@@ -86,7 +86,7 @@ func (l *Limiter) Reserve(ctx context.Context, kind Kind, subject Subject) (*Att
 				return nil, err
 			}
 			if verdict == Locked {
-				return nil, fault.After(fault.PINLocked, wait)
+				return nil, fault.After(kind.refusal(), wait)
 			}
 			if err := pause(ctx, poll, patience.C); err != nil {
 				return nil, err
@@ -163,7 +163,7 @@ func (a *Attempt) Settle(ctx context.Context, outcome Outcome, also func(ctx con
 
 // tell promises a message to a person whose secret was tried so many times.
 func (a *Attempt) tell(ctx context.Context, outcome Outcome, c Counter, now time.Time) error {
-	if outcome != Wrong || c.Failures == 0 || c.Failures%TellEvery != 0 || a.subject.PersonID == uuid.Nil {
+	if a.key.kind != PIN || outcome != Wrong || c.Failures == 0 || c.Failures%TellEvery != 0 || a.subject.PersonID == uuid.Nil {
 		return nil
 	}
 	message, err := outbox.NewMessage(ManyWrongTries, a.subject.PersonID, map[string]int{"tries": c.Failures}, now)

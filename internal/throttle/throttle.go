@@ -5,13 +5,34 @@
 // a person exists, so that nobody learns who is registered.
 package throttle
 
-import "time"
+import (
+	"time"
+
+	"diresco/internal/fault"
+)
 
 // Kind is a kind of secret. Each has its own counter for a subject, shared by every operation that asks for that secret.
 type Kind string
 
-// PIN is the kind of a person's PIN: at login, at re-authentication and at the confirmation of a new one.
-const PIN Kind = "pin"
+// The kinds of secret.
+const (
+	// PIN is a person's PIN: at login, at re-authentication and at the confirmation of a new one.
+	PIN Kind = "pin"
+	// RecoveryCode is the code that recovers a lost PIN.
+	RecoveryCode Kind = "recovery-code"
+	// RevocationCode is the code that revokes a PIN without a login.
+	RevocationCode Kind = "revocation-code"
+	// ContactCode is the code that verifies a contact.
+	ContactCode Kind = "contact-code"
+)
+
+// refusal is what a locked subject answers with: pin-locked is about the PIN alone.
+func (k Kind) refusal() fault.Code {
+	if k == PIN {
+		return fault.PINLocked
+	}
+	return fault.RateLimited
+}
 
 // INPS PIN rules: after 10 wrong PINs in a row access is inhibited for 5 minutes, and each further wrong one costs 5 more
 // until the right one is entered.

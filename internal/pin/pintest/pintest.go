@@ -18,6 +18,7 @@ import (
 	"diresco/internal/clock"
 	"diresco/internal/idempotency"
 	"diresco/internal/keyring"
+	"diresco/internal/onetime"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/person"
@@ -57,6 +58,7 @@ type World struct {
 	Addresses *throttle.AddressLimit
 	Verifier  *pin.Verifier
 	Sessions  *session.Service
+	Codes     *onetime.Codes
 	PINs      *pin.Service
 }
 
@@ -112,7 +114,8 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o p
 	w.Verifier = pin.NewVerifier(d, c, w.Hasher, w.Limiter, w.Addresses)
 	w.Sessions = session.NewService(w.Runner, w.Ring, w.DataKeys, w.Verifier, PublicURL, slog.New(slog.DiscardHandler))
 	t.Cleanup(w.Sessions.Close)
-	w.PINs = pin.NewService(w.Runner, w.Verifier, w.Sessions, messages, rand.Reader)
+	w.Codes = onetime.New(d, c, w.DataKeys, w.Limiter, w.Addresses, rand.Reader)
+	w.PINs = pin.NewService(pin.Deps{Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes, Random: rand.Reader})
 	return w
 }
 
@@ -199,4 +202,14 @@ func (w *World) Count(t testing.TB, from string, args ...any) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// Message returns the newest promised message that fits the condition and ends the test when there is none.
+func (w *World) Message(t testing.TB, condition string, args ...any) outbox.Message {
+	t.Helper()
+	var m outbox.Message
+	if err := w.DB.From(context.Background()).Where(condition, args...).Order("created_at DESC, id DESC").Take(&m).Error; err != nil {
+		t.Fatalf("message %s: %v", condition, err)
+	}
+	return m
 }

@@ -1,0 +1,19 @@
+package app
+
+import (
+	"diresco/internal/httpapi"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/person"
+	"diresco/internal/pin"
+	"diresco/internal/pinrequest"
+	"diresco/internal/register"
+)
+
+// pinRequestHandlers makes what takes requests for a PIN, from whoever asks and at the contact centre.
+func pinRequestHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, messages *outbox.Outbox, p parts) (httpapi.PINRequestHandlers, httpapi.OfficePINRequestHandlers) {
+	requests := pinrequest.NewService(pinrequest.Deps{
+		Runner: runner, People: people, Register: register.New(runner.DB, p.clock), PINs: pins, Outbox: messages, Random: p.options.Random,
+	})
+	return httpapi.PINRequestHandlers{PINRequests: requests}, httpapi.OfficePINRequestHandlers{Requests: requests}
+}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+
+	"diresco/internal/attachment"
+	"diresco/internal/config"
+	"diresco/internal/contributor"
+	"diresco/internal/declaration"
+	"diresco/internal/httpapi"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/person"
+	"diresco/internal/pinupgrade"
+	"diresco/internal/protocol"
+	"diresco/internal/register"
+)
+
+// pinUpgradeHandlers makes what raises an ordinary PIN to a dispositive one, for its holder and for the office.
+func pinUpgradeHandlers(
+	runner *operation.Runner, people *person.Service, offices *contributor.Service, declarations *declaration.Service, filings *protocol.Register, messages *outbox.Outbox, p parts,
+) (httpapi.PINUpgradeHandlers, httpapi.OfficePINUpgradeHandlers) {
+	upgrades := pinupgrade.NewService(pinupgrade.Deps{
+		Runner: runner, Repository: pinupgrade.NewRepository(runner.DB), Register: filings, Outbox: messages, Files: attachment.NewStore(p.bucket), Offices: offices,
+		Residents: register.New(runner.DB, p.clock), People: people, Declarations: declarations, Log: p.options.Log,
+	})
+	return httpapi.PINUpgradeHandlers{PINUpgrades: upgrades}, httpapi.OfficePINUpgradeHandlers{Upgrades: upgrades}
+}
+
+// spoolDir makes the directory for files that requests bring: within the data directory where there is one, since nothing says
+// that the system has one for temporary files.
+func spoolDir(c config.Config) (string, error) {
+	if c.DataDir == "" {
+		return "", nil
+	}
+	dir := filepath.Join(c.DataDir, "incoming")
+	return dir, os.MkdirAll(dir, 0o700)
+}

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/httpapi"
+	"diresco/internal/onetime"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/person"
+	"diresco/internal/pin"
+	"diresco/internal/pinrecovery"
+)
+
+// recoveryHandlers makes what helps people who cannot log in.
+func recoveryHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, codes *onetime.Codes, messages *outbox.Outbox, p parts) httpapi.PINRecoveryHandlers {
+	return httpapi.PINRecoveryHandlers{PINs: pins, Recovery: pinrecovery.NewService(pinrecovery.Deps{
+		Runner: runner, People: people, PINs: pins, Codes: codes, Outbox: messages, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
+	})}
+}
+
+// codesKept is how long a code that has expired is remembered.
+const codesKept = 24 * time.Hour
+
+// forgetCodes drops codes that have had their time.
+func forgetCodes(codes *onetime.Codes) func(ctx context.Context) error {
+	return func(ctx context.Context) error { return codes.Forget(ctx, codesKept) }
+}

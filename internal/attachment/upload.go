@@ -1,0 +1,101 @@
+package attachment
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+)
+
+// ErrTooLarge means that a file is longer than was allowed.
+var ErrTooLarge = errors.New("file too large")
+
+// inMemory is how much of a file is kept in memory, in bytes; a longer one goes to a temporary file.
+const inMemory = 32 << 10
+
+// Upload is a file that a request brought, kept aside until the request is over.
+type Upload struct {
+	name   string
+	size   int64
+	digest string
+	head   []byte
+	file   *os.File
+}
+
+// Spool takes a file in, up to limit bytes: what is short stays in memory, the rest goes to a file in the directory ("" is
+// the system's), of which nothing is left after Close or a crash. It returns ErrTooLarge for a longer one, having read no
+// more than a byte beyond the limit, and the reader's own errors.
+func Spool(r io.Reader, name, directory string, limit int64) (*Upload, error) {
+	u := &Upload{name: name}
+	sum := sha256.New()
+	r = io.TeeReader(io.LimitReader(r, limit+1), sum)
+	var head bytes.Buffer
+	n, err := io.CopyN(&head, r, inMemory+1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	u.size = n
+	if n > inMemory {
+		if err := u.spill(head.Bytes(), r, directory); err != nil {
+			return nil, errors.Join(err, u.Close())
+		}
+	} else {
+		u.head = head.Bytes()
+	}
+	if u.size > limit {
+		return nil, errors.Join(ErrTooLarge, u.Close())
+	}
+	u.digest = "sha-256:" + hex.EncodeToString(sum.Sum(nil))
+	return u, nil
+}
+
+// spill writes what was read so far and the rest to a temporary file that has no name any more as soon as it is open.
+func (u *Upload) spill(head []byte, rest io.Reader, directory string) error {
+	var err error
+	if u.file, err = os.CreateTemp(directory, "upload-*"); err != nil {
+		return err
+	}
+	// Where an open file cannot be removed, Close does it.
+	_ = os.Remove(u.file.Name())
+	if _, err := u.file.Write(head); err != nil {
+		return err
+	}
+	n, err := io.Copy(u.file, rest)
+	u.size += n
+	return err
+}
+
+// Name is what its sender called it, as it was sent.
+func (u *Upload) Name() string { return u.name }
+
+// Size is its length in bytes.
+func (u *Upload) Size() int64 { return u.size }
+
+// Digest is "sha-256:" and the hexadecimal SHA-256 of its content.
+func (u *Upload) Digest() string { return u.digest }
+
+// Open returns its content from the start. What it returns is worthless after Close; it may be opened many times.
+func (u *Upload) Open() io.ReadSeeker {
+	if u.file != nil {
+		return io.NewSectionReader(u.file, 0, u.size)
+	}
+	return bytes.NewReader(u.head)
+}
+
+// Close forgets the file.
+func (u *Upload) Close() error {
+	if u.file == nil {
+		return nil
+	}
+	err := u.file.Close()
+	if removed := os.Remove(u.file.Name()); removed != nil && !errors.Is(removed, os.ErrNotExist) {
+		err = errors.Join(err, removed)
+	}
+	return err
+}
+
+// Pointer is the JSON pointer of the file with the index in a field.
+func Pointer(field string, index int) string { return field + "/" + strconv.Itoa(index) }

@@ -1,0 +1,33 @@
+package declaration
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/due"
+)
+
+// lapses are due when something has waited for dispositive credentials too long.
+type lapses struct{ *Service }
+
+// Lapses is the due event of what waits for dispositive credentials.
+func (s *Service) Lapses() due.Source { return lapses{s} }
+
+// Name implements due.Source.
+func (lapses) Name() string { return "declaration.lapsed" }
+
+// Next implements due.Source.
+func (l lapses) Next(ctx context.Context, after, until time.Time) (time.Time, bool, error) {
+	at, found, err := l.NextLapse(ctx, until)
+	if found && !at.After(after) {
+		// One that was overlooked is due now.
+		at = until
+	}
+	return at, found, err
+}
+
+// Do implements due.Source.
+func (l lapses) Do(ctx context.Context, _, until time.Time) error {
+	_, err := l.LapseAwaiting(ctx, until)
+	return err
+}
