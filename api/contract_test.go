@@ -207,7 +207,7 @@ func TestEveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 func TestPostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
 		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
-		"requestPin", "requestPinUpgrade", "addContact", "verifyContact", "resendContactCode",
+		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "retryDelivery",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {

@@ -265,9 +265,23 @@ func TestRevokeSomebodysPIN(t *testing.T) {
 		}
 		w.traced(t, 0, func() {
 			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), fault.NotFound, "")
-			want(t, w.service.RevokePIN(ctx, w.contactCentre, w.admin.PersonID), fault.NotFound, "")
+			want(t, w.service.RevokePIN(ctx, w.admin, w.admin.PersonID), fault.NotFound, "")
 			want(t, w.service.RevokePIN(ctx, w.contactCentre, uuid.New()), fault.NotFound, "")
 		})
+	})
+}
+
+// An operator must not be able to lock those out who administer the operators.
+func TestAdministratorsPINsAreRevokedByAdministrators(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, text := w.Person(t, pintest.Mario, access.Administrator, false)
+		w.traced(t, 0, func() {
+			want(t, w.service.RevokePIN(ctx, w.operator, p.ID), fault.Forbidden, "administrator-pin")
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), fault.Forbidden, "administrator-pin")
+		})
+		w.Login(t, pintest.Mario, text)
+		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.admin, p.ID), "", "") })
 	})
 }
 

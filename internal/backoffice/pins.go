@@ -75,13 +75,18 @@ func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) 
 }
 
 // RevokePIN revokes the PIN of a person, ends their sessions and tells them. It returns fault.NotFound, for somebody
-// without a PIN too.
+// without a PIN too, and fault.Forbidden for an administrator's, which only administrators revoke: a revoked PIN is not recovered,
+// and nobody else could let them in again.
 func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		if _, err := s.People.Lock(ctx, id); err != nil {
+		p, err := s.People.Lock(ctx, id)
+		if err != nil {
 			return struct{}{}, operation.Trace{}, err
 		}
-		_, err := s.PINs.RevokeFor(ctx, id)
+		if p.UserClass == access.Administrator && by.UserClass != access.Administrator {
+			return struct{}{}, operation.Trace{}, fault.Because(fault.Forbidden, "administrator-pin")
+		}
+		_, err = s.PINs.RevokeFor(ctx, id)
 		return struct{}{}, operation.Trace{SubjectKind: pin.SubjectKind, SubjectID: id.String()}, err
 	}, nil)
 	return err

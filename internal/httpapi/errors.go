@@ -112,6 +112,9 @@ func asFault(err error) *fault.Fault {
 		return fault.New(fault.TooLarge)
 	case db.IsUnavailable(err):
 		return fault.Wrap(fault.Unavailable, err)
+	case db.IsLockTimeout(err):
+		// Too many at once want the same row: no defect, and worth another try.
+		return &fault.Fault{Code: fault.Busy, RetryAfter: time.Second, Err: err}
 	case errors.As(err, &router):
 		if code, ok := routerFaults[router.Code]; ok {
 			return fault.Wrap(code, err)

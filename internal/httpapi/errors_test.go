@@ -13,6 +13,7 @@ import (
 	"diresco/api"
 	"diresco/internal/fault"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"
 )
 
@@ -32,6 +33,7 @@ func TestEveryErrorBecomesItsProblem(t *testing.T) {
 		"in progress":         {fault.After(fault.RequestInProgress, time.Second), 409, fault.RequestInProgress, "1"},
 		"database away":       {fmt.Errorf("query: %w", driver.ErrBadConn), 503, fault.Unavailable, "1"},
 		"database slow":       {context.DeadlineExceeded, 503, fault.Unavailable, "1"},
+		"database contended":  {fmt.Errorf("query: %w", &pgconn.PgError{Code: "55P03"}), 503, fault.Busy, "1"},
 		"too long":            {&http.MaxBytesError{Limit: 1}, 413, fault.TooLarge, ""},
 		"generated code":      {echo.NewHTTPError(http.StatusBadRequest, "hunter2"), 400, fault.Malformed, ""},
 		"router":              {echo.ErrUnsupportedMediaType, 415, fault.UnsupportedMediaType, ""},

@@ -280,12 +280,15 @@ func TestCodesAreFew(t *testing.T) {
 		if _, err := w.book.Resend(ctx, w.by, c.ID); !errors.As(err, &f) || f.Code != fault.RateLimited || f.RetryAfter != 23*time.Hour {
 			t.Errorf("the fourth code: %v", err)
 		}
-		// To remove the contact and add it again does not help.
+		// To remove the contact and add it again does not help, nor to write it otherwise.
 		if err := w.book.Remove(ctx, w.by, c.ID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.book.Add(ctx, w.by, person.NewContact{Kind: person.Email, Value: c.Value}); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("added again: %v", err)
+		}
+		if _, err := w.book.Add(ctx, w.by, person.NewContact{Kind: person.Email, Value: "NEW@example.it"}); !fault.Is(err, fault.RateLimited) {
+			t.Errorf("added in capital letters: %v", err)
 		}
 		w.clock.Advance(23 * time.Hour)
 		c = w.add(t, person.Email, c.Value)

@@ -173,7 +173,7 @@ func maySend(sent []outbox.Promise, to string, now time.Time) error {
 		slices.SortFunc(times, time.Time.Compare)
 		return fault.After(fault.RateLimited, times[len(times)-most].Add(codeWindow).Sub(now))
 	}
-	if err := limit(func(p outbox.Promise) bool { return p.Recipient == to }, maxCodes); err != nil {
+	if err := limit(func(p outbox.Promise) bool { return strings.EqualFold(p.Recipient, to) }, maxCodes); err != nil {
 		return err
 	}
 	return limit(func(outbox.Promise) bool { return true }, MaxContacts*maxCodes)

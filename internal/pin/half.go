@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"diresco/internal/clock"
 	"diresco/internal/fault"
 	"diresco/internal/outbox"
 	"diresco/internal/secret"
@@ -128,9 +129,10 @@ func (s *Service) endWith(ctx context.Context, personID uuid.UUID, reason string
 	return nil
 }
 
-// HandedOver is what happens when a message with half of a PIN was sent: from the second half's hand-over on, the PIN
-// waits 60 days for its first use. Other messages, and the halves of a PIN that was replaced meanwhile, change nothing. It runs
-// inside the transaction in which the delivery's new state is written.
+// HandedOver is what happens when it is known what became of a message with half of a PIN. From the second half's hand-over
+// on, the PIN waits 60 days for its first use. When either half cannot arrive any more, an unused PIN expires at once: its
+// secret is erased, so nobody can send it again, and another PIN can be requested. Other messages, and the halves of a PIN
+// that was replaced meanwhile, change nothing. It runs inside the transaction in which the delivery's new state is written.
 func (s *Service) HandedOver(ctx context.Context, d outbox.Delivery) error {
 	if d.Kind != HalfKind || d.PersonID == nil {
 		return nil
@@ -138,7 +140,10 @@ func (s *Service) HandedOver(ctx context.Context, d outbox.Delivery) error {
 	switch d.State {
 	case outbox.Sent, outbox.Delivered, outbox.HandedOver:
 		return s.repo.beginUnused(ctx, *d.PersonID, d.MessageID, s.run.Clock.Now().Add(unusedFor))
-	case outbox.Queued, outbox.Failed, outbox.Dead:
+	case outbox.Failed, outbox.Dead:
+		// Both halves were promised at the instant at which the PIN was given.
+		return s.repo.expireUnused(ctx, *d.PersonID, clock.Normal(d.CreatedAt), s.run.Clock.Now())
+	case outbox.Queued:
 	}
 	return nil
 }

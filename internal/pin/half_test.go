@@ -150,7 +150,6 @@ func TestUnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 		w.Clock.Advance(90 * day)
 		handed(old[1], outbox.HandedOver)
 		handed(ids[0], outbox.Sent)
-		handed(ids[1], outbox.Failed)
 		handed(ids[1], outbox.Queued)
 		if started() {
 			t.Fatal("the second half was not sent yet")
@@ -169,6 +168,68 @@ func TestUnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 		want(t, err, fault.PINExpired)
 		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), wrongPIN, "")
 		want(t, err, fault.InvalidCredentials)
+	})
+}
+
+// A PIN of which a half cannot arrive any more can be used by nobody: it expires at once, so that another can be requested.
+func TestAPINWithALostHalfExpires(t *testing.T) {
+	for name, lost := range map[string]struct {
+		half  int
+		state outbox.DeliveryState
+	}{"first refused": {0, outbox.Failed}, "first not sent in time": {0, outbox.Dead}, "second refused": {1, outbox.Failed}, "second not sent in time": {1, outbox.Dead}} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Each(t, func(t *testing.T, d *db.DB) {
+				w := pintest.New(t, d, pintest.Cheap)
+				p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+				handed := func(id uuid.UUID, state outbox.DeliveryState) {
+					t.Helper()
+					w.Must(t, func(ctx context.Context) error {
+						return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind, State: state, CreatedAt: w.Message(t, "id = ?", id).CreatedAt})
+					})
+				}
+				state := func() pin.State {
+					t.Helper()
+					state, err := w.PINs.State(ctx, p.ID)
+					want(t, err, "")
+					return state
+				}
+				_, old := give(t, w, p.ID, toMobile, byLetter)
+				w.Clock.Advance(time.Hour)
+				whole, ids := give(t, w, p.ID, toMobile, byLetter)
+				w.Clock.Advance(time.Hour)
+				handed(old[lost.half], lost.state)
+				if state() != pin.StateInitial {
+					t.Fatal("what became of another PIN's half counts")
+				}
+				handed(ids[1-lost.half], outbox.Sent)
+				handed(ids[lost.half], lost.state)
+				handed(ids[1-lost.half], outbox.Delivered)
+				if state() != pin.StateExpired {
+					t.Errorf("the PIN is %s", state())
+				}
+				_, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), whole, "")
+				want(t, err, fault.PINExpired)
+			})
+		})
+	}
+}
+
+// A report that comes after the first access changes nothing.
+func TestALostHalfOfAUsedPIN(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		whole, ids := give(t, w, p.ID, toMobile, byLetter)
+		created := w.Message(t, "id = ?", ids[0]).CreatedAt
+		by := w.MustActor(t, w.Login(t, pintest.Mario, whole))
+		r, err := w.PINs.Rotate(ctx, by)
+		want(t, err, "")
+		_, err = w.PINs.Confirm(ctx, by, r.ID, r.PIN)
+		want(t, err, "")
+		w.Must(t, func(ctx context.Context) error {
+			return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: ids[0], PersonID: &p.ID, Kind: pin.HalfKind, State: outbox.Failed, CreatedAt: created})
+		})
+		w.Login(t, pintest.Mario, r.PIN)
 	})
 }
 

@@ -132,3 +132,9 @@ func (r repository) beginUnused(ctx context.Context, personID, secondHalfID uuid
 	return r.db.From(ctx).Exec("UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND second_half_id = ? AND initial = ? AND unused_expires_at IS NULL",
 		expires, personID, secondHalfID, true).Error
 }
+
+// expireUnused lets a PIN that was sent in halves, and was given at the instant, expire unused now, unless it was used.
+func (r repository) expireUnused(ctx context.Context, personID uuid.UUID, given, now time.Time) error {
+	return r.db.From(ctx).Exec(`UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND changed_at = ? AND initial = ? AND second_half_id IS NOT NULL
+		AND (unused_expires_at IS NULL OR unused_expires_at > ?)`, now, personID, given, true, now).Error
+}

@@ -1,6 +1,8 @@
 package pinrecovery_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"diresco/db"
@@ -88,4 +90,37 @@ func TestTheSameWorkForEverybody(t *testing.T) {
 			t.Errorf("a wrong revocation code costs %v for somebody and %v for nobody", known, unknown)
 		}
 	})
+}
+
+// Requests about one tax code wait for each other, whether or not there is such a person: or many at once would tell, by how
+// long they take, who is registered.
+func TestRequestsAboutOneTaxCodeWait(t *testing.T) {
+	w := open(t, dbtest.Open(t, dbtest.Postgres(t)), mobile)
+	undo := errors.New("undo")
+	for name, start := range map[string]func(ctx context.Context, code taxcode.Code) error{
+		"recovery": func(ctx context.Context, code taxcode.Code) error {
+			return w.recovery.StartRecovery(ctx, code, []person.NewContact{mobile, email})
+		},
+		"revocation": func(ctx context.Context, code taxcode.Code) error {
+			return w.recovery.StartRevocation(ctx, code, thief)
+		},
+	} {
+		for _, code := range []taxcode.Code{pintest.Mario, pintest.Stranger} {
+			err := w.DB.InTx(ctx, func(first context.Context) error {
+				want(t, start(first, code), "")
+				return w.DB.InTx(ctx, func(second context.Context) error {
+					if err := w.DB.From(second).Exec("SET LOCAL lock_timeout = '50ms'").Error; err != nil {
+						return err
+					}
+					if err := start(second, code); !db.IsLockTimeout(err) {
+						t.Errorf("%s, registered %v: the second got %v", name, code == pintest.Mario, err)
+					}
+					return undo
+				})
+			})
+			if !errors.Is(err, undo) {
+				t.Fatal(err)
+			}
+		}
+	}
 }

@@ -74,20 +74,26 @@ func matching(stored []person.Contact, given []person.NewContact) []person.Conta
 	return matched
 }
 
-// proves reports whether contacts are of enough different kinds to prove who asks.
+// proves reports whether contacts are of enough different kinds to prove who asks. One address under two kinds is one
+// mailbox.
 func proves(contacts []person.Contact) bool {
-	kinds := map[person.ContactKind]bool{}
+	kinds, places := map[person.ContactKind]bool{}, map[string]bool{}
 	for _, c := range contacts {
 		if slices.Contains(electronic, c.Kind) {
-			kinds[c.Kind] = true
+			kinds[c.Kind], places[strings.ToLower(c.Value)] = true, true
 		}
 	}
-	return len(kinds) >= neededContacts
+	return min(len(kinds), len(places)) >= neededContacts
 }
 
 // recovering returns the contacts that count for recovery at the instant.
 func recovering(contacts []person.Contact, now time.Time) []person.Contact {
 	return slices.DeleteFunc(slices.Clone(contacts), func(c person.Contact) bool { return !c.Recovers(now) })
+}
+
+// verified returns the contacts that their owner has shown to read.
+func verified(contacts []person.Contact) []person.Contact {
+	return slices.DeleteFunc(slices.Clone(contacts), func(c person.Contact) bool { return c.State() != person.Verified })
 }
 
 // reachable returns the contacts from which nothing came back.

@@ -103,6 +103,26 @@ func TestWhoMayRevoke(t *testing.T) {
 	})
 }
 
+// A contact that somebody once named in a request, and nobody verified, must not be a weapon against a PIN that is in use.
+func TestAnUnverifiedContactRevokesNoPINInUse(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := open(t, d, mobile)
+		w.Must(t, func(ctx context.Context) error { return w.People.AddUnverified(ctx, w.who.ID, thief) })
+		sent := w.messages(t)
+		want(t, w.recovery.StartRevocation(ctx, pintest.Mario, thief), "")
+		w.Exec(t, "UPDATE contacts SET bounced_at = created_at WHERE kind = 'mobile'")
+		want(t, w.recovery.StartRevocation(ctx, pintest.Mario, mobile), "")
+		if w.messages(t) != sent {
+			t.Errorf("a code was sent to %v", w.recipients(t))
+		}
+		w.Exec(t, "UPDATE pins SET first_access_at = NULL")
+		want(t, w.recovery.StartRevocation(ctx, pintest.Mario, thief), "")
+		if w.messages(t) != sent+1 {
+			t.Error("no way out of an initial PIN")
+		}
+	})
+}
+
 // A login of the holder's, and whatever else gives them a PIN, makes an older code worthless.
 func TestANewPINEndsTheCodes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

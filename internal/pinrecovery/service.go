@@ -69,6 +69,10 @@ type applicant struct {
 // context's transaction.
 func (s *Service) apply(ctx context.Context, code taxcode.Code, purpose throttle.Kind, now time.Time) (applicant, error) {
 	var a applicant
+	// By the name first: a row to wait for is there for the registered alone, and how long many at once take would tell.
+	if err := s.Runner.DB.LockName(ctx, code.Clear()); err != nil {
+		return applicant{}, err
+	}
 	found, err := s.known(ctx, code)
 	if err != nil {
 		return applicant{}, err
@@ -128,13 +132,18 @@ func (a applicant) answer(given []person.NewContact, now time.Time) reply {
 	return r
 }
 
-// revocation decides about a request for a revocation: any stored contact will do, verified or not, since it is the way
-// out of an initial PIN that was lost.
+// revocation decides about a request for a revocation. It is the way out of an initial PIN that was lost, so until the first
+// access any stored contact will do. Afterwards a verified one is needed: whoever once asked for a PIN in the person's name
+// left contacts behind that nobody verified.
 func (a applicant) revocation(given person.NewContact) reply {
 	if a.person.ID == uuid.Nil || a.person.SuspendedAt != nil || !a.standing.Revocable {
 		return reply{outcome: outcomeNoMatch}
 	}
-	matched := matching(a.contacts, []person.NewContact{given})
+	good := a.contacts
+	if a.standing.Recoverable {
+		good = verified(good)
+	}
+	matched := matching(good, []person.NewContact{given})
 	switch {
 	case len(matched) == 0:
 		return reply{outcome: outcomeNoMatch}
@@ -157,7 +166,7 @@ func (s *Service) StartRecovery(ctx context.Context, code taxcode.Code, given []
 }
 
 // StartRevocation sends a revocation code to the contact given, if it is one that is stored for the person with the tax
-// code. Nobody is told whether that was so. It returns fault.Invalid for a contact that could be nobody's.
+// code, and verified once they have used a PIN. Nobody is told whether that was so. It returns fault.Invalid for a contact that could be nobody's.
 func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given person.NewContact) error {
 	normal, ok := given.Normalise()
 	if !ok || given.Kind == person.Postal {

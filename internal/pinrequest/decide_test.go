@@ -120,6 +120,40 @@ func TestWhatCannotBeServed(t *testing.T) {
 	})
 }
 
+// Whoever answers the telephone must not be able to become an administrator.
+func TestNoPINForStaffOnRequest(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		s := open(t, d)
+		p, _ := s.marioWithPIN(t, false)
+		for _, class := range []access.UserClass{access.Administrator, access.ContactCentre} {
+			s.Exec(t, "UPDATE people SET user_class = ? WHERE id = ?", class, p.ID)
+			s.Exec(t, "UPDATE pins SET revoked_at = ? WHERE person_id = ?", s.Clock.Now(), p.ID)
+			sent := s.Count(t, "outbox")
+			for _, ask := range []func() (pinrequest.Shown, error){
+				func() (pinrequest.Shown, error) { return s.Request(ctx, application(nil)) },
+				func() (pinrequest.Shown, error) { return s.File(ctx, s.Clerk, application(nil)) },
+				func() (pinrequest.Shown, error) {
+					return s.File(ctx, s.Clerk, application(func(a *pinrequest.Application) { a.Street = "Via del Ladro 1" }))
+				},
+			} {
+				r, err := ask()
+				want(t, err, "")
+				if r.State != pinrequest.Waiting {
+					t.Fatalf("%s: %s", class, r.State)
+				}
+				_, err = s.Decide(ctx, s.Clerk, r.ID, served())
+				var f *fault.Fault
+				if !errors.As(err, &f) || f.Code != fault.Forbidden || f.Reason != "staff-pin" {
+					t.Fatalf("%s: %v", class, err)
+				}
+			}
+			if s.Count(t, "outbox") != sent || s.Count(t, "pins WHERE person_id = ? AND revoked_at IS NULL", p.ID) != 0 {
+				t.Errorf("%s: something was done", class)
+			}
+		}
+	})
+}
+
 func TestWrongOutcomes(t *testing.T) {
 	s := open(t, dbtest.Open(t, dbtest.SQLite(t)))
 	r := s.ask(t, stranger)

@@ -51,7 +51,8 @@ const (
 // Cause is why a request waits.
 type Cause string
 
-// The causes. A request waits without any when there were too many for the tax code, or when the person is suspended.
+// The causes. A request waits without any when there were too many for the tax code, or when the person is suspended or
+// works here.
 const (
 	NotInRegister Cause = "not_in_register"
 	DataDiffer    Cause = "data_differ"
@@ -248,16 +249,19 @@ func (s situation) assess(r Request) (serve bool, because *Cause) {
 		return false, cause(NotInRegister)
 	case len(register.Match(s.entry, r.Identity)) > 0:
 		return false, cause(DataDiffer)
-	case s.person.SuspendedAt != nil:
+	case s.person.SuspendedAt != nil, s.person.WorksHere():
 		return false, nil
 	default:
 		return true, nil
 	}
 }
 
-// mayServe returns fault.Conflict when the person meanwhile has a PIN, or must not have one.
+// mayServe returns fault.Conflict when the person meanwhile has a PIN, or must not have one, and fault.Forbidden for people
+// who work here: or the contact centre could send itself the PIN of an administrator. They recover theirs, or are citizens first.
 func (s situation) mayServe() error {
 	switch {
+	case s.person.WorksHere():
+		return fault.Because(fault.Forbidden, "staff-pin")
 	case s.working():
 		return fault.Because(fault.Conflict, "person-has-pin")
 	case s.person.SuspendedAt != nil:

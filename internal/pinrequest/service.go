@@ -126,7 +126,11 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 // one after the other.
 func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Time) (situation, error) {
 	var found situation
-	var err error
+	// By the name first: a row to wait for is there for the registered alone, and how long many at once take would tell.
+	err := s.Runner.DB.LockName(ctx, code.Clear())
+	if err != nil {
+		return situation{}, err
+	}
 	if found.entry, found.registered, err = s.Register.Lock(ctx, code); err != nil {
 		return situation{}, err
 	}
