@@ -7,6 +7,7 @@ import (
 	"diresco/internal/person"
 	"diresco/internal/pin"
 	"diresco/internal/pinrequest"
+	"diresco/internal/pinupgrade"
 	"diresco/internal/register"
 )
 
@@ -14,6 +15,7 @@ import (
 func pinRequestHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, messages *outbox.Outbox, p parts) (httpapi.PINRequestHandlers, httpapi.OfficePINRequestHandlers) {
 	requests := pinrequest.NewService(pinrequest.Deps{
 		Runner: runner, People: people, Register: register.New(runner.DB, p.clock), PINs: pins, Outbox: messages, Random: p.options.Random,
+		Upgrades: pinupgrade.NewRepository(runner.DB),
 	})
 	return httpapi.PINRequestHandlers{PINRequests: requests}, httpapi.OfficePINRequestHandlers{Requests: requests}
 }

@@ -261,7 +261,6 @@ func TestFilesThatDoHarm(t *testing.T) {
 			}
 		}
 		w.upgrade(f.token, upgradeForm(map[string]string{"expires_on": "2026-03-15"})).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		w.do(http.MethodPost, "/v1/me/pin/upgrades", f.token, upgradeForm(nil), upgradeType).want(t, http.StatusBadRequest, "malformed-request")
 		w.do(http.MethodPost, "/v1/me/pin/upgrades", f.token, map[string]any{"document_kind": "passport"}, key()).want(t, http.StatusUnsupportedMediaType, "unsupported-media-type")
 		w.do(http.MethodPost, "/v1/me/pin/upgrades", "", upgradeForm(nil), key(), upgradeType).want(t, http.StatusUnauthorized, "unauthenticated")
 		if n := blobs(); n != 0 {

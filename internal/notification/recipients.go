@@ -33,7 +33,7 @@ func localeOf(p person.Preferences) string {
 // the only one to hear (INPS PIN rules).
 var toEveryContact = map[string]bool{
 	"pin.many_wrong_tries": true, "pin.recovered": true, "pin.revoked": true, "contact.added": true, "contact.removed": true,
-	"pin.request_with_pin": true, "pin.request_served": true, "pin.request_refused": true,
+	"pin.issued": true, "pin.became_dispositive": true, "pin.request_with_pin": true, "pin.request_served": true, "pin.request_refused": true,
 }
 
 // Recipients chooses among a person's contacts where a message of the given kind goes: where the person prefers it, else

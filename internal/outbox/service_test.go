@@ -53,12 +53,12 @@ func TestReports(t *testing.T) {
 			return ""
 		}
 		arrived, lost, gone := sms(), sms(), sms()
-		report(outbox.Report{DeliveryID: arrived.ID, Delivered: true})
-		report(outbox.Report{ProviderRef: *lost.ProviderRef, Reason: "expired"})
-		report(outbox.Report{DeliveryID: gone.ID, Permanent: true, Reason: "unknown-number"})
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: arrived.ID, Delivered: true})
+		report(outbox.Report{Channel: outbox.SMS, ProviderRef: *lost.ProviderRef, Reason: "expired"})
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: gone.ID, Permanent: true, Reason: "unknown-number"})
 		// Late and repeated ones change nothing.
-		report(outbox.Report{DeliveryID: arrived.ID, Reason: "expired"})
-		report(outbox.Report{DeliveryID: lost.ID, Delivered: true})
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: arrived.ID, Reason: "expired"})
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: lost.ID, Delivered: true})
 		if state(arrived) != outbox.Delivered || state(lost) != outbox.Failed || state(gone) != outbox.Failed {
 			t.Errorf("%s, %s, %s", state(arrived), state(lost), state(gone))
 		}
@@ -68,7 +68,11 @@ func TestReports(t *testing.T) {
 		if !slices.Equal(o.router.bounced, []string{"+393331234567"}) {
 			t.Errorf("bounced: %v", o.router.bounced)
 		}
-		for _, r := range []outbox.Report{{DeliveryID: uuid.Must(uuid.NewV7())}, {ProviderRef: "nobody's"}, {}} {
+		for _, r := range []outbox.Report{
+			{Channel: outbox.SMS, DeliveryID: uuid.Must(uuid.NewV7())}, {Channel: outbox.SMS, ProviderRef: "nobody's"}, {Channel: outbox.SMS},
+			// Another channel has nothing to say about it.
+			{Channel: outbox.PEC, DeliveryID: sms().ID, Delivered: true},
+		} {
 			if err := o.Report(context.Background(), r); !fault.Is(err, fault.NotFound) {
 				t.Errorf("%+v: %v", r, err)
 			}

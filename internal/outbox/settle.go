@@ -124,6 +124,8 @@ func (w *Worker) reached(ctx context.Context, d Delivery, refused bool) error {
 
 // Report is what a channel says later of a message that it took.
 type Report struct {
+	// Channel is which channel says so: about another's delivery it has nothing to say.
+	Channel Channel
 	// DeliveryID names the delivery or, when it is zero, ProviderRef does.
 	DeliveryID  uuid.UUID
 	ProviderRef string
@@ -146,7 +148,7 @@ func (w *Worker) Report(ctx context.Context, r Report) error {
 		if err != nil {
 			return err
 		}
-		if !found {
+		if !found || d.Channel != r.Channel {
 			return fault.New(fault.NotFound)
 		}
 		switch d.State {

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/pin"
 	"diresco/internal/pin/pintest"
 	"diresco/internal/pinrequest"
+	"diresco/internal/pinupgrade"
 	"diresco/internal/register"
 	"diresco/internal/secret"
 
@@ -48,7 +49,7 @@ func open(t *testing.T, d *db.DB) *desk {
 func openWith(t *testing.T, w *pintest.World, change func(*pinrequest.Deps)) *desk {
 	t.Helper()
 	r := register.New(w.DB, w.Clock)
-	deps := pinrequest.Deps{Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Random: rand.Reader}
+	deps := pinrequest.Deps{Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Upgrades: pinupgrade.NewRepository(w.DB), Random: rand.Reader}
 	if change != nil {
 		change(&deps)
 	}

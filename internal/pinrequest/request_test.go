@@ -209,8 +209,14 @@ func TestAPINThatDoesNotWorkIsReplaced(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				s := open(t, d)
 				p, old := s.marioWithPIN(t, true)
+				s.Exec(t, "INSERT INTO offices (code, title) VALUES ('7099', 'Roma') ON CONFLICT DO NOTHING")
+				s.Exec(t, `INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by, issued_on, expires_on, attachments, state, submitted_at, version)
+					VALUES (?, ?, '7099', 'n', 'd', 'passport', 'YA1', 'Roma', '2020-01-01', '2030-01-01', '[]', 'submitted', ?, 1)`, uuid.New(), p.ID, s.Clock.Now())
 				end(t, s)
 				r := s.ask(t, nil)
+				if s.Count(t, "pin_upgrades WHERE state = 'submitted'") != 0 {
+					t.Error("what was asked for with the old PIN would still raise the new one")
+				}
 				if r.State != pinrequest.Served || *r.PersonID != p.ID {
 					t.Fatalf("%+v", r.Request)
 				}

@@ -28,6 +28,12 @@ type PINs interface {
 	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
 }
 
+// Upgrades are requests to make credentials dispositive.
+type Upgrades interface {
+	// Void ends what waits of a person, in the context's transaction.
+	Void(ctx context.Context, personID uuid.UUID, now time.Time) error
+}
+
 // Deps are what the service works with.
 type Deps struct {
 	Runner   *operation.Runner
@@ -35,6 +41,7 @@ type Deps struct {
 	Register *register.Register
 	PINs     PINs
 	Outbox   *outbox.Outbox
+	Upgrades Upgrades
 	// Random is what the ids of requests are drawn from.
 	Random io.Reader
 }
@@ -158,6 +165,10 @@ func (s *Service) serve(ctx context.Context, r Request, found situation, names r
 			TaxCode: r.TaxCode, GivenName: names.GivenName, FamilyName: names.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
 		})
 	} else if err = s.People.MakeOrdinary(ctx, p.ID); err == nil {
+		// What somebody asked for with the old PIN must not raise the new one.
+		err = s.Upgrades.Void(ctx, p.ID, s.Runner.Clock.Now())
+	}
+	if err == nil && found.person.ID != uuid.Nil {
 		err = s.tell(ctx, ServedAgain, p.ID, map[string]string{"at": instant(r.CreatedAt)}, r.CreatedAt)
 	}
 	if err != nil {

@@ -105,14 +105,14 @@ func TestWhatReceiptsMean(t *testing.T) {
 		{"accettazione", "nessuno", nil},
 		{"presa-in-carico", "nessuno", nil},
 		{"preavviso-errore-consegna", "altro", nil},
-		{"avvenuta-consegna", "nessuno", []outbox.Report{{DeliveryID: first, Delivered: true}}},
-		{"Avvenuta-Consegna", "nessuno", []outbox.Report{{DeliveryID: first, Delivered: true}}},
-		{"non-accettazione", "altro", []outbox.Report{{DeliveryID: first, Reason: "not-accepted"}}},
-		{"errore-consegna", "altro", []outbox.Report{{DeliveryID: first, Reason: "not-delivered"}}},
-		{"errore-consegna", "no-dest", []outbox.Report{{DeliveryID: first, Reason: "unknown-address", Permanent: true}}},
-		{"errore-consegna", "no-dominio", []outbox.Report{{DeliveryID: first, Reason: "unknown-domain", Permanent: true}}},
-		{"errore-consegna", "virus", []outbox.Report{{DeliveryID: first, Reason: "virus-found"}}},
-		{"rilevazione-virus", "virus", []outbox.Report{{DeliveryID: first, Reason: "virus-found"}}},
+		{"avvenuta-consegna", "nessuno", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Delivered: true}}},
+		{"Avvenuta-Consegna", "nessuno", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Delivered: true}}},
+		{"non-accettazione", "altro", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "not-accepted"}}},
+		{"errore-consegna", "altro", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "not-delivered"}}},
+		{"errore-consegna", "no-dest", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "unknown-address", Permanent: true}}},
+		{"errore-consegna", "no-dominio", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "unknown-domain", Permanent: true}}},
+		{"errore-consegna", "virus", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "virus-found"}}},
+		{"rilevazione-virus", "virus", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "virus-found"}}},
 	} {
 		f := newFixture(t)
 		f.put(t, "1.eml", receipt(tt.kind, first, tt.cause))
@@ -174,7 +174,7 @@ func TestWhatIsNoReceiptStopsNoOther(t *testing.T) {
 	f.put(t, "z-good.eml", good)
 	f.put(t, "z-huge.eml", good+strings.Repeat("x", 8<<20))
 	f.read(t)
-	if diff := cmp.Diff([]outbox.Report{{DeliveryID: second, Delivered: true}, {DeliveryID: second, Delivered: true}}, f.reporter.reports); diff != "" {
+	if diff := cmp.Diff([]outbox.Report{{Channel: outbox.PEC, DeliveryID: second, Delivered: true}, {Channel: outbox.PEC, DeliveryID: second, Delivered: true}}, f.reporter.reports); diff != "" {
 		t.Error(diff)
 	}
 	want := []string{"done/z-good.eml", "done/z-huge.eml"}
@@ -242,7 +242,7 @@ func TestAReceiptThatCannotBeNotedNowStays(t *testing.T) {
 	}
 	delete(f.reporter.fail, first)
 	f.read(t)
-	if diff := cmp.Diff([]outbox.Report{{DeliveryID: second, Delivered: true}, {DeliveryID: first, Delivered: true}}, f.reporter.reports); diff != "" {
+	if diff := cmp.Diff([]outbox.Report{{Channel: outbox.PEC, DeliveryID: second, Delivered: true}, {Channel: outbox.PEC, DeliveryID: first, Delivered: true}}, f.reporter.reports); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"done/1.eml", "done/2.eml"}, f.files(t)); diff != "" {

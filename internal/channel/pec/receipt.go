@@ -98,7 +98,7 @@ func deliveryOf(messageID string) (uuid.UUID, error) {
 
 // report is what the outbox is told; a receipt that only says that the message is on its way is nothing to tell.
 func (r receipt) report() (outbox.Report, bool) {
-	report := outbox.Report{DeliveryID: r.deliveryID}
+	report := outbox.Report{Channel: outbox.PEC, DeliveryID: r.deliveryID}
 	switch r.kind {
 	case accepted, takenOver, notYet:
 		return report, false

@@ -63,7 +63,7 @@ func (r *Reports) Receive(ctx context.Context, s Signed, report Report) error {
 	again := func(context.Context, string) (struct{}, error) { return struct{}{}, nil }
 	_, err := operation.Do(ctx, r.runner, access.Actor{}, report.DeliveryID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
 		trace := operation.Trace{SubjectKind: "delivery", SubjectID: report.DeliveryID.String()}
-		return struct{}{}, trace, r.reporter.Report(ctx, outbox.Report{DeliveryID: report.DeliveryID, Delivered: report.Delivered, Reason: reason(report.Reason)})
+		return struct{}{}, trace, r.reporter.Report(ctx, outbox.Report{Channel: outbox.SMS, DeliveryID: report.DeliveryID, Delivered: report.Delivered, Reason: reason(report.Reason)})
 	}, again)
 	return err
 }

@@ -83,8 +83,8 @@ func TestASignedReportIsTaken(t *testing.T) {
 		if err := w.receive(signed(now, `{}`), sms.Report{DeliveryID: delivery, Reason: "Unknown subscriber"}); err != nil {
 			t.Error(err)
 		}
-		arrived := outbox.Report{DeliveryID: delivery, Delivered: true}
-		if diff := cmp.Diff([]outbox.Report{arrived, arrived, arrived, {DeliveryID: delivery, Reason: "Unknown subscriber"}}, w.reporter.reports); diff != "" {
+		arrived := outbox.Report{Channel: outbox.SMS, DeliveryID: delivery, Delivered: true}
+		if diff := cmp.Diff([]outbox.Report{arrived, arrived, arrived, {Channel: outbox.SMS, DeliveryID: delivery, Reason: "Unknown subscriber"}}, w.reporter.reports); diff != "" {
 			t.Error(diff)
 		}
 		if n := w.app.Count(t, "audit_records WHERE operation = 'receiveSmsReport' AND subject_kind = 'delivery' AND subject_id = ? AND outcome = 'done' AND person_id IS NULL", delivery.String()); n != 4 {
