@@ -12,6 +12,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -103,6 +104,48 @@ func (e AttemptOutcome) Valid() bool {
 	}
 }
 
+// Defines values for BatchItemState.
+const (
+	BatchItemStateFiled   BatchItemState = "filed"
+	BatchItemStatePending BatchItemState = "pending"
+	BatchItemStateRefused BatchItemState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the BatchItemState enum.
+func (e BatchItemState) Valid() bool {
+	switch e {
+	case BatchItemStateFiled:
+		return true
+	case BatchItemStatePending:
+		return true
+	case BatchItemStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchState.
+const (
+	BatchStateDone    BatchState = "done"
+	BatchStateQueued  BatchState = "queued"
+	BatchStateRunning BatchState = "running"
+)
+
+// Valid indicates whether the value is a known member of the BatchState enum.
+func (e BatchState) Valid() bool {
+	switch e {
+	case BatchStateDone:
+		return true
+	case BatchStateQueued:
+		return true
+	case BatchStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ContactKind.
 const (
 	ContactKindEmail  ContactKind = "email"
@@ -166,6 +209,30 @@ func (e ContributorKind) Valid() bool {
 	case ContributorKindPublicBody:
 		return true
 	case ContributorKindSelfEmployed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContributorRole.
+const (
+	ContributorRoleEmployeeDelegate    ContributorRole = "employee_delegate"
+	ContributorRoleEmployer            ContributorRole = "employer"
+	ContributorRoleLegalRepresentative ContributorRole = "legal_representative"
+	ContributorRoleUserAdministrator   ContributorRole = "user_administrator"
+)
+
+// Valid indicates whether the value is a known member of the ContributorRole enum.
+func (e ContributorRole) Valid() bool {
+	switch e {
+	case ContributorRoleEmployeeDelegate:
+		return true
+	case ContributorRoleEmployer:
+		return true
+	case ContributorRoleLegalRepresentative:
+		return true
+	case ContributorRoleUserAdministrator:
 		return true
 	default:
 		return false
@@ -256,6 +323,78 @@ func (e DeclarationStep) Valid() bool {
 	}
 }
 
+// Defines values for DelegateKind.
+const (
+	DelegateKindAssociation  DelegateKind = "association"
+	DelegateKindCaf          DelegateKind = "caf"
+	DelegateKindPatronato    DelegateKind = "patronato"
+	DelegateKindProfessional DelegateKind = "professional"
+)
+
+// Valid indicates whether the value is a known member of the DelegateKind enum.
+func (e DelegateKind) Valid() bool {
+	switch e {
+	case DelegateKindAssociation:
+		return true
+	case DelegateKindCaf:
+		return true
+	case DelegateKindPatronato:
+		return true
+	case DelegateKindProfessional:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DelegationScope.
+const (
+	DelegationScopePartial DelegationScope = "partial"
+	DelegationScopeTotal   DelegationScope = "total"
+)
+
+// Valid indicates whether the value is a known member of the DelegationScope enum.
+func (e DelegationScope) Valid() bool {
+	switch e {
+	case DelegationScopePartial:
+		return true
+	case DelegationScopeTotal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DelegationState.
+const (
+	DelegationStateActive    DelegationState = "active"
+	DelegationStateDraft     DelegationState = "draft"
+	DelegationStateExpired   DelegationState = "expired"
+	DelegationStatePending   DelegationState = "pending"
+	DelegationStateRevoked   DelegationState = "revoked"
+	DelegationStateSuspended DelegationState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the DelegationState enum.
+func (e DelegationState) Valid() bool {
+	switch e {
+	case DelegationStateActive:
+		return true
+	case DelegationStateDraft:
+		return true
+	case DelegationStateExpired:
+		return true
+	case DelegationStatePending:
+		return true
+	case DelegationStateRevoked:
+		return true
+	case DelegationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeliveryState.
 const (
 	DeliveryStateDead       DeliveryState = "dead"
@@ -307,6 +446,69 @@ func (e ElectronicContactKind) Valid() bool {
 	}
 }
 
+// Defines values for EnrolmentDecisionOutcome.
+const (
+	EnrolmentDecisionOutcomeAccepted    EnrolmentDecisionOutcome = "accepted"
+	EnrolmentDecisionOutcomeNotAccepted EnrolmentDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the EnrolmentDecisionOutcome enum.
+func (e EnrolmentDecisionOutcome) Valid() bool {
+	switch e {
+	case EnrolmentDecisionOutcomeAccepted:
+		return true
+	case EnrolmentDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EnrolmentForm.
+const (
+	EnrolmentFormRA012 EnrolmentForm = "RA012"
+	EnrolmentFormSC65  EnrolmentForm = "SC65"
+)
+
+// Valid indicates whether the value is a known member of the EnrolmentForm enum.
+func (e EnrolmentForm) Valid() bool {
+	switch e {
+	case EnrolmentFormRA012:
+		return true
+	case EnrolmentFormSC65:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EnrolmentState.
+const (
+	EnrolmentStateAccepted            EnrolmentState = "accepted"
+	EnrolmentStateAwaitingCredentials EnrolmentState = "awaiting_credentials"
+	EnrolmentStateLapsed              EnrolmentState = "lapsed"
+	EnrolmentStateNotAccepted         EnrolmentState = "not_accepted"
+	EnrolmentStateSubmitted           EnrolmentState = "submitted"
+)
+
+// Valid indicates whether the value is a known member of the EnrolmentState enum.
+func (e EnrolmentState) Valid() bool {
+	switch e {
+	case EnrolmentStateAccepted:
+		return true
+	case EnrolmentStateAwaitingCredentials:
+		return true
+	case EnrolmentStateLapsed:
+		return true
+	case EnrolmentStateNotAccepted:
+		return true
+	case EnrolmentStateSubmitted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IdentityDocumentKind.
 const (
 	IdentityDocumentKindDrivingLicence IdentityDocumentKind = "driving_licence"
@@ -322,6 +524,30 @@ func (e IdentityDocumentKind) Valid() bool {
 	case IdentityDocumentKindIdentityCard:
 		return true
 	case IdentityDocumentKindPassport:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportState.
+const (
+	ImportStateDone    ImportState = "done"
+	ImportStateFailed  ImportState = "failed"
+	ImportStateQueued  ImportState = "queued"
+	ImportStateRunning ImportState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ImportState enum.
+func (e ImportState) Valid() bool {
+	switch e {
+	case ImportStateDone:
+		return true
+	case ImportStateFailed:
+		return true
+	case ImportStateQueued:
+		return true
+	case ImportStateRunning:
 		return true
 	default:
 		return false
@@ -361,6 +587,27 @@ func (e IntermediaryKind) Valid() bool {
 	case IntermediaryKindPayingBody:
 		return true
 	case IntermediaryKindTradeAssociation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IntermediaryRole.
+const (
+	IntermediaryRoleEmployeeDelegate    IntermediaryRole = "employee_delegate"
+	IntermediaryRoleLegalRepresentative IntermediaryRole = "legal_representative"
+	IntermediaryRoleUserAdministrator   IntermediaryRole = "user_administrator"
+)
+
+// Valid indicates whether the value is a known member of the IntermediaryRole enum.
+func (e IntermediaryRole) Valid() bool {
+	switch e {
+	case IntermediaryRoleEmployeeDelegate:
+		return true
+	case IntermediaryRoleLegalRepresentative:
+		return true
+	case IntermediaryRoleUserAdministrator:
 		return true
 	default:
 		return false
@@ -637,6 +884,63 @@ func (e PreferredChannel) Valid() bool {
 	}
 }
 
+// Defines values for PublicBodyService.
+const (
+	PublicBodyServiceCompileDma            PublicBodyService = "compile_dma"
+	PublicBodyServiceViewAmortisationPlans PublicBodyService = "view_amortisation_plans"
+	PublicBodyServiceViewDebitNotes        PublicBodyService = "view_debit_notes"
+	PublicBodyServiceViewDma               PublicBodyService = "view_dma"
+	PublicBodyServiceViewPayments          PublicBodyService = "view_payments"
+)
+
+// Valid indicates whether the value is a known member of the PublicBodyService enum.
+func (e PublicBodyService) Valid() bool {
+	switch e {
+	case PublicBodyServiceCompileDma:
+		return true
+	case PublicBodyServiceViewAmortisationPlans:
+		return true
+	case PublicBodyServiceViewDebitNotes:
+		return true
+	case PublicBodyServiceViewDma:
+		return true
+	case PublicBodyServiceViewPayments:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegisterName.
+const (
+	RegisterNameAlbi           RegisterName = "albi"
+	RegisterNameAssociations   RegisterName = "associations"
+	RegisterNameContributors   RegisterName = "contributors"
+	RegisterNamePeople         RegisterName = "people"
+	RegisterNamePositions      RegisterName = "positions"
+	RegisterNamePublicBodyData RegisterName = "public_body_data"
+)
+
+// Valid indicates whether the value is a known member of the RegisterName enum.
+func (e RegisterName) Valid() bool {
+	switch e {
+	case RegisterNameAlbi:
+		return true
+	case RegisterNameAssociations:
+		return true
+	case RegisterNameContributors:
+		return true
+	case RegisterNamePeople:
+		return true
+	case RegisterNamePositions:
+		return true
+	case RegisterNamePublicBodyData:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SandboxPersonInputPin.
 const (
 	SandboxPersonInputPinFresh SandboxPersonInputPin = "fresh"
@@ -649,6 +953,33 @@ func (e SandboxPersonInputPin) Valid() bool {
 	case SandboxPersonInputPinFresh:
 		return true
 	case SandboxPersonInputPinReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ServiceLinkMethod.
+const (
+	ServiceLinkMethodDELETE ServiceLinkMethod = "DELETE"
+	ServiceLinkMethodGET    ServiceLinkMethod = "GET"
+	ServiceLinkMethodPATCH  ServiceLinkMethod = "PATCH"
+	ServiceLinkMethodPOST   ServiceLinkMethod = "POST"
+	ServiceLinkMethodPUT    ServiceLinkMethod = "PUT"
+)
+
+// Valid indicates whether the value is a known member of the ServiceLinkMethod enum.
+func (e ServiceLinkMethod) Valid() bool {
+	switch e {
+	case ServiceLinkMethodDELETE:
+		return true
+	case ServiceLinkMethodGET:
+		return true
+	case ServiceLinkMethodPATCH:
+		return true
+	case ServiceLinkMethodPOST:
+		return true
+	case ServiceLinkMethodPUT:
 		return true
 	default:
 		return false
@@ -874,6 +1205,16 @@ type AttachmentMediaType string
 // Example: sent
 type AttemptOutcome string
 
+// BatchItemState What became of an item of a batch.
+//
+// Example: filed
+type BatchItemState string
+
+// BatchState How far a batch has come.
+//
+// Example: done
+type BatchState string
+
 // CodeProof A code that was sent.
 //
 // Example: {"code":"H4TW9PC6"}
@@ -980,6 +1321,31 @@ type ContributorList struct {
 
 	// Items The contributors by name.
 	Items List[Contributor] `json:"items"`
+}
+
+// ContributorRole A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+//
+// Example: employee_delegate
+type ContributorRole string
+
+// ContributorRoleInput Whom to give which role.
+//
+// Example: {"role":"employee_delegate","services":["declarations"],"tax_code":"CLMGLI80S42F205L"}
+type ContributorRoleInput struct {
+	// Role A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+	//
+	// Example: employee_delegate
+	Role ContributorRole `json:"role"`
+
+	// Services The services that the role covers. Not given, all, those to come included.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
 }
 
 // ContributorSearch What to search contributors by. What is given must all match.
@@ -1407,6 +1773,548 @@ type DeclarationTypeStep struct {
 	Step DeclarationStep `json:"step"`
 }
 
+// Delegate An intermediary (intermediario) to whom a contributor delegates.
+//
+// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+type Delegate struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Kind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
+	//
+	// Example: professional
+	Kind DelegateKind `json:"kind"`
+
+	// LegalName The name of the organisation or professional.
+	//
+	// Example: Paolo Verdi, consulente del lavoro
+	LegalName string `json:"legal_name"`
+}
+
+// DelegateKind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
+//
+// Example: professional
+type DelegateKind string
+
+// DelegatedPosition A position that a delegation is about.
+//
+// Example: {"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}
+type DelegatedPosition struct {
+	// Number The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 0123456789
+	Number PositionNumber `json:"number"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Scheme The scheme (gestione) to which a position belongs.
+	//
+	// Example: private_employers
+	Scheme Scheme `json:"scheme"`
+}
+
+// DelegatingContributor The contributor that delegates.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+type DelegatingContributor struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// LegalName The name of the organisation, or of the person.
+	//
+	// Example: Officine Meccaniche Orobiche S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// Delegation A delegation (delega) of a contributor to an intermediary.
+//
+// Example: {"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}
+type Delegation struct {
+	// ActivatedAt When it became active.
+	//
+	// Example: 2026-03-17T09:02:11.771020Z
+	ActivatedAt *time.Time `json:"activated_at,omitempty"`
+
+	// Contributor The contributor that delegates.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+	Contributor DelegatingContributor `json:"contributor"`
+
+	// Delegate An intermediary (intermediario) to whom a contributor delegates.
+	//
+	// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+	Delegate Delegate `json:"delegate"`
+
+	// DelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegationId Id `json:"delegation_id"`
+
+	// DraftedAt When it was drafted.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	DraftedAt time.Time `json:"drafted_at"`
+
+	// DraftedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	DraftedBy PersonReference `json:"drafted_by"`
+
+	// EndReason Why it ended, in the words that were given; without, `revoked_by_delegate`, `revoked_by_contributor`, `replaced` (by the next one of a household employer) or `discarded`.
+	//
+	// Example: Fine dell'incarico
+	EndReason *string `json:"end_reason,omitempty"`
+
+	// EndedAt When it was revoked, discarded or expired.
+	//
+	// Example: 2026-06-30T14:20:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive bool `json:"exclusive"`
+
+	// Otp The one-time code (OTP) that the contributor was sent.
+	//
+	// Example: {"channel":"pec","expires_at":"2026-03-23T08:20:11.402113Z","sent_at":"2026-03-16T08:20:11.402113Z","to":"o***@pec.example","tries_left":5}
+	Otp *DelegationOtp `json:"otp,omitempty"`
+
+	// Positions The positions that it is about, by number.
+	Positions List[DelegatedPosition] `json:"positions"`
+
+	// ReferenceCode What the form and the message with the one-time code are known by.
+	//
+	// Example: 7K3M-Q9XA-R8DN
+	ReferenceCode ReferenceCode `json:"reference_code"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope DelegationScope `json:"scope"`
+
+	// Services The services that it covers; of a `total` one all that there are now.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+
+	// Signatory Who signs the form for the contributor.
+	//
+	// Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+	Signatory Signatory `json:"signatory"`
+
+	// State * `draft` (bozza): not sent to the contributor
+	// * `pending` (in attesa di attivazione): the one-time code was sent
+	// * `active` (attiva): the intermediary may act
+	// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+	// * `revoked` (revocata): ended by either side, or discarded
+	// * `expired` (scaduta): `valid_until` has passed
+	//
+	// Example: active
+	State DelegationState `json:"state"`
+
+	// SubDelegates Who of the intermediary's people works under it. Given by listContributorDelegations.
+	SubDelegates *[]SubDelegate `json:"sub_delegates,omitempty"`
+
+	// ValidUntil Until when it is valid. Missing if until it is revoked.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationActivation The one-time code, and the declaration of the intermediary.
+//
+// Example: {"otp":"48213067","signature_declared":true}
+type DelegationActivation struct {
+	// Otp The code as the person typed it; spaces and dashes do not count.
+	//
+	// Example: 48213067
+	Otp *string `json:"otp,omitempty"`
+
+	// SignatureDeclared Whether the intermediary declares, under its own responsibility, that the delegating party has signed. Must be true.
+	//
+	// Example: true
+	SignatureDeclared bool `json:"signature_declared"`
+}
+
+// DelegationBatch Many delegations that are drafted in the background.
+//
+// Example: {"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","created_at":"2026-03-16T08:15:04.218301Z","items":[{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"},{"line":2,"position_number":"0987654321","reason":"unknown-position","state":"refused"}],"items_done":2,"items_total":2,"state":"done"}
+type DelegationBatch struct {
+	// BatchId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	BatchId Id `json:"batch_id"`
+
+	// CreatedAt When it was sent.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Items What became of each item. Given by showDelegationBatch.
+	Items *[]DelegationBatchItem `json:"items,omitempty"`
+
+	// ItemsDone How many are filed or refused.
+	//
+	// Example: 2
+	ItemsDone int32 `json:"items_done"`
+
+	// ItemsTotal How many items there are.
+	//
+	// Example: 2
+	ItemsTotal int32 `json:"items_total"`
+
+	// State How far a batch has come.
+	//
+	// Example: done
+	State BatchState `json:"state"`
+}
+
+// DelegationBatchInput Delegations to be drafted, on the same terms.
+//
+// Example: {"exclusive":false,"items":[{"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},{"position_number":"0987654321"}],"scope":"partial","services":["declarations"],"valid_until":"2027-03-31T22:00:00Z"}
+type DelegationBatchInput struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive *bool `json:"exclusive,omitempty"`
+
+	// Items The positions.
+	Items List[DelegationBatchItemInput] `json:"items"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope DelegationScope `json:"scope"`
+
+	// Services The services of a `partial` delegation, which needs them; a `total` one names none.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// ValidUntil Until when it is valid. Not given, until it is revoked. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationBatchItem What became of an item of a batch.
+//
+// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"}
+type DelegationBatchItem struct {
+	// DelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegationId *Id `json:"delegation_id,omitempty"`
+
+	// Line Its place among the items, from 1 on; of CSV the line of the file, where the header is line 1.
+	//
+	// Example: 1
+	Line int32 `json:"line"`
+
+	// PositionNumber The position as it was sent.
+	//
+	// Example: 0123456789
+	PositionNumber string `json:"position_number"`
+
+	// Reason What is wrong, for programs.
+	//
+	// Example: unknown-position
+	Reason *LineErrorCode `json:"reason,omitempty"`
+
+	// State What became of an item of a batch.
+	//
+	// Example: filed
+	State BatchItemState `json:"state"`
+}
+
+// DelegationBatchItemInput A position for which to draft a delegation.
+//
+// Example: {"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type DelegationBatchItemInput struct {
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 0123456789
+	PositionNumber PositionNumber `json:"position_number"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId *Id `json:"signatory_id,omitempty"`
+}
+
+// DelegationCandidate A contributor that could delegate.
+//
+// Example: {"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
+type DelegationCandidate struct {
+	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCode `json:"contributor_tax_code"`
+
+	// Kind What a contributor is.
+	//
+	// Example: company
+	Kind ContributorKind `json:"kind"`
+
+	// LegalName The name of the organisation, or of the person.
+	//
+	// Example: Officine Meccaniche Orobiche S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// Positions Its positions, by number; active ones only.
+	Positions List[Position] `json:"positions"`
+
+	// Signatories Who may sign: its legal representatives, and the employer of a household.
+	Signatories List[ProposedSignatory] `json:"signatories"`
+}
+
+// DelegationCandidateList Who was found.
+//
+// Example: {"_links":{"self":{"href":"/v1/delegation-candidate-searches"}},"items":[{"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}]}
+type DelegationCandidateList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items No item or one.
+	Items List[DelegationCandidate] `json:"items"`
+}
+
+// DelegationCandidateSearch Whom to look up.
+//
+// Example: {"tax_code":"00743110157"}
+type DelegationCandidateSearch struct {
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// DelegationChange A JSON Merge Patch (RFC 7396) of a delegation that is not active yet.
+//
+// Example: {"services":["declarations","view_payments"]}
+type DelegationChange struct {
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive *bool `json:"exclusive,omitempty"`
+
+	// PositionIds The positions that it is about.
+	//
+	// Example: ["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"]
+	PositionIds *[]Id `json:"position_ids,omitempty"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope *DelegationScope `json:"scope,omitempty"`
+
+	// Services The services of a `partial` delegation, which needs them; a `total` one names none.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId *Id `json:"signatory_id,omitempty"`
+
+	// ValidUntil Until when it is valid. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationDraft A delegation to be drafted.
+//
+// Example: {"contributor_tax_code":"00743110157","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
+type DelegationDraft struct {
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive *bool `json:"exclusive,omitempty"`
+
+	// PositionIds The positions that it is about.
+	//
+	// Example: ["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"]
+	PositionIds List[Id] `json:"position_ids"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope DelegationScope `json:"scope"`
+
+	// Services The services of a `partial` delegation, which needs them; a `total` one names none.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId Id `json:"signatory_id"`
+
+	// ValidUntil Until when it is valid. Not given, until it is revoked. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationList One page of delegations.
+//
+// Example: {"_links":{"self":{"href":"/v1/delegations"}},"items":[{"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}]}
+type DelegationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The delegations, the newest first.
+	Items List[Delegation] `json:"items"`
+}
+
+// DelegationLookup That an intermediary looked a contributor up.
+//
+// Example: {"at":"2026-03-16T08:15:04.218301Z","delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}}
+type DelegationLookup struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// Delegate An intermediary (intermediario) to whom a contributor delegates.
+	//
+	// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+	Delegate Delegate `json:"delegate"`
+}
+
+// DelegationLookupList One page of look-ups.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/delegation-lookups"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}}]}
+type DelegationLookupList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The look-ups, the newest first.
+	Items List[DelegationLookup] `json:"items"`
+}
+
+// DelegationOtp The one-time code (OTP) that the contributor was sent.
+//
+// Example: {"channel":"pec","expires_at":"2026-03-23T08:20:11.402113Z","sent_at":"2026-03-16T08:20:11.402113Z","to":"o***@pec.example","tries_left":5}
+type DelegationOtp struct {
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// ExpiresAt Until when it can be entered.
+	//
+	// Example: 2026-03-23T08:20:11.402113Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// SentAt When it was sent.
+	//
+	// Example: 2026-03-16T08:20:11.402113Z
+	SentAt time.Time `json:"sent_at"`
+
+	// To The number or address, masked.
+	//
+	// Example: o***@pec.example
+	To string `json:"to"`
+
+	// TriesLeft How often a code can still be entered.
+	//
+	// Example: 5
+	TriesLeft int32 `json:"tries_left"`
+}
+
+// DelegationRevocation Why a delegation is revoked.
+//
+// Example: {"reason":"Fine dell'incarico"}
+type DelegationRevocation struct {
+	// Reason Why; both sides are told.
+	//
+	// Example: Fine dell'incarico
+	Reason *string `json:"reason,omitempty"`
+}
+
+// DelegationScope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+//
+// Example: partial
+type DelegationScope string
+
+// DelegationSearch What to search delegations by. What is given must all match.
+//
+// Example: {"contributor_tax_code":"00743110157","state":"active"}
+type DelegationSearch struct {
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// LegalName Part of the contributor's name, in any case.
+	//
+	// Example: officine meccaniche
+	LegalName *string `json:"legal_name,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 0123456789
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// State * `draft` (bozza): not sent to the contributor
+	// * `pending` (in attesa di attivazione): the one-time code was sent
+	// * `active` (attiva): the intermediary may act
+	// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+	// * `revoked` (revocata): ended by either side, or discarded
+	// * `expired` (scaduta): `valid_until` has passed
+	//
+	// Example: active
+	State *DelegationState `json:"state,omitempty"`
+}
+
+// DelegationState * `draft` (bozza): not sent to the contributor
+// * `pending` (in attesa di attivazione): the one-time code was sent
+// * `active` (attiva): the intermediary may act
+// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+// * `revoked` (revocata): ended by either side, or discarded
+// * `expired` (scaduta): `valid_until` has passed
+//
+// Example: active
+type DelegationState string
+
 // Delivery The way of a message to one recipient.
 //
 // Example: {"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}
@@ -1545,6 +2453,145 @@ type ElectronicContact struct {
 // Example: mobile
 type ElectronicContactKind string
 
+// Enrolment A request for access to a contributor.
+//
+// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type Enrolment struct {
+	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCode `json:"contributor_tax_code"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// EnrolmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EnrolmentId Id `json:"enrolment_id"`
+
+	// Form `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+	//
+	// Example: RA012
+	Form EnrolmentForm `json:"form"`
+
+	// Notes What the office should know.
+	//
+	// Example: Responsabile dell'ufficio ragioneria
+	Notes *string `json:"notes,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Incarico documentato
+	Reason *string `json:"reason,omitempty"`
+
+	// Services The services that are asked for; none with `SC65`.
+	//
+	// Example: ["view_payments","view_dma"]
+	Services List[PublicBodyService] `json:"services"`
+
+	// State * `submitted`: waits for the office
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted`, `not_accepted`: decided
+	// * `lapsed`: the credentials did not become dispositive in time
+	//
+	// Example: submitted
+	State EnrolmentState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
+// EnrolmentDecision What the office decides about an enrolment.
+//
+// Example: {"outcome":"accepted","reason":"Incarico documentato"}
+type EnrolmentDecision struct {
+	// Outcome Whether access is given.
+	//
+	// Example: accepted
+	Outcome EnrolmentDecisionOutcome `json:"outcome"`
+
+	// Reason Why; the person is told.
+	//
+	// Example: Incarico documentato
+	Reason string `json:"reason"`
+}
+
+// EnrolmentDecisionOutcome Whether access is given.
+//
+// Example: accepted
+type EnrolmentDecisionOutcome string
+
+// EnrolmentForm `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+//
+// Example: RA012
+type EnrolmentForm string
+
+// EnrolmentInput A request for access to a contributor.
+//
+// Example: {"contributor_tax_code":"00743110157","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","services":["view_payments","view_dma"]}
+type EnrolmentInput struct {
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
+
+	// Form `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+	//
+	// Example: RA012
+	Form EnrolmentForm `json:"form"`
+
+	// Notes What the office should know; may have several lines.
+	//
+	// Example: Responsabile dell'ufficio ragioneria
+	Notes *string `json:"notes,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Services The services that are asked for; with `RA012` only, and needed there.
+	//
+	// Example: ["view_payments","view_dma"]
+	Services *[]PublicBodyService `json:"services,omitempty"`
+}
+
+// EnrolmentList One page of enrolments.
+//
+// Example: {"_links":{"self":{"href":"/v1/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+type EnrolmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The enrolments, the newest first.
+	Items List[Enrolment] `json:"items"`
+}
+
+// EnrolmentState * `submitted`: waits for the office
+// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+// * `accepted`, `not_accepted`: decided
+// * `lapsed`: the credentials did not become dispositive in time
+//
+// Example: submitted
+type EnrolmentState string
+
 // EnteredPin The PIN as the person typed it, in any case; spaces and dashes do not count.
 //
 // Example: 7K3M-Q9XA
@@ -1554,6 +2601,11 @@ type EnteredPin = string
 //
 // Example: "3"
 type EntityTag = string
+
+// FileDigest SHA-256 of the bytes of a file.
+//
+// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+type FileDigest = string
 
 // FiledBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
 //
@@ -1595,16 +2647,101 @@ type Id = openapi_types.UUID
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type IdempotencyKeyValue = string
 
+// IdentityConfirmation The confirmation of one's own digital identity.
+//
+// Example: {"confirmed":true}
+type IdentityConfirmation struct {
+	// Confirmed Must be true.
+	//
+	// Example: true
+	Confirmed bool `json:"confirmed"`
+}
+
 // IdentityDocumentKind Carta d'identità, passaporto or patente di guida.
 //
 // Example: identity_card
 type IdentityDocumentKind string
+
+// ImportState How far an import has come; `done`: all of it counts; `failed`: a line is wrong, and nothing of it counts.
+//
+// Example: done
+type ImportState string
+
+// Intermediary An intermediary (intermediario) as its register lists it.
+//
+// Example: {"delegate_id":"018f3b23-6b82-7da4-9fb6-2b3c4d5e6f70","kind":"caf","legal_name":"CAF Imprese Lombardia S.r.l.","listed_at":"2019-05-02T00:00:00Z","register_code":"caf_imprese","registration_number":"00123","tax_code":"01580000345"}
+type Intermediary struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Kind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
+	//
+	// Example: professional
+	Kind DelegateKind `json:"kind"`
+
+	// LegalName The name of the organisation or professional.
+	//
+	// Example: CAF Imprese Lombardia S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// ListedAt Since when it is listed.
+	//
+	// Example: 2019-05-02T00:00:00Z
+	ListedAt time.Time `json:"listed_at"`
+
+	// RegisterCode Which professional register (albo) or census it is.
+	//
+	// Example: labour_consultants_bg
+	RegisterCode RegisterCode `json:"register_code"`
+
+	// RegistrationNumber The number under which a register lists somebody.
+	//
+	// Example: 1234
+	RegistrationNumber RegistrationNumber `json:"registration_number"`
+
+	// StruckOffAt Since when it is not listed any more. Missing while it is.
+	//
+	// Example: 2026-02-01T00:00:00Z
+	StruckOffAt *time.Time `json:"struck_off_at,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
 
 // IntermediaryKind What an intermediary is, and so which register or census it is on: consulente del lavoro, commercialista, ragioniere, avvocato, associazione di categoria, CAF imprese,
 // patronato, ente erogatore, consolato or another local authority.
 //
 // Example: labour_consultant
 type IntermediaryKind string
+
+// IntermediaryRole A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+//
+// Example: employee_delegate
+type IntermediaryRole string
+
+// IntermediaryRoleInput Whom to give which role.
+//
+// Example: {"role":"employee_delegate","services":["declarations"],"tax_code":"GLLSRA92A70A944S"}
+type IntermediaryRoleInput struct {
+	// Role A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+	//
+	// Example: employee_delegate
+	Role IntermediaryRole `json:"role"`
+
+	// Services The services that the role covers. Not given, all, those to come included.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
 
 // IssuedPin A PIN that was issued at the counter.
 //
@@ -1635,6 +2772,11 @@ type IssuedPin struct {
 //
 // Example: it
 type Language string
+
+// LineErrorCode What is wrong, for programs.
+//
+// Example: unknown-position
+type LineErrorCode = string
 
 // Link Where something is.
 //
@@ -1697,6 +2839,34 @@ type Me struct {
 	//
 	// Example: citizen
 	UserClass UserClass `json:"user_class"`
+}
+
+// Menu How a person arranged the menu.
+//
+// Example: {"entries":[{"pinned":true,"service_code":"declarations","settings":{"default_type":"RIOC"}},{"pinned":false,"service_code":"view_payments","settings":{}}]}
+type Menu struct {
+	// Entries The services in the order of the menu.
+	Entries List[MenuEntry] `json:"entries"`
+}
+
+// MenuEntry How one service was arranged.
+//
+// Example: {"pinned":true,"service_code":"declarations","settings":{"default_type":"RIOC"}}
+type MenuEntry struct {
+	// Pinned Whether it stands at the top.
+	//
+	// Example: true
+	Pinned bool `json:"pinned"`
+
+	// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+	//
+	// Example: declarations
+	ServiceCode ServiceCode `json:"service_code"`
+
+	// Settings What was set for the service, up to 10 texts of at most 500 characters; it means something to the service alone.
+	//
+	// Example: {"default_type":"RIOC"}
+	Settings Settings `json:"settings"`
 }
 
 // MessageChannel How a message travels.
@@ -1771,23 +2941,76 @@ type MyContactList struct {
 
 // MyIntermediary An intermediary (intermediario) that the person is or works for.
 //
-// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"labour_consultant","legal_name":"Paolo Verdi, consulente del lavoro"}
+// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
 type MyIntermediary struct {
 	// DelegateId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	DelegateId Id `json:"delegate_id"`
 
-	// Kind What an intermediary is, and so which register or census it is on: consulente del lavoro, commercialista, ragioniere, avvocato, associazione di categoria, CAF imprese,
-	// patronato, ente erogatore, consolato or another local authority.
+	// Kind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
 	//
-	// Example: labour_consultant
-	Kind IntermediaryKind `json:"kind"`
+	// Example: professional
+	Kind DelegateKind `json:"kind"`
 
 	// LegalName The name of the organisation or professional.
 	//
 	// Example: Paolo Verdi, consulente del lavoro
 	LegalName string `json:"legal_name"`
+}
+
+// MyService A service in the menu of the person who is logged in.
+//
+// Example: {"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"POST","rel":"draft"}],"order":1,"pinned":true,"section":"declarations","service_code":"declarations","settings":{"default_type":"RIOC"},"title":"Dichiarazioni di responsabilità del contribuente"}
+type MyService struct {
+	// Channels The ways to use it.
+	Channels List[ServiceChannel] `json:"channels"`
+
+	// Links What can be done, and where.
+	Links List[ServiceLink] `json:"links"`
+
+	// Order Its place in the menu, from 1 on.
+	//
+	// Example: 1
+	Order int32 `json:"order"`
+
+	// Pinned Whether the person pinned it.
+	//
+	// Example: true
+	Pinned bool `json:"pinned"`
+
+	// Section The section of the menu in which it stands.
+	//
+	// Example: declarations
+	Section string `json:"section"`
+
+	// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+	//
+	// Example: declarations
+	ServiceCode ServiceCode `json:"service_code"`
+
+	// Settings What was set for the service, up to 10 texts of at most 500 characters; it means something to the service alone.
+	//
+	// Example: {"default_type":"RIOC"}
+	Settings Settings `json:"settings"`
+
+	// Title What it is called, in the language that was asked for.
+	//
+	// Example: Dichiarazioni di responsabilità del contribuente
+	Title string `json:"title"`
+}
+
+// MyServiceList One page of the menu.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/services"}},"items":[{"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"POST","rel":"draft"}],"order":1,"pinned":true,"section":"declarations","service_code":"declarations","settings":{"default_type":"RIOC"},"title":"Dichiarazioni di responsabilità del contribuente"}]}
+type MyServiceList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The services in the order of the menu.
+	Items List[MyService] `json:"items"`
 }
 
 // Notification A message to the person who is logged in.
@@ -1898,6 +3121,87 @@ type Office struct {
 //
 // Example: 1400
 type OfficeCode = string
+
+// OfficeEnrolment A request for access to a contributor, as the office sees it.
+//
+// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type OfficeEnrolment struct {
+	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCode `json:"contributor_tax_code"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// EnrolmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EnrolmentId Id `json:"enrolment_id"`
+
+	// Form `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+	//
+	// Example: RA012
+	Form EnrolmentForm `json:"form"`
+
+	// Notes What the office should know.
+	//
+	// Example: Responsabile dell'ufficio ragioneria
+	Notes *string `json:"notes,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Person A person with their tax code.
+	//
+	// Example: {"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}
+	Person PersonIdentity `json:"person"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Incarico documentato
+	Reason *string `json:"reason,omitempty"`
+
+	// Services The services that are asked for; none with `SC65`.
+	//
+	// Example: ["view_payments","view_dma"]
+	Services List[PublicBodyService] `json:"services"`
+
+	// State * `submitted`: waits for the office
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted`, `not_accepted`: decided
+	// * `lapsed`: the credentials did not become dispositive in time
+	//
+	// Example: submitted
+	State EnrolmentState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
+// OfficeEnrolmentList One page of enrolments.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+type OfficeEnrolmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The enrolments, the oldest first.
+	Items List[OfficeEnrolment] `json:"items"`
+}
 
 // OfficeList One page of offices.
 //
@@ -2195,6 +3499,21 @@ type PageLinks struct {
 	Self Link `json:"self"`
 }
 
+// PeopleForRoleSearch Whom to search; both must match.
+//
+// Example: {"family_name":"Colombo","tax_code":"CLMGLI80S42F205L"}
+type PeopleForRoleSearch struct {
+	// FamilyName The whole family name (cognome), in any case.
+	//
+	// Example: Colombo
+	FamilyName string `json:"family_name"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
 // PeopleSearch Whom to search.
 //
 // Example: {"tax_code":"RSSMRA80A01H501U"}
@@ -2225,6 +3544,44 @@ type PersonContact struct {
 	//
 	// Example: **********567
 	To string `json:"to"`
+}
+
+// PersonIdentity A person with their tax code.
+//
+// Example: {"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}
+type PersonIdentity struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Colombo
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Giulia
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// PersonIdentityList Who was found.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/people-searches"}},"items":[{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}]}
+type PersonIdentityList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items No item or one.
+	Items List[PersonIdentity] `json:"items"`
 }
 
 // PersonRecord The account of a person, as the staff sees it.
@@ -2864,6 +4221,11 @@ type Problem struct {
 	// Example: [{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}]
 	Errors *[]ProblemError `json:"errors,omitempty"`
 
+	// Href With `channel-closed`, where to go instead.
+	//
+	// Example: /v1/services/view_payments/channels/api
+	Href *string `json:"href,omitempty"`
+
 	// Instance Where it went wrong.
 	//
 	// Example: /v1/declarations
@@ -2878,6 +4240,11 @@ type Problem struct {
 	//
 	// Example: Not valid
 	Title string `json:"title"`
+
+	// TriesLeft With `otp-invalid`, how often a code can still be entered.
+	//
+	// Example: 4
+	TriesLeft *int32 `json:"tries_left,omitempty"`
 
 	// Type Names the problem; a page that explains it. Decide by this.
 	//
@@ -2905,10 +4272,40 @@ type ProblemError struct {
 	Pointer string `json:"pointer"`
 }
 
+// ProposedSignatory Somebody who may sign a delegation.
+//
+// Example: {"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type ProposedSignatory struct {
+	// FamilyInitial The first letter of the family name.
+	//
+	// Example: R
+	FamilyInitial string `json:"family_initial"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// Role A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+	//
+	// Example: employee_delegate
+	Role ContributorRole `json:"role"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId Id `json:"signatory_id"`
+}
+
 // ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
 //
 // Example: INPS.1400.16/03/2026.0000042
 type ProtocolNumber = string
+
+// PublicBodyService A service of public bodies: payments (pagamenti), debit notes (note di debito), amortisation plans (piani di ammortamento), compiling and viewing DMA/UNIEMENS ListaPosPa.
+//
+// Example: view_payments
+type PublicBodyService string
 
 // Receipt The receipt (ricevuta) of a filed declaration.
 //
@@ -2975,6 +4372,107 @@ type ReceiptVerification struct {
 	Valid bool `json:"valid"`
 }
 
+// ReferenceCode What the form and the message with the one-time code are known by.
+//
+// Example: 7K3M-Q9XA-R8DN
+type ReferenceCode = string
+
+// RegisterCode Which professional register (albo) or census it is.
+//
+// Example: labour_consultants_bg
+type RegisterCode = string
+
+// RegisterImport The import of a register.
+//
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[{"code":"format","line":731,"pointer":"/tax_code"}],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":0,"lines_total":26104,"register":"albi","state":"failed"}
+type RegisterImport struct {
+	// CreatedAt When the file was taken.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Digest SHA-256 of the bytes of a file.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest FileDigest `json:"digest"`
+
+	// Errors The first lines that are wrong.
+	Errors List[RegisterImportError] `json:"errors"`
+
+	// FinishedAt When it was worked off, or failed.
+	//
+	// Example: 2026-03-16T08:16:40.770015Z
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// ImportId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ImportId Id `json:"import_id"`
+
+	// LinesDone How many rows count already.
+	//
+	// Example: 26104
+	LinesDone int32 `json:"lines_done"`
+
+	// LinesTotal How many rows the file has, once all are checked.
+	//
+	// Example: 26104
+	LinesTotal *int32 `json:"lines_total,omitempty"`
+
+	// Register A register from which data come.
+	//
+	// Example: albi
+	Register RegisterName `json:"register"`
+
+	// State How far an import has come; `done`: all of it counts; `failed`: a line is wrong, and nothing of it counts.
+	//
+	// Example: done
+	State ImportState `json:"state"`
+}
+
+// RegisterImportError A line of a file that is wrong.
+//
+// Example: {"code":"format","line":731,"pointer":"/tax_code"}
+type RegisterImportError struct {
+	// Code What is wrong, for programs.
+	//
+	// Example: unknown-position
+	Code LineErrorCode `json:"code"`
+
+	// Line The line of the file, from 1 on; the header of a CSV is line 1.
+	//
+	// Example: 731
+	Line int32 `json:"line"`
+
+	// Pointer The field, as a JSON Pointer (RFC 6901); empty if it is the line as a whole.
+	//
+	// Example: /tax_code
+	Pointer string `json:"pointer"`
+}
+
+// RegisterImportList One page of imports.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/register-imports"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":26104,"lines_total":26104,"register":"albi","state":"done"}]}
+type RegisterImportList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The imports, the newest first.
+	Items List[RegisterImport] `json:"items"`
+}
+
+// RegisterName A register from which data come.
+//
+// Example: albi
+type RegisterName string
+
+// RegistrationNumber The number under which a register lists somebody.
+//
+// Example: 1234
+type RegistrationNumber = string
+
 // Residence An address in Italy (indirizzo di residenza).
 //
 // Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
@@ -3008,6 +4506,11 @@ type Right struct {
 	//
 	// Example: legal_representative
 	ActingAs ActingAs `json:"acting_as"`
+
+	// PositionIds The positions that the right is about. Missing if it is about all, those to come included.
+	//
+	// Example: ["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"]
+	PositionIds *[]Id `json:"position_ids,omitempty"`
 
 	// RightId A UUID (RFC 9562).
 	//
@@ -3338,10 +4841,109 @@ type SelfLinks struct {
 	Self Link `json:"self"`
 }
 
-// ServiceCode A service that a role or delegation covers. `declarations` covers the declarations of responsibility.
+// Service A service.
+//
+// Example: {"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/{contributor_id}/declarations","method":"POST","rel":"draft"}],"section":"declarations","service_code":"declarations","title":"Dichiarazioni di responsabilità del contribuente"}
+type Service struct {
+	// Channels The ways to use it.
+	Channels List[ServiceChannel] `json:"channels"`
+
+	// Links What can be done, and where.
+	Links List[ServiceLink] `json:"links"`
+
+	// Section The section of the menu in which it stands.
+	//
+	// Example: declarations
+	Section string `json:"section"`
+
+	// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+	//
+	// Example: declarations
+	ServiceCode ServiceCode `json:"service_code"`
+
+	// Title What it is called, in the language that was asked for.
+	//
+	// Example: Dichiarazioni di responsabilità del contribuente
+	Title string `json:"title"`
+}
+
+// ServiceChannel A way to use a service.
+//
+// Example: {"channel":"api","href":"/v1/contributors","open":true}
+type ServiceChannel struct {
+	// Channel A way to use a service.
+	//
+	// Example: api
+	Channel ServiceChannelCode `json:"channel"`
+
+	// ClosesAt From when it is closed. Missing if it stays open.
+	//
+	// Example: 2023-07-15T22:00:00Z
+	ClosesAt *time.Time `json:"closes_at,omitempty"`
+
+	// Href Where the service is reached by it. Given while it is open.
+	//
+	// Example: /v1/contributors
+	Href *string `json:"href,omitempty"`
+
+	// Open Whether it is open now.
+	//
+	// Example: true
+	Open bool `json:"open"`
+
+	// OpensAt From when it is open. Missing if it always was.
+	//
+	// Example: 2023-03-31T22:00:00Z
+	OpensAt *time.Time `json:"opens_at,omitempty"`
+}
+
+// ServiceChannelCode A way to use a service.
+//
+// Example: api
+type ServiceChannelCode = string
+
+// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
 //
 // Example: declarations
 type ServiceCode = string
+
+// ServiceLink One thing that can be done with a service.
+//
+// Example: {"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"}
+type ServiceLink struct {
+	// Href Where, relative to the host. `{contributor_id}` and `{position_id}` stand for what was not chosen.
+	//
+	// Example: /v1/contributors/{contributor_id}/declarations
+	Href string `json:"href"`
+
+	// Method With which HTTP method.
+	//
+	// Example: GET
+	Method ServiceLinkMethod `json:"method"`
+
+	// Rel What it is, for programs.
+	//
+	// Example: list
+	Rel string `json:"rel"`
+}
+
+// ServiceLinkMethod With which HTTP method.
+//
+// Example: GET
+type ServiceLinkMethod string
+
+// ServiceList One page of services.
+//
+// Example: {"_links":{"self":{"href":"/v1/services"}},"items":[{"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/{contributor_id}/declarations","method":"POST","rel":"draft"}],"section":"declarations","service_code":"declarations","title":"Dichiarazioni di responsabilità del contribuente"}]}
+type ServiceList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The services by section and title.
+	Items List[Service] `json:"items"`
+}
 
 // Session A session with its tokens.
 //
@@ -3486,6 +5088,26 @@ type SessionSummary struct {
 	SessionId Id `json:"session_id"`
 }
 
+// Signatory Who signs the form for the contributor.
+//
+// Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type Signatory struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId Id `json:"signatory_id"`
+}
+
 // SmsReport What became of an SMS.
 //
 // Example: {"message_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","state":"delivered"}
@@ -3531,6 +5153,129 @@ type Status struct {
 // Example: up
 type StatusStatus string
 
+// SubDelegate Somebody who works under a delegation for the intermediary.
+//
+// Example: {"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+type SubDelegate struct {
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-18T07:45:10.220417Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person PersonReference `json:"person"`
+
+	// Services What the person may do.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+
+	// SubDelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubDelegationId Id `json:"sub_delegation_id"`
+}
+
+// SubDelegation What lets one of an intermediary's people work with its delegations (sub-abilitazione).
+//
+// Example: {"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+type SubDelegation struct {
+	// All Whether it is about all delegations of the intermediary.
+	//
+	// Example: false
+	All bool `json:"all"`
+
+	// Delegate An intermediary (intermediario) to whom a contributor delegates.
+	//
+	// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+	Delegate Delegate `json:"delegate"`
+
+	// DelegationIds The delegations that it is about; none if it is about all.
+	//
+	// Example: ["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"]
+	DelegationIds List[Id] `json:"delegation_ids"`
+
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-18T07:45:10.220417Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person PersonReference `json:"person"`
+
+	// RevokedAt When it was revoked.
+	//
+	// Example: 2026-06-30T14:20:00.118204Z
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+
+	// Services What the person may do, as far as each delegation covers it.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+
+	// SubDelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubDelegationId Id `json:"sub_delegation_id"`
+
+	// ValidUntil Until when it is valid. Missing if until it is revoked.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// SubDelegationInput Who may work with which delegations: those named, or all.
+//
+// Example: {"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"services":["declarations"],"tax_code":"GLLSRA92A70A944S"}
+type SubDelegationInput struct {
+	// All All delegations of the intermediary, those to come included; not together with `delegation_ids`.
+	//
+	// Example: true
+	All *bool `json:"all,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DelegationIds The delegations; not together with `all`.
+	//
+	// Example: ["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"]
+	DelegationIds *[]Id `json:"delegation_ids,omitempty"`
+
+	// Services What the person may do. Not given, what each delegation covers.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+
+	// ValidUntil Until when it is valid. Not given, until it is revoked. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// SubDelegationList One page of sub-delegations.
+//
+// Example: {"_links":{"self":{"href":"/v1/sub-delegations"}},"items":[{"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}]}
+type SubDelegationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The sub-delegations, the newest first.
+	Items List[SubDelegation] `json:"items"`
+}
+
 // Suspension Why a person is suspended.
 //
 // Example: {"reason":"Credenziali cedute a terzi, segnalazione della sede di Bergamo"}
@@ -3561,16 +5306,74 @@ type UnguessableId = string
 // Example: citizen
 type UserClass string
 
+// UserGrant The role of a person.
+//
+// Example: {"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}
+type UserGrant struct {
+	// GrantId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	GrantId Id `json:"grant_id"`
+
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// GrantedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	GrantedBy *PersonReference `json:"granted_by,omitempty"`
+
+	// Person A person with their tax code.
+	//
+	// Example: {"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}
+	Person PersonIdentity `json:"person"`
+
+	// Role A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+	//
+	// Example: employee_delegate
+	Role ContributorRole `json:"role"`
+
+	// Services The services that the role covers.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+}
+
+// UserGrantList One page of roles.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/users"}},"items":[{"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}]}
+type UserGrantList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The roles, the oldest grant first.
+	Items List[UserGrant] `json:"items"`
+}
+
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
 
 // AttachmentNumber defines model for AttachmentNumber.
 type AttachmentNumber = int32
 
+// BatchId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type BatchId = Id
+
 // ContactId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type ContactId = Id
+
+// ContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ContributorFilter = Id
 
 // ContributorId A UUID (RFC 9562).
 //
@@ -3584,6 +5387,36 @@ type Cursor = string
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type DeclarationId = Id
+
+// DelegateFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegateFilter = Id
+
+// DelegateForCsv A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegateForCsv = Id
+
+// DelegateId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegateId = Id
+
+// DelegationId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegationId = Id
+
+// DelegationStateFilter * `draft` (bozza): not sent to the contributor
+// * `pending` (in attesa di attivazione): the one-time code was sent
+// * `active` (attiva): the intermediary may act
+// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+// * `revoked` (revocata): ended by either side, or discarded
+// * `expired` (scaduta): `valid_until` has passed
+//
+// Example: active
+type DelegationStateFilter = DelegationState
 
 // DeliveryChannelFilter How a message travels.
 //
@@ -3605,6 +5438,24 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// EnrolmentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type EnrolmentId = Id
+
+// EnrolmentStateFilter * `submitted`: waits for the office
+// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+// * `accepted`, `not_accepted`: decided
+// * `lapsed`: the credentials did not become dispositive in time
+//
+// Example: submitted
+type EnrolmentStateFilter = EnrolmentState
+
+// GrantId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type GrantId = Id
+
 // IdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -3615,6 +5466,11 @@ type IfMatch = string
 
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
+
+// ImportId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ImportId = Id
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -3649,6 +5505,16 @@ type PinRequestStateFilter = PinRequestState
 // Example: submitted
 type PinUpgradeStateFilter = PinUpgradeState
 
+// PositionFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PositionFilter = Id
+
+// RegisterParameter A register from which data come.
+//
+// Example: albi
+type RegisterParameter = RegisterName
+
 // RequiredIdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -3675,6 +5541,11 @@ type SessionId = string
 //
 // Example: submitted
 type StateFilter = DeclarationState
+
+// SubDelegationId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SubDelegationId = Id
 
 // SubmittedFrom defines model for SubmittedFrom.
 type SubmittedFrom = time.Time
@@ -3739,6 +5610,26 @@ type ListDeliveriesParams struct {
 
 // RetryDeliveryParams defines parameters for RetryDelivery.
 type RetryDeliveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListOfficeEnrolmentsParams defines parameters for ListOfficeEnrolments.
+type ListOfficeEnrolmentsParams struct {
+	// State Only enrolments in this state.
+	State *EnrolmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DecideEnrolmentParams defines parameters for DecideEnrolment.
+type DecideEnrolmentParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
@@ -3852,6 +5743,27 @@ type DecidePinUpgradeParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListRegisterImportsParams defines parameters for ListRegisterImports.
+type ListRegisterImportsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ImportRegisterParams defines parameters for ImportRegister.
+type ImportRegisterParams struct {
+	// Register Which register the file is of.
+	Register RegisterParameter `form:"register" json:"register"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+	ContentType    *string                `json:"Content-Type,omitempty"`
+}
+
 // SearchContributorsParams defines parameters for SearchContributors.
 type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
@@ -3919,6 +5831,31 @@ type DraftDeclarationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListDelegationLookupsParams defines parameters for ListDelegationLookups.
+type ListDelegationLookupsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListContributorDelegationsParams defines parameters for ListContributorDelegations.
+type ListContributorDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// SearchPeopleForRoleParams defines parameters for SearchPeopleForRole.
+type SearchPeopleForRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListPositionsParams defines parameters for ListPositions.
 type ListPositionsParams struct {
 	// Limit How many items a page has at most.
@@ -3926,6 +5863,23 @@ type ListPositionsParams struct {
 
 	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListContributorUsersParams defines parameters for ListContributorUsers.
+type ListContributorUsersParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantContributorRoleParams defines parameters for GrantContributorRole.
+type GrantContributorRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // SearchMyDeclarationsParams defines parameters for SearchMyDeclarations.
@@ -3998,6 +5952,140 @@ type WithdrawDeclarationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// DraftDelegationBatchParams defines parameters for DraftDelegationBatch.
+type DraftDelegationBatchParams struct {
+	// DelegateId For which intermediary a CSV is sent. With JSON it stands in the body.
+	DelegateId *DelegateForCsv `form:"delegate_id,omitempty" json:"delegate_id,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SearchDelegationCandidatesParams defines parameters for SearchDelegationCandidates.
+type SearchDelegationCandidatesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchDelegationsParams defines parameters for SearchDelegations.
+type SearchDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListDelegationsParams defines parameters for ListDelegations.
+type ListDelegationsParams struct {
+	// State Only delegations in this state.
+	State *DelegationStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// DelegateId Only what this intermediary holds.
+	DelegateId *DelegateFilter `form:"delegate_id,omitempty" json:"delegate_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DraftDelegationParams defines parameters for DraftDelegation.
+type DraftDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ChangeDelegationParams defines parameters for ChangeDelegation.
+type ChangeDelegationParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ActivateDelegationParams defines parameters for ActivateDelegation.
+type ActivateDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SendDelegationOtpParams defines parameters for SendDelegationOtp.
+type SendDelegationOtpParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RevokeDelegationParams defines parameters for RevokeDelegation.
+type RevokeDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListEnrolmentsParams defines parameters for ListEnrolments.
+type ListEnrolmentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FileEnrolmentParams defines parameters for FileEnrolment.
+type FileEnrolmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// SearchPeopleForIntermediaryRoleParams defines parameters for SearchPeopleForIntermediaryRole.
+type SearchPeopleForIntermediaryRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListIntermediaryUsersParams defines parameters for ListIntermediaryUsers.
+type ListIntermediaryUsersParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantIntermediaryRoleParams defines parameters for GrantIntermediaryRole.
+type GrantIntermediaryRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ListMyActivityParams defines parameters for ListMyActivity.
 type ListMyActivityParams struct {
 	// Limit How many items a page has at most.
@@ -4038,6 +6126,20 @@ type VerifyContactParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ConfirmIdentityParams defines parameters for ConfirmIdentity.
+type ConfirmIdentityParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplaceMyMenuParams defines parameters for ReplaceMyMenu.
+type ReplaceMyMenuParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ReplaceNotificationPreferencesParams defines parameters for ReplaceNotificationPreferences.
@@ -4083,6 +6185,21 @@ type RequestPinUpgradeParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListMyServicesParams defines parameters for ListMyServices.
+type ListMyServicesParams struct {
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// PositionId Only what concerns this position.
+	PositionId *PositionFilter `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListOfficesParams defines parameters for ListOffices.
@@ -4188,6 +6305,15 @@ type ResetSandboxParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListServicesParams defines parameters for ListServices.
+type ListServicesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Limit How many items a page has at most.
@@ -4234,6 +6360,34 @@ type ReceiveSmsReportParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListSubDelegationsParams defines parameters for ListSubDelegations.
+type ListSubDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GrantSubDelegationParams defines parameters for GrantSubDelegation.
+type GrantSubDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RevokeSubDelegationParams defines parameters for RevokeSubDelegation.
+type RevokeSubDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
+type DecideEnrolmentJSONRequestBody = EnrolmentDecision
+
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
 
@@ -4270,17 +6424,59 @@ type SearchDeclarationsJSONRequestBody = DeclarationSearch
 // DraftDeclarationJSONRequestBody defines body for DraftDeclaration for application/json ContentType.
 type DraftDeclarationJSONRequestBody = DeclarationDraft
 
+// SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
+type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
+type GrantContributorRoleJSONRequestBody = ContributorRoleInput
+
 // SearchMyDeclarationsJSONRequestBody defines body for SearchMyDeclarations for application/json ContentType.
 type SearchMyDeclarationsJSONRequestBody = DeclarationSearch
 
 // ChangeDeclarationApplicationMergePatchPlusJSONRequestBody defines body for ChangeDeclaration for application/merge-patch+json ContentType.
 type ChangeDeclarationApplicationMergePatchPlusJSONRequestBody = DeclarationChange
 
+// DraftDelegationBatchJSONRequestBody defines body for DraftDelegationBatch for application/json ContentType.
+type DraftDelegationBatchJSONRequestBody = DelegationBatchInput
+
+// SearchDelegationCandidatesJSONRequestBody defines body for SearchDelegationCandidates for application/json ContentType.
+type SearchDelegationCandidatesJSONRequestBody = DelegationCandidateSearch
+
+// SearchDelegationsJSONRequestBody defines body for SearchDelegations for application/json ContentType.
+type SearchDelegationsJSONRequestBody = DelegationSearch
+
+// DraftDelegationJSONRequestBody defines body for DraftDelegation for application/json ContentType.
+type DraftDelegationJSONRequestBody = DelegationDraft
+
+// ChangeDelegationApplicationMergePatchPlusJSONRequestBody defines body for ChangeDelegation for application/merge-patch+json ContentType.
+type ChangeDelegationApplicationMergePatchPlusJSONRequestBody = DelegationChange
+
+// ActivateDelegationJSONRequestBody defines body for ActivateDelegation for application/json ContentType.
+type ActivateDelegationJSONRequestBody = DelegationActivation
+
+// RevokeDelegationJSONRequestBody defines body for RevokeDelegation for application/json ContentType.
+type RevokeDelegationJSONRequestBody = DelegationRevocation
+
+// FileEnrolmentJSONRequestBody defines body for FileEnrolment for application/json ContentType.
+type FileEnrolmentJSONRequestBody = EnrolmentInput
+
+// SearchPeopleForIntermediaryRoleJSONRequestBody defines body for SearchPeopleForIntermediaryRole for application/json ContentType.
+type SearchPeopleForIntermediaryRoleJSONRequestBody = PeopleForRoleSearch
+
+// GrantIntermediaryRoleJSONRequestBody defines body for GrantIntermediaryRole for application/json ContentType.
+type GrantIntermediaryRoleJSONRequestBody = IntermediaryRoleInput
+
 // AddContactJSONRequestBody defines body for AddContact for application/json ContentType.
 type AddContactJSONRequestBody = Contact
 
 // VerifyContactJSONRequestBody defines body for VerifyContact for application/json ContentType.
 type VerifyContactJSONRequestBody = CodeProof
+
+// ConfirmIdentityJSONRequestBody defines body for ConfirmIdentity for application/json ContentType.
+type ConfirmIdentityJSONRequestBody = IdentityConfirmation
+
+// ReplaceMyMenuJSONRequestBody defines body for ReplaceMyMenu for application/json ContentType.
+type ReplaceMyMenuJSONRequestBody = Menu
 
 // ReplaceNotificationPreferencesJSONRequestBody defines body for ReplaceNotificationPreferences for application/json ContentType.
 type ReplaceNotificationPreferencesJSONRequestBody = NotificationPreferences
@@ -4330,6 +6526,9 @@ type RenewSessionJSONRequestBody = SessionRenewal
 // ReceiveSmsReportJSONRequestBody defines body for ReceiveSmsReport for application/json ContentType.
 type ReceiveSmsReportJSONRequestBody = SmsReport
 
+// GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
+type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListOfficeDeclarations List the declarations of my office
@@ -4341,6 +6540,15 @@ type ServerInterface interface {
 	// RetryDelivery Try a delivery again
 	// (POST /backoffice/deliveries/{delivery_id}/retries)
 	RetryDelivery(ctx echo.Context, deliveryId DeliveryId, params RetryDeliveryParams) error
+	// ListOfficeEnrolments List the enrolments at my office
+	// (GET /backoffice/enrolments)
+	ListOfficeEnrolments(ctx echo.Context, params ListOfficeEnrolmentsParams) error
+	// ShowOfficeEnrolment Show an enrolment
+	// (GET /backoffice/enrolments/{enrolment_id})
+	ShowOfficeEnrolment(ctx echo.Context, enrolmentId EnrolmentId) error
+	// DecideEnrolment Decide about an enrolment
+	// (POST /backoffice/enrolments/{enrolment_id}/decision)
+	DecideEnrolment(ctx echo.Context, enrolmentId EnrolmentId, params DecideEnrolmentParams) error
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx echo.Context, params ListOperatorsParams) error
@@ -4401,6 +6609,15 @@ type ServerInterface interface {
 	// DecidePinUpgrade Decide about a request for a dispositive PIN
 	// (POST /backoffice/pin-upgrades/{upgrade_id}/decision)
 	DecidePinUpgrade(ctx echo.Context, upgradeId UpgradeId, params DecidePinUpgradeParams) error
+	// ListRegisterImports List the imports of registers
+	// (GET /backoffice/register-imports)
+	ListRegisterImports(ctx echo.Context, params ListRegisterImportsParams) error
+	// ImportRegister Import a register
+	// (POST /backoffice/register-imports)
+	ImportRegister(ctx echo.Context, params ImportRegisterParams) error
+	// ShowRegisterImport Show an import of a register
+	// (GET /backoffice/register-imports/{import_id})
+	ShowRegisterImport(ctx echo.Context, importId ImportId) error
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx echo.Context, params SearchContributorsParams) error
@@ -4419,9 +6636,27 @@ type ServerInterface interface {
 	// DraftDeclaration Draft a declaration, or file it at once
 	// (POST /contributors/{contributor_id}/declarations)
 	DraftDeclaration(ctx echo.Context, contributorId ContributorId, params DraftDeclarationParams) error
+	// ListDelegationLookups List which intermediaries looked a contributor up
+	// (GET /contributors/{contributor_id}/delegation-lookups)
+	ListDelegationLookups(ctx echo.Context, contributorId ContributorId, params ListDelegationLookupsParams) error
+	// ListContributorDelegations List the delegations that a contributor gave
+	// (GET /contributors/{contributor_id}/delegations)
+	ListContributorDelegations(ctx echo.Context, contributorId ContributorId, params ListContributorDelegationsParams) error
+	// SearchPeopleForRole Search a person to whom to give a role
+	// (POST /contributors/{contributor_id}/people-searches)
+	SearchPeopleForRole(ctx echo.Context, contributorId ContributorId, params SearchPeopleForRoleParams) error
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx echo.Context, contributorId ContributorId, params ListPositionsParams) error
+	// ListContributorUsers List who has a role at a contributor
+	// (GET /contributors/{contributor_id}/users)
+	ListContributorUsers(ctx echo.Context, contributorId ContributorId, params ListContributorUsersParams) error
+	// GrantContributorRole Give a person a role at a contributor
+	// (POST /contributors/{contributor_id}/users)
+	GrantContributorRole(ctx echo.Context, contributorId ContributorId, params GrantContributorRoleParams) error
+	// WithdrawContributorRole Withdraw a role at a contributor
+	// (DELETE /contributors/{contributor_id}/users/{grant_id})
+	WithdrawContributorRole(ctx echo.Context, contributorId ContributorId, grantId GrantId) error
 	// SearchMyDeclarations Search the declarations of all my contributors
 	// (POST /declaration-searches)
 	SearchMyDeclarations(ctx echo.Context, params SearchMyDeclarationsParams) error
@@ -4452,6 +6687,69 @@ type ServerInterface interface {
 	// WithdrawDeclaration Withdraw a filed declaration
 	// (POST /declarations/{declaration_id}/withdrawal)
 	WithdrawDeclaration(ctx echo.Context, declarationId DeclarationId, params WithdrawDeclarationParams) error
+	// DraftDelegationBatch Draft many delegations
+	// (POST /delegation-batches)
+	DraftDelegationBatch(ctx echo.Context, params DraftDelegationBatchParams) error
+	// ShowDelegationBatch Show how far a batch has come
+	// (GET /delegation-batches/{batch_id})
+	ShowDelegationBatch(ctx echo.Context, batchId BatchId) error
+	// ShowDelegationBatchForms Show the forms of a batch
+	// (GET /delegation-batches/{batch_id}/forms)
+	ShowDelegationBatchForms(ctx echo.Context, batchId BatchId) error
+	// SearchDelegationCandidates Look up who could delegate
+	// (POST /delegation-candidate-searches)
+	SearchDelegationCandidates(ctx echo.Context, params SearchDelegationCandidatesParams) error
+	// SearchDelegations Search my delegations
+	// (POST /delegation-searches)
+	SearchDelegations(ctx echo.Context, params SearchDelegationsParams) error
+	// ListDelegations List my delegations
+	// (GET /delegations)
+	ListDelegations(ctx echo.Context, params ListDelegationsParams) error
+	// DraftDelegation Draft a delegation
+	// (POST /delegations)
+	DraftDelegation(ctx echo.Context, params DraftDelegationParams) error
+	// ShowDelegation Show a delegation
+	// (GET /delegations/{delegation_id})
+	ShowDelegation(ctx echo.Context, delegationId DelegationId) error
+	// ChangeDelegation Change a delegation that is not active yet
+	// (PATCH /delegations/{delegation_id})
+	ChangeDelegation(ctx echo.Context, delegationId DelegationId, params ChangeDelegationParams) error
+	// ActivateDelegation Activate a delegation
+	// (POST /delegations/{delegation_id}/activation)
+	ActivateDelegation(ctx echo.Context, delegationId DelegationId, params ActivateDelegationParams) error
+	// ShowDelegationForm Show the form to be signed
+	// (GET /delegations/{delegation_id}/form)
+	ShowDelegationForm(ctx echo.Context, delegationId DelegationId) error
+	// SendDelegationOtp Send the one-time code to the contributor
+	// (POST /delegations/{delegation_id}/otp-deliveries)
+	SendDelegationOtp(ctx echo.Context, delegationId DelegationId, params SendDelegationOtpParams) error
+	// RevokeDelegation Revoke or discard a delegation
+	// (POST /delegations/{delegation_id}/revocation)
+	RevokeDelegation(ctx echo.Context, delegationId DelegationId, params RevokeDelegationParams) error
+	// ListEnrolments List my enrolments
+	// (GET /enrolments)
+	ListEnrolments(ctx echo.Context, params ListEnrolmentsParams) error
+	// FileEnrolment Ask for access to a contributor
+	// (POST /enrolments)
+	FileEnrolment(ctx echo.Context, params FileEnrolmentParams) error
+	// ShowEnrolment Show one of my enrolments
+	// (GET /enrolments/{enrolment_id})
+	ShowEnrolment(ctx echo.Context, enrolmentId EnrolmentId) error
+	// ShowIntermediary Show an intermediary
+	// (GET /intermediaries/{delegate_id})
+	ShowIntermediary(ctx echo.Context, delegateId DelegateId) error
+	// SearchPeopleForIntermediaryRole Search a person to whom to give a role at an intermediary
+	// (POST /intermediaries/{delegate_id}/people-searches)
+	SearchPeopleForIntermediaryRole(ctx echo.Context, delegateId DelegateId, params SearchPeopleForIntermediaryRoleParams) error
+	// ListIntermediaryUsers List who has a role at an intermediary
+	// (GET /intermediaries/{delegate_id}/users)
+	ListIntermediaryUsers(ctx echo.Context, delegateId DelegateId, params ListIntermediaryUsersParams) error
+	// GrantIntermediaryRole Give a person a role at an intermediary
+	// (POST /intermediaries/{delegate_id}/users)
+	GrantIntermediaryRole(ctx echo.Context, delegateId DelegateId, params GrantIntermediaryRoleParams) error
+	// WithdrawIntermediaryRole Withdraw a role at an intermediary
+	// (DELETE /intermediaries/{delegate_id}/users/{grant_id})
+	WithdrawIntermediaryRole(ctx echo.Context, delegateId DelegateId, grantId GrantId) error
 	// ShowMe Show who is logged in
 	// (GET /me)
 	ShowMe(ctx echo.Context) error
@@ -4476,6 +6774,15 @@ type ServerInterface interface {
 	// VerifyContact Verify a contact
 	// (POST /me/contacts/{contact_id}/verification)
 	VerifyContact(ctx echo.Context, contactId ContactId, params VerifyContactParams) error
+	// ConfirmIdentity Confirm my digital identity
+	// (POST /me/identity-confirmation)
+	ConfirmIdentity(ctx echo.Context, params ConfirmIdentityParams) error
+	// ShowMyMenu Show how I arranged my menu
+	// (GET /me/menu)
+	ShowMyMenu(ctx echo.Context) error
+	// ReplaceMyMenu Arrange my menu
+	// (PUT /me/menu)
+	ReplaceMyMenu(ctx echo.Context, params ReplaceMyMenuParams) error
 	// ShowNotificationPreferences Show how I want to be told
 	// (GET /me/notification-preferences)
 	ShowNotificationPreferences(ctx echo.Context) error
@@ -4503,6 +6810,9 @@ type ServerInterface interface {
 	// ShowPinUpgrade Show one of my requests for a dispositive PIN
 	// (GET /me/pin/upgrades/{upgrade_id})
 	ShowPinUpgrade(ctx echo.Context, upgradeId UpgradeId) error
+	// ListMyServices List the services that I may use
+	// (GET /me/services)
+	ListMyServices(ctx echo.Context, params ListMyServicesParams) error
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx echo.Context, params ListOfficesParams) error
@@ -4551,6 +6861,12 @@ type ServerInterface interface {
 	// ResetSandbox Start the sandbox afresh
 	// (POST /sandbox/reset)
 	ResetSandbox(ctx echo.Context, params ResetSandboxParams) error
+	// ListServices List the services
+	// (GET /services)
+	ListServices(ctx echo.Context, params ListServicesParams) error
+	// ShowServiceChannel Enter a service by a channel
+	// (GET /services/{service_code}/channels/{channel})
+	ShowServiceChannel(ctx echo.Context, serviceCode ServiceCode, channel ServiceChannelCode) error
 	// ListSessions List my live sessions
 	// (GET /sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
@@ -4575,6 +6891,18 @@ type ServerInterface interface {
 	// ShowStatus Show whether the service can answer
 	// (GET /status)
 	ShowStatus(ctx echo.Context) error
+	// ListSubDelegations List sub-delegations
+	// (GET /sub-delegations)
+	ListSubDelegations(ctx echo.Context, params ListSubDelegationsParams) error
+	// GrantSubDelegation Let one of my people work with delegations
+	// (POST /sub-delegations)
+	GrantSubDelegation(ctx echo.Context, params GrantSubDelegationParams) error
+	// ShowSubDelegation Show a sub-delegation
+	// (GET /sub-delegations/{sub_delegation_id})
+	ShowSubDelegation(ctx echo.Context, subDelegationId SubDelegationId) error
+	// RevokeSubDelegation Revoke a sub-delegation
+	// (POST /sub-delegations/{sub_delegation_id}/revocation)
+	RevokeSubDelegation(ctx echo.Context, subDelegationId SubDelegationId, params RevokeSubDelegationParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4709,6 +7037,92 @@ func (w *ServerInterfaceWrapper) RetryDelivery(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RetryDelivery(ctx, deliveryId, params)
+	return err
+}
+
+// ListOfficeEnrolments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeEnrolments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeEnrolmentsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeEnrolments(ctx, params)
+	return err
+}
+
+// ShowOfficeEnrolment converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeEnrolment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "enrolment_id" -------------
+	var enrolmentId EnrolmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "enrolment_id", ctx.Param("enrolment_id"), &enrolmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter enrolment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeEnrolment(ctx, enrolmentId)
+	return err
+}
+
+// DecideEnrolment converts echo context to params.
+func (w *ServerInterfaceWrapper) DecideEnrolment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "enrolment_id" -------------
+	var enrolmentId EnrolmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "enrolment_id", ctx.Param("enrolment_id"), &enrolmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter enrolment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecideEnrolmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecideEnrolment(ctx, enrolmentId, params)
 	return err
 }
 
@@ -5258,6 +7672,99 @@ func (w *ServerInterfaceWrapper) DecidePinUpgrade(ctx echo.Context) error {
 	return err
 }
 
+// ListRegisterImports converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRegisterImports(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRegisterImportsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRegisterImports(ctx, params)
+	return err
+}
+
+// ImportRegister converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportRegister(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImportRegisterParams
+	// ------------- Required query parameter "register" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "register", ctx.QueryParams(), &params.Register, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter register: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "Content-Type" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Content-Type")]; found {
+		var ContentType string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Content-Type, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Content-Type", valueList[0], &ContentType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Content-Type: %s", err))
+		}
+
+		params.ContentType = &ContentType
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportRegister(ctx, params)
+	return err
+}
+
+// ShowRegisterImport converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowRegisterImport(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "import_id" -------------
+	var importId ImportId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "import_id", ctx.Param("import_id"), &importId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter import_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowRegisterImport(ctx, importId)
+	return err
+}
+
 // SearchContributors converts echo context to params.
 func (w *ServerInterfaceWrapper) SearchContributors(ctx echo.Context) error {
 	var err error
@@ -5495,6 +8002,106 @@ func (w *ServerInterfaceWrapper) DraftDeclaration(ctx echo.Context) error {
 	return err
 }
 
+// ListDelegationLookups converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDelegationLookups(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDelegationLookupsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDelegationLookups(ctx, contributorId, params)
+	return err
+}
+
+// ListContributorDelegations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListContributorDelegations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListContributorDelegationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListContributorDelegations(ctx, contributorId, params)
+	return err
+}
+
+// SearchPeopleForRole converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchPeopleForRole(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchPeopleForRoleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchPeopleForRole(ctx, contributorId, params)
+	return err
+}
+
 // ListPositions converts echo context to params.
 func (w *ServerInterfaceWrapper) ListPositions(ctx echo.Context) error {
 	var err error
@@ -5524,6 +8131,100 @@ func (w *ServerInterfaceWrapper) ListPositions(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListPositions(ctx, contributorId, params)
+	return err
+}
+
+// ListContributorUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListContributorUsers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListContributorUsersParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListContributorUsers(ctx, contributorId, params)
+	return err
+}
+
+// GrantContributorRole converts echo context to params.
+func (w *ServerInterfaceWrapper) GrantContributorRole(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GrantContributorRoleParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GrantContributorRole(ctx, contributorId, params)
+	return err
+}
+
+// WithdrawContributorRole converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawContributorRole(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Path parameter "grant_id" -------------
+	var grantId GrantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "grant_id", ctx.Param("grant_id"), &grantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter grant_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawContributorRole(ctx, contributorId, grantId)
 	return err
 }
 
@@ -5843,6 +8544,636 @@ func (w *ServerInterfaceWrapper) WithdrawDeclaration(ctx echo.Context) error {
 	return err
 }
 
+// DraftDelegationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) DraftDelegationBatch(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DraftDelegationBatchParams
+	// ------------- Optional query parameter "delegate_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "delegate_id", ctx.QueryParams(), &params.DelegateId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegate_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DraftDelegationBatch(ctx, params)
+	return err
+}
+
+// ShowDelegationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDelegationBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDelegationBatch(ctx, batchId)
+	return err
+}
+
+// ShowDelegationBatchForms converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDelegationBatchForms(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDelegationBatchForms(ctx, batchId)
+	return err
+}
+
+// SearchDelegationCandidates converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchDelegationCandidates(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchDelegationCandidatesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchDelegationCandidates(ctx, params)
+	return err
+}
+
+// SearchDelegations converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchDelegations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchDelegationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchDelegations(ctx, params)
+	return err
+}
+
+// ListDelegations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDelegations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDelegationsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "delegate_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "delegate_id", ctx.QueryParams(), &params.DelegateId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegate_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDelegations(ctx, params)
+	return err
+}
+
+// DraftDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) DraftDelegation(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DraftDelegationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DraftDelegation(ctx, params)
+	return err
+}
+
+// ShowDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDelegation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegation_id" -------------
+	var delegationId DelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegation_id", ctx.Param("delegation_id"), &delegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegation_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDelegation(ctx, delegationId)
+	return err
+}
+
+// ChangeDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeDelegation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegation_id" -------------
+	var delegationId DelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegation_id", ctx.Param("delegation_id"), &delegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeDelegationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeDelegation(ctx, delegationId, params)
+	return err
+}
+
+// ActivateDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) ActivateDelegation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegation_id" -------------
+	var delegationId DelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegation_id", ctx.Param("delegation_id"), &delegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ActivateDelegationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ActivateDelegation(ctx, delegationId, params)
+	return err
+}
+
+// ShowDelegationForm converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDelegationForm(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegation_id" -------------
+	var delegationId DelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegation_id", ctx.Param("delegation_id"), &delegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegation_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDelegationForm(ctx, delegationId)
+	return err
+}
+
+// SendDelegationOtp converts echo context to params.
+func (w *ServerInterfaceWrapper) SendDelegationOtp(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegation_id" -------------
+	var delegationId DelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegation_id", ctx.Param("delegation_id"), &delegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendDelegationOtpParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SendDelegationOtp(ctx, delegationId, params)
+	return err
+}
+
+// RevokeDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeDelegation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegation_id" -------------
+	var delegationId DelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegation_id", ctx.Param("delegation_id"), &delegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeDelegationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeDelegation(ctx, delegationId, params)
+	return err
+}
+
+// ListEnrolments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEnrolments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEnrolmentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEnrolments(ctx, params)
+	return err
+}
+
+// FileEnrolment converts echo context to params.
+func (w *ServerInterfaceWrapper) FileEnrolment(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FileEnrolmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FileEnrolment(ctx, params)
+	return err
+}
+
+// ShowEnrolment converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowEnrolment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "enrolment_id" -------------
+	var enrolmentId EnrolmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "enrolment_id", ctx.Param("enrolment_id"), &enrolmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter enrolment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowEnrolment(ctx, enrolmentId)
+	return err
+}
+
+// ShowIntermediary converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowIntermediary(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegate_id" -------------
+	var delegateId DelegateId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegate_id", ctx.Param("delegate_id"), &delegateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegate_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowIntermediary(ctx, delegateId)
+	return err
+}
+
+// SearchPeopleForIntermediaryRole converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchPeopleForIntermediaryRole(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegate_id" -------------
+	var delegateId DelegateId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegate_id", ctx.Param("delegate_id"), &delegateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegate_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchPeopleForIntermediaryRoleParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchPeopleForIntermediaryRole(ctx, delegateId, params)
+	return err
+}
+
+// ListIntermediaryUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIntermediaryUsers(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegate_id" -------------
+	var delegateId DelegateId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegate_id", ctx.Param("delegate_id"), &delegateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegate_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListIntermediaryUsersParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIntermediaryUsers(ctx, delegateId, params)
+	return err
+}
+
+// GrantIntermediaryRole converts echo context to params.
+func (w *ServerInterfaceWrapper) GrantIntermediaryRole(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegate_id" -------------
+	var delegateId DelegateId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegate_id", ctx.Param("delegate_id"), &delegateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegate_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GrantIntermediaryRoleParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GrantIntermediaryRole(ctx, delegateId, params)
+	return err
+}
+
+// WithdrawIntermediaryRole converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawIntermediaryRole(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "delegate_id" -------------
+	var delegateId DelegateId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "delegate_id", ctx.Param("delegate_id"), &delegateId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delegate_id: %s", err))
+	}
+
+	// ------------- Path parameter "grant_id" -------------
+	var grantId GrantId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "grant_id", ctx.Param("grant_id"), &grantId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter grant_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawIntermediaryRole(ctx, delegateId, grantId)
+	return err
+}
+
 // ShowMe converts echo context to params.
 func (w *ServerInterfaceWrapper) ShowMe(ctx echo.Context) error {
 	var err error
@@ -6038,6 +9369,75 @@ func (w *ServerInterfaceWrapper) VerifyContact(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.VerifyContact(ctx, contactId, params)
+	return err
+}
+
+// ConfirmIdentity converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmIdentity(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmIdentityParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmIdentity(ctx, params)
+	return err
+}
+
+// ShowMyMenu converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowMyMenu(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowMyMenu(ctx)
+	return err
+}
+
+// ReplaceMyMenu converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceMyMenu(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceMyMenuParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceMyMenu(ctx, params)
 	return err
 }
 
@@ -6245,6 +9645,45 @@ func (w *ServerInterfaceWrapper) ShowPinUpgrade(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowPinUpgrade(ctx, upgradeId)
+	return err
+}
+
+// ListMyServices converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyServices(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyServicesParams
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "position_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "position_id", ctx.QueryParams(), &params.PositionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyServices(ctx, params)
 	return err
 }
 
@@ -6668,6 +10107,55 @@ func (w *ServerInterfaceWrapper) ResetSandbox(ctx echo.Context) error {
 	return err
 }
 
+// ListServices converts echo context to params.
+func (w *ServerInterfaceWrapper) ListServices(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListServicesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListServices(ctx, params)
+	return err
+}
+
+// ShowServiceChannel converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowServiceChannel(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "service_code" -------------
+	var serviceCode ServiceCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "service_code", ctx.Param("service_code"), &serviceCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter service_code: %s", err))
+	}
+
+	// ------------- Path parameter "channel" -------------
+	var channel ServiceChannelCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", ctx.Param("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowServiceChannel(ctx, serviceCode, channel)
+	return err
+}
+
 // ListSessions converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 	var err error
@@ -6895,6 +10383,116 @@ func (w *ServerInterfaceWrapper) ShowStatus(ctx echo.Context) error {
 	return err
 }
 
+// ListSubDelegations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSubDelegations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSubDelegationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSubDelegations(ctx, params)
+	return err
+}
+
+// GrantSubDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) GrantSubDelegation(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GrantSubDelegationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GrantSubDelegation(ctx, params)
+	return err
+}
+
+// ShowSubDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSubDelegation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sub_delegation_id" -------------
+	var subDelegationId SubDelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sub_delegation_id", ctx.Param("sub_delegation_id"), &subDelegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sub_delegation_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSubDelegation(ctx, subDelegationId)
+	return err
+}
+
+// RevokeSubDelegation converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeSubDelegation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sub_delegation_id" -------------
+	var subDelegationId SubDelegationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sub_delegation_id", ctx.Param("sub_delegation_id"), &subDelegationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sub_delegation_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeSubDelegationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeSubDelegation(ctx, subDelegationId, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6945,6 +10543,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/declarations", wrapper.ListOfficeDeclarations, options.OperationMiddlewares["listOfficeDeclarations"]...)
 	router.GET(options.BaseURL+"/backoffice/deliveries", wrapper.ListDeliveries, options.OperationMiddlewares["listDeliveries"]...)
 	router.POST(options.BaseURL+"/backoffice/deliveries/:delivery_id/retries", wrapper.RetryDelivery, options.OperationMiddlewares["retryDelivery"]...)
+	router.GET(options.BaseURL+"/backoffice/enrolments", wrapper.ListOfficeEnrolments, options.OperationMiddlewares["listOfficeEnrolments"]...)
+	router.GET(options.BaseURL+"/backoffice/enrolments/:enrolment_id", wrapper.ShowOfficeEnrolment, options.OperationMiddlewares["showOfficeEnrolment"]...)
+	router.POST(options.BaseURL+"/backoffice/enrolments/:enrolment_id/decision", wrapper.DecideEnrolment, options.OperationMiddlewares["decideEnrolment"]...)
 	router.GET(options.BaseURL+"/backoffice/operators", wrapper.ListOperators, options.OperationMiddlewares["listOperators"]...)
 	router.POST(options.BaseURL+"/backoffice/operators", wrapper.AddOperator, options.OperationMiddlewares["addOperator"]...)
 	router.DELETE(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.RemoveOperator, options.OperationMiddlewares["removeOperator"]...)
@@ -6965,13 +10566,22 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/pin-upgrades/:upgrade_id", wrapper.ShowOfficePinUpgrade, options.OperationMiddlewares["showOfficePinUpgrade"]...)
 	router.GET(options.BaseURL+"/backoffice/pin-upgrades/:upgrade_id/attachments/:number", wrapper.DownloadPinUpgradeAttachment, options.OperationMiddlewares["downloadPinUpgradeAttachment"]...)
 	router.POST(options.BaseURL+"/backoffice/pin-upgrades/:upgrade_id/decision", wrapper.DecidePinUpgrade, options.OperationMiddlewares["decidePinUpgrade"]...)
+	router.GET(options.BaseURL+"/backoffice/register-imports", wrapper.ListRegisterImports, options.OperationMiddlewares["listRegisterImports"]...)
+	router.POST(options.BaseURL+"/backoffice/register-imports", wrapper.ImportRegister, options.OperationMiddlewares["importRegister"]...)
+	router.GET(options.BaseURL+"/backoffice/register-imports/:import_id", wrapper.ShowRegisterImport, options.OperationMiddlewares["showRegisterImport"]...)
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-searches", wrapper.SearchDeclarations, options.OperationMiddlewares["searchDeclarations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declarations", wrapper.ListDeclarations, options.OperationMiddlewares["listDeclarations"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declarations", wrapper.DraftDeclaration, options.OperationMiddlewares["draftDeclaration"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/delegation-lookups", wrapper.ListDelegationLookups, options.OperationMiddlewares["listDelegationLookups"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/positions", wrapper.ListPositions, options.OperationMiddlewares["listPositions"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/users", wrapper.ListContributorUsers, options.OperationMiddlewares["listContributorUsers"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/users", wrapper.GrantContributorRole, options.OperationMiddlewares["grantContributorRole"]...)
+	router.DELETE(options.BaseURL+"/contributors/:contributor_id/users/:grant_id", wrapper.WithdrawContributorRole, options.OperationMiddlewares["withdrawContributorRole"]...)
 	router.POST(options.BaseURL+"/declaration-searches", wrapper.SearchMyDeclarations, options.OperationMiddlewares["searchMyDeclarations"]...)
 	router.GET(options.BaseURL+"/declaration-types", wrapper.ListDeclarationTypes, options.OperationMiddlewares["listDeclarationTypes"]...)
 	router.GET(options.BaseURL+"/declaration-types/:code", wrapper.ShowDeclarationType, options.OperationMiddlewares["showDeclarationType"]...)
@@ -6982,6 +10592,27 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt", wrapper.ShowReceipt, options.OperationMiddlewares["showReceipt"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/submission", wrapper.SubmitDeclaration, options.OperationMiddlewares["submitDeclaration"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/withdrawal", wrapper.WithdrawDeclaration, options.OperationMiddlewares["withdrawDeclaration"]...)
+	router.POST(options.BaseURL+"/delegation-batches", wrapper.DraftDelegationBatch, options.OperationMiddlewares["draftDelegationBatch"]...)
+	router.GET(options.BaseURL+"/delegation-batches/:batch_id", wrapper.ShowDelegationBatch, options.OperationMiddlewares["showDelegationBatch"]...)
+	router.GET(options.BaseURL+"/delegation-batches/:batch_id/forms", wrapper.ShowDelegationBatchForms, options.OperationMiddlewares["showDelegationBatchForms"]...)
+	router.POST(options.BaseURL+"/delegation-candidate-searches", wrapper.SearchDelegationCandidates, options.OperationMiddlewares["searchDelegationCandidates"]...)
+	router.POST(options.BaseURL+"/delegation-searches", wrapper.SearchDelegations, options.OperationMiddlewares["searchDelegations"]...)
+	router.GET(options.BaseURL+"/delegations", wrapper.ListDelegations, options.OperationMiddlewares["listDelegations"]...)
+	router.POST(options.BaseURL+"/delegations", wrapper.DraftDelegation, options.OperationMiddlewares["draftDelegation"]...)
+	router.GET(options.BaseURL+"/delegations/:delegation_id", wrapper.ShowDelegation, options.OperationMiddlewares["showDelegation"]...)
+	router.PATCH(options.BaseURL+"/delegations/:delegation_id", wrapper.ChangeDelegation, options.OperationMiddlewares["changeDelegation"]...)
+	router.POST(options.BaseURL+"/delegations/:delegation_id/activation", wrapper.ActivateDelegation, options.OperationMiddlewares["activateDelegation"]...)
+	router.GET(options.BaseURL+"/delegations/:delegation_id/form", wrapper.ShowDelegationForm, options.OperationMiddlewares["showDelegationForm"]...)
+	router.POST(options.BaseURL+"/delegations/:delegation_id/otp-deliveries", wrapper.SendDelegationOtp, options.OperationMiddlewares["sendDelegationOtp"]...)
+	router.POST(options.BaseURL+"/delegations/:delegation_id/revocation", wrapper.RevokeDelegation, options.OperationMiddlewares["revokeDelegation"]...)
+	router.GET(options.BaseURL+"/enrolments", wrapper.ListEnrolments, options.OperationMiddlewares["listEnrolments"]...)
+	router.POST(options.BaseURL+"/enrolments", wrapper.FileEnrolment, options.OperationMiddlewares["fileEnrolment"]...)
+	router.GET(options.BaseURL+"/enrolments/:enrolment_id", wrapper.ShowEnrolment, options.OperationMiddlewares["showEnrolment"]...)
+	router.GET(options.BaseURL+"/intermediaries/:delegate_id", wrapper.ShowIntermediary, options.OperationMiddlewares["showIntermediary"]...)
+	router.POST(options.BaseURL+"/intermediaries/:delegate_id/people-searches", wrapper.SearchPeopleForIntermediaryRole, options.OperationMiddlewares["searchPeopleForIntermediaryRole"]...)
+	router.GET(options.BaseURL+"/intermediaries/:delegate_id/users", wrapper.ListIntermediaryUsers, options.OperationMiddlewares["listIntermediaryUsers"]...)
+	router.POST(options.BaseURL+"/intermediaries/:delegate_id/users", wrapper.GrantIntermediaryRole, options.OperationMiddlewares["grantIntermediaryRole"]...)
+	router.DELETE(options.BaseURL+"/intermediaries/:delegate_id/users/:grant_id", wrapper.WithdrawIntermediaryRole, options.OperationMiddlewares["withdrawIntermediaryRole"]...)
 	router.GET(options.BaseURL+"/me", wrapper.ShowMe, options.OperationMiddlewares["showMe"]...)
 	router.GET(options.BaseURL+"/me/activity", wrapper.ListMyActivity, options.OperationMiddlewares["listMyActivity"]...)
 	router.GET(options.BaseURL+"/me/contacts", wrapper.ListContacts, options.OperationMiddlewares["listContacts"]...)
@@ -6990,6 +10621,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/me/contacts/:contact_id", wrapper.ShowContact, options.OperationMiddlewares["showContact"]...)
 	router.POST(options.BaseURL+"/me/contacts/:contact_id/code-deliveries", wrapper.ResendContactCode, options.OperationMiddlewares["resendContactCode"]...)
 	router.POST(options.BaseURL+"/me/contacts/:contact_id/verification", wrapper.VerifyContact, options.OperationMiddlewares["verifyContact"]...)
+	router.POST(options.BaseURL+"/me/identity-confirmation", wrapper.ConfirmIdentity, options.OperationMiddlewares["confirmIdentity"]...)
+	router.GET(options.BaseURL+"/me/menu", wrapper.ShowMyMenu, options.OperationMiddlewares["showMyMenu"]...)
+	router.PUT(options.BaseURL+"/me/menu", wrapper.ReplaceMyMenu, options.OperationMiddlewares["replaceMyMenu"]...)
 	router.GET(options.BaseURL+"/me/notification-preferences", wrapper.ShowNotificationPreferences, options.OperationMiddlewares["showNotificationPreferences"]...)
 	router.PUT(options.BaseURL+"/me/notification-preferences", wrapper.ReplaceNotificationPreferences, options.OperationMiddlewares["replaceNotificationPreferences"]...)
 	router.GET(options.BaseURL+"/me/notifications", wrapper.ListNotifications, options.OperationMiddlewares["listNotifications"]...)
@@ -6999,6 +10633,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/me/pin/upgrades", wrapper.ListMyPinUpgrades, options.OperationMiddlewares["listMyPinUpgrades"]...)
 	router.POST(options.BaseURL+"/me/pin/upgrades", wrapper.RequestPinUpgrade, options.OperationMiddlewares["requestPinUpgrade"]...)
 	router.GET(options.BaseURL+"/me/pin/upgrades/:upgrade_id", wrapper.ShowPinUpgrade, options.OperationMiddlewares["showPinUpgrade"]...)
+	router.GET(options.BaseURL+"/me/services", wrapper.ListMyServices, options.OperationMiddlewares["listMyServices"]...)
 	router.GET(options.BaseURL+"/offices", wrapper.ListOffices, options.OperationMiddlewares["listOffices"]...)
 	router.POST(options.BaseURL+"/pin-recoveries", wrapper.StartPinRecovery, options.OperationMiddlewares["startPinRecovery"]...)
 	router.POST(options.BaseURL+"/pin-recoveries/confirmation", wrapper.ConfirmPinRecovery, options.OperationMiddlewares["confirmPinRecovery"]...)
@@ -7015,6 +10650,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sandbox/people", wrapper.ListSandboxPeople, options.OperationMiddlewares["listSandboxPeople"]...)
 	router.POST(options.BaseURL+"/sandbox/people", wrapper.CreateSandboxPerson, options.OperationMiddlewares["createSandboxPerson"]...)
 	router.POST(options.BaseURL+"/sandbox/reset", wrapper.ResetSandbox, options.OperationMiddlewares["resetSandbox"]...)
+	router.GET(options.BaseURL+"/services", wrapper.ListServices, options.OperationMiddlewares["listServices"]...)
+	router.GET(options.BaseURL+"/services/:service_code/channels/:channel", wrapper.ShowServiceChannel, options.OperationMiddlewares["showServiceChannel"]...)
 	router.GET(options.BaseURL+"/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.POST(options.BaseURL+"/sessions", wrapper.StartSession, options.OperationMiddlewares["startSession"]...)
 	router.DELETE(options.BaseURL+"/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
@@ -7023,6 +10660,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/sessions/current/tokens", wrapper.RenewSession, options.OperationMiddlewares["renewSession"]...)
 	router.POST(options.BaseURL+"/sms-reports", wrapper.ReceiveSmsReport, options.OperationMiddlewares["receiveSmsReport"]...)
 	router.GET(options.BaseURL+"/status", wrapper.ShowStatus, options.OperationMiddlewares["showStatus"]...)
+	router.GET(options.BaseURL+"/sub-delegations", wrapper.ListSubDelegations, options.OperationMiddlewares["listSubDelegations"]...)
+	router.POST(options.BaseURL+"/sub-delegations", wrapper.GrantSubDelegation, options.OperationMiddlewares["grantSubDelegation"]...)
+	router.GET(options.BaseURL+"/sub-delegations/:sub_delegation_id", wrapper.ShowSubDelegation, options.OperationMiddlewares["showSubDelegation"]...)
+	router.POST(options.BaseURL+"/sub-delegations/:sub_delegation_id/revocation", wrapper.RevokeSubDelegation, options.OperationMiddlewares["revokeSubDelegation"]...)
 
 }
 
@@ -7100,6 +10741,74 @@ func (response RetryDelivery202JSONResponse) VisitRetryDeliveryResponse(w http.R
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeEnrolmentsRequestObject struct {
+	Params ListOfficeEnrolmentsParams
+}
+
+type ListOfficeEnrolmentsResponseObject interface {
+	VisitListOfficeEnrolmentsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeEnrolments200JSONResponse OfficeEnrolmentList
+
+func (response ListOfficeEnrolments200JSONResponse) VisitListOfficeEnrolmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeEnrolmentRequestObject struct {
+	EnrolmentId EnrolmentId `json:"enrolment_id"`
+}
+
+type ShowOfficeEnrolmentResponseObject interface {
+	VisitShowOfficeEnrolmentResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeEnrolment200JSONResponse OfficeEnrolment
+
+func (response ShowOfficeEnrolment200JSONResponse) VisitShowOfficeEnrolmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideEnrolmentRequestObject struct {
+	EnrolmentId EnrolmentId `json:"enrolment_id"`
+	Params      DecideEnrolmentParams
+	Body        *DecideEnrolmentJSONRequestBody
+}
+
+type DecideEnrolmentResponseObject interface {
+	VisitDecideEnrolmentResponse(w http.ResponseWriter) error
+}
+
+type DecideEnrolment200JSONResponse OfficeEnrolment
+
+func (response DecideEnrolment200JSONResponse) VisitDecideEnrolmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7674,6 +11383,81 @@ func (response DecidePinUpgrade200JSONResponse) VisitDecidePinUpgradeResponse(w 
 	return err
 }
 
+type ListRegisterImportsRequestObject struct {
+	Params ListRegisterImportsParams
+}
+
+type ListRegisterImportsResponseObject interface {
+	VisitListRegisterImportsResponse(w http.ResponseWriter) error
+}
+
+type ListRegisterImports200JSONResponse RegisterImportList
+
+func (response ListRegisterImports200JSONResponse) VisitListRegisterImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportRegisterRequestObject struct {
+	Params ImportRegisterParams
+	Body   io.Reader
+}
+
+type ImportRegisterResponseObject interface {
+	VisitImportRegisterResponse(w http.ResponseWriter) error
+}
+
+type ImportRegister202ResponseHeaders struct {
+	Location string
+}
+
+type ImportRegister202JSONResponse struct {
+	Body    RegisterImport
+	Headers ImportRegister202ResponseHeaders
+}
+
+func (response ImportRegister202JSONResponse) VisitImportRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowRegisterImportRequestObject struct {
+	ImportId ImportId `json:"import_id"`
+}
+
+type ShowRegisterImportResponseObject interface {
+	VisitShowRegisterImportResponse(w http.ResponseWriter) error
+}
+
+type ShowRegisterImport200JSONResponse RegisterImport
+
+func (response ShowRegisterImport200JSONResponse) VisitShowRegisterImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchContributorsRequestObject struct {
 	Params SearchContributorsParams
 	Body   *SearchContributorsJSONRequestBody
@@ -7822,6 +11606,76 @@ func (response DraftDeclaration201JSONResponse) VisitDraftDeclarationResponse(w 
 	return err
 }
 
+type ListDelegationLookupsRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListDelegationLookupsParams
+}
+
+type ListDelegationLookupsResponseObject interface {
+	VisitListDelegationLookupsResponse(w http.ResponseWriter) error
+}
+
+type ListDelegationLookups200JSONResponse DelegationLookupList
+
+func (response ListDelegationLookups200JSONResponse) VisitListDelegationLookupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListContributorDelegationsRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListContributorDelegationsParams
+}
+
+type ListContributorDelegationsResponseObject interface {
+	VisitListContributorDelegationsResponse(w http.ResponseWriter) error
+}
+
+type ListContributorDelegations200JSONResponse DelegationList
+
+func (response ListContributorDelegations200JSONResponse) VisitListContributorDelegationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchPeopleForRoleRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        SearchPeopleForRoleParams
+	Body          *SearchPeopleForRoleJSONRequestBody
+}
+
+type SearchPeopleForRoleResponseObject interface {
+	VisitSearchPeopleForRoleResponse(w http.ResponseWriter) error
+}
+
+type SearchPeopleForRole200JSONResponse PersonIdentityList
+
+func (response SearchPeopleForRole200JSONResponse) VisitSearchPeopleForRoleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListPositionsRequestObject struct {
 	ContributorId ContributorId `json:"contributor_id"`
 	Params        ListPositionsParams
@@ -7843,6 +11697,77 @@ func (response ListPositions200JSONResponse) VisitListPositionsResponse(w http.R
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListContributorUsersRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListContributorUsersParams
+}
+
+type ListContributorUsersResponseObject interface {
+	VisitListContributorUsersResponse(w http.ResponseWriter) error
+}
+
+type ListContributorUsers200JSONResponse UserGrantList
+
+func (response ListContributorUsers200JSONResponse) VisitListContributorUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GrantContributorRoleRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        GrantContributorRoleParams
+	Body          *GrantContributorRoleJSONRequestBody
+}
+
+type GrantContributorRoleResponseObject interface {
+	VisitGrantContributorRoleResponse(w http.ResponseWriter) error
+}
+
+type GrantContributorRole201ResponseHeaders struct {
+	Location string
+}
+
+type GrantContributorRole201JSONResponse struct {
+	Body    UserGrant
+	Headers GrantContributorRole201ResponseHeaders
+}
+
+func (response GrantContributorRole201JSONResponse) VisitGrantContributorRoleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawContributorRoleRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	GrantId       GrantId       `json:"grant_id"`
+}
+
+type WithdrawContributorRoleResponseObject interface {
+	VisitWithdrawContributorRoleResponse(w http.ResponseWriter) error
+}
+
+type WithdrawContributorRole204Response = NoContentResponse
+
+func (response WithdrawContributorRole204Response) VisitWithdrawContributorRoleResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type SearchMyDeclarationsRequestObject struct {
@@ -8154,6 +12079,584 @@ func (response WithdrawDeclaration200JSONResponse) VisitWithdrawDeclarationRespo
 	return err
 }
 
+type DraftDelegationBatchRequestObject struct {
+	Params   DraftDelegationBatchParams
+	JSONBody *DraftDelegationBatchJSONRequestBody
+	Body     io.Reader
+}
+
+type DraftDelegationBatchResponseObject interface {
+	VisitDraftDelegationBatchResponse(w http.ResponseWriter) error
+}
+
+type DraftDelegationBatch202ResponseHeaders struct {
+	Location string
+}
+
+type DraftDelegationBatch202JSONResponse struct {
+	Body    DelegationBatch
+	Headers DraftDelegationBatch202ResponseHeaders
+}
+
+func (response DraftDelegationBatch202JSONResponse) VisitDraftDelegationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowDelegationBatchRequestObject struct {
+	BatchId BatchId `json:"batch_id"`
+}
+
+type ShowDelegationBatchResponseObject interface {
+	VisitShowDelegationBatchResponse(w http.ResponseWriter) error
+}
+
+type ShowDelegationBatch200JSONResponse DelegationBatch
+
+func (response ShowDelegationBatch200JSONResponse) VisitShowDelegationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowDelegationBatchFormsRequestObject struct {
+	BatchId BatchId `json:"batch_id"`
+}
+
+type ShowDelegationBatchFormsResponseObject interface {
+	VisitShowDelegationBatchFormsResponse(w http.ResponseWriter) error
+}
+
+type ShowDelegationBatchForms200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ShowDelegationBatchForms200ApplicationpdfResponse struct {
+	Body          io.Reader
+	Headers       ShowDelegationBatchForms200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ShowDelegationBatchForms200ApplicationpdfResponse) VisitShowDelegationBatchFormsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type SearchDelegationCandidatesRequestObject struct {
+	Params SearchDelegationCandidatesParams
+	Body   *SearchDelegationCandidatesJSONRequestBody
+}
+
+type SearchDelegationCandidatesResponseObject interface {
+	VisitSearchDelegationCandidatesResponse(w http.ResponseWriter) error
+}
+
+type SearchDelegationCandidates200JSONResponse DelegationCandidateList
+
+func (response SearchDelegationCandidates200JSONResponse) VisitSearchDelegationCandidatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchDelegationsRequestObject struct {
+	Params SearchDelegationsParams
+	Body   *SearchDelegationsJSONRequestBody
+}
+
+type SearchDelegationsResponseObject interface {
+	VisitSearchDelegationsResponse(w http.ResponseWriter) error
+}
+
+type SearchDelegations200JSONResponse DelegationList
+
+func (response SearchDelegations200JSONResponse) VisitSearchDelegationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDelegationsRequestObject struct {
+	Params ListDelegationsParams
+}
+
+type ListDelegationsResponseObject interface {
+	VisitListDelegationsResponse(w http.ResponseWriter) error
+}
+
+type ListDelegations200JSONResponse DelegationList
+
+func (response ListDelegations200JSONResponse) VisitListDelegationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DraftDelegationRequestObject struct {
+	Params DraftDelegationParams
+	Body   *DraftDelegationJSONRequestBody
+}
+
+type DraftDelegationResponseObject interface {
+	VisitDraftDelegationResponse(w http.ResponseWriter) error
+}
+
+type DraftDelegation201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type DraftDelegation201JSONResponse struct {
+	Body    Delegation
+	Headers DraftDelegation201ResponseHeaders
+}
+
+func (response DraftDelegation201JSONResponse) VisitDraftDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowDelegationRequestObject struct {
+	DelegationId DelegationId `json:"delegation_id"`
+}
+
+type ShowDelegationResponseObject interface {
+	VisitShowDelegationResponse(w http.ResponseWriter) error
+}
+
+type ShowDelegation200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowDelegation200JSONResponse struct {
+	Body    Delegation
+	Headers ShowDelegation200ResponseHeaders
+}
+
+func (response ShowDelegation200JSONResponse) VisitShowDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDelegationRequestObject struct {
+	DelegationId DelegationId `json:"delegation_id"`
+	Params       ChangeDelegationParams
+	Body         *ChangeDelegationApplicationMergePatchPlusJSONRequestBody
+}
+
+type ChangeDelegationResponseObject interface {
+	VisitChangeDelegationResponse(w http.ResponseWriter) error
+}
+
+type ChangeDelegation200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ChangeDelegation200JSONResponse struct {
+	Body    Delegation
+	Headers ChangeDelegation200ResponseHeaders
+}
+
+func (response ChangeDelegation200JSONResponse) VisitChangeDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateDelegationRequestObject struct {
+	DelegationId DelegationId `json:"delegation_id"`
+	Params       ActivateDelegationParams
+	Body         *ActivateDelegationJSONRequestBody
+}
+
+type ActivateDelegationResponseObject interface {
+	VisitActivateDelegationResponse(w http.ResponseWriter) error
+}
+
+type ActivateDelegation200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ActivateDelegation200JSONResponse struct {
+	Body    Delegation
+	Headers ActivateDelegation200ResponseHeaders
+}
+
+func (response ActivateDelegation200JSONResponse) VisitActivateDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowDelegationFormRequestObject struct {
+	DelegationId DelegationId `json:"delegation_id"`
+}
+
+type ShowDelegationFormResponseObject interface {
+	VisitShowDelegationFormResponse(w http.ResponseWriter) error
+}
+
+type ShowDelegationForm200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ShowDelegationForm200ApplicationpdfResponse struct {
+	Body          io.Reader
+	Headers       ShowDelegationForm200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ShowDelegationForm200ApplicationpdfResponse) VisitShowDelegationFormResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type SendDelegationOtpRequestObject struct {
+	DelegationId DelegationId `json:"delegation_id"`
+	Params       SendDelegationOtpParams
+}
+
+type SendDelegationOtpResponseObject interface {
+	VisitSendDelegationOtpResponse(w http.ResponseWriter) error
+}
+
+type SendDelegationOtp202ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type SendDelegationOtp202JSONResponse struct {
+	Body    Delegation
+	Headers SendDelegationOtp202ResponseHeaders
+}
+
+func (response SendDelegationOtp202JSONResponse) VisitSendDelegationOtpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeDelegationRequestObject struct {
+	DelegationId DelegationId `json:"delegation_id"`
+	Params       RevokeDelegationParams
+	Body         *RevokeDelegationJSONRequestBody
+}
+
+type RevokeDelegationResponseObject interface {
+	VisitRevokeDelegationResponse(w http.ResponseWriter) error
+}
+
+type RevokeDelegation200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type RevokeDelegation200JSONResponse struct {
+	Body    Delegation
+	Headers RevokeDelegation200ResponseHeaders
+}
+
+func (response RevokeDelegation200JSONResponse) VisitRevokeDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEnrolmentsRequestObject struct {
+	Params ListEnrolmentsParams
+}
+
+type ListEnrolmentsResponseObject interface {
+	VisitListEnrolmentsResponse(w http.ResponseWriter) error
+}
+
+type ListEnrolments200JSONResponse EnrolmentList
+
+func (response ListEnrolments200JSONResponse) VisitListEnrolmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FileEnrolmentRequestObject struct {
+	Params FileEnrolmentParams
+	Body   *FileEnrolmentJSONRequestBody
+}
+
+type FileEnrolmentResponseObject interface {
+	VisitFileEnrolmentResponse(w http.ResponseWriter) error
+}
+
+type FileEnrolment202ResponseHeaders struct {
+	Location string
+}
+
+type FileEnrolment202JSONResponse struct {
+	Body    Enrolment
+	Headers FileEnrolment202ResponseHeaders
+}
+
+func (response FileEnrolment202JSONResponse) VisitFileEnrolmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowEnrolmentRequestObject struct {
+	EnrolmentId EnrolmentId `json:"enrolment_id"`
+}
+
+type ShowEnrolmentResponseObject interface {
+	VisitShowEnrolmentResponse(w http.ResponseWriter) error
+}
+
+type ShowEnrolment200JSONResponse Enrolment
+
+func (response ShowEnrolment200JSONResponse) VisitShowEnrolmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowIntermediaryRequestObject struct {
+	DelegateId DelegateId `json:"delegate_id"`
+}
+
+type ShowIntermediaryResponseObject interface {
+	VisitShowIntermediaryResponse(w http.ResponseWriter) error
+}
+
+type ShowIntermediary200JSONResponse Intermediary
+
+func (response ShowIntermediary200JSONResponse) VisitShowIntermediaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchPeopleForIntermediaryRoleRequestObject struct {
+	DelegateId DelegateId `json:"delegate_id"`
+	Params     SearchPeopleForIntermediaryRoleParams
+	Body       *SearchPeopleForIntermediaryRoleJSONRequestBody
+}
+
+type SearchPeopleForIntermediaryRoleResponseObject interface {
+	VisitSearchPeopleForIntermediaryRoleResponse(w http.ResponseWriter) error
+}
+
+type SearchPeopleForIntermediaryRole200JSONResponse PersonIdentityList
+
+func (response SearchPeopleForIntermediaryRole200JSONResponse) VisitSearchPeopleForIntermediaryRoleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListIntermediaryUsersRequestObject struct {
+	DelegateId DelegateId `json:"delegate_id"`
+	Params     ListIntermediaryUsersParams
+}
+
+type ListIntermediaryUsersResponseObject interface {
+	VisitListIntermediaryUsersResponse(w http.ResponseWriter) error
+}
+
+type ListIntermediaryUsers200JSONResponse UserGrantList
+
+func (response ListIntermediaryUsers200JSONResponse) VisitListIntermediaryUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GrantIntermediaryRoleRequestObject struct {
+	DelegateId DelegateId `json:"delegate_id"`
+	Params     GrantIntermediaryRoleParams
+	Body       *GrantIntermediaryRoleJSONRequestBody
+}
+
+type GrantIntermediaryRoleResponseObject interface {
+	VisitGrantIntermediaryRoleResponse(w http.ResponseWriter) error
+}
+
+type GrantIntermediaryRole201ResponseHeaders struct {
+	Location string
+}
+
+type GrantIntermediaryRole201JSONResponse struct {
+	Body    UserGrant
+	Headers GrantIntermediaryRole201ResponseHeaders
+}
+
+func (response GrantIntermediaryRole201JSONResponse) VisitGrantIntermediaryRoleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawIntermediaryRoleRequestObject struct {
+	DelegateId DelegateId `json:"delegate_id"`
+	GrantId    GrantId    `json:"grant_id"`
+}
+
+type WithdrawIntermediaryRoleResponseObject interface {
+	VisitWithdrawIntermediaryRoleResponse(w http.ResponseWriter) error
+}
+
+type WithdrawIntermediaryRole204Response = NoContentResponse
+
+func (response WithdrawIntermediaryRole204Response) VisitWithdrawIntermediaryRoleResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ShowMeRequestObject struct {
 }
 
@@ -8337,6 +12840,89 @@ func (response VerifyContact200JSONResponse) VisitVerifyContactResponse(w http.R
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmIdentityRequestObject struct {
+	Params ConfirmIdentityParams
+	Body   *ConfirmIdentityJSONRequestBody
+}
+
+type ConfirmIdentityResponseObject interface {
+	VisitConfirmIdentityResponse(w http.ResponseWriter) error
+}
+
+type ConfirmIdentity200JSONResponse Me
+
+func (response ConfirmIdentity200JSONResponse) VisitConfirmIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowMyMenuRequestObject struct {
+}
+
+type ShowMyMenuResponseObject interface {
+	VisitShowMyMenuResponse(w http.ResponseWriter) error
+}
+
+type ShowMyMenu200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowMyMenu200JSONResponse struct {
+	Body    Menu
+	Headers ShowMyMenu200ResponseHeaders
+}
+
+func (response ShowMyMenu200JSONResponse) VisitShowMyMenuResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceMyMenuRequestObject struct {
+	Params ReplaceMyMenuParams
+	Body   *ReplaceMyMenuJSONRequestBody
+}
+
+type ReplaceMyMenuResponseObject interface {
+	VisitReplaceMyMenuResponse(w http.ResponseWriter) error
+}
+
+type ReplaceMyMenu200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceMyMenu200JSONResponse struct {
+	Body    Menu
+	Headers ReplaceMyMenu200ResponseHeaders
+}
+
+func (response ReplaceMyMenu200JSONResponse) VisitReplaceMyMenuResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -8556,6 +13142,28 @@ type ShowPinUpgradeResponseObject interface {
 type ShowPinUpgrade200JSONResponse PinUpgrade
 
 func (response ShowPinUpgrade200JSONResponse) VisitShowPinUpgradeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMyServicesRequestObject struct {
+	Params ListMyServicesParams
+}
+
+type ListMyServicesResponseObject interface {
+	VisitListMyServicesResponse(w http.ResponseWriter) error
+}
+
+type ListMyServices200JSONResponse MyServiceList
+
+func (response ListMyServices200JSONResponse) VisitListMyServicesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -8974,6 +13582,51 @@ func (response ResetSandbox204Response) VisitResetSandboxResponse(w http.Respons
 	return nil
 }
 
+type ListServicesRequestObject struct {
+	Params ListServicesParams
+}
+
+type ListServicesResponseObject interface {
+	VisitListServicesResponse(w http.ResponseWriter) error
+}
+
+type ListServices200JSONResponse ServiceList
+
+func (response ListServices200JSONResponse) VisitListServicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowServiceChannelRequestObject struct {
+	ServiceCode ServiceCode        `json:"service_code"`
+	Channel     ServiceChannelCode `json:"channel"`
+}
+
+type ShowServiceChannelResponseObject interface {
+	VisitShowServiceChannelResponse(w http.ResponseWriter) error
+}
+
+type ShowServiceChannel200JSONResponse ServiceChannel
+
+func (response ShowServiceChannel200JSONResponse) VisitShowServiceChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessionsRequestObject struct {
 	Params ListSessionsParams
 }
@@ -9147,6 +13800,104 @@ func (response ShowStatus200JSONResponse) VisitShowStatusResponse(w http.Respons
 	return err
 }
 
+type ListSubDelegationsRequestObject struct {
+	Params ListSubDelegationsParams
+}
+
+type ListSubDelegationsResponseObject interface {
+	VisitListSubDelegationsResponse(w http.ResponseWriter) error
+}
+
+type ListSubDelegations200JSONResponse SubDelegationList
+
+func (response ListSubDelegations200JSONResponse) VisitListSubDelegationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GrantSubDelegationRequestObject struct {
+	Params GrantSubDelegationParams
+	Body   *GrantSubDelegationJSONRequestBody
+}
+
+type GrantSubDelegationResponseObject interface {
+	VisitGrantSubDelegationResponse(w http.ResponseWriter) error
+}
+
+type GrantSubDelegation201ResponseHeaders struct {
+	Location string
+}
+
+type GrantSubDelegation201JSONResponse struct {
+	Body    SubDelegation
+	Headers GrantSubDelegation201ResponseHeaders
+}
+
+func (response GrantSubDelegation201JSONResponse) VisitGrantSubDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSubDelegationRequestObject struct {
+	SubDelegationId SubDelegationId `json:"sub_delegation_id"`
+}
+
+type ShowSubDelegationResponseObject interface {
+	VisitShowSubDelegationResponse(w http.ResponseWriter) error
+}
+
+type ShowSubDelegation200JSONResponse SubDelegation
+
+func (response ShowSubDelegation200JSONResponse) VisitShowSubDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeSubDelegationRequestObject struct {
+	SubDelegationId SubDelegationId `json:"sub_delegation_id"`
+	Params          RevokeSubDelegationParams
+}
+
+type RevokeSubDelegationResponseObject interface {
+	VisitRevokeSubDelegationResponse(w http.ResponseWriter) error
+}
+
+type RevokeSubDelegation200JSONResponse SubDelegation
+
+func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListOfficeDeclarations List the declarations of my office
@@ -9158,6 +13909,15 @@ type StrictServerInterface interface {
 	// RetryDelivery Try a delivery again
 	// (POST /backoffice/deliveries/{delivery_id}/retries)
 	RetryDelivery(ctx context.Context, request RetryDeliveryRequestObject) (RetryDeliveryResponseObject, error)
+	// ListOfficeEnrolments List the enrolments at my office
+	// (GET /backoffice/enrolments)
+	ListOfficeEnrolments(ctx context.Context, request ListOfficeEnrolmentsRequestObject) (ListOfficeEnrolmentsResponseObject, error)
+	// ShowOfficeEnrolment Show an enrolment
+	// (GET /backoffice/enrolments/{enrolment_id})
+	ShowOfficeEnrolment(ctx context.Context, request ShowOfficeEnrolmentRequestObject) (ShowOfficeEnrolmentResponseObject, error)
+	// DecideEnrolment Decide about an enrolment
+	// (POST /backoffice/enrolments/{enrolment_id}/decision)
+	DecideEnrolment(ctx context.Context, request DecideEnrolmentRequestObject) (DecideEnrolmentResponseObject, error)
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx context.Context, request ListOperatorsRequestObject) (ListOperatorsResponseObject, error)
@@ -9218,6 +13978,15 @@ type StrictServerInterface interface {
 	// DecidePinUpgrade Decide about a request for a dispositive PIN
 	// (POST /backoffice/pin-upgrades/{upgrade_id}/decision)
 	DecidePinUpgrade(ctx context.Context, request DecidePinUpgradeRequestObject) (DecidePinUpgradeResponseObject, error)
+	// ListRegisterImports List the imports of registers
+	// (GET /backoffice/register-imports)
+	ListRegisterImports(ctx context.Context, request ListRegisterImportsRequestObject) (ListRegisterImportsResponseObject, error)
+	// ImportRegister Import a register
+	// (POST /backoffice/register-imports)
+	ImportRegister(ctx context.Context, request ImportRegisterRequestObject) (ImportRegisterResponseObject, error)
+	// ShowRegisterImport Show an import of a register
+	// (GET /backoffice/register-imports/{import_id})
+	ShowRegisterImport(ctx context.Context, request ShowRegisterImportRequestObject) (ShowRegisterImportResponseObject, error)
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx context.Context, request SearchContributorsRequestObject) (SearchContributorsResponseObject, error)
@@ -9236,9 +14005,27 @@ type StrictServerInterface interface {
 	// DraftDeclaration Draft a declaration, or file it at once
 	// (POST /contributors/{contributor_id}/declarations)
 	DraftDeclaration(ctx context.Context, request DraftDeclarationRequestObject) (DraftDeclarationResponseObject, error)
+	// ListDelegationLookups List which intermediaries looked a contributor up
+	// (GET /contributors/{contributor_id}/delegation-lookups)
+	ListDelegationLookups(ctx context.Context, request ListDelegationLookupsRequestObject) (ListDelegationLookupsResponseObject, error)
+	// ListContributorDelegations List the delegations that a contributor gave
+	// (GET /contributors/{contributor_id}/delegations)
+	ListContributorDelegations(ctx context.Context, request ListContributorDelegationsRequestObject) (ListContributorDelegationsResponseObject, error)
+	// SearchPeopleForRole Search a person to whom to give a role
+	// (POST /contributors/{contributor_id}/people-searches)
+	SearchPeopleForRole(ctx context.Context, request SearchPeopleForRoleRequestObject) (SearchPeopleForRoleResponseObject, error)
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx context.Context, request ListPositionsRequestObject) (ListPositionsResponseObject, error)
+	// ListContributorUsers List who has a role at a contributor
+	// (GET /contributors/{contributor_id}/users)
+	ListContributorUsers(ctx context.Context, request ListContributorUsersRequestObject) (ListContributorUsersResponseObject, error)
+	// GrantContributorRole Give a person a role at a contributor
+	// (POST /contributors/{contributor_id}/users)
+	GrantContributorRole(ctx context.Context, request GrantContributorRoleRequestObject) (GrantContributorRoleResponseObject, error)
+	// WithdrawContributorRole Withdraw a role at a contributor
+	// (DELETE /contributors/{contributor_id}/users/{grant_id})
+	WithdrawContributorRole(ctx context.Context, request WithdrawContributorRoleRequestObject) (WithdrawContributorRoleResponseObject, error)
 	// SearchMyDeclarations Search the declarations of all my contributors
 	// (POST /declaration-searches)
 	SearchMyDeclarations(ctx context.Context, request SearchMyDeclarationsRequestObject) (SearchMyDeclarationsResponseObject, error)
@@ -9269,6 +14056,69 @@ type StrictServerInterface interface {
 	// WithdrawDeclaration Withdraw a filed declaration
 	// (POST /declarations/{declaration_id}/withdrawal)
 	WithdrawDeclaration(ctx context.Context, request WithdrawDeclarationRequestObject) (WithdrawDeclarationResponseObject, error)
+	// DraftDelegationBatch Draft many delegations
+	// (POST /delegation-batches)
+	DraftDelegationBatch(ctx context.Context, request DraftDelegationBatchRequestObject) (DraftDelegationBatchResponseObject, error)
+	// ShowDelegationBatch Show how far a batch has come
+	// (GET /delegation-batches/{batch_id})
+	ShowDelegationBatch(ctx context.Context, request ShowDelegationBatchRequestObject) (ShowDelegationBatchResponseObject, error)
+	// ShowDelegationBatchForms Show the forms of a batch
+	// (GET /delegation-batches/{batch_id}/forms)
+	ShowDelegationBatchForms(ctx context.Context, request ShowDelegationBatchFormsRequestObject) (ShowDelegationBatchFormsResponseObject, error)
+	// SearchDelegationCandidates Look up who could delegate
+	// (POST /delegation-candidate-searches)
+	SearchDelegationCandidates(ctx context.Context, request SearchDelegationCandidatesRequestObject) (SearchDelegationCandidatesResponseObject, error)
+	// SearchDelegations Search my delegations
+	// (POST /delegation-searches)
+	SearchDelegations(ctx context.Context, request SearchDelegationsRequestObject) (SearchDelegationsResponseObject, error)
+	// ListDelegations List my delegations
+	// (GET /delegations)
+	ListDelegations(ctx context.Context, request ListDelegationsRequestObject) (ListDelegationsResponseObject, error)
+	// DraftDelegation Draft a delegation
+	// (POST /delegations)
+	DraftDelegation(ctx context.Context, request DraftDelegationRequestObject) (DraftDelegationResponseObject, error)
+	// ShowDelegation Show a delegation
+	// (GET /delegations/{delegation_id})
+	ShowDelegation(ctx context.Context, request ShowDelegationRequestObject) (ShowDelegationResponseObject, error)
+	// ChangeDelegation Change a delegation that is not active yet
+	// (PATCH /delegations/{delegation_id})
+	ChangeDelegation(ctx context.Context, request ChangeDelegationRequestObject) (ChangeDelegationResponseObject, error)
+	// ActivateDelegation Activate a delegation
+	// (POST /delegations/{delegation_id}/activation)
+	ActivateDelegation(ctx context.Context, request ActivateDelegationRequestObject) (ActivateDelegationResponseObject, error)
+	// ShowDelegationForm Show the form to be signed
+	// (GET /delegations/{delegation_id}/form)
+	ShowDelegationForm(ctx context.Context, request ShowDelegationFormRequestObject) (ShowDelegationFormResponseObject, error)
+	// SendDelegationOtp Send the one-time code to the contributor
+	// (POST /delegations/{delegation_id}/otp-deliveries)
+	SendDelegationOtp(ctx context.Context, request SendDelegationOtpRequestObject) (SendDelegationOtpResponseObject, error)
+	// RevokeDelegation Revoke or discard a delegation
+	// (POST /delegations/{delegation_id}/revocation)
+	RevokeDelegation(ctx context.Context, request RevokeDelegationRequestObject) (RevokeDelegationResponseObject, error)
+	// ListEnrolments List my enrolments
+	// (GET /enrolments)
+	ListEnrolments(ctx context.Context, request ListEnrolmentsRequestObject) (ListEnrolmentsResponseObject, error)
+	// FileEnrolment Ask for access to a contributor
+	// (POST /enrolments)
+	FileEnrolment(ctx context.Context, request FileEnrolmentRequestObject) (FileEnrolmentResponseObject, error)
+	// ShowEnrolment Show one of my enrolments
+	// (GET /enrolments/{enrolment_id})
+	ShowEnrolment(ctx context.Context, request ShowEnrolmentRequestObject) (ShowEnrolmentResponseObject, error)
+	// ShowIntermediary Show an intermediary
+	// (GET /intermediaries/{delegate_id})
+	ShowIntermediary(ctx context.Context, request ShowIntermediaryRequestObject) (ShowIntermediaryResponseObject, error)
+	// SearchPeopleForIntermediaryRole Search a person to whom to give a role at an intermediary
+	// (POST /intermediaries/{delegate_id}/people-searches)
+	SearchPeopleForIntermediaryRole(ctx context.Context, request SearchPeopleForIntermediaryRoleRequestObject) (SearchPeopleForIntermediaryRoleResponseObject, error)
+	// ListIntermediaryUsers List who has a role at an intermediary
+	// (GET /intermediaries/{delegate_id}/users)
+	ListIntermediaryUsers(ctx context.Context, request ListIntermediaryUsersRequestObject) (ListIntermediaryUsersResponseObject, error)
+	// GrantIntermediaryRole Give a person a role at an intermediary
+	// (POST /intermediaries/{delegate_id}/users)
+	GrantIntermediaryRole(ctx context.Context, request GrantIntermediaryRoleRequestObject) (GrantIntermediaryRoleResponseObject, error)
+	// WithdrawIntermediaryRole Withdraw a role at an intermediary
+	// (DELETE /intermediaries/{delegate_id}/users/{grant_id})
+	WithdrawIntermediaryRole(ctx context.Context, request WithdrawIntermediaryRoleRequestObject) (WithdrawIntermediaryRoleResponseObject, error)
 	// ShowMe Show who is logged in
 	// (GET /me)
 	ShowMe(ctx context.Context, request ShowMeRequestObject) (ShowMeResponseObject, error)
@@ -9293,6 +14143,15 @@ type StrictServerInterface interface {
 	// VerifyContact Verify a contact
 	// (POST /me/contacts/{contact_id}/verification)
 	VerifyContact(ctx context.Context, request VerifyContactRequestObject) (VerifyContactResponseObject, error)
+	// ConfirmIdentity Confirm my digital identity
+	// (POST /me/identity-confirmation)
+	ConfirmIdentity(ctx context.Context, request ConfirmIdentityRequestObject) (ConfirmIdentityResponseObject, error)
+	// ShowMyMenu Show how I arranged my menu
+	// (GET /me/menu)
+	ShowMyMenu(ctx context.Context, request ShowMyMenuRequestObject) (ShowMyMenuResponseObject, error)
+	// ReplaceMyMenu Arrange my menu
+	// (PUT /me/menu)
+	ReplaceMyMenu(ctx context.Context, request ReplaceMyMenuRequestObject) (ReplaceMyMenuResponseObject, error)
 	// ShowNotificationPreferences Show how I want to be told
 	// (GET /me/notification-preferences)
 	ShowNotificationPreferences(ctx context.Context, request ShowNotificationPreferencesRequestObject) (ShowNotificationPreferencesResponseObject, error)
@@ -9320,6 +14179,9 @@ type StrictServerInterface interface {
 	// ShowPinUpgrade Show one of my requests for a dispositive PIN
 	// (GET /me/pin/upgrades/{upgrade_id})
 	ShowPinUpgrade(ctx context.Context, request ShowPinUpgradeRequestObject) (ShowPinUpgradeResponseObject, error)
+	// ListMyServices List the services that I may use
+	// (GET /me/services)
+	ListMyServices(ctx context.Context, request ListMyServicesRequestObject) (ListMyServicesResponseObject, error)
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx context.Context, request ListOfficesRequestObject) (ListOfficesResponseObject, error)
@@ -9368,6 +14230,12 @@ type StrictServerInterface interface {
 	// ResetSandbox Start the sandbox afresh
 	// (POST /sandbox/reset)
 	ResetSandbox(ctx context.Context, request ResetSandboxRequestObject) (ResetSandboxResponseObject, error)
+	// ListServices List the services
+	// (GET /services)
+	ListServices(ctx context.Context, request ListServicesRequestObject) (ListServicesResponseObject, error)
+	// ShowServiceChannel Enter a service by a channel
+	// (GET /services/{service_code}/channels/{channel})
+	ShowServiceChannel(ctx context.Context, request ShowServiceChannelRequestObject) (ShowServiceChannelResponseObject, error)
 	// ListSessions List my live sessions
 	// (GET /sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -9392,6 +14260,18 @@ type StrictServerInterface interface {
 	// ShowStatus Show whether the service can answer
 	// (GET /status)
 	ShowStatus(ctx context.Context, request ShowStatusRequestObject) (ShowStatusResponseObject, error)
+	// ListSubDelegations List sub-delegations
+	// (GET /sub-delegations)
+	ListSubDelegations(ctx context.Context, request ListSubDelegationsRequestObject) (ListSubDelegationsResponseObject, error)
+	// GrantSubDelegation Let one of my people work with delegations
+	// (POST /sub-delegations)
+	GrantSubDelegation(ctx context.Context, request GrantSubDelegationRequestObject) (GrantSubDelegationResponseObject, error)
+	// ShowSubDelegation Show a sub-delegation
+	// (GET /sub-delegations/{sub_delegation_id})
+	ShowSubDelegation(ctx context.Context, request ShowSubDelegationRequestObject) (ShowSubDelegationResponseObject, error)
+	// RevokeSubDelegation Revoke a sub-delegation
+	// (POST /sub-delegations/{sub_delegation_id}/revocation)
+	RevokeSubDelegation(ctx context.Context, request RevokeSubDelegationRequestObject) (RevokeSubDelegationResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -9476,6 +14356,105 @@ func (sh *strictHandler) RetryDelivery(ctx echo.Context, deliveryId DeliveryId, 
 		return err
 	} else if validResponse, ok := response.(RetryDeliveryResponseObject); ok {
 		return validResponse.VisitRetryDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeEnrolments operation middleware
+func (sh *strictHandler) ListOfficeEnrolments(ctx echo.Context, params ListOfficeEnrolmentsParams) error {
+	var request ListOfficeEnrolmentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeEnrolments(ctx.Request().Context(), request.(ListOfficeEnrolmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeEnrolments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeEnrolmentsResponseObject); ok {
+		return validResponse.VisitListOfficeEnrolmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeEnrolment operation middleware
+func (sh *strictHandler) ShowOfficeEnrolment(ctx echo.Context, enrolmentId EnrolmentId) error {
+	var request ShowOfficeEnrolmentRequestObject
+
+	request.EnrolmentId = enrolmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeEnrolment(ctx.Request().Context(), request.(ShowOfficeEnrolmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeEnrolment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeEnrolmentResponseObject); ok {
+		return validResponse.VisitShowOfficeEnrolmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecideEnrolment operation middleware
+func (sh *strictHandler) DecideEnrolment(ctx echo.Context, enrolmentId EnrolmentId, params DecideEnrolmentParams) error {
+	var request DecideEnrolmentRequestObject
+
+	request.EnrolmentId = enrolmentId
+	request.Params = params
+
+	var body DecideEnrolmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideEnrolment(ctx.Request().Context(), request.(DecideEnrolmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideEnrolment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecideEnrolmentResponseObject); ok {
+		return validResponse.VisitDecideEnrolmentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -10195,6 +15174,83 @@ func (sh *strictHandler) DecidePinUpgrade(ctx echo.Context, upgradeId UpgradeId,
 	return nil
 }
 
+// ListRegisterImports operation middleware
+func (sh *strictHandler) ListRegisterImports(ctx echo.Context, params ListRegisterImportsParams) error {
+	var request ListRegisterImportsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRegisterImports(ctx.Request().Context(), request.(ListRegisterImportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRegisterImports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRegisterImportsResponseObject); ok {
+		return validResponse.VisitListRegisterImportsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ImportRegister operation middleware
+func (sh *strictHandler) ImportRegister(ctx echo.Context, params ImportRegisterParams) error {
+	var request ImportRegisterRequestObject
+
+	request.Params = params
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportRegister(ctx.Request().Context(), request.(ImportRegisterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportRegister")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportRegisterResponseObject); ok {
+		return validResponse.VisitImportRegisterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowRegisterImport operation middleware
+func (sh *strictHandler) ShowRegisterImport(ctx echo.Context, importId ImportId) error {
+	var request ShowRegisterImportRequestObject
+
+	request.ImportId = importId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowRegisterImport(ctx.Request().Context(), request.(ShowRegisterImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowRegisterImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowRegisterImportResponseObject); ok {
+		return validResponse.VisitShowRegisterImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SearchContributors operation middleware
 func (sh *strictHandler) SearchContributors(ctx echo.Context, params SearchContributorsParams) error {
 	var request SearchContributorsRequestObject
@@ -10417,6 +15473,107 @@ func (sh *strictHandler) DraftDeclaration(ctx echo.Context, contributorId Contri
 	return nil
 }
 
+// ListDelegationLookups operation middleware
+func (sh *strictHandler) ListDelegationLookups(ctx echo.Context, contributorId ContributorId, params ListDelegationLookupsParams) error {
+	var request ListDelegationLookupsRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDelegationLookups(ctx.Request().Context(), request.(ListDelegationLookupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDelegationLookups")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDelegationLookupsResponseObject); ok {
+		return validResponse.VisitListDelegationLookupsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListContributorDelegations operation middleware
+func (sh *strictHandler) ListContributorDelegations(ctx echo.Context, contributorId ContributorId, params ListContributorDelegationsParams) error {
+	var request ListContributorDelegationsRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListContributorDelegations(ctx.Request().Context(), request.(ListContributorDelegationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListContributorDelegations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListContributorDelegationsResponseObject); ok {
+		return validResponse.VisitListContributorDelegationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchPeopleForRole operation middleware
+func (sh *strictHandler) SearchPeopleForRole(ctx echo.Context, contributorId ContributorId, params SearchPeopleForRoleParams) error {
+	var request SearchPeopleForRoleRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	var body SearchPeopleForRoleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchPeopleForRole(ctx.Request().Context(), request.(SearchPeopleForRoleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchPeopleForRole")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchPeopleForRoleResponseObject); ok {
+		return validResponse.VisitSearchPeopleForRoleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListPositions operation middleware
 func (sh *strictHandler) ListPositions(ctx echo.Context, contributorId ContributorId, params ListPositionsParams) error {
 	var request ListPositionsRequestObject
@@ -10437,6 +15594,107 @@ func (sh *strictHandler) ListPositions(ctx echo.Context, contributorId Contribut
 		return err
 	} else if validResponse, ok := response.(ListPositionsResponseObject); ok {
 		return validResponse.VisitListPositionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListContributorUsers operation middleware
+func (sh *strictHandler) ListContributorUsers(ctx echo.Context, contributorId ContributorId, params ListContributorUsersParams) error {
+	var request ListContributorUsersRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListContributorUsers(ctx.Request().Context(), request.(ListContributorUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListContributorUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListContributorUsersResponseObject); ok {
+		return validResponse.VisitListContributorUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GrantContributorRole operation middleware
+func (sh *strictHandler) GrantContributorRole(ctx echo.Context, contributorId ContributorId, params GrantContributorRoleParams) error {
+	var request GrantContributorRoleRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	var body GrantContributorRoleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantContributorRole(ctx.Request().Context(), request.(GrantContributorRoleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantContributorRole")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GrantContributorRoleResponseObject); ok {
+		return validResponse.VisitGrantContributorRoleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawContributorRole operation middleware
+func (sh *strictHandler) WithdrawContributorRole(ctx echo.Context, contributorId ContributorId, grantId GrantId) error {
+	var request WithdrawContributorRoleRequestObject
+
+	request.ContributorId = contributorId
+	request.GrantId = grantId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawContributorRole(ctx.Request().Context(), request.(WithdrawContributorRoleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawContributorRole")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawContributorRoleResponseObject); ok {
+		return validResponse.VisitWithdrawContributorRoleResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -10743,6 +16001,777 @@ func (sh *strictHandler) WithdrawDeclaration(ctx echo.Context, declarationId Dec
 	return nil
 }
 
+// DraftDelegationBatch operation middleware
+func (sh *strictHandler) DraftDelegationBatch(ctx echo.Context, params DraftDelegationBatchParams) error {
+	var request DraftDelegationBatchRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body DraftDelegationBatchJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "text/csv") {
+		request.Body = ctx.Request().Body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DraftDelegationBatch(ctx.Request().Context(), request.(DraftDelegationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DraftDelegationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DraftDelegationBatchResponseObject); ok {
+		return validResponse.VisitDraftDelegationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDelegationBatch operation middleware
+func (sh *strictHandler) ShowDelegationBatch(ctx echo.Context, batchId BatchId) error {
+	var request ShowDelegationBatchRequestObject
+
+	request.BatchId = batchId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDelegationBatch(ctx.Request().Context(), request.(ShowDelegationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDelegationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDelegationBatchResponseObject); ok {
+		return validResponse.VisitShowDelegationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDelegationBatchForms operation middleware
+func (sh *strictHandler) ShowDelegationBatchForms(ctx echo.Context, batchId BatchId) error {
+	var request ShowDelegationBatchFormsRequestObject
+
+	request.BatchId = batchId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDelegationBatchForms(ctx.Request().Context(), request.(ShowDelegationBatchFormsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDelegationBatchForms")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDelegationBatchFormsResponseObject); ok {
+		return validResponse.VisitShowDelegationBatchFormsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchDelegationCandidates operation middleware
+func (sh *strictHandler) SearchDelegationCandidates(ctx echo.Context, params SearchDelegationCandidatesParams) error {
+	var request SearchDelegationCandidatesRequestObject
+
+	request.Params = params
+
+	var body SearchDelegationCandidatesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchDelegationCandidates(ctx.Request().Context(), request.(SearchDelegationCandidatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchDelegationCandidates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchDelegationCandidatesResponseObject); ok {
+		return validResponse.VisitSearchDelegationCandidatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchDelegations operation middleware
+func (sh *strictHandler) SearchDelegations(ctx echo.Context, params SearchDelegationsParams) error {
+	var request SearchDelegationsRequestObject
+
+	request.Params = params
+
+	var body SearchDelegationsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchDelegations(ctx.Request().Context(), request.(SearchDelegationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchDelegations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchDelegationsResponseObject); ok {
+		return validResponse.VisitSearchDelegationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDelegations operation middleware
+func (sh *strictHandler) ListDelegations(ctx echo.Context, params ListDelegationsParams) error {
+	var request ListDelegationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDelegations(ctx.Request().Context(), request.(ListDelegationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDelegations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDelegationsResponseObject); ok {
+		return validResponse.VisitListDelegationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DraftDelegation operation middleware
+func (sh *strictHandler) DraftDelegation(ctx echo.Context, params DraftDelegationParams) error {
+	var request DraftDelegationRequestObject
+
+	request.Params = params
+
+	var body DraftDelegationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DraftDelegation(ctx.Request().Context(), request.(DraftDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DraftDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DraftDelegationResponseObject); ok {
+		return validResponse.VisitDraftDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDelegation operation middleware
+func (sh *strictHandler) ShowDelegation(ctx echo.Context, delegationId DelegationId) error {
+	var request ShowDelegationRequestObject
+
+	request.DelegationId = delegationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDelegation(ctx.Request().Context(), request.(ShowDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDelegationResponseObject); ok {
+		return validResponse.VisitShowDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeDelegation operation middleware
+func (sh *strictHandler) ChangeDelegation(ctx echo.Context, delegationId DelegationId, params ChangeDelegationParams) error {
+	var request ChangeDelegationRequestObject
+
+	request.DelegationId = delegationId
+	request.Params = params
+
+	var body ChangeDelegationApplicationMergePatchPlusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeDelegation(ctx.Request().Context(), request.(ChangeDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeDelegationResponseObject); ok {
+		return validResponse.VisitChangeDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ActivateDelegation operation middleware
+func (sh *strictHandler) ActivateDelegation(ctx echo.Context, delegationId DelegationId, params ActivateDelegationParams) error {
+	var request ActivateDelegationRequestObject
+
+	request.DelegationId = delegationId
+	request.Params = params
+
+	var body ActivateDelegationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ActivateDelegation(ctx.Request().Context(), request.(ActivateDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ActivateDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ActivateDelegationResponseObject); ok {
+		return validResponse.VisitActivateDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDelegationForm operation middleware
+func (sh *strictHandler) ShowDelegationForm(ctx echo.Context, delegationId DelegationId) error {
+	var request ShowDelegationFormRequestObject
+
+	request.DelegationId = delegationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDelegationForm(ctx.Request().Context(), request.(ShowDelegationFormRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDelegationForm")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDelegationFormResponseObject); ok {
+		return validResponse.VisitShowDelegationFormResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SendDelegationOtp operation middleware
+func (sh *strictHandler) SendDelegationOtp(ctx echo.Context, delegationId DelegationId, params SendDelegationOtpParams) error {
+	var request SendDelegationOtpRequestObject
+
+	request.DelegationId = delegationId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SendDelegationOtp(ctx.Request().Context(), request.(SendDelegationOtpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendDelegationOtp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SendDelegationOtpResponseObject); ok {
+		return validResponse.VisitSendDelegationOtpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeDelegation operation middleware
+func (sh *strictHandler) RevokeDelegation(ctx echo.Context, delegationId DelegationId, params RevokeDelegationParams) error {
+	var request RevokeDelegationRequestObject
+
+	request.DelegationId = delegationId
+	request.Params = params
+
+	var body RevokeDelegationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeDelegation(ctx.Request().Context(), request.(RevokeDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeDelegationResponseObject); ok {
+		return validResponse.VisitRevokeDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEnrolments operation middleware
+func (sh *strictHandler) ListEnrolments(ctx echo.Context, params ListEnrolmentsParams) error {
+	var request ListEnrolmentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEnrolments(ctx.Request().Context(), request.(ListEnrolmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEnrolments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEnrolmentsResponseObject); ok {
+		return validResponse.VisitListEnrolmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FileEnrolment operation middleware
+func (sh *strictHandler) FileEnrolment(ctx echo.Context, params FileEnrolmentParams) error {
+	var request FileEnrolmentRequestObject
+
+	request.Params = params
+
+	var body FileEnrolmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FileEnrolment(ctx.Request().Context(), request.(FileEnrolmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FileEnrolment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FileEnrolmentResponseObject); ok {
+		return validResponse.VisitFileEnrolmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowEnrolment operation middleware
+func (sh *strictHandler) ShowEnrolment(ctx echo.Context, enrolmentId EnrolmentId) error {
+	var request ShowEnrolmentRequestObject
+
+	request.EnrolmentId = enrolmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowEnrolment(ctx.Request().Context(), request.(ShowEnrolmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowEnrolment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowEnrolmentResponseObject); ok {
+		return validResponse.VisitShowEnrolmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowIntermediary operation middleware
+func (sh *strictHandler) ShowIntermediary(ctx echo.Context, delegateId DelegateId) error {
+	var request ShowIntermediaryRequestObject
+
+	request.DelegateId = delegateId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowIntermediary(ctx.Request().Context(), request.(ShowIntermediaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowIntermediary")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowIntermediaryResponseObject); ok {
+		return validResponse.VisitShowIntermediaryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchPeopleForIntermediaryRole operation middleware
+func (sh *strictHandler) SearchPeopleForIntermediaryRole(ctx echo.Context, delegateId DelegateId, params SearchPeopleForIntermediaryRoleParams) error {
+	var request SearchPeopleForIntermediaryRoleRequestObject
+
+	request.DelegateId = delegateId
+	request.Params = params
+
+	var body SearchPeopleForIntermediaryRoleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchPeopleForIntermediaryRole(ctx.Request().Context(), request.(SearchPeopleForIntermediaryRoleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchPeopleForIntermediaryRole")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchPeopleForIntermediaryRoleResponseObject); ok {
+		return validResponse.VisitSearchPeopleForIntermediaryRoleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIntermediaryUsers operation middleware
+func (sh *strictHandler) ListIntermediaryUsers(ctx echo.Context, delegateId DelegateId, params ListIntermediaryUsersParams) error {
+	var request ListIntermediaryUsersRequestObject
+
+	request.DelegateId = delegateId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIntermediaryUsers(ctx.Request().Context(), request.(ListIntermediaryUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIntermediaryUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIntermediaryUsersResponseObject); ok {
+		return validResponse.VisitListIntermediaryUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GrantIntermediaryRole operation middleware
+func (sh *strictHandler) GrantIntermediaryRole(ctx echo.Context, delegateId DelegateId, params GrantIntermediaryRoleParams) error {
+	var request GrantIntermediaryRoleRequestObject
+
+	request.DelegateId = delegateId
+	request.Params = params
+
+	var body GrantIntermediaryRoleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantIntermediaryRole(ctx.Request().Context(), request.(GrantIntermediaryRoleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantIntermediaryRole")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GrantIntermediaryRoleResponseObject); ok {
+		return validResponse.VisitGrantIntermediaryRoleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawIntermediaryRole operation middleware
+func (sh *strictHandler) WithdrawIntermediaryRole(ctx echo.Context, delegateId DelegateId, grantId GrantId) error {
+	var request WithdrawIntermediaryRoleRequestObject
+
+	request.DelegateId = delegateId
+	request.GrantId = grantId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawIntermediaryRole(ctx.Request().Context(), request.(WithdrawIntermediaryRoleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawIntermediaryRole")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawIntermediaryRoleResponseObject); ok {
+		return validResponse.VisitWithdrawIntermediaryRoleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ShowMe operation middleware
 func (sh *strictHandler) ShowMe(ctx echo.Context) error {
 	var request ShowMeRequestObject
@@ -10983,6 +17012,125 @@ func (sh *strictHandler) VerifyContact(ctx echo.Context, contactId ContactId, pa
 		return err
 	} else if validResponse, ok := response.(VerifyContactResponseObject); ok {
 		return validResponse.VisitVerifyContactResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmIdentity operation middleware
+func (sh *strictHandler) ConfirmIdentity(ctx echo.Context, params ConfirmIdentityParams) error {
+	var request ConfirmIdentityRequestObject
+
+	request.Params = params
+
+	var body ConfirmIdentityJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmIdentity(ctx.Request().Context(), request.(ConfirmIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmIdentityResponseObject); ok {
+		return validResponse.VisitConfirmIdentityResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowMyMenu operation middleware
+func (sh *strictHandler) ShowMyMenu(ctx echo.Context) error {
+	var request ShowMyMenuRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowMyMenu(ctx.Request().Context(), request.(ShowMyMenuRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowMyMenu")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowMyMenuResponseObject); ok {
+		return validResponse.VisitShowMyMenuResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceMyMenu operation middleware
+func (sh *strictHandler) ReplaceMyMenu(ctx echo.Context, params ReplaceMyMenuParams) error {
+	var request ReplaceMyMenuRequestObject
+
+	request.Params = params
+
+	var body ReplaceMyMenuJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceMyMenu(ctx.Request().Context(), request.(ReplaceMyMenuRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceMyMenu")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceMyMenuResponseObject); ok {
+		return validResponse.VisitReplaceMyMenuResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -11257,6 +17405,31 @@ func (sh *strictHandler) ShowPinUpgrade(ctx echo.Context, upgradeId UpgradeId) e
 		return err
 	} else if validResponse, ok := response.(ShowPinUpgradeResponseObject); ok {
 		return validResponse.VisitShowPinUpgradeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMyServices operation middleware
+func (sh *strictHandler) ListMyServices(ctx echo.Context, params ListMyServicesParams) error {
+	var request ListMyServicesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyServices(ctx.Request().Context(), request.(ListMyServicesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyServices")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyServicesResponseObject); ok {
+		return validResponse.VisitListMyServicesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -11874,6 +18047,57 @@ func (sh *strictHandler) ResetSandbox(ctx echo.Context, params ResetSandboxParam
 	return nil
 }
 
+// ListServices operation middleware
+func (sh *strictHandler) ListServices(ctx echo.Context, params ListServicesParams) error {
+	var request ListServicesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListServices(ctx.Request().Context(), request.(ListServicesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListServices")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListServicesResponseObject); ok {
+		return validResponse.VisitListServicesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowServiceChannel operation middleware
+func (sh *strictHandler) ShowServiceChannel(ctx echo.Context, serviceCode ServiceCode, channel ServiceChannelCode) error {
+	var request ShowServiceChannelRequestObject
+
+	request.ServiceCode = serviceCode
+	request.Channel = channel
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowServiceChannel(ctx.Request().Context(), request.(ShowServiceChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowServiceChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowServiceChannelResponseObject); ok {
+		return validResponse.VisitShowServiceChannelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListSessions operation middleware
 func (sh *strictHandler) ListSessions(ctx echo.Context, params ListSessionsParams) error {
 	var request ListSessionsRequestObject
@@ -12158,6 +18382,130 @@ func (sh *strictHandler) ShowStatus(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ShowStatusResponseObject); ok {
 		return validResponse.VisitShowStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSubDelegations operation middleware
+func (sh *strictHandler) ListSubDelegations(ctx echo.Context, params ListSubDelegationsParams) error {
+	var request ListSubDelegationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSubDelegations(ctx.Request().Context(), request.(ListSubDelegationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSubDelegations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSubDelegationsResponseObject); ok {
+		return validResponse.VisitListSubDelegationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GrantSubDelegation operation middleware
+func (sh *strictHandler) GrantSubDelegation(ctx echo.Context, params GrantSubDelegationParams) error {
+	var request GrantSubDelegationRequestObject
+
+	request.Params = params
+
+	var body GrantSubDelegationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GrantSubDelegation(ctx.Request().Context(), request.(GrantSubDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GrantSubDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GrantSubDelegationResponseObject); ok {
+		return validResponse.VisitGrantSubDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSubDelegation operation middleware
+func (sh *strictHandler) ShowSubDelegation(ctx echo.Context, subDelegationId SubDelegationId) error {
+	var request ShowSubDelegationRequestObject
+
+	request.SubDelegationId = subDelegationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSubDelegation(ctx.Request().Context(), request.(ShowSubDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSubDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSubDelegationResponseObject); ok {
+		return validResponse.VisitShowSubDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeSubDelegation operation middleware
+func (sh *strictHandler) RevokeSubDelegation(ctx echo.Context, subDelegationId SubDelegationId, params RevokeSubDelegationParams) error {
+	var request RevokeSubDelegationRequestObject
+
+	request.SubDelegationId = subDelegationId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeSubDelegation(ctx.Request().Context(), request.(RevokeSubDelegationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeSubDelegation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeSubDelegationResponseObject); ok {
+		return validResponse.VisitRevokeSubDelegationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -30,8 +30,8 @@ const contractFile = "../openapi.yaml"
 
 // The sections of the contract, in their order.
 var sections = []string{
-	"Status", "Sessions", "PIN", "Me", "Offices", "Contributors", "Declaration types",
-	"Declarations", "Receipts", "Back office", "Channels", "Sandbox",
+	"Status", "Sessions", "PIN", "Me", "Services", "Offices", "Contributors", "Users", "Enrolments", "Delegations", "Sub-delegations",
+	"Declaration types", "Declarations", "Receipts", "Back office", "Channels", "Sandbox",
 }
 
 func contract(t *testing.T) *openapi3.T {
@@ -129,7 +129,7 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 		if err := decoder.Decode(&a); err != nil {
 			t.Fatalf("x-access %s: %v", raw, err)
 		}
-		if !slices.Contains([]string{"anyone", "session", "contributor", "declaration", "office"}, a.To) {
+		if !slices.Contains([]string{"anyone", "session", "contributor", "declaration", "delegation", "delegate", "office"}, a.To) {
 			t.Errorf("x-access to %q", a.To)
 		}
 		for _, class := range a.Classes {
@@ -141,7 +141,7 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 			t.Errorf("the back office is open to %v", a.Classes)
 		}
 		// What is scoped by the path must be checked against the path.
-		for _, scope := range []string{"contributor", "declaration"} {
+		for _, scope := range []string{"contributor", "declaration", "delegation", "delegate"} {
 			if inPath := strings.Contains(path, "{"+scope+"_id}"); inPath != (a.To == scope) {
 				t.Errorf("access is to %s but the path is %s", a.To, path)
 			}
@@ -209,6 +209,8 @@ func TestPostsTakeAnIdempotencyKey(t *testing.T) {
 		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
 		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "retryDelivery",
+		"confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
+		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation", "revokeSubDelegation",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")
@@ -451,6 +453,7 @@ func TestRequiredArraysAreNeverNull(t *testing.T) {
 	})
 	for value, want := range map[any]string{
 		&api.SessionList{}: `{"_links":{"self":{"href":""}},"items":[]}`,
+		&api.MenuEntry{}:   `{"pinned":false,"service_code":"","settings":{}}`,
 		&api.Right{Services: []string{"declarations"}}: `{"acting_as":"","right_id":"00000000-0000-0000-0000-000000000000","services":["declarations"]}`,
 	} {
 		got, err := json.Marshal(value)

@@ -102,6 +102,48 @@ func (e AttemptOutcome) Valid() bool {
 	}
 }
 
+// Defines values for BatchItemState.
+const (
+	BatchItemStateFiled   BatchItemState = "filed"
+	BatchItemStatePending BatchItemState = "pending"
+	BatchItemStateRefused BatchItemState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the BatchItemState enum.
+func (e BatchItemState) Valid() bool {
+	switch e {
+	case BatchItemStateFiled:
+		return true
+	case BatchItemStatePending:
+		return true
+	case BatchItemStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchState.
+const (
+	BatchStateDone    BatchState = "done"
+	BatchStateQueued  BatchState = "queued"
+	BatchStateRunning BatchState = "running"
+)
+
+// Valid indicates whether the value is a known member of the BatchState enum.
+func (e BatchState) Valid() bool {
+	switch e {
+	case BatchStateDone:
+		return true
+	case BatchStateQueued:
+		return true
+	case BatchStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ContactKind.
 const (
 	ContactKindEmail  ContactKind = "email"
@@ -165,6 +207,30 @@ func (e ContributorKind) Valid() bool {
 	case ContributorKindPublicBody:
 		return true
 	case ContributorKindSelfEmployed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContributorRole.
+const (
+	ContributorRoleEmployeeDelegate    ContributorRole = "employee_delegate"
+	ContributorRoleEmployer            ContributorRole = "employer"
+	ContributorRoleLegalRepresentative ContributorRole = "legal_representative"
+	ContributorRoleUserAdministrator   ContributorRole = "user_administrator"
+)
+
+// Valid indicates whether the value is a known member of the ContributorRole enum.
+func (e ContributorRole) Valid() bool {
+	switch e {
+	case ContributorRoleEmployeeDelegate:
+		return true
+	case ContributorRoleEmployer:
+		return true
+	case ContributorRoleLegalRepresentative:
+		return true
+	case ContributorRoleUserAdministrator:
 		return true
 	default:
 		return false
@@ -255,6 +321,78 @@ func (e DeclarationStep) Valid() bool {
 	}
 }
 
+// Defines values for DelegateKind.
+const (
+	DelegateKindAssociation  DelegateKind = "association"
+	DelegateKindCaf          DelegateKind = "caf"
+	DelegateKindPatronato    DelegateKind = "patronato"
+	DelegateKindProfessional DelegateKind = "professional"
+)
+
+// Valid indicates whether the value is a known member of the DelegateKind enum.
+func (e DelegateKind) Valid() bool {
+	switch e {
+	case DelegateKindAssociation:
+		return true
+	case DelegateKindCaf:
+		return true
+	case DelegateKindPatronato:
+		return true
+	case DelegateKindProfessional:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DelegationScope.
+const (
+	DelegationScopePartial DelegationScope = "partial"
+	DelegationScopeTotal   DelegationScope = "total"
+)
+
+// Valid indicates whether the value is a known member of the DelegationScope enum.
+func (e DelegationScope) Valid() bool {
+	switch e {
+	case DelegationScopePartial:
+		return true
+	case DelegationScopeTotal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DelegationState.
+const (
+	DelegationStateActive    DelegationState = "active"
+	DelegationStateDraft     DelegationState = "draft"
+	DelegationStateExpired   DelegationState = "expired"
+	DelegationStatePending   DelegationState = "pending"
+	DelegationStateRevoked   DelegationState = "revoked"
+	DelegationStateSuspended DelegationState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the DelegationState enum.
+func (e DelegationState) Valid() bool {
+	switch e {
+	case DelegationStateActive:
+		return true
+	case DelegationStateDraft:
+		return true
+	case DelegationStateExpired:
+		return true
+	case DelegationStatePending:
+		return true
+	case DelegationStateRevoked:
+		return true
+	case DelegationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeliveryState.
 const (
 	DeliveryStateDead       DeliveryState = "dead"
@@ -306,6 +444,69 @@ func (e ElectronicContactKind) Valid() bool {
 	}
 }
 
+// Defines values for EnrolmentDecisionOutcome.
+const (
+	EnrolmentDecisionOutcomeAccepted    EnrolmentDecisionOutcome = "accepted"
+	EnrolmentDecisionOutcomeNotAccepted EnrolmentDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the EnrolmentDecisionOutcome enum.
+func (e EnrolmentDecisionOutcome) Valid() bool {
+	switch e {
+	case EnrolmentDecisionOutcomeAccepted:
+		return true
+	case EnrolmentDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EnrolmentForm.
+const (
+	EnrolmentFormRA012 EnrolmentForm = "RA012"
+	EnrolmentFormSC65  EnrolmentForm = "SC65"
+)
+
+// Valid indicates whether the value is a known member of the EnrolmentForm enum.
+func (e EnrolmentForm) Valid() bool {
+	switch e {
+	case EnrolmentFormRA012:
+		return true
+	case EnrolmentFormSC65:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EnrolmentState.
+const (
+	EnrolmentStateAccepted            EnrolmentState = "accepted"
+	EnrolmentStateAwaitingCredentials EnrolmentState = "awaiting_credentials"
+	EnrolmentStateLapsed              EnrolmentState = "lapsed"
+	EnrolmentStateNotAccepted         EnrolmentState = "not_accepted"
+	EnrolmentStateSubmitted           EnrolmentState = "submitted"
+)
+
+// Valid indicates whether the value is a known member of the EnrolmentState enum.
+func (e EnrolmentState) Valid() bool {
+	switch e {
+	case EnrolmentStateAccepted:
+		return true
+	case EnrolmentStateAwaitingCredentials:
+		return true
+	case EnrolmentStateLapsed:
+		return true
+	case EnrolmentStateNotAccepted:
+		return true
+	case EnrolmentStateSubmitted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IdentityDocumentKind.
 const (
 	IdentityDocumentKindDrivingLicence IdentityDocumentKind = "driving_licence"
@@ -321,6 +522,30 @@ func (e IdentityDocumentKind) Valid() bool {
 	case IdentityDocumentKindIdentityCard:
 		return true
 	case IdentityDocumentKindPassport:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportState.
+const (
+	ImportStateDone    ImportState = "done"
+	ImportStateFailed  ImportState = "failed"
+	ImportStateQueued  ImportState = "queued"
+	ImportStateRunning ImportState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ImportState enum.
+func (e ImportState) Valid() bool {
+	switch e {
+	case ImportStateDone:
+		return true
+	case ImportStateFailed:
+		return true
+	case ImportStateQueued:
+		return true
+	case ImportStateRunning:
 		return true
 	default:
 		return false
@@ -360,6 +585,27 @@ func (e IntermediaryKind) Valid() bool {
 	case IntermediaryKindPayingBody:
 		return true
 	case IntermediaryKindTradeAssociation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IntermediaryRole.
+const (
+	IntermediaryRoleEmployeeDelegate    IntermediaryRole = "employee_delegate"
+	IntermediaryRoleLegalRepresentative IntermediaryRole = "legal_representative"
+	IntermediaryRoleUserAdministrator   IntermediaryRole = "user_administrator"
+)
+
+// Valid indicates whether the value is a known member of the IntermediaryRole enum.
+func (e IntermediaryRole) Valid() bool {
+	switch e {
+	case IntermediaryRoleEmployeeDelegate:
+		return true
+	case IntermediaryRoleLegalRepresentative:
+		return true
+	case IntermediaryRoleUserAdministrator:
 		return true
 	default:
 		return false
@@ -636,6 +882,63 @@ func (e PreferredChannel) Valid() bool {
 	}
 }
 
+// Defines values for PublicBodyService.
+const (
+	PublicBodyServiceCompileDma            PublicBodyService = "compile_dma"
+	PublicBodyServiceViewAmortisationPlans PublicBodyService = "view_amortisation_plans"
+	PublicBodyServiceViewDebitNotes        PublicBodyService = "view_debit_notes"
+	PublicBodyServiceViewDma               PublicBodyService = "view_dma"
+	PublicBodyServiceViewPayments          PublicBodyService = "view_payments"
+)
+
+// Valid indicates whether the value is a known member of the PublicBodyService enum.
+func (e PublicBodyService) Valid() bool {
+	switch e {
+	case PublicBodyServiceCompileDma:
+		return true
+	case PublicBodyServiceViewAmortisationPlans:
+		return true
+	case PublicBodyServiceViewDebitNotes:
+		return true
+	case PublicBodyServiceViewDma:
+		return true
+	case PublicBodyServiceViewPayments:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegisterName.
+const (
+	RegisterNameAlbi           RegisterName = "albi"
+	RegisterNameAssociations   RegisterName = "associations"
+	RegisterNameContributors   RegisterName = "contributors"
+	RegisterNamePeople         RegisterName = "people"
+	RegisterNamePositions      RegisterName = "positions"
+	RegisterNamePublicBodyData RegisterName = "public_body_data"
+)
+
+// Valid indicates whether the value is a known member of the RegisterName enum.
+func (e RegisterName) Valid() bool {
+	switch e {
+	case RegisterNameAlbi:
+		return true
+	case RegisterNameAssociations:
+		return true
+	case RegisterNameContributors:
+		return true
+	case RegisterNamePeople:
+		return true
+	case RegisterNamePositions:
+		return true
+	case RegisterNamePublicBodyData:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SandboxPersonInputPin.
 const (
 	SandboxPersonInputPinFresh SandboxPersonInputPin = "fresh"
@@ -648,6 +951,33 @@ func (e SandboxPersonInputPin) Valid() bool {
 	case SandboxPersonInputPinFresh:
 		return true
 	case SandboxPersonInputPinReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ServiceLinkMethod.
+const (
+	ServiceLinkMethodDELETE ServiceLinkMethod = "DELETE"
+	ServiceLinkMethodGET    ServiceLinkMethod = "GET"
+	ServiceLinkMethodPATCH  ServiceLinkMethod = "PATCH"
+	ServiceLinkMethodPOST   ServiceLinkMethod = "POST"
+	ServiceLinkMethodPUT    ServiceLinkMethod = "PUT"
+)
+
+// Valid indicates whether the value is a known member of the ServiceLinkMethod enum.
+func (e ServiceLinkMethod) Valid() bool {
+	switch e {
+	case ServiceLinkMethodDELETE:
+		return true
+	case ServiceLinkMethodGET:
+		return true
+	case ServiceLinkMethodPATCH:
+		return true
+	case ServiceLinkMethodPOST:
+		return true
+	case ServiceLinkMethodPUT:
 		return true
 	default:
 		return false
@@ -873,6 +1203,16 @@ type AttachmentMediaType string
 // Example: sent
 type AttemptOutcome string
 
+// BatchItemState What became of an item of a batch.
+//
+// Example: filed
+type BatchItemState string
+
+// BatchState How far a batch has come.
+//
+// Example: done
+type BatchState string
+
 // CodeProof A code that was sent.
 //
 // Example: {"code":"H4TW9PC6"}
@@ -979,6 +1319,31 @@ type ContributorList struct {
 
 	// Items The contributors by name.
 	Items []Contributor `json:"items"`
+}
+
+// ContributorRole A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+//
+// Example: employee_delegate
+type ContributorRole string
+
+// ContributorRoleInput Whom to give which role.
+//
+// Example: {"role":"employee_delegate","services":["declarations"],"tax_code":"CLMGLI80S42F205L"}
+type ContributorRoleInput struct {
+	// Role A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+	//
+	// Example: employee_delegate
+	Role ContributorRole `json:"role"`
+
+	// Services The services that the role covers. Not given, all, those to come included.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
 }
 
 // ContributorSearch What to search contributors by. What is given must all match.
@@ -1406,6 +1771,548 @@ type DeclarationTypeStep struct {
 	Step DeclarationStep `json:"step"`
 }
 
+// Delegate An intermediary (intermediario) to whom a contributor delegates.
+//
+// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+type Delegate struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Kind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
+	//
+	// Example: professional
+	Kind DelegateKind `json:"kind"`
+
+	// LegalName The name of the organisation or professional.
+	//
+	// Example: Paolo Verdi, consulente del lavoro
+	LegalName string `json:"legal_name"`
+}
+
+// DelegateKind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
+//
+// Example: professional
+type DelegateKind string
+
+// DelegatedPosition A position that a delegation is about.
+//
+// Example: {"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}
+type DelegatedPosition struct {
+	// Number The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 0123456789
+	Number PositionNumber `json:"number"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Scheme The scheme (gestione) to which a position belongs.
+	//
+	// Example: private_employers
+	Scheme Scheme `json:"scheme"`
+}
+
+// DelegatingContributor The contributor that delegates.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+type DelegatingContributor struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// LegalName The name of the organisation, or of the person.
+	//
+	// Example: Officine Meccaniche Orobiche S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// Delegation A delegation (delega) of a contributor to an intermediary.
+//
+// Example: {"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}
+type Delegation struct {
+	// ActivatedAt When it became active.
+	//
+	// Example: 2026-03-17T09:02:11.771020Z
+	ActivatedAt *time.Time `json:"activated_at,omitempty"`
+
+	// Contributor The contributor that delegates.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+	Contributor DelegatingContributor `json:"contributor"`
+
+	// Delegate An intermediary (intermediario) to whom a contributor delegates.
+	//
+	// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+	Delegate Delegate `json:"delegate"`
+
+	// DelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegationId Id `json:"delegation_id"`
+
+	// DraftedAt When it was drafted.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	DraftedAt time.Time `json:"drafted_at"`
+
+	// DraftedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	DraftedBy PersonReference `json:"drafted_by"`
+
+	// EndReason Why it ended, in the words that were given; without, `revoked_by_delegate`, `revoked_by_contributor`, `replaced` (by the next one of a household employer) or `discarded`.
+	//
+	// Example: Fine dell'incarico
+	EndReason *string `json:"end_reason,omitempty"`
+
+	// EndedAt When it was revoked, discarded or expired.
+	//
+	// Example: 2026-06-30T14:20:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive bool `json:"exclusive"`
+
+	// Otp The one-time code (OTP) that the contributor was sent.
+	//
+	// Example: {"channel":"pec","expires_at":"2026-03-23T08:20:11.402113Z","sent_at":"2026-03-16T08:20:11.402113Z","to":"o***@pec.example","tries_left":5}
+	Otp *DelegationOtp `json:"otp,omitempty"`
+
+	// Positions The positions that it is about, by number.
+	Positions []DelegatedPosition `json:"positions"`
+
+	// ReferenceCode What the form and the message with the one-time code are known by.
+	//
+	// Example: 7K3M-Q9XA-R8DN
+	ReferenceCode ReferenceCode `json:"reference_code"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope DelegationScope `json:"scope"`
+
+	// Services The services that it covers; of a `total` one all that there are now.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+
+	// Signatory Who signs the form for the contributor.
+	//
+	// Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+	Signatory Signatory `json:"signatory"`
+
+	// State * `draft` (bozza): not sent to the contributor
+	// * `pending` (in attesa di attivazione): the one-time code was sent
+	// * `active` (attiva): the intermediary may act
+	// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+	// * `revoked` (revocata): ended by either side, or discarded
+	// * `expired` (scaduta): `valid_until` has passed
+	//
+	// Example: active
+	State DelegationState `json:"state"`
+
+	// SubDelegates Who of the intermediary's people works under it. Given by listContributorDelegations.
+	SubDelegates *[]SubDelegate `json:"sub_delegates,omitempty"`
+
+	// ValidUntil Until when it is valid. Missing if until it is revoked.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationActivation The one-time code, and the declaration of the intermediary.
+//
+// Example: {"otp":"48213067","signature_declared":true}
+type DelegationActivation struct {
+	// Otp The code as the person typed it; spaces and dashes do not count.
+	//
+	// Example: 48213067
+	Otp *string `json:"otp,omitempty"`
+
+	// SignatureDeclared Whether the intermediary declares, under its own responsibility, that the delegating party has signed. Must be true.
+	//
+	// Example: true
+	SignatureDeclared bool `json:"signature_declared"`
+}
+
+// DelegationBatch Many delegations that are drafted in the background.
+//
+// Example: {"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","created_at":"2026-03-16T08:15:04.218301Z","items":[{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"},{"line":2,"position_number":"0987654321","reason":"unknown-position","state":"refused"}],"items_done":2,"items_total":2,"state":"done"}
+type DelegationBatch struct {
+	// BatchId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	BatchId Id `json:"batch_id"`
+
+	// CreatedAt When it was sent.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Items What became of each item. Given by showDelegationBatch.
+	Items *[]DelegationBatchItem `json:"items,omitempty"`
+
+	// ItemsDone How many are filed or refused.
+	//
+	// Example: 2
+	ItemsDone int32 `json:"items_done"`
+
+	// ItemsTotal How many items there are.
+	//
+	// Example: 2
+	ItemsTotal int32 `json:"items_total"`
+
+	// State How far a batch has come.
+	//
+	// Example: done
+	State BatchState `json:"state"`
+}
+
+// DelegationBatchInput Delegations to be drafted, on the same terms.
+//
+// Example: {"exclusive":false,"items":[{"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},{"position_number":"0987654321"}],"scope":"partial","services":["declarations"],"valid_until":"2027-03-31T22:00:00Z"}
+type DelegationBatchInput struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive *bool `json:"exclusive,omitempty"`
+
+	// Items The positions.
+	Items []DelegationBatchItemInput `json:"items"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope DelegationScope `json:"scope"`
+
+	// Services The services of a `partial` delegation, which needs them; a `total` one names none.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// ValidUntil Until when it is valid. Not given, until it is revoked. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationBatchItem What became of an item of a batch.
+//
+// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"}
+type DelegationBatchItem struct {
+	// DelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegationId *Id `json:"delegation_id,omitempty"`
+
+	// Line Its place among the items, from 1 on; of CSV the line of the file, where the header is line 1.
+	//
+	// Example: 1
+	Line int32 `json:"line"`
+
+	// PositionNumber The position as it was sent.
+	//
+	// Example: 0123456789
+	PositionNumber string `json:"position_number"`
+
+	// Reason What is wrong, for programs.
+	//
+	// Example: unknown-position
+	Reason *LineErrorCode `json:"reason,omitempty"`
+
+	// State What became of an item of a batch.
+	//
+	// Example: filed
+	State BatchItemState `json:"state"`
+}
+
+// DelegationBatchItemInput A position for which to draft a delegation.
+//
+// Example: {"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type DelegationBatchItemInput struct {
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 0123456789
+	PositionNumber PositionNumber `json:"position_number"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId *Id `json:"signatory_id,omitempty"`
+}
+
+// DelegationCandidate A contributor that could delegate.
+//
+// Example: {"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
+type DelegationCandidate struct {
+	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCode `json:"contributor_tax_code"`
+
+	// Kind What a contributor is.
+	//
+	// Example: company
+	Kind ContributorKind `json:"kind"`
+
+	// LegalName The name of the organisation, or of the person.
+	//
+	// Example: Officine Meccaniche Orobiche S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// Positions Its positions, by number; active ones only.
+	Positions []Position `json:"positions"`
+
+	// Signatories Who may sign: its legal representatives, and the employer of a household.
+	Signatories []ProposedSignatory `json:"signatories"`
+}
+
+// DelegationCandidateList Who was found.
+//
+// Example: {"_links":{"self":{"href":"/v1/delegation-candidate-searches"}},"items":[{"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}]}
+type DelegationCandidateList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items No item or one.
+	Items []DelegationCandidate `json:"items"`
+}
+
+// DelegationCandidateSearch Whom to look up.
+//
+// Example: {"tax_code":"00743110157"}
+type DelegationCandidateSearch struct {
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// DelegationChange A JSON Merge Patch (RFC 7396) of a delegation that is not active yet.
+//
+// Example: {"services":["declarations","view_payments"]}
+type DelegationChange struct {
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive *bool `json:"exclusive,omitempty"`
+
+	// PositionIds The positions that it is about.
+	//
+	// Example: ["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"]
+	PositionIds *[]Id `json:"position_ids,omitempty"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope *DelegationScope `json:"scope,omitempty"`
+
+	// Services The services of a `partial` delegation, which needs them; a `total` one names none.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId *Id `json:"signatory_id,omitempty"`
+
+	// ValidUntil Until when it is valid. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationDraft A delegation to be drafted.
+//
+// Example: {"contributor_tax_code":"00743110157","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
+type DelegationDraft struct {
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// Exclusive Whether no other intermediary may have the positions.
+	//
+	// Example: false
+	Exclusive *bool `json:"exclusive,omitempty"`
+
+	// PositionIds The positions that it is about.
+	//
+	// Example: ["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"]
+	PositionIds []Id `json:"position_ids"`
+
+	// Scope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+	//
+	// Example: partial
+	Scope DelegationScope `json:"scope"`
+
+	// Services The services of a `partial` delegation, which needs them; a `total` one names none.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId Id `json:"signatory_id"`
+
+	// ValidUntil Until when it is valid. Not given, until it is revoked. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// DelegationList One page of delegations.
+//
+// Example: {"_links":{"self":{"href":"/v1/delegations"}},"items":[{"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}]}
+type DelegationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The delegations, the newest first.
+	Items []Delegation `json:"items"`
+}
+
+// DelegationLookup That an intermediary looked a contributor up.
+//
+// Example: {"at":"2026-03-16T08:15:04.218301Z","delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}}
+type DelegationLookup struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// Delegate An intermediary (intermediario) to whom a contributor delegates.
+	//
+	// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+	Delegate Delegate `json:"delegate"`
+}
+
+// DelegationLookupList One page of look-ups.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/delegation-lookups"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}}]}
+type DelegationLookupList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The look-ups, the newest first.
+	Items []DelegationLookup `json:"items"`
+}
+
+// DelegationOtp The one-time code (OTP) that the contributor was sent.
+//
+// Example: {"channel":"pec","expires_at":"2026-03-23T08:20:11.402113Z","sent_at":"2026-03-16T08:20:11.402113Z","to":"o***@pec.example","tries_left":5}
+type DelegationOtp struct {
+	// Channel How a message travels.
+	//
+	// Example: email
+	Channel MessageChannel `json:"channel"`
+
+	// ExpiresAt Until when it can be entered.
+	//
+	// Example: 2026-03-23T08:20:11.402113Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// SentAt When it was sent.
+	//
+	// Example: 2026-03-16T08:20:11.402113Z
+	SentAt time.Time `json:"sent_at"`
+
+	// To The number or address, masked.
+	//
+	// Example: o***@pec.example
+	To string `json:"to"`
+
+	// TriesLeft How often a code can still be entered.
+	//
+	// Example: 5
+	TriesLeft int32 `json:"tries_left"`
+}
+
+// DelegationRevocation Why a delegation is revoked.
+//
+// Example: {"reason":"Fine dell'incarico"}
+type DelegationRevocation struct {
+	// Reason Why; both sides are told.
+	//
+	// Example: Fine dell'incarico
+	Reason *string `json:"reason,omitempty"`
+}
+
+// DelegationScope `total` (totale): all services of the positions, those to come included; `partial` (parziale): those that are named.
+//
+// Example: partial
+type DelegationScope string
+
+// DelegationSearch What to search delegations by. What is given must all match.
+//
+// Example: {"contributor_tax_code":"00743110157","state":"active"}
+type DelegationSearch struct {
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// LegalName Part of the contributor's name, in any case.
+	//
+	// Example: officine meccaniche
+	LegalName *string `json:"legal_name,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 0123456789
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// State * `draft` (bozza): not sent to the contributor
+	// * `pending` (in attesa di attivazione): the one-time code was sent
+	// * `active` (attiva): the intermediary may act
+	// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+	// * `revoked` (revocata): ended by either side, or discarded
+	// * `expired` (scaduta): `valid_until` has passed
+	//
+	// Example: active
+	State *DelegationState `json:"state,omitempty"`
+}
+
+// DelegationState * `draft` (bozza): not sent to the contributor
+// * `pending` (in attesa di attivazione): the one-time code was sent
+// * `active` (attiva): the intermediary may act
+// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+// * `revoked` (revocata): ended by either side, or discarded
+// * `expired` (scaduta): `valid_until` has passed
+//
+// Example: active
+type DelegationState string
+
 // Delivery The way of a message to one recipient.
 //
 // Example: {"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}
@@ -1544,6 +2451,145 @@ type ElectronicContact struct {
 // Example: mobile
 type ElectronicContactKind string
 
+// Enrolment A request for access to a contributor.
+//
+// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type Enrolment struct {
+	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCode `json:"contributor_tax_code"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// EnrolmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EnrolmentId Id `json:"enrolment_id"`
+
+	// Form `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+	//
+	// Example: RA012
+	Form EnrolmentForm `json:"form"`
+
+	// Notes What the office should know.
+	//
+	// Example: Responsabile dell'ufficio ragioneria
+	Notes *string `json:"notes,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Incarico documentato
+	Reason *string `json:"reason,omitempty"`
+
+	// Services The services that are asked for; none with `SC65`.
+	//
+	// Example: ["view_payments","view_dma"]
+	Services []PublicBodyService `json:"services"`
+
+	// State * `submitted`: waits for the office
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted`, `not_accepted`: decided
+	// * `lapsed`: the credentials did not become dispositive in time
+	//
+	// Example: submitted
+	State EnrolmentState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
+// EnrolmentDecision What the office decides about an enrolment.
+//
+// Example: {"outcome":"accepted","reason":"Incarico documentato"}
+type EnrolmentDecision struct {
+	// Outcome Whether access is given.
+	//
+	// Example: accepted
+	Outcome EnrolmentDecisionOutcome `json:"outcome"`
+
+	// Reason Why; the person is told.
+	//
+	// Example: Incarico documentato
+	Reason string `json:"reason"`
+}
+
+// EnrolmentDecisionOutcome Whether access is given.
+//
+// Example: accepted
+type EnrolmentDecisionOutcome string
+
+// EnrolmentForm `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+//
+// Example: RA012
+type EnrolmentForm string
+
+// EnrolmentInput A request for access to a contributor.
+//
+// Example: {"contributor_tax_code":"00743110157","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","services":["view_payments","view_dma"]}
+type EnrolmentInput struct {
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
+
+	// Form `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+	//
+	// Example: RA012
+	Form EnrolmentForm `json:"form"`
+
+	// Notes What the office should know; may have several lines.
+	//
+	// Example: Responsabile dell'ufficio ragioneria
+	Notes *string `json:"notes,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Services The services that are asked for; with `RA012` only, and needed there.
+	//
+	// Example: ["view_payments","view_dma"]
+	Services *[]PublicBodyService `json:"services,omitempty"`
+}
+
+// EnrolmentList One page of enrolments.
+//
+// Example: {"_links":{"self":{"href":"/v1/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+type EnrolmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The enrolments, the newest first.
+	Items []Enrolment `json:"items"`
+}
+
+// EnrolmentState * `submitted`: waits for the office
+// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+// * `accepted`, `not_accepted`: decided
+// * `lapsed`: the credentials did not become dispositive in time
+//
+// Example: submitted
+type EnrolmentState string
+
 // EnteredPin The PIN as the person typed it, in any case; spaces and dashes do not count.
 //
 // Example: 7K3M-Q9XA
@@ -1553,6 +2599,11 @@ type EnteredPin = string
 //
 // Example: "3"
 type EntityTag = string
+
+// FileDigest SHA-256 of the bytes of a file.
+//
+// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+type FileDigest = string
 
 // FiledBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
 //
@@ -1594,16 +2645,101 @@ type Id = openapi_types.UUID
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type IdempotencyKeyValue = string
 
+// IdentityConfirmation The confirmation of one's own digital identity.
+//
+// Example: {"confirmed":true}
+type IdentityConfirmation struct {
+	// Confirmed Must be true.
+	//
+	// Example: true
+	Confirmed bool `json:"confirmed"`
+}
+
 // IdentityDocumentKind Carta d'identità, passaporto or patente di guida.
 //
 // Example: identity_card
 type IdentityDocumentKind string
+
+// ImportState How far an import has come; `done`: all of it counts; `failed`: a line is wrong, and nothing of it counts.
+//
+// Example: done
+type ImportState string
+
+// Intermediary An intermediary (intermediario) as its register lists it.
+//
+// Example: {"delegate_id":"018f3b23-6b82-7da4-9fb6-2b3c4d5e6f70","kind":"caf","legal_name":"CAF Imprese Lombardia S.r.l.","listed_at":"2019-05-02T00:00:00Z","register_code":"caf_imprese","registration_number":"00123","tax_code":"01580000345"}
+type Intermediary struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Kind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
+	//
+	// Example: professional
+	Kind DelegateKind `json:"kind"`
+
+	// LegalName The name of the organisation or professional.
+	//
+	// Example: CAF Imprese Lombardia S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// ListedAt Since when it is listed.
+	//
+	// Example: 2019-05-02T00:00:00Z
+	ListedAt time.Time `json:"listed_at"`
+
+	// RegisterCode Which professional register (albo) or census it is.
+	//
+	// Example: labour_consultants_bg
+	RegisterCode RegisterCode `json:"register_code"`
+
+	// RegistrationNumber The number under which a register lists somebody.
+	//
+	// Example: 1234
+	RegistrationNumber RegistrationNumber `json:"registration_number"`
+
+	// StruckOffAt Since when it is not listed any more. Missing while it is.
+	//
+	// Example: 2026-02-01T00:00:00Z
+	StruckOffAt *time.Time `json:"struck_off_at,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
 
 // IntermediaryKind What an intermediary is, and so which register or census it is on: consulente del lavoro, commercialista, ragioniere, avvocato, associazione di categoria, CAF imprese,
 // patronato, ente erogatore, consolato or another local authority.
 //
 // Example: labour_consultant
 type IntermediaryKind string
+
+// IntermediaryRole A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+//
+// Example: employee_delegate
+type IntermediaryRole string
+
+// IntermediaryRoleInput Whom to give which role.
+//
+// Example: {"role":"employee_delegate","services":["declarations"],"tax_code":"GLLSRA92A70A944S"}
+type IntermediaryRoleInput struct {
+	// Role A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+	//
+	// Example: employee_delegate
+	Role IntermediaryRole `json:"role"`
+
+	// Services The services that the role covers. Not given, all, those to come included.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
 
 // IssuedPin A PIN that was issued at the counter.
 //
@@ -1634,6 +2770,11 @@ type IssuedPin struct {
 //
 // Example: it
 type Language string
+
+// LineErrorCode What is wrong, for programs.
+//
+// Example: unknown-position
+type LineErrorCode = string
 
 // Link Where something is.
 //
@@ -1696,6 +2837,34 @@ type Me struct {
 	//
 	// Example: citizen
 	UserClass UserClass `json:"user_class"`
+}
+
+// Menu How a person arranged the menu.
+//
+// Example: {"entries":[{"pinned":true,"service_code":"declarations","settings":{"default_type":"RIOC"}},{"pinned":false,"service_code":"view_payments","settings":{}}]}
+type Menu struct {
+	// Entries The services in the order of the menu.
+	Entries []MenuEntry `json:"entries"`
+}
+
+// MenuEntry How one service was arranged.
+//
+// Example: {"pinned":true,"service_code":"declarations","settings":{"default_type":"RIOC"}}
+type MenuEntry struct {
+	// Pinned Whether it stands at the top.
+	//
+	// Example: true
+	Pinned bool `json:"pinned"`
+
+	// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+	//
+	// Example: declarations
+	ServiceCode ServiceCode `json:"service_code"`
+
+	// Settings What was set for the service, up to 10 texts of at most 500 characters; it means something to the service alone.
+	//
+	// Example: {"default_type":"RIOC"}
+	Settings map[string]interface{} `json:"settings"`
 }
 
 // MessageChannel How a message travels.
@@ -1770,23 +2939,76 @@ type MyContactList struct {
 
 // MyIntermediary An intermediary (intermediario) that the person is or works for.
 //
-// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"labour_consultant","legal_name":"Paolo Verdi, consulente del lavoro"}
+// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
 type MyIntermediary struct {
 	// DelegateId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	DelegateId Id `json:"delegate_id"`
 
-	// Kind What an intermediary is, and so which register or census it is on: consulente del lavoro, commercialista, ragioniere, avvocato, associazione di categoria, CAF imprese,
-	// patronato, ente erogatore, consolato or another local authority.
+	// Kind What an intermediary is: a professional (a person on a register, albo), an association (associazione di categoria), a CAF imprese or a patronato.
 	//
-	// Example: labour_consultant
-	Kind IntermediaryKind `json:"kind"`
+	// Example: professional
+	Kind DelegateKind `json:"kind"`
 
 	// LegalName The name of the organisation or professional.
 	//
 	// Example: Paolo Verdi, consulente del lavoro
 	LegalName string `json:"legal_name"`
+}
+
+// MyService A service in the menu of the person who is logged in.
+//
+// Example: {"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"POST","rel":"draft"}],"order":1,"pinned":true,"section":"declarations","service_code":"declarations","settings":{"default_type":"RIOC"},"title":"Dichiarazioni di responsabilità del contribuente"}
+type MyService struct {
+	// Channels The ways to use it.
+	Channels []ServiceChannel `json:"channels"`
+
+	// Links What can be done, and where.
+	Links []ServiceLink `json:"links"`
+
+	// Order Its place in the menu, from 1 on.
+	//
+	// Example: 1
+	Order int32 `json:"order"`
+
+	// Pinned Whether the person pinned it.
+	//
+	// Example: true
+	Pinned bool `json:"pinned"`
+
+	// Section The section of the menu in which it stands.
+	//
+	// Example: declarations
+	Section string `json:"section"`
+
+	// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+	//
+	// Example: declarations
+	ServiceCode ServiceCode `json:"service_code"`
+
+	// Settings What was set for the service, up to 10 texts of at most 500 characters; it means something to the service alone.
+	//
+	// Example: {"default_type":"RIOC"}
+	Settings map[string]interface{} `json:"settings"`
+
+	// Title What it is called, in the language that was asked for.
+	//
+	// Example: Dichiarazioni di responsabilità del contribuente
+	Title string `json:"title"`
+}
+
+// MyServiceList One page of the menu.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/services"}},"items":[{"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"POST","rel":"draft"}],"order":1,"pinned":true,"section":"declarations","service_code":"declarations","settings":{"default_type":"RIOC"},"title":"Dichiarazioni di responsabilità del contribuente"}]}
+type MyServiceList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The services in the order of the menu.
+	Items []MyService `json:"items"`
 }
 
 // Notification A message to the person who is logged in.
@@ -1897,6 +3119,87 @@ type Office struct {
 //
 // Example: 1400
 type OfficeCode = string
+
+// OfficeEnrolment A request for access to a contributor, as the office sees it.
+//
+// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type OfficeEnrolment struct {
+	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode TaxCode `json:"contributor_tax_code"`
+
+	// DecidedAt When the office decided.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// EnrolmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EnrolmentId Id `json:"enrolment_id"`
+
+	// Form `SC65`: access of employers who are natural persons, and of legal representatives. `RA012`: access to services of a public body.
+	//
+	// Example: RA012
+	Form EnrolmentForm `json:"form"`
+
+	// Notes What the office should know.
+	//
+	// Example: Responsabile dell'ufficio ragioneria
+	Notes *string `json:"notes,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Person A person with their tax code.
+	//
+	// Example: {"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}
+	Person PersonIdentity `json:"person"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Incarico documentato
+	Reason *string `json:"reason,omitempty"`
+
+	// Services The services that are asked for; none with `SC65`.
+	//
+	// Example: ["view_payments","view_dma"]
+	Services []PublicBodyService `json:"services"`
+
+	// State * `submitted`: waits for the office
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted`, `not_accepted`: decided
+	// * `lapsed`: the credentials did not become dispositive in time
+	//
+	// Example: submitted
+	State EnrolmentState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
+// OfficeEnrolmentList One page of enrolments.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+type OfficeEnrolmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The enrolments, the oldest first.
+	Items []OfficeEnrolment `json:"items"`
+}
 
 // OfficeList One page of offices.
 //
@@ -2194,6 +3497,21 @@ type PageLinks struct {
 	Self Link `json:"self"`
 }
 
+// PeopleForRoleSearch Whom to search; both must match.
+//
+// Example: {"family_name":"Colombo","tax_code":"CLMGLI80S42F205L"}
+type PeopleForRoleSearch struct {
+	// FamilyName The whole family name (cognome), in any case.
+	//
+	// Example: Colombo
+	FamilyName string `json:"family_name"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
 // PeopleSearch Whom to search.
 //
 // Example: {"tax_code":"RSSMRA80A01H501U"}
@@ -2224,6 +3542,44 @@ type PersonContact struct {
 	//
 	// Example: **********567
 	To string `json:"to"`
+}
+
+// PersonIdentity A person with their tax code.
+//
+// Example: {"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}
+type PersonIdentity struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Colombo
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Giulia
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// PersonIdentityList Who was found.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/people-searches"}},"items":[{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}]}
+type PersonIdentityList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items No item or one.
+	Items []PersonIdentity `json:"items"`
 }
 
 // PersonRecord The account of a person, as the staff sees it.
@@ -2863,6 +4219,11 @@ type Problem struct {
 	// Example: [{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}]
 	Errors *[]ProblemError `json:"errors,omitempty"`
 
+	// Href With `channel-closed`, where to go instead.
+	//
+	// Example: /v1/services/view_payments/channels/api
+	Href *string `json:"href,omitempty"`
+
 	// Instance Where it went wrong.
 	//
 	// Example: /v1/declarations
@@ -2877,6 +4238,11 @@ type Problem struct {
 	//
 	// Example: Not valid
 	Title string `json:"title"`
+
+	// TriesLeft With `otp-invalid`, how often a code can still be entered.
+	//
+	// Example: 4
+	TriesLeft *int32 `json:"tries_left,omitempty"`
 
 	// Type Names the problem; a page that explains it. Decide by this.
 	//
@@ -2904,10 +4270,40 @@ type ProblemError struct {
 	Pointer string `json:"pointer"`
 }
 
+// ProposedSignatory Somebody who may sign a delegation.
+//
+// Example: {"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type ProposedSignatory struct {
+	// FamilyInitial The first letter of the family name.
+	//
+	// Example: R
+	FamilyInitial string `json:"family_initial"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// Role A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+	//
+	// Example: employee_delegate
+	Role ContributorRole `json:"role"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId Id `json:"signatory_id"`
+}
+
 // ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
 //
 // Example: INPS.1400.16/03/2026.0000042
 type ProtocolNumber = string
+
+// PublicBodyService A service of public bodies: payments (pagamenti), debit notes (note di debito), amortisation plans (piani di ammortamento), compiling and viewing DMA/UNIEMENS ListaPosPa.
+//
+// Example: view_payments
+type PublicBodyService string
 
 // Receipt The receipt (ricevuta) of a filed declaration.
 //
@@ -2974,6 +4370,107 @@ type ReceiptVerification struct {
 	Valid bool `json:"valid"`
 }
 
+// ReferenceCode What the form and the message with the one-time code are known by.
+//
+// Example: 7K3M-Q9XA-R8DN
+type ReferenceCode = string
+
+// RegisterCode Which professional register (albo) or census it is.
+//
+// Example: labour_consultants_bg
+type RegisterCode = string
+
+// RegisterImport The import of a register.
+//
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[{"code":"format","line":731,"pointer":"/tax_code"}],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":0,"lines_total":26104,"register":"albi","state":"failed"}
+type RegisterImport struct {
+	// CreatedAt When the file was taken.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Digest SHA-256 of the bytes of a file.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest FileDigest `json:"digest"`
+
+	// Errors The first lines that are wrong.
+	Errors []RegisterImportError `json:"errors"`
+
+	// FinishedAt When it was worked off, or failed.
+	//
+	// Example: 2026-03-16T08:16:40.770015Z
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// ImportId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ImportId Id `json:"import_id"`
+
+	// LinesDone How many rows count already.
+	//
+	// Example: 26104
+	LinesDone int32 `json:"lines_done"`
+
+	// LinesTotal How many rows the file has, once all are checked.
+	//
+	// Example: 26104
+	LinesTotal *int32 `json:"lines_total,omitempty"`
+
+	// Register A register from which data come.
+	//
+	// Example: albi
+	Register RegisterName `json:"register"`
+
+	// State How far an import has come; `done`: all of it counts; `failed`: a line is wrong, and nothing of it counts.
+	//
+	// Example: done
+	State ImportState `json:"state"`
+}
+
+// RegisterImportError A line of a file that is wrong.
+//
+// Example: {"code":"format","line":731,"pointer":"/tax_code"}
+type RegisterImportError struct {
+	// Code What is wrong, for programs.
+	//
+	// Example: unknown-position
+	Code LineErrorCode `json:"code"`
+
+	// Line The line of the file, from 1 on; the header of a CSV is line 1.
+	//
+	// Example: 731
+	Line int32 `json:"line"`
+
+	// Pointer The field, as a JSON Pointer (RFC 6901); empty if it is the line as a whole.
+	//
+	// Example: /tax_code
+	Pointer string `json:"pointer"`
+}
+
+// RegisterImportList One page of imports.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/register-imports"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":26104,"lines_total":26104,"register":"albi","state":"done"}]}
+type RegisterImportList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The imports, the newest first.
+	Items []RegisterImport `json:"items"`
+}
+
+// RegisterName A register from which data come.
+//
+// Example: albi
+type RegisterName string
+
+// RegistrationNumber The number under which a register lists somebody.
+//
+// Example: 1234
+type RegistrationNumber = string
+
 // Residence An address in Italy (indirizzo di residenza).
 //
 // Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
@@ -3007,6 +4504,11 @@ type Right struct {
 	//
 	// Example: legal_representative
 	ActingAs ActingAs `json:"acting_as"`
+
+	// PositionIds The positions that the right is about. Missing if it is about all, those to come included.
+	//
+	// Example: ["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"]
+	PositionIds *[]Id `json:"position_ids,omitempty"`
 
 	// RightId A UUID (RFC 9562).
 	//
@@ -3337,10 +4839,109 @@ type SelfLinks struct {
 	Self Link `json:"self"`
 }
 
-// ServiceCode A service that a role or delegation covers. `declarations` covers the declarations of responsibility.
+// Service A service.
+//
+// Example: {"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/{contributor_id}/declarations","method":"POST","rel":"draft"}],"section":"declarations","service_code":"declarations","title":"Dichiarazioni di responsabilità del contribuente"}
+type Service struct {
+	// Channels The ways to use it.
+	Channels []ServiceChannel `json:"channels"`
+
+	// Links What can be done, and where.
+	Links []ServiceLink `json:"links"`
+
+	// Section The section of the menu in which it stands.
+	//
+	// Example: declarations
+	Section string `json:"section"`
+
+	// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+	//
+	// Example: declarations
+	ServiceCode ServiceCode `json:"service_code"`
+
+	// Title What it is called, in the language that was asked for.
+	//
+	// Example: Dichiarazioni di responsabilità del contribuente
+	Title string `json:"title"`
+}
+
+// ServiceChannel A way to use a service.
+//
+// Example: {"channel":"api","href":"/v1/contributors","open":true}
+type ServiceChannel struct {
+	// Channel A way to use a service.
+	//
+	// Example: api
+	Channel ServiceChannelCode `json:"channel"`
+
+	// ClosesAt From when it is closed. Missing if it stays open.
+	//
+	// Example: 2023-07-15T22:00:00Z
+	ClosesAt *time.Time `json:"closes_at,omitempty"`
+
+	// Href Where the service is reached by it. Given while it is open.
+	//
+	// Example: /v1/contributors
+	Href *string `json:"href,omitempty"`
+
+	// Open Whether it is open now.
+	//
+	// Example: true
+	Open bool `json:"open"`
+
+	// OpensAt From when it is open. Missing if it always was.
+	//
+	// Example: 2023-03-31T22:00:00Z
+	OpensAt *time.Time `json:"opens_at,omitempty"`
+}
+
+// ServiceChannelCode A way to use a service.
+//
+// Example: api
+type ServiceChannelCode = string
+
+// ServiceCode A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
 //
 // Example: declarations
 type ServiceCode = string
+
+// ServiceLink One thing that can be done with a service.
+//
+// Example: {"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"}
+type ServiceLink struct {
+	// Href Where, relative to the host. `{contributor_id}` and `{position_id}` stand for what was not chosen.
+	//
+	// Example: /v1/contributors/{contributor_id}/declarations
+	Href string `json:"href"`
+
+	// Method With which HTTP method.
+	//
+	// Example: GET
+	Method ServiceLinkMethod `json:"method"`
+
+	// Rel What it is, for programs.
+	//
+	// Example: list
+	Rel string `json:"rel"`
+}
+
+// ServiceLinkMethod With which HTTP method.
+//
+// Example: GET
+type ServiceLinkMethod string
+
+// ServiceList One page of services.
+//
+// Example: {"_links":{"self":{"href":"/v1/services"}},"items":[{"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/{contributor_id}/declarations","method":"POST","rel":"draft"}],"section":"declarations","service_code":"declarations","title":"Dichiarazioni di responsabilità del contribuente"}]}
+type ServiceList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The services by section and title.
+	Items []Service `json:"items"`
+}
 
 // Session A session with its tokens.
 //
@@ -3485,6 +5086,26 @@ type SessionSummary struct {
 	SessionId Id `json:"session_id"`
 }
 
+// Signatory Who signs the form for the contributor.
+//
+// Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type Signatory struct {
+	// FamilyName Family name (cognome).
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (nome).
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// SignatoryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SignatoryId Id `json:"signatory_id"`
+}
+
 // SmsReport What became of an SMS.
 //
 // Example: {"message_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","state":"delivered"}
@@ -3530,6 +5151,129 @@ type Status struct {
 // Example: up
 type StatusStatus string
 
+// SubDelegate Somebody who works under a delegation for the intermediary.
+//
+// Example: {"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+type SubDelegate struct {
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-18T07:45:10.220417Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person PersonReference `json:"person"`
+
+	// Services What the person may do.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+
+	// SubDelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubDelegationId Id `json:"sub_delegation_id"`
+}
+
+// SubDelegation What lets one of an intermediary's people work with its delegations (sub-abilitazione).
+//
+// Example: {"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+type SubDelegation struct {
+	// All Whether it is about all delegations of the intermediary.
+	//
+	// Example: false
+	All bool `json:"all"`
+
+	// Delegate An intermediary (intermediario) to whom a contributor delegates.
+	//
+	// Example: {"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}
+	Delegate Delegate `json:"delegate"`
+
+	// DelegationIds The delegations that it is about; none if it is about all.
+	//
+	// Example: ["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"]
+	DelegationIds []Id `json:"delegation_ids"`
+
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-18T07:45:10.220417Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person PersonReference `json:"person"`
+
+	// RevokedAt When it was revoked.
+	//
+	// Example: 2026-06-30T14:20:00.118204Z
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+
+	// Services What the person may do, as far as each delegation covers it.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+
+	// SubDelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubDelegationId Id `json:"sub_delegation_id"`
+
+	// ValidUntil Until when it is valid. Missing if until it is revoked.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// SubDelegationInput Who may work with which delegations: those named, or all.
+//
+// Example: {"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"services":["declarations"],"tax_code":"GLLSRA92A70A944S"}
+type SubDelegationInput struct {
+	// All All delegations of the intermediary, those to come included; not together with `delegation_ids`.
+	//
+	// Example: true
+	All *bool `json:"all,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DelegationIds The delegations; not together with `all`.
+	//
+	// Example: ["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"]
+	DelegationIds *[]Id `json:"delegation_ids,omitempty"`
+
+	// Services What the person may do. Not given, what each delegation covers.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+
+	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCodeInput `json:"tax_code"`
+
+	// ValidUntil Until when it is valid. Not given, until it is revoked. An instant that is past answers 422.
+	//
+	// Example: 2027-03-31T22:00:00Z
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+}
+
+// SubDelegationList One page of sub-delegations.
+//
+// Example: {"_links":{"self":{"href":"/v1/sub-delegations"}},"items":[{"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}]}
+type SubDelegationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The sub-delegations, the newest first.
+	Items []SubDelegation `json:"items"`
+}
+
 // Suspension Why a person is suspended.
 //
 // Example: {"reason":"Credenziali cedute a terzi, segnalazione della sede di Bergamo"}
@@ -3560,16 +5304,74 @@ type UnguessableId = string
 // Example: citizen
 type UserClass string
 
+// UserGrant The role of a person.
+//
+// Example: {"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}
+type UserGrant struct {
+	// GrantId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	GrantId Id `json:"grant_id"`
+
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// GrantedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	GrantedBy *PersonReference `json:"granted_by,omitempty"`
+
+	// Person A person with their tax code.
+	//
+	// Example: {"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}
+	Person PersonIdentity `json:"person"`
+
+	// Role A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
+	//
+	// Example: employee_delegate
+	Role ContributorRole `json:"role"`
+
+	// Services The services that the role covers.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+}
+
+// UserGrantList One page of roles.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/users"}},"items":[{"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}]}
+type UserGrantList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The roles, the oldest grant first.
+	Items []UserGrant `json:"items"`
+}
+
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
 
 // AttachmentNumber defines model for AttachmentNumber.
 type AttachmentNumber = int32
 
+// BatchId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type BatchId = Id
+
 // ContactId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type ContactId = Id
+
+// ContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ContributorFilter = Id
 
 // ContributorId A UUID (RFC 9562).
 //
@@ -3583,6 +5385,36 @@ type Cursor = string
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type DeclarationId = Id
+
+// DelegateFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegateFilter = Id
+
+// DelegateForCsv A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegateForCsv = Id
+
+// DelegateId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegateId = Id
+
+// DelegationId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DelegationId = Id
+
+// DelegationStateFilter * `draft` (bozza): not sent to the contributor
+// * `pending` (in attesa di attivazione): the one-time code was sent
+// * `active` (attiva): the intermediary may act
+// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+// * `revoked` (revocata): ended by either side, or discarded
+// * `expired` (scaduta): `valid_until` has passed
+//
+// Example: active
+type DelegationStateFilter = DelegationState
 
 // DeliveryChannelFilter How a message travels.
 //
@@ -3604,6 +5436,24 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// EnrolmentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type EnrolmentId = Id
+
+// EnrolmentStateFilter * `submitted`: waits for the office
+// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+// * `accepted`, `not_accepted`: decided
+// * `lapsed`: the credentials did not become dispositive in time
+//
+// Example: submitted
+type EnrolmentStateFilter = EnrolmentState
+
+// GrantId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type GrantId = Id
+
 // IdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -3614,6 +5464,11 @@ type IfMatch = string
 
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
+
+// ImportId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ImportId = Id
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -3648,6 +5503,16 @@ type PinRequestStateFilter = PinRequestState
 // Example: submitted
 type PinUpgradeStateFilter = PinUpgradeState
 
+// PositionFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PositionFilter = Id
+
+// RegisterParameter A register from which data come.
+//
+// Example: albi
+type RegisterParameter = RegisterName
+
 // RequiredIdempotencyKey 8 to 255 visible ASCII characters, quoted or not.
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -3674,6 +5539,11 @@ type SessionId = string
 //
 // Example: submitted
 type StateFilter = DeclarationState
+
+// SubDelegationId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SubDelegationId = Id
 
 // SubmittedFrom defines model for SubmittedFrom.
 type SubmittedFrom = time.Time
@@ -3744,6 +5614,41 @@ type ListDeliveriesParams struct {
 
 // RetryDeliveryParams defines parameters for RetryDelivery.
 type RetryDeliveryParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOfficeEnrolmentsParams defines parameters for ListOfficeEnrolments.
+type ListOfficeEnrolmentsParams struct {
+	// State Only enrolments in this state.
+	State *EnrolmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeEnrolmentParams defines parameters for ShowOfficeEnrolment.
+type ShowOfficeEnrolmentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecideEnrolmentParams defines parameters for DecideEnrolment.
+type DecideEnrolmentParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
@@ -3959,6 +5864,41 @@ type DecidePinUpgradeParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListRegisterImportsParams defines parameters for ListRegisterImports.
+type ListRegisterImportsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ImportRegisterParams defines parameters for ImportRegister.
+type ImportRegisterParams struct {
+	// Register Which register the file is of.
+	Register RegisterParameter `form:"register" json:"register"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowRegisterImportParams defines parameters for ShowRegisterImport.
+type ShowRegisterImportParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // SearchContributorsParams defines parameters for SearchContributors.
 type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
@@ -4050,6 +5990,40 @@ type DraftDeclarationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListDelegationLookupsParams defines parameters for ListDelegationLookups.
+type ListDelegationLookupsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListContributorDelegationsParams defines parameters for ListContributorDelegations.
+type ListContributorDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SearchPeopleForRoleParams defines parameters for SearchPeopleForRole.
+type SearchPeopleForRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListPositionsParams defines parameters for ListPositions.
 type ListPositionsParams struct {
 	// Limit How many items a page has at most.
@@ -4058,6 +6032,35 @@ type ListPositionsParams struct {
 	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListContributorUsersParams defines parameters for ListContributorUsers.
+type ListContributorUsersParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GrantContributorRoleParams defines parameters for GrantContributorRole.
+type GrantContributorRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// WithdrawContributorRoleParams defines parameters for WithdrawContributorRole.
+type WithdrawContributorRoleParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -4178,6 +6181,242 @@ type WithdrawDeclarationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// DraftDelegationBatchParams defines parameters for DraftDelegationBatch.
+type DraftDelegationBatchParams struct {
+	// DelegateId For which intermediary a CSV is sent. With JSON it stands in the body.
+	DelegateId *DelegateForCsv `form:"delegate_id,omitempty" json:"delegate_id,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowDelegationBatchParams defines parameters for ShowDelegationBatch.
+type ShowDelegationBatchParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowDelegationBatchFormsParams defines parameters for ShowDelegationBatchForms.
+type ShowDelegationBatchFormsParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SearchDelegationCandidatesParams defines parameters for SearchDelegationCandidates.
+type SearchDelegationCandidatesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SearchDelegationsParams defines parameters for SearchDelegations.
+type SearchDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDelegationsParams defines parameters for ListDelegations.
+type ListDelegationsParams struct {
+	// State Only delegations in this state.
+	State *DelegationStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// DelegateId Only what this intermediary holds.
+	DelegateId *DelegateFilter `form:"delegate_id,omitempty" json:"delegate_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DraftDelegationParams defines parameters for DraftDelegation.
+type DraftDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowDelegationParams defines parameters for ShowDelegation.
+type ShowDelegationParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ChangeDelegationParams defines parameters for ChangeDelegation.
+type ChangeDelegationParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ActivateDelegationParams defines parameters for ActivateDelegation.
+type ActivateDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowDelegationFormParams defines parameters for ShowDelegationForm.
+type ShowDelegationFormParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SendDelegationOtpParams defines parameters for SendDelegationOtp.
+type SendDelegationOtpParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RevokeDelegationParams defines parameters for RevokeDelegation.
+type RevokeDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListEnrolmentsParams defines parameters for ListEnrolments.
+type ListEnrolmentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// FileEnrolmentParams defines parameters for FileEnrolment.
+type FileEnrolmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowEnrolmentParams defines parameters for ShowEnrolment.
+type ShowEnrolmentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowIntermediaryParams defines parameters for ShowIntermediary.
+type ShowIntermediaryParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SearchPeopleForIntermediaryRoleParams defines parameters for SearchPeopleForIntermediaryRole.
+type SearchPeopleForIntermediaryRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListIntermediaryUsersParams defines parameters for ListIntermediaryUsers.
+type ListIntermediaryUsersParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GrantIntermediaryRoleParams defines parameters for GrantIntermediaryRole.
+type GrantIntermediaryRoleParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// WithdrawIntermediaryRoleParams defines parameters for WithdrawIntermediaryRole.
+type WithdrawIntermediaryRoleParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ShowMeParams defines parameters for ShowMe.
 type ShowMeParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
@@ -4254,6 +6493,35 @@ type VerifyContactParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmIdentityParams defines parameters for ConfirmIdentity.
+type ConfirmIdentityParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowMyMenuParams defines parameters for ShowMyMenu.
+type ShowMyMenuParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceMyMenuParams defines parameters for ReplaceMyMenu.
+type ReplaceMyMenuParams struct {
+	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -4341,6 +6609,24 @@ type RequestPinUpgradeParams struct {
 type ShowPinUpgradeParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListMyServicesParams defines parameters for ListMyServices.
+type ListMyServicesParams struct {
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// PositionId Only what concerns this position.
+	PositionId *PositionFilter `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -4515,6 +6801,27 @@ type ResetSandboxParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListServicesParams defines parameters for ListServices.
+type ListServicesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowServiceChannelParams defines parameters for ShowServiceChannel.
+type ShowServiceChannelParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Limit How many items a page has at most.
@@ -4597,6 +6904,52 @@ type ShowStatusParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListSubDelegationsParams defines parameters for ListSubDelegations.
+type ListSubDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GrantSubDelegationParams defines parameters for GrantSubDelegation.
+type GrantSubDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSubDelegationParams defines parameters for ShowSubDelegation.
+type ShowSubDelegationParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RevokeSubDelegationParams defines parameters for RevokeSubDelegation.
+type RevokeSubDelegationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
+type DecideEnrolmentJSONRequestBody = EnrolmentDecision
+
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
 
@@ -4633,17 +6986,59 @@ type SearchDeclarationsJSONRequestBody = DeclarationSearch
 // DraftDeclarationJSONRequestBody defines body for DraftDeclaration for application/json ContentType.
 type DraftDeclarationJSONRequestBody = DeclarationDraft
 
+// SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
+type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
+type GrantContributorRoleJSONRequestBody = ContributorRoleInput
+
 // SearchMyDeclarationsJSONRequestBody defines body for SearchMyDeclarations for application/json ContentType.
 type SearchMyDeclarationsJSONRequestBody = DeclarationSearch
 
 // ChangeDeclarationApplicationMergePatchPlusJSONRequestBody defines body for ChangeDeclaration for application/merge-patch+json ContentType.
 type ChangeDeclarationApplicationMergePatchPlusJSONRequestBody = DeclarationChange
 
+// DraftDelegationBatchJSONRequestBody defines body for DraftDelegationBatch for application/json ContentType.
+type DraftDelegationBatchJSONRequestBody = DelegationBatchInput
+
+// SearchDelegationCandidatesJSONRequestBody defines body for SearchDelegationCandidates for application/json ContentType.
+type SearchDelegationCandidatesJSONRequestBody = DelegationCandidateSearch
+
+// SearchDelegationsJSONRequestBody defines body for SearchDelegations for application/json ContentType.
+type SearchDelegationsJSONRequestBody = DelegationSearch
+
+// DraftDelegationJSONRequestBody defines body for DraftDelegation for application/json ContentType.
+type DraftDelegationJSONRequestBody = DelegationDraft
+
+// ChangeDelegationApplicationMergePatchPlusJSONRequestBody defines body for ChangeDelegation for application/merge-patch+json ContentType.
+type ChangeDelegationApplicationMergePatchPlusJSONRequestBody = DelegationChange
+
+// ActivateDelegationJSONRequestBody defines body for ActivateDelegation for application/json ContentType.
+type ActivateDelegationJSONRequestBody = DelegationActivation
+
+// RevokeDelegationJSONRequestBody defines body for RevokeDelegation for application/json ContentType.
+type RevokeDelegationJSONRequestBody = DelegationRevocation
+
+// FileEnrolmentJSONRequestBody defines body for FileEnrolment for application/json ContentType.
+type FileEnrolmentJSONRequestBody = EnrolmentInput
+
+// SearchPeopleForIntermediaryRoleJSONRequestBody defines body for SearchPeopleForIntermediaryRole for application/json ContentType.
+type SearchPeopleForIntermediaryRoleJSONRequestBody = PeopleForRoleSearch
+
+// GrantIntermediaryRoleJSONRequestBody defines body for GrantIntermediaryRole for application/json ContentType.
+type GrantIntermediaryRoleJSONRequestBody = IntermediaryRoleInput
+
 // AddContactJSONRequestBody defines body for AddContact for application/json ContentType.
 type AddContactJSONRequestBody = Contact
 
 // VerifyContactJSONRequestBody defines body for VerifyContact for application/json ContentType.
 type VerifyContactJSONRequestBody = CodeProof
+
+// ConfirmIdentityJSONRequestBody defines body for ConfirmIdentity for application/json ContentType.
+type ConfirmIdentityJSONRequestBody = IdentityConfirmation
+
+// ReplaceMyMenuJSONRequestBody defines body for ReplaceMyMenu for application/json ContentType.
+type ReplaceMyMenuJSONRequestBody = Menu
 
 // ReplaceNotificationPreferencesJSONRequestBody defines body for ReplaceNotificationPreferences for application/json ContentType.
 type ReplaceNotificationPreferencesJSONRequestBody = NotificationPreferences
@@ -4692,6 +7087,9 @@ type RenewSessionJSONRequestBody = SessionRenewal
 
 // ReceiveSmsReportJSONRequestBody defines body for ReceiveSmsReport for application/json ContentType.
 type ReceiveSmsReportJSONRequestBody = SmsReport
+
+// GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
+type GrantSubDelegationJSONRequestBody = SubDelegationInput
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -4790,6 +7188,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
 	RetryDelivery(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOfficeEnrolments List the enrolments at my office
+	//
+	// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/enrolments (the `ListOfficeEnrolments` operationId).
+	ListOfficeEnrolments(ctx context.Context, params *ListOfficeEnrolmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeEnrolment Show an enrolment
+	//
+	// The request with who made it. One of another office answers 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/enrolments/{enrolment_id} (the `ShowOfficeEnrolment` operationId).
+	ShowOfficeEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *ShowOfficeEnrolmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideEnrolmentWithBody Decide about an enrolment
+	//
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+	DecideEnrolmentWithBody(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideEnrolment Decide about an enrolment
+	//
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+	DecideEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOperators List the operators
 	//
@@ -5077,6 +7511,48 @@ type ClientInterface interface {
 	// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
 	DecidePinUpgrade(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, body DecidePinUpgradeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListRegisterImports List the imports of registers
+	//
+	// All imports, the newest first.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/register-imports (the `ListRegisterImports` operationId).
+	ListRegisterImports(ctx context.Context, params *ListRegisterImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportRegisterWithBody Import a register
+	//
+	// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
+	// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
+	// a decimal string with a point.
+	//
+	// * `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
+	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
+	// * `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
+	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
+	//   `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+	//
+	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
+	// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
+	// All or nothing: every line is checked first, and a file with a wrong line changes nothing; its import is `failed` and names the first 100 wrong lines in `errors`.
+	// Put right, it is sent again whole. A file that is, byte for byte, the last one of its register that counts or waits is not taken again: its import is the answer.
+	// Imports are worked off one after the other, in the order in which they came.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/register-imports (the `ImportRegister` operationId).
+	ImportRegisterWithBody(ctx context.Context, params *ImportRegisterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowRegisterImport Show an import of a register
+	//
+	// How far it has come, and the first 100 lines that are wrong.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
+	ShowRegisterImport(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SearchContributorsWithBody Search the contributors for whom I may act
 	//
 	// Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -5174,6 +7650,45 @@ type ClientInterface interface {
 	// Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 	DraftDeclaration(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDelegationLookups List which intermediaries looked a contributor up
+	//
+	// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/delegation-lookups (the `ListDelegationLookups` operationId).
+	ListDelegationLookups(ctx context.Context, contributorId ContributorId, params *ListDelegationLookupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListContributorDelegations List the delegations that a contributor gave
+	//
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
+	ListContributorDelegations(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchPeopleForRoleWithBody Search a person to whom to give a role
+	//
+	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+	SearchPeopleForRoleWithBody(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchPeopleForRole Search a person to whom to give a role
+	//
+	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+	SearchPeopleForRole(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, body SearchPeopleForRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListPositions List the positions of a contributor
 	//
 	// The contribution positions (posizioni contributive) of a contributor: number (matricola), scheme (gestione) and competent office.
@@ -5181,6 +7696,53 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListContributorUsers List who has a role at a contributor
+	//
+	// The people who have a role at the contributor now, the oldest grant first. Intermediaries are no users: see listContributorDelegations.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/users (the `ListContributorUsers` operationId).
+	ListContributorUsers(ctx context.Context, contributorId ContributorId, params *ListContributorUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantContributorRoleWithBody Give a person a role at a contributor
+	//
+	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+	GrantContributorRoleWithBody(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantContributorRole Give a person a role at a contributor
+	//
+	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+	GrantContributorRole(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, body GrantContributorRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawContributorRole Withdraw a role at a contributor
+	//
+	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
+	WithdrawContributorRole(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchMyDeclarationsWithBody Search the declarations of all my contributors
 	//
@@ -5294,6 +7856,370 @@ type ClientInterface interface {
 	// Corresponds with POST /declarations/{declaration_id}/withdrawal (the `WithdrawDeclaration` operationId).
 	WithdrawDeclaration(ctx context.Context, declarationId DeclarationId, params *WithdrawDeclarationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DraftDelegationBatchWithBody Draft many delegations
+	//
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+	// JSON in the body; it is needed by who is or works for more than one.
+	//
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+	DraftDelegationBatchWithBody(ctx context.Context, params *DraftDelegationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DraftDelegationBatch Draft many delegations
+	//
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+	// JSON in the body; it is needed by who is or works for more than one.
+	//
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+	DraftDelegationBatch(ctx context.Context, params *DraftDelegationBatchParams, body DraftDelegationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDelegationBatch Show how far a batch has come
+	//
+	// The batch with what became of each item. For people of the intermediary for which it was made.
+	//
+	// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
+	ShowDelegationBatch(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDelegationBatchForms Show the forms of a batch
+	//
+	// The forms of all delegations that the batch drafted and that are not active yet, in the order of the list, as one document to print. Until the batch is `done`,
+	// and if there is no form, 409 `conflict`.
+	//
+	// Corresponds with GET /delegation-batches/{batch_id}/forms (the `ShowDelegationBatchForms` operationId).
+	ShowDelegationBatchForms(ctx context.Context, batchId BatchId, params *ShowDelegationBatchFormsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchDelegationCandidatesWithBody Look up who could delegate
+	//
+	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+	// person, then 429 `rate-limited`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+	SearchDelegationCandidatesWithBody(ctx context.Context, params *SearchDelegationCandidatesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchDelegationCandidates Look up who could delegate
+	//
+	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+	// person, then 429 `rate-limited`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+	SearchDelegationCandidates(ctx context.Context, params *SearchDelegationCandidatesParams, body SearchDelegationCandidatesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchDelegationsWithBody Search my delegations
+	//
+	// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+	// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+	SearchDelegationsWithBody(ctx context.Context, params *SearchDelegationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchDelegations Search my delegations
+	//
+	// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+	// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+	SearchDelegations(ctx context.Context, params *SearchDelegationsParams, body SearchDelegationsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDelegations List my delegations
+	//
+	// From either side: those given by contributors where you have a role, and those held by the intermediaries that you are or work for; the newest first. To search
+	// by tax code or name use searchDelegations, so that no personal data stands in a URL.
+	//
+	// Corresponds with GET /delegations (the `ListDelegations` operationId).
+	ListDelegations(ctx context.Context, params *ListDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DraftDelegationWithBody Draft a delegation
+	//
+	// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+	// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+	// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+	// register any more 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+	DraftDelegationWithBody(ctx context.Context, params *DraftDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DraftDelegation Draft a delegation
+	//
+	// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+	// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+	// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+	// register any more 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+	DraftDelegation(ctx context.Context, params *DraftDelegationParams, body DraftDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDelegation Show a delegation
+	//
+	// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
+	// version: send it as `If-Match` to change it.
+	//
+	// Corresponds with GET /delegations/{delegation_id} (the `ShowDelegation` operationId).
+	ShowDelegation(ctx context.Context, delegationId DelegationId, params *ShowDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeDelegationWithBody Change a delegation that is not active yet
+	//
+	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+	// in between.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+	ChangeDelegationWithBody(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeDelegationWithApplicationMergePatchPlusJSONBody Change a delegation that is not active yet
+	//
+	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+	// in between.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+	ChangeDelegationWithApplicationMergePatchPlusJSONBody(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, body ChangeDelegationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActivateDelegationWithBody Activate a delegation
+	//
+	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+	// answer is 409 `conflict`.
+	//
+	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+	ActivateDelegationWithBody(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ActivateDelegation Activate a delegation
+	//
+	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+	// answer is 409 `conflict`.
+	//
+	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+	ActivateDelegation(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, body ActivateDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDelegationForm Show the form to be signed
+	//
+	// The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
+	// another form. It is kept while the delegation is valid and for 5 more years.
+	//
+	// Corresponds with GET /delegations/{delegation_id}/form (the `ShowDelegationForm` operationId).
+	ShowDelegationForm(ctx context.Context, delegationId DelegationId, params *ShowDelegationFormParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendDelegationOtp Send the one-time code to the contributor
+	//
+	// Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
+	// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
+	// 5 tries and for this delegation as it stands; a new code ends the one before.
+	//
+	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+	// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
+	SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeDelegationWithBody Revoke or discard a delegation
+	//
+	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+	// One that has ended already answers 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+	RevokeDelegationWithBody(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeDelegation Revoke or discard a delegation
+	//
+	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+	// One that has ended already answers 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+	RevokeDelegation(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEnrolments List my enrolments
+	//
+	// The requests of the person who is logged in, the newest first, with their outcomes.
+	//
+	// Corresponds with GET /enrolments (the `ListEnrolments` operationId).
+	ListEnrolments(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileEnrolmentWithBody Ask for access to a contributor
+	//
+	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+	// its operator decides; the outcome is sent by message.
+	//
+	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+	// for what you have already, the answer is 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+	FileEnrolmentWithBody(ctx context.Context, params *FileEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileEnrolment Ask for access to a contributor
+	//
+	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+	// its operator decides; the outcome is sent by message.
+	//
+	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+	// for what you have already, the answer is 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+	FileEnrolment(ctx context.Context, params *FileEnrolmentParams, body FileEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowEnrolment Show one of my enrolments
+	//
+	// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+	//
+	// Corresponds with GET /enrolments/{enrolment_id} (the `ShowEnrolment` operationId).
+	ShowEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *ShowEnrolmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowIntermediary Show an intermediary
+	//
+	// An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
+	//
+	// Corresponds with GET /intermediaries/{delegate_id} (the `ShowIntermediary` operationId).
+	ShowIntermediary(ctx context.Context, delegateId DelegateId, params *ShowIntermediaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchPeopleForIntermediaryRoleWithBody Search a person to whom to give a role at an intermediary
+	//
+	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// A professional gives no roles: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+	SearchPeopleForIntermediaryRoleWithBody(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchPeopleForIntermediaryRole Search a person to whom to give a role at an intermediary
+	//
+	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// A professional gives no roles: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+	SearchPeopleForIntermediaryRole(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, body SearchPeopleForIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIntermediaryUsers List who has a role at an intermediary
+	//
+	// The people who have a role at the association (associazione di categoria), CAF or patronato now, the oldest grant first. A professional has no users: 409
+	// `conflict`. For its legal representatives and user administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /intermediaries/{delegate_id}/users (the `ListIntermediaryUsers` operationId).
+	ListIntermediaryUsers(ctx context.Context, delegateId DelegateId, params *ListIntermediaryUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantIntermediaryRoleWithBody Give a person a role at an intermediary
+	//
+	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+	GrantIntermediaryRoleWithBody(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantIntermediaryRole Give a person a role at an intermediary
+	//
+	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+	GrantIntermediaryRole(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, body GrantIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawIntermediaryRole Withdraw a role at an intermediary
+	//
+	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Corresponds with DELETE /intermediaries/{delegate_id}/users/{grant_id} (the `WithdrawIntermediaryRole` operationId).
+	WithdrawIntermediaryRole(ctx context.Context, delegateId DelegateId, grantId GrantId, params *WithdrawIntermediaryRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ShowMe Show who is logged in
 	//
 	// The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
@@ -5382,6 +8308,59 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
 	VerifyContact(ctx context.Context, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmIdentityWithBody Confirm my digital identity
+	//
+	// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+	// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+	// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+	ConfirmIdentityWithBody(ctx context.Context, params *ConfirmIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmIdentity Confirm my digital identity
+	//
+	// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+	// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+	// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+	ConfirmIdentity(ctx context.Context, params *ConfirmIdentityParams, body ConfirmIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowMyMenu Show how I arranged my menu
+	//
+	// What you pinned and set, in your order. Who never arranged the menu has no entries.
+	//
+	// Corresponds with GET /me/menu (the `ShowMyMenu` operationId).
+	ShowMyMenu(ctx context.Context, params *ShowMyMenuParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceMyMenuWithBody Arrange my menu
+	//
+	// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+	// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+	// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+	// in between.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+	ReplaceMyMenuWithBody(ctx context.Context, params *ReplaceMyMenuParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceMyMenu Arrange my menu
+	//
+	// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+	// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+	// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+	// in between.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+	ReplaceMyMenu(ctx context.Context, params *ReplaceMyMenuParams, body ReplaceMyMenuJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ShowNotificationPreferences Show how I want to be told
 	//
@@ -5490,6 +8469,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /me/pin/upgrades/{upgrade_id} (the `ShowPinUpgrade` operationId).
 	ShowPinUpgrade(ctx context.Context, upgradeId UpgradeId, params *ShowPinUpgradeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMyServices List the services that I may use
+	//
+	// The menu (menu dinamico), made from your rights, from the kind of the contributor and from the scheme of its positions; in the order that you chose with
+	// replaceMyMenu, then by section and title. Without a filter it holds what any of your rights covers. `contributor_id` and `position_id` narrow it to what you
+	// may do there, and the links then lead there; one on which you have no right answers 404.
+	//
+	// Corresponds with GET /me/services (the `ListMyServices` operationId).
+	ListMyServices(ctx context.Context, params *ListMyServicesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOffices List the offices
 	//
@@ -5759,6 +8747,22 @@ type ClientInterface interface {
 	// Corresponds with POST /sandbox/reset (the `ResetSandbox` operationId).
 	ResetSandbox(ctx context.Context, params *ResetSandboxParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListServices List the services
+	//
+	// Every service with its channels. A channel (canale) is a way to use the service, and is open for a time: while an old and a new one are both open you may
+	// use either. A service is data: a new one appears here without a new version of this contract. Needs no login.
+	//
+	// Corresponds with GET /services (the `ListServices` operationId).
+	ListServices(ctx context.Context, params *ListServicesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowServiceChannel Enter a service by a channel
+	//
+	// Where a service is reached by this channel, while the channel is open. Before and after that the answer is 409 `channel-closed`: its `detail` says
+	// whether it opens later or is over, and its `href` leads to the channel to use instead, if there is one. Needs no login.
+	//
+	// Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
+	ShowServiceChannel(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSessions List my live sessions
 	//
 	// The live sessions of the person who is logged in, the newest first. One that you do not know can be ended with endSession.
@@ -5896,6 +8900,59 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /status (the `ShowStatus` operationId).
 	ShowStatus(ctx context.Context, params *ShowStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSubDelegations List sub-delegations
+	//
+	// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+	//
+	// Corresponds with GET /sub-delegations (the `ListSubDelegations` operationId).
+	ListSubDelegations(ctx context.Context, params *ListSubDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantSubDelegationWithBody Let one of my people work with delegations
+	//
+	// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+	// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+	GrantSubDelegationWithBody(ctx context.Context, params *GrantSubDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GrantSubDelegation Let one of my people work with delegations
+	//
+	// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+	// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+	GrantSubDelegation(ctx context.Context, params *GrantSubDelegationParams, body GrantSubDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSubDelegation Show a sub-delegation
+	//
+	// One that you gave, or that you hold.
+	//
+	// Corresponds with GET /sub-delegations/{sub_delegation_id} (the `ShowSubDelegation` operationId).
+	ShowSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *ShowSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeSubDelegation Revoke a sub-delegation
+	//
+	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+	//
+	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
+	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListOfficeDeclarations List the declarations of my office
@@ -5942,6 +8999,82 @@ func (c *Client) ListDeliveries(ctx context.Context, params *ListDeliveriesParam
 // Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
 func (c *Client) RetryDelivery(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRetryDeliveryRequest(c.Server, deliveryId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOfficeEnrolments List the enrolments at my office
+//
+// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/enrolments (the `ListOfficeEnrolments` operationId).
+func (c *Client) ListOfficeEnrolments(ctx context.Context, params *ListOfficeEnrolmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOfficeEnrolmentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeEnrolment Show an enrolment
+//
+// The request with who made it. One of another office answers 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/enrolments/{enrolment_id} (the `ShowOfficeEnrolment` operationId).
+func (c *Client) ShowOfficeEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *ShowOfficeEnrolmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeEnrolmentRequest(c.Server, enrolmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideEnrolmentWithBody Decide about an enrolment
+//
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+func (c *Client) DecideEnrolmentWithBody(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideEnrolmentRequestWithBody(c.Server, enrolmentId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideEnrolment Decide about an enrolment
+//
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+func (c *Client) DecideEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideEnrolmentRequest(c.Server, enrolmentId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6528,6 +9661,78 @@ func (c *Client) DecidePinUpgrade(ctx context.Context, upgradeId UpgradeId, para
 	return c.Client.Do(req)
 }
 
+// ListRegisterImports List the imports of registers
+//
+// All imports, the newest first.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/register-imports (the `ListRegisterImports` operationId).
+func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterImportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRegisterImportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportRegisterWithBody Import a register
+//
+// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
+// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
+// a decimal string with a point.
+//
+//   - `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
+//   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
+//   - `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
+//   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
+//     `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+//   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+//
+// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
+// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
+// All or nothing: every line is checked first, and a file with a wrong line changes nothing; its import is `failed` and names the first 100 wrong lines in `errors`.
+// Put right, it is sent again whole. A file that is, byte for byte, the last one of its register that counts or waits is not taken again: its import is the answer.
+// Imports are worked off one after the other, in the order in which they came.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/register-imports (the `ImportRegister` operationId).
+func (c *Client) ImportRegisterWithBody(ctx context.Context, params *ImportRegisterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportRegisterRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowRegisterImport Show an import of a register
+//
+// How far it has come, and the first 100 lines that are wrong.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
+func (c *Client) ShowRegisterImport(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowRegisterImportRequest(c.Server, importId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SearchContributorsWithBody Search the contributors for whom I may act
 //
 // Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -6715,6 +9920,85 @@ func (c *Client) DraftDeclaration(ctx context.Context, contributorId Contributor
 	return c.Client.Do(req)
 }
 
+// ListDelegationLookups List which intermediaries looked a contributor up
+//
+// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+//
+// Corresponds with GET /contributors/{contributor_id}/delegation-lookups (the `ListDelegationLookups` operationId).
+func (c *Client) ListDelegationLookups(ctx context.Context, contributorId ContributorId, params *ListDelegationLookupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDelegationLookupsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListContributorDelegations List the delegations that a contributor gave
+//
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
+//
+// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
+func (c *Client) ListContributorDelegations(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListContributorDelegationsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchPeopleForRoleWithBody Search a person to whom to give a role
+//
+// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+func (c *Client) SearchPeopleForRoleWithBody(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchPeopleForRoleRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchPeopleForRole Search a person to whom to give a role
+//
+// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+func (c *Client) SearchPeopleForRole(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, body SearchPeopleForRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchPeopleForRoleRequest(c.Server, contributorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListPositions List the positions of a contributor
 //
 // The contribution positions (posizioni contributive) of a contributor: number (matricola), scheme (gestione) and competent office.
@@ -6723,6 +10007,93 @@ func (c *Client) DraftDeclaration(ctx context.Context, contributorId Contributor
 // Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 func (c *Client) ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPositionsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListContributorUsers List who has a role at a contributor
+//
+// The people who have a role at the contributor now, the oldest grant first. Intermediaries are no users: see listContributorDelegations.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /contributors/{contributor_id}/users (the `ListContributorUsers` operationId).
+func (c *Client) ListContributorUsers(ctx context.Context, contributorId ContributorId, params *ListContributorUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListContributorUsersRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantContributorRoleWithBody Give a person a role at a contributor
+//
+// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+//
+// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+func (c *Client) GrantContributorRoleWithBody(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantContributorRoleRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantContributorRole Give a person a role at a contributor
+//
+// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+//
+// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+func (c *Client) GrantContributorRole(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, body GrantContributorRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantContributorRoleRequest(c.Server, contributorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawContributorRole Withdraw a role at a contributor
+//
+// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
+func (c *Client) WithdrawContributorRole(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawContributorRoleRequest(c.Server, contributorId, grantId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6965,6 +10336,680 @@ func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId Declarat
 	return c.Client.Do(req)
 }
 
+// DraftDelegationBatchWithBody Draft many delegations
+//
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+// JSON in the body; it is needed by who is or works for more than one.
+//
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+func (c *Client) DraftDelegationBatchWithBody(ctx context.Context, params *DraftDelegationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDraftDelegationBatchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DraftDelegationBatch Draft many delegations
+//
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+// JSON in the body; it is needed by who is or works for more than one.
+//
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+func (c *Client) DraftDelegationBatch(ctx context.Context, params *DraftDelegationBatchParams, body DraftDelegationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDraftDelegationBatchRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDelegationBatch Show how far a batch has come
+//
+// The batch with what became of each item. For people of the intermediary for which it was made.
+//
+// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
+func (c *Client) ShowDelegationBatch(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDelegationBatchRequest(c.Server, batchId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDelegationBatchForms Show the forms of a batch
+//
+// The forms of all delegations that the batch drafted and that are not active yet, in the order of the list, as one document to print. Until the batch is `done`,
+// and if there is no form, 409 `conflict`.
+//
+// Corresponds with GET /delegation-batches/{batch_id}/forms (the `ShowDelegationBatchForms` operationId).
+func (c *Client) ShowDelegationBatchForms(ctx context.Context, batchId BatchId, params *ShowDelegationBatchFormsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDelegationBatchFormsRequest(c.Server, batchId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchDelegationCandidatesWithBody Look up who could delegate
+//
+// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+// person, then 429 `rate-limited`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+func (c *Client) SearchDelegationCandidatesWithBody(ctx context.Context, params *SearchDelegationCandidatesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchDelegationCandidatesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchDelegationCandidates Look up who could delegate
+//
+// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+// person, then 429 `rate-limited`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+func (c *Client) SearchDelegationCandidates(ctx context.Context, params *SearchDelegationCandidatesParams, body SearchDelegationCandidatesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchDelegationCandidatesRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchDelegationsWithBody Search my delegations
+//
+// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+func (c *Client) SearchDelegationsWithBody(ctx context.Context, params *SearchDelegationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchDelegationsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchDelegations Search my delegations
+//
+// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+func (c *Client) SearchDelegations(ctx context.Context, params *SearchDelegationsParams, body SearchDelegationsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchDelegationsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDelegations List my delegations
+//
+// From either side: those given by contributors where you have a role, and those held by the intermediaries that you are or work for; the newest first. To search
+// by tax code or name use searchDelegations, so that no personal data stands in a URL.
+//
+// Corresponds with GET /delegations (the `ListDelegations` operationId).
+func (c *Client) ListDelegations(ctx context.Context, params *ListDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDelegationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DraftDelegationWithBody Draft a delegation
+//
+// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+// register any more 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+func (c *Client) DraftDelegationWithBody(ctx context.Context, params *DraftDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDraftDelegationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DraftDelegation Draft a delegation
+//
+// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+// register any more 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+func (c *Client) DraftDelegation(ctx context.Context, params *DraftDelegationParams, body DraftDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDraftDelegationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDelegation Show a delegation
+//
+// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
+// version: send it as `If-Match` to change it.
+//
+// Corresponds with GET /delegations/{delegation_id} (the `ShowDelegation` operationId).
+func (c *Client) ShowDelegation(ctx context.Context, delegationId DelegationId, params *ShowDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDelegationRequest(c.Server, delegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeDelegationWithBody Change a delegation that is not active yet
+//
+// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+// in between.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+func (c *Client) ChangeDelegationWithBody(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeDelegationRequestWithBody(c.Server, delegationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeDelegationWithApplicationMergePatchPlusJSONBody Change a delegation that is not active yet
+//
+// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+// in between.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+func (c *Client) ChangeDelegationWithApplicationMergePatchPlusJSONBody(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, body ChangeDelegationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeDelegationRequestWithApplicationMergePatchPlusJSONBody(c.Server, delegationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActivateDelegationWithBody Activate a delegation
+//
+// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+// answer is 409 `conflict`.
+//
+// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+func (c *Client) ActivateDelegationWithBody(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActivateDelegationRequestWithBody(c.Server, delegationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ActivateDelegation Activate a delegation
+//
+// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+// answer is 409 `conflict`.
+//
+// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+func (c *Client) ActivateDelegation(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, body ActivateDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewActivateDelegationRequest(c.Server, delegationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDelegationForm Show the form to be signed
+//
+// The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
+// another form. It is kept while the delegation is valid and for 5 more years.
+//
+// Corresponds with GET /delegations/{delegation_id}/form (the `ShowDelegationForm` operationId).
+func (c *Client) ShowDelegationForm(ctx context.Context, delegationId DelegationId, params *ShowDelegationFormParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDelegationFormRequest(c.Server, delegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendDelegationOtp Send the one-time code to the contributor
+//
+// Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
+// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
+// 5 tries and for this delegation as it stands; a new code ends the one before.
+//
+// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
+func (c *Client) SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendDelegationOtpRequest(c.Server, delegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeDelegationWithBody Revoke or discard a delegation
+//
+// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+// One that has ended already answers 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+func (c *Client) RevokeDelegationWithBody(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeDelegationRequestWithBody(c.Server, delegationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeDelegation Revoke or discard a delegation
+//
+// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+// One that has ended already answers 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+func (c *Client) RevokeDelegation(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeDelegationRequest(c.Server, delegationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEnrolments List my enrolments
+//
+// The requests of the person who is logged in, the newest first, with their outcomes.
+//
+// Corresponds with GET /enrolments (the `ListEnrolments` operationId).
+func (c *Client) ListEnrolments(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEnrolmentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileEnrolmentWithBody Ask for access to a contributor
+//
+// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+// its operator decides; the outcome is sent by message.
+//
+// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+// for what you have already, the answer is 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+func (c *Client) FileEnrolmentWithBody(ctx context.Context, params *FileEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileEnrolmentRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileEnrolment Ask for access to a contributor
+//
+// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+// its operator decides; the outcome is sent by message.
+//
+// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+// for what you have already, the answer is 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+func (c *Client) FileEnrolment(ctx context.Context, params *FileEnrolmentParams, body FileEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileEnrolmentRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowEnrolment Show one of my enrolments
+//
+// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+//
+// Corresponds with GET /enrolments/{enrolment_id} (the `ShowEnrolment` operationId).
+func (c *Client) ShowEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *ShowEnrolmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowEnrolmentRequest(c.Server, enrolmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowIntermediary Show an intermediary
+//
+// An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
+//
+// Corresponds with GET /intermediaries/{delegate_id} (the `ShowIntermediary` operationId).
+func (c *Client) ShowIntermediary(ctx context.Context, delegateId DelegateId, params *ShowIntermediaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowIntermediaryRequest(c.Server, delegateId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchPeopleForIntermediaryRoleWithBody Search a person to whom to give a role at an intermediary
+//
+// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// A professional gives no roles: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+func (c *Client) SearchPeopleForIntermediaryRoleWithBody(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchPeopleForIntermediaryRoleRequestWithBody(c.Server, delegateId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchPeopleForIntermediaryRole Search a person to whom to give a role at an intermediary
+//
+// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// A professional gives no roles: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+func (c *Client) SearchPeopleForIntermediaryRole(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, body SearchPeopleForIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchPeopleForIntermediaryRoleRequest(c.Server, delegateId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIntermediaryUsers List who has a role at an intermediary
+//
+// The people who have a role at the association (associazione di categoria), CAF or patronato now, the oldest grant first. A professional has no users: 409
+// `conflict`. For its legal representatives and user administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /intermediaries/{delegate_id}/users (the `ListIntermediaryUsers` operationId).
+func (c *Client) ListIntermediaryUsers(ctx context.Context, delegateId DelegateId, params *ListIntermediaryUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIntermediaryUsersRequest(c.Server, delegateId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantIntermediaryRoleWithBody Give a person a role at an intermediary
+//
+// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+func (c *Client) GrantIntermediaryRoleWithBody(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantIntermediaryRoleRequestWithBody(c.Server, delegateId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantIntermediaryRole Give a person a role at an intermediary
+//
+// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+func (c *Client) GrantIntermediaryRole(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, body GrantIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantIntermediaryRoleRequest(c.Server, delegateId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawIntermediaryRole Withdraw a role at an intermediary
+//
+// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Corresponds with DELETE /intermediaries/{delegate_id}/users/{grant_id} (the `WithdrawIntermediaryRole` operationId).
+func (c *Client) WithdrawIntermediaryRole(ctx context.Context, delegateId DelegateId, grantId GrantId, params *WithdrawIntermediaryRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawIntermediaryRoleRequest(c.Server, delegateId, grantId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ShowMe Show who is logged in
 //
 // The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
@@ -7144,6 +11189,109 @@ func (c *Client) VerifyContactWithBody(ctx context.Context, contactId ContactId,
 // Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
 func (c *Client) VerifyContact(ctx context.Context, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewVerifyContactRequest(c.Server, contactId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmIdentityWithBody Confirm my digital identity
+//
+// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+func (c *Client) ConfirmIdentityWithBody(ctx context.Context, params *ConfirmIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmIdentityRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmIdentity Confirm my digital identity
+//
+// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+func (c *Client) ConfirmIdentity(ctx context.Context, params *ConfirmIdentityParams, body ConfirmIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmIdentityRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowMyMenu Show how I arranged my menu
+//
+// What you pinned and set, in your order. Who never arranged the menu has no entries.
+//
+// Corresponds with GET /me/menu (the `ShowMyMenu` operationId).
+func (c *Client) ShowMyMenu(ctx context.Context, params *ShowMyMenuParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowMyMenuRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceMyMenuWithBody Arrange my menu
+//
+// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+// in between.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+func (c *Client) ReplaceMyMenuWithBody(ctx context.Context, params *ReplaceMyMenuParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceMyMenuRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceMyMenu Arrange my menu
+//
+// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+// in between.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+func (c *Client) ReplaceMyMenu(ctx context.Context, params *ReplaceMyMenuParams, body ReplaceMyMenuJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceMyMenuRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7362,6 +11510,25 @@ func (c *Client) RequestPinUpgradeWithBody(ctx context.Context, params *RequestP
 // Corresponds with GET /me/pin/upgrades/{upgrade_id} (the `ShowPinUpgrade` operationId).
 func (c *Client) ShowPinUpgrade(ctx context.Context, upgradeId UpgradeId, params *ShowPinUpgradeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowPinUpgradeRequest(c.Server, upgradeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMyServices List the services that I may use
+//
+// The menu (menu dinamico), made from your rights, from the kind of the contributor and from the scheme of its positions; in the order that you chose with
+// replaceMyMenu, then by section and title. Without a filter it holds what any of your rights covers. `contributor_id` and `position_id` narrow it to what you
+// may do there, and the links then lead there; one on which you have no right answers 404.
+//
+// Corresponds with GET /me/services (the `ListMyServices` operationId).
+func (c *Client) ListMyServices(ctx context.Context, params *ListMyServicesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyServicesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7890,6 +12057,42 @@ func (c *Client) ResetSandbox(ctx context.Context, params *ResetSandboxParams, r
 	return c.Client.Do(req)
 }
 
+// ListServices List the services
+//
+// Every service with its channels. A channel (canale) is a way to use the service, and is open for a time: while an old and a new one are both open you may
+// use either. A service is data: a new one appears here without a new version of this contract. Needs no login.
+//
+// Corresponds with GET /services (the `ListServices` operationId).
+func (c *Client) ListServices(ctx context.Context, params *ListServicesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListServicesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowServiceChannel Enter a service by a channel
+//
+// Where a service is reached by this channel, while the channel is open. Before and after that the answer is 409 `channel-closed`: its `detail` says
+// whether it opens later or is over, and its `href` leads to the channel to use instead, if there is one. Needs no login.
+//
+// Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
+func (c *Client) ShowServiceChannel(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowServiceChannelRequest(c.Server, serviceCode, channel, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSessions List my live sessions
 //
 // The live sessions of the person who is logged in, the newest first. One that you do not know can be ended with endSession.
@@ -8138,6 +12341,109 @@ func (c *Client) ReceiveSmsReport(ctx context.Context, params *ReceiveSmsReportP
 // Corresponds with GET /status (the `ShowStatus` operationId).
 func (c *Client) ShowStatus(ctx context.Context, params *ShowStatusParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowStatusRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSubDelegations List sub-delegations
+//
+// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+//
+// Corresponds with GET /sub-delegations (the `ListSubDelegations` operationId).
+func (c *Client) ListSubDelegations(ctx context.Context, params *ListSubDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSubDelegationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantSubDelegationWithBody Let one of my people work with delegations
+//
+// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+func (c *Client) GrantSubDelegationWithBody(ctx context.Context, params *GrantSubDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantSubDelegationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GrantSubDelegation Let one of my people work with delegations
+//
+// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+func (c *Client) GrantSubDelegation(ctx context.Context, params *GrantSubDelegationParams, body GrantSubDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGrantSubDelegationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSubDelegation Show a sub-delegation
+//
+// One that you gave, or that you hold.
+//
+// Corresponds with GET /sub-delegations/{sub_delegation_id} (the `ShowSubDelegation` operationId).
+func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *ShowSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSubDelegationRequest(c.Server, subDelegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeSubDelegation Revoke a sub-delegation
+//
+// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+//
+// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
+func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeSubDelegationRequest(c.Server, subDelegationId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8412,6 +12718,230 @@ func NewRetryDeliveryRequest(server string, deliveryId DeliveryId, params *Retry
 	if err != nil {
 		return nil, err
 	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOfficeEnrolmentsRequest constructs an http.Request for the ListOfficeEnrolments method
+func NewListOfficeEnrolmentsRequest(server string, params *ListOfficeEnrolmentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/enrolments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeEnrolmentRequest constructs an http.Request for the ShowOfficeEnrolment method
+func NewShowOfficeEnrolmentRequest(server string, enrolmentId EnrolmentId, params *ShowOfficeEnrolmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "enrolment_id", enrolmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/enrolments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecideEnrolmentRequest calls the generic DecideEnrolment builder with application/json body
+func NewDecideEnrolmentRequest(server string, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideEnrolmentRequestWithBody(server, enrolmentId, params, "application/json", bodyReader)
+}
+
+// NewDecideEnrolmentRequestWithBody constructs an http.Request for the DecideEnrolment method, with any body, and a specified content type
+func NewDecideEnrolmentRequestWithBody(server string, enrolmentId EnrolmentId, params *DecideEnrolmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "enrolment_id", enrolmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/enrolments/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
 
@@ -9817,6 +14347,223 @@ func NewDecidePinUpgradeRequestWithBody(server string, upgradeId UpgradeId, para
 	return req, nil
 }
 
+// NewListRegisterImportsRequest constructs an http.Request for the ListRegisterImports method
+func NewListRegisterImportsRequest(server string, params *ListRegisterImportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/register-imports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewImportRegisterRequestWithBody constructs an http.Request for the ImportRegister method, with any body, and a specified content type
+func NewImportRegisterRequestWithBody(server string, params *ImportRegisterParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/register-imports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "register", params.Register, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowRegisterImportRequest constructs an http.Request for the ShowRegisterImport method
+func NewShowRegisterImportRequest(server string, importId ImportId, params *ShowRegisterImportParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "import_id", importId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/register-imports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchContributorsRequest calls the generic SearchContributors builder with application/json body
 func NewSearchContributorsRequest(server string, params *SearchContributorsParams, body SearchContributorsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10394,6 +15141,255 @@ func NewDraftDeclarationRequestWithBody(server string, contributorId Contributor
 	return req, nil
 }
 
+// NewListDelegationLookupsRequest constructs an http.Request for the ListDelegationLookups method
+func NewListDelegationLookupsRequest(server string, contributorId ContributorId, params *ListDelegationLookupsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/delegation-lookups", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListContributorDelegationsRequest constructs an http.Request for the ListContributorDelegations method
+func NewListContributorDelegationsRequest(server string, contributorId ContributorId, params *ListContributorDelegationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/delegations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSearchPeopleForRoleRequest calls the generic SearchPeopleForRole builder with application/json body
+func NewSearchPeopleForRoleRequest(server string, contributorId ContributorId, params *SearchPeopleForRoleParams, body SearchPeopleForRoleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchPeopleForRoleRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewSearchPeopleForRoleRequestWithBody constructs an http.Request for the SearchPeopleForRole method, with any body, and a specified content type
+func NewSearchPeopleForRoleRequestWithBody(server string, contributorId ContributorId, params *SearchPeopleForRoleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/people-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListPositionsRequest constructs an http.Request for the ListPositions method
 func NewListPositionsRequest(server string, contributorId ContributorId, params *ListPositionsParams) (*http.Request, error) {
 	var err error
@@ -10460,6 +15456,221 @@ func NewListPositionsRequest(server string, contributorId ContributorId, params 
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListContributorUsersRequest constructs an http.Request for the ListContributorUsers method
+func NewListContributorUsersRequest(server string, contributorId ContributorId, params *ListContributorUsersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGrantContributorRoleRequest calls the generic GrantContributorRole builder with application/json body
+func NewGrantContributorRoleRequest(server string, contributorId ContributorId, params *GrantContributorRoleParams, body GrantContributorRoleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGrantContributorRoleRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewGrantContributorRoleRequestWithBody constructs an http.Request for the GrantContributorRole method, with any body, and a specified content type
+func NewGrantContributorRoleRequestWithBody(server string, contributorId ContributorId, params *GrantContributorRoleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewWithdrawContributorRoleRequest constructs an http.Request for the WithdrawContributorRole method
+func NewWithdrawContributorRoleRequest(server string, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "grant_id", grantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/users/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -11215,6 +16426,1554 @@ func NewWithdrawDeclarationRequest(server string, declarationId DeclarationId, p
 	return req, nil
 }
 
+// NewDraftDelegationBatchRequest calls the generic DraftDelegationBatch builder with application/json body
+func NewDraftDelegationBatchRequest(server string, params *DraftDelegationBatchParams, body DraftDelegationBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDraftDelegationBatchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewDraftDelegationBatchRequestWithBody constructs an http.Request for the DraftDelegationBatch method, with any body, and a specified content type
+func NewDraftDelegationBatchRequestWithBody(server string, params *DraftDelegationBatchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegation-batches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DelegateId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delegate_id", *params.DelegateId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowDelegationBatchRequest constructs an http.Request for the ShowDelegationBatch method
+func NewShowDelegationBatchRequest(server string, batchId BatchId, params *ShowDelegationBatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegation-batches/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowDelegationBatchFormsRequest constructs an http.Request for the ShowDelegationBatchForms method
+func NewShowDelegationBatchFormsRequest(server string, batchId BatchId, params *ShowDelegationBatchFormsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegation-batches/%s/forms", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSearchDelegationCandidatesRequest calls the generic SearchDelegationCandidates builder with application/json body
+func NewSearchDelegationCandidatesRequest(server string, params *SearchDelegationCandidatesParams, body SearchDelegationCandidatesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchDelegationCandidatesRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSearchDelegationCandidatesRequestWithBody constructs an http.Request for the SearchDelegationCandidates method, with any body, and a specified content type
+func NewSearchDelegationCandidatesRequestWithBody(server string, params *SearchDelegationCandidatesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegation-candidate-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSearchDelegationsRequest calls the generic SearchDelegations builder with application/json body
+func NewSearchDelegationsRequest(server string, params *SearchDelegationsParams, body SearchDelegationsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchDelegationsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSearchDelegationsRequestWithBody constructs an http.Request for the SearchDelegations method, with any body, and a specified content type
+func NewSearchDelegationsRequestWithBody(server string, params *SearchDelegationsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegation-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDelegationsRequest constructs an http.Request for the ListDelegations method
+func NewListDelegationsRequest(server string, params *ListDelegationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DelegateId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delegate_id", *params.DelegateId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDraftDelegationRequest calls the generic DraftDelegation builder with application/json body
+func NewDraftDelegationRequest(server string, params *DraftDelegationParams, body DraftDelegationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDraftDelegationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewDraftDelegationRequestWithBody constructs an http.Request for the DraftDelegation method, with any body, and a specified content type
+func NewDraftDelegationRequestWithBody(server string, params *DraftDelegationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowDelegationRequest constructs an http.Request for the ShowDelegation method
+func NewShowDelegationRequest(server string, delegationId DelegationId, params *ShowDelegationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegation_id", delegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewChangeDelegationRequestWithApplicationMergePatchPlusJSONBody calls the generic ChangeDelegation builder with application/merge-patch+json body
+func NewChangeDelegationRequestWithApplicationMergePatchPlusJSONBody(server string, delegationId DelegationId, params *ChangeDelegationParams, body ChangeDelegationApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeDelegationRequestWithBody(server, delegationId, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewChangeDelegationRequestWithBody constructs an http.Request for the ChangeDelegation method, with any body, and a specified content type
+func NewChangeDelegationRequestWithBody(server string, delegationId DelegationId, params *ChangeDelegationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegation_id", delegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewActivateDelegationRequest calls the generic ActivateDelegation builder with application/json body
+func NewActivateDelegationRequest(server string, delegationId DelegationId, params *ActivateDelegationParams, body ActivateDelegationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewActivateDelegationRequestWithBody(server, delegationId, params, "application/json", bodyReader)
+}
+
+// NewActivateDelegationRequestWithBody constructs an http.Request for the ActivateDelegation method, with any body, and a specified content type
+func NewActivateDelegationRequestWithBody(server string, delegationId DelegationId, params *ActivateDelegationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegation_id", delegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations/%s/activation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowDelegationFormRequest constructs an http.Request for the ShowDelegationForm method
+func NewShowDelegationFormRequest(server string, delegationId DelegationId, params *ShowDelegationFormParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegation_id", delegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations/%s/form", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSendDelegationOtpRequest constructs an http.Request for the SendDelegationOtp method
+func NewSendDelegationOtpRequest(server string, delegationId DelegationId, params *SendDelegationOtpParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegation_id", delegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations/%s/otp-deliveries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeDelegationRequest calls the generic RevokeDelegation builder with application/json body
+func NewRevokeDelegationRequest(server string, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRevokeDelegationRequestWithBody(server, delegationId, params, "application/json", bodyReader)
+}
+
+// NewRevokeDelegationRequestWithBody constructs an http.Request for the RevokeDelegation method, with any body, and a specified content type
+func NewRevokeDelegationRequestWithBody(server string, delegationId DelegationId, params *RevokeDelegationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegation_id", delegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/delegations/%s/revocation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListEnrolmentsRequest constructs an http.Request for the ListEnrolments method
+func NewListEnrolmentsRequest(server string, params *ListEnrolmentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/enrolments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewFileEnrolmentRequest calls the generic FileEnrolment builder with application/json body
+func NewFileEnrolmentRequest(server string, params *FileEnrolmentParams, body FileEnrolmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFileEnrolmentRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewFileEnrolmentRequestWithBody constructs an http.Request for the FileEnrolment method, with any body, and a specified content type
+func NewFileEnrolmentRequestWithBody(server string, params *FileEnrolmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/enrolments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowEnrolmentRequest constructs an http.Request for the ShowEnrolment method
+func NewShowEnrolmentRequest(server string, enrolmentId EnrolmentId, params *ShowEnrolmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "enrolment_id", enrolmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/enrolments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowIntermediaryRequest constructs an http.Request for the ShowIntermediary method
+func NewShowIntermediaryRequest(server string, delegateId DelegateId, params *ShowIntermediaryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegate_id", delegateId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/intermediaries/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSearchPeopleForIntermediaryRoleRequest calls the generic SearchPeopleForIntermediaryRole builder with application/json body
+func NewSearchPeopleForIntermediaryRoleRequest(server string, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, body SearchPeopleForIntermediaryRoleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchPeopleForIntermediaryRoleRequestWithBody(server, delegateId, params, "application/json", bodyReader)
+}
+
+// NewSearchPeopleForIntermediaryRoleRequestWithBody constructs an http.Request for the SearchPeopleForIntermediaryRole method, with any body, and a specified content type
+func NewSearchPeopleForIntermediaryRoleRequestWithBody(server string, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegate_id", delegateId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/intermediaries/%s/people-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListIntermediaryUsersRequest constructs an http.Request for the ListIntermediaryUsers method
+func NewListIntermediaryUsersRequest(server string, delegateId DelegateId, params *ListIntermediaryUsersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegate_id", delegateId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/intermediaries/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGrantIntermediaryRoleRequest calls the generic GrantIntermediaryRole builder with application/json body
+func NewGrantIntermediaryRoleRequest(server string, delegateId DelegateId, params *GrantIntermediaryRoleParams, body GrantIntermediaryRoleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGrantIntermediaryRoleRequestWithBody(server, delegateId, params, "application/json", bodyReader)
+}
+
+// NewGrantIntermediaryRoleRequestWithBody constructs an http.Request for the GrantIntermediaryRole method, with any body, and a specified content type
+func NewGrantIntermediaryRoleRequestWithBody(server string, delegateId DelegateId, params *GrantIntermediaryRoleParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegate_id", delegateId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/intermediaries/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewWithdrawIntermediaryRoleRequest constructs an http.Request for the WithdrawIntermediaryRole method
+func NewWithdrawIntermediaryRoleRequest(server string, delegateId DelegateId, grantId GrantId, params *WithdrawIntermediaryRoleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "delegate_id", delegateId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "grant_id", grantId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/intermediaries/%s/users/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewShowMeRequest constructs an http.Request for the ShowMe method
 func NewShowMeRequest(server string, params *ShowMeParams) (*http.Request, error) {
 	var err error
@@ -11715,6 +18474,189 @@ func NewVerifyContactRequestWithBody(server string, contactId ContactId, params 
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmIdentityRequest calls the generic ConfirmIdentity builder with application/json body
+func NewConfirmIdentityRequest(server string, params *ConfirmIdentityParams, body ConfirmIdentityJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmIdentityRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewConfirmIdentityRequestWithBody constructs an http.Request for the ConfirmIdentity method, with any body, and a specified content type
+func NewConfirmIdentityRequestWithBody(server string, params *ConfirmIdentityParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/identity-confirmation")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowMyMenuRequest constructs an http.Request for the ShowMyMenu method
+func NewShowMyMenuRequest(server string, params *ShowMyMenuParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/menu")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceMyMenuRequest calls the generic ReplaceMyMenu builder with application/json body
+func NewReplaceMyMenuRequest(server string, params *ReplaceMyMenuParams, body ReplaceMyMenuJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceMyMenuRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReplaceMyMenuRequestWithBody constructs an http.Request for the ReplaceMyMenu method, with any body, and a specified content type
+func NewReplaceMyMenuRequestWithBody(server string, params *ReplaceMyMenuParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/menu")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
 
 		if params.AcceptLanguage != nil {
 			var headerParam1 string
@@ -12289,6 +19231,111 @@ func NewShowPinUpgradeRequest(server string, upgradeId UpgradeId, params *ShowPi
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListMyServicesRequest constructs an http.Request for the ListMyServices method
+func NewListMyServicesRequest(server string, params *ListMyServicesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/services")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PositionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position_id", *params.PositionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -13383,6 +20430,154 @@ func NewResetSandboxRequest(server string, params *ResetSandboxParams) (*http.Re
 	return req, nil
 }
 
+// NewListServicesRequest constructs an http.Request for the ListServices method
+func NewListServicesRequest(server string, params *ListServicesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/services")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowServiceChannelRequest constructs an http.Request for the ShowServiceChannel method
+func NewShowServiceChannelRequest(server string, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "service_code", serviceCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/services/%s/channels/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListSessionsRequest constructs an http.Request for the ListSessions method
 func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Request, error) {
 	var err error
@@ -13912,6 +21107,269 @@ func NewShowStatusRequest(server string, params *ShowStatusParams) (*http.Reques
 	return req, nil
 }
 
+// NewListSubDelegationsRequest constructs an http.Request for the ListSubDelegations method
+func NewListSubDelegationsRequest(server string, params *ListSubDelegationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sub-delegations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGrantSubDelegationRequest calls the generic GrantSubDelegation builder with application/json body
+func NewGrantSubDelegationRequest(server string, params *GrantSubDelegationParams, body GrantSubDelegationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGrantSubDelegationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewGrantSubDelegationRequestWithBody constructs an http.Request for the GrantSubDelegation method, with any body, and a specified content type
+func NewGrantSubDelegationRequestWithBody(server string, params *GrantSubDelegationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sub-delegations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSubDelegationRequest constructs an http.Request for the ShowSubDelegation method
+func NewShowSubDelegationRequest(server string, subDelegationId SubDelegationId, params *ShowSubDelegationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sub_delegation_id", subDelegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sub-delegations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeSubDelegationRequest constructs an http.Request for the RevokeSubDelegation method
+func NewRevokeSubDelegationRequest(server string, subDelegationId SubDelegationId, params *RevokeSubDelegationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sub_delegation_id", subDelegationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sub-delegations/%s/revocation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -13985,6 +21443,46 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
 	RetryDeliveryWithResponse(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*RetryDeliveryResponse, error)
+
+	// ListOfficeEnrolmentsWithResponse List the enrolments at my office
+	//
+	// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/enrolments (the `ListOfficeEnrolments` operationId).
+	ListOfficeEnrolmentsWithResponse(ctx context.Context, params *ListOfficeEnrolmentsParams, reqEditors ...RequestEditorFn) (*ListOfficeEnrolmentsResponse, error)
+
+	// ShowOfficeEnrolmentWithResponse Show an enrolment
+	//
+	// The request with who made it. One of another office answers 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/enrolments/{enrolment_id} (the `ShowOfficeEnrolment` operationId).
+	ShowOfficeEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *ShowOfficeEnrolmentParams, reqEditors ...RequestEditorFn) (*ShowOfficeEnrolmentResponse, error)
+
+	// DecideEnrolmentWithBodyWithResponse Decide about an enrolment
+	//
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+	DecideEnrolmentWithBodyWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideEnrolmentResponse, error)
+
+	// DecideEnrolmentWithResponse Decide about an enrolment
+	//
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+	DecideEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideEnrolmentResponse, error)
 
 	// ListOperatorsWithResponse List the operators
 	//
@@ -14294,6 +21792,52 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /backoffice/pin-upgrades/{upgrade_id}/decision (the `DecidePinUpgrade` operationId).
 	DecidePinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *DecidePinUpgradeParams, body DecidePinUpgradeJSONRequestBody, reqEditors ...RequestEditorFn) (*DecidePinUpgradeResponse, error)
 
+	// ListRegisterImportsWithResponse List the imports of registers
+	//
+	// All imports, the newest first.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/register-imports (the `ListRegisterImports` operationId).
+	ListRegisterImportsWithResponse(ctx context.Context, params *ListRegisterImportsParams, reqEditors ...RequestEditorFn) (*ListRegisterImportsResponse, error)
+
+	// ImportRegisterWithBodyWithResponse Import a register
+	//
+	// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
+	// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
+	// a decimal string with a point.
+	//
+	// * `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
+	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
+	// * `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
+	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
+	//   `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+	//
+	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
+	// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
+	// All or nothing: every line is checked first, and a file with a wrong line changes nothing; its import is `failed` and names the first 100 wrong lines in `errors`.
+	// Put right, it is sent again whole. A file that is, byte for byte, the last one of its register that counts or waits is not taken again: its import is the answer.
+	// Imports are worked off one after the other, in the order in which they came.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/register-imports (the `ImportRegister` operationId).
+	ImportRegisterWithBodyWithResponse(ctx context.Context, params *ImportRegisterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportRegisterResponse, error)
+
+	// ShowRegisterImportWithResponse Show an import of a register
+	//
+	// How far it has come, and the first 100 lines that are wrong.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
+	ShowRegisterImportWithResponse(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*ShowRegisterImportResponse, error)
+
 	// SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
 	//
 	// Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -14397,6 +21941,49 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 	DraftDeclarationWithResponse(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*DraftDeclarationResponse, error)
 
+	// ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
+	//
+	// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/delegation-lookups (the `ListDelegationLookups` operationId).
+	ListDelegationLookupsWithResponse(ctx context.Context, contributorId ContributorId, params *ListDelegationLookupsParams, reqEditors ...RequestEditorFn) (*ListDelegationLookupsResponse, error)
+
+	// ListContributorDelegationsWithResponse List the delegations that a contributor gave
+	//
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
+	ListContributorDelegationsWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*ListContributorDelegationsResponse, error)
+
+	// SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
+	//
+	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+	SearchPeopleForRoleWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleForRoleResponse, error)
+
+	// SearchPeopleForRoleWithResponse Search a person to whom to give a role
+	//
+	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+	SearchPeopleForRoleWithResponse(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, body SearchPeopleForRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleForRoleResponse, error)
+
 	// ListPositionsWithResponse List the positions of a contributor
 	//
 	// The contribution positions (posizioni contributive) of a contributor: number (matricola), scheme (gestione) and competent office.
@@ -14406,6 +21993,57 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositionsWithResponse(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*ListPositionsResponse, error)
+
+	// ListContributorUsersWithResponse List who has a role at a contributor
+	//
+	// The people who have a role at the contributor now, the oldest grant first. Intermediaries are no users: see listContributorDelegations.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/users (the `ListContributorUsers` operationId).
+	ListContributorUsersWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorUsersParams, reqEditors ...RequestEditorFn) (*ListContributorUsersResponse, error)
+
+	// GrantContributorRoleWithBodyWithResponse Give a person a role at a contributor
+	//
+	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+	GrantContributorRoleWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantContributorRoleResponse, error)
+
+	// GrantContributorRoleWithResponse Give a person a role at a contributor
+	//
+	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+	GrantContributorRoleWithResponse(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, body GrantContributorRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantContributorRoleResponse, error)
+
+	// WithdrawContributorRoleWithResponse Withdraw a role at a contributor
+	//
+	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
+	WithdrawContributorRoleWithResponse(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*WithdrawContributorRoleResponse, error)
 
 	// SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
 	//
@@ -14535,6 +22173,392 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /declarations/{declaration_id}/withdrawal (the `WithdrawDeclaration` operationId).
 	WithdrawDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *WithdrawDeclarationParams, reqEditors ...RequestEditorFn) (*WithdrawDeclarationResponse, error)
 
+	// DraftDelegationBatchWithBodyWithResponse Draft many delegations
+	//
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+	// JSON in the body; it is needed by who is or works for more than one.
+	//
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+	DraftDelegationBatchWithBodyWithResponse(ctx context.Context, params *DraftDelegationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DraftDelegationBatchResponse, error)
+
+	// DraftDelegationBatchWithResponse Draft many delegations
+	//
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+	// JSON in the body; it is needed by who is or works for more than one.
+	//
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+	DraftDelegationBatchWithResponse(ctx context.Context, params *DraftDelegationBatchParams, body DraftDelegationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*DraftDelegationBatchResponse, error)
+
+	// ShowDelegationBatchWithResponse Show how far a batch has come
+	//
+	// The batch with what became of each item. For people of the intermediary for which it was made.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
+	ShowDelegationBatchWithResponse(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*ShowDelegationBatchResponse, error)
+
+	// ShowDelegationBatchFormsWithResponse Show the forms of a batch
+	//
+	// The forms of all delegations that the batch drafted and that are not active yet, in the order of the list, as one document to print. Until the batch is `done`,
+	// and if there is no form, 409 `conflict`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /delegation-batches/{batch_id}/forms (the `ShowDelegationBatchForms` operationId).
+	ShowDelegationBatchFormsWithResponse(ctx context.Context, batchId BatchId, params *ShowDelegationBatchFormsParams, reqEditors ...RequestEditorFn) (*ShowDelegationBatchFormsResponse, error)
+
+	// SearchDelegationCandidatesWithBodyWithResponse Look up who could delegate
+	//
+	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+	// person, then 429 `rate-limited`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+	SearchDelegationCandidatesWithBodyWithResponse(ctx context.Context, params *SearchDelegationCandidatesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchDelegationCandidatesResponse, error)
+
+	// SearchDelegationCandidatesWithResponse Look up who could delegate
+	//
+	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+	// person, then 429 `rate-limited`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+	SearchDelegationCandidatesWithResponse(ctx context.Context, params *SearchDelegationCandidatesParams, body SearchDelegationCandidatesJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchDelegationCandidatesResponse, error)
+
+	// SearchDelegationsWithBodyWithResponse Search my delegations
+	//
+	// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+	// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+	SearchDelegationsWithBodyWithResponse(ctx context.Context, params *SearchDelegationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchDelegationsResponse, error)
+
+	// SearchDelegationsWithResponse Search my delegations
+	//
+	// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+	// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+	SearchDelegationsWithResponse(ctx context.Context, params *SearchDelegationsParams, body SearchDelegationsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchDelegationsResponse, error)
+
+	// ListDelegationsWithResponse List my delegations
+	//
+	// From either side: those given by contributors where you have a role, and those held by the intermediaries that you are or work for; the newest first. To search
+	// by tax code or name use searchDelegations, so that no personal data stands in a URL.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /delegations (the `ListDelegations` operationId).
+	ListDelegationsWithResponse(ctx context.Context, params *ListDelegationsParams, reqEditors ...RequestEditorFn) (*ListDelegationsResponse, error)
+
+	// DraftDelegationWithBodyWithResponse Draft a delegation
+	//
+	// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+	// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+	// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+	// register any more 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+	DraftDelegationWithBodyWithResponse(ctx context.Context, params *DraftDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DraftDelegationResponse, error)
+
+	// DraftDelegationWithResponse Draft a delegation
+	//
+	// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+	// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+	// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+	// register any more 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+	DraftDelegationWithResponse(ctx context.Context, params *DraftDelegationParams, body DraftDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*DraftDelegationResponse, error)
+
+	// ShowDelegationWithResponse Show a delegation
+	//
+	// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
+	// version: send it as `If-Match` to change it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /delegations/{delegation_id} (the `ShowDelegation` operationId).
+	ShowDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *ShowDelegationParams, reqEditors ...RequestEditorFn) (*ShowDelegationResponse, error)
+
+	// ChangeDelegationWithBodyWithResponse Change a delegation that is not active yet
+	//
+	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+	// in between.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+	ChangeDelegationWithBodyWithResponse(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDelegationResponse, error)
+
+	// ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse Change a delegation that is not active yet
+	//
+	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+	// in between.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+	ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, body ChangeDelegationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDelegationResponse, error)
+
+	// ActivateDelegationWithBodyWithResponse Activate a delegation
+	//
+	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+	// answer is 409 `conflict`.
+	//
+	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+	ActivateDelegationWithBodyWithResponse(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActivateDelegationResponse, error)
+
+	// ActivateDelegationWithResponse Activate a delegation
+	//
+	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+	// answer is 409 `conflict`.
+	//
+	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+	ActivateDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, body ActivateDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*ActivateDelegationResponse, error)
+
+	// ShowDelegationFormWithResponse Show the form to be signed
+	//
+	// The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
+	// another form. It is kept while the delegation is valid and for 5 more years.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /delegations/{delegation_id}/form (the `ShowDelegationForm` operationId).
+	ShowDelegationFormWithResponse(ctx context.Context, delegationId DelegationId, params *ShowDelegationFormParams, reqEditors ...RequestEditorFn) (*ShowDelegationFormResponse, error)
+
+	// SendDelegationOtpWithResponse Send the one-time code to the contributor
+	//
+	// Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
+	// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
+	// 5 tries and for this delegation as it stands; a new code ends the one before.
+	//
+	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+	// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
+	SendDelegationOtpWithResponse(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*SendDelegationOtpResponse, error)
+
+	// RevokeDelegationWithBodyWithResponse Revoke or discard a delegation
+	//
+	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+	// One that has ended already answers 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+	RevokeDelegationWithBodyWithResponse(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RevokeDelegationResponse, error)
+
+	// RevokeDelegationWithResponse Revoke or discard a delegation
+	//
+	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+	// One that has ended already answers 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+	RevokeDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*RevokeDelegationResponse, error)
+
+	// ListEnrolmentsWithResponse List my enrolments
+	//
+	// The requests of the person who is logged in, the newest first, with their outcomes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /enrolments (the `ListEnrolments` operationId).
+	ListEnrolmentsWithResponse(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*ListEnrolmentsResponse, error)
+
+	// FileEnrolmentWithBodyWithResponse Ask for access to a contributor
+	//
+	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+	// its operator decides; the outcome is sent by message.
+	//
+	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+	// for what you have already, the answer is 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+	FileEnrolmentWithBodyWithResponse(ctx context.Context, params *FileEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileEnrolmentResponse, error)
+
+	// FileEnrolmentWithResponse Ask for access to a contributor
+	//
+	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+	// its operator decides; the outcome is sent by message.
+	//
+	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+	// for what you have already, the answer is 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+	FileEnrolmentWithResponse(ctx context.Context, params *FileEnrolmentParams, body FileEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*FileEnrolmentResponse, error)
+
+	// ShowEnrolmentWithResponse Show one of my enrolments
+	//
+	// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /enrolments/{enrolment_id} (the `ShowEnrolment` operationId).
+	ShowEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *ShowEnrolmentParams, reqEditors ...RequestEditorFn) (*ShowEnrolmentResponse, error)
+
+	// ShowIntermediaryWithResponse Show an intermediary
+	//
+	// An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /intermediaries/{delegate_id} (the `ShowIntermediary` operationId).
+	ShowIntermediaryWithResponse(ctx context.Context, delegateId DelegateId, params *ShowIntermediaryParams, reqEditors ...RequestEditorFn) (*ShowIntermediaryResponse, error)
+
+	// SearchPeopleForIntermediaryRoleWithBodyWithResponse Search a person to whom to give a role at an intermediary
+	//
+	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// A professional gives no roles: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+	SearchPeopleForIntermediaryRoleWithBodyWithResponse(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleForIntermediaryRoleResponse, error)
+
+	// SearchPeopleForIntermediaryRoleWithResponse Search a person to whom to give a role at an intermediary
+	//
+	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// A professional gives no roles: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+	SearchPeopleForIntermediaryRoleWithResponse(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, body SearchPeopleForIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleForIntermediaryRoleResponse, error)
+
+	// ListIntermediaryUsersWithResponse List who has a role at an intermediary
+	//
+	// The people who have a role at the association (associazione di categoria), CAF or patronato now, the oldest grant first. A professional has no users: 409
+	// `conflict`. For its legal representatives and user administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /intermediaries/{delegate_id}/users (the `ListIntermediaryUsers` operationId).
+	ListIntermediaryUsersWithResponse(ctx context.Context, delegateId DelegateId, params *ListIntermediaryUsersParams, reqEditors ...RequestEditorFn) (*ListIntermediaryUsersResponse, error)
+
+	// GrantIntermediaryRoleWithBodyWithResponse Give a person a role at an intermediary
+	//
+	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+	GrantIntermediaryRoleWithBodyWithResponse(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantIntermediaryRoleResponse, error)
+
+	// GrantIntermediaryRoleWithResponse Give a person a role at an intermediary
+	//
+	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+	GrantIntermediaryRoleWithResponse(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, body GrantIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantIntermediaryRoleResponse, error)
+
+	// WithdrawIntermediaryRoleWithResponse Withdraw a role at an intermediary
+	//
+	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /intermediaries/{delegate_id}/users/{grant_id} (the `WithdrawIntermediaryRole` operationId).
+	WithdrawIntermediaryRoleWithResponse(ctx context.Context, delegateId DelegateId, grantId GrantId, params *WithdrawIntermediaryRoleParams, reqEditors ...RequestEditorFn) (*WithdrawIntermediaryRoleResponse, error)
+
 	// ShowMeWithResponse Show who is logged in
 	//
 	// The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
@@ -14635,6 +22659,61 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /me/contacts/{contact_id}/verification (the `VerifyContact` operationId).
 	VerifyContactWithResponse(ctx context.Context, contactId ContactId, params *VerifyContactParams, body VerifyContactJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyContactResponse, error)
+
+	// ConfirmIdentityWithBodyWithResponse Confirm my digital identity
+	//
+	// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+	// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+	// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+	ConfirmIdentityWithBodyWithResponse(ctx context.Context, params *ConfirmIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmIdentityResponse, error)
+
+	// ConfirmIdentityWithResponse Confirm my digital identity
+	//
+	// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+	// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+	// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+	ConfirmIdentityWithResponse(ctx context.Context, params *ConfirmIdentityParams, body ConfirmIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmIdentityResponse, error)
+
+	// ShowMyMenuWithResponse Show how I arranged my menu
+	//
+	// What you pinned and set, in your order. Who never arranged the menu has no entries.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/menu (the `ShowMyMenu` operationId).
+	ShowMyMenuWithResponse(ctx context.Context, params *ShowMyMenuParams, reqEditors ...RequestEditorFn) (*ShowMyMenuResponse, error)
+
+	// ReplaceMyMenuWithBodyWithResponse Arrange my menu
+	//
+	// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+	// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+	// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+	// in between.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+	ReplaceMyMenuWithBodyWithResponse(ctx context.Context, params *ReplaceMyMenuParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceMyMenuResponse, error)
+
+	// ReplaceMyMenuWithResponse Arrange my menu
+	//
+	// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+	// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+	// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+	// in between.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+	ReplaceMyMenuWithResponse(ctx context.Context, params *ReplaceMyMenuParams, body ReplaceMyMenuJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceMyMenuResponse, error)
 
 	// ShowNotificationPreferencesWithResponse Show how I want to be told
 	//
@@ -14755,6 +22834,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /me/pin/upgrades/{upgrade_id} (the `ShowPinUpgrade` operationId).
 	ShowPinUpgradeWithResponse(ctx context.Context, upgradeId UpgradeId, params *ShowPinUpgradeParams, reqEditors ...RequestEditorFn) (*ShowPinUpgradeResponse, error)
+
+	// ListMyServicesWithResponse List the services that I may use
+	//
+	// The menu (menu dinamico), made from your rights, from the kind of the contributor and from the scheme of its positions; in the order that you chose with
+	// replaceMyMenu, then by section and title. Without a filter it holds what any of your rights covers. `contributor_id` and `position_id` narrow it to what you
+	// may do there, and the links then lead there; one on which you have no right answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/services (the `ListMyServices` operationId).
+	ListMyServicesWithResponse(ctx context.Context, params *ListMyServicesParams, reqEditors ...RequestEditorFn) (*ListMyServicesResponse, error)
 
 	// ListOfficesWithResponse List the offices
 	//
@@ -15038,6 +23128,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /sandbox/reset (the `ResetSandbox` operationId).
 	ResetSandboxWithResponse(ctx context.Context, params *ResetSandboxParams, reqEditors ...RequestEditorFn) (*ResetSandboxResponse, error)
 
+	// ListServicesWithResponse List the services
+	//
+	// Every service with its channels. A channel (canale) is a way to use the service, and is open for a time: while an old and a new one are both open you may
+	// use either. A service is data: a new one appears here without a new version of this contract. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /services (the `ListServices` operationId).
+	ListServicesWithResponse(ctx context.Context, params *ListServicesParams, reqEditors ...RequestEditorFn) (*ListServicesResponse, error)
+
+	// ShowServiceChannelWithResponse Enter a service by a channel
+	//
+	// Where a service is reached by this channel, while the channel is open. Before and after that the answer is 409 `channel-closed`: its `detail` says
+	// whether it opens later or is over, and its `href` leads to the channel to use instead, if there is one. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
+	ShowServiceChannelWithResponse(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*ShowServiceChannelResponse, error)
+
 	// ListSessionsWithResponse List my live sessions
 	//
 	// The live sessions of the person who is logged in, the newest first. One that you do not know can be ended with endSession.
@@ -15183,6 +23293,65 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /status (the `ShowStatus` operationId).
 	ShowStatusWithResponse(ctx context.Context, params *ShowStatusParams, reqEditors ...RequestEditorFn) (*ShowStatusResponse, error)
+
+	// ListSubDelegationsWithResponse List sub-delegations
+	//
+	// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sub-delegations (the `ListSubDelegations` operationId).
+	ListSubDelegationsWithResponse(ctx context.Context, params *ListSubDelegationsParams, reqEditors ...RequestEditorFn) (*ListSubDelegationsResponse, error)
+
+	// GrantSubDelegationWithBodyWithResponse Let one of my people work with delegations
+	//
+	// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+	// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+	GrantSubDelegationWithBodyWithResponse(ctx context.Context, params *GrantSubDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantSubDelegationResponse, error)
+
+	// GrantSubDelegationWithResponse Let one of my people work with delegations
+	//
+	// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+	// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+	//
+	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+	GrantSubDelegationWithResponse(ctx context.Context, params *GrantSubDelegationParams, body GrantSubDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantSubDelegationResponse, error)
+
+	// ShowSubDelegationWithResponse Show a sub-delegation
+	//
+	// One that you gave, or that you hold.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sub-delegations/{sub_delegation_id} (the `ShowSubDelegation` operationId).
+	ShowSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *ShowSubDelegationParams, reqEditors ...RequestEditorFn) (*ShowSubDelegationResponse, error)
+
+	// RevokeSubDelegationWithResponse Revoke a sub-delegation
+	//
+	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
+	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
 }
 
 type ListOfficeDeclarationsResponse struct {
@@ -15330,6 +23499,157 @@ func (r RetryDeliveryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RetryDeliveryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOfficeEnrolmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeEnrolmentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOfficeEnrolmentsResponse) GetJSON200() *OfficeEnrolmentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOfficeEnrolmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOfficeEnrolmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOfficeEnrolmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOfficeEnrolmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOfficeEnrolmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficeEnrolmentResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficeEnrolment
+type ShowOfficeEnrolmentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeEnrolmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeEnrolment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeEnrolmentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeEnrolmentResponse) GetJSON200() *OfficeEnrolment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeEnrolmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeEnrolmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeEnrolmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeEnrolmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeEnrolmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DecideEnrolmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeEnrolment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideEnrolmentResponse) GetJSON200() *OfficeEnrolment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DecideEnrolmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideEnrolmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideEnrolmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideEnrolmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideEnrolmentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16339,6 +24659,164 @@ func (r DecidePinUpgradeResponse) ContentType() string {
 	return ""
 }
 
+type ListRegisterImportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegisterImportList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRegisterImportsResponse) GetJSON200() *RegisterImportList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListRegisterImportsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRegisterImportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRegisterImportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRegisterImportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRegisterImportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ImportRegisterResponse202Headers the declared response headers of an HTTP 202 response for ImportRegister
+type ImportRegisterResponse202Headers struct {
+	Location string
+}
+
+type ImportRegisterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *RegisterImport
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ImportRegisterResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ImportRegisterResponse) GetJSON202() *RegisterImport {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ImportRegisterResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportRegisterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportRegisterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportRegisterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportRegisterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowRegisterImportResponse200Headers the declared response headers of an HTTP 200 response for ShowRegisterImport
+type ShowRegisterImportResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowRegisterImportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegisterImport
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowRegisterImportResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowRegisterImportResponse) GetJSON200() *RegisterImport {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowRegisterImportResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowRegisterImportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowRegisterImportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowRegisterImportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowRegisterImportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SearchContributorsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16642,6 +25120,150 @@ func (r DraftDeclarationResponse) ContentType() string {
 	return ""
 }
 
+type ListDelegationLookupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DelegationLookupList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDelegationLookupsResponse) GetJSON200() *DelegationLookupList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDelegationLookupsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDelegationLookupsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDelegationLookupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDelegationLookupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDelegationLookupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListContributorDelegationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DelegationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListContributorDelegationsResponse) GetJSON200() *DelegationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListContributorDelegationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListContributorDelegationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListContributorDelegationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListContributorDelegationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListContributorDelegationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchPeopleForRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonIdentityList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchPeopleForRoleResponse) GetJSON200() *PersonIdentityList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchPeopleForRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchPeopleForRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchPeopleForRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchPeopleForRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchPeopleForRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListPositionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16684,6 +25306,150 @@ func (r ListPositionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListPositionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListContributorUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserGrantList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListContributorUsersResponse) GetJSON200() *UserGrantList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListContributorUsersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListContributorUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListContributorUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListContributorUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListContributorUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GrantContributorRoleResponse201Headers the declared response headers of an HTTP 201 response for GrantContributorRole
+type GrantContributorRoleResponse201Headers struct {
+	Location string
+}
+
+type GrantContributorRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *UserGrant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *GrantContributorRoleResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r GrantContributorRoleResponse) GetJSON201() *UserGrant {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GrantContributorRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GrantContributorRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GrantContributorRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GrantContributorRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GrantContributorRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WithdrawContributorRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawContributorRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawContributorRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawContributorRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawContributorRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawContributorRoleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17205,6 +25971,1093 @@ func (r WithdrawDeclarationResponse) ContentType() string {
 	return ""
 }
 
+// DraftDelegationBatchResponse202Headers the declared response headers of an HTTP 202 response for DraftDelegationBatch
+type DraftDelegationBatchResponse202Headers struct {
+	Location string
+}
+
+type DraftDelegationBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *DelegationBatch
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DraftDelegationBatchResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r DraftDelegationBatchResponse) GetJSON202() *DelegationBatch {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DraftDelegationBatchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DraftDelegationBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DraftDelegationBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DraftDelegationBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DraftDelegationBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowDelegationBatchResponse200Headers the declared response headers of an HTTP 200 response for ShowDelegationBatch
+type ShowDelegationBatchResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDelegationBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DelegationBatch
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDelegationBatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDelegationBatchResponse) GetJSON200() *DelegationBatch {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDelegationBatchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDelegationBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDelegationBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDelegationBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDelegationBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowDelegationBatchFormsResponse200Headers the declared response headers of an HTTP 200 response for ShowDelegationBatchForms
+type ShowDelegationBatchFormsResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDelegationBatchFormsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDelegationBatchFormsResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDelegationBatchFormsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDelegationBatchFormsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDelegationBatchFormsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDelegationBatchFormsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDelegationBatchFormsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchDelegationCandidatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DelegationCandidateList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchDelegationCandidatesResponse) GetJSON200() *DelegationCandidateList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchDelegationCandidatesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchDelegationCandidatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchDelegationCandidatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchDelegationCandidatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchDelegationCandidatesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchDelegationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DelegationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchDelegationsResponse) GetJSON200() *DelegationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchDelegationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchDelegationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchDelegationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchDelegationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchDelegationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDelegationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DelegationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDelegationsResponse) GetJSON200() *DelegationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDelegationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDelegationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDelegationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDelegationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDelegationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DraftDelegationResponse201Headers the declared response headers of an HTTP 201 response for DraftDelegation
+type DraftDelegationResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type DraftDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Delegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *DraftDelegationResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r DraftDelegationResponse) GetJSON201() *Delegation {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DraftDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DraftDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DraftDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DraftDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DraftDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowDelegationResponse200Headers the declared response headers of an HTTP 200 response for ShowDelegation
+type ShowDelegationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Delegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDelegationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDelegationResponse) GetJSON200() *Delegation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangeDelegationResponse200Headers the declared response headers of an HTTP 200 response for ChangeDelegation
+type ChangeDelegationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ChangeDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Delegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangeDelegationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangeDelegationResponse) GetJSON200() *Delegation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ChangeDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangeDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ActivateDelegationResponse200Headers the declared response headers of an HTTP 200 response for ActivateDelegation
+type ActivateDelegationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ActivateDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Delegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ActivateDelegationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ActivateDelegationResponse) GetJSON200() *Delegation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ActivateDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ActivateDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ActivateDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ActivateDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ActivateDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowDelegationFormResponse200Headers the declared response headers of an HTTP 200 response for ShowDelegationForm
+type ShowDelegationFormResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDelegationFormResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDelegationFormResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDelegationFormResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDelegationFormResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDelegationFormResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDelegationFormResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDelegationFormResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SendDelegationOtpResponse202Headers the declared response headers of an HTTP 202 response for SendDelegationOtp
+type SendDelegationOtpResponse202Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type SendDelegationOtpResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Delegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *SendDelegationOtpResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r SendDelegationOtpResponse) GetJSON202() *Delegation {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SendDelegationOtpResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SendDelegationOtpResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SendDelegationOtpResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SendDelegationOtpResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SendDelegationOtpResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RevokeDelegationResponse200Headers the declared response headers of an HTTP 200 response for RevokeDelegation
+type RevokeDelegationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type RevokeDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Delegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RevokeDelegationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeDelegationResponse) GetJSON200() *Delegation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListEnrolmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EnrolmentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEnrolmentsResponse) GetJSON200() *EnrolmentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListEnrolmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEnrolmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEnrolmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEnrolmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEnrolmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FileEnrolmentResponse202Headers the declared response headers of an HTTP 202 response for FileEnrolment
+type FileEnrolmentResponse202Headers struct {
+	Location string
+}
+
+type FileEnrolmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Enrolment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *FileEnrolmentResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r FileEnrolmentResponse) GetJSON202() *Enrolment {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FileEnrolmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FileEnrolmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FileEnrolmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FileEnrolmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FileEnrolmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowEnrolmentResponse200Headers the declared response headers of an HTTP 200 response for ShowEnrolment
+type ShowEnrolmentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowEnrolmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Enrolment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowEnrolmentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowEnrolmentResponse) GetJSON200() *Enrolment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowEnrolmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowEnrolmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowEnrolmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowEnrolmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowEnrolmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowIntermediaryResponse200Headers the declared response headers of an HTTP 200 response for ShowIntermediary
+type ShowIntermediaryResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowIntermediaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Intermediary
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowIntermediaryResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowIntermediaryResponse) GetJSON200() *Intermediary {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowIntermediaryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowIntermediaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowIntermediaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowIntermediaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowIntermediaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchPeopleForIntermediaryRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonIdentityList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchPeopleForIntermediaryRoleResponse) GetJSON200() *PersonIdentityList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchPeopleForIntermediaryRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchPeopleForIntermediaryRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchPeopleForIntermediaryRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchPeopleForIntermediaryRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchPeopleForIntermediaryRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListIntermediaryUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserGrantList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIntermediaryUsersResponse) GetJSON200() *UserGrantList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIntermediaryUsersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIntermediaryUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIntermediaryUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIntermediaryUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIntermediaryUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GrantIntermediaryRoleResponse201Headers the declared response headers of an HTTP 201 response for GrantIntermediaryRole
+type GrantIntermediaryRoleResponse201Headers struct {
+	Location string
+}
+
+type GrantIntermediaryRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *UserGrant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *GrantIntermediaryRoleResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r GrantIntermediaryRoleResponse) GetJSON201() *UserGrant {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GrantIntermediaryRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GrantIntermediaryRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GrantIntermediaryRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GrantIntermediaryRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GrantIntermediaryRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WithdrawIntermediaryRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawIntermediaryRoleResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawIntermediaryRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawIntermediaryRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawIntermediaryRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawIntermediaryRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ShowMeResponse200Headers the declared response headers of an HTTP 200 response for ShowMe
 type ShowMeResponse200Headers struct {
 	ETag EntityTag
@@ -17604,6 +27457,164 @@ func (r VerifyContactResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r VerifyContactResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Me
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmIdentityResponse) GetJSON200() *Me {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmIdentityResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowMyMenuResponse200Headers the declared response headers of an HTTP 200 response for ShowMyMenu
+type ShowMyMenuResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowMyMenuResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Menu
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowMyMenuResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowMyMenuResponse) GetJSON200() *Menu {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowMyMenuResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowMyMenuResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowMyMenuResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowMyMenuResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowMyMenuResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceMyMenuResponse200Headers the declared response headers of an HTTP 200 response for ReplaceMyMenu
+type ReplaceMyMenuResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ReplaceMyMenuResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Menu
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceMyMenuResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceMyMenuResponse) GetJSON200() *Menu {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceMyMenuResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceMyMenuResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceMyMenuResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceMyMenuResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceMyMenuResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18064,6 +28075,54 @@ func (r ShowPinUpgradeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowPinUpgradeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMyServicesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MyServiceList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMyServicesResponse) GetJSON200() *MyServiceList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMyServicesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMyServicesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMyServicesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMyServicesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMyServicesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18882,6 +28941,109 @@ func (r ResetSandboxResponse) ContentType() string {
 	return ""
 }
 
+type ListServicesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ServiceList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListServicesResponse) GetJSON200() *ServiceList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListServicesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListServicesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListServicesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListServicesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListServicesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowServiceChannelResponse200Headers the declared response headers of an HTTP 200 response for ShowServiceChannel
+type ShowServiceChannelResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowServiceChannelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ServiceChannel
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowServiceChannelResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowServiceChannelResponse) GetJSON200() *ServiceChannel {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowServiceChannelResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowServiceChannelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowServiceChannelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowServiceChannelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowServiceChannelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListSessionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19266,6 +29428,212 @@ func (r ShowStatusResponse) ContentType() string {
 	return ""
 }
 
+type ListSubDelegationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubDelegationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSubDelegationsResponse) GetJSON200() *SubDelegationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSubDelegationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSubDelegationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSubDelegationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSubDelegationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSubDelegationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GrantSubDelegationResponse201Headers the declared response headers of an HTTP 201 response for GrantSubDelegation
+type GrantSubDelegationResponse201Headers struct {
+	Location string
+}
+
+type GrantSubDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SubDelegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *GrantSubDelegationResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r GrantSubDelegationResponse) GetJSON201() *SubDelegation {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GrantSubDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GrantSubDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GrantSubDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GrantSubDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GrantSubDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowSubDelegationResponse200Headers the declared response headers of an HTTP 200 response for ShowSubDelegation
+type ShowSubDelegationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowSubDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubDelegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowSubDelegationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSubDelegationResponse) GetJSON200() *SubDelegation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSubDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSubDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSubDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSubDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSubDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeSubDelegationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SubDelegation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeSubDelegationResponse) GetJSON200() *SubDelegation {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeSubDelegationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeSubDelegationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeSubDelegationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeSubDelegationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeSubDelegationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListOfficeDeclarationsWithResponse List the declarations of my office
 //
 // For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
@@ -19312,6 +29680,70 @@ func (c *ClientWithResponses) RetryDeliveryWithResponse(ctx context.Context, del
 		return nil, err
 	}
 	return ParseRetryDeliveryResponse(rsp)
+}
+
+// ListOfficeEnrolmentsWithResponse List the enrolments at my office
+//
+// What was protocolled at the operator's own office, the oldest first. `state=submitted` is what is to be decided.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/enrolments (the `ListOfficeEnrolments` operationId).
+func (c *ClientWithResponses) ListOfficeEnrolmentsWithResponse(ctx context.Context, params *ListOfficeEnrolmentsParams, reqEditors ...RequestEditorFn) (*ListOfficeEnrolmentsResponse, error) {
+	rsp, err := c.ListOfficeEnrolments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOfficeEnrolmentsResponse(rsp)
+}
+
+// ShowOfficeEnrolmentWithResponse Show an enrolment
+//
+// The request with who made it. One of another office answers 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/enrolments/{enrolment_id} (the `ShowOfficeEnrolment` operationId).
+func (c *ClientWithResponses) ShowOfficeEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *ShowOfficeEnrolmentParams, reqEditors ...RequestEditorFn) (*ShowOfficeEnrolmentResponse, error) {
+	rsp, err := c.ShowOfficeEnrolment(ctx, enrolmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeEnrolmentResponse(rsp)
+}
+
+// DecideEnrolmentWithBodyWithResponse Decide about an enrolment
+//
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+func (c *ClientWithResponses) DecideEnrolmentWithBodyWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideEnrolmentResponse, error) {
+	rsp, err := c.DecideEnrolmentWithBody(ctx, enrolmentId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideEnrolmentResponse(rsp)
+}
+
+// DecideEnrolmentWithResponse Decide about an enrolment
+//
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
+func (c *ClientWithResponses) DecideEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideEnrolmentResponse, error) {
+	rsp, err := c.DecideEnrolment(ctx, enrolmentId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideEnrolmentResponse(rsp)
 }
 
 // ListOperatorsWithResponse List the operators
@@ -19796,6 +30228,70 @@ func (c *ClientWithResponses) DecidePinUpgradeWithResponse(ctx context.Context, 
 	return ParseDecidePinUpgradeResponse(rsp)
 }
 
+// ListRegisterImportsWithResponse List the imports of registers
+//
+// All imports, the newest first.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/register-imports (the `ListRegisterImports` operationId).
+func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Context, params *ListRegisterImportsParams, reqEditors ...RequestEditorFn) (*ListRegisterImportsResponse, error) {
+	rsp, err := c.ListRegisterImports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRegisterImportsResponse(rsp)
+}
+
+// ImportRegisterWithBodyWithResponse Import a register
+//
+// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
+// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
+// a decimal string with a point.
+//
+//   - `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
+//   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
+//   - `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
+//   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
+//     `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+//   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+//
+// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
+// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
+// All or nothing: every line is checked first, and a file with a wrong line changes nothing; its import is `failed` and names the first 100 wrong lines in `errors`.
+// Put right, it is sent again whole. A file that is, byte for byte, the last one of its register that counts or waits is not taken again: its import is the answer.
+// Imports are worked off one after the other, in the order in which they came.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/register-imports (the `ImportRegister` operationId).
+func (c *ClientWithResponses) ImportRegisterWithBodyWithResponse(ctx context.Context, params *ImportRegisterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportRegisterResponse, error) {
+	rsp, err := c.ImportRegisterWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportRegisterResponse(rsp)
+}
+
+// ShowRegisterImportWithResponse Show an import of a register
+//
+// How far it has come, and the first 100 lines that are wrong.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
+func (c *ClientWithResponses) ShowRegisterImportWithResponse(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*ShowRegisterImportResponse, error) {
+	rsp, err := c.ShowRegisterImport(ctx, importId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowRegisterImportResponse(rsp)
+}
+
 // SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
 //
 // Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -19953,6 +30449,73 @@ func (c *ClientWithResponses) DraftDeclarationWithResponse(ctx context.Context, 
 	return ParseDraftDeclarationResponse(rsp)
 }
 
+// ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
+//
+// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/delegation-lookups (the `ListDelegationLookups` operationId).
+func (c *ClientWithResponses) ListDelegationLookupsWithResponse(ctx context.Context, contributorId ContributorId, params *ListDelegationLookupsParams, reqEditors ...RequestEditorFn) (*ListDelegationLookupsResponse, error) {
+	rsp, err := c.ListDelegationLookups(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDelegationLookupsResponse(rsp)
+}
+
+// ListContributorDelegationsWithResponse List the delegations that a contributor gave
+//
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
+func (c *ClientWithResponses) ListContributorDelegationsWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*ListContributorDelegationsResponse, error) {
+	rsp, err := c.ListContributorDelegations(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListContributorDelegationsResponse(rsp)
+}
+
+// SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
+//
+// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+func (c *ClientWithResponses) SearchPeopleForRoleWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleForRoleResponse, error) {
+	rsp, err := c.SearchPeopleForRoleWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchPeopleForRoleResponse(rsp)
+}
+
+// SearchPeopleForRoleWithResponse Search a person to whom to give a role
+//
+// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/people-searches (the `SearchPeopleForRole` operationId).
+func (c *ClientWithResponses) SearchPeopleForRoleWithResponse(ctx context.Context, contributorId ContributorId, params *SearchPeopleForRoleParams, body SearchPeopleForRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleForRoleResponse, error) {
+	rsp, err := c.SearchPeopleForRole(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchPeopleForRoleResponse(rsp)
+}
+
 // ListPositionsWithResponse List the positions of a contributor
 //
 // The contribution positions (posizioni contributive) of a contributor: number (matricola), scheme (gestione) and competent office.
@@ -19967,6 +30530,81 @@ func (c *ClientWithResponses) ListPositionsWithResponse(ctx context.Context, con
 		return nil, err
 	}
 	return ParseListPositionsResponse(rsp)
+}
+
+// ListContributorUsersWithResponse List who has a role at a contributor
+//
+// The people who have a role at the contributor now, the oldest grant first. Intermediaries are no users: see listContributorDelegations.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/users (the `ListContributorUsers` operationId).
+func (c *ClientWithResponses) ListContributorUsersWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorUsersParams, reqEditors ...RequestEditorFn) (*ListContributorUsersResponse, error) {
+	rsp, err := c.ListContributorUsers(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListContributorUsersResponse(rsp)
+}
+
+// GrantContributorRoleWithBodyWithResponse Give a person a role at a contributor
+//
+// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+//
+// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+func (c *ClientWithResponses) GrantContributorRoleWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantContributorRoleResponse, error) {
+	rsp, err := c.GrantContributorRoleWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantContributorRoleResponse(rsp)
+}
+
+// GrantContributorRoleWithResponse Give a person a role at a contributor
+//
+// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
+// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+//
+// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/users (the `GrantContributorRole` operationId).
+func (c *ClientWithResponses) GrantContributorRoleWithResponse(ctx context.Context, contributorId ContributorId, params *GrantContributorRoleParams, body GrantContributorRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantContributorRoleResponse, error) {
+	rsp, err := c.GrantContributorRole(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantContributorRoleResponse(rsp)
+}
+
+// WithdrawContributorRoleWithResponse Withdraw a role at a contributor
+//
+// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
+func (c *ClientWithResponses) WithdrawContributorRoleWithResponse(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*WithdrawContributorRoleResponse, error) {
+	rsp, err := c.WithdrawContributorRole(ctx, contributorId, grantId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawContributorRoleResponse(rsp)
 }
 
 // SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
@@ -20169,6 +30807,578 @@ func (c *ClientWithResponses) WithdrawDeclarationWithResponse(ctx context.Contex
 	return ParseWithdrawDeclarationResponse(rsp)
 }
 
+// DraftDelegationBatchWithBodyWithResponse Draft many delegations
+//
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+// JSON in the body; it is needed by who is or works for more than one.
+//
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+func (c *ClientWithResponses) DraftDelegationBatchWithBodyWithResponse(ctx context.Context, params *DraftDelegationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DraftDelegationBatchResponse, error) {
+	rsp, err := c.DraftDelegationBatchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDraftDelegationBatchResponse(rsp)
+}
+
+// DraftDelegationBatchWithResponse Draft many delegations
+//
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
+// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
+// JSON in the body; it is needed by who is or works for more than one.
+//
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
+// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegation-batches (the `DraftDelegationBatch` operationId).
+func (c *ClientWithResponses) DraftDelegationBatchWithResponse(ctx context.Context, params *DraftDelegationBatchParams, body DraftDelegationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*DraftDelegationBatchResponse, error) {
+	rsp, err := c.DraftDelegationBatch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDraftDelegationBatchResponse(rsp)
+}
+
+// ShowDelegationBatchWithResponse Show how far a batch has come
+//
+// The batch with what became of each item. For people of the intermediary for which it was made.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
+func (c *ClientWithResponses) ShowDelegationBatchWithResponse(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*ShowDelegationBatchResponse, error) {
+	rsp, err := c.ShowDelegationBatch(ctx, batchId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDelegationBatchResponse(rsp)
+}
+
+// ShowDelegationBatchFormsWithResponse Show the forms of a batch
+//
+// The forms of all delegations that the batch drafted and that are not active yet, in the order of the list, as one document to print. Until the batch is `done`,
+// and if there is no form, 409 `conflict`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /delegation-batches/{batch_id}/forms (the `ShowDelegationBatchForms` operationId).
+func (c *ClientWithResponses) ShowDelegationBatchFormsWithResponse(ctx context.Context, batchId BatchId, params *ShowDelegationBatchFormsParams, reqEditors ...RequestEditorFn) (*ShowDelegationBatchFormsResponse, error) {
+	rsp, err := c.ShowDelegationBatchForms(ctx, batchId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDelegationBatchFormsResponse(rsp)
+}
+
+// SearchDelegationCandidatesWithBodyWithResponse Look up who could delegate
+//
+// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+// person, then 429 `rate-limited`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+func (c *ClientWithResponses) SearchDelegationCandidatesWithBodyWithResponse(ctx context.Context, params *SearchDelegationCandidatesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchDelegationCandidatesResponse, error) {
+	rsp, err := c.SearchDelegationCandidatesWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchDelegationCandidatesResponse(rsp)
+}
+
+// SearchDelegationCandidatesWithResponse Look up who could delegate
+//
+// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
+// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
+// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
+// person, then 429 `rate-limited`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegation-candidate-searches (the `SearchDelegationCandidates` operationId).
+func (c *ClientWithResponses) SearchDelegationCandidatesWithResponse(ctx context.Context, params *SearchDelegationCandidatesParams, body SearchDelegationCandidatesJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchDelegationCandidatesResponse, error) {
+	rsp, err := c.SearchDelegationCandidates(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchDelegationCandidatesResponse(rsp)
+}
+
+// SearchDelegationsWithBodyWithResponse Search my delegations
+//
+// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+func (c *ClientWithResponses) SearchDelegationsWithBodyWithResponse(ctx context.Context, params *SearchDelegationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchDelegationsResponse, error) {
+	rsp, err := c.SearchDelegationsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchDelegationsResponse(rsp)
+}
+
+// SearchDelegationsWithResponse Search my delegations
+//
+// Like listDelegations, by the contributor's tax code or part of its legal name, by the number of a position (matricola) and by state. What is given must all
+// match; with nothing, all are listed. To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegation-searches (the `SearchDelegations` operationId).
+func (c *ClientWithResponses) SearchDelegationsWithResponse(ctx context.Context, params *SearchDelegationsParams, body SearchDelegationsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchDelegationsResponse, error) {
+	rsp, err := c.SearchDelegations(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchDelegationsResponse(rsp)
+}
+
+// ListDelegationsWithResponse List my delegations
+//
+// From either side: those given by contributors where you have a role, and those held by the intermediaries that you are or work for; the newest first. To search
+// by tax code or name use searchDelegations, so that no personal data stands in a URL.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /delegations (the `ListDelegations` operationId).
+func (c *ClientWithResponses) ListDelegationsWithResponse(ctx context.Context, params *ListDelegationsParams, reqEditors ...RequestEditorFn) (*ListDelegationsResponse, error) {
+	rsp, err := c.ListDelegations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDelegationsResponse(rsp)
+}
+
+// DraftDelegationWithBodyWithResponse Draft a delegation
+//
+// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+// register any more 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+func (c *ClientWithResponses) DraftDelegationWithBodyWithResponse(ctx context.Context, params *DraftDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DraftDelegationResponse, error) {
+	rsp, err := c.DraftDelegationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDraftDelegationResponse(rsp)
+}
+
+// DraftDelegationWithResponse Draft a delegation
+//
+// An intermediary drafts a delegation (bozza di delega) by which the contributor lets it act for some of its positions: `total` for all services, those to come
+// included, or `partial` for the `services` that are named. `exclusive` keeps other intermediaries from those positions. `signatory_id` is one of those that
+// searchDelegationCandidates proposed. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
+// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
+// register any more 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegations (the `DraftDelegation` operationId).
+func (c *ClientWithResponses) DraftDelegationWithResponse(ctx context.Context, params *DraftDelegationParams, body DraftDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*DraftDelegationResponse, error) {
+	rsp, err := c.DraftDelegation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDraftDelegationResponse(rsp)
+}
+
+// ShowDelegationWithResponse Show a delegation
+//
+// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
+// version: send it as `If-Match` to change it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /delegations/{delegation_id} (the `ShowDelegation` operationId).
+func (c *ClientWithResponses) ShowDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *ShowDelegationParams, reqEditors ...RequestEditorFn) (*ShowDelegationResponse, error) {
+	rsp, err := c.ShowDelegation(ctx, delegationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDelegationResponse(rsp)
+}
+
+// ChangeDelegationWithBodyWithResponse Change a delegation that is not active yet
+//
+// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+// in between.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+func (c *ClientWithResponses) ChangeDelegationWithBodyWithResponse(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDelegationResponse, error) {
+	rsp, err := c.ChangeDelegationWithBody(ctx, delegationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeDelegationResponse(rsp)
+}
+
+// ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse Change a delegation that is not active yet
+//
+// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
+// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
+// in between.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /delegations/{delegation_id} (the `ChangeDelegation` operationId).
+func (c *ClientWithResponses) ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, delegationId DelegationId, params *ChangeDelegationParams, body ChangeDelegationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDelegationResponse, error) {
+	rsp, err := c.ChangeDelegationWithApplicationMergePatchPlusJSONBody(ctx, delegationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeDelegationResponse(rsp)
+}
+
+// ActivateDelegationWithBodyWithResponse Activate a delegation
+//
+// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+// answer is 409 `conflict`.
+//
+// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+func (c *ClientWithResponses) ActivateDelegationWithBodyWithResponse(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ActivateDelegationResponse, error) {
+	rsp, err := c.ActivateDelegationWithBody(ctx, delegationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActivateDelegationResponse(rsp)
+}
+
+// ActivateDelegationWithResponse Activate a delegation
+//
+// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
+// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
+// answer is 409 `conflict`.
+//
+// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegations/{delegation_id}/activation (the `ActivateDelegation` operationId).
+func (c *ClientWithResponses) ActivateDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *ActivateDelegationParams, body ActivateDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*ActivateDelegationResponse, error) {
+	rsp, err := c.ActivateDelegation(ctx, delegationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseActivateDelegationResponse(rsp)
+}
+
+// ShowDelegationFormWithResponse Show the form to be signed
+//
+// The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
+// another form. It is kept while the delegation is valid and for 5 more years.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /delegations/{delegation_id}/form (the `ShowDelegationForm` operationId).
+func (c *ClientWithResponses) ShowDelegationFormWithResponse(ctx context.Context, delegationId DelegationId, params *ShowDelegationFormParams, reqEditors ...RequestEditorFn) (*ShowDelegationFormResponse, error) {
+	rsp, err := c.ShowDelegationForm(ctx, delegationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDelegationFormResponse(rsp)
+}
+
+// SendDelegationOtpWithResponse Send the one-time code to the contributor
+//
+// Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
+// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
+// 5 tries and for this delegation as it stands; a new code ends the one before.
+//
+// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
+func (c *ClientWithResponses) SendDelegationOtpWithResponse(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*SendDelegationOtpResponse, error) {
+	rsp, err := c.SendDelegationOtp(ctx, delegationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendDelegationOtpResponse(rsp)
+}
+
+// RevokeDelegationWithBodyWithResponse Revoke or discard a delegation
+//
+// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+// One that has ended already answers 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+func (c *ClientWithResponses) RevokeDelegationWithBodyWithResponse(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RevokeDelegationResponse, error) {
+	rsp, err := c.RevokeDelegationWithBody(ctx, delegationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeDelegationResponse(rsp)
+}
+
+// RevokeDelegationWithResponse Revoke or discard a delegation
+//
+// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
+// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
+// One that has ended already answers 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
+func (c *ClientWithResponses) RevokeDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*RevokeDelegationResponse, error) {
+	rsp, err := c.RevokeDelegation(ctx, delegationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeDelegationResponse(rsp)
+}
+
+// ListEnrolmentsWithResponse List my enrolments
+//
+// The requests of the person who is logged in, the newest first, with their outcomes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /enrolments (the `ListEnrolments` operationId).
+func (c *ClientWithResponses) ListEnrolmentsWithResponse(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*ListEnrolmentsResponse, error) {
+	rsp, err := c.ListEnrolments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEnrolmentsResponse(rsp)
+}
+
+// FileEnrolmentWithBodyWithResponse Ask for access to a contributor
+//
+// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+// its operator decides; the outcome is sent by message.
+//
+// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+// for what you have already, the answer is 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+func (c *ClientWithResponses) FileEnrolmentWithBodyWithResponse(ctx context.Context, params *FileEnrolmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileEnrolmentResponse, error) {
+	rsp, err := c.FileEnrolmentWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileEnrolmentResponse(rsp)
+}
+
+// FileEnrolmentWithResponse Ask for access to a contributor
+//
+// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
+// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
+// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
+// its operator decides; the outcome is sent by message.
+//
+// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
+// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
+// for what you have already, the answer is 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /enrolments (the `FileEnrolment` operationId).
+func (c *ClientWithResponses) FileEnrolmentWithResponse(ctx context.Context, params *FileEnrolmentParams, body FileEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*FileEnrolmentResponse, error) {
+	rsp, err := c.FileEnrolment(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileEnrolmentResponse(rsp)
+}
+
+// ShowEnrolmentWithResponse Show one of my enrolments
+//
+// The request as it was protocolled and, once the office has decided, the outcome with its reason.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /enrolments/{enrolment_id} (the `ShowEnrolment` operationId).
+func (c *ClientWithResponses) ShowEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *ShowEnrolmentParams, reqEditors ...RequestEditorFn) (*ShowEnrolmentResponse, error) {
+	rsp, err := c.ShowEnrolment(ctx, enrolmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowEnrolmentResponse(rsp)
+}
+
+// ShowIntermediaryWithResponse Show an intermediary
+//
+// An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /intermediaries/{delegate_id} (the `ShowIntermediary` operationId).
+func (c *ClientWithResponses) ShowIntermediaryWithResponse(ctx context.Context, delegateId DelegateId, params *ShowIntermediaryParams, reqEditors ...RequestEditorFn) (*ShowIntermediaryResponse, error) {
+	rsp, err := c.ShowIntermediary(ctx, delegateId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowIntermediaryResponse(rsp)
+}
+
+// SearchPeopleForIntermediaryRoleWithBodyWithResponse Search a person to whom to give a role at an intermediary
+//
+// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// A professional gives no roles: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+func (c *ClientWithResponses) SearchPeopleForIntermediaryRoleWithBodyWithResponse(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchPeopleForIntermediaryRoleResponse, error) {
+	rsp, err := c.SearchPeopleForIntermediaryRoleWithBody(ctx, delegateId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchPeopleForIntermediaryRoleResponse(rsp)
+}
+
+// SearchPeopleForIntermediaryRoleWithResponse Search a person to whom to give a role at an intermediary
+//
+// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// A professional gives no roles: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /intermediaries/{delegate_id}/people-searches (the `SearchPeopleForIntermediaryRole` operationId).
+func (c *ClientWithResponses) SearchPeopleForIntermediaryRoleWithResponse(ctx context.Context, delegateId DelegateId, params *SearchPeopleForIntermediaryRoleParams, body SearchPeopleForIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchPeopleForIntermediaryRoleResponse, error) {
+	rsp, err := c.SearchPeopleForIntermediaryRole(ctx, delegateId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchPeopleForIntermediaryRoleResponse(rsp)
+}
+
+// ListIntermediaryUsersWithResponse List who has a role at an intermediary
+//
+// The people who have a role at the association (associazione di categoria), CAF or patronato now, the oldest grant first. A professional has no users: 409
+// `conflict`. For its legal representatives and user administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /intermediaries/{delegate_id}/users (the `ListIntermediaryUsers` operationId).
+func (c *ClientWithResponses) ListIntermediaryUsersWithResponse(ctx context.Context, delegateId DelegateId, params *ListIntermediaryUsersParams, reqEditors ...RequestEditorFn) (*ListIntermediaryUsersResponse, error) {
+	rsp, err := c.ListIntermediaryUsers(ctx, delegateId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIntermediaryUsersResponse(rsp)
+}
+
+// GrantIntermediaryRoleWithBodyWithResponse Give a person a role at an intermediary
+//
+// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+func (c *ClientWithResponses) GrantIntermediaryRoleWithBodyWithResponse(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantIntermediaryRoleResponse, error) {
+	rsp, err := c.GrantIntermediaryRoleWithBody(ctx, delegateId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantIntermediaryRoleResponse(rsp)
+}
+
+// GrantIntermediaryRoleWithResponse Give a person a role at an intermediary
+//
+// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
+// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /intermediaries/{delegate_id}/users (the `GrantIntermediaryRole` operationId).
+func (c *ClientWithResponses) GrantIntermediaryRoleWithResponse(ctx context.Context, delegateId DelegateId, params *GrantIntermediaryRoleParams, body GrantIntermediaryRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantIntermediaryRoleResponse, error) {
+	rsp, err := c.GrantIntermediaryRole(ctx, delegateId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantIntermediaryRoleResponse(rsp)
+}
+
+// WithdrawIntermediaryRoleWithResponse Withdraw a role at an intermediary
+//
+// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
+// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /intermediaries/{delegate_id}/users/{grant_id} (the `WithdrawIntermediaryRole` operationId).
+func (c *ClientWithResponses) WithdrawIntermediaryRoleWithResponse(ctx context.Context, delegateId DelegateId, grantId GrantId, params *WithdrawIntermediaryRoleParams, reqEditors ...RequestEditorFn) (*WithdrawIntermediaryRoleResponse, error) {
+	rsp, err := c.WithdrawIntermediaryRole(ctx, delegateId, grantId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawIntermediaryRoleResponse(rsp)
+}
+
 // ShowMeWithResponse Show who is logged in
 //
 // The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
@@ -20328,6 +31538,91 @@ func (c *ClientWithResponses) VerifyContactWithResponse(ctx context.Context, con
 		return nil, err
 	}
 	return ParseVerifyContactResponse(rsp)
+}
+
+// ConfirmIdentityWithBodyWithResponse Confirm my digital identity
+//
+// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+func (c *ClientWithResponses) ConfirmIdentityWithBodyWithResponse(ctx context.Context, params *ConfirmIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmIdentityResponse, error) {
+	rsp, err := c.ConfirmIdentityWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmIdentityResponse(rsp)
+}
+
+// ConfirmIdentityWithResponse Confirm my digital identity
+//
+// Confirms the digital identity (conferma dell'identità digitale), once: at the first login with SPID, CIE or CNS, and with a PIN at the first use of
+// user management (gestione utenti). Until then you can neither give a role or a sub-delegation (403 `identity-not-confirmed`) nor be given one.
+// `confirmed` must be true, else 422 `validation-failed` at `/confirmed`. Confirming once more changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /me/identity-confirmation (the `ConfirmIdentity` operationId).
+func (c *ClientWithResponses) ConfirmIdentityWithResponse(ctx context.Context, params *ConfirmIdentityParams, body ConfirmIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmIdentityResponse, error) {
+	rsp, err := c.ConfirmIdentity(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmIdentityResponse(rsp)
+}
+
+// ShowMyMenuWithResponse Show how I arranged my menu
+//
+// What you pinned and set, in your order. Who never arranged the menu has no entries.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/menu (the `ShowMyMenu` operationId).
+func (c *ClientWithResponses) ShowMyMenuWithResponse(ctx context.Context, params *ShowMyMenuParams, reqEditors ...RequestEditorFn) (*ShowMyMenuResponse, error) {
+	rsp, err := c.ShowMyMenu(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowMyMenuResponse(rsp)
+}
+
+// ReplaceMyMenuWithBodyWithResponse Arrange my menu
+//
+// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+// in between.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+func (c *ClientWithResponses) ReplaceMyMenuWithBodyWithResponse(ctx context.Context, params *ReplaceMyMenuParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceMyMenuResponse, error) {
+	rsp, err := c.ReplaceMyMenuWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceMyMenuResponse(rsp)
+}
+
+// ReplaceMyMenuWithResponse Arrange my menu
+//
+// Replaces the arrangement: what is pinned stands at the top of the menu, then what is not, both in the order of the entries. `settings` are kept for the service and mean something to it alone. Arranging a
+// service gives no right to it: one that you may not use, or that is gone, is simply not shown. A service that never was, or that stands twice, answers 422
+// `validation-failed`. `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when it changed
+// in between.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /me/menu (the `ReplaceMyMenu` operationId).
+func (c *ClientWithResponses) ReplaceMyMenuWithResponse(ctx context.Context, params *ReplaceMyMenuParams, body ReplaceMyMenuJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceMyMenuResponse, error) {
+	rsp, err := c.ReplaceMyMenu(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceMyMenuResponse(rsp)
 }
 
 // ShowNotificationPreferencesWithResponse Show how I want to be told
@@ -20514,6 +31809,23 @@ func (c *ClientWithResponses) ShowPinUpgradeWithResponse(ctx context.Context, up
 		return nil, err
 	}
 	return ParseShowPinUpgradeResponse(rsp)
+}
+
+// ListMyServicesWithResponse List the services that I may use
+//
+// The menu (menu dinamico), made from your rights, from the kind of the contributor and from the scheme of its positions; in the order that you chose with
+// replaceMyMenu, then by section and title. Without a filter it holds what any of your rights covers. `contributor_id` and `position_id` narrow it to what you
+// may do there, and the links then lead there; one on which you have no right answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/services (the `ListMyServices` operationId).
+func (c *ClientWithResponses) ListMyServicesWithResponse(ctx context.Context, params *ListMyServicesParams, reqEditors ...RequestEditorFn) (*ListMyServicesResponse, error) {
+	rsp, err := c.ListMyServices(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMyServicesResponse(rsp)
 }
 
 // ListOfficesWithResponse List the offices
@@ -20948,6 +32260,38 @@ func (c *ClientWithResponses) ResetSandboxWithResponse(ctx context.Context, para
 	return ParseResetSandboxResponse(rsp)
 }
 
+// ListServicesWithResponse List the services
+//
+// Every service with its channels. A channel (canale) is a way to use the service, and is open for a time: while an old and a new one are both open you may
+// use either. A service is data: a new one appears here without a new version of this contract. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /services (the `ListServices` operationId).
+func (c *ClientWithResponses) ListServicesWithResponse(ctx context.Context, params *ListServicesParams, reqEditors ...RequestEditorFn) (*ListServicesResponse, error) {
+	rsp, err := c.ListServices(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListServicesResponse(rsp)
+}
+
+// ShowServiceChannelWithResponse Enter a service by a channel
+//
+// Where a service is reached by this channel, while the channel is open. Before and after that the answer is 409 `channel-closed`: its `detail` says
+// whether it opens later or is over, and its `href` leads to the channel to use instead, if there is one. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
+func (c *ClientWithResponses) ShowServiceChannelWithResponse(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*ShowServiceChannelResponse, error) {
+	rsp, err := c.ShowServiceChannel(ctx, serviceCode, channel, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowServiceChannelResponse(rsp)
+}
+
 // ListSessionsWithResponse List my live sessions
 //
 // The live sessions of the person who is logged in, the newest first. One that you do not know can be ended with endSession.
@@ -21166,6 +32510,95 @@ func (c *ClientWithResponses) ShowStatusWithResponse(ctx context.Context, params
 	return ParseShowStatusResponse(rsp)
 }
 
+// ListSubDelegationsWithResponse List sub-delegations
+//
+// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sub-delegations (the `ListSubDelegations` operationId).
+func (c *ClientWithResponses) ListSubDelegationsWithResponse(ctx context.Context, params *ListSubDelegationsParams, reqEditors ...RequestEditorFn) (*ListSubDelegationsResponse, error) {
+	rsp, err := c.ListSubDelegations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSubDelegationsResponse(rsp)
+}
+
+// GrantSubDelegationWithBodyWithResponse Let one of my people work with delegations
+//
+// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+func (c *ClientWithResponses) GrantSubDelegationWithBodyWithResponse(ctx context.Context, params *GrantSubDelegationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GrantSubDelegationResponse, error) {
+	rsp, err := c.GrantSubDelegationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantSubDelegationResponse(rsp)
+}
+
+// GrantSubDelegationWithResponse Let one of my people work with delegations
+//
+// The intermediary lets a person who works for it (dipendente, associato, socio) work with the delegations that are named, or with `all: true` with all of
+// them, those to come included (sub-abilitazione). `services` narrows what the person may do; not given, it is what each delegation covers. It never reaches
+// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
+//
+// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sub-delegations (the `GrantSubDelegation` operationId).
+func (c *ClientWithResponses) GrantSubDelegationWithResponse(ctx context.Context, params *GrantSubDelegationParams, body GrantSubDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*GrantSubDelegationResponse, error) {
+	rsp, err := c.GrantSubDelegation(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGrantSubDelegationResponse(rsp)
+}
+
+// ShowSubDelegationWithResponse Show a sub-delegation
+//
+// One that you gave, or that you hold.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sub-delegations/{sub_delegation_id} (the `ShowSubDelegation` operationId).
+func (c *ClientWithResponses) ShowSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *ShowSubDelegationParams, reqEditors ...RequestEditorFn) (*ShowSubDelegationResponse, error) {
+	rsp, err := c.ShowSubDelegation(ctx, subDelegationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSubDelegationResponse(rsp)
+}
+
+// RevokeSubDelegationWithResponse Revoke a sub-delegation
+//
+// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
+func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error) {
+	rsp, err := c.RevokeSubDelegation(ctx, subDelegationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeSubDelegationResponse(rsp)
+}
+
 // ParseListOfficeDeclarationsResponse parses an HTTP response from a ListOfficeDeclarationsWithResponse call
 func ParseListOfficeDeclarationsResponse(rsp *http.Response) (*ListOfficeDeclarationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21273,6 +32706,121 @@ func ParseRetryDeliveryResponse(rsp *http.Response) (*RetryDeliveryResponse, err
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOfficeEnrolmentsResponse parses an HTTP response from a ListOfficeEnrolmentsWithResponse call
+func ParseListOfficeEnrolmentsResponse(rsp *http.Response) (*ListOfficeEnrolmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOfficeEnrolmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeEnrolmentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeEnrolmentResponse parses an HTTP response from a ShowOfficeEnrolmentWithResponse call
+func ParseShowOfficeEnrolmentResponse(rsp *http.Response) (*ShowOfficeEnrolmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeEnrolmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeEnrolment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeEnrolmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecideEnrolmentResponse parses an HTTP response from a DecideEnrolmentWithResponse call
+func ParseDecideEnrolmentResponse(rsp *http.Response) (*DecideEnrolmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideEnrolmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeEnrolment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -22071,6 +33619,134 @@ func ParseDecidePinUpgradeResponse(rsp *http.Response) (*DecidePinUpgradeRespons
 	return response, nil
 }
 
+// ParseListRegisterImportsResponse parses an HTTP response from a ListRegisterImportsWithResponse call
+func ParseListRegisterImportsResponse(rsp *http.Response) (*ListRegisterImportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRegisterImportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegisterImportList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImportRegisterResponse parses an HTTP response from a ImportRegisterWithResponse call
+func ParseImportRegisterResponse(rsp *http.Response) (*ImportRegisterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportRegisterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest RegisterImport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ImportRegisterResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowRegisterImportResponse parses an HTTP response from a ShowRegisterImportWithResponse call
+func ParseShowRegisterImportResponse(rsp *http.Response) (*ShowRegisterImportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowRegisterImportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegisterImport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowRegisterImportResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSearchContributorsResponse parses an HTTP response from a SearchContributorsWithResponse call
 func ParseSearchContributorsResponse(rsp *http.Response) (*SearchContributorsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22305,6 +33981,105 @@ func ParseDraftDeclarationResponse(rsp *http.Response) (*DraftDeclarationRespons
 	return response, nil
 }
 
+// ParseListDelegationLookupsResponse parses an HTTP response from a ListDelegationLookupsWithResponse call
+func ParseListDelegationLookupsResponse(rsp *http.Response) (*ListDelegationLookupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDelegationLookupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DelegationLookupList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListContributorDelegationsResponse parses an HTTP response from a ListContributorDelegationsWithResponse call
+func ParseListContributorDelegationsResponse(rsp *http.Response) (*ListContributorDelegationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListContributorDelegationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DelegationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchPeopleForRoleResponse parses an HTTP response from a SearchPeopleForRoleWithResponse call
+func ParseSearchPeopleForRoleResponse(rsp *http.Response) (*SearchPeopleForRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchPeopleForRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonIdentityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListPositionsResponse parses an HTTP response from a ListPositionsWithResponse call
 func ParseListPositionsResponse(rsp *http.Response) (*ListPositionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22325,6 +34100,114 @@ func ParseListPositionsResponse(rsp *http.Response) (*ListPositionsResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListContributorUsersResponse parses an HTTP response from a ListContributorUsersWithResponse call
+func ParseListContributorUsersResponse(rsp *http.Response) (*ListContributorUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListContributorUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserGrantList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGrantContributorRoleResponse parses an HTTP response from a GrantContributorRoleWithResponse call
+func ParseGrantContributorRoleResponse(rsp *http.Response) (*GrantContributorRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GrantContributorRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest UserGrant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers GrantContributorRoleResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseWithdrawContributorRoleResponse parses an HTTP response from a WithdrawContributorRoleWithResponse call
+func ParseWithdrawContributorRoleResponse(rsp *http.Response) (*WithdrawContributorRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawContributorRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -22754,6 +34637,895 @@ func ParseWithdrawDeclarationResponse(rsp *http.Response) (*WithdrawDeclarationR
 	return response, nil
 }
 
+// ParseDraftDelegationBatchResponse parses an HTTP response from a DraftDelegationBatchWithResponse call
+func ParseDraftDelegationBatchResponse(rsp *http.Response) (*DraftDelegationBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DraftDelegationBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest DelegationBatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DraftDelegationBatchResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowDelegationBatchResponse parses an HTTP response from a ShowDelegationBatchWithResponse call
+func ParseShowDelegationBatchResponse(rsp *http.Response) (*ShowDelegationBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDelegationBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DelegationBatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDelegationBatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowDelegationBatchFormsResponse parses an HTTP response from a ShowDelegationBatchFormsWithResponse call
+func ParseShowDelegationBatchFormsResponse(rsp *http.Response) (*ShowDelegationBatchFormsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDelegationBatchFormsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDelegationBatchFormsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSearchDelegationCandidatesResponse parses an HTTP response from a SearchDelegationCandidatesWithResponse call
+func ParseSearchDelegationCandidatesResponse(rsp *http.Response) (*SearchDelegationCandidatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchDelegationCandidatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DelegationCandidateList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchDelegationsResponse parses an HTTP response from a SearchDelegationsWithResponse call
+func ParseSearchDelegationsResponse(rsp *http.Response) (*SearchDelegationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchDelegationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DelegationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDelegationsResponse parses an HTTP response from a ListDelegationsWithResponse call
+func ParseListDelegationsResponse(rsp *http.Response) (*ListDelegationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDelegationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DelegationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDraftDelegationResponse parses an HTTP response from a DraftDelegationWithResponse call
+func ParseDraftDelegationResponse(rsp *http.Response) (*DraftDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DraftDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Delegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers DraftDelegationResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowDelegationResponse parses an HTTP response from a ShowDelegationWithResponse call
+func ParseShowDelegationResponse(rsp *http.Response) (*ShowDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Delegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDelegationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangeDelegationResponse parses an HTTP response from a ChangeDelegationWithResponse call
+func ParseChangeDelegationResponse(rsp *http.Response) (*ChangeDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Delegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangeDelegationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseActivateDelegationResponse parses an HTTP response from a ActivateDelegationWithResponse call
+func ParseActivateDelegationResponse(rsp *http.Response) (*ActivateDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ActivateDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Delegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ActivateDelegationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowDelegationFormResponse parses an HTTP response from a ShowDelegationFormWithResponse call
+func ParseShowDelegationFormResponse(rsp *http.Response) (*ShowDelegationFormResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDelegationFormResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDelegationFormResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSendDelegationOtpResponse parses an HTTP response from a SendDelegationOtpWithResponse call
+func ParseSendDelegationOtpResponse(rsp *http.Response) (*SendDelegationOtpResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SendDelegationOtpResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Delegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers SendDelegationOtpResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeDelegationResponse parses an HTTP response from a RevokeDelegationWithResponse call
+func ParseRevokeDelegationResponse(rsp *http.Response) (*RevokeDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Delegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RevokeDelegationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListEnrolmentsResponse parses an HTTP response from a ListEnrolmentsWithResponse call
+func ParseListEnrolmentsResponse(rsp *http.Response) (*ListEnrolmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEnrolmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EnrolmentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFileEnrolmentResponse parses an HTTP response from a FileEnrolmentWithResponse call
+func ParseFileEnrolmentResponse(rsp *http.Response) (*FileEnrolmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FileEnrolmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Enrolment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers FileEnrolmentResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowEnrolmentResponse parses an HTTP response from a ShowEnrolmentWithResponse call
+func ParseShowEnrolmentResponse(rsp *http.Response) (*ShowEnrolmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowEnrolmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Enrolment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowEnrolmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowIntermediaryResponse parses an HTTP response from a ShowIntermediaryWithResponse call
+func ParseShowIntermediaryResponse(rsp *http.Response) (*ShowIntermediaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowIntermediaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Intermediary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowIntermediaryResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSearchPeopleForIntermediaryRoleResponse parses an HTTP response from a SearchPeopleForIntermediaryRoleWithResponse call
+func ParseSearchPeopleForIntermediaryRoleResponse(rsp *http.Response) (*SearchPeopleForIntermediaryRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchPeopleForIntermediaryRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonIdentityList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListIntermediaryUsersResponse parses an HTTP response from a ListIntermediaryUsersWithResponse call
+func ParseListIntermediaryUsersResponse(rsp *http.Response) (*ListIntermediaryUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIntermediaryUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserGrantList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGrantIntermediaryRoleResponse parses an HTTP response from a GrantIntermediaryRoleWithResponse call
+func ParseGrantIntermediaryRoleResponse(rsp *http.Response) (*GrantIntermediaryRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GrantIntermediaryRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest UserGrant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers GrantIntermediaryRoleResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseWithdrawIntermediaryRoleResponse parses an HTTP response from a WithdrawIntermediaryRoleWithResponse call
+func ParseWithdrawIntermediaryRoleResponse(rsp *http.Response) (*WithdrawIntermediaryRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawIntermediaryRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseShowMeResponse parses an HTTP response from a ShowMeWithResponse call
 func ParseShowMeResponse(rsp *http.Response) (*ShowMeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -23067,6 +35839,134 @@ func ParseVerifyContactResponse(rsp *http.Response) (*VerifyContactResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseConfirmIdentityResponse parses an HTTP response from a ConfirmIdentityWithResponse call
+func ParseConfirmIdentityResponse(rsp *http.Response) (*ConfirmIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Me
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowMyMenuResponse parses an HTTP response from a ShowMyMenuWithResponse call
+func ParseShowMyMenuResponse(rsp *http.Response) (*ShowMyMenuResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowMyMenuResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Menu
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowMyMenuResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceMyMenuResponse parses an HTTP response from a ReplaceMyMenuWithResponse call
+func ParseReplaceMyMenuResponse(rsp *http.Response) (*ReplaceMyMenuResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceMyMenuResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Menu
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceMyMenuResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -23431,6 +36331,39 @@ func ParseShowPinUpgradeResponse(rsp *http.Response) (*ShowPinUpgradeResponse, e
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListMyServicesResponse parses an HTTP response from a ListMyServicesWithResponse call
+func ParseListMyServicesResponse(rsp *http.Response) (*ListMyServicesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMyServicesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MyServiceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -24080,6 +37013,88 @@ func ParseResetSandboxResponse(rsp *http.Response) (*ResetSandboxResponse, error
 	return response, nil
 }
 
+// ParseListServicesResponse parses an HTTP response from a ListServicesWithResponse call
+func ParseListServicesResponse(rsp *http.Response) (*ListServicesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListServicesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ServiceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowServiceChannelResponse parses an HTTP response from a ShowServiceChannelWithResponse call
+func ParseShowServiceChannelResponse(rsp *http.Response) (*ShowServiceChannelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowServiceChannelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ServiceChannel
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowServiceChannelResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListSessionsResponse parses an HTTP response from a ListSessionsWithResponse call
 func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -24348,6 +37363,167 @@ func ParseShowStatusResponse(rsp *http.Response) (*ShowStatusResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Status
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSubDelegationsResponse parses an HTTP response from a ListSubDelegationsWithResponse call
+func ParseListSubDelegationsResponse(rsp *http.Response) (*ListSubDelegationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSubDelegationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubDelegationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGrantSubDelegationResponse parses an HTTP response from a GrantSubDelegationWithResponse call
+func ParseGrantSubDelegationResponse(rsp *http.Response) (*GrantSubDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GrantSubDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SubDelegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers GrantSubDelegationResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowSubDelegationResponse parses an HTTP response from a ShowSubDelegationWithResponse call
+func ParseShowSubDelegationResponse(rsp *http.Response) (*ShowSubDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSubDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubDelegation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowSubDelegationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeSubDelegationResponse parses an HTTP response from a RevokeSubDelegationWithResponse call
+func ParseRevokeSubDelegationResponse(rsp *http.Response) (*RevokeSubDelegationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeSubDelegationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SubDelegation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,8 @@
 package access
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -36,12 +38,14 @@ const (
 // ActingAs is the right by which somebody does something for a contributor.
 type ActingAs string
 
-// The rights that a role gives.
+// The rights that a role, a delegation or a sub-delegation gives, and that of an operator.
 const (
 	LegalRepresentative ActingAs = "legal_representative"
 	EmployeeDelegate    ActingAs = "employee_delegate"
 	Employer            ActingAs = "employer"
 	UserAdministrator   ActingAs = "user_administrator"
+	Intermediary        ActingAs = "intermediary"
+	SubDelegate         ActingAs = "sub_delegate"
 	OfficeOperator      ActingAs = "operator"
 )
 
@@ -53,17 +57,80 @@ const (
 	// AllServices stands in a right for every service, those to come included.
 	AllServices  Service = "*"
 	Declarations Service = "declarations"
+	// Delegations is the management of delegations themselves.
+	Delegations Service = "delegations"
+	// What public bodies (amministrazioni, enti) have: payments, debit notes, amortisation plans, DMA/UNIEMENS ListaPosPa.
+	ViewPayments          Service = "view_payments"
+	ViewDebitNotes        Service = "view_debit_notes"
+	ViewAmortisationPlans Service = "view_amortisation_plans"
+	CompileDMA            Service = "compile_dma"
+	ViewDMA               Service = "view_dma"
 )
 
 // Services lists every service, for showing what a right for all covers.
-func Services() []Service { return []Service{Declarations} }
+func Services() []Service {
+	return append([]Service{Declarations, Delegations}, PublicBodyServices()...)
+}
+
+// PublicBodyServices lists the services of public bodies, access to which is asked for on form RA012.
+func PublicBodyServices() []Service {
+	return []Service{ViewPayments, ViewDebitNotes, ViewAmortisationPlans, CompileDMA, ViewDMA}
+}
 
 // Right lets its holder act for, or in an office consult, one contributor.
 type Right struct {
+	// ID is that of the role, delegation or sub-delegation which gives the right.
 	ID            uuid.UUID
 	ContributorID uuid.UUID
 	ActingAs      ActingAs
 	Services      []Service
+	// Positions are those that the right is about; nil stands for all of the contributor's.
+	Positions []uuid.UUID
+	// Links are the rows that the right hangs on: it ends with the first of them.
+	Links []Link
+}
+
+// Link is one row that a right hangs on.
+type Link struct {
+	Kind LinkKind
+	ID   uuid.UUID
+}
+
+// LinkKind tells where a link's row is.
+type LinkKind int
+
+// The kinds of link.
+const (
+	// RoleLink is a role at the contributor.
+	RoleLink LinkKind = iota
+	// DelegationLink is the contributor's delegation to an intermediary.
+	DelegationLink
+	// DelegateRoleLink is a role at the intermediary, where that is an organisation.
+	DelegateRoleLink
+	// SubDelegationLink is what the intermediary gave one of its workers.
+	SubDelegationLink
+)
+
+// About reports whether the right is about a position.
+func (r Right) About(positionID uuid.UUID) bool {
+	return r.Positions == nil || slices.Contains(r.Positions, positionID)
+}
+
+// both returns the services that two grants have in common.
+func both(a, b []Service) []Service {
+	switch {
+	case slices.Contains(a, AllServices):
+		return b
+	case slices.Contains(b, AllServices):
+		return a
+	}
+	common := []Service{}
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			common = append(common, s)
+		}
+	}
+	return common
 }
 
 // Covers reports whether the right includes the service.
@@ -91,7 +158,23 @@ type Actor struct {
 	// ContributorID is what Rights are about: the contributor in the path, or the one of the declaration in the path.
 	ContributorID uuid.UUID
 	Rights        []Right
+	// Seats are what the actor is at the intermediary in the path, or at that of the delegation in the path.
+	Seats []Seat
 }
+
+// Seat is what somebody is at an intermediary: the professional, or a person with a role at an organisation.
+type Seat struct {
+	DelegateID uuid.UUID
+	Kind       string
+	LegalName  string
+	// Listed says that the intermediary is on its professional register.
+	Listed   bool
+	ActingAs ActingAs
+	Services []Service
+}
+
+// Covers reports whether the seat includes the service.
+func (s Seat) Covers(service Service) bool { return Right{Services: s.Services}.Covers(service) }
 
 // Consults reports whether the actor sees the contributor only as an operator of the competent office.
 func (a Actor) Consults() bool {
@@ -107,31 +190,64 @@ func (a Actor) RightIDs() []uuid.UUID {
 	return ids
 }
 
-// RightToFile chooses the right by which the actor declares for the contributor: the one asked for, else the first in the
-// order own, role. It returns fault.NotFound when the actor has nothing to do with the contributor, fault.ServiceNotDelegated
-// when the right does not cover declarations, and fault.Forbidden when it only lets one look.
-func (a Actor) RightToFile(contributorID uuid.UUID, wanted *uuid.UUID) (Right, error) {
+// Positions are those of the contributor that the actor's rights with the service are about; nil stands for all.
+func (a Actor) Positions(s Service) []uuid.UUID {
+	some := []uuid.UUID{}
+	for _, r := range a.Rights {
+		switch {
+		case !r.Covers(s):
+		case r.Positions == nil:
+			return nil
+		default:
+			some = append(some, r.Positions...)
+		}
+	}
+	return some
+}
+
+// Seen are the contributor's positions that any of the actor's rights is about; nil stands for all.
+func (a Actor) Seen() []uuid.UUID {
+	some := []uuid.UUID{}
+	for _, r := range a.Rights {
+		if r.Positions == nil {
+			return nil
+		}
+		some = append(some, r.Positions...)
+	}
+	return some
+}
+
+// RightToFile chooses the right by which the actor declares for a position of the contributor: the one asked for, else the
+// first in the order own, role, delegation, sub-delegation. It returns fault.NotFound when the actor has nothing to do with
+// the contributor, fault.Invalid for a right that is not the actor's and for a position that none of the rights is about,
+// fault.ServiceNotDelegated when the right does not cover declarations, and fault.Forbidden when it only lets one look.
+func (a Actor) RightToFile(contributorID, positionID uuid.UUID, wanted *uuid.UUID) (Right, error) {
 	if a.ContributorID != contributorID || len(a.Rights) == 0 {
 		return Right{}, fault.New(fault.NotFound)
 	}
+	asked := slices.Clone(a.Rights)
+	inOrder(asked)
 	if wanted != nil {
-		for _, r := range a.Rights {
-			if r.ID == *wanted {
-				return r, r.refuseFiling()
-			}
-		}
-		return Right{}, fault.InvalidFields(fault.Field{Pointer: "/right_id", Code: "unknown-right"})
-	}
-	best, found := Right{}, false
-	for _, r := range a.Rights {
-		if r.Files() && (!found || rank(r.ActingAs) < rank(best.ActingAs)) {
-			best, found = r, true
+		asked = slices.DeleteFunc(asked, func(r Right) bool { return r.ID != *wanted })
+		if len(asked) == 0 {
+			return Right{}, fault.InvalidFields(fault.Field{Pointer: "/right_id", Code: "unknown-right"})
 		}
 	}
-	if !found {
-		return Right{}, a.Rights[0].refuseFiling()
+	asked = slices.DeleteFunc(asked, func(r Right) bool { return !r.About(positionID) })
+	if len(asked) == 0 {
+		return Right{}, fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: "unknown-position"})
 	}
-	return best, nil
+	if i := slices.IndexFunc(asked, Right.Files); i >= 0 {
+		return asked[i], nil
+	}
+	return Right{}, asked[0].refuseFiling()
+}
+
+// inOrder sorts rights: own, role, delegation, sub-delegation, then what lets one only look; equal ones by their ids.
+func inOrder(rights []Right) {
+	slices.SortStableFunc(rights, func(a, b Right) int {
+		return cmp.Or(cmp.Compare(rank(a.ActingAs), rank(b.ActingAs)), bytes.Compare(a.ID[:], b.ID[:]))
+	})
 }
 
 func (r Right) refuseFiling() error {
@@ -146,5 +262,5 @@ func (r Right) refuseFiling() error {
 }
 
 func rank(a ActingAs) int {
-	return slices.Index([]ActingAs{LegalRepresentative, Employer, EmployeeDelegate}, a)
+	return slices.Index([]ActingAs{LegalRepresentative, Employer, EmployeeDelegate, Intermediary, SubDelegate, UserAdministrator, OfficeOperator}, a)
 }

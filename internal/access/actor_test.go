@@ -19,6 +19,13 @@ func TestTheRightToFile(t *testing.T) {
 	representative, employer := right(access.LegalRepresentative, access.AllServices), right(access.Employer, access.Declarations)
 	delegate, blind := right(access.EmployeeDelegate, access.Declarations), right(access.EmployeeDelegate, "other")
 	administrator, operator := right(access.UserAdministrator, access.AllServices), right(access.OfficeOperator, access.AllServices)
+	here, there := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	delegated := func(role access.ActingAs, positions ...uuid.UUID) access.Right {
+		r := right(role, access.Declarations)
+		r.Positions = positions
+		return r
+	}
+	intermediary, elsewhere, worker := delegated(access.Intermediary, there, here), delegated(access.Intermediary, there), delegated(access.SubDelegate, here)
 	unknown := uuid.Must(uuid.NewV7())
 	for _, c := range []struct {
 		name   string
@@ -39,13 +46,18 @@ func TestTheRightToFile(t *testing.T) {
 		{"one asked for that is not there", []access.Right{representative}, company, &unknown, uuid.Nil, fault.Invalid},
 		{"one asked for that does not cover declarations", []access.Right{representative, blind}, company, &blind.ID, uuid.Nil, fault.ServiceNotDelegated},
 		{"one asked for that manages users", []access.Right{representative, administrator}, company, &administrator.ID, uuid.Nil, fault.Forbidden},
+		{"a role before a delegation", []access.Right{worker, intermediary, delegate}, company, nil, delegate.ID, ""},
+		{"a delegation before a sub-delegation", []access.Right{worker, intermediary}, company, nil, intermediary.ID, ""},
+		{"the delegation about the position", []access.Right{elsewhere, worker}, company, nil, worker.ID, ""},
+		{"no right about the position", []access.Right{elsewhere}, company, nil, uuid.Nil, fault.Invalid},
+		{"one asked for about another position", []access.Right{elsewhere, worker}, company, &elsewhere.ID, uuid.Nil, fault.Invalid},
 		{"without the service", []access.Right{blind}, company, nil, uuid.Nil, fault.ServiceNotDelegated},
 		{"a user administrator", []access.Right{administrator}, company, nil, uuid.Nil, fault.Forbidden},
 		{"an operator", []access.Right{operator}, company, nil, uuid.Nil, fault.Forbidden},
 	} {
 		// The database gives rights in any order.
 		for _, rights := range [][]access.Right{c.rights, reversed(c.rights)} {
-			got, err := access.Actor{ContributorID: company, Rights: rights}.RightToFile(c.of, c.wanted)
+			got, err := access.Actor{ContributorID: company, Rights: rights}.RightToFile(c.of, here, c.wanted)
 			var f *fault.Fault
 			switch {
 			case c.want != "":

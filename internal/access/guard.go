@@ -20,6 +20,8 @@ const (
 	ToSession     To = "session"
 	ToContributor To = "contributor"
 	ToDeclaration To = "declaration"
+	ToDelegate    To = "delegate"
+	ToDelegation  To = "delegation"
 	ToOffice      To = "office"
 )
 
@@ -40,6 +42,8 @@ type Rule struct {
 type Target struct {
 	ContributorID uuid.UUID
 	DeclarationID uuid.UUID
+	DelegateID    uuid.UUID
+	DelegationID  uuid.UUID
 }
 
 // FreshFor is how long a PIN entry is good for changing PIN, contacts or consents.
@@ -65,7 +69,8 @@ func NewGuard(r *Repository, s Sessions, c clock.Clock) *Guard {
 	return &Guard{repository: r, sessions: s, clock: c}
 }
 
-// Enter decides whether the session may use an operation on its target, with one query. It returns
+// Enter decides whether the session may use an operation on its target, with one query (a second one where it
+// is about an intermediary). It returns
 // fault.SessionEnded for a dead session, fault.PINChangeRequired, fault.Reauthenticate or fault.Forbidden where the session
 // may not do this at all, fault.NotFound for a target that the person has nothing to do with, and fault.ServiceNotDelegated
 // where the person's rights over it do not cover the service.
@@ -82,7 +87,13 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 		return Actor{}, err
 	}
 	g.sessions.Touch(sessionID, now)
-	return f.actor, f.decide(rule, now)
+	if err := f.decide(rule, now); err != nil {
+		return f.actor, err
+	}
+	if rule.To == ToDelegate || rule.To == ToDelegation {
+		err = g.repository.seat(ctx, &f.actor, rule, target)
+	}
+	return f.actor, err
 }
 
 // findings are what the one query says.

@@ -30,6 +30,10 @@ func recheck(ctx context.Context, t *testing.T, w world, held ...access.Held) []
 	return codes
 }
 
+func role(id uuid.UUID) access.Right {
+	return access.Right{ID: id, Links: []access.Link{{Kind: access.RoleLink, ID: id}}}
+}
+
 func TestWhatEndedIsSeenAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -41,9 +45,9 @@ func TestWhatEndedIsSeenAgain(t *testing.T) {
 		nobody := uuid.Must(uuid.NewV7())
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			got := recheck(ctx, t, w,
-				access.Held{SessionID: w.rep.SessionID, RightID: right}, access.Held{SessionID: ended, RightID: right}, access.Held{SessionID: suspended, RightID: right},
-				access.Held{SessionID: w.rep.SessionID, RightID: gone}, access.Held{SessionID: nobody, RightID: right}, access.Held{SessionID: w.rep.SessionID, RightID: nobody},
-				access.Held{SessionID: w.rep.SessionID, RightID: right},
+				access.Held{SessionID: w.rep.SessionID, Right: role(right)}, access.Held{SessionID: ended, Right: role(right)}, access.Held{SessionID: suspended, Right: role(right)},
+				access.Held{SessionID: w.rep.SessionID, Right: role(gone)}, access.Held{SessionID: nobody, Right: role(right)}, access.Held{SessionID: w.rep.SessionID, Right: role(nobody)},
+				access.Held{SessionID: w.rep.SessionID, Right: role(right)},
 				// What one does for oneself takes no right, and a session all the same.
 				access.Held{SessionID: w.rep.SessionID}, access.Held{SessionID: ended}, access.Held{SessionID: suspended}, access.Held{SessionID: nobody})
 			for i, want := range []fault.Code{"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, "",
@@ -87,7 +91,7 @@ func TestAnEndWaitsForWhoWasLetIn(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			d := dbtest.Open(t, dbtest.Postgres(t))
 			w := newWorld(t, d)
-			held := access.Held{SessionID: w.rep.SessionID, RightID: w.rep.Rights[0].ID}
+			held := access.Held{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
 			done := make(chan struct{})
 			err := d.InTx(context.Background(), func(ctx context.Context) error {
 				if got := recheck(ctx, t, w, held); got[0] != "" {
@@ -130,7 +134,7 @@ func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			d := dbtest.Open(t, dbtest.Postgres(t))
 			w := newWorld(t, d)
-			held := access.Held{SessionID: w.rep.SessionID, RightID: w.rep.Rights[0].ID}
+			held := access.Held{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
 			outcome := make(chan fault.Code, 1)
 			err := d.InTx(context.Background(), func(ctx context.Context) error {
 				if err := d.From(ctx).Exec(e.statement, w.Clock.Now(), e.subject(w.rep)).Error; err != nil {

@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"diresco/db"
+	"diresco/internal/clock"
 	"diresco/internal/fault"
 	"diresco/internal/grouped"
 	"diresco/internal/taxcode"
@@ -16,7 +20,8 @@ import (
 
 // Repository reads sessions, people and rights together.
 type Repository struct {
-	db *db.DB
+	db    *db.DB
+	clock clock.Clock
 	// loaders ask for many requests with one statement; nil on SQLite, where a statement is no journey.
 	loaders map[To]*grouped.Loader[question, findings]
 }
@@ -33,9 +38,9 @@ const (
 	questionLanes     = 2
 )
 
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository {
-	r := &Repository{db: d}
+// NewRepository returns the repository of a database; what has expired by the clock is no right.
+func NewRepository(d *db.DB, c clock.Clock) *Repository {
+	r := &Repository{db: d, clock: c}
 	if d.Dialect() == db.Postgres {
 		r.loaders = map[To]*grouped.Loader[question, findings]{}
 		for _, to := range []To{ToSession, ToContributor, ToDeclaration} {
@@ -56,16 +61,48 @@ const (
 		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at`
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
-	contributorColumns = `, c.id AS contributor_id, r.id AS right_id, r.role, r.services,
+	contributorColumns = `, c.id AS contributor_id, NULL AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id,
 		CASE WHEN p.user_class = 'operator' AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code) THEN 1 ELSE 0 END AS in_office`
-	joinContributor = ` LEFT JOIN contributors c ON c.id = v.target_id
-		LEFT JOIN contributor_roles r ON r.person_id = p.id AND r.contributor_id = c.id AND r.withdrawn_at IS NULL`
+	joinContributor = ` LEFT JOIN contributors c ON c.id = v.target_id`
 
-	declarationColumns = `, d.contributor_id, r.id AS right_id, r.role, r.services, d.state, d.person_id AS maker_id, d.right_id AS maker_right_id,
+	declarationColumns = `, d.contributor_id, d.position_id, d.state, d.person_id AS maker_id, d.right_id AS maker_right_id,
 		CASE WHEN p.user_class = 'operator' AND d.state <> 'draft' AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office`
-	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id
-		LEFT JOIN contributor_roles r ON r.person_id = p.id AND r.contributor_id = d.contributor_id AND r.withdrawn_at IS NULL`
+	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id`
 )
+
+// The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code) about what (target_id,
+// contributor_id). %s is the function that lists values, with its separator; each ? is the present.
+const selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role, r.services, NULL AS own_services,
+		NULL AS positions, CAST(NULL AS uuid) AS delegation_id, CAST(NULL AS uuid) AS delegate_role_id, CAST(NULL AS uuid) AS sub_delegation_id
+	FROM a JOIN contributor_roles r ON r.person_id = a.person_id AND r.contributor_id = a.contributor_id AND r.withdrawn_at IS NULL
+	UNION ALL
+	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, NULL, %[1]s, g.id, CAST(NULL AS uuid), CAST(NULL AS uuid)
+	FROM a ` + joinDelegation + ` AND h.tax_code = a.tax_code
+	UNION ALL
+	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, u.services, %[1]s, g.id, u.id, CAST(NULL AS uuid)
+	FROM a ` + joinDelegation + ` JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND u.person_id = a.person_id
+		AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator'
+	UNION ALL
+	SELECT a.session_id, a.target_id, w.id, 'sub_delegate', g.services, w.services, %[1]s, g.id, CAST(NULL AS uuid), w.id
+	FROM a ` + joinDelegation + ` JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND w.person_id = a.person_id
+		AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
+		AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))`
+
+// joinDelegation joins the live delegations of the contributor, with the intermediaries that are on their registers.
+const joinDelegation = `JOIN delegations g ON g.contributor_id = a.contributor_id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
+		JOIN delegates h ON h.id = g.delegate_id AND h.struck_off_at IS NULL`
+
+const delegatedPositions = "(SELECT %s FROM delegation_positions z WHERE z.delegation_id = g.id)"
+
+// rightsQuery returns selectRights for the dialect, with its arguments.
+func (r *Repository) rightsQuery() (query string, args []any) {
+	list := "group_concat(z.position_id, ',')"
+	if r.db.Dialect() == db.Postgres {
+		list = "string_agg(z.position_id::text, ',')"
+	}
+	now := r.clock.Now()
+	return fmt.Sprintf(selectRights, fmt.Sprintf(delegatedPositions, list)), []any{now, now, now, now}
+}
 
 type row struct {
 	SessionID         uuid.UUID
@@ -84,13 +121,24 @@ type row struct {
 	OfficeCode        *string
 	SuspendedAt       *time.Time
 	ContributorID     *uuid.UUID
-	RightID           *uuid.UUID
-	Role              *string
-	Services          *string
+	PositionID        *uuid.UUID
 	State             *string
 	MakerID           *uuid.UUID
 	MakerRightID      *uuid.UUID
 	InOffice          int
+	Right             rightRow `gorm:"embedded"`
+}
+
+// rightRow is a right as it is read; without an id it is none.
+type rightRow struct {
+	RightID         *uuid.UUID
+	Role            *string
+	Services        *string
+	OwnServices     *string
+	Positions       *string
+	DelegationID    *uuid.UUID
+	DelegateRoleID  *uuid.UUID
+	SubDelegationID *uuid.UUID
 }
 
 // load returns nil findings when there is no such session.
@@ -101,7 +149,7 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 		q.target = target.ContributorID
 	case ToDeclaration:
 		q.target = target.DeclarationID
-	case ToAnyone, ToSession, ToOffice:
+	case ToAnyone, ToSession, ToOffice, ToDelegate, ToDelegation:
 		to = ToSession
 	}
 	var f findings
@@ -125,16 +173,22 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 
 // find reads what there is to know for each question of the source, which is a table v of sessions and targets.
 func (r *Repository) find(ctx context.Context, to To, source string, args ...any) (map[question]findings, error) {
-	columns, joins := "", ""
+	query := ""
 	switch to {
 	case ToContributor:
-		columns, joins = contributorColumns, joinContributor
+		query = selectActor + contributorColumns + " FROM " + source + joinActor + joinContributor
 	case ToDeclaration:
-		columns, joins = declarationColumns, joinDeclaration
-	case ToAnyone, ToSession, ToOffice:
+		query = selectActor + declarationColumns + " FROM " + source + joinActor + joinDeclaration
+	case ToAnyone, ToSession, ToOffice, ToDelegate, ToDelegation:
+		query = selectActor + " FROM " + source + joinActor
+	}
+	if to == ToContributor || to == ToDeclaration {
+		rights, more := r.rightsQuery()
+		query = "WITH a AS (" + query + "), b AS (" + rights + ") SELECT a.*, " + rightColumns + " FROM a LEFT JOIN b ON b.session_id = a.session_id AND b.target_id = a.target_id"
+		args = append(args, more...)
 	}
 	var rows []row
-	if err := r.db.From(ctx).Raw(selectActor+columns+" FROM "+source+joinActor+joins, args...).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw(query, args...).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	all := make(map[question]findings, len(rows))
@@ -149,6 +203,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 		all[q] = f
 	}
 	for q, f := range all {
+		inOrder(f.actor.Rights)
 		if f.inOffice {
 			// An operator's right is the post itself, so it has the person's id.
 			f.actor.Rights = append(f.actor.Rights, Right{ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: []Service{AllServices}})
@@ -179,17 +234,145 @@ func (row row) findings() findings {
 	return f
 }
 
-// add adds the right that the row tells of, if any.
+// add adds the right that the row tells of, if any. A right over other positions than the declaration's is none over it.
 func (f *findings) add(row row) error {
+	right, err := row.Right.right(f.actor.ContributorID)
+	if err != nil || right == nil || row.PositionID != nil && !right.About(*row.PositionID) {
+		return err
+	}
+	f.actor.Rights = append(f.actor.Rights, *right)
+	return nil
+}
+
+const rightColumns = "b.right_id, b.role, b.services, b.own_services, b.positions, b.delegation_id, b.delegate_role_id, b.sub_delegation_id"
+
+// right returns the right that was read, or nil.
+func (row rightRow) right(contributorID uuid.UUID) (*Right, error) {
 	if row.RightID == nil {
-		return nil
+		return nil, nil
 	}
 	services, err := ParseServices(*row.Services)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f.actor.Rights = append(f.actor.Rights, Right{ID: *row.RightID, ContributorID: f.actor.ContributorID, ActingAs: ActingAs(*row.Role), Services: services})
-	return nil
+	right := &Right{ID: *row.RightID, ContributorID: contributorID, ActingAs: ActingAs(*row.Role), Services: services}
+	if row.DelegationID == nil {
+		right.Links = []Link{{RoleLink, right.ID}}
+		return right, nil
+	}
+	right.Links = []Link{{DelegationLink, *row.DelegationID}}
+	if row.DelegateRoleID != nil {
+		right.Links = append(right.Links, Link{DelegateRoleLink, *row.DelegateRoleID})
+	}
+	if row.SubDelegationID != nil {
+		right.Links = append(right.Links, Link{SubDelegationLink, *row.SubDelegationID})
+	}
+	if row.OwnServices != nil {
+		own, err := ParseServices(*row.OwnServices)
+		if err != nil {
+			return nil, err
+		}
+		right.Services = both(services, own)
+	}
+	right.Positions = []uuid.UUID{}
+	if row.Positions != nil {
+		for text := range strings.SplitSeq(*row.Positions, ",") {
+			id, err := uuid.Parse(text)
+			if err != nil {
+				return nil, err
+			}
+			right.Positions = append(right.Positions, id)
+		}
+	}
+	return right, nil
+}
+
+// Rights returns what a person may do for each of the contributors, an operator's post aside.
+func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid.UUID) (map[uuid.UUID][]Right, error) {
+	all := make(map[uuid.UUID][]Right, len(contributorIDs))
+	if len(contributorIDs) == 0 {
+		return all, nil
+	}
+	rights, more := r.rightsQuery()
+	var rows []struct {
+		TargetID uuid.UUID
+		Right    rightRow `gorm:"embedded"`
+	}
+	args := append([]any{by.PersonID, contributorIDs}, more...)
+	err := r.db.From(ctx).Raw("WITH a AS (SELECT c.id AS session_id, c.id AS target_id, p.id AS person_id, p.tax_code, c.id AS contributor_id FROM people p, contributors c WHERE p.id = ? AND c.id IN ?), b AS ("+
+		rights+") SELECT b.target_id, "+rightColumns+" FROM b", args...).Scan(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		right, err := row.Right.right(row.TargetID)
+		if err != nil {
+			return nil, err
+		}
+		all[row.TargetID] = append(all[row.TargetID], *right)
+	}
+	for _, rights := range all {
+		inOrder(rights)
+	}
+	return all, nil
+}
+
+// What a person holds of intermediaries: for each of them, whether as itself or through a role, or a sub-delegation.
+const (
+	heldDelegations = `SELECT g.%[1]s FROM delegations g JOIN delegates h ON h.id = g.delegate_id AND h.struck_off_at IS NULL
+		WHERE g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) AND h.tax_code = ? AND %[2]s
+		UNION SELECT g.%[1]s FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND h.struck_off_at IS NULL
+		JOIN delegations g ON g.delegate_id = u.delegate_id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
+		WHERE u.person_id = ? AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator' AND %[2]s AND %[3]s
+		UNION SELECT g.%[1]s FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND h.struck_off_at IS NULL
+		JOIN delegations g ON g.delegate_id = w.delegate_id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
+		WHERE w.person_id = ? AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
+		AND %[2]s AND %[4]s AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))`
+	heldRoles = "SELECT r.contributor_id FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL"
+)
+
+// Contributors returns a query for the ids of the contributors over which the actor has any right by role, delegation or
+// sub-delegation, and its arguments.
+func (r *Repository) Contributors(by Actor) (query string, args []any) {
+	return heldRoles + " UNION " + fmt.Sprintf(heldDelegations, "contributor_id", "1 = 1", "1 = 1", "1 = 1"), append([]any{by.PersonID}, r.heldArgs(by)...)
+}
+
+// Represented lists the contributors at which the actor has a role that covers the service.
+func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uuid.UUID, error) {
+	var rows []struct {
+		ContributorID uuid.UUID
+		Services      string
+	}
+	err := r.db.From(ctx).Raw("SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL ORDER BY r.contributor_id", by.PersonID).Scan(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	var ids []uuid.UUID
+	for _, row := range rows {
+		services, err := ParseServices(row.Services)
+		if err != nil {
+			return nil, err
+		}
+		if (Right{Services: services}).Covers(s) && !slices.Contains(ids, row.ContributorID) {
+			ids = append(ids, row.ContributorID)
+		}
+	}
+	return ids, nil
+}
+
+// Declared returns a condition, and its arguments, for the rows d of contributors' positions (contributor_id, position_id)
+// that any of the actor's rights with the service is about.
+func (r *Repository) Declared(by Actor, s Service) (condition string, args []any) {
+	covers := func(column string) string {
+		return fmt.Sprintf(`(%[1]s LIKE '%%"*"%%' OR %[1]s LIKE '%%"%[2]s"%%')`, column, s)
+	}
+	return "(d.contributor_id IN (" + heldRoles + " AND " + covers("r.services") + ") OR d.position_id IN (SELECT z.position_id FROM delegation_positions z WHERE z.delegation_id IN (" +
+		fmt.Sprintf(heldDelegations, "id", covers("g.services"), covers("u.services"), covers("w.services")) + ")))", append([]any{by.PersonID}, r.heldArgs(by)...)
+}
+
+func (r *Repository) heldArgs(by Actor) []any {
+	now := r.clock.Now()
+	return []any{now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now}
 }
 
 // ParseServices reads the services of a stored right: a JSON array of codes.
@@ -202,49 +385,72 @@ func ParseServices(text string) ([]Service, error) {
 // Held is what a request was let in with.
 type Held struct {
 	SessionID uuid.UUID
-	// RightID is zero for what one does for oneself, which takes no right.
-	RightID uuid.UUID
+	// Right is zero for what one does for oneself, which takes no right.
+	Right Right
+}
+
+// What a right may hang on, by kind of link: the rows that are still good, locked against their end. The ids come first,
+// the present after them where the query asks for it.
+var liveLinks = map[LinkKind]struct {
+	query, lock string
+	timed       bool
+}{
+	RoleLink: {"SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND r.withdrawn_at IS NULL ORDER BY r.id", "r", false},
+	DelegationLink: {`SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND g.state = 'active'
+		AND (g.valid_until IS NULL OR g.valid_until > ?) AND h.struck_off_at IS NULL ORDER BY g.id`, "h, g", true},
+	DelegateRoleLink:  {"SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND u.withdrawn_at IS NULL ORDER BY u.id", "u", false},
+	SubDelegationLink: {"SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?) ORDER BY w.id", "w", true},
 }
 
 // Recheck reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends
 // (a session, a right, or all of a person's at a suspension) either does so before the transaction, and is seen here, or after it. It returns one outcome for each: nil, fault.SessionEnded or fault.NotFound.
 func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) {
 	sessions := make(map[uuid.UUID]bool, len(held))
-	rights := make(map[uuid.UUID]bool, len(held))
+	links := map[LinkKind]map[uuid.UUID]bool{}
 	for _, h := range held {
 		sessions[h.SessionID] = false
-		if h.RightID != uuid.Nil {
-			rights[h.RightID] = false
+		for _, l := range h.Right.Links {
+			if links[l.Kind] == nil {
+				links[l.Kind] = map[uuid.UUID]bool{}
+			}
+			links[l.Kind][l.ID] = false
 		}
 	}
 	if err := r.confirm(ctx, `SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id`+r.db.ForShare("p, s"), sessions); err != nil {
 		return nil, err
 	}
-	if err := r.confirm(ctx, `SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND r.withdrawn_at IS NULL ORDER BY r.id`+r.db.ForShare("r"), rights); err != nil {
-		return nil, err
+	for _, kind := range []LinkKind{RoleLink, DelegationLink, DelegateRoleLink, SubDelegationLink} {
+		if len(links[kind]) == 0 {
+			continue
+		}
+		live := liveLinks[kind]
+		var more []any
+		if live.timed {
+			more = append(more, r.clock.Now())
+		}
+		if err := r.confirm(ctx, live.query+r.db.ForShare(live.lock), links[kind], more...); err != nil {
+			return nil, err
+		}
 	}
 	outcomes := make([]error, len(held))
 	for i, h := range held {
 		switch {
 		case !sessions[h.SessionID]:
 			outcomes[i] = fault.New(fault.SessionEnded)
-		case h.RightID != uuid.Nil && !rights[h.RightID]:
+		case h.Right.ID != uuid.Nil && len(h.Right.Links) == 0, slices.ContainsFunc(h.Right.Links, func(l Link) bool { return !links[l.Kind][l.ID] }):
 			outcomes[i] = fault.New(fault.NotFound)
 		}
 	}
 	return outcomes, nil
 }
 
-func (r *Repository) confirm(ctx context.Context, query string, ids map[uuid.UUID]bool) error {
-	if len(ids) == 0 {
-		return nil
-	}
+func (r *Repository) confirm(ctx context.Context, query string, ids map[uuid.UUID]bool, more ...any) error {
 	wanted := make([]uuid.UUID, 0, len(ids))
 	for id := range ids {
 		wanted = append(wanted, id)
 	}
 	var live []uuid.UUID
-	if err := r.db.From(ctx).Raw(query, wanted).Scan(&live).Error; err != nil {
+	if err := r.db.From(ctx).Raw(query, append([]any{wanted}, more...)...).Scan(&live).Error; err != nil {
 		return err
 	}
 	for _, id := range live {

@@ -22,6 +22,7 @@ import (
 	"diresco/internal/contributor"
 	"diresco/internal/declaration"
 	"diresco/internal/due"
+	"diresco/internal/enrolment"
 	"diresco/internal/httpapi"
 	"diresco/internal/idempotency"
 	"diresco/internal/installation"
@@ -36,6 +37,7 @@ import (
 	"diresco/internal/protocol"
 	"diresco/internal/sandbox"
 	"diresco/internal/secret"
+	"diresco/internal/services"
 	"diresco/internal/session"
 	"diresco/internal/telemetry"
 	"diresco/internal/throttle"
@@ -207,26 +209,31 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	}
 
 	contributors := contributor.NewRepository(a.DB)
-	positions := contributor.NewService(contributors)
-	rights := access.NewRepository(a.DB)
+	rights := access.NewRepository(a.DB, p.clock)
+	positions := contributor.NewService(contributors, rights)
 	declared := declaration.NewRepository(a.DB)
 	types := declaration.NewTypes(declared, p.clock)
+	waiting := &enrolment.Waiting{Runner: runner, Repository: enrolment.NewRepository(a.DB), Outbox: messages}
 	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log, map[string]protocol.Book{
 		declaration.Kind: &declaration.Book{Repository: declared, Signer: p.keys, Random: p.options.Random, PublicURL: p.config.PublicURL},
 		pinupgrade.Kind:  &pinupgrade.Book{Repository: pinupgrade.NewRepository(a.DB)},
+		enrolment.Kind:   &enrolment.Book{Waiting: waiting},
 	})
 	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
 	a.closers = append([]func(){register.Close, a.Answers.Close, a.AccessLog.Close, sessions.Close}, a.closers...)
 	declarations := declaration.NewService(declaration.Deps{
-		Runner: runner, Repository: declared, Types: types, Contributors: positions, Register: register, Outbox: messages,
+		Runner: runner, Repository: declared, Types: types, Contributors: positions, Register: register, Rights: rights, Outbox: messages,
 		Signer: p.keys, Blobs: p.bucket, PublicURL: p.config.PublicURL,
 	})
-	events := due.NewCalendar(a.DB, p.clock, log, append(pins.Reminders(), declarations.Lapses())...)
+	events := due.NewCalendar(a.DB, p.clock, log, append(pins.Reminders(), declarations.Lapses(), waiting.Lapses())...)
 	if err := events.Begin(ctx); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
+	imports := a.importWorker(p, messages)
+	delegations := delegationHandlers(runner, rights, people, messages, limiter, p)
+	batches := delegationBatches(runner, delegations.Delegations, people, p)
 	if err := a.fill(ctx, p, types, sandbox.Deps{
-		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Due: events, PINs: pins,
+		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Background: []sandbox.Backlog{imports, batches}, Due: events, PINs: pins,
 		Blobs: p.bucket, Random: p.options.Random, Public: p.config.SandboxPublic,
 	}); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
@@ -236,7 +243,8 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		messages.BeforeShowing = a.Sandbox.HandOver
 	}
 	pinRequests, officePINRequests := pinRequestHandlers(runner, people, pins, messages, p)
-	pinUpgrades, officePINUpgrades := pinUpgradeHandlers(runner, people, positions, declarations, register, messages, p)
+	pinUpgrades, officePINUpgrades := pinUpgradeHandlers(runner, people, positions, completers{declarations, waiting}, register, messages, p)
+	enrolments, officeEnrolments := enrolmentHandlers(waiting, register, positions)
 	a.watch = &clockWatch{db: a.DB, clock: p.options.Clock, log: log}
 	a.repeat(watchEvery, a.watch.look)
 	if !p.options.Sandbox {
@@ -248,12 +256,19 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 			StatusHandlers: httpapi.StatusHandlers{Ready: a.Ready}, SessionHandlers: httpapi.SessionHandlers{Sessions: sessions}, PINHandlers: httpapi.PINHandlers{PINs: pins},
 			PINRequestHandlers: pinRequests, OfficePINRequestHandlers: officePINRequests,
 			PINUpgradeHandlers: pinUpgrades, OfficePINUpgradeHandlers: officePINUpgrades,
+			EnrolmentHandlers: enrolments, OfficeEnrolmentHandlers: officeEnrolments,
+			ServiceHandlers:     httpapi.ServiceHandlers{Services: services.New(runner, rights, positions), Clock: p.clock},
 			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
-			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
+			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
 			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
+			UserHandlers:        userHandlers(runner, people, rights, messages),
 			DeclarationHandlers: httpapi.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: httpapi.ReceiptHandlers{Declarations: declarations},
-			PeopleHandlers:     peopleHandlers(runner, people, pins, sessions, positions, declarations, messages),
-			BackOfficeHandlers: httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
+			RegisterImportHandlers:  a.registerImportHandlers(runner, imports, p),
+			DelegationHandlers:      delegations,
+			DelegationBatchHandlers: a.delegationBatchHandlers(batches, p),
+			SubDelegationHandlers:   subDelegationHandlers(runner, rights, messages),
+			PeopleHandlers:          peopleHandlers(runner, people, pins, sessions, positions, completers{declarations, waiting}, messages),
+			BackOfficeHandlers:      httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
 			ContactHandlers: contactHandlers(runner, people, pins, codes, messages, p),
 			MessageHandlers: httpapi.MessageHandlers{Messages: a.deliveryService(runner, messages)}, SMSReportHandlers: httpapi.SMSReportHandlers{Reports: reports},
 		}, httpapi.Deps{
@@ -270,13 +285,18 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		}, nil
 }
 
-// fill brings in the data that the house needs from the start: the declaration types and, in a sandbox, test data.
+// fill brings in the data that the house needs from the start: the declaration types, the services and, in a sandbox, test data.
 func (a *App) fill(ctx context.Context, p parts, types *declaration.Types, deps sandbox.Deps) error {
 	if p.options.Sandbox {
 		a.Sandbox = sandbox.NewService(deps)
 		return a.Sandbox.Seed(ctx)
 	}
-	return a.DB.InTx(ctx, types.Install)
+	return a.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := types.Install(ctx); err != nil {
+			return err
+		}
+		return services.New(deps.Runner, nil, nil).Install(ctx)
+	})
 }
 
 // observe sets metrics and traces up.

@@ -3,7 +3,6 @@ package app
 import (
 	"diresco/internal/backoffice"
 	"diresco/internal/contributor"
-	"diresco/internal/declaration"
 	"diresco/internal/httpapi"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
@@ -14,9 +13,9 @@ import (
 
 // peopleHandlers makes what the back office does with people and with those who work there.
 func peopleHandlers(
-	runner *operation.Runner, people *person.Service, pins *pin.Service, sessions *session.Service, offices *contributor.Service, declarations *declaration.Service, messages *outbox.Outbox,
+	runner *operation.Runner, people *person.Service, pins *pin.Service, sessions *session.Service, offices *contributor.Service, waiting completers, messages *outbox.Outbox,
 ) httpapi.PeopleHandlers {
 	return httpapi.PeopleHandlers{BackOffice: backoffice.NewService(backoffice.Deps{
-		Runner: runner, People: people, PINs: pins, Sessions: sessions, Offices: offices, Declarations: declarations, Outbox: messages,
+		Runner: runner, People: people, PINs: pins, Sessions: sessions, Offices: offices, Declarations: waiting, Outbox: messages,
 	})}
 }

@@ -7,7 +7,6 @@ import (
 	"diresco/internal/attachment"
 	"diresco/internal/config"
 	"diresco/internal/contributor"
-	"diresco/internal/declaration"
 	"diresco/internal/httpapi"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
@@ -19,11 +18,11 @@ import (
 
 // pinUpgradeHandlers makes what raises an ordinary PIN to a dispositive one, for its holder and for the office.
 func pinUpgradeHandlers(
-	runner *operation.Runner, people *person.Service, offices *contributor.Service, declarations *declaration.Service, filings *protocol.Register, messages *outbox.Outbox, p parts,
+	runner *operation.Runner, people *person.Service, offices *contributor.Service, waiting completers, filings *protocol.Register, messages *outbox.Outbox, p parts,
 ) (httpapi.PINUpgradeHandlers, httpapi.OfficePINUpgradeHandlers) {
 	upgrades := pinupgrade.NewService(pinupgrade.Deps{
 		Runner: runner, Repository: pinupgrade.NewRepository(runner.DB), Register: filings, Outbox: messages, Files: attachment.NewStore(p.bucket), Offices: offices,
-		Residents: register.New(runner.DB, p.clock), People: people, Declarations: declarations, Log: p.options.Log,
+		Residents: register.New(runner.DB, p.clock), People: people, Declarations: waiting, Log: p.options.Log,
 	})
 	return httpapi.PINUpgradeHandlers{PINUpgrades: upgrades}, httpapi.OfficePINUpgradeHandlers{Upgrades: upgrades}
 }

@@ -65,7 +65,7 @@ func newWorld(t *testing.T, d *db.DB) world {
 		return errors.Join(offices.PutOffice(ctx, contributor.Office{Code: rome, Title: "Roma"}), offices.PutOffice(ctx, contributor.Office{Code: milan, Title: "Milano"}))
 	})
 	w.service = backoffice.NewService(backoffice.Deps{
-		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: contributor.NewService(offices), Declarations: w.completed, Outbox: outbox.New(d),
+		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: contributor.NewService(offices, nil), Declarations: w.completed, Outbox: outbox.New(d),
 	})
 	w.admin = w.works(t, anna, access.Administrator, "")
 	w.operator = w.works(t, bruno, access.Operator, rome)

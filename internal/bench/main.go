@@ -95,6 +95,7 @@ type bench struct {
 	facts            []string
 	logins           *medians
 	outbox           *outboxSpeeds
+	imports          []importSpeed
 }
 
 func newBench(o options) *bench {
@@ -140,6 +141,7 @@ func (b *bench) print(w io.Writer) {
 	if o := b.outbox; o != nil {
 		o.table().print(w)
 	}
+	importTable(b.imports).print(w)
 	if m := b.logins; m != nil {
 		t := &table{}
 		t.add(fmt.Sprintf("login, one after the other, %d each", m.tries), "p50", "p90")

@@ -42,7 +42,10 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.logIns(ctx); err != nil {
 		return err
 	}
-	return b.messages(ctx, dir)
+	if err := b.messages(ctx, dir); err != nil {
+		return err
+	}
+	return b.registers(ctx, dir)
 }
 
 // measureBinary builds the program and looks at its size and at how the sandbox starts.

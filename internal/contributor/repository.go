@@ -56,17 +56,16 @@ func (r *Repository) offices(ctx context.Context, request page.Request) (page.Pa
 	}), nil
 }
 
-// mayActFor selects the contributors that a person may act for; an operator's are those with a position at the office.
-const mayActFor = `c.id IN (SELECT r.contributor_id FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL)`
-
-func (r *Repository) entitled(ctx context.Context, by access.Actor, search Search, request page.Request) (page.Page[Entitled], error) {
+// entitled lists the contributors that a person has a right over and, for an operator, those with a position at the office.
+func (r *Repository) entitled(ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request) (page.Page[Entitled], error) {
 	var none page.Page[Entitled]
 	operator := by.UserClass == access.Operator
 	query := r.db.From(ctx).Table("contributors c").Select("c.*").Order("c.legal_name, c.id").Limit(request.Size() + 1)
+	mayActFor, args := known.Contributors(by)
 	if operator {
-		query = query.Where("("+mayActFor+" OR c.id IN (SELECT x.contributor_id FROM positions x WHERE x.office_code = ?))", by.PersonID, by.OfficeCode)
+		query = query.Where("(c.id IN ("+mayActFor+") OR c.id IN (SELECT x.contributor_id FROM positions x WHERE x.office_code = ?))", append(args, by.OfficeCode)...)
 	} else {
-		query = query.Where(mayActFor, by.PersonID)
+		query = query.Where("c.id IN ("+mayActFor+")", args...)
 	}
 	if !search.TaxCode.IsZero() {
 		query = query.Where("c.tax_code = ?", search.TaxCode.Clear())
@@ -92,7 +91,7 @@ func (r *Repository) entitled(ctx context.Context, by access.Actor, search Searc
 		// The id alone: a cursor stands in a URL, where a name has no place.
 		return page.Key{ID: c.ID}
 	})
-	rights, err := r.rights(ctx, by, found.Items)
+	rights, err := r.rights(ctx, known, by, found.Items)
 	if err != nil {
 		return none, err
 	}
@@ -108,25 +107,14 @@ func escapeLike(s string) string {
 }
 
 // rights reads the actor's rights over all the contributors of a page at once.
-func (r *Repository) rights(ctx context.Context, by access.Actor, of []Contributor) (map[uuid.UUID][]access.Right, error) {
-	rights := make(map[uuid.UUID][]access.Right, len(of))
-	if len(of) == 0 {
-		return rights, nil
-	}
+func (r *Repository) rights(ctx context.Context, known *access.Repository, by access.Actor, of []Contributor) (map[uuid.UUID][]access.Right, error) {
 	ids := make([]uuid.UUID, len(of))
 	for i, c := range of {
 		ids[i] = c.ID
 	}
-	var roles []Role
-	if err := r.db.From(ctx).Where("person_id = ? AND contributor_id IN ? AND withdrawn_at IS NULL", by.PersonID, ids).Order("granted_at, id").Find(&roles).Error; err != nil {
-		return nil, err
-	}
-	for _, role := range roles {
-		services, err := access.ParseServices(role.Services)
-		if err != nil {
-			return nil, err
-		}
-		rights[role.ContributorID] = append(rights[role.ContributorID], access.Right{ID: role.ID, ContributorID: role.ContributorID, ActingAs: role.Role, Services: services})
+	rights, err := known.Rights(ctx, by, ids)
+	if err != nil || len(ids) == 0 {
+		return rights, err
 	}
 	if by.UserClass != access.Operator {
 		return rights, nil
@@ -147,11 +135,15 @@ func (r *Repository) byID(ctx context.Context, id uuid.UUID) (Contributor, error
 	return c, notFound(err)
 }
 
-func (r *Repository) positions(ctx context.Context, contributorID uuid.UUID, office string, request page.Request) (page.Page[Position], error) {
+// positions lists those of a contributor; office and among, unless they are empty, narrow them down.
+func (r *Repository) positions(ctx context.Context, contributorID uuid.UUID, office string, among []uuid.UUID, request page.Request) (page.Page[Position], error) {
 	var none page.Page[Position]
 	query := r.db.From(ctx).Where("contributor_id = ?", contributorID).Order("number").Limit(request.Size() + 1)
 	if office != "" {
 		query = query.Where("office_code = ?", office)
+	}
+	if among != nil {
+		query = query.Where("id IN ?", among)
 	}
 	after, err := request.After()
 	if err != nil {

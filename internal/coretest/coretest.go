@@ -89,17 +89,17 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	t.Helper()
 	repository := declaration.NewRepository(d)
 	a := &App{
-		DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Rights: access.NewRepository(d), Sessions: &Sessions{}, Outbox: outbox.New(d),
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Rights: access.NewRepository(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
 		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(repository, c), Store: contributor.NewRepository(d),
 	}
 	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d)}
 	a.Guard = access.NewGuard(a.Rights, a.Sessions, c)
-	a.Contributors = contributor.NewService(a.Store)
+	a.Contributors = contributor.NewService(a.Store, a.Rights)
 	a.Register = a.NewRegister(t, map[string]protocol.Book{
 		declaration.Kind: &declaration.Book{Repository: repository, Signer: signer, Random: rand.Reader, PublicURL: PublicURL},
 	})
 	a.Declarations = declaration.NewService(declaration.Deps{
-		Runner: a.Runner, Repository: repository, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Outbox: a.Outbox,
+		Runner: a.Runner, Repository: repository, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
 		Signer: signer, Blobs: bucket, Random: rand.Reader, PublicURL: PublicURL,
 	})
 	return a

@@ -165,6 +165,9 @@ type scope func(query *gorm.DB) *gorm.DB
 func ofContributor(by access.Actor) scope {
 	return func(query *gorm.DB) *gorm.DB {
 		query = query.Where("d.contributor_id = ?", by.ContributorID)
+		if positions := by.Positions(access.Declarations); positions != nil {
+			query = query.Where("d.position_id IN ?", positions)
+		}
 		if by.Consults() {
 			return query.Where("d.office_code = ? AND d.state <> 'draft'", by.OfficeCode)
 		}
@@ -179,11 +182,11 @@ func ofOffice(code string) scope {
 	}
 }
 
-// ofRights shows what was submitted for every contributor over which the person has a right that covers declarations, and own drafts there.
-func ofRights(by access.Actor) scope {
+// ofRights shows what was submitted for every position over which the person has a right that covers declarations, and own drafts there.
+func ofRights(rights *access.Repository, by access.Actor) scope {
+	condition, args := rights.Declared(by, access.Declarations)
 	return func(query *gorm.DB) *gorm.DB {
-		return query.Where(`d.contributor_id IN (SELECT r.contributor_id FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL
-			AND (r.services LIKE '%"*"%' OR r.services LIKE '%"declarations"%')) AND (d.state <> 'draft' OR d.person_id = ?)`, by.PersonID, by.PersonID)
+		return query.Where(condition, args...).Where("(d.state <> 'draft' OR d.person_id = ?)", by.PersonID)
 	}
 }
 

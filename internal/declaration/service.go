@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"diresco/internal/access"
 	"diresco/internal/audit"
@@ -27,8 +28,10 @@ type Deps struct {
 	Types        *Types
 	Contributors *contributor.Service
 	Register     *protocol.Register
-	Outbox       *outbox.Outbox
-	Signer       Signer
+	// Rights knows for which positions somebody may declare.
+	Rights *access.Repository
+	Outbox *outbox.Outbox
+	Signer Signer
 	// Blobs keeps the printed receipts.
 	Blobs *blob.Bucket
 	// Random is where salts come from.
@@ -47,7 +50,7 @@ func NewService(d Deps) *Service { return &Service{d} }
 // that the actor has nothing to do with, fault.Forbidden and fault.ServiceNotDelegated where the actor may not declare for
 // it, fault.Invalid with the wrong fields, and fault.Conflict outside the type's window.
 func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (Filed, error) {
-	right, err := by.RightToFile(contributorID, in.RightID)
+	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
 	if err != nil {
 		return Filed{}, err
 	}
@@ -161,7 +164,9 @@ func visible(d Declaration, by access.Actor) bool {
 		return false
 	}
 	if d.State != Draft {
-		return !by.Consults() || d.OfficeCode == by.OfficeCode
+		return by.Consults() && d.OfficeCode == by.OfficeCode || slices.ContainsFunc(by.Rights, func(r access.Right) bool {
+			return r.ActingAs != access.OfficeOperator && r.About(d.PositionID)
+		})
 	}
 	if d.PersonID == by.PersonID {
 		return true
@@ -188,6 +193,9 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 				return Filed{}, operation.Trace{}, err
 			}
 			d.PositionID, d.OfficeCode = position.ID, position.OfficeCode
+			if right, err = rightFor(by, d); err != nil {
+				return Filed{}, operation.Trace{}, err
+			}
 		}
 		if in.Content != nil {
 			if d, err = s.patch(ctx, d, in.Content); err != nil {
@@ -250,10 +258,10 @@ func (s *Service) lockDraft(ctx context.Context, by access.Actor, id uuid.UUID, 
 func rightFor(by access.Actor, d Declaration) (access.Right, error) {
 	for _, r := range by.Rights {
 		if r.ID == d.RightID {
-			return by.RightToFile(d.ContributorID, &d.RightID)
+			return by.RightToFile(d.ContributorID, d.PositionID, &d.RightID)
 		}
 	}
-	return by.RightToFile(d.ContributorID, nil)
+	return by.RightToFile(d.ContributorID, d.PositionID, nil)
 }
 
 // Discard deletes a draft. It returns fault.Conflict once it was submitted.
@@ -332,7 +340,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (
 		if err != nil {
 			return Filed{}, operation.Trace{}, err
 		}
-		right, err := by.RightToFile(d.ContributorID, nil)
+		right, err := by.RightToFile(d.ContributorID, d.PositionID, nil)
 		if err != nil {
 			return Filed{}, operation.Trace{}, err
 		}
@@ -362,7 +370,7 @@ func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, 
 
 // Mine lists what was submitted for every contributor that the actor may declare for, and the actor's drafts; the latest first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
-	return s.Repository.list(ctx, ofRights(by), f, request)
+	return s.Repository.list(ctx, ofRights(s.Rights, by), f, request)
 }
 
 // OfOffice lists what was submitted to the operator's office; the latest first.

@@ -100,15 +100,42 @@ var accessTable = map[string]row{
 	"verifyContact":     {body: func(filer) any { return map[string]any{"code": "H4TW9PC6"} }},
 	"requestPinUpgrade": {body: func(filer) any { return upgradeForm(nil) }, headers: []header{upgradeType}},
 	"listMyPinUpgrades": {}, "showPinUpgrade": {}, "listPinUpgrades": {}, "showOfficePinUpgrade": {}, "downloadPinUpgradeAttachment": {},
-	"decidePinUpgrade":               {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"decidePinUpgrade":     {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"confirmIdentity":      {body: func(filer) any { return map[string]any{"confirmed": true} }},
+	"listContributorUsers": {}, "withdrawContributorRole": {}, "showIntermediary": {}, "listIntermediaryUsers": {}, "withdrawIntermediaryRole": {},
+	"grantContributorRole":            {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "role": "employer"} }},
+	"grantIntermediaryRole":           {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "role": "employee_delegate"} }},
+	"searchPeopleForRole":             {body: nameOfFiler},
+	"searchPeopleForIntermediaryRole": {body: nameOfFiler},
+	"importRegister":                  {body: func(filer) any { return albo("") }, headers: []header{csvType}, anybodys: true},
+	"listRegisterImports":             {anybodys: true}, "showRegisterImport": {anybodys: true},
+	"searchDelegationCandidates": {body: func(filer) any { return map[string]any{"tax_code": "00743110157"} }},
+	"listDelegationLookups":      {}, "listContributorDelegations": {}, "listDelegations": {}, "showDelegation": {}, "showDelegationForm": {}, "sendDelegationOtp": {}, "revokeDelegation": {},
+	"searchDelegations":  {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
+	"draftDelegation":    {body: draftOfStranger},
+	"changeDelegation":   {body: func(filer) any { return map[string]any{"exclusive": true} }, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
+	"activateDelegation": {body: func(filer) any { return map[string]any{"otp": "12345678", "signature_declared": true} }},
+	"fileEnrolment":      {body: func(filer) any { return map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode} }},
+	"listEnrolments":     {}, "showEnrolment": {}, "listOfficeEnrolments": {}, "showOfficeEnrolment": {},
+	"decideEnrolment": {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"grantSubDelegation": {body: func(f filer) any {
+		return map[string]any{"tax_code": f.person.TaxCode, "delegation_ids": []string{filersDelegation}}
+	}},
+	"listSubDelegations": {}, "showSubDelegation": {}, "revokeSubDelegation": {}, "showDelegationBatch": {}, "showDelegationBatchForms": {},
+	"draftDelegationBatch": {body: func(filer) any {
+		return map[string]any{"items": []any{map[string]any{"position_number": "9999999999"}}, "scope": "total"}
+	}},
+	"listMyServices": {}, "showMyMenu": {},
+	"replaceMyMenu":                  {body: func(filer) any { return map[string]any{"entries": []any{}} }, headers: []header{{"If-Match", `"1"`}}},
 	"replaceNotificationPreferences": {body: func(filer) any { return map[string]any{"language": "it", "muted": []string{}} }, headers: []header{{"If-Match", `"1"`}}},
 }
 
 // call sends the operation at the filer's things as somebody else.
 func (w *world) call(o operation, r row, f filer, declaration, token string) answer {
 	path := strings.NewReplacer("{contributor_id}", f.contributor.String(), "{declaration_id}", declaration, "{session_id}", "current",
+		"{delegate_id}", filersCAF, "{delegation_id}", filersDelegation, "{sub_delegation_id}", filersSubDelegation, "{batch_id}", filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
-		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1", "{delivery_id}", "019d0000-0000-7000-8000-000000000001", "{code}", "RIOC").Replace(o.path)
+		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1", "{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}", "019d0000-0000-7000-8000-000000000001", "{code}", "RIOC").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -133,6 +160,10 @@ func TestNobodyElsesData(t *testing.T) {
 		number, _ := submitted.field("protocol_number").(string)
 		mine := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String(), f.token, nil)
 		legalName, _ := mine.field("legal_name").(string)
+		w.caf(f.person.PersonId)
+		w.delegationToCAF(f)
+		w.workOfCAF(f)
+		former := w.formerSubDelegates(f)
 		before := w.snapshot(f, submitted, draft)
 
 		office, _ := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String()+"/positions", f.token, nil).field("items").([]any)
@@ -146,6 +177,9 @@ func TestNobodyElsesData(t *testing.T) {
 			default:
 				actors[p.Description], classes[p.Description] = w.loginAs(p).AccessToken, string(p.UserClass)
 			}
+		}
+		for name, token := range former {
+			actors[name], classes[name] = token, string(client.UserClassCitizen)
 		}
 		suspended := w.createPerson(map[string]any{})
 		actors["suspended"] = w.loginAs(suspended).AccessToken
@@ -188,12 +222,12 @@ func TestNobodyElsesData(t *testing.T) {
 						if a.problem() != "forbidden" {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
 						}
-					case o.to == "contributor" || o.to == "declaration":
+					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation":
 						if !refused {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
 						}
 					}
-					for _, foreign := range []string{marker, number, legalName} {
+					for _, foreign := range []string{marker, number, legalName, nameOfCAF} {
 						if bytes.Contains(a.body, []byte(foreign)) {
 							t.Errorf("%s as %s shows %q", id, name, foreign)
 						}
@@ -214,7 +248,9 @@ func (w *world) snapshot(f filer, declarations ...answer) string {
 	for _, d := range declarations {
 		b.Write(w.do(http.MethodGet, d.header.Get("Location"), f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
-	b.Write(w.do(http.MethodGet, f.path, f.token, nil).want(w.t, http.StatusOK, "").body)
+	for _, path := range []string{f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" + filersSubDelegation, "/v1/delegation-batches/" + filersBatch} {
+		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
+	}
 	return b.String()
 }
 

@@ -20,6 +20,7 @@ const (
 	PINExpired           Code = "pin-expired"
 	Reauthenticate       Code = "reauthentication-required"
 	DispositiveRequired  Code = "dispositive-credentials-required"
+	IdentityNotConfirmed Code = "identity-not-confirmed"
 	ServiceNotDelegated  Code = "service-not-delegated"
 	Forbidden            Code = "forbidden"
 	NotFound             Code = "not-found"
@@ -28,12 +29,18 @@ const (
 	UnsupportedMediaType Code = "unsupported-media-type"
 	Conflict             Code = "conflict"
 	RequestInProgress    Code = "request-in-progress"
+	OTPExhausted         Code = "otp-exhausted"
+	OTPExpired           Code = "otp-expired"
+	ExclusiveExists      Code = "exclusive-delegation-exists"
+	ChannelClosed        Code = "channel-closed"
 	PreconditionFailed   Code = "precondition-failed"
 	PreconditionRequired Code = "precondition-required"
 	TooLarge             Code = "content-too-large"
 	Invalid              Code = "validation-failed"
 	IdempotencyKeyReused Code = "idempotency-key-reused"
 	CodeInvalid          Code = "code-invalid"
+	OTPInvalid           Code = "otp-invalid"
+	DelegateMustBePerson Code = "delegate-must-be-person"
 	PINLocked            Code = "pin-locked"
 	RateLimited          Code = "rate-limited"
 	Unavailable          Code = "unavailable"
@@ -58,6 +65,10 @@ type Fault struct {
 	Fields []Field
 	// RetryAfter is how long the caller should wait; zero when waiting does not help.
 	RetryAfter time.Duration
+	// TriesLeft, where it is set, is how often the same may be tried again.
+	TriesLeft *int
+	// Href, where it is set, is where to go instead.
+	Href string
 	// Err is the cause, for the log only.
 	Err error
 }

@@ -31,6 +31,7 @@ var statuses = map[fault.Code]int{
 	fault.PINExpired:           http.StatusForbidden,
 	fault.Reauthenticate:       http.StatusForbidden,
 	fault.DispositiveRequired:  http.StatusForbidden,
+	fault.IdentityNotConfirmed: http.StatusForbidden,
 	fault.ServiceNotDelegated:  http.StatusForbidden,
 	fault.Forbidden:            http.StatusForbidden,
 	fault.NotFound:             http.StatusNotFound,
@@ -38,12 +39,18 @@ var statuses = map[fault.Code]int{
 	fault.NotAcceptable:        http.StatusNotAcceptable,
 	fault.Conflict:             http.StatusConflict,
 	fault.RequestInProgress:    http.StatusConflict,
+	fault.OTPExhausted:         http.StatusConflict,
+	fault.OTPExpired:           http.StatusConflict,
+	fault.ExclusiveExists:      http.StatusConflict,
+	fault.ChannelClosed:        http.StatusConflict,
 	fault.PreconditionFailed:   http.StatusPreconditionFailed,
 	fault.TooLarge:             http.StatusRequestEntityTooLarge,
 	fault.UnsupportedMediaType: http.StatusUnsupportedMediaType,
 	fault.Invalid:              http.StatusUnprocessableEntity,
 	fault.IdempotencyKeyReused: http.StatusUnprocessableEntity,
 	fault.CodeInvalid:          http.StatusUnprocessableEntity,
+	fault.OTPInvalid:           http.StatusUnprocessableEntity,
+	fault.DelegateMustBePerson: http.StatusUnprocessableEntity,
 	fault.PreconditionRequired: http.StatusPreconditionRequired,
 	fault.PINLocked:            http.StatusTooManyRequests,
 	fault.RateLimited:          http.StatusTooManyRequests,
@@ -161,6 +168,13 @@ func (e *edge) problemOf(x *exchange, f *fault.Fault, status int) api.Problem {
 	}
 	if detail, ok := texts.reasons[f.Reason]; ok {
 		p.Detail = detail
+	}
+	if f.TriesLeft != nil {
+		left := int32(*f.TriesLeft) //nolint:gosec // a handful
+		p.TriesLeft = &left
+	}
+	if f.Href != "" {
+		p.Href = &f.Href
 	}
 	if len(f.Fields) == 0 {
 		return p

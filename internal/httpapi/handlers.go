@@ -24,6 +24,7 @@ type Handlers struct {
 	ContactHandlers
 	OfficeHandlers
 	ContributorHandlers
+	UserHandlers
 	TypeHandlers
 	DeclarationHandlers
 	ReceiptHandlers
@@ -35,6 +36,13 @@ type Handlers struct {
 	SandboxHandlers
 	MessageHandlers
 	SMSReportHandlers
+	SubDelegationHandlers
+	DelegationBatchHandlers
+	RegisterImportHandlers
+	DelegationHandlers
+	EnrolmentHandlers
+	OfficeEnrolmentHandlers
+	ServiceHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 
 	"diresco/api"
+	"diresco/internal/access"
 	"diresco/internal/person"
 	"diresco/internal/pin"
 )
@@ -12,21 +14,46 @@ import (
 type MeHandlers struct {
 	People *person.Service
 	PINs   *pin.Service
+	Rights *access.Repository
 }
 
 // ShowMe implements api.StrictServerInterface.
 func (h MeHandlers) ShowMe(ctx context.Context, _ api.ShowMeRequestObject) (api.ShowMeResponseObject, error) {
-	by := actorFrom(ctx)
-	p, err := h.People.Show(ctx, by)
+	p, err := h.People.Show(ctx, actorFrom(ctx))
 	if err != nil {
 		return nil, err
 	}
-	expires, err := h.PINs.ExpiresAt(ctx, by.PersonID)
+	me, err := h.viewMe(ctx, p)
+	return api.ShowMe200JSONResponse(me), err
+}
+
+// ConfirmIdentity implements api.StrictServerInterface.
+func (h MeHandlers) ConfirmIdentity(ctx context.Context, r api.ConfirmIdentityRequestObject) (api.ConfirmIdentityResponseObject, error) {
+	p, err := h.People.ConfirmIdentity(ctx, actorFrom(ctx), r.Body.Confirmed)
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowMe200JSONResponse{
+	me, err := h.viewMe(ctx, p)
+	return api.ConfirmIdentity200JSONResponse(me), err
+}
+
+func (h MeHandlers) viewMe(ctx context.Context, p person.Person) (api.Me, error) {
+	expires, err := h.PINs.ExpiresAt(ctx, p.ID)
+	if err != nil {
+		return api.Me{}, err
+	}
+	seats, err := h.Rights.Seats(ctx, actorFrom(ctx))
+	if err != nil {
+		return api.Me{}, err
+	}
+	// Several roles at one are one intermediary, and a firm (studio associato) is none.
+	seats = slices.CompactFunc(seats, func(a, b access.Seat) bool { return a.DelegateID == b.DelegateID })
+	seats = slices.DeleteFunc(seats, func(s access.Seat) bool { return !api.DelegateKind(s.Kind).Valid() })
+	return api.Me{
 		PersonId: p.ID, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: api.UserClass(p.UserClass), CredentialLevel: api.CredentialLevel(p.CredentialLevel),
-		PinExpiresAt: expires, IdentityConfirmed: p.IdentityConfirmedAt != nil, OfficeCode: p.OfficeCode, Intermediaries: api.List[api.MyIntermediary]{},
+		PinExpiresAt: expires, IdentityConfirmed: p.IdentityConfirmedAt != nil, OfficeCode: p.OfficeCode,
+		Intermediaries: items(seats, func(s access.Seat) api.MyIntermediary {
+			return api.MyIntermediary{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.Kind), LegalName: s.LegalName}
+		}),
 	}, nil
 }

@@ -26,11 +26,14 @@ func (e *edge) readBody(x *exchange) error {
 	if x.isForm() {
 		return e.readForm(x)
 	}
-	data, err := readAll(x.c.Response().Writer, request)
+	if mediaType, limit := x.rawType(); mediaType != "" {
+		return e.readRaw(x, mediaType, limit)
+	}
+	data, err := readAll(x.c.Response().Writer, request, x.op.longest())
 	if err != nil {
 		return err
 	}
-	if x.op.body == nil && x.op.form == nil {
+	if x.op.body == nil && x.op.form == nil && x.op.raw == nil {
 		// Many clients send an empty object where there is nothing to say.
 		if text := strings.Join(strings.Fields(string(data)), ""); text != "" && text != "{}" {
 			return fault.Because(fault.Malformed, reasonUnexpectedBody)
@@ -53,14 +56,14 @@ func (e *edge) readBody(x *exchange) error {
 	return err
 }
 
-func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if !hasBody(r) {
 		return nil, nil
 	}
-	if r.ContentLength > maxBody {
+	if r.ContentLength > limit {
 		return nil, fault.New(fault.TooLarge)
 	}
-	limited := http.MaxBytesReader(w, r.Body, maxBody)
+	limited := http.MaxBytesReader(w, r.Body, limit)
 	var data []byte
 	var err error
 	if r.ContentLength > 0 {

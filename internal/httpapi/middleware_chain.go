@@ -38,6 +38,8 @@ type exchange struct {
 	form       *Form
 	formFields []fault.Field
 	formSeen   map[string]uint64
+	// raw is a body that is one file.
+	raw *Raw
 
 	// What became of it, for the log and the access log.
 	problem       fault.Code
@@ -118,7 +120,7 @@ func (e *edge) answer(x *exchange, next echo.HandlerFunc) {
 
 // leave writes what stays of a request: a line in the log, and a row in the access log where it concerns somebody.
 func (e *edge) leave(x *exchange) {
-	if err := x.form.close(); err != nil {
+	if err := errors.Join(x.form.close(), x.raw.close()); err != nil {
 		e.deps.Log.WarnContext(x.c.Request().Context(), "uploaded files not dropped", "request_id", x.requestID, "error", err)
 	}
 	e.logRequest(x)

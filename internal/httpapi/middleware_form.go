@@ -59,10 +59,7 @@ func (e *edge) readForm(x *exchange) error {
 	if boundary := parameters["boundary"]; err != nil || boundary == "" || len(boundary) > maxBoundary {
 		return fault.Because(fault.Malformed, reasonForm)
 	}
-	// Where the connection cannot tell the time, the server's own limits stay.
-	connection := http.NewResponseController(x.c.Response())
-	_ = connection.SetReadDeadline(e.now().Add(formTime))
-	_ = connection.SetWriteDeadline(e.now().Add(formTime + answerTime))
+	e.allowTime(x, formTime)
 
 	end := &finalLine{text: []byte("--" + parameters["boundary"] + "--")}
 	body := io.TeeReader(http.MaxBytesReader(x.c.Response().Writer, request.Body, maxForm), end)

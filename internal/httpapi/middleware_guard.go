@@ -59,6 +59,10 @@ func (x *exchange) pathTarget() access.Target {
 		t.ContributorID = pathID(x.c.Param("contributor_id"))
 	case access.ToDeclaration:
 		t.DeclarationID = pathID(x.c.Param("declaration_id"))
+	case access.ToDelegate:
+		t.DelegateID = pathID(x.c.Param("delegate_id"))
+	case access.ToDelegation:
+		t.DelegationID = pathID(x.c.Param("delegation_id"))
 	case access.ToAnyone, access.ToSession, access.ToOffice:
 	}
 	return t

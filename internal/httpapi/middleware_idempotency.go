@@ -28,6 +28,8 @@ func (e *edge) claimKey(x *exchange) error {
 		if body, err = x.form.identity(); err != nil {
 			return err
 		}
+	case x.raw != nil:
+		body = x.raw.identity()
 	case x.body != nil:
 		if body, err = jcs.Transform(x.body); err != nil {
 			return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: codeOther}}, Err: err}

@@ -46,6 +46,12 @@ func notice(ctx context.Context, name string) string {
 	return dictionaries[lang].notices[name]
 }
 
+// inEnglishAsked reports whether the caller prefers English.
+func inEnglishAsked(ctx context.Context) bool {
+	lang, _ := ctx.Value(languageKey{}).(language) // Italian where none is noted
+	return lang == english
+}
+
 func preferredLanguage(accept string) language {
 	if accept == "" || accept == "it" || len(accept) > maxAcceptLanguage {
 		return italian

@@ -30,6 +30,12 @@ func (e *edge) negotiate(x *exchange) error {
 	if len(x.op.consumes) > 0 && hasBody(request) && !readable(request.Header, x.op.consumes) {
 		return fault.New(fault.UnsupportedMediaType)
 	}
+	if len(x.op.raw) > 0 {
+		// The generated code tells types apart by how they are written.
+		if base, _, err := mime.ParseMediaType(request.Header.Get(contentType)); err == nil {
+			request.Header.Set(contentType, base)
+		}
+	}
 	return nil
 }
 

@@ -18,11 +18,11 @@ const outcomeRead = "read"
 // refusals are the problems that leave a row in the access log. What is merely wrong in form does not.
 var refusals = []fault.Code{
 	fault.Unauthenticated, fault.SessionEnded, fault.InvalidCredentials, fault.PINChangeRequired, fault.PINExpired, fault.Reauthenticate,
-	fault.DispositiveRequired, fault.ServiceNotDelegated, fault.Forbidden, fault.CodeInvalid, fault.PINLocked, fault.RateLimited,
+	fault.DispositiveRequired, fault.IdentityNotConfirmed, fault.ServiceNotDelegated, fault.Forbidden, fault.CodeInvalid, fault.PINLocked, fault.RateLimited,
 }
 
-// secretCodes are the field codes that say that a secret was wrong.
-var secretCodes = []string{codeWrongPIN}
+// secretCodes are the field codes that say that a secret was wrong, or something about who is registered.
+var secretCodes = []string{codeWrongPIN, "unknown-person", "identity-not-confirmed"}
 
 // trace leaves a row in the access log: for a refusal, for a failed login, and for a read of what belongs to another.
 func (e *edge) trace(x *exchange) {

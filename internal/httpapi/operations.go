@@ -50,6 +50,8 @@ type operation struct {
 	bodyRequired bool
 	// form is how a body of several parts must look; nil for operations that take none.
 	form *formRule
+	// raw are the media types of bodies that are one file, with how long that may be, in bytes.
+	raw map[string]int64
 }
 
 // parameter is one value in the path, the query or a header.
@@ -160,10 +162,11 @@ func readRule(o *openapi3.Operation, path string) (access.Rule, error) {
 	}
 	rule := access.Rule{To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Service: written.Service}
 	switch {
-	case !slices.Contains([]access.To{access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToOffice}, rule.To):
+	case !slices.Contains([]access.To{access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToDelegate, access.ToDelegation, access.ToOffice}, rule.To):
 		return rule, fmt.Errorf("%s: unknown to %q", accessExtension, rule.To)
 	case rule.To == access.ToContributor && !strings.Contains(path, "{contributor_id}"),
-		rule.To == access.ToDeclaration && !strings.Contains(path, "{declaration_id}"):
+		rule.To == access.ToDeclaration && !strings.Contains(path, "{declaration_id}"),
+		rule.To == access.ToDelegate && !strings.Contains(path, "{delegate_id}"), rule.To == access.ToDelegation && !strings.Contains(path, "{delegation_id}"):
 		return rule, fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
 	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
 		return rule, fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
@@ -221,8 +224,17 @@ func (op *operation) readBody(o *openapi3.Operation) error {
 			op.consumes = append(op.consumes, mediaType)
 			continue
 		}
-		if !isJSON(mediaType) {
-			return fmt.Errorf("request body %s: only JSON and %s are checked", mediaType, formType)
+		if !isJSON(mediaType) && content.Schema != nil {
+			limit, err := newRawRule(content.Schema.Value)
+			if err != nil {
+				return fmt.Errorf("request body %s: %w", mediaType, err)
+			}
+			if op.raw == nil {
+				op.raw = map[string]int64{}
+			}
+			op.raw[mediaType] = limit
+			op.consumes = append(op.consumes, mediaType)
+			continue
 		}
 		if content.Schema == nil || op.body != nil && op.body != content.Schema.Value {
 			return fmt.Errorf("request body %s: needs a schema, one for all types", mediaType)
@@ -230,7 +242,7 @@ func (op *operation) readBody(o *openapi3.Operation) error {
 		op.body = content.Schema.Value
 		op.consumes = append(op.consumes, mediaType)
 	}
-	if op.body == nil && op.form == nil {
+	if op.body == nil && op.form == nil && op.raw == nil {
 		return errors.New("request body without content")
 	}
 	return nil

@@ -52,11 +52,21 @@ func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID strin
 		}
 		return r.Trail.Write(ctx, trace.Record(ctx, by, r.Clock))
 	})
+	if err != nil {
+		return Again(ctx, err, again)
+	}
+	return result, nil
+}
+
+// Again renders what an earlier, equal request made, where err says that there was one whose answer was not kept; any other
+// error is returned as it is. again may be nil.
+func Again[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
 	var replay *idempotency.Replay
 	if errors.As(err, &replay) && replay.Answer == nil && again != nil {
 		return again(ctx, replay.ResourceID)
 	}
-	return result, err
+	var none T
+	return none, err
 }
 
 // Record makes the audit record of an operation that the actor did now.

@@ -54,6 +54,8 @@ type New struct {
 	OfficeCode string
 	// Contacts count as verified.
 	Contacts []NewContact
+	// IdentityConfirmed people have confirmed their digital identity already.
+	IdentityConfirmed bool
 }
 
 const maxName = 100

@@ -68,7 +68,7 @@ func (r repository) forChange() string {
 func (r repository) save(ctx context.Context, p Person) (Person, error) {
 	p.Version++
 	err := r.db.From(ctx).Model(&Person{}).Where("id = ?", p.ID).
-		Select("user_class", "credential_level", "office_code", "suspended_at", "suspension_reason", "version").UpdateColumns(&p).Error
+		Select("user_class", "credential_level", "office_code", "identity_confirmed_at", "suspended_at", "suspension_reason", "version").UpdateColumns(&p).Error
 	return p, err
 }
 

@@ -74,6 +74,9 @@ func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error)
 	if in.OfficeCode != "" {
 		p.OfficeCode = &in.OfficeCode
 	}
+	if in.IdentityConfirmed {
+		p.IdentityConfirmedAt = &p.CreatedAt
+	}
 	added, err := s.repo.add(ctx, p)
 	if err != nil {
 		return Person{}, fmt.Errorf("add person: %w", err)

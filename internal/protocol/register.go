@@ -244,7 +244,7 @@ func (r *Register) recheck(ctx context.Context, entries []*Entry) error {
 	}
 	held := make([]access.Held, len(entries))
 	for i, e := range entries {
-		held[i] = access.Held{SessionID: e.By.SessionID, RightID: e.Right.ID}
+		held[i] = access.Held{SessionID: e.By.SessionID, Right: e.Right}
 	}
 	outcomes, err := r.rights.Recheck(ctx, held)
 	if err != nil {

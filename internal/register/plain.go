@@ -89,3 +89,6 @@ func apart(words []string) []string {
 	}
 	return parts
 }
+
+// SameName reports whether two names are written alike but for case, accents, apostrophes and spaces.
+func SameName(a, b string) bool { return plain(a) == plain(b) }

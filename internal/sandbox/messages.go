@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"diresco/db"
 	"diresco/internal/channel"
@@ -27,21 +28,36 @@ func (s *Service) Letter(ctx context.Context, id uuid.UUID) ([]byte, error) {
 	return s.repo.letter(ctx, id)
 }
 
-// HandOver sends what is due by the clock. Nothing else does that here, so that testers see things happen in their order; it
+// HandOver does what waits to be done in the background, and sends what is due by the clock. Nothing else does that here, so that testers see things happen in their order; it
 // may be called inside a transaction.
 func (s *Service) HandOver(ctx context.Context) error {
-	due, err := s.messages.Due(ctx)
-	if err != nil || !due {
-		return err
+	due := false
+	for _, b := range s.backlogs() {
+		some, err := b.Due(ctx)
+		if err != nil {
+			return err
+		}
+		due = due || some
+	}
+	if !due {
+		return nil
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		// Whoever lists while another hands over waits for it, or messages would be missing from its list.
 		if _, err := installation.Lock(ctx, s.db); err != nil {
 			return err
 		}
-		return s.messages.Drain(ctx)
+		for _, b := range s.backlogs() {
+			if err := b.Drain(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
+
+// backlogs are what HandOver does, messages last: the others promise some.
+func (s *Service) backlogs() []Backlog { return append(slices.Clone(s.background), s.messages) }
 
 // postbox is every channel at once: messages go to the list that testers read.
 type postbox struct {

@@ -66,6 +66,9 @@ func (s *Service) CreatePerson(ctx context.Context, in PersonInput) (Person, err
 		if err != nil {
 			return err
 		}
+		if err := s.enrol(ctx, p.ID, p.TaxCode, p.GivenName+" "+p.FamilyName, in.Register); err != nil {
+			return err
+		}
 		return s.equip(ctx, p.ID, pin, description+registered, in.Roles)
 	})
 	var replay *idempotency.Replay

@@ -22,7 +22,9 @@ type repository struct{ db *db.DB }
 // tables are those with data of the sandbox, each after those that point to it, and those that every transaction begins
 // with first. The installation itself and the published keys stay.
 var tables = []string{
-	"idempotency_keys", "attempts", "address_failures", "one_time_codes", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions", "contributor_roles", "receipts", "declarations",
+	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions", "staged_public_body_data", "register_notices", "register_imports",
+	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations", "delegation_batch_items", "delegation_batches",
+	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments", "one_time_codes", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions", "contributor_roles", "receipts", "declarations",
 	"declaration_types", "protocol_entries", "protocol_counters", "contacts", "sandbox_people", "positions", "contributors", "people", "register_people", "offices",
 	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log",
 }
@@ -45,7 +47,7 @@ func (r repository) clear(ctx context.Context) error {
 // owners returns the ids of all that files may belong to: declarations, and requests for a dispositive PIN.
 func (r repository) owners(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := r.db.From(ctx).Raw("SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades").Scan(&ids).Error
+	err := r.db.From(ctx).Raw("SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports").Scan(&ids).Error
 	return ids, err
 }
 

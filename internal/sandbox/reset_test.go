@@ -69,6 +69,11 @@ func (w *world) fill() {
 	w.execute("INSERT INTO notification_preferences (person_id, language, muted, version, updated_at) VALUES (?, 'it', '[]', 2, ?)", p.ID, now)
 	w.execute(`INSERT INTO register_people (tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town, province, office_code, updated_at)
 		VALUES ('x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', '7000', ?)`, now)
+	w.execute(`INSERT INTO enrolments (id, form, person_id, contributor_id, office_code, services, protocol_number, digest, awaited, state, submitted_at, version)
+		VALUES (?, 'SC65', ?, ?, '7000', '[]', 'x', 'x', ?, 'submitted', ?, 1)`, id(), p.ID, made.ID, false, now)
+	w.execute("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, '[]', 2, ?)", p.ID, now)
+	w.fillImports(made.Positions[0].ID, p.ID)
+	w.fillDelegations(p.ID)
 	w.execute("INSERT INTO due_marks (source, done_until) VALUES ('test', ?)", now)
 	for _, key := range []string{"receipts/" + before.String() + ".pdf", "pin-upgrades/" + upgrade.String() + "/1", "receipts/" + id().String() + ".pdf"} {
 		if err := w.blobs.WriteAll(ctx, key, []byte("x"), nil); err != nil {

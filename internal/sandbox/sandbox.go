@@ -21,6 +21,7 @@ import (
 	"diresco/internal/person"
 	"diresco/internal/register"
 	"diresco/internal/secret"
+	"diresco/internal/services"
 	"diresco/internal/taxcode"
 
 	"github.com/google/uuid"
@@ -37,6 +38,14 @@ type PINs interface {
 	Set(ctx context.Context, personID uuid.UUID, hash string, initial bool) error
 }
 
+// Backlog is work that is done off the requests.
+type Backlog interface {
+	// Due reports whether Drain would find something to do.
+	Due(ctx context.Context) (bool, error)
+	// Drain does all that is due; it may run inside a transaction.
+	Drain(ctx context.Context) error
+}
+
 // Deps are what the sandbox works with. All are needed.
 type Deps struct {
 	Runner *operation.Runner
@@ -47,6 +56,8 @@ type Deps struct {
 	Types        *declaration.Types
 	// Messages sends what is promised, by the channels of Senders, when it is told to and not by itself.
 	Messages *outbox.Worker
+	// Background is what else is done off the requests, and here when testers look; it may promise messages.
+	Background []Backlog
 	// Due does what falls due while the clock is moved.
 	Due  *due.Calendar
 	PINs PINs
@@ -68,7 +79,9 @@ type Service struct {
 	register     *register.Register
 	contributors *contributor.Repository
 	types        *declaration.Types
+	services     *services.Catalogue
 	messages     *outbox.Worker
+	background   []Backlog
 	due          *due.Calendar
 	pins         PINs
 	blobs        *blob.Bucket
@@ -86,7 +99,7 @@ func NewService(d Deps) *Service {
 	return &Service{
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People,
 		register: register.New(d.Runner.DB, d.Clock), contributors: d.Contributors,
-		types: d.Types, messages: d.Messages, due: d.Due, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
+		types: d.Types, services: services.New(d.Runner, nil, nil), messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }
 

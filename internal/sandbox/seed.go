@@ -37,7 +37,7 @@ func (s *Service) Seed(ctx context.Context) error {
 		if seeded, err := s.repo.seeded(ctx); err != nil {
 			return err
 		} else if seeded {
-			return s.types.Install(ctx)
+			return s.install(ctx)
 		}
 		return s.plant(ctx, pins)
 	})
@@ -90,10 +90,24 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 			return err
 		}
 	}
+	if err := s.plantIntermediaries(ctx, ids); err != nil {
+		return err
+	}
 	if err := s.plantRegister(ctx); err != nil {
 		return err
 	}
-	return s.types.Install(ctx)
+	if err := s.install(ctx); err != nil {
+		return err
+	}
+	return s.plantClosingChannel(ctx)
+}
+
+// install adds the declaration types and services that came with the program.
+func (s *Service) install(ctx context.Context) error {
+	if err := s.types.Install(ctx); err != nil {
+		return err
+	}
+	return s.services.Install(ctx)
 }
 
 func (s *Service) plantContributor(ctx context.Context, seed seedContributor) (uuid.UUID, error) {
@@ -102,7 +116,7 @@ func (s *Service) plantContributor(ctx context.Context, seed seedContributor) (u
 	if err != nil {
 		return uuid.Nil, err
 	}
-	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: seed.legalName, Kind: seed.kind, CreatedAt: now}
+	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: seed.legalName, Kind: seed.kind, Enabled2023: seed.enabled2023, CreatedAt: now}
 	positions := make([]contributor.Position, len(seed.numbers))
 	for i, number := range seed.numbers {
 		positions[i] = contributor.Position{
@@ -110,7 +124,10 @@ func (s *Service) plantContributor(ctx context.Context, seed seedContributor) (u
 			State: contributor.PositionActive, CreatedAt: now,
 		}
 	}
-	return c.ID, s.contributors.Add(ctx, c, positions)
+	if err := s.contributors.Add(ctx, c, positions); err != nil || seed.pec == "" {
+		return c.ID, err
+	}
+	return c.ID, s.db.From(ctx).Exec("UPDATE contributors SET pec = ? WHERE id = ?", seed.pec, c.ID).Error
 }
 
 func (s *Service) plantPerson(ctx context.Context, seed seedPerson, pin hashedPIN, contributors map[string]uuid.UUID) error {
@@ -125,6 +142,8 @@ func (s *Service) plantPerson(ctx context.Context, seed seedPerson, pin hashedPI
 	p, err := s.persons.Add(ctx, person.New{
 		TaxCode: code, GivenName: seed.birth.GivenName, FamilyName: seed.birth.FamilyName, UserClass: seed.class, CredentialLevel: level,
 		OfficeCode: seed.office, Contacts: seed.contacts,
+		// Who never logged in never confirmed who they are.
+		IdentityConfirmed: !seed.fresh,
 	})
 	if err != nil {
 		return err
@@ -153,6 +172,10 @@ type seedContributor struct {
 	owner   *taxcode.Birth
 	office  string
 	numbers []string
+	// enabled2023 says that who has a role here was enabled on 2023-03-31.
+	enabled2023 bool
+	// pec is the certified e-mail to which the system writes, if there is one.
+	pec string
 }
 
 func (c seedContributor) taxCode() (taxcode.Code, error) {
@@ -166,19 +189,25 @@ const (
 	tiberine    = "Officine Tiberine S.r.l."
 	ambrosiana  = "Tessiture Ambrosiane S.p.A."
 	comune      = "Comune di Castel Mugello"
+	valdarno    = "Azienda USL Valdarno"
 	laboratorio = "Esposito Gennaro"
 	casa        = "Ferrero Margherita"
 )
 
 var (
 	gennaro    = taxcode.Birth{FamilyName: "Esposito", GivenName: "Gennaro", Sex: taxcode.Male, Date: day(1974, time.September, 19), Place: "F839"}
+	giulia     = taxcode.Birth{FamilyName: "Colombo", GivenName: "Giulia", Sex: taxcode.Female, Date: day(1980, time.November, 2), Place: "F205"}
+	andrea     = taxcode.Birth{FamilyName: "Ricci", GivenName: "Andrea", Sex: taxcode.Male, Date: day(1968, time.July, 25), Place: "A944"}
+	sara       = taxcode.Birth{FamilyName: "Galli", GivenName: "Sara", Sex: taxcode.Female, Date: day(1992, time.January, 30), Place: "A944"}
+	luca       = taxcode.Birth{FamilyName: "Conti", GivenName: "Luca", Sex: taxcode.Male, Date: day(1985, time.October, 8), Place: "G273"}
 	margherita = taxcode.Birth{FamilyName: "Ferrero", GivenName: "Margherita", Sex: taxcode.Female, Date: day(1949, time.May, 3), Place: "L219"}
 )
 
 var seedContributors = []seedContributor{
 	{legalName: tiberine, kind: contributor.Company, digits: "0410273058", office: "7000", numbers: []string{"7001248305", "7001248412"}},
-	{legalName: ambrosiana, kind: contributor.Company, digits: "0682914015", office: "4900", numbers: []string{"4906310275"}},
+	{legalName: ambrosiana, kind: contributor.Company, digits: "0682914015", office: "4900", numbers: []string{"4906310275"}, pec: "tessiture.ambrosiane@pec.example"},
 	{legalName: comune, kind: contributor.PublicBody, digits: "8003951048", office: "3000", numbers: []string{"0300417298"}},
+	{legalName: valdarno, kind: contributor.PublicBody, digits: "8007341052", office: "3000", numbers: []string{"0300418811"}, enabled2023: true},
 	{legalName: casa, kind: contributor.Household, owner: &margherita, office: "8100", numbers: []string{"8100935172"}},
 	{legalName: laboratorio, kind: contributor.SelfEmployed, owner: &gennaro, office: "5100", numbers: []string{"0051720394"}},
 }

@@ -18,26 +18,26 @@ var seedPeople = []seedPerson{
 		role:        access.LegalRepresentative, at: tiberine,
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Colombo", GivenName: "Giulia", Sex: taxcode.Female, Date: day(1980, time.November, 2), Place: "F205"},
+		birth: giulia,
 		class: access.Citizen, pin: "RR59FTXE", contacts: reach("giulia.colombo", "+393331100002"),
 		description: "Legal representative (rappresentante legale) of another company, at the office of Milan",
 		role:        access.LegalRepresentative, at: ambrosiana,
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Ricci", GivenName: "Andrea", Sex: taxcode.Male, Date: day(1968, time.July, 25), Place: "A944"},
+		birth: andrea,
 		class: access.InstitutionalIntermediary, pin: "PVVZ9J84",
 		contacts:    append(reach("andrea.ricci", "+393331100003"), person.NewContact{Kind: person.PEC, Value: "studio.ricci@pec.example"}),
 		description: "Consulente del lavoro (labour consultant); iscritto: consulenti del lavoro",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Galli", GivenName: "Sara", Sex: taxcode.Female, Date: day(1992, time.January, 30), Place: "A944"},
+		birth: sara,
 		class: access.Citizen, pin: "6XG72BM3", contacts: reach("sara.galli", "+393331100004"),
-		description: "Employee (dipendente) of the consulente del lavoro Andrea Ricci",
+		description: "Employee (dipendente) of the consulente del lavoro Andrea Ricci, at the firm (studio associato), which is nobody's delegate",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Conti", GivenName: "Luca", Sex: taxcode.Male, Date: day(1985, time.October, 8), Place: "G273"},
+		birth: luca,
 		class: access.InstitutionalIntermediary, pin: "W6X7NR3N", contacts: reach("luca.conti", "+393331100005"),
-		description: "CAF worker (operatore di un CAF imprese)",
+		description: "CAF worker (operatore di un CAF imprese), which has a delegation of the company at the office of Milan",
 	},
 	{
 		birth: taxcode.Birth{FamilyName: "Marino", GivenName: "Elena", Sex: taxcode.Female, Date: day(1998, time.February, 17), Place: "F839"},
@@ -86,5 +86,16 @@ var seedPeople = []seedPerson{
 		birth: taxcode.Birth{FamilyName: "De Luca", GivenName: "Teresa", Sex: taxcode.Female, Date: day(1987, time.May, 19), Place: "F839"},
 		class: access.Operator, office: "5100", pin: "N7TQ4KWD", contacts: reach("teresa.deluca", "+393331100014"),
 		description: "Operator (operatore di sede) of the office of Naples, who decides about the ordinary PIN of Gennaro Esposito",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Bruni", GivenName: "Silvia", Sex: taxcode.Female, Date: day(1976, time.February, 11), Place: "D612"},
+		class: access.Citizen, pin: "V6KXR3TB", contacts: reach("silvia.bruni", "+393331100015"),
+		description: "Employee delegate (dipendente delegata) of a public body who was enabled on 31 March 2023, and needs no form RA012; at the office of Florence",
+		role:        access.EmployeeDelegate, at: valdarno, services: access.PublicBodyServices(),
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Martini", GivenName: "Giorgio", Sex: taxcode.Male, Date: day(1981, time.June, 3), Place: "D612"},
+		class: access.Operator, office: "3000", pin: "Q8MZP4HW", contacts: reach("giorgio.martini", "+393331100016"),
+		description: "Operator (operatore di sede) of the office of Florence, who decides about access to the public bodies there",
 	},
 }

@@ -24,6 +24,8 @@ const (
 	RevocationCode Kind = "revocation-code"
 	// ContactCode is the code that verifies a contact.
 	ContactCode Kind = "contact-code"
+	// DelegationOTP is the code that activates a delegation, counted for an intermediary and a contributor.
+	DelegationOTP Kind = "delegation-otp"
 )
 
 // refusal is what a locked subject answers with: pin-locked is about the PIN alone.

@@ -162,7 +162,7 @@ func (w *World) Login(t testing.TB, code taxcode.Code, text secret.Text) session
 // Actor is the holder of a session as the guard would let them in now.
 func (w *World) Actor(t testing.TB, s session.Session) (access.Actor, error) {
 	t.Helper()
-	guard := access.NewGuard(access.NewRepository(w.DB), w.Sessions, w.Clock)
+	guard := access.NewGuard(access.NewRepository(w.DB, w.Clock), w.Sessions, w.Clock)
 	claims, err := w.Sessions.Parse(context.Background(), s.AccessToken)
 	if err != nil {
 		return access.Actor{}, err

@@ -1,0 +1,56 @@
+package access
+
+import (
+	"context"
+)
+
+// Reach is what somebody may do at contributors of one kind, whichever these are.
+type Reach struct {
+	// Kind is the contributors' kind.
+	Kind     string
+	ActingAs ActingAs
+	Services []Service
+}
+
+const selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id
+	WHERE r.person_id = ? AND r.withdrawn_at IS NULL
+	UNION SELECT c.kind, 'intermediary', g.services, NULL FROM delegates h JOIN delegations g ON g.delegate_id = h.id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
+	JOIN contributors c ON c.id = g.contributor_id WHERE h.tax_code = ? AND h.struck_off_at IS NULL
+	UNION SELECT c.kind, 'intermediary', g.services, u.services FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND h.struck_off_at IS NULL
+	JOIN delegations g ON g.delegate_id = h.id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
+	JOIN contributors c ON c.id = g.contributor_id WHERE u.person_id = ? AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator'
+	UNION SELECT c.kind, 'sub_delegate', g.services, w.services FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND h.struck_off_at IS NULL
+	JOIN delegations g ON g.delegate_id = h.id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
+	JOIN contributors c ON c.id = g.contributor_id WHERE w.person_id = ? AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
+	AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))`
+
+// Reach returns what the actor's rights over all contributors together allow, an operator's post aside: each kind of
+// contributor with each kind of right and set of services once, however many contributors there are.
+func (r *Repository) Reach(ctx context.Context, by Actor) ([]Reach, error) {
+	now := r.clock.Now()
+	var rows []struct {
+		Kind        string
+		Role        string
+		Services    string
+		OwnServices *string
+	}
+	if err := r.db.From(ctx).Raw(selectReach, by.PersonID, now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	reaches := make([]Reach, len(rows))
+	for i, row := range rows {
+		services, err := ParseServices(row.Services)
+		if err != nil {
+			return nil, err
+		}
+		if row.OwnServices != nil {
+			own, err := ParseServices(*row.OwnServices)
+			if err != nil {
+				return nil, err
+			}
+			services = both(services, own)
+		}
+		reaches[i] = Reach{Kind: row.Kind, ActingAs: ActingAs(row.Role), Services: services}
+	}
+	return reaches, nil
+}

@@ -1,0 +1,26 @@
+package app
+
+import (
+	"diresco/internal/delegation"
+	"diresco/internal/delegationbatch"
+	"diresco/internal/httpapi"
+	"diresco/internal/operation"
+	"diresco/internal/person"
+)
+
+// delegationBatches makes what takes lists of positions and drafts their delegations.
+func delegationBatches(runner *operation.Runner, delegations *delegation.Service, people *person.Service, p parts) *delegationbatch.Service {
+	return delegationbatch.NewService(delegationbatch.Deps{
+		Runner: runner, Repository: delegationbatch.NewRepository(runner.DB), Delegations: delegations, People: people, Log: p.options.Log,
+	})
+}
+
+// delegationBatchHandlers also starts the work. In a sandbox it is done when its testers look, or move the clock.
+func (a *App) delegationBatchHandlers(batches *delegationbatch.Service, p parts) httpapi.DelegationBatchHandlers {
+	if p.options.Sandbox {
+		batches.BeforeShowing = a.Sandbox.HandOver
+	} else {
+		a.background(batches.Run)
+	}
+	return httpapi.DelegationBatchHandlers{Batches: batches}
+}

@@ -1,0 +1,20 @@
+package app
+
+import (
+	"diresco/internal/access"
+	"diresco/internal/delegation"
+	"diresco/internal/httpapi"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/person"
+	"diresco/internal/throttle"
+)
+
+// delegationHandlers makes what lets contributors be represented by intermediaries.
+func delegationHandlers(
+	runner *operation.Runner, rights *access.Repository, people *person.Service, messages *outbox.Outbox, limiter *throttle.Limiter, p parts,
+) httpapi.DelegationHandlers {
+	return httpapi.DelegationHandlers{Clock: p.clock, Delegations: delegation.NewService(delegation.Deps{
+		Runner: runner, Repository: delegation.NewRepository(runner.DB), Rights: rights, People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Random: p.options.Random,
+	})}
+}

@@ -1,0 +1,37 @@
+package app
+
+import (
+	"context"
+
+	"diresco/internal/httpapi"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/registerimport"
+)
+
+// importWorker makes what works imports of registers off.
+func (a *App) importWorker(p parts, messages *outbox.Outbox) *registerimport.Worker {
+	return registerimport.NewWorker(registerimport.WorkerOptions{DB: a.DB, Clock: p.clock, Blobs: p.bucket, Outbox: messages, Log: p.options.Log})
+}
+
+// registerImportHandlers also starts the worker. In a sandbox imports are worked off when its testers look, or move the clock.
+func (a *App) registerImportHandlers(runner *operation.Runner, worker *registerimport.Worker, p parts) httpapi.RegisterImportHandlers {
+	deps := registerimport.Deps{Runner: runner, Blobs: p.bucket}
+	if p.options.Sandbox {
+		deps.BeforeShowing = a.Sandbox.HandOver
+	} else {
+		a.background(worker.Run)
+	}
+	return httpapi.RegisterImportHandlers{RegisterImports: registerimport.NewService(deps)}
+}
+
+// background runs work until the house is closed.
+func (a *App) background(run func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	a.closers = append([]func(){func() { cancel(); <-done }}, a.closers...)
+}

@@ -1,0 +1,16 @@
+package app
+
+import (
+	"diresco/internal/access"
+	"diresco/internal/httpapi"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/subdelegation"
+)
+
+// subDelegationHandlers makes what lets an intermediary's people work with its delegations.
+func subDelegationHandlers(runner *operation.Runner, rights *access.Repository, messages *outbox.Outbox) httpapi.SubDelegationHandlers {
+	return httpapi.SubDelegationHandlers{SubDelegations: subdelegation.NewService(subdelegation.Deps{
+		Runner: runner, Repository: subdelegation.NewRepository(runner.DB), Rights: rights, Outbox: messages,
+	})}
+}

@@ -1,0 +1,341 @@
+package delegation
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/contributor"
+	"diresco/internal/fault"
+	"diresco/internal/idempotency"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/person"
+	"diresco/internal/secret"
+	"diresco/internal/throttle"
+
+	"github.com/google/uuid"
+)
+
+// Send sends the contributor a code: to its certified e-mail, else to a verified contact of the signatory. It returns
+// fault.RateLimited for the fourth of one delegation and the eleventh to one contributor in 24 hours, and fault.Conflict when
+// there is nowhere to send it or the delegation has gone on.
+func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+	if err := requireDelegate(by); err != nil {
+		return Shown{}, err
+	}
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		now := s.Runner.Clock.Now()
+		old, err := s.Repository.lock(ctx, id, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		d, err := old.send(now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.mayStillSign(ctx, old); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.maySend(ctx, old, now); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		channel, to, err := s.recipient(ctx, old)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		otp, err := s.makeOTP(ctx, old, by.PersonID, string(channel), to, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		message, err := outbox.NewMessage(otpKind, old.SignatoryID, old.data(), now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		message, err = message.To(channel, to).Until(now.Add(OTPLife)).Seal(s.Keys, map[string]secret.Text{"otp": otp})
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.Outbox.Add(ctx, message); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.Repository.save(ctx, d); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		shown, err := s.Repository.one(ctx, id, now)
+		return shown, trace(d), err
+	}, s.again())
+}
+
+// mayStillSign refuses a delegation whose signatory does not represent the contributor any more.
+func (s *Service) mayStillSign(ctx context.Context, d Shown) error {
+	signatories, err := s.Repository.signatories(ctx, d.ContributorID)
+	if err == nil && !slices.ContainsFunc(signatories, func(p Signatory) bool { return p.PersonID == d.SignatoryID }) {
+		err = fault.Because(fault.Conflict, "signatory-gone")
+	}
+	return err
+}
+
+func (s *Service) maySend(ctx context.Context, d Shown, now time.Time) error {
+	for _, limit := range []struct {
+		column string
+		id     uuid.UUID
+		most   int
+	}{{"delegation_id", d.ID, sendsADay}, {"contributor_id", d.ContributorID, sendsToContributor}} {
+		sent, err := s.Repository.sent(ctx, limit.column, limit.id, now.Add(-day))
+		if err != nil {
+			return err
+		}
+		if len(sent) >= limit.most {
+			return fault.After(fault.RateLimited, sent[len(sent)-limit.most].Add(day).Sub(now))
+		}
+	}
+	return nil
+}
+
+// recipient is where the contributor gets its code: never where the intermediary says.
+func (s *Service) recipient(ctx context.Context, d Shown) (outbox.Channel, string, error) {
+	pec, err := s.Repository.contributorPEC(ctx, d.ContributorID)
+	if err != nil {
+		return "", "", err
+	}
+	if pec != "" {
+		return outbox.PEC, pec, nil
+	}
+	contacts, err := s.People.Contacts(ctx, d.SignatoryID)
+	if err != nil {
+		return "", "", err
+	}
+	for _, wanted := range []struct {
+		kind    person.ContactKind
+		channel outbox.Channel
+	}{{person.PEC, outbox.PEC}, {person.Email, outbox.Email}, {person.Mobile, outbox.SMS}} {
+		for _, c := range contacts {
+			if c.Kind == wanted.kind && c.VerifiedAt != nil {
+				return wanted.channel, c.Value, nil
+			}
+		}
+	}
+	return "", "", fault.Because(fault.Conflict, "no-verified-contact")
+}
+
+func (s Shown) data() map[string]string {
+	return map[string]string{
+		"reference": s.ReferenceCode, "delegate": s.DelegateName, "contributor": s.ContributorName, "positions": strconv.Itoa(len(s.Positions)),
+	}
+}
+
+// Activation is what activates a delegation.
+type Activation struct {
+	OTP secret.Text
+	// SignatureDeclared is the intermediary's declaration, under its own responsibility, that the contributor signed the form.
+	SignatureDeclared bool
+}
+
+// Activate gives the intermediary its rights. It returns fault.Invalid at /signature_declared without the declaration, which costs
+// no try; fault.OTPInvalid for a wrong code, fault.OTPExhausted after five of them, fault.OTPExpired after 7 days;
+// fault.RateLimited after ten wrong ones in a row of this intermediary for this contributor; fault.ExclusiveExists while
+// another's exclusive delegation covers a position, or this one is exclusive and another is active there; and
+// fault.Conflict when the delegation does not wait for a code. For a household employer the earlier ones end instead.
+func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, in Activation) (Shown, error) {
+	if err := requireDelegate(by); err != nil {
+		return Shown{}, err
+	}
+	if !in.SignatureDeclared {
+		return Shown{}, fault.InvalidFields(fault.Field{Pointer: "/signature_declared", Code: "not-declared"})
+	}
+	// A repeat must not cost a try.
+	claim := idempotency.ClaimOf(ctx)
+	if err := s.Runner.Keys.Seen(ctx, claim); err != nil {
+		return operation.Again(ctx, err, s.again())
+	}
+	activated, err := s.enter(ctx, by, id, in.OTP)
+	if err != nil {
+		// A twin may have come first.
+		if seen := s.Runner.Keys.Seen(ctx, claim); seen != nil {
+			return operation.Again(ctx, seen, s.again())
+		}
+	}
+	return activated, err
+}
+
+// enter compares a code and activates the delegation if it is right.
+func (s *Service) enter(ctx context.Context, by access.Actor, id uuid.UUID, otp secret.Text) (Shown, error) {
+	now := s.Runner.Clock.Now()
+	d, err := s.Repository.one(ctx, id, now)
+	if err != nil {
+		return Shown{}, err
+	}
+	if d.State != Pending {
+		return Shown{}, fault.Because(fault.Conflict, "delegation-state")
+	}
+	attempt, err := s.Limiter.Reserve(ctx, throttle.DelegationOTP, throttle.Subject{Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String())})
+	if err != nil {
+		return Shown{}, err
+	}
+	settled := false
+	defer func() {
+		if !settled {
+			_, _ = attempt.Settle(ctx, throttle.Abandoned, nil)
+		}
+	}()
+	row, err := s.reserveOTP(ctx, id, now)
+	if err != nil {
+		return Shown{}, err
+	}
+	if !right(s.Keys, row, d, otp) {
+		settled = true
+		if _, err := attempt.Settle(ctx, throttle.Wrong, nil); err != nil {
+			return Shown{}, err
+		}
+		left := OTPTries - row.Tries
+		return Shown{}, &fault.Fault{Code: fault.OTPInvalid, TriesLeft: &left}
+	}
+	activated, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		return s.activate(ctx, by, id, row)
+	}, s.again())
+	if err != nil {
+		// The code was right: what stands in the way is no wrong try.
+		_ = s.Repository.giveTryBack(context.WithoutCancel(ctx), row.ID)
+		return Shown{}, err
+	}
+	settled = true
+	_, _ = attempt.Settle(ctx, throttle.Right, nil)
+	return activated, nil
+}
+
+func (s *Service) activate(ctx context.Context, by access.Actor, id uuid.UUID, row otpRow) (Shown, operation.Trace, error) {
+	now := s.Runner.Clock.Now()
+	old, err := s.Repository.lock(ctx, id, now)
+	if err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	d, err := old.activate(by.PersonID, now)
+	if err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	if old.StruckOffAt != nil {
+		return Shown{}, operation.Trace{}, fault.Because(fault.Conflict, "delegate-not-listed")
+	}
+	used, err := s.Repository.useOTP(ctx, row.ID, now)
+	if err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	if !used {
+		return Shown{}, operation.Trace{}, fault.Because(fault.Conflict, "delegation-state")
+	}
+	if err := s.makeRoom(ctx, old, by, now); err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	if err := s.Repository.save(ctx, d); err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	shown, err := s.Repository.one(ctx, id, now)
+	if err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	return shown, trace(d), s.tell(ctx, activatedKind, shown, "", now)
+}
+
+// makeRoom refuses a delegation that does not go together with others of the contributor; a household employer has one
+// intermediary, so there the earlier delegations end.
+func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, now time.Time) error {
+	others, err := s.Repository.activeOf(ctx, d.ContributorID, d.ID, now)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if d.ContributorKind == contributor.Household {
+			if err := s.end(ctx, other, by, EndedByNewer, "", now); err != nil {
+				return err
+			}
+			continue
+		}
+		if other.DelegateID != d.DelegateID && (other.Exclusive || d.Exclusive) && overlaps(d.positionIDs(), other.positionIDs()) {
+			return fault.New(fault.ExclusiveExists)
+		}
+	}
+	return nil
+}
+
+// end revokes a delegation in the context's transaction and tells both sides, with the words that somebody gave for it.
+func (s *Service) end(ctx context.Context, d Shown, by access.Actor, reason, words string, now time.Time) error {
+	ended, err := d.revoke(by.PersonID, cmp.Or(words, reason), now)
+	if err != nil {
+		return err
+	}
+	if err := s.Repository.endOTP(ctx, d.ID, now); err != nil {
+		return err
+	}
+	if err := s.Repository.save(ctx, ended); err != nil {
+		return err
+	}
+	if d.State == Draft {
+		return nil
+	}
+	return s.tell(ctx, revokedKind, d, words, now)
+}
+
+// Revoke ends a delegation, from either side, at once; a draft is discarded. words say why, and may be empty. It returns
+// fault.Conflict when it has ended already.
+func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, words string) (Shown, error) {
+	reason := EndedByContributor
+	switch {
+	case represents(by):
+	case slices.ContainsFunc(by.Seats, manages):
+		reason = EndedByDelegate
+	default:
+		return Shown{}, fault.New(fault.Forbidden)
+	}
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		now := s.Runner.Clock.Now()
+		d, err := s.Repository.lock(ctx, id, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if d.State == Draft || d.State == Pending {
+			reason = EndedAsDraft
+		}
+		if err := s.end(ctx, d, by, reason, words, now); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		shown, err := s.Repository.one(ctx, id, now)
+		return shown, trace(d.Delegation), err
+	}, s.again())
+}
+
+// tell promises both sides a message about a delegation, with the words that somebody gave for what happened.
+func (s *Service) tell(ctx context.Context, kind string, d Shown, words string, now time.Time) error {
+	told, err := s.Repository.peopleOf(ctx, d.DelegateID)
+	if err != nil {
+		return err
+	}
+	signatories, err := s.Repository.signatories(ctx, d.ContributorID)
+	if err != nil {
+		return err
+	}
+	for _, p := range signatories {
+		told = append(told, p.PersonID)
+	}
+	seen := map[uuid.UUID]bool{}
+	var messages []outbox.Message
+	for _, personID := range told {
+		if seen[personID] {
+			continue
+		}
+		seen[personID] = true
+		data := d.data()
+		if words != "" {
+			data["reason"] = words
+		}
+		m, err := outbox.NewMessage(kind, personID, data, now)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, m)
+	}
+	return s.Outbox.Add(ctx, messages...)
+}

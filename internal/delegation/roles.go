@@ -1,0 +1,29 @@
+package delegation
+
+import (
+	"context"
+
+	"diresco/db"
+	"diresco/internal/fault"
+	"diresco/internal/grant"
+
+	"github.com/google/uuid"
+)
+
+// Roles is where the roles at intermediaries are kept, for user management.
+func Roles(d *db.DB) grant.Table {
+	return grant.Table{DB: d, Roles: "delegate_roles", Place: "delegate_id", Places: "delegates"}
+}
+
+// Intermediary returns an intermediary as its register lists it, or fault.NotFound. A firm (studio associato) is none: the
+// individual professional is.
+func (r *Repository) Intermediary(ctx context.Context, id uuid.UUID) (Delegate, error) {
+	d, err := r.delegate(ctx, id)
+	if err == nil && d.Kind == Firm {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Delegate{}, err
+	}
+	return d, nil
+}

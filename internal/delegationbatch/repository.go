@@ -1,0 +1,105 @@
+package delegationbatch
+
+import (
+	"context"
+
+	"diresco/db"
+	"diresco/internal/fault"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// insertAtOnce is how many items one statement inserts.
+const insertAtOnce = 200
+
+// Repository reads and writes batches.
+type Repository struct{ db *db.DB }
+
+// NewRepository returns the repository of a database.
+func NewRepository(d *db.DB) *Repository { return &Repository{d} }
+
+// one returns a batch without its items, or fault.NotFound.
+func (r *Repository) one(ctx context.Context, id uuid.UUID) (Batch, error) {
+	var b Batch
+	err := r.db.From(ctx).Where("id = ?", id).Take(&b).Error
+	if db.IsNotFound(err) {
+		return b, fault.New(fault.NotFound)
+	}
+	return b, err
+}
+
+// items returns what became of the items of a batch, in their order.
+func (r *Repository) items(ctx context.Context, batchID uuid.UUID) ([]Item, error) {
+	var items []Item
+	err := r.db.From(ctx).Where("batch_id = ?", batchID).Order("line").Find(&items).Error
+	return items, err
+}
+
+func (r *Repository) add(ctx context.Context, b Batch, items []Item) error {
+	if err := r.db.From(ctx).Create(&b).Error; err != nil {
+		return err
+	}
+	return r.db.From(ctx).CreateInBatches(items, insertAtOnce).Error
+}
+
+// open reports whether there is a batch to be worked on.
+func (r *Repository) open(ctx context.Context) (bool, error) {
+	var found []int
+	err := r.db.From(ctx).Raw("SELECT 1 FROM delegation_batches WHERE state <> 'done' LIMIT 1").Scan(&found).Error
+	return len(found) > 0, err
+}
+
+// next returns the oldest batch that nobody else works on with its first pending item, and keeps it from others until the end of
+// the transaction; false where there is none.
+func (r *Repository) next(ctx context.Context) (Batch, Item, bool, error) {
+	suffix := ""
+	if r.db.Dialect() == db.Postgres {
+		suffix = " FOR NO KEY UPDATE SKIP LOCKED"
+	}
+	var batches []Batch
+	if err := r.db.From(ctx).Raw("SELECT * FROM delegation_batches WHERE state <> 'done' ORDER BY created_at, id LIMIT 1" + suffix).Scan(&batches).Error; err != nil || len(batches) == 0 {
+		return Batch{}, Item{}, false, err
+	}
+	var items []Item
+	err := r.db.From(ctx).Raw("SELECT * FROM delegation_batch_items WHERE batch_id = ? AND state = 'pending' ORDER BY line LIMIT 1", batches[0].ID).Scan(&items).Error
+	if err != nil || len(items) == 0 {
+		return Batch{}, Item{}, false, err
+	}
+	return batches[0], items[0], true, nil
+}
+
+// settle writes what became of an item, and how far that brings its batch.
+func (r *Repository) settle(ctx context.Context, b Batch, i Item) error {
+	err := r.db.From(ctx).Model(&Item{}).Where("batch_id = ? AND line = ?", i.BatchID, i.Line).Select("state", "delegation_id", "reason", "failures").Updates(&i).Error
+	if err != nil {
+		return err
+	}
+	return r.db.From(ctx).Model(&Batch{}).Where("id = ?", b.ID).Select("state", "items_done").Updates(&b).Error
+}
+
+// place is what a position's number leads to.
+type place struct {
+	PositionID         uuid.UUID
+	ContributorID      uuid.UUID
+	ContributorTaxCode taxcode.Code
+}
+
+// place returns the position with the number, and false where there is none.
+func (r *Repository) place(ctx context.Context, number string) (place, bool, error) {
+	var rows []place
+	err := r.db.From(ctx).Raw(`SELECT x.id AS position_id, x.contributor_id, c.tax_code AS contributor_tax_code FROM positions x JOIN contributors c ON c.id = x.contributor_id
+		WHERE x.number = ?`, number).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return place{}, false, err
+	}
+	return rows[0], true, nil
+}
+
+// signatories lists the legal representatives of a contributor, two at most: one signs by itself, more must be told apart.
+func (r *Repository) signatories(ctx context.Context, contributorID uuid.UUID) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := r.db.From(ctx).Raw(`SELECT DISTINCT r.person_id FROM contributor_roles r WHERE r.contributor_id = ? AND r.role = 'legal_representative' AND r.withdrawn_at IS NULL
+		LIMIT 2`, contributorID).Scan(&ids).Error
+	return ids, err
+}

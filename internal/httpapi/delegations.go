@@ -1,0 +1,246 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"time"
+	"unicode/utf8"
+
+	"diresco/api"
+	"diresco/internal/access"
+	"diresco/internal/clock"
+	"diresco/internal/contributor"
+	"diresco/internal/delegation"
+	"diresco/internal/outbox"
+	"diresco/internal/page"
+	"diresco/internal/secret"
+
+	"github.com/google/uuid"
+)
+
+// DelegationHandlers has the operations of the section Delegations.
+type DelegationHandlers struct {
+	Delegations *delegation.Service
+	Clock       clock.Clock
+}
+
+const delegationsPath = "/delegations"
+
+// SearchDelegationCandidates implements api.StrictServerInterface.
+func (h DelegationHandlers) SearchDelegationCandidates(ctx context.Context, r api.SearchDelegationCandidatesRequestObject) (api.SearchDelegationCandidatesResponseObject, error) {
+	found, err := h.Delegations.Candidates(ctx, actorFrom(ctx), r.Body.TaxCode)
+	if err != nil {
+		return nil, err
+	}
+	return api.SearchDelegationCandidates200JSONResponse{Items: items(found, viewCandidate), Links: pageLinks("/delegation-candidate-searches", "", "", r.Params.Limit)}, nil
+}
+
+// ListDelegationLookups implements api.StrictServerInterface.
+func (h DelegationHandlers) ListDelegationLookups(ctx context.Context, r api.ListDelegationLookupsRequestObject) (api.ListDelegationLookupsResponseObject, error) {
+	found, err := h.Delegations.LookUps(ctx, actorFrom(ctx), r.ContributorId, pageRequest(r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListDelegationLookups200JSONResponse{
+		Items: items(found.Items, func(l delegation.LookUp) api.DelegationLookup {
+			return api.DelegationLookup{At: l.At, Delegate: viewDelegate(l.DelegateID, l.DelegateKind, l.DelegateName)}
+		}),
+		Links: pageLinks(idPath("/contributors", r.ContributorId)+"/delegation-lookups", "", found.Next, r.Params.Limit),
+	}, nil
+}
+
+// ListContributorDelegations implements api.StrictServerInterface.
+func (h DelegationHandlers) ListContributorDelegations(ctx context.Context, r api.ListContributorDelegationsRequestObject) (api.ListContributorDelegationsResponseObject, error) {
+	p := r.Params
+	found, err := h.Delegations.OfContributor(ctx, actorFrom(ctx), r.ContributorId, delegation.Filter{}, pageRequest(p.Limit, p.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	now := h.Clock.Now()
+	return api.ListContributorDelegations200JSONResponse{
+		Items: items(found.Items, func(s delegation.Shown) api.Delegation {
+			view := viewDelegation(s, now)
+			workers := []api.SubDelegate(items(s.Workers, viewWorker))
+			view.SubDelegates = &workers
+			return view
+		}),
+		Links: pageLinks(idPath("/contributors", r.ContributorId)+"/delegations", "", found.Next, p.Limit),
+	}, nil
+}
+
+// DraftDelegation implements api.StrictServerInterface.
+func (h DelegationHandlers) DraftDelegation(ctx context.Context, r api.DraftDelegationRequestObject) (api.DraftDelegationResponseObject, error) {
+	b := r.Body
+	d, err := h.Delegations.Draft(ctx, actorFrom(ctx), delegation.Input{
+		DelegateID: b.DelegateId, ContributorTaxCode: b.ContributorTaxCode, PositionIDs: b.PositionIds, Scope: delegation.Scope(b.Scope), Services: servicesOf(b.Services),
+		Exclusive: value(b.Exclusive), ValidUntil: b.ValidUntil, SignatoryID: b.SignatoryId,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.DraftDelegation201JSONResponse{
+		Body: h.view(d), Headers: api.DraftDelegation201ResponseHeaders{ETag: versionTag(d.Version), Location: basePath + idPath(delegationsPath, d.ID)},
+	}, nil
+}
+
+// ListDelegations implements api.StrictServerInterface.
+func (h DelegationHandlers) ListDelegations(ctx context.Context, r api.ListDelegationsRequestObject) (api.ListDelegationsResponseObject, error) {
+	p := r.Params
+	found, err := h.Delegations.List(ctx, actorFrom(ctx), delegation.Filter{State: delegation.State(value(p.State)), ContributorID: p.ContributorId, DelegateID: p.DelegateId}, pageRequest(p.Limit, p.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	query := queryOf(map[string]*string{"state": (*string)(p.State), "contributor_id": idText(p.ContributorId), "delegate_id": idText(p.DelegateId)})
+	return api.ListDelegations200JSONResponse(h.list(found, pageLinks(delegationsPath, query, found.Next, p.Limit))), nil
+}
+
+// SearchDelegations implements api.StrictServerInterface.
+func (h DelegationHandlers) SearchDelegations(ctx context.Context, r api.SearchDelegationsRequestObject) (api.SearchDelegationsResponseObject, error) {
+	b := r.Body
+	found, err := h.Delegations.Search(ctx, actorFrom(ctx), delegation.Search{
+		ContributorTaxCode: value(b.ContributorTaxCode), LegalName: value(b.LegalName), PositionNumber: value(b.PositionNumber), State: delegation.State(value(b.State)),
+	}, pageRequest(r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	return api.SearchDelegations200JSONResponse(h.list(found, pageLinks("/delegation-searches", "", found.Next, r.Params.Limit))), nil
+}
+
+// ShowDelegation implements api.StrictServerInterface.
+func (h DelegationHandlers) ShowDelegation(ctx context.Context, r api.ShowDelegationRequestObject) (api.ShowDelegationResponseObject, error) {
+	d, err := h.Delegations.Show(ctx, r.DelegationId)
+	if err != nil {
+		return nil, err
+	}
+	return api.ShowDelegation200JSONResponse{Body: h.view(d), Headers: api.ShowDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+}
+
+// ChangeDelegation implements api.StrictServerInterface.
+func (h DelegationHandlers) ChangeDelegation(ctx context.Context, r api.ChangeDelegationRequestObject) (api.ChangeDelegationResponseObject, error) {
+	b := r.Body
+	change := delegation.Change{
+		PositionIDs: value(b.PositionIds), Scope: (*delegation.Scope)(b.Scope), Services: servicesOf(b.Services), Exclusive: b.Exclusive, ValidUntil: b.ValidUntil, SignatoryID: b.SignatoryId,
+	}
+	d, err := h.Delegations.Change(ctx, actorFrom(ctx), r.DelegationId, versionOf(value(r.Params.IfMatch)), change)
+	if err != nil {
+		return nil, err
+	}
+	return api.ChangeDelegation200JSONResponse{Body: h.view(d), Headers: api.ChangeDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+}
+
+// ShowDelegationForm implements api.StrictServerInterface.
+func (h DelegationHandlers) ShowDelegationForm(ctx context.Context, r api.ShowDelegationFormRequestObject) (api.ShowDelegationFormResponseObject, error) {
+	d, form, err := h.Delegations.Form(ctx, r.DelegationId)
+	if err != nil {
+		return nil, err
+	}
+	disposition := `attachment; filename="delega-` + d.ReferenceCode + `.pdf"`
+	return api.ShowDelegationForm200ApplicationpdfResponse{
+		Body: bytes.NewReader(form), ContentLength: int64(len(form)), Headers: api.ShowDelegationForm200ResponseHeaders{ContentDisposition: &disposition},
+	}, nil
+}
+
+// SendDelegationOtp implements api.StrictServerInterface.
+func (h DelegationHandlers) SendDelegationOtp(ctx context.Context, r api.SendDelegationOtpRequestObject) (api.SendDelegationOtpResponseObject, error) {
+	d, err := h.Delegations.Send(ctx, actorFrom(ctx), r.DelegationId)
+	if err != nil {
+		return nil, err
+	}
+	return api.SendDelegationOtp202JSONResponse{
+		Body: h.view(d), Headers: api.SendDelegationOtp202ResponseHeaders{ETag: versionTag(d.Version), Location: basePath + idPath(delegationsPath, d.ID)},
+	}, nil
+}
+
+// ActivateDelegation implements api.StrictServerInterface.
+func (h DelegationHandlers) ActivateDelegation(ctx context.Context, r api.ActivateDelegationRequestObject) (api.ActivateDelegationResponseObject, error) {
+	d, err := h.Delegations.Activate(ctx, actorFrom(ctx), r.DelegationId, delegation.Activation{OTP: secret.Text(value(r.Body.Otp)), SignatureDeclared: r.Body.SignatureDeclared})
+	if err != nil {
+		return nil, err
+	}
+	return api.ActivateDelegation200JSONResponse{Body: h.view(d), Headers: api.ActivateDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+}
+
+// RevokeDelegation implements api.StrictServerInterface.
+func (h DelegationHandlers) RevokeDelegation(ctx context.Context, r api.RevokeDelegationRequestObject) (api.RevokeDelegationResponseObject, error) {
+	words := ""
+	if r.Body != nil {
+		words = value(r.Body.Reason)
+	}
+	d, err := h.Delegations.Revoke(ctx, actorFrom(ctx), r.DelegationId, words)
+	if err != nil {
+		return nil, err
+	}
+	return api.RevokeDelegation200JSONResponse{Body: h.view(d), Headers: api.RevokeDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+}
+
+func (h DelegationHandlers) view(s delegation.Shown) api.Delegation {
+	return viewDelegation(s, h.Clock.Now())
+}
+
+func (h DelegationHandlers) list(found page.Page[delegation.Shown], links api.PageLinks) api.DelegationList {
+	return api.DelegationList{Items: items(found.Items, h.view), Links: links}
+}
+
+// viewDelegation shows a delegation as it stands at the instant.
+func viewDelegation(s delegation.Shown, now time.Time) api.Delegation {
+	view := api.Delegation{
+		DelegationId: s.ID, State: api.DelegationState(s.StateAt(now)), ReferenceCode: s.ReferenceCode, Delegate: viewDelegate(s.DelegateID, s.DelegateKind, s.DelegateName),
+		Contributor: api.DelegatingContributor{ContributorId: s.ContributorID, TaxCode: s.ContributorTaxCode.Clear(), LegalName: s.ContributorName},
+		Positions: items(s.Positions, func(p contributor.Position) api.DelegatedPosition {
+			return api.DelegatedPosition{PositionId: p.ID, Number: p.Number, Scheme: p.Scheme}
+		}),
+		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Covered), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
+		Signatory: api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName, FamilyName: s.SignatoryFamilyName},
+		DraftedBy: api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName}, DraftedAt: s.DraftedAt,
+		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndReason: s.EndReason,
+	}
+	if o := s.OTP; o != nil {
+		view.Otp = &api.DelegationOtp{
+			SentAt: o.SentAt, ExpiresAt: o.ExpiresAt, Channel: api.MessageChannel(o.Channel), To: outbox.Mask(outbox.Channel(o.Channel), o.Recipient),
+			TriesLeft: int32(o.TriesLeft), //nolint:gosec // five at most
+		}
+	}
+	return view
+}
+
+func viewDelegate(id uuid.UUID, kind delegation.DelegateKind, legalName string) api.Delegate {
+	return api.Delegate{DelegateId: id, Kind: api.DelegateKind(kind), LegalName: legalName}
+}
+
+func viewWorker(w delegation.Worker) api.SubDelegate {
+	return api.SubDelegate{
+		SubDelegationId: w.SubDelegationID, Person: api.PersonReference{PersonId: w.PersonID, GivenName: w.GivenName, FamilyName: w.FamilyName},
+		Services: viewServices(w.Services), GrantedAt: w.GrantedAt,
+	}
+}
+
+// viewCandidate shows of a person no more than who knows them needs.
+func viewCandidate(c delegation.Candidate) api.DelegationCandidate {
+	return api.DelegationCandidate{
+		ContributorTaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind), Positions: items(c.Positions, viewPosition),
+		Signatories: items(c.Signatories, func(s delegation.Signatory) api.ProposedSignatory {
+			initial, _ := utf8.DecodeRuneInString(s.FamilyName)
+			return api.ProposedSignatory{SignatoryId: s.PersonID, GivenName: s.GivenName, FamilyInitial: string(initial), Role: api.ContributorRole(s.Role)}
+		}),
+	}
+}
+
+// servicesOf reads services in a body; nil where there are none.
+func servicesOf(given *[]api.ServiceCode) []access.Service {
+	if given == nil {
+		return nil
+	}
+	services := make([]access.Service, len(*given))
+	for i, code := range *given {
+		services[i] = access.Service(code)
+	}
+	return services
+}
+
+func idText(id *uuid.UUID) *string {
+	if id == nil {
+		return nil
+	}
+	text := id.String()
+	return &text
+}

@@ -1,0 +1,59 @@
+package httpapi
+
+import (
+	"context"
+
+	"diresco/api"
+	"diresco/internal/access"
+	"diresco/internal/enrolment"
+)
+
+// EnrolmentHandlers has the operations of the section Enrolments.
+type EnrolmentHandlers struct{ Enrolments *enrolment.Service }
+
+const enrolmentsPath = "/enrolments"
+
+// FileEnrolment implements api.StrictServerInterface.
+func (h EnrolmentHandlers) FileEnrolment(ctx context.Context, r api.FileEnrolmentRequestObject) (api.FileEnrolmentResponseObject, error) {
+	code, err := parseTaxCode(r.Body.ContributorTaxCode, "/contributor_tax_code")
+	if err != nil {
+		return nil, err
+	}
+	in := enrolment.Input{Form: enrolment.Form(r.Body.Form), ContributorTaxCode: code, OfficeCode: value(r.Body.OfficeCode), Notes: r.Body.Notes}
+	for _, s := range value(r.Body.Services) {
+		in.Services = append(in.Services, access.Service(s))
+	}
+	filed, err := h.Enrolments.File(ctx, actorFrom(ctx), in)
+	if err != nil {
+		return nil, err
+	}
+	return api.FileEnrolment202JSONResponse{
+		Body: viewEnrolment(filed), Headers: api.FileEnrolment202ResponseHeaders{Location: basePath + idPath(enrolmentsPath, filed.ID)},
+	}, nil
+}
+
+// ListEnrolments implements api.StrictServerInterface.
+func (h EnrolmentHandlers) ListEnrolments(ctx context.Context, r api.ListEnrolmentsRequestObject) (api.ListEnrolmentsResponseObject, error) {
+	found, err := h.Enrolments.Mine(ctx, actorFrom(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListEnrolments200JSONResponse{Items: items(found.Items, viewEnrolment), Links: pageLinks(enrolmentsPath, "", found.Next, r.Params.Limit)}, nil
+}
+
+// ShowEnrolment implements api.StrictServerInterface.
+func (h EnrolmentHandlers) ShowEnrolment(ctx context.Context, r api.ShowEnrolmentRequestObject) (api.ShowEnrolmentResponseObject, error) {
+	found, err := h.Enrolments.Show(ctx, actorFrom(ctx), r.EnrolmentId)
+	if err != nil {
+		return nil, err
+	}
+	return api.ShowEnrolment200JSONResponse(viewEnrolment(found)), nil
+}
+
+func viewEnrolment(e enrolment.Held) api.Enrolment {
+	return api.Enrolment{
+		EnrolmentId: e.ID, Form: api.EnrolmentForm(e.Form), State: api.EnrolmentState(e.State), ProtocolNumber: e.ProtocolNumber, ContributorTaxCode: e.ContributorTaxCode.Clear(),
+		Services:   items(e.Services, func(s access.Service) api.PublicBodyService { return api.PublicBodyService(s) }),
+		OfficeCode: e.OfficeCode, Notes: e.Notes, SubmittedAt: e.SubmittedAt, DecidedAt: e.DecidedAt, Reason: e.Reason,
+	}
+}

@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"diresco/api"
+	"diresco/internal/clock"
+	"diresco/internal/services"
+)
+
+// ServiceHandlers has the operations of the section Services.
+type ServiceHandlers struct {
+	Services *services.Catalogue
+	Clock    clock.Clock
+}
+
+// ListServices implements api.StrictServerInterface.
+func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesRequestObject) (api.ListServicesResponseObject, error) {
+	found, err := h.Services.List(ctx, inEnglishAsked(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	view := func(s services.Service) api.Service { return viewService(ctx, s, h.Clock.Now()) }
+	return api.ListServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks("/services", "", found.Next, r.Params.Limit)}, nil
+}
+
+// ShowServiceChannel implements api.StrictServerInterface.
+func (h ServiceHandlers) ShowServiceChannel(ctx context.Context, r api.ShowServiceChannelRequestObject) (api.ShowServiceChannelResponseObject, error) {
+	c, err := h.Services.Enter(ctx, r.ServiceCode, r.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return api.ShowServiceChannel200JSONResponse(viewChannel(c, h.Clock.Now())), nil
+}
+
+// ListMyServices implements api.StrictServerInterface.
+func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyServicesRequestObject) (api.ListMyServicesResponseObject, error) {
+	p := r.Params
+	found, err := h.Services.Mine(ctx, actorFrom(ctx), services.Chosen{ContributorID: p.ContributorId, PositionID: p.PositionId}, inEnglishAsked(ctx), pageRequest(p.Limit, p.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	params := map[string]*string{}
+	if p.ContributorId != nil {
+		id := p.ContributorId.String()
+		params["contributor_id"] = &id
+	}
+	if p.PositionId != nil {
+		id := p.PositionId.String()
+		params["position_id"] = &id
+	}
+	now := h.Clock.Now()
+	view := func(m services.Mine) api.MyService {
+		s := viewService(ctx, m.Service, now)
+		return api.MyService{
+			ServiceCode: s.ServiceCode, Title: s.Title, Section: s.Section, Links: s.Links, Channels: s.Channels, Pinned: m.Pinned, Settings: m.Settings,
+			Order: int32(m.Order), //nolint:gosec // a menu is short
+		}
+	}
+	return api.ListMyServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks("/me/services", queryOf(params), found.Next, p.Limit)}, nil
+}
+
+// ShowMyMenu implements api.StrictServerInterface.
+func (h ServiceHandlers) ShowMyMenu(ctx context.Context, _ api.ShowMyMenuRequestObject) (api.ShowMyMenuResponseObject, error) {
+	m, err := h.Services.Menu(ctx, actorFrom(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.ShowMyMenu200JSONResponse{Body: viewMenu(m), Headers: api.ShowMyMenu200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
+}
+
+// ReplaceMyMenu implements api.StrictServerInterface.
+func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuRequestObject) (api.ReplaceMyMenuResponseObject, error) {
+	entries := make([]services.Entry, len(r.Body.Entries))
+	for i, e := range r.Body.Entries {
+		entries[i] = services.Entry{ServiceCode: e.ServiceCode, Pinned: e.Pinned, Settings: e.Settings}
+	}
+	m, err := h.Services.ReplaceMenu(ctx, actorFrom(ctx), versionOf(value(r.Params.IfMatch)), entries)
+	if err != nil {
+		return nil, err
+	}
+	return api.ReplaceMyMenu200JSONResponse{Body: viewMenu(m), Headers: api.ReplaceMyMenu200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
+}
+
+func viewService(ctx context.Context, s services.Service, now time.Time) api.Service {
+	return api.Service{
+		ServiceCode: s.Code, Title: s.Title(inEnglishAsked(ctx)), Section: s.Section,
+		Links: items(s.Links, func(l services.Link) api.ServiceLink {
+			return api.ServiceLink{Rel: l.Rel, Href: l.Href, Method: api.ServiceLinkMethod(l.Method)}
+		}),
+		Channels: items(s.Channels, func(c services.Channel) api.ServiceChannel { return viewChannel(c, now) }),
+	}
+}
+
+func viewChannel(c services.Channel, now time.Time) api.ServiceChannel {
+	view := api.ServiceChannel{Channel: c.Channel, OpensAt: c.OpensAt, ClosesAt: c.ClosesAt, Open: c.Open(now)}
+	if view.Open {
+		view.Href = &c.Href
+	}
+	return view
+}
+
+func viewMenu(m services.Menu) api.Menu {
+	return api.Menu{Entries: items(m.Entries, func(e services.Entry) api.MenuEntry {
+		return api.MenuEntry{ServiceCode: e.ServiceCode, Pinned: e.Pinned, Settings: e.Settings}
+	})}
+}

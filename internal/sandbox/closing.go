@@ -1,0 +1,20 @@
+package sandbox
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/services"
+)
+
+// A service of the sandbox has a second channel, which closes some time after the data were made, so that testers see one close.
+const (
+	closingService = "declarations"
+	closingChannel = "web"
+	closesAfter    = 30 * 24 * time.Hour
+)
+
+func (s *Service) plantClosingChannel(ctx context.Context) error {
+	closes := s.clock.Now().Add(closesAfter)
+	return s.services.AddChannel(ctx, closingService, services.Channel{Channel: closingChannel, ClosesAt: &closes, Href: "/docs"})
+}

@@ -1,0 +1,152 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+
+	"diresco/internal/access"
+	"diresco/internal/delegation"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// registerKinds says what the members of a register or census are as intermediaries; of the others nobody can be one yet.
+var registerKinds = map[string]delegation.DelegateKind{
+	"labour_consultant": delegation.Professional,
+	"accountant":        delegation.Professional,
+	"bookkeeper":        delegation.Professional,
+	"lawyer":            delegation.Professional,
+	"trade_association": delegation.Association,
+	"caf":               delegation.CAF,
+	"patronato":         delegation.Patronato,
+}
+
+// The intermediaries of a new sandbox that are organisations.
+const (
+	studio = "Studio associato Ricci e Galli"
+	caf    = "CAF Imprese Trinacria S.r.l."
+)
+
+// plantIntermediaries lists the first intermediaries, with who works there, and gives the CAF a client.
+func (s *Service) plantIntermediaries(ctx context.Context, contributors map[string]uuid.UUID) error {
+	people := map[*taxcode.Birth]uuid.UUID{}
+	for _, b := range []*taxcode.Birth{&andrea, &sara, &luca, &giulia} {
+		code, err := taxcode.Compose(*b)
+		if err != nil {
+			return err
+		}
+		p, err := s.persons.ByTaxCode(ctx, code)
+		if err != nil {
+			return err
+		}
+		people[b] = p.ID
+	}
+	code, err := taxcode.Compose(andrea)
+	if err != nil {
+		return err
+	}
+	if _, err := s.enlist(ctx, delegation.Professional, code, "Andrea Ricci, consulente del lavoro", "labour_consultant"); err != nil {
+		return err
+	}
+	for _, o := range []struct {
+		kind             delegation.DelegateKind
+		digits           string
+		legalName        string
+		register         string
+		workers          map[*taxcode.Birth]access.ActingAs
+		client           string
+		clientsSignatory *taxcode.Birth
+	}{
+		{kind: delegation.Firm, digits: "0391847037", legalName: studio, register: "labour_consultant", workers: map[*taxcode.Birth]access.ActingAs{&andrea: access.LegalRepresentative, &sara: access.EmployeeDelegate}},
+		{kind: delegation.CAF, digits: "0547219082", legalName: caf, register: "caf", workers: map[*taxcode.Birth]access.ActingAs{&luca: access.EmployeeDelegate}, client: ambrosiana, clientsSignatory: &giulia},
+	} {
+		code, err := taxcode.ComposeOrganisation(o.digits)
+		if err != nil {
+			return err
+		}
+		id, err := s.enlist(ctx, o.kind, code, o.legalName, o.register)
+		if err != nil {
+			return err
+		}
+		for worker, role := range o.workers {
+			if err := s.employ(ctx, id, people[worker], role); err != nil {
+				return err
+			}
+		}
+		if o.client != "" {
+			if err := s.entrust(ctx, id, contributors[o.client], people[o.clientsSignatory], people[&luca]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// enlist adds an intermediary to its register in the context's transaction.
+func (s *Service) enlist(ctx context.Context, kind delegation.DelegateKind, code taxcode.Code, legalName, register string) (uuid.UUID, error) {
+	now := s.clock.Now()
+	number, err := s.choose.digits(6)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	d := delegation.Delegate{
+		ID: uuid.Must(uuid.NewV7()), Kind: kind, TaxCode: code, LegalName: legalName, RegisterCode: register, RegistrationNumber: number, ListedAt: now, UpdatedAt: now,
+	}
+	return d.ID, s.db.From(ctx).Create(&d).Error
+}
+
+// employ gives a person a role with all services at an intermediary, in the context's transaction.
+func (s *Service) employ(ctx context.Context, delegateID, personID uuid.UUID, role access.ActingAs) error {
+	services, err := json.Marshal([]access.Service{access.AllServices})
+	if err != nil {
+		return err
+	}
+	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)",
+		uuid.Must(uuid.NewV7()), delegateID, personID, role, string(services), s.clock.Now()).Error
+}
+
+// entrust gives an intermediary an active, total delegation of all positions of a contributor, in the context's transaction.
+func (s *Service) entrust(ctx context.Context, delegateID, contributorID, signatoryID, drafterID uuid.UUID) error {
+	now := s.clock.Now()
+	services, err := json.Marshal([]access.Service{access.AllServices})
+	if err != nil {
+		return err
+	}
+	d := delegation.Delegation{
+		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: string(services),
+		SignatoryID: signatoryID, State: delegation.Active, DraftedBy: drafterID, DraftedAt: now, ActivatedBy: &drafterID, ActivatedAt: &now, Version: 1, UpdatedAt: now,
+	}
+	if err := s.db.From(ctx).Create(&d).Error; err != nil {
+		return err
+	}
+	return s.db.From(ctx).Exec("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT ?, x.contributor_id, x.id FROM positions x WHERE x.contributor_id = ?",
+		d.ID, contributorID).Error
+}
+
+// enrol makes a new test person the intermediary that its register says: the professional, or the legal representative of a
+// new organisation.
+func (s *Service) enrol(ctx context.Context, personID uuid.UUID, code taxcode.Code, fullName, register string) error {
+	kind, known := registerKinds[register]
+	if !known {
+		return nil
+	}
+	if kind == delegation.Professional {
+		// An import may have listed them before.
+		listed, err := s.repo.exists(ctx, "SELECT 1 FROM delegates WHERE tax_code = ?", code)
+		if err != nil || listed {
+			return err
+		}
+		_, err = s.enlist(ctx, kind, code, fullName, register)
+		return err
+	}
+	organisation, err := s.choose.organisationCode()
+	if err != nil {
+		return err
+	}
+	id, err := s.enlist(ctx, kind, organisation, registers[register]+" "+fullName, register)
+	if err != nil {
+		return err
+	}
+	return s.employ(ctx, id, personID, access.LegalRepresentative)
+}

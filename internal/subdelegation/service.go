@@ -1,0 +1,278 @@
+package subdelegation
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/clock"
+	"diresco/internal/fault"
+	"diresco/internal/idempotency"
+	"diresco/internal/operation"
+	"diresco/internal/outbox"
+	"diresco/internal/page"
+
+	"github.com/google/uuid"
+)
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner     *operation.Runner
+	Repository *Repository
+	Rights     *access.Repository
+	Outbox     *outbox.Outbox
+}
+
+// Service has the use cases of sub-delegations.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{d} }
+
+// grantOperation is what tries are counted by.
+const grantOperation = "grantSubDelegation"
+
+// unknownPerson is the outcome of a try that named nobody who may get a sub-delegation.
+const unknownPerson = "unknown-person"
+
+// Grant lets a person work with delegations of an intermediary. It returns fault.DispositiveRequired, fault.IdentityNotConfirmed,
+// fault.Forbidden for who decides for no intermediary, fault.Conflict for oneself, fault.Invalid naming what is wrong (at /tax_code
+// the same for people who are unknown and for those without dispositive credentials), and fault.RateLimited after 20 tries in 24 hours.
+func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (Shown, error) {
+	if by.CredentialLevel != access.Dispositive {
+		return Shown{}, fault.New(fault.DispositiveRequired)
+	}
+	if in.ValidUntil != nil {
+		until := clock.Normal(*in.ValidUntil)
+		in.ValidUntil = &until
+	}
+	id := uuid.Must(uuid.NewV7())
+	var refused error
+	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		var err error
+		if refused, err = s.grant(ctx, by, id, in); err == nil {
+			err = refused
+		}
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		shown, err := s.Repository.one(ctx, id)
+		return shown, trace(id), err
+	}, s.again)
+	if refused == nil {
+		return granted, err
+	}
+	return Shown{}, s.note(ctx, by, refused)
+}
+
+// grant gives the sub-delegation in the context's transaction. What is refused because of the person is returned apart from
+// what fails: it counts.
+func (s *Service) grant(ctx context.Context, by access.Actor, id uuid.UUID, in Input) (refused, failed error) {
+	now := s.Runner.Clock.Now()
+	seat, err := s.seat(ctx, by, in.DelegateID)
+	if err != nil {
+		return nil, err
+	}
+	if confirmed, err := s.Repository.confirmed(ctx, by.PersonID); err != nil {
+		return nil, err
+	} else if !confirmed {
+		return nil, fault.New(fault.IdentityNotConfirmed)
+	}
+	if in.TaxCode == by.TaxCode {
+		return nil, fault.Because(fault.Conflict, "sub-delegate-oneself")
+	}
+	parents, err := s.Repository.parents(ctx, seat.DelegateID, in.DelegationIDs, now)
+	if err != nil {
+		return nil, err
+	}
+	if wrong := in.check(parents, now); len(wrong) > 0 {
+		return nil, fault.InvalidFields(wrong...)
+	}
+	if err := s.mayTry(ctx, by, now); err != nil {
+		return nil, err
+	}
+	w, found, err := s.Repository.worker(ctx, in.TaxCode)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: unknownPerson}), nil
+	case w.IdentityConfirmedAt == nil:
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: string(fault.IdentityNotConfirmed)}), nil
+	}
+	services := in.Services
+	if services == nil {
+		services = []access.Service{access.AllServices}
+	}
+	encoded, err := json.Marshal(services)
+	if err != nil {
+		return nil, err
+	}
+	row := SubDelegation{
+		ID: id, DelegateID: seat.DelegateID, PersonID: w.ID, Every: in.All, Services: string(encoded), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
+	}
+	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
+		return nil, err
+	}
+	shown, err := s.Repository.one(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.tell(ctx, grantedKind, shown, now, w.ID)
+}
+
+// mayTry counts the tries of a person, one after the other.
+func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) error {
+	if err := s.Repository.inTurn(ctx, by.PersonID); err != nil {
+		return err
+	}
+	tries, err := s.Runner.Trail.Times(ctx, by.PersonID, []string{grantOperation}, now.Add(-day))
+	if err != nil || len(tries) < triesADay {
+		return err
+	}
+	return fault.After(fault.RateLimited, tries[len(tries)-triesADay].Add(day).Sub(now))
+}
+
+// note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries are counted. Of many that
+// run at once, those over the limit are told that and nothing else.
+func (s *Service) note(ctx context.Context, by access.Actor, refused error) error {
+	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
+		return struct{}{}, operation.Trace{SubjectKind: subjectKind, Outcome: unknownPerson}, s.mayTry(ctx, by, s.Runner.Clock.Now())
+	}, nil)
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// seat is the intermediary for which the actor decides who works with its delegations: the one asked for, or the only one.
+func (s *Service) seat(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Seat, error) {
+	seats, err := s.Rights.Seats(ctx, by)
+	if err != nil {
+		return access.Seat{}, err
+	}
+	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return !gives(seat) || !seat.Listed || seat.Kind == firm })
+	if len(seats) == 0 {
+		return access.Seat{}, fault.Because(fault.Forbidden, "no-intermediary")
+	}
+	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return wanted != nil && seat.DelegateID != *wanted })
+	if len(seats) == 0 {
+		return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "unknown-delegate"})
+	}
+	if slices.ContainsFunc(seats, func(seat access.Seat) bool { return seat.DelegateID != seats[0].DelegateID }) {
+		return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "required"})
+	}
+	return seats[0], nil
+}
+
+// firm is the kind of intermediary that never has delegations.
+const firm = "firm"
+
+const subjectKind = "sub-delegation"
+
+func trace(id uuid.UUID) operation.Trace {
+	return operation.Trace{SubjectKind: subjectKind, SubjectID: id.String()}
+}
+
+// again renders what an earlier, equal request made.
+func (s *Service) again(ctx context.Context, id string) (Shown, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil {
+		return Shown{}, err
+	}
+	return s.Repository.one(ctx, parsed)
+}
+
+// List lists what the intermediaries of the actor gave, and what the actor holds, the newest first.
+func (s *Service) List(ctx context.Context, by access.Actor, request page.Request) (page.Page[Shown], error) {
+	seats, err := s.Rights.Seats(ctx, by)
+	if err != nil {
+		return page.Page[Shown]{}, err
+	}
+	sides := []side{{"person_id", by.PersonID}}
+	for _, seat := range seats {
+		if own := (side{"delegate_id", seat.DelegateID}); sees(seat) && !slices.Contains(sides, own) {
+			sides = append(sides, own)
+		}
+	}
+	return s.Repository.list(ctx, sides, request)
+}
+
+// Show returns a sub-delegation to who holds it and to the intermediary's people. It returns fault.NotFound for anybody else.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+	shown, _, err := s.visible(ctx, by, id)
+	return shown, err
+}
+
+// visible returns a sub-delegation that the actor may see, and whether they may end it too.
+func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (shown Shown, ends bool, err error) {
+	if shown, err = s.Repository.one(ctx, id); err != nil {
+		return Shown{}, false, err
+	}
+	if shown.PersonID == by.PersonID {
+		return shown, true, nil
+	}
+	seats, err := s.Rights.Seats(ctx, by)
+	if err != nil {
+		return Shown{}, false, err
+	}
+	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return seat.DelegateID != shown.DelegateID || !sees(seat) })
+	if len(seats) == 0 {
+		return Shown{}, false, fault.New(fault.NotFound)
+	}
+	return shown, slices.ContainsFunc(seats, gives), nil
+}
+
+// Revoke ends a sub-delegation at once, for the intermediary or for who holds it. It returns fault.NotFound for anybody else,
+// fault.Forbidden for those of the intermediary's people who do not decide, and fault.Conflict when it has ended already.
+func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+	if _, ends, err := s.visible(ctx, by, id); err != nil {
+		return Shown{}, err
+	} else if !ends {
+		return Shown{}, fault.New(fault.Forbidden)
+	}
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		now := s.Runner.Clock.Now()
+		if err := s.Repository.lock(ctx, id); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		old, ends, err := s.visible(ctx, by, id)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if !ends {
+			return Shown{}, operation.Trace{}, fault.New(fault.Forbidden)
+		}
+		revoked, err := old.revoke(by.PersonID, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.Repository.saveRevocation(ctx, revoked); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		shown, err := s.Repository.one(ctx, id)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		told := []uuid.UUID{shown.PersonID}
+		if by.PersonID == shown.PersonID {
+			told = append(told, shown.GrantedBy)
+		}
+		return shown, trace(id), s.tell(ctx, revokedKind, shown, now, told...)
+	}, s.again)
+}
+
+// tell promises people a message about a sub-delegation.
+func (s *Service) tell(ctx context.Context, kind string, about Shown, now time.Time, personIDs ...uuid.UUID) error {
+	messages := make([]outbox.Message, len(personIDs))
+	for i, id := range personIDs {
+		var err error
+		data := map[string]string{"delegate": about.DelegateName, "person": about.GivenName + " " + about.FamilyName}
+		if messages[i], err = outbox.NewMessage(kind, id, data, now); err != nil {
+			return err
+		}
+	}
+	return s.Outbox.Add(ctx, messages...)
+}

@@ -1,0 +1,158 @@
+// Package subdelegation lets the people who work for an intermediary use its delegations, each with credentials of their own
+// (INPS, sub-abilitazione). What it gives never reaches further than the delegation and ends with it: that is decided where
+// rights are read, at each request, and not here.
+package subdelegation
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"diresco/internal/access"
+	"diresco/internal/fault"
+	"diresco/internal/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// SubDelegation is what lets a person work with the delegations of an intermediary, as it is kept.
+type SubDelegation struct {
+	ID         uuid.UUID
+	DelegateID uuid.UUID
+	PersonID   uuid.UUID
+	// Every says that it is about all delegations of the intermediary, those to come included.
+	Every bool
+	// Services is a JSON array of service codes.
+	Services   string
+	ValidUntil *time.Time
+	GrantedBy  uuid.UUID
+	GrantedAt  time.Time
+	RevokedBy  *uuid.UUID
+	RevokedAt  *time.Time
+	Version    int
+}
+
+// TableName tells GORM the table.
+func (SubDelegation) TableName() string { return "sub_delegations" }
+
+// Shown is a sub-delegation with all that is told of it.
+type Shown struct {
+	SubDelegation
+	DelegateKind string
+	DelegateName string
+	GivenName    string
+	FamilyName   string
+	// DelegationIDs are those that it is about; none where it is about all.
+	DelegationIDs []uuid.UUID      `gorm:"-"`
+	Covered       []access.Service `gorm:"-"`
+}
+
+// Input is who may work with which delegations.
+type Input struct {
+	// DelegateID is needed from who may give sub-delegations for more than one intermediary.
+	DelegateID *uuid.UUID
+	TaxCode    taxcode.Code
+	// All stands for all delegations; else DelegationIDs names them.
+	All           bool
+	DelegationIDs []uuid.UUID
+	// Services are nil for what each delegation covers.
+	Services   []access.Service
+	ValidUntil *time.Time
+}
+
+// triesADay is how many people one person tries to give a sub-delegation in 24 hours.
+const triesADay = 20
+
+const day = 24 * time.Hour
+
+// revoke ends a sub-delegation that has not ended.
+func (s SubDelegation) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
+	if s.RevokedAt != nil || s.ValidUntil != nil && !s.ValidUntil.After(now) {
+		return s, fault.Because(fault.Conflict, "sub-delegation-ended")
+	}
+	s.RevokedBy, s.RevokedAt = &by, &now
+	s.Version++
+	return s, nil
+}
+
+// gives reports whether who has the seat decides who works with the intermediary's delegations: the professional, and at an
+// organisation those who manage its people.
+func gives(seat access.Seat) bool {
+	return seat.ActingAs == access.Intermediary || seat.ActingAs == access.LegalRepresentative || seat.ActingAs == access.UserAdministrator
+}
+
+// sees reports whether who has the seat sees who works with the intermediary's delegations.
+func sees(seat access.Seat) bool { return gives(seat) || seat.Covers(access.Delegations) }
+
+// parent is what is known of a delegation that a sub-delegation is to hang on.
+type parent struct {
+	services   []access.Service
+	validUntil *time.Time
+}
+
+// check says what is wrong with the terms; parents are the live delegations among those that are named.
+func (in Input) check(parents map[uuid.UUID]parent, now time.Time) []fault.Field {
+	var wrong []fault.Field
+	add := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
+	switch {
+	case in.All && len(in.DelegationIDs) > 0:
+		add("/delegation_ids", "not-applicable")
+	case !in.All && len(in.DelegationIDs) == 0:
+		add("/delegation_ids", "required")
+	}
+	for i, id := range in.DelegationIDs {
+		pointer := "/delegation_ids/" + strconv.Itoa(i)
+		if slices.Contains(in.DelegationIDs[:i], id) {
+			add(pointer, "repeated")
+		} else if _, live := parents[id]; !live && !in.All {
+			add(pointer, "unknown-delegation")
+		}
+	}
+	if in.Services != nil && len(in.Services) == 0 {
+		add("/services", "required")
+	}
+	for i, s := range in.Services {
+		pointer := "/services/" + strconv.Itoa(i)
+		switch {
+		case !slices.Contains(access.Services(), s):
+			add(pointer, "unknown-service")
+		case slices.Contains(in.Services[:i], s):
+			add(pointer, "repeated")
+		case !in.All && len(parents) > 0 && !anyCovers(parents, s):
+			add(pointer, "not-delegated")
+		}
+	}
+	switch {
+	case in.ValidUntil == nil:
+	case !in.ValidUntil.After(now):
+		add("/valid_until", "past")
+	case !in.All && outlives(*in.ValidUntil, parents):
+		add("/valid_until", "after-delegation")
+	}
+	return wrong
+}
+
+func anyCovers(parents map[uuid.UUID]parent, s access.Service) bool {
+	for _, p := range parents {
+		if (access.Right{Services: p.services}).Covers(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// outlives reports whether any of the delegations ends before the instant.
+func outlives(until time.Time, parents map[uuid.UUID]parent) bool {
+	for _, p := range parents {
+		if p.validUntil != nil && p.validUntil.Before(until) {
+			return true
+		}
+	}
+	return false
+}
+
+// The kinds of messages; the data of each names the delegate and the person.
+const (
+	grantedKind = "subdelegation.granted"
+	revokedKind = "subdelegation.revoked"
+)
