@@ -116,8 +116,8 @@ func (r Right) About(positionID uuid.UUID) bool {
 	return r.Positions == nil || slices.Contains(r.Positions, positionID)
 }
 
-// both returns the services that two grants have in common.
-func both(a, b []Service) []Service {
+// Common returns the services that two grants both cover.
+func Common(a, b []Service) []Service {
 	switch {
 	case slices.Contains(a, AllServices):
 		return b
@@ -192,27 +192,24 @@ func (a Actor) RightIDs() []uuid.UUID {
 
 // Positions are those of the contributor that the actor's rights with the service are about; nil stands for all.
 func (a Actor) Positions(s Service) []uuid.UUID {
+	return positions(a.Rights, func(r Right) bool { return r.Covers(s) })
+}
+
+// Seen are the contributor's positions that any of the actor's rights is about; nil stands for all.
+func (a Actor) Seen() []uuid.UUID {
+	return positions(a.Rights, func(Right) bool { return true })
+}
+
+func positions(rights []Right, which func(Right) bool) []uuid.UUID {
 	some := []uuid.UUID{}
-	for _, r := range a.Rights {
+	for _, r := range rights {
 		switch {
-		case !r.Covers(s):
+		case !which(r):
 		case r.Positions == nil:
 			return nil
 		default:
 			some = append(some, r.Positions...)
 		}
-	}
-	return some
-}
-
-// Seen are the contributor's positions that any of the actor's rights is about; nil stands for all.
-func (a Actor) Seen() []uuid.UUID {
-	some := []uuid.UUID{}
-	for _, r := range a.Rights {
-		if r.Positions == nil {
-			return nil
-		}
-		some = append(some, r.Positions...)
 	}
 	return some
 }

@@ -14,15 +14,15 @@ type Reach struct {
 
 const selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id
 	WHERE r.person_id = ? AND r.withdrawn_at IS NULL
-	UNION SELECT c.kind, 'intermediary', g.services, NULL FROM delegates h JOIN delegations g ON g.delegate_id = h.id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-	JOIN contributors c ON c.id = g.contributor_id WHERE h.tax_code = ? AND h.struck_off_at IS NULL
-	UNION SELECT c.kind, 'intermediary', g.services, u.services FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND h.struck_off_at IS NULL
-	JOIN delegations g ON g.delegate_id = h.id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-	JOIN contributors c ON c.id = g.contributor_id WHERE u.person_id = ? AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator'
-	UNION SELECT c.kind, 'sub_delegate', g.services, w.services FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND h.struck_off_at IS NULL
-	JOIN delegations g ON g.delegate_id = h.id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-	JOIN contributors c ON c.id = g.contributor_id WHERE w.person_id = ? AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
-	AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))`
+	UNION SELECT c.kind, 'intermediary', g.services, NULL FROM delegates h JOIN delegations g ON g.delegate_id = h.id AND ` + liveDelegation + `
+	JOIN contributors c ON c.id = g.contributor_id WHERE h.tax_code = ? AND ` + onRegister + `
+	UNION SELECT c.kind, 'intermediary', g.services, u.services FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + onRegister + `
+	JOIN delegations g ON g.delegate_id = h.id AND ` + liveDelegation + `
+	JOIN contributors c ON c.id = g.contributor_id WHERE u.person_id = ? AND ` + liveWorkerRole + `
+	UNION SELECT c.kind, 'sub_delegate', g.services, w.services FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + onRegister + `
+	JOIN delegations g ON g.delegate_id = h.id AND ` + liveDelegation + `
+	JOIN contributors c ON c.id = g.contributor_id WHERE w.person_id = ? AND ` + liveSub + `
+	AND ` + subCovers
 
 // Reach returns what the actor's rights over all contributors together allow, an operator's post aside: each kind of
 // contributor with each kind of right and set of services once, however many contributors there are.
@@ -48,7 +48,7 @@ func (r *Repository) Reach(ctx context.Context, by Actor) ([]Reach, error) {
 			if err != nil {
 				return nil, err
 			}
-			services = both(services, own)
+			services = Common(services, own)
 		}
 		reaches[i] = Reach{Kind: row.Kind, ActingAs: ActingAs(row.Role), Services: services}
 	}

@@ -70,6 +70,17 @@ const (
 	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id`
 )
 
+// What makes a row live, for the aliases that all queries here use: g a delegation, h its intermediary, u a role there, w a
+// sub-delegation. Each ? is the present.
+const (
+	liveDelegation = "g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)"
+	onRegister     = "h.struck_off_at IS NULL"
+	liveWorkerRole = "u.withdrawn_at IS NULL AND u.role <> 'user_administrator'"
+	liveSub        = "w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)"
+	// subCovers holds where the sub-delegation is about the delegation.
+	subCovers = "(w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))"
+)
+
 // The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code) about what (target_id,
 // contributor_id). %s is the function that lists values, with its separator; each ? is the present.
 const selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role, r.services, NULL AS own_services,
@@ -81,16 +92,16 @@ const selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role
 	UNION ALL
 	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, u.services, %[1]s, g.id, u.id, CAST(NULL AS uuid)
 	FROM a ` + joinDelegation + ` JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND u.person_id = a.person_id
-		AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator'
+		AND ` + liveWorkerRole + `
 	UNION ALL
 	SELECT a.session_id, a.target_id, w.id, 'sub_delegate', g.services, w.services, %[1]s, g.id, CAST(NULL AS uuid), w.id
 	FROM a ` + joinDelegation + ` JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND w.person_id = a.person_id
-		AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
-		AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))`
+		AND ` + liveSub + `
+		AND ` + subCovers
 
 // joinDelegation joins the live delegations of the contributor, with the intermediaries that are on their registers.
-const joinDelegation = `JOIN delegations g ON g.contributor_id = a.contributor_id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-		JOIN delegates h ON h.id = g.delegate_id AND h.struck_off_at IS NULL`
+const joinDelegation = `JOIN delegations g ON g.contributor_id = a.contributor_id AND ` + liveDelegation + `
+		JOIN delegates h ON h.id = g.delegate_id AND ` + onRegister
 
 const delegatedPositions = "(SELECT %s FROM delegation_positions z WHERE z.delegation_id = g.id)"
 
@@ -272,7 +283,7 @@ func (row rightRow) right(contributorID uuid.UUID) (*Right, error) {
 		if err != nil {
 			return nil, err
 		}
-		right.Services = both(services, own)
+		right.Services = Common(services, own)
 	}
 	right.Positions = []uuid.UUID{}
 	if row.Positions != nil {
@@ -319,15 +330,15 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 
 // What a person holds of intermediaries: for each of them, whether as itself or through a role, or a sub-delegation.
 const (
-	heldDelegations = `SELECT g.%[1]s FROM delegations g JOIN delegates h ON h.id = g.delegate_id AND h.struck_off_at IS NULL
-		WHERE g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) AND h.tax_code = ? AND %[2]s
-		UNION SELECT g.%[1]s FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND h.struck_off_at IS NULL
-		JOIN delegations g ON g.delegate_id = u.delegate_id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-		WHERE u.person_id = ? AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator' AND %[2]s AND %[3]s
-		UNION SELECT g.%[1]s FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND h.struck_off_at IS NULL
-		JOIN delegations g ON g.delegate_id = w.delegate_id AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-		WHERE w.person_id = ? AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
-		AND %[2]s AND %[4]s AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))`
+	heldDelegations = `SELECT g.%[1]s FROM delegations g JOIN delegates h ON h.id = g.delegate_id AND ` + onRegister + `
+		WHERE ` + liveDelegation + ` AND h.tax_code = ? AND %[2]s
+		UNION SELECT g.%[1]s FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + onRegister + `
+		JOIN delegations g ON g.delegate_id = u.delegate_id AND ` + liveDelegation + `
+		WHERE u.person_id = ? AND ` + liveWorkerRole + ` AND %[2]s AND %[3]s
+		UNION SELECT g.%[1]s FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + onRegister + `
+		JOIN delegations g ON g.delegate_id = w.delegate_id AND ` + liveDelegation + `
+		WHERE w.person_id = ? AND ` + liveSub + `
+		AND %[2]s AND %[4]s AND ` + subCovers
 	heldRoles = "SELECT r.contributor_id FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL"
 )
 
@@ -396,10 +407,10 @@ var liveLinks = map[LinkKind]struct {
 	timed       bool
 }{
 	RoleLink: {"SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND r.withdrawn_at IS NULL ORDER BY r.id", "r", false},
-	DelegationLink: {`SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND g.state = 'active'
-		AND (g.valid_until IS NULL OR g.valid_until > ?) AND h.struck_off_at IS NULL ORDER BY g.id`, "h, g", true},
+	DelegationLink: {`SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND ` + liveDelegation + `
+		AND ` + onRegister + ` ORDER BY g.id`, "h, g", true},
 	DelegateRoleLink:  {"SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND u.withdrawn_at IS NULL ORDER BY u.id", "u", false},
-	SubDelegationLink: {"SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?) ORDER BY w.id", "w", true},
+	SubDelegationLink: {"SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " + liveSub + " ORDER BY w.id", "w", true},
 }
 
 // Recheck reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends

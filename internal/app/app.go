@@ -230,8 +230,8 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
 	imports := a.importWorker(p, messages)
-	delegations := delegationHandlers(runner, rights, people, messages, limiter, p)
-	batches := delegationBatches(runner, delegations.Delegations, people, p)
+	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
+	batches := delegationBatches(runner, delegations.Delegations, positions, people, p)
 	if err := a.fill(ctx, p, types, sandbox.Deps{
 		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Background: []sandbox.Backlog{imports, batches}, Due: events, PINs: pins,
 		Blobs: p.bucket, Random: p.options.Random, Public: p.config.SandboxPublic,
@@ -261,7 +261,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
 			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
 			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
-			UserHandlers:        userHandlers(runner, people, rights, messages),
+			UserHandlers:        userHandlers(runner, people, rights, messages, delegations.Delegations),
 			DeclarationHandlers: httpapi.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: httpapi.ReceiptHandlers{Declarations: declarations},
 			RegisterImportHandlers:  a.registerImportHandlers(runner, imports, p),
 			DelegationHandlers:      delegations,

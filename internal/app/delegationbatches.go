@@ -1,6 +1,7 @@
 package app
 
 import (
+	"diresco/internal/contributor"
 	"diresco/internal/delegation"
 	"diresco/internal/delegationbatch"
 	"diresco/internal/httpapi"
@@ -9,9 +10,11 @@ import (
 )
 
 // delegationBatches makes what takes lists of positions and drafts their delegations.
-func delegationBatches(runner *operation.Runner, delegations *delegation.Service, people *person.Service, p parts) *delegationbatch.Service {
+func delegationBatches(
+	runner *operation.Runner, delegations *delegation.Service, contributors *contributor.Service, people *person.Service, p parts,
+) *delegationbatch.Service {
 	return delegationbatch.NewService(delegationbatch.Deps{
-		Runner: runner, Repository: delegationbatch.NewRepository(runner.DB), Delegations: delegations, People: people, Log: p.options.Log,
+		Runner: runner, Repository: delegationbatch.NewRepository(runner.DB), Delegations: delegations, Contributors: contributors, People: people, Log: p.options.Log,
 	})
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"diresco/internal/access"
+	"diresco/internal/contributor"
 	"diresco/internal/delegation"
 	"diresco/internal/httpapi"
 	"diresco/internal/operation"
@@ -12,9 +13,10 @@ import (
 
 // delegationHandlers makes what lets contributors be represented by intermediaries.
 func delegationHandlers(
-	runner *operation.Runner, rights *access.Repository, people *person.Service, messages *outbox.Outbox, limiter *throttle.Limiter, p parts,
+	runner *operation.Runner, rights *access.Repository, contributors *contributor.Service, people *person.Service, messages *outbox.Outbox, limiter *throttle.Limiter, p parts,
 ) httpapi.DelegationHandlers {
 	return httpapi.DelegationHandlers{Clock: p.clock, Delegations: delegation.NewService(delegation.Deps{
-		Runner: runner, Repository: delegation.NewRepository(runner.DB), Rights: rights, People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Random: p.options.Random,
+		Runner: runner, Repository: delegation.NewRepository(runner.DB), Rights: rights, Contributors: contributors,
+		People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Random: p.options.Random,
 	})}
 }

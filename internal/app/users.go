@@ -12,11 +12,11 @@ import (
 )
 
 // userHandlers makes user management.
-func userHandlers(runner *operation.Runner, people *person.Service, rights *access.Repository, messages *outbox.Outbox) httpapi.UserHandlers {
+func userHandlers(runner *operation.Runner, people *person.Service, rights *access.Repository, messages *outbox.Outbox, delegations *delegation.Service) httpapi.UserHandlers {
 	return httpapi.UserHandlers{
 		Users: grant.NewService(grant.Deps{
 			Runner: runner, Rights: rights, People: people, Outbox: messages, Contributors: contributor.Roles(runner.DB), Intermediaries: delegation.Roles(runner.DB),
 		}),
-		Intermediaries: delegation.NewRepository(runner.DB),
+		Delegations: delegations,
 	}
 }

@@ -4,7 +4,6 @@ package channel
 
 import (
 	"context"
-	"errors"
 
 	"diresco/internal/outbox"
 )
@@ -21,15 +20,6 @@ type Sender = outbox.Sender
 
 // Refused means that the recipient cannot be reached this way: a repeat would fare no better.
 type Refused = outbox.Refused
-
-// IsRefused returns the refusal that err is, or nil.
-func IsRefused(err error) *Refused {
-	var refused *Refused
-	if errors.As(err, &refused) {
-		return refused
-	}
-	return nil
-}
 
 // Reporter is told what became of messages after a channel took them; outbox.Worker is one.
 type Reporter interface {

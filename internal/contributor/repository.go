@@ -2,7 +2,6 @@ package contributor
 
 import (
 	"context"
-	"strings"
 
 	"diresco/db"
 	"diresco/internal/access"
@@ -71,7 +70,7 @@ func (r *Repository) entitled(ctx context.Context, known *access.Repository, by 
 		query = query.Where("c.tax_code = ?", search.TaxCode.Clear())
 	}
 	if search.LegalName != "" {
-		query = query.Where(`LOWER(c.legal_name) LIKE LOWER(?) ESCAPE '\'`, "%"+escapeLike(search.LegalName)+"%")
+		query = query.Where(`LOWER(c.legal_name) LIKE LOWER(?) ESCAPE '\'`, db.LikeContaining(search.LegalName))
 	}
 	if search.PositionNumber != "" {
 		query = query.Where("c.id = (SELECT x.contributor_id FROM positions x WHERE x.number = ?)", search.PositionNumber)
@@ -100,10 +99,6 @@ func (r *Repository) entitled(ctx context.Context, known *access.Repository, by 
 		result.Items = append(result.Items, Entitled{Contributor: c, Rights: rights[c.ID]})
 	}
 	return result, nil
-}
-
-func escapeLike(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
 
 // rights reads the actor's rights over all the contributors of a page at once.

@@ -72,8 +72,8 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Show
 
 // mayStillSign refuses a delegation whose signatory does not represent the contributor any more.
 func (s *Service) mayStillSign(ctx context.Context, d Shown) error {
-	signatories, err := s.Repository.signatories(ctx, d.ContributorID)
-	if err == nil && !slices.ContainsFunc(signatories, func(p Signatory) bool { return p.PersonID == d.SignatoryID }) {
+	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
+	if err == nil && !slices.ContainsFunc(signatories, func(p contributor.Signatory) bool { return p.PersonID == d.SignatoryID }) {
 		err = fault.Because(fault.Conflict, "signatory-gone")
 	}
 	return err
@@ -98,7 +98,7 @@ func (s *Service) maySend(ctx context.Context, d Shown, now time.Time) error {
 
 // recipient is where the contributor gets its code: never where the intermediary says.
 func (s *Service) recipient(ctx context.Context, d Shown) (outbox.Channel, string, error) {
-	pec, err := s.Repository.contributorPEC(ctx, d.ContributorID)
+	pec, err := s.Contributors.PEC(ctx, d.ContributorID)
 	if err != nil {
 		return "", "", err
 	}
@@ -114,7 +114,7 @@ func (s *Service) recipient(ctx context.Context, d Shown) (outbox.Channel, strin
 		channel outbox.Channel
 	}{{person.PEC, outbox.PEC}, {person.Email, outbox.Email}, {person.Mobile, outbox.SMS}} {
 		for _, c := range contacts {
-			if c.Kind == wanted.kind && c.VerifiedAt != nil {
+			if c.Kind == wanted.kind && c.State() == person.Verified {
 				return wanted.channel, c.Value, nil
 			}
 		}
@@ -313,7 +313,7 @@ func (s *Service) tell(ctx context.Context, kind string, d Shown, words string, 
 	if err != nil {
 		return err
 	}
-	signatories, err := s.Repository.signatories(ctx, d.ContributorID)
+	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 	}
 	w := &world{App: coretest.New(t, d), t: t, keys: keys}
 	w.service = delegation.NewService(delegation.Deps{
-		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, People: person.NewService(w.Runner), Outbox: w.Outbox, Keys: keys,
+		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: person.NewService(w.Runner), Outbox: w.Outbox, Keys: keys,
 		Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Random: rand.Reader,
 	})
 	w.company = w.App.Company(t, coretest.Rome, coretest.Milan)

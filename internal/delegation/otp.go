@@ -3,7 +3,6 @@ package delegation
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -37,27 +36,9 @@ func (otpRow) TableName() string { return "delegation_otps" }
 
 const otpPurpose = "delegation otp"
 
-// drawOTP draws eight digits, each as likely as any other.
-func drawOTP(random io.Reader) (secret.Text, error) {
-	digits := make([]byte, 0, otpDigits)
-	buffer := make([]byte, otpDigits)
-	for len(digits) < otpDigits {
-		if _, err := io.ReadFull(random, buffer); err != nil {
-			return "", err
-		}
-		for _, b := range buffer {
-			// Above 249 the digits would not be as likely as each other.
-			if b < 250 && len(digits) < otpDigits {
-				digits = append(digits, '0'+b%10)
-			}
-		}
-	}
-	return secret.Text(digits), nil
-}
-
 // bound is what a code is good for: this delegation, between these two, about these positions.
 func bound(s Shown, id uuid.UUID, otp secret.Text) [][]byte {
-	parts := [][]byte{id[:], []byte(digitsOf(otp)), s.ID[:], s.ContributorID[:], s.DelegateID[:]}
+	parts := [][]byte{id[:], []byte(secret.Normalise(otp)), s.ID[:], s.ContributorID[:], s.DelegateID[:]}
 	positions := s.positionIDs()
 	slices.SortFunc(positions, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
 	for _, p := range positions {
@@ -65,9 +46,6 @@ func bound(s Shown, id uuid.UUID, otp secret.Text) [][]byte {
 	}
 	return parts
 }
-
-// digitsOf leaves out the spaces and dashes that people put between groups.
-func digitsOf(otp secret.Text) string { return secret.Normalise(otp) }
 
 func (s Shown) positionIDs() []uuid.UUID {
 	ids := make([]uuid.UUID, len(s.Positions))
@@ -79,7 +57,7 @@ func (s Shown) positionIDs() []uuid.UUID {
 
 // makeOTP replaces the live code of a delegation.
 func (s *Service) makeOTP(ctx context.Context, d Shown, by uuid.UUID, channel, recipient string, now time.Time) (secret.Text, error) {
-	otp, err := drawOTP(s.Random)
+	otp, err := secret.DrawDigits(s.Random, otpDigits)
 	if err != nil {
 		return "", err
 	}

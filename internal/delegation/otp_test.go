@@ -252,6 +252,10 @@ func TestWhereTheCodeGoes(t *testing.T) {
 
 		another := w.draft(w.professional, nil)
 		w.Exec(t, "UPDATE contributors SET pec = NULL")
+		// What came back from there does not go there again.
+		w.Exec(t, "UPDATE contacts SET bounced_at = created_at WHERE kind = 'pec'")
+		draft = another
+		sentTo("email", "email-"+w.signatory.ID.String()[24:]+"@posta.example")
 		w.Exec(t, "UPDATE contacts SET verified_at = NULL")
 		_, err := w.service.Send(ctx, w.at(w.professional, another.ID), another.ID)
 		conflict(t, "nowhere to send it", err, "no-verified-contact")

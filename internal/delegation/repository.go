@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"diresco/db"
@@ -12,7 +11,6 @@ import (
 	"diresco/internal/contributor"
 	"diresco/internal/fault"
 	"diresco/internal/page"
-	"diresco/internal/taxcode"
 
 	"github.com/google/uuid"
 )
@@ -208,7 +206,7 @@ func (r *Repository) list(ctx context.Context, sides []side, f Filter, request p
 		}
 		if f.LegalName != "" {
 			// A value for each row, so that the database goes along the index of the side and nowhere else.
-			query = query.Where(`(SELECT LOWER(c.legal_name) FROM contributors c WHERE c.id = g.contributor_id) LIKE LOWER(?) ESCAPE '\'`, "%"+escapeLike(f.LegalName)+"%")
+			query = query.Where(`(SELECT LOWER(c.legal_name) FROM contributors c WHERE c.id = g.contributor_id) LIKE LOWER(?) ESCAPE '\'`, db.LikeContaining(f.LegalName))
 		}
 		if after != nil {
 			query = query.Where("(g.drafted_at, g.id) < (?, ?)", after.At.UTC(), after.ID)
@@ -228,10 +226,6 @@ func (r *Repository) list(ctx context.Context, sides []side, f Filter, request p
 	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s Shown) page.Key { return page.Key{At: s.DraftedAt, ID: s.ID} })
 	found.Items, err = r.full(ctx, found.Items, now)
 	return found, err
-}
-
-func escapeLike(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
 }
 
 // workers adds who of the intermediaries' people may use the delegations that are active.
@@ -270,20 +264,10 @@ func (r *Repository) workers(ctx context.Context, all []Shown, now time.Time) er
 		}
 		s := at[row.DelegationID]
 		s.Workers = append(s.Workers, Worker{
-			SubDelegationID: row.ID, PersonID: row.PersonID, GivenName: row.GivenName, FamilyName: row.FamilyName, Services: common(s.Covered, own), GrantedAt: row.GrantedAt,
+			SubDelegationID: row.ID, PersonID: row.PersonID, GivenName: row.GivenName, FamilyName: row.FamilyName, Services: access.Common(s.Covered, own), GrantedAt: row.GrantedAt,
 		})
 	}
 	return nil
-}
-
-// position returns the position with exactly the number, and false when there is none.
-func (r *Repository) position(ctx context.Context, number string) (contributor.Position, bool, error) {
-	var rows []contributor.Position
-	err := r.db.From(ctx).Where("number = ?", number).Find(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return contributor.Position{}, false, err
-	}
-	return rows[0], true, nil
 }
 
 // full reads all that is told of delegations, in the order in which they are given.
@@ -311,46 +295,6 @@ func (r *Repository) delegate(ctx context.Context, id uuid.UUID) (Delegate, erro
 		return d, fault.New(fault.NotFound)
 	}
 	return d, err
-}
-
-// contributorBy returns the contributor with exactly the tax code, and false when there is none.
-func (r *Repository) contributorBy(ctx context.Context, code taxcode.Code) (contributor.Contributor, bool, error) {
-	var rows []contributor.Contributor
-	err := r.db.From(ctx).Where("tax_code = ?", code.Clear()).Find(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return contributor.Contributor{}, false, err
-	}
-	return rows[0], true, nil
-}
-
-// Signatory is somebody who may sign for a contributor.
-type Signatory struct {
-	PersonID   uuid.UUID
-	GivenName  string
-	FamilyName string
-	Role       access.ActingAs
-}
-
-// signatories lists who may sign for a contributor: its legal representatives, and the employer of a household.
-func (r *Repository) signatories(ctx context.Context, contributorID uuid.UUID) ([]Signatory, error) {
-	var found []Signatory
-	err := r.db.From(ctx).Raw(`SELECT p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r JOIN people p ON p.id = r.person_id
-		JOIN contributors c ON c.id = r.contributor_id
-		WHERE r.contributor_id = ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND r.withdrawn_at IS NULL
-		ORDER BY r.role DESC, r.granted_at, r.id`, contributorID).Scan(&found).Error
-	seen := map[uuid.UUID]bool{}
-	return slices.DeleteFunc(found, func(s Signatory) bool {
-		twice := seen[s.PersonID]
-		seen[s.PersonID] = true
-		return twice
-	}), err
-}
-
-// positionsOf lists the positions of a contributor by number.
-func (r *Repository) positionsOf(ctx context.Context, contributorID uuid.UUID) ([]contributor.Position, error) {
-	var found []contributor.Position
-	err := r.db.From(ctx).Where("contributor_id = ?", contributorID).Order("number").Find(&found).Error
-	return found, err
 }
 
 type lookUp struct {
@@ -400,16 +344,6 @@ func (r *Repository) lookUpsOf(ctx context.Context, contributorID uuid.UUID, req
 		return none, err
 	}
 	return page.Cut(rows, request.Size(), func(l LookUp) page.Key { return page.Key{At: l.At, ID: l.ID} }), nil
-}
-
-// contributorPEC returns the certified e-mail of a contributor, or "".
-func (r *Repository) contributorPEC(ctx context.Context, contributorID uuid.UUID) (string, error) {
-	var found []string
-	err := r.db.From(ctx).Raw("SELECT COALESCE(pec, '') FROM contributors WHERE id = ?", contributorID).Scan(&found).Error
-	if err != nil || len(found) == 0 {
-		return "", err
-	}
-	return found[0], nil
 }
 
 // peopleOf lists who is told of an intermediary's affairs: the professional, or an organisation's legal representatives.

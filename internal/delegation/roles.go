@@ -17,8 +17,8 @@ func Roles(d *db.DB) grant.Table {
 
 // Intermediary returns an intermediary as its register lists it, or fault.NotFound. A firm (studio associato) is none: the
 // individual professional is.
-func (r *Repository) Intermediary(ctx context.Context, id uuid.UUID) (Delegate, error) {
-	d, err := r.delegate(ctx, id)
+func (s *Service) Intermediary(ctx context.Context, id uuid.UUID) (Delegate, error) {
+	d, err := s.Repository.delegate(ctx, id)
 	if err == nil && d.Kind == Firm {
 		err = fault.New(fault.NotFound)
 	}

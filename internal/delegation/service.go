@@ -30,10 +30,12 @@ type Deps struct {
 	Runner     *operation.Runner
 	Repository *Repository
 	Rights     *access.Repository
-	People     *person.Service
-	Outbox     *outbox.Outbox
-	Keys       *keyring.DataKeys
-	Limiter    *throttle.Limiter
+	// Contributors knows positions, who signs and where to write.
+	Contributors *contributor.Service
+	People       *person.Service
+	Outbox       *outbox.Outbox
+	Keys         *keyring.DataKeys
+	Limiter      *throttle.Limiter
 	// Random is where codes come from.
 	Random io.Reader
 }
@@ -55,7 +57,7 @@ const (
 type Candidate struct {
 	contributor.Contributor
 	Positions   []contributor.Position
-	Signatories []Signatory
+	Signatories []contributor.Signatory
 }
 
 // Candidates looks a contributor up by its tax code for an intermediary. Every look is counted, 200 in 24 hours for one person
@@ -91,18 +93,18 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 			return struct{}{}, trace, fault.After(fault.RateLimited, before[len(before)-lookUpsADay].Add(day).Sub(now))
 		}
 		look := lookUp{ID: id, DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
-		c, there, err := s.Repository.contributorBy(ctx, code)
+		c, there, err := s.known(s.Contributors.ByTaxCode(ctx, code))
 		if err != nil {
 			return struct{}{}, trace, err
 		}
 		if there {
 			look.ContributorID, trace.ContributorID = &c.ID, c.ID
 			one := Candidate{Contributor: c}
-			if one.Positions, err = s.Repository.positionsOf(ctx, c.ID); err != nil {
+			if one.Positions, err = s.Contributors.AllPositions(ctx, c.ID); err != nil {
 				return struct{}{}, trace, err
 			}
 			one.Positions = slices.DeleteFunc(one.Positions, func(p contributor.Position) bool { return p.State != contributor.PositionActive })
-			if one.Signatories, err = s.Repository.signatories(ctx, c.ID); err != nil {
+			if one.Signatories, err = s.Contributors.Signatories(ctx, c.ID); err != nil {
 				return struct{}{}, trace, err
 			}
 			found = []Candidate{one}
@@ -178,17 +180,6 @@ func represents(by access.Actor) bool {
 	})
 }
 
-// common returns the services that two grants both cover.
-func common(a, b []access.Service) []access.Service {
-	switch {
-	case slices.Contains(a, access.AllServices):
-		return b
-	case slices.Contains(b, access.AllServices):
-		return a
-	}
-	return slices.DeleteFunc(slices.Clone(a), func(s access.Service) bool { return !slices.Contains(b, s) })
-}
-
 // requireDispositive refuses ordinary credentials: drafting and activating a delegation need dispositive ones at once.
 func requireDispositive(by access.Actor) error {
 	if by.CredentialLevel != access.Dispositive {
@@ -254,14 +245,22 @@ func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.
 	if err != nil {
 		return contributor.Contributor{}, false, fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: "format"})
 	}
-	return s.Repository.contributorBy(ctx, code)
+	return s.known(s.Contributors.ByTaxCode(ctx, code))
+}
+
+// known tells a contributor that is not there from an error.
+func (s *Service) known(c contributor.Contributor, err error) (contributor.Contributor, bool, error) {
+	if fault.Is(err, fault.NotFound) {
+		return contributor.Contributor{}, false, nil
+	}
+	return c, err == nil, err
 }
 
 // filled checks what was asked for and writes it into the delegation.
 func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.Time) (Delegation, error) {
 	var wrong []fault.Field
 	add := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
-	positions, err := s.Repository.positionsOf(ctx, d.ContributorID)
+	positions, err := s.Contributors.AllPositions(ctx, d.ContributorID)
 	if err != nil {
 		return d, err
 	}
@@ -304,11 +303,11 @@ func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.T
 	default:
 		add("/scope", "enum")
 	}
-	signatories, err := s.Repository.signatories(ctx, d.ContributorID)
+	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
 	if err != nil {
 		return d, err
 	}
-	if !slices.ContainsFunc(signatories, func(p Signatory) bool { return p.PersonID == in.SignatoryID }) {
+	if !slices.ContainsFunc(signatories, func(p contributor.Signatory) bool { return p.PersonID == in.SignatoryID }) {
 		add("/signatory_id", "unknown-signatory")
 	}
 	var until *time.Time
@@ -418,8 +417,11 @@ func (s *Service) Search(ctx context.Context, by access.Actor, in Search, reques
 		f.ContributorID = &c.ID
 	}
 	if in.PositionNumber != "" {
-		p, there, err := s.Repository.position(ctx, in.PositionNumber)
-		if err != nil || !there || f.ContributorID != nil && *f.ContributorID != p.ContributorID {
+		p, _, err := s.Contributors.ByNumber(ctx, in.PositionNumber)
+		if fault.Is(err, fault.NotFound) {
+			return none, nil
+		}
+		if err != nil || f.ContributorID != nil && *f.ContributorID != p.ContributorID {
 			return none, err
 		}
 		f.ContributorID, f.PositionID = &p.ContributorID, &p.ID

@@ -13,6 +13,7 @@ import (
 	"diresco/db"
 	"diresco/internal/access"
 	"diresco/internal/audit"
+	"diresco/internal/contributor"
 	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
 	"diresco/internal/delegation"
@@ -61,9 +62,9 @@ func (w *world) process(d *db.DB) *delegationbatch.Service {
 	}
 	people := person.NewService(w.Runner)
 	return delegationbatch.NewService(delegationbatch.Deps{
-		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Log: slog.New(slog.DiscardHandler),
+		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
-			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, People: people, Outbox: w.Outbox, Keys: keys,
+			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
 			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Random: rand.Reader,
 		}),
 	})
@@ -197,6 +198,23 @@ func TestEachItemIsDraftedOrRefusedByItself(t *testing.T) {
 		b = w.taken(again)
 		w.drain()
 		want(t, w.shown(b.ID), "1 "+two.Positions[0].Number+" filed")
+	})
+}
+
+// Who signs for a household is who signs for it anywhere: its employer.
+func TestTheEmployerSignsForAHousehold(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		home := w.Company(t, coretest.Rome)
+		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.Household, home.ID)
+		employer := w.Person(t, nil)
+		w.Role(t, employer.ID, home.ID, access.Employer)
+		b := w.taken(numbers(total, home.Positions[0].Number))
+		w.drain()
+		b = w.shown(b.ID)
+		want(t, b, "1 "+home.Positions[0].Number+" filed")
+		if n := w.Count(t, "delegations WHERE signatory_id = ?", employer.ID); n != 1 {
+			t.Errorf("%d delegations that the employer signs", n)
+		}
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"diresco/db"
 	"diresco/internal/fault"
-	"diresco/internal/taxcode"
 
 	"github.com/google/uuid"
 )
@@ -76,30 +75,4 @@ func (r *Repository) settle(ctx context.Context, b Batch, i Item) error {
 		return err
 	}
 	return r.db.From(ctx).Model(&Batch{}).Where("id = ?", b.ID).Select("state", "items_done").Updates(&b).Error
-}
-
-// place is what a position's number leads to.
-type place struct {
-	PositionID         uuid.UUID
-	ContributorID      uuid.UUID
-	ContributorTaxCode taxcode.Code
-}
-
-// place returns the position with the number, and false where there is none.
-func (r *Repository) place(ctx context.Context, number string) (place, bool, error) {
-	var rows []place
-	err := r.db.From(ctx).Raw(`SELECT x.id AS position_id, x.contributor_id, c.tax_code AS contributor_tax_code FROM positions x JOIN contributors c ON c.id = x.contributor_id
-		WHERE x.number = ?`, number).Scan(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return place{}, false, err
-	}
-	return rows[0], true, nil
-}
-
-// signatories lists the legal representatives of a contributor, two at most: one signs by itself, more must be told apart.
-func (r *Repository) signatories(ctx context.Context, contributorID uuid.UUID) ([]uuid.UUID, error) {
-	var ids []uuid.UUID
-	err := r.db.From(ctx).Raw(`SELECT DISTINCT r.person_id FROM contributor_roles r WHERE r.contributor_id = ? AND r.role = 'legal_representative' AND r.withdrawn_at IS NULL
-		LIMIT 2`, contributorID).Scan(&ids).Error
-	return ids, err
 }

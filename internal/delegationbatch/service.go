@@ -10,6 +10,7 @@ import (
 	"diresco/internal/access"
 	"diresco/internal/audit"
 	"diresco/internal/clock"
+	"diresco/internal/contributor"
 	"diresco/internal/delegation"
 	"diresco/internal/delegationpdf"
 	"diresco/internal/fault"
@@ -24,8 +25,10 @@ type Deps struct {
 	Runner      *operation.Runner
 	Repository  *Repository
 	Delegations *delegation.Service
-	People      *person.Service
-	Log         *slog.Logger
+	// Contributors knows positions and who signs.
+	Contributors *contributor.Service
+	People       *person.Service
+	Log          *slog.Logger
 }
 
 // Service takes batches, shows them, and works them off.

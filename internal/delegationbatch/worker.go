@@ -107,15 +107,15 @@ func (s *Service) draft(ctx context.Context, b Batch, i Item) (uuid.UUID, error)
 	if err := json.Unmarshal([]byte(i.Services), &in.Services); err != nil {
 		return uuid.Nil, err
 	}
-	at, found, err := s.Repository.place(ctx, i.PositionNumber)
+	position, owner, err := s.Contributors.ByNumber(ctx, i.PositionNumber)
+	if fault.Is(err, fault.NotFound) {
+		return uuid.Nil, refusal(reasonUnknownPosition)
+	}
 	if err != nil {
 		return uuid.Nil, err
 	}
-	if !found {
-		return uuid.Nil, refusal(reasonUnknownPosition)
-	}
-	in.ContributorTaxCode, in.PositionIDs = at.ContributorTaxCode.Clear(), []uuid.UUID{at.PositionID}
-	if in.SignatoryID, err = s.signatory(ctx, at.ContributorID, i.SignatoryID); err != nil {
+	in.ContributorTaxCode, in.PositionIDs = owner.TaxCode.Clear(), []uuid.UUID{position.ID}
+	if in.SignatoryID, err = s.signatory(ctx, owner.ID, i.SignatoryID); err != nil {
 		return uuid.Nil, err
 	}
 	by := access.Actor{
@@ -130,7 +130,7 @@ func (s *Service) signatory(ctx context.Context, contributorID uuid.UUID, wanted
 	if wanted != nil {
 		return *wanted, nil
 	}
-	found, err := s.Repository.signatories(ctx, contributorID)
+	found, err := s.Contributors.Signatories(ctx, contributorID)
 	switch {
 	case err != nil:
 		return uuid.Nil, err
@@ -139,7 +139,7 @@ func (s *Service) signatory(ctx context.Context, contributorID uuid.UUID, wanted
 	case len(found) > 1:
 		return uuid.Nil, refusal(reasonSignatoryNeeded)
 	}
-	return found[0], nil
+	return found[0].PersonID, nil
 }
 
 // refusal carries a reason to the item.

@@ -163,13 +163,14 @@ func TestNobodyElsesData(t *testing.T) {
 		w.caf(f.person.PersonId)
 		w.delegationToCAF(f)
 		w.workOfCAF(f)
-		former := w.formerSubDelegates(f)
+		people := w.people()
+		former, intermediaries := w.formerSubDelegates(f), w.formerIntermediaries(f)
 		before := w.snapshot(f, submitted, draft)
 
 		office, _ := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String()+"/positions", f.token, nil).field("items").([]any)
 		competent, _ := office[0].(map[string]any)["office_code"].(string)
 		actors, classes := map[string]string{"anonymous": ""}, map[string]any{}
-		for _, p := range w.people() {
+		for _, p := range people {
 			switch {
 			case p.PersonId == f.person.PersonId, p.UserClass == client.UserClassOperator && *p.OfficeCode == competent:
 			case len(p.Pin) == 16:
@@ -180,6 +181,9 @@ func TestNobodyElsesData(t *testing.T) {
 		}
 		for name, token := range former {
 			actors[name], classes[name] = token, string(client.UserClassCitizen)
+		}
+		for name, token := range intermediaries {
+			actors[name], classes[name] = token, string(client.UserClassInstitutionalIntermediary)
 		}
 		suspended := w.createPerson(map[string]any{})
 		actors["suspended"] = w.loginAs(suspended).AccessToken
@@ -228,6 +232,10 @@ func TestNobodyElsesData(t *testing.T) {
 						}
 					}
 					for _, foreign := range []string{marker, number, legalName, nameOfCAF} {
+						// What an intermediary once drafted stays in its own list, with the name of the contributor.
+						if foreign == legalName && intermediaries[name] != "" && (id == "listDelegations" || id == "searchDelegations") {
+							continue
+						}
 						if bytes.Contains(a.body, []byte(foreign)) {
 							t.Errorf("%s as %s shows %q", id, name, foreign)
 						}

@@ -26,6 +26,35 @@ func (w *world) delegationToCAF(f filer) {
 	w.execute("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", filersDelegation, f.contributor, f.position)
 }
 
+// formerIntermediaries are logged in professionals whose delegation by the filer's contributor gives them nothing, by what is
+// the matter with it.
+func (w *world) formerIntermediaries(f filer) map[string]string {
+	w.t.Helper()
+	now := w.clock.Now()
+	tokens := map[string]string{}
+	for name, d := range map[string]struct {
+		state                   string
+		until, ended, struckOff *time.Time
+	}{
+		"intermediary, not yet drafted to the end": {state: "draft"},
+		"intermediary, pending":                    {state: "pending"},
+		"intermediary, expired":                    {state: "active", until: &now},
+		"intermediary, revoked":                    {state: "revoked", ended: &now},
+		"intermediary, off its register":           {state: "active", struckOff: &now},
+	} {
+		p := w.createPerson(map[string]any{"user_class": "institutional_intermediary"})
+		delegate, id := uuid.New(), uuid.New()
+		w.execute(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, struck_off_at, updated_at)
+			VALUES (?, 'professional', ?, 'Consulente Altrove', 'consulenti_lavoro', '1', ?, ?, ?)`, delegate, p.TaxCode, now, d.struckOff, now)
+		w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, valid_until, signatory_id, state, drafted_by, drafted_at, activated_at, ended_at, version, updated_at)
+			VALUES (?, ?, ?, ?, 'total', '["*"]', ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
+			id, delegate, f.contributor, id.String(), false, d.until, f.person.PersonId, d.state, f.person.PersonId, now, now, d.ended, now)
+		w.execute("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", id, f.contributor, f.position)
+		tokens[name] = w.loginAs(p).AccessToken
+	}
+	return tokens
+}
+
 // draftOfStranger is a draft that nobody can make: its position is none of the contributor's.
 func draftOfStranger(f filer) any {
 	return map[string]any{"contributor_tax_code": f.person.TaxCode, "position_ids": []string{filersCAF}, "scope": "total", "signatory_id": f.person.PersonId}
@@ -220,5 +249,25 @@ func TestTheSandboxHasIntermediaries(t *testing.T) {
 				t.Errorf("%s: %s", register, me.body)
 			}
 		}
+	})
+}
+
+// TestDelegationsAreForWhoManagesThem: somebody whose role at the contributor is about declarations alone neither sees nor ends
+// what it delegated.
+func TestDelegationsAreForWhoManagesThem(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		f := w.filer()
+		w.caf(f.person.PersonId)
+		w.delegationToCAF(f)
+		path := "/v1/delegations/" + filersDelegation
+		roles := func(services ...string) map[string]any {
+			return map[string]any{"roles": []map[string]any{{"contributor_id": f.contributor, "role": "employee_delegate", "services": services}}}
+		}
+		clerk := w.loginAs(w.createPerson(roles("declarations"))).AccessToken
+		w.do(http.MethodGet, path, clerk, nil).want(t, http.StatusForbidden, "service-not-delegated")
+		w.do(http.MethodGet, path+"/form", clerk, nil).want(t, http.StatusForbidden, "service-not-delegated")
+		w.do(http.MethodPost, path+"/revocation", clerk, map[string]any{}, key()).want(t, http.StatusForbidden, "service-not-delegated")
+		manager := w.loginAs(w.createPerson(roles("delegations"))).AccessToken
+		w.do(http.MethodGet, path, manager, nil).want(t, http.StatusOK, "")
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/access"
 	"diresco/internal/audit"
 	"diresco/internal/outbox"
 	"diresco/internal/person"
@@ -129,7 +128,7 @@ func viewActivity(r audit.Record) api.Activity {
 		SessionId: r.SessionID, ContributorId: r.ContributorID, SubjectKind: r.SubjectKind, SubjectId: r.SubjectID,
 	}
 	if r.ActingAs != nil {
-		as := api.ActingAs(access.ActingAs(*r.ActingAs))
+		as := api.ActingAs(*r.ActingAs)
 		view.ActingAs = &as
 	}
 	return view

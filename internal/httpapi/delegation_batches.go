@@ -5,7 +5,6 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/access"
 	"diresco/internal/delegation"
 	"diresco/internal/delegationbatch"
 )
@@ -37,10 +36,7 @@ func readDelegationBatch(ctx context.Context, r api.DraftDelegationBatchRequestO
 		in.Entries, err = delegationbatch.ReadCSV(raw.Open())
 		return in, err
 	}
-	terms := delegationbatch.Terms{Scope: delegation.Scope(r.JSONBody.Scope), Exclusive: value(r.JSONBody.Exclusive), ValidUntil: r.JSONBody.ValidUntil}
-	for _, s := range value(r.JSONBody.Services) {
-		terms.Services = append(terms.Services, access.Service(s))
-	}
+	terms := delegationbatch.Terms{Scope: delegation.Scope(r.JSONBody.Scope), Exclusive: value(r.JSONBody.Exclusive), ValidUntil: r.JSONBody.ValidUntil, Services: servicesOf(r.JSONBody.Services)}
 	in.Shared = true
 	if r.JSONBody.DelegateId != nil {
 		in.DelegateID = r.JSONBody.DelegateId

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"diresco/api"
-	"diresco/internal/access"
 	"diresco/internal/clock"
 	"diresco/internal/contributor"
 	"diresco/internal/delegation"
@@ -218,29 +217,9 @@ func viewWorker(w delegation.Worker) api.SubDelegate {
 func viewCandidate(c delegation.Candidate) api.DelegationCandidate {
 	return api.DelegationCandidate{
 		ContributorTaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind), Positions: items(c.Positions, viewPosition),
-		Signatories: items(c.Signatories, func(s delegation.Signatory) api.ProposedSignatory {
+		Signatories: items(c.Signatories, func(s contributor.Signatory) api.ProposedSignatory {
 			initial, _ := utf8.DecodeRuneInString(s.FamilyName)
 			return api.ProposedSignatory{SignatoryId: s.PersonID, GivenName: s.GivenName, FamilyInitial: string(initial), Role: api.ContributorRole(s.Role)}
 		}),
 	}
-}
-
-// servicesOf reads services in a body; nil where there are none.
-func servicesOf(given *[]api.ServiceCode) []access.Service {
-	if given == nil {
-		return nil
-	}
-	services := make([]access.Service, len(*given))
-	for i, code := range *given {
-		services[i] = access.Service(code)
-	}
-	return services
-}
-
-func idText(id *uuid.UUID) *string {
-	if id == nil {
-		return nil
-	}
-	text := id.String()
-	return &text
 }

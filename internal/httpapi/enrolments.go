@@ -19,10 +19,7 @@ func (h EnrolmentHandlers) FileEnrolment(ctx context.Context, r api.FileEnrolmen
 	if err != nil {
 		return nil, err
 	}
-	in := enrolment.Input{Form: enrolment.Form(r.Body.Form), ContributorTaxCode: code, OfficeCode: value(r.Body.OfficeCode), Notes: r.Body.Notes}
-	for _, s := range value(r.Body.Services) {
-		in.Services = append(in.Services, access.Service(s))
-	}
+	in := enrolment.Input{Form: enrolment.Form(r.Body.Form), ContributorTaxCode: code, OfficeCode: value(r.Body.OfficeCode), Notes: r.Body.Notes, Services: servicesOf(r.Body.Services)}
 	filed, err := h.Enrolments.File(ctx, actorFrom(ctx), in)
 	if err != nil {
 		return nil, err

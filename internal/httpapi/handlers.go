@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"diresco/api"
+	"diresco/internal/access"
 	"diresco/internal/fault"
 	"diresco/internal/page"
 	"diresco/internal/taxcode"
@@ -129,6 +130,22 @@ func parseTaxCode(text, pointer string) (taxcode.Code, error) {
 		return code, fault.InvalidFields(fault.Field{Pointer: pointer, Code: "format"})
 	}
 	return code, nil
+}
+
+// servicesOf reads services in a body; nil where there are none.
+func servicesOf[T ~string](given *[]T) []access.Service {
+	if given == nil {
+		return nil
+	}
+	return items(*given, func(code T) access.Service { return access.Service(code) })
+}
+
+func idText(id *uuid.UUID) *string {
+	if id == nil {
+		return nil
+	}
+	text := id.String()
+	return &text
 }
 
 func idPath(collection string, id uuid.UUID) string { return collection + "/" + id.String() }

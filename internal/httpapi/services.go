@@ -41,15 +41,7 @@ func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyService
 	if err != nil {
 		return nil, err
 	}
-	params := map[string]*string{}
-	if p.ContributorId != nil {
-		id := p.ContributorId.String()
-		params["contributor_id"] = &id
-	}
-	if p.PositionId != nil {
-		id := p.PositionId.String()
-		params["position_id"] = &id
-	}
+	params := map[string]*string{"contributor_id": idText(p.ContributorId), "position_id": idText(p.PositionId)}
 	now := h.Clock.Now()
 	view := func(m services.Mine) api.MyService {
 		s := viewService(ctx, m.Service, now)

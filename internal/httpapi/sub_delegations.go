@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/access"
 	"diresco/internal/subdelegation"
 
 	"github.com/google/uuid"
@@ -21,10 +20,7 @@ func (h SubDelegationHandlers) GrantSubDelegation(ctx context.Context, r api.Gra
 	if err != nil {
 		return nil, err
 	}
-	in := subdelegation.Input{DelegateID: r.Body.DelegateId, TaxCode: code, All: value(r.Body.All), DelegationIDs: value(r.Body.DelegationIds), ValidUntil: r.Body.ValidUntil}
-	if r.Body.Services != nil {
-		in.Services = items(*r.Body.Services, func(s api.ServiceCode) access.Service { return access.Service(s) })
-	}
+	in := subdelegation.Input{DelegateID: r.Body.DelegateId, TaxCode: code, All: value(r.Body.All), DelegationIDs: value(r.Body.DelegationIds), ValidUntil: r.Body.ValidUntil, Services: servicesOf(r.Body.Services)}
 	granted, err := h.SubDelegations.Grant(ctx, actorFrom(ctx), in)
 	if err != nil {
 		return nil, err

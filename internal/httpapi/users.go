@@ -13,8 +13,8 @@ import (
 
 // UserHandlers has the operations of the section Users.
 type UserHandlers struct {
-	Users          *grant.Service
-	Intermediaries *delegation.Repository
+	Users       *grant.Service
+	Delegations *delegation.Service
 }
 
 // ListContributorUsers implements api.StrictServerInterface.
@@ -66,7 +66,7 @@ func (h UserHandlers) SearchPeopleForRole(ctx context.Context, r api.SearchPeopl
 // ShowIntermediary implements api.StrictServerInterface.
 func (h UserHandlers) ShowIntermediary(ctx context.Context, r api.ShowIntermediaryRequestObject) (api.ShowIntermediaryResponseObject, error) {
 	// The guard lets in only who is the intermediary or has a role there.
-	d, err := h.Intermediaries.Intermediary(ctx, r.DelegateId)
+	d, err := h.Delegations.Intermediary(ctx, r.DelegateId)
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +137,7 @@ func (h UserHandlers) give(ctx context.Context, at grant.Place, taxCode string, 
 	if err != nil {
 		return grant.Grant{}, err
 	}
-	in := grant.Input{TaxCode: code, Role: role}
-	if services != nil {
-		in.Services = items(*services, func(s api.ServiceCode) access.Service { return access.Service(s) })
-	}
-	return h.Users.Give(ctx, actorFrom(ctx), at, in)
+	return h.Users.Give(ctx, actorFrom(ctx), at, grant.Input{TaxCode: code, Role: role, Services: servicesOf(services)})
 }
 
 func (h UserHandlers) find(ctx context.Context, at grant.Place, search api.PeopleForRoleSearch, place string) (api.PersonIdentityList, error) {

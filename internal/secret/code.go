@@ -12,6 +12,21 @@ const Alphabet = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 // Draw makes a PIN or code of so many characters, each as likely as any other.
 func Draw(random io.Reader, length int) (Text, error) {
+	// Five bits; the one value beyond the alphabet is thrown away.
+	return draw(random, length, func(b byte) (byte, bool) {
+		i := int(b & 31)
+		return Alphabet[i%len(Alphabet)], i < len(Alphabet)
+	})
+}
+
+// DrawDigits makes a code of so many decimal digits, each as likely as any other.
+func DrawDigits(random io.Reader, length int) (Text, error) {
+	// Above 249 the digits would not be as likely as each other.
+	return draw(random, length, func(b byte) (byte, bool) { return '0' + b%10, b < 250 })
+}
+
+// draw reads bytes until as many of them as are wanted gave a character.
+func draw(random io.Reader, length int, pick func(byte) (character byte, good bool)) (Text, error) {
 	code := make([]byte, 0, length)
 	buffer := make([]byte, length)
 	for len(code) < length {
@@ -19,9 +34,8 @@ func Draw(random io.Reader, length int) (Text, error) {
 			return "", err
 		}
 		for _, b := range buffer {
-			// Five bits; the one value beyond the alphabet is thrown away.
-			if i := int(b & 31); i < len(Alphabet) && len(code) < length {
-				code = append(code, Alphabet[i])
+			if character, good := pick(b); good && len(code) < length {
+				code = append(code, character)
 			}
 		}
 	}

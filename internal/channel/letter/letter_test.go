@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"diresco/internal/channel"
+	"diresco/internal/channel/channeltest"
 	"diresco/internal/channel/letter"
 	"diresco/internal/outbox"
 	"diresco/internal/pdftext/pdftexttest"
@@ -120,7 +121,7 @@ func TestAddressesThatNoWindowHolds(t *testing.T) {
 	for _, address := range []string{"", " \r\n\t\n", "\x00\x1b", strings.Repeat("Via Roma 1\n", 40), strings.Repeat("x", 2000)} {
 		m := outgoing()
 		m.To = address
-		if _, err := letter.Render(m); channel.IsRefused(err) == nil || channel.IsRefused(err).Reason != "malformed-address" {
+		if _, err := letter.Render(m); channeltest.Refusal(err) == nil || channeltest.Refusal(err).Reason != "malformed-address" {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -245,13 +246,13 @@ func TestWhatCannotBeHandedOver(t *testing.T) {
 	s := letter.NewSender(bucket)
 	m := outgoing()
 	m.To = " "
-	if _, err := s.Send(t.Context(), m); channel.IsRefused(err) == nil || len(keys(t, bucket)) != 0 {
+	if _, err := s.Send(t.Context(), m); channeltest.Refusal(err) == nil || len(keys(t, bucket)) != 0 {
 		t.Errorf("%v, %v", err, keys(t, bucket))
 	}
 	if err := bucket.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Send(t.Context(), outgoing()); err == nil || channel.IsRefused(err) != nil {
+	if _, err := s.Send(t.Context(), outgoing()); err == nil || channeltest.Refusal(err) != nil {
 		t.Errorf("a closed bucket: %v", err)
 	}
 }

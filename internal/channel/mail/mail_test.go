@@ -164,7 +164,7 @@ func TestNothingLeavesUnencrypted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := channeltest.NewSMTP(t, tt.options)
 			_, err := sender(t, server, tt.url, outbox.Email).Send(t.Context(), outgoing())
-			if err == nil || channel.IsRefused(err) != nil || strings.Contains(err.Error(), "hunter2") || len(server.Mails()) != 0 {
+			if err == nil || channeltest.Refusal(err) != nil || strings.Contains(err.Error(), "hunter2") || len(server.Mails()) != 0 {
 				t.Errorf("%v, %d messages", err, len(server.Mails()))
 			}
 		})
@@ -237,7 +237,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 		m := outgoing()
 		m.To = to
 		_, err := s.Send(t.Context(), m)
-		if refused := channel.IsRefused(err); refused == nil || refused.Reason != "malformed-address" {
+		if refused := channeltest.Refusal(err); refused == nil || refused.Reason != "malformed-address" {
 			t.Errorf("%q: %v", to, err)
 		}
 	}
@@ -286,7 +286,7 @@ func TestWhatTheServerRefuses(t *testing.T) {
 		server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 		server.Answer(tt.command, tt.answer)
 		_, err := sender(t, server, relay, outbox.Email).Send(t.Context(), outgoing())
-		refused := channel.IsRefused(err)
+		refused := channeltest.Refusal(err)
 		if err == nil || (refused != nil) != tt.refused || len(server.Mails()) != 0 {
 			t.Errorf("%s %s: %v, %d messages", tt.command, tt.answer, err, len(server.Mails()))
 			continue
@@ -324,7 +324,7 @@ func TestASilentServerIsLeft(t *testing.T) {
 		}()
 		server.Reached(t, command)
 		cancel()
-		if err := <-result; err == nil || channel.IsRefused(err) != nil {
+		if err := <-result; err == nil || channeltest.Refusal(err) != nil {
 			t.Errorf("%s: %v", command, err)
 		}
 	}
@@ -333,7 +333,7 @@ func TestASilentServerIsLeft(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 	server.Close()
-	if _, err := sender(t, server, relay, outbox.Email).Send(t.Context(), outgoing()); err == nil || channel.IsRefused(err) != nil {
+	if _, err := sender(t, server, relay, outbox.Email).Send(t.Context(), outgoing()); err == nil || channeltest.Refusal(err) != nil {
 		t.Error(err)
 	}
 }

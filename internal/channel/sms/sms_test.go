@@ -91,7 +91,7 @@ func TestWhatAnswersMean(t *testing.T) {
 		gateway := channeltest.NewGateway(t)
 		gateway.Answer(tt.status, tt.body)
 		sent, err := sender(t, gateway, "").Send(t.Context(), outgoing())
-		refused := channel.IsRefused(err)
+		refused := channeltest.Refusal(err)
 		switch {
 		case tt.refused != "":
 			if refused == nil || refused.Reason != tt.refused {
@@ -125,7 +125,7 @@ func TestNumbersThatAreNone(t *testing.T) {
 		m := outgoing()
 		m.To = to
 		_, err := s.Send(t.Context(), m)
-		if refused := channel.IsRefused(err); refused == nil || refused.Reason != "malformed-number" {
+		if refused := channeltest.Refusal(err); refused == nil || refused.Reason != "malformed-number" {
 			t.Errorf("%q: %v", to, err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestNobodyListens(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	gateway.Close()
 	_, err := sender(t, gateway, "").Send(t.Context(), outgoing())
-	if err == nil || channel.IsRefused(err) != nil || strings.Contains(err.Error(), "/v1/messages") {
+	if err == nil || channeltest.Refusal(err) != nil || strings.Contains(err.Error(), "/v1/messages") {
 		t.Error(err)
 	}
 }
@@ -171,7 +171,7 @@ func TestASilentGatewayIsLeft(t *testing.T) {
 		<-reached
 		cancel()
 	}()
-	if _, err := sender(t, gateway, "").Send(ctx, outgoing()); err == nil || channel.IsRefused(err) != nil {
+	if _, err := sender(t, gateway, "").Send(ctx, outgoing()); err == nil || channeltest.Refusal(err) != nil {
 		t.Error(err)
 	}
 }
@@ -183,7 +183,7 @@ func TestHousesAreNotReached(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Send(t.Context(), outgoing()); err == nil || channel.IsRefused(err) != nil || strings.Contains(err.Error(), "latest") {
+		if _, err := s.Send(t.Context(), outgoing()); err == nil || channeltest.Refusal(err) != nil || strings.Contains(err.Error(), "latest") {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
