@@ -1,6 +1,7 @@
 package delegation_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -256,4 +257,37 @@ func TestARevocationBesideAFiling(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A newer code that is sent while the earlier one is being entered wins: what it took the place of activates nothing.
+func TestANewerCodeBesideAnActivation(t *testing.T) {
+	// On SQLite the one writer puts the two in order before either looks.
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := newWorld(t, d)
+	draft := w.draft(w.professional, nil)
+	otp := w.send(w.professional, draft.ID)
+	by := w.at(w.professional, draft.ID)
+	outcome := make(chan error, 1)
+	err := d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.From(ctx).Exec("SELECT 1 FROM contributors WHERE id = ? FOR UPDATE", w.company.ID).Error; err != nil {
+			return err
+		}
+		go func() {
+			_, err := w.service.Activate(context.Background(), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
+			outcome <- err
+		}()
+		coretest.Eventually(t, "the activation waits for its turn", func() bool {
+			var waiting int
+			err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
+			return err == nil && waiting > 0
+		})
+		return d.From(ctx).Exec("UPDATE delegation_otps SET ended_at = ? WHERE delegation_id = ?", w.Clock.Now(), draft.ID).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conflict(t, "by the earlier code", <-outcome, "delegation-state")
+	if w.state(draft.ID) != delegation.Pending {
+		t.Errorf("it is %s", w.state(draft.ID))
+	}
 }

@@ -56,6 +56,15 @@ func TestReports(t *testing.T) {
 		report(outbox.Report{Channel: outbox.SMS, DeliveryID: arrived.ID, Delivered: true})
 		report(outbox.Report{Channel: outbox.SMS, ProviderRef: *lost.ProviderRef, Reason: "expired"})
 		report(outbox.Report{Channel: outbox.SMS, DeliveryID: gone.ID, Permanent: true, Reason: "unknown-number"})
+		// One that overtakes the note that the message was sent leaves no secret behind either.
+		early := o.promiseHalf(outbox.SMS, "+393331234567")
+		o.drain()
+		o.execute("UPDATE outbox SET sealed = 'still there' WHERE id = ?", early.ID)
+		o.execute("UPDATE deliveries SET state = 'queued' WHERE message_id = ?", early.ID)
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: o.delivery(early).ID, Delivered: true})
+		if n := o.count("outbox WHERE sealed IS NOT NULL"); n != 0 {
+			t.Errorf("%d secrets are left", n)
+		}
 		// Late and repeated ones change nothing.
 		report(outbox.Report{Channel: outbox.SMS, DeliveryID: arrived.ID, Reason: "expired"})
 		report(outbox.Report{Channel: outbox.SMS, DeliveryID: lost.ID, Delivered: true})
