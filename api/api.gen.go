@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -341,6 +342,30 @@ func (e DelegateKind) Valid() bool {
 	case DelegateKindPatronato:
 		return true
 	case DelegateKindProfessional:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DelegationEnder.
+const (
+	DelegationEnderContributor  DelegationEnder = "contributor"
+	DelegationEnderExpiry       DelegationEnder = "expiry"
+	DelegationEnderIntermediary DelegationEnder = "intermediary"
+	DelegationEnderNewer        DelegationEnder = "newer"
+)
+
+// Valid indicates whether the value is a known member of the DelegationEnder enum.
+func (e DelegationEnder) Valid() bool {
+	switch e {
+	case DelegationEnderContributor:
+		return true
+	case DelegationEnderExpiry:
+		return true
+	case DelegationEnderIntermediary:
+		return true
+	case DelegationEnderNewer:
 		return true
 	default:
 		return false
@@ -1055,6 +1080,30 @@ func (e StatusStatus) Valid() bool {
 	}
 }
 
+// Defines values for SubDelegationState.
+const (
+	SubDelegationStateActive    SubDelegationState = "active"
+	SubDelegationStateExpired   SubDelegationState = "expired"
+	SubDelegationStateRevoked   SubDelegationState = "revoked"
+	SubDelegationStateSuspended SubDelegationState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the SubDelegationState enum.
+func (e SubDelegationState) Valid() bool {
+	switch e {
+	case SubDelegationStateActive:
+		return true
+	case SubDelegationStateExpired:
+		return true
+	case SubDelegationStateRevoked:
+		return true
+	case SubDelegationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserClass.
 const (
 	UserClassAdministrator             UserClass = "administrator"
@@ -1076,6 +1125,24 @@ func (e UserClass) Valid() bool {
 	case UserClassInstitutionalIntermediary:
 		return true
 	case UserClassOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WorkerActingAs.
+const (
+	WorkerActingAsIntermediary WorkerActingAs = "intermediary"
+	WorkerActingAsSubDelegate  WorkerActingAs = "sub_delegate"
+)
+
+// Valid indicates whether the value is a known member of the WorkerActingAs enum.
+func (e WorkerActingAs) Valid() bool {
+	switch e {
+	case WorkerActingAsIntermediary:
+		return true
+	case WorkerActingAsSubDelegate:
 		return true
 	default:
 		return false
@@ -1254,7 +1321,7 @@ type ContactState string
 
 // Contributor A contributor (contribuente) with the rights that the caller has on it.
 //
-// Example: {"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"00743110157"}
+// Example: {"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"06829140158"}
 type Contributor struct {
 	// Links The links of a contributor.
 	//
@@ -1273,7 +1340,7 @@ type Contributor struct {
 
 	// LegalName The name of the organisation, or of the person.
 	//
-	// Example: Officine Meccaniche Orobiche S.r.l.
+	// Example: Tessiture Ambrosiane S.p.A.
 	LegalName string `json:"legal_name"`
 
 	// Rights The rights that the caller has now.
@@ -1312,7 +1379,7 @@ type ContributorLinks struct {
 
 // ContributorList One page of contributors.
 //
-// Example: {"_links":{"self":{"href":"/v1/contributors"}},"items":[{"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"00743110157"}]}
+// Example: {"_links":{"self":{"href":"/v1/contributors"}},"items":[{"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"06829140158"}]}
 type ContributorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -1350,7 +1417,7 @@ type ContributorRoleInput struct {
 
 // ContributorSearch What to search contributors by. What is given must all match.
 //
-// Example: {"tax_code":"00743110157"}
+// Example: {"tax_code":"06829140158"}
 type ContributorSearch struct {
 	// LegalName Part of the name, in any case.
 	//
@@ -1800,11 +1867,11 @@ type DelegateKind string
 
 // DelegatedPosition A position that a delegation is about.
 //
-// Example: {"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}
+// Example: {"number":"4906310275","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}
 type DelegatedPosition struct {
 	// Number The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	Number PositionNumber `json:"number"`
 
 	// PositionId A UUID (RFC 9562).
@@ -1820,7 +1887,7 @@ type DelegatedPosition struct {
 
 // DelegatingContributor The contributor that delegates.
 //
-// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"}
 type DelegatingContributor struct {
 	// ContributorId A UUID (RFC 9562).
 	//
@@ -1829,7 +1896,7 @@ type DelegatingContributor struct {
 
 	// LegalName The name of the organisation, or of the person.
 	//
-	// Example: Officine Meccaniche Orobiche S.r.l.
+	// Example: Tessiture Ambrosiane S.p.A.
 	LegalName string `json:"legal_name"`
 
 	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
@@ -1840,16 +1907,21 @@ type DelegatingContributor struct {
 
 // Delegation A delegation (delega) of a contributor to an intermediary.
 //
-// Example: {"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}
+// Example: {"activated_at":"2026-03-17T09:02:11.771020Z","activated_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"4906310275","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Colombo","given_name":"Giulia","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}
 type Delegation struct {
-	// ActivatedAt When it became active.
+	// ActivatedAt When it became active. `activated_by` is who declared then, under their own responsibility, that the contributor had signed.
 	//
 	// Example: 2026-03-17T09:02:11.771020Z
 	ActivatedAt *time.Time `json:"activated_at,omitempty"`
 
+	// ActivatedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	ActivatedBy *PersonReference `json:"activated_by,omitempty"`
+
 	// Contributor The contributor that delegates.
 	//
-	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"}
 	Contributor DelegatingContributor `json:"contributor"`
 
 	// Delegate An intermediary (intermediario) to whom a contributor delegates.
@@ -1872,7 +1944,7 @@ type Delegation struct {
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	DraftedBy PersonReference `json:"drafted_by"`
 
-	// EndReason Why it ended, in the words that were given; without, `revoked_by_delegate`, `revoked_by_contributor`, `replaced` (by the next one of a household employer) or `discarded`.
+	// EndReason Why it ended, in the words that were given. Missing where nobody gave any.
 	//
 	// Example: Fine dell'incarico
 	EndReason *string `json:"end_reason,omitempty"`
@@ -1881,6 +1953,12 @@ type Delegation struct {
 	//
 	// Example: 2026-06-30T14:20:00.118204Z
 	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndedBy What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
+	// given (`expiry`).
+	//
+	// Example: contributor
+	EndedBy *DelegationEnder `json:"ended_by,omitempty"`
 
 	// Exclusive Whether no other intermediary may have the positions.
 	//
@@ -1895,7 +1973,7 @@ type Delegation struct {
 	// Positions The positions that it is about, by number.
 	Positions List[DelegatedPosition] `json:"positions"`
 
-	// ReferenceCode What the form and the message with the one-time code are known by.
+	// ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 	//
 	// Example: 7K3M-Q9XA-R8DN
 	ReferenceCode ReferenceCode `json:"reference_code"`
@@ -1910,7 +1988,8 @@ type Delegation struct {
 	// Example: ["declarations"]
 	Services List[ServiceCode] `json:"services"`
 
-	// Signatory Who signs the form for the contributor.
+	// Signatory Who signs the form for the contributor. Until the delegation is active an intermediary sees no more than searchDelegationCandidates told it, `family_initial`;
+	// everybody else, and from then on everybody, sees `family_name`.
 	//
 	// Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 	Signatory Signatory `json:"signatory"`
@@ -1925,20 +2004,20 @@ type Delegation struct {
 	// Example: active
 	State DelegationState `json:"state"`
 
-	// SubDelegates Who of the intermediary's people works under it. Given by listContributorDelegations.
-	SubDelegates *[]SubDelegate `json:"sub_delegates,omitempty"`
-
 	// ValidUntil Until when it is valid. Missing if until it is revoked.
 	//
 	// Example: 2027-03-31T22:00:00Z
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
+
+	// Workers Who of the intermediary's people works under it while it is active or suspended, by name; the first hundred. Given to the contributor's side by showDelegation and listContributorDelegations.
+	Workers *[]DelegationWorker `json:"workers,omitempty"`
 }
 
 // DelegationActivation The one-time code, and the declaration of the intermediary.
 //
 // Example: {"otp":"48213067","signature_declared":true}
 type DelegationActivation struct {
-	// Otp The code as the person typed it; spaces and dashes do not count.
+	// Otp The code of 8 digits as the person typed it; spaces and dashes do not count. Anything else answers 422 `validation-failed` and costs no try.
 	//
 	// Example: 48213067
 	Otp *string `json:"otp,omitempty"`
@@ -1951,7 +2030,7 @@ type DelegationActivation struct {
 
 // DelegationBatch Many delegations that are drafted in the background.
 //
-// Example: {"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","created_at":"2026-03-16T08:15:04.218301Z","items":[{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"},{"line":2,"position_number":"0987654321","reason":"unknown-position","state":"refused"}],"items_done":2,"items_total":2,"state":"done"}
+// Example: {"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","created_at":"2026-03-16T08:15:04.218301Z","items":[{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"4906310275","state":"filed"},{"line":2,"position_number":"7001248305","reason":"unknown-position","state":"refused"}],"items_done":2,"items_total":2,"state":"done"}
 type DelegationBatch struct {
 	// BatchId A UUID (RFC 9562).
 	//
@@ -1984,7 +2063,7 @@ type DelegationBatch struct {
 
 // DelegationBatchInput Delegations to be drafted, on the same terms.
 //
-// Example: {"exclusive":false,"items":[{"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},{"position_number":"0987654321"}],"scope":"partial","services":["declarations"],"valid_until":"2027-03-31T22:00:00Z"}
+// Example: {"exclusive":false,"items":[{"position_number":"4906310275"},{"position_number":"7001248305"}],"scope":"partial","services":["declarations"],"valid_until":"2027-03-31T22:00:00Z"}
 type DelegationBatchInput struct {
 	// DelegateId A UUID (RFC 9562).
 	//
@@ -2017,7 +2096,7 @@ type DelegationBatchInput struct {
 
 // DelegationBatchItem What became of an item of a batch.
 //
-// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"}
+// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"4906310275","state":"filed"}
 type DelegationBatchItem struct {
 	// DelegationId A UUID (RFC 9562).
 	//
@@ -2031,7 +2110,7 @@ type DelegationBatchItem struct {
 
 	// PositionNumber The position as it was sent.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	PositionNumber string `json:"position_number"`
 
 	// Reason What is wrong, for programs.
@@ -2047,11 +2126,11 @@ type DelegationBatchItem struct {
 
 // DelegationBatchItemInput A position for which to draft a delegation.
 //
-// Example: {"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+// Example: {"position_number":"4906310275","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 type DelegationBatchItemInput struct {
 	// PositionNumber The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	PositionNumber PositionNumber `json:"position_number"`
 
 	// SignatoryId A UUID (RFC 9562).
@@ -2062,7 +2141,7 @@ type DelegationBatchItemInput struct {
 
 // DelegationCandidate A contributor that could delegate.
 //
-// Example: {"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
+// Example: {"contributor_tax_code":"06829140158","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","positions":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"C","given_name":"Giulia","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
 type DelegationCandidate struct {
 	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 	//
@@ -2076,7 +2155,7 @@ type DelegationCandidate struct {
 
 	// LegalName The name of the organisation, or of the person.
 	//
-	// Example: Officine Meccaniche Orobiche S.r.l.
+	// Example: Tessiture Ambrosiane S.p.A.
 	LegalName string `json:"legal_name"`
 
 	// Positions Its positions, by number; active ones only.
@@ -2088,7 +2167,7 @@ type DelegationCandidate struct {
 
 // DelegationCandidateList Who was found.
 //
-// Example: {"_links":{"self":{"href":"/v1/delegation-candidate-searches"}},"items":[{"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}]}
+// Example: {"_links":{"self":{"href":"/v1/delegation-candidate-searches"}},"items":[{"contributor_tax_code":"06829140158","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","positions":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"C","given_name":"Giulia","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}]}
 type DelegationCandidateList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -2101,8 +2180,13 @@ type DelegationCandidateList struct {
 
 // DelegationCandidateSearch Whom to look up.
 //
-// Example: {"tax_code":"00743110157"}
+// Example: {"tax_code":"06829140158"}
 type DelegationCandidateSearch struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
@@ -2138,15 +2222,15 @@ type DelegationChange struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	SignatoryId *Id `json:"signatory_id,omitempty"`
 
-	// ValidUntil Until when it is valid. An instant that is past answers 422.
+	// ValidUntil Until when it is valid; `null` is until it is revoked. An instant that is past answers 422.
 	//
 	// Example: 2027-03-31T22:00:00Z
-	ValidUntil *time.Time `json:"valid_until,omitempty"`
+	ValidUntil nullable.Nullable[time.Time] `json:"valid_until,omitempty"`
 }
 
 // DelegationDraft A delegation to be drafted.
 //
-// Example: {"contributor_tax_code":"00743110157","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
+// Example: {"contributor_tax_code":"06829140158","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
 type DelegationDraft struct {
 	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -2189,9 +2273,15 @@ type DelegationDraft struct {
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
+// DelegationEnder What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
+// given (`expiry`).
+//
+// Example: contributor
+type DelegationEnder string
+
 // DelegationList One page of delegations.
 //
-// Example: {"_links":{"self":{"href":"/v1/delegations"}},"items":[{"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/delegations"}},"items":[{"activated_at":"2026-03-17T09:02:11.771020Z","activated_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"4906310275","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Colombo","given_name":"Giulia","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}]}
 type DelegationList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -2277,7 +2367,7 @@ type DelegationScope string
 
 // DelegationSearch What to search delegations by. What is given must all match.
 //
-// Example: {"contributor_tax_code":"00743110157","state":"active"}
+// Example: {"contributor_tax_code":"06829140158","state":"active"}
 type DelegationSearch struct {
 	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -2291,7 +2381,7 @@ type DelegationSearch struct {
 
 	// PositionNumber The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	PositionNumber *PositionNumber `json:"position_number,omitempty"`
 
 	// State * `draft` (bozza): not sent to the contributor
@@ -2314,6 +2404,36 @@ type DelegationSearch struct {
 //
 // Example: active
 type DelegationState string
+
+// DelegationWorker Somebody who works under a delegation for the intermediary, by a role at it or by a sub-delegation.
+//
+// Example: {"acting_as":"sub_delegate","granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+type DelegationWorker struct {
+	// ActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
+	//
+	// Example: sub_delegate
+	ActingAs WorkerActingAs `json:"acting_as"`
+
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-18T07:45:10.220417Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person PersonReference `json:"person"`
+
+	// Services What the person may do.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+
+	// SubDelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubDelegationId *Id `json:"sub_delegation_id,omitempty"`
+}
 
 // Delivery The way of a message to one recipient.
 //
@@ -2455,7 +2575,7 @@ type ElectronicContactKind string
 
 // Enrolment A request for access to a contributor.
 //
-// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
 type Enrolment struct {
 	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 	//
@@ -2543,7 +2663,7 @@ type EnrolmentForm string
 
 // EnrolmentInput A request for access to a contributor.
 //
-// Example: {"contributor_tax_code":"00743110157","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","services":["view_payments","view_dma"]}
+// Example: {"contributor_tax_code":"80039510484","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","services":["view_payments","view_dma"]}
 type EnrolmentInput struct {
 	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -2573,7 +2693,7 @@ type EnrolmentInput struct {
 
 // EnrolmentList One page of enrolments.
 //
-// Example: {"_links":{"self":{"href":"/v1/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
 type EnrolmentList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -2817,7 +2937,8 @@ type Me struct {
 	// Example: true
 	IdentityConfirmed bool `json:"identity_confirmed"`
 
-	// Intermediaries The intermediaries that the person is or works for.
+	// Intermediaries The intermediaries that the person is or has a role at. A firm (studio associato) is not among them, though a register may list it: it is nobody's
+	// delegate, its professionals are. Who works for a professional acts by a sub-delegation (listSubDelegations).
 	Intermediaries List[MyIntermediary] `json:"intermediaries"`
 
 	// OfficeCode The code of an office (sede).
@@ -3124,7 +3245,7 @@ type OfficeCode = string
 
 // OfficeEnrolment A request for access to a contributor, as the office sees it.
 //
-// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
 type OfficeEnrolment struct {
 	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 	//
@@ -3192,7 +3313,7 @@ type OfficeEnrolment struct {
 
 // OfficeEnrolmentList One page of enrolments.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeEnrolmentList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -3398,7 +3519,7 @@ type OfficePinUpgradeList struct {
 
 // Operator A person who works here.
 //
-// Example: {"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}
 type Operator struct {
 	// FamilyName Family name (cognome).
 	//
@@ -3453,7 +3574,7 @@ type OperatorChange struct {
 
 // OperatorInput Whom to make an operator.
 //
-// Example: {"office_code":"1400","tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+// Example: {"office_code":"1400","tax_code":"GLLSRA92A70A944S","user_class":"operator"}
 type OperatorInput struct {
 	// OfficeCode The code of an office (sede).
 	//
@@ -3473,7 +3594,7 @@ type OperatorInput struct {
 
 // OperatorList One page of operators.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}]}
 type OperatorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -3516,7 +3637,7 @@ type PeopleForRoleSearch struct {
 
 // PeopleSearch Whom to search.
 //
-// Example: {"tax_code":"RSSMRA80A01H501U"}
+// Example: {"tax_code":"BNCMRC71C14H501P"}
 type PeopleSearch struct {
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -3677,7 +3798,7 @@ type PersonReference struct {
 
 // PersonRegistration Whom to register.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331112233"}],"family_name":"Bianchi","given_name":"Elena","tax_code":"BNCLNE85M41H501P"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331112233"}],"family_name":"Donati","given_name":"Maria Luisa","tax_code":"DNTMLS62H70F205D"}
 type PersonRegistration struct {
 	// Contacts Contacts of different kinds.
 	Contacts *[]ElectronicContact `json:"contacts,omitempty"`
@@ -3856,7 +3977,7 @@ type PinRecovered struct {
 
 // PinRecoveryConfirmation The recovery code.
 //
-// Example: {"recovery_code":"H4TW9PC6","tax_code":"RSSMRA80A01H501U"}
+// Example: {"recovery_code":"H4TW9PC6","tax_code":"BNCMRC71C14H501P"}
 type PinRecoveryConfirmation struct {
 	// RecoveryCode The code as the person typed it, in any case; spaces and dashes do not count.
 	//
@@ -3871,7 +3992,7 @@ type PinRecoveryConfirmation struct {
 
 // PinRecoveryStart Who has lost the PIN, and what proves it.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"tax_code":"RSSMRA80A01H501U"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331100001"},{"kind":"email","value":"marco.bianchi@posta.example"}],"tax_code":"BNCMRC71C14H501P"}
 type PinRecoveryStart struct {
 	// Contacts 2 or 3 contacts of different kinds, as they are stored.
 	Contacts List[ElectronicContact] `json:"contacts"`
@@ -3937,7 +4058,7 @@ type PinRequestWaitReason string
 
 // PinRevocationConfirmation The revocation code.
 //
-// Example: {"code":"R8DN4WZJ","tax_code":"RSSMRA80A01H501U"}
+// Example: {"code":"R8DN4WZJ","tax_code":"BNCMRC71C14H501P"}
 type PinRevocationConfirmation struct {
 	// Code The code as the person typed it, in any case; spaces and dashes do not count.
 	//
@@ -3952,7 +4073,7 @@ type PinRevocationConfirmation struct {
 
 // PinRevocationStart Whose PIN, and a contact that is stored.
 //
-// Example: {"contact":{"kind":"email","value":"mario.rossi@posta.example"},"tax_code":"RSSMRA80A01H501U"}
+// Example: {"contact":{"kind":"email","value":"marco.bianchi@posta.example"},"tax_code":"BNCMRC71C14H501P"}
 type PinRevocationStart struct {
 	// Contact A way to send somebody a message.
 	//
@@ -4151,11 +4272,11 @@ type PinUpgradeState string
 
 // Position A contribution position (posizione contributiva).
 //
-// Example: {"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
+// Example: {"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
 type Position struct {
 	// Number The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	Number PositionNumber `json:"number"`
 
 	// OfficeCode The code of an office (sede).
@@ -4181,7 +4302,7 @@ type Position struct {
 
 // PositionList One page of positions.
 //
-// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
 type PositionList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -4194,7 +4315,7 @@ type PositionList struct {
 
 // PositionNumber The number of a position (matricola). Leading zeros matter.
 //
-// Example: 0123456789
+// Example: 4906310275
 type PositionNumber = string
 
 // PositionState Whether a position is in use.
@@ -4221,7 +4342,7 @@ type Problem struct {
 	// Example: [{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}]
 	Errors *[]ProblemError `json:"errors,omitempty"`
 
-	// Href With `channel-closed`, where to go instead.
+	// Href With `channel-closed`, where to go instead; where it exists already, where it is.
 	//
 	// Example: /v1/services/view_payments/channels/api
 	Href *string `json:"href,omitempty"`
@@ -4274,7 +4395,7 @@ type ProblemError struct {
 
 // ProposedSignatory Somebody who may sign a delegation.
 //
-// Example: {"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+// Example: {"family_initial":"C","given_name":"Giulia","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 type ProposedSignatory struct {
 	// FamilyInitial The first letter of the family name.
 	//
@@ -4372,7 +4493,7 @@ type ReceiptVerification struct {
 	Valid bool `json:"valid"`
 }
 
-// ReferenceCode What the form and the message with the one-time code are known by.
+// ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 //
 // Example: 7K3M-Q9XA-R8DN
 type ReferenceCode = string
@@ -4384,7 +4505,7 @@ type RegisterCode = string
 
 // RegisterImport The import of a register.
 //
-// Example: {"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[{"code":"format","line":731,"pointer":"/tax_code"}],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":0,"lines_total":26104,"register":"albi","state":"failed"}
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[{"code":"format","detail":"The value is not formally valid.","line":731,"pointer":"/tax_code"}],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":0,"lines_total":26104,"register":"albi","state":"failed"}
 type RegisterImport struct {
 	// CreatedAt When the file was taken.
 	//
@@ -4432,12 +4553,17 @@ type RegisterImport struct {
 
 // RegisterImportError A line of a file that is wrong.
 //
-// Example: {"code":"format","line":731,"pointer":"/tax_code"}
+// Example: {"code":"format","detail":"The value is not formally valid.","line":731,"pointer":"/tax_code"}
 type RegisterImportError struct {
 	// Code What is wrong, for programs.
 	//
 	// Example: unknown-position
 	Code LineErrorCode `json:"code"`
+
+	// Detail What is wrong, for people.
+	//
+	// Example: The value is not formally valid.
+	Detail string `json:"detail"`
 
 	// Line The line of the file, from 1 on; the header of a CSV is line 1.
 	//
@@ -4609,6 +4735,46 @@ type SandboxContributorInput struct {
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
 }
 
+// SandboxIntermediaryRole A role of a test person at an intermediary.
+//
+// Example: {"delegate_id":"018f3b23-6b82-7da4-9fb6-2b3c4d5e6f70","role":"legal_representative","services":["declarations"]}
+type SandboxIntermediaryRole struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Role A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+	//
+	// Example: employee_delegate
+	Role IntermediaryRole `json:"role"`
+
+	// Services The services that the role covers.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+}
+
+// SandboxIntermediaryRoleInput A role that a test person shall have at an intermediary.
+//
+// Example: {"delegate_id":"018f3b23-6b82-7da4-9fb6-2b3c4d5e6f70","role":"employee_delegate","services":["declarations"]}
+type SandboxIntermediaryRoleInput struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Role A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+	//
+	// Example: employee_delegate
+	Role IntermediaryRole `json:"role"`
+
+	// Services The services of the role. Not given, all.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+}
+
 // SandboxMessage A message that the system would have sent.
 //
 // Example: {"channel":"email","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","sent_at":"2026-03-16T08:15:05Z","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042","text":"La dichiarazione è stata acquisita al protocollo INPS.1400.16/03/2026.0000042.","to":"mario.rossi@posta.example"}
@@ -4664,7 +4830,7 @@ type SandboxMessageList struct {
 
 // SandboxPerson A test person.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
 type SandboxPerson struct {
 	// Contacts The verified contacts.
 	Contacts List[Contact] `json:"contacts"`
@@ -4691,6 +4857,9 @@ type SandboxPerson struct {
 	//
 	// Example: Mario
 	GivenName string `json:"given_name"`
+
+	// IntermediaryRoles What the person is at which association, CAF or patronato, or at a firm (studio associato).
+	IntermediaryRoles List[SandboxIntermediaryRole] `json:"intermediary_roles"`
 
 	// OfficeCode The code of an office (sede).
 	//
@@ -4743,6 +4912,9 @@ type SandboxPersonInput struct {
 	// Example: Giuseppe
 	GivenName *string `json:"given_name,omitempty"`
 
+	// IntermediaryRoles What the person is at which intermediary that is an organisation.
+	IntermediaryRoles *[]SandboxIntermediaryRoleInput `json:"intermediary_roles,omitempty"`
+
 	// OfficeCode The code of an office (sede).
 	//
 	// Example: 1400
@@ -4780,7 +4952,7 @@ type SandboxPersonInputPin string
 
 // SandboxPersonList One page of test people.
 //
-// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
+// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
 type SandboxPersonList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -4911,7 +5083,7 @@ type ServiceCode = string
 //
 // Example: {"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"}
 type ServiceLink struct {
-	// Href Where, relative to the host. `{contributor_id}` and `{position_id}` stand for what was not chosen.
+	// Href Where, relative to the host. `{contributor_id}` and `{position_id}` stand for what was not chosen, `{delegate_id}` for an intermediary of yours in showMe.
 	//
 	// Example: /v1/contributors/{contributor_id}/declarations
 	Href string `json:"href"`
@@ -5030,7 +5202,7 @@ type SessionRenewal struct {
 
 // SessionStart Tax code and PIN of the person who logs in.
 //
-// Example: {"pin":"7K3M-Q9XA","tax_code":"RSSMRA80A01H501U"}
+// Example: {"pin":"P4A7-6737","tax_code":"BNCMRC71C14H501P"}
 type SessionStart struct {
 	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
 	//
@@ -5088,14 +5260,20 @@ type SessionSummary struct {
 	SessionId Id `json:"session_id"`
 }
 
-// Signatory Who signs the form for the contributor.
+// Signatory Who signs the form for the contributor. Until the delegation is active an intermediary sees no more than searchDelegationCandidates told it, `family_initial`;
+// everybody else, and from then on everybody, sees `family_name`.
 //
 // Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 type Signatory struct {
+	// FamilyInitial The first letter of the family name, in its place.
+	//
+	// Example: R
+	FamilyInitial *string `json:"family_initial,omitempty"`
+
 	// FamilyName Family name (cognome).
 	//
 	// Example: Rossi
-	FamilyName string `json:"family_name"`
+	FamilyName *string `json:"family_name,omitempty"`
 
 	// GivenName Given name (nome).
 	//
@@ -5153,34 +5331,9 @@ type Status struct {
 // Example: up
 type StatusStatus string
 
-// SubDelegate Somebody who works under a delegation for the intermediary.
-//
-// Example: {"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
-type SubDelegate struct {
-	// GrantedAt Since when.
-	//
-	// Example: 2026-03-18T07:45:10.220417Z
-	GrantedAt time.Time `json:"granted_at"`
-
-	// Person Who somebody is.
-	//
-	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
-	Person PersonReference `json:"person"`
-
-	// Services What the person may do.
-	//
-	// Example: ["declarations"]
-	Services List[ServiceCode] `json:"services"`
-
-	// SubDelegationId A UUID (RFC 9562).
-	//
-	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
-	SubDelegationId Id `json:"sub_delegation_id"`
-}
-
 // SubDelegation What lets one of an intermediary's people work with its delegations (sub-abilitazione).
 //
-// Example: {"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+// Example: {"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"state":"active","sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
 type SubDelegation struct {
 	// All Whether it is about all delegations of the intermediary.
 	//
@@ -5207,7 +5360,7 @@ type SubDelegation struct {
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	Person PersonReference `json:"person"`
 
-	// RevokedAt When it was revoked.
+	// RevokedAt When it was revoked, if it is `revoked`.
 	//
 	// Example: 2026-06-30T14:20:00.118204Z
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
@@ -5216,6 +5369,14 @@ type SubDelegation struct {
 	//
 	// Example: ["declarations"]
 	Services List[ServiceCode] `json:"services"`
+
+	// State * `active` (attiva): the person may work with the delegations that it is about, as long as each is active
+	// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+	// * `revoked` (revocata): ended by the intermediary or by the person
+	// * `expired` (scaduta): `valid_until` has passed, or all of the delegations that it names have ended
+	//
+	// Example: active
+	State SubDelegationState `json:"state"`
 
 	// SubDelegationId A UUID (RFC 9562).
 	//
@@ -5265,7 +5426,7 @@ type SubDelegationInput struct {
 
 // SubDelegationList One page of sub-delegations.
 //
-// Example: {"_links":{"self":{"href":"/v1/sub-delegations"}},"items":[{"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}]}
+// Example: {"_links":{"self":{"href":"/v1/sub-delegations"}},"items":[{"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"state":"active","sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}]}
 type SubDelegationList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -5275,6 +5436,14 @@ type SubDelegationList struct {
 	// Items The sub-delegations, the newest first.
 	Items List[SubDelegation] `json:"items"`
 }
+
+// SubDelegationState * `active` (attiva): the person may work with the delegations that it is about, as long as each is active
+// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+// * `revoked` (revocata): ended by the intermediary or by the person
+// * `expired` (scaduta): `valid_until` has passed, or all of the delegations that it names have ended
+//
+// Example: active
+type SubDelegationState string
 
 // Suspension Why a person is suspended.
 //
@@ -5353,6 +5522,11 @@ type UserGrantList struct {
 	// Items The roles, the oldest grant first.
 	Items List[UserGrant] `json:"items"`
 }
+
+// WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
+//
+// Example: sub_delegate
+type WorkerActingAs string
 
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
@@ -5589,7 +5763,7 @@ type ListOfficeDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5604,7 +5778,7 @@ type ListDeliveriesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5624,7 +5798,7 @@ type ListOfficeEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5641,7 +5815,7 @@ type ListOperatorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5655,7 +5829,7 @@ type AddOperatorParams struct {
 
 // ChangeOperatorParams defines parameters for ChangeOperator.
 type ChangeOperatorParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -5672,7 +5846,7 @@ type SearchPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5703,7 +5877,7 @@ type ListPinRequestsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5731,7 +5905,7 @@ type ListPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5748,7 +5922,7 @@ type ListRegisterImportsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5769,7 +5943,7 @@ type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5785,7 +5959,7 @@ type ListContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5794,7 +5968,7 @@ type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5819,7 +5993,7 @@ type ListDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5836,7 +6010,7 @@ type ListDelegationLookupsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5845,7 +6019,7 @@ type ListContributorDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5861,7 +6035,7 @@ type ListPositionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5870,7 +6044,7 @@ type ListContributorUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5887,7 +6061,7 @@ type SearchMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5900,7 +6074,7 @@ type ListDeclarationTypesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -5921,13 +6095,13 @@ type ListMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ChangeDeclarationParams defines parameters for ChangeDeclaration.
 type ChangeDeclarationParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -5968,7 +6142,7 @@ type SearchDelegationCandidatesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5981,7 +6155,7 @@ type SearchDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6003,7 +6177,7 @@ type ListDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6017,7 +6191,7 @@ type DraftDelegationParams struct {
 
 // ChangeDelegationParams defines parameters for ChangeDelegation.
 type ChangeDelegationParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -6050,7 +6224,7 @@ type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6074,7 +6248,7 @@ type ListIntermediaryUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6091,7 +6265,7 @@ type ListMyActivityParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6100,7 +6274,7 @@ type ListContactsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6138,13 +6312,13 @@ type ConfirmIdentityParams struct {
 
 // ReplaceMyMenuParams defines parameters for ReplaceMyMenu.
 type ReplaceMyMenuParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ReplaceNotificationPreferencesParams defines parameters for ReplaceNotificationPreferences.
 type ReplaceNotificationPreferencesParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -6153,7 +6327,7 @@ type ListNotificationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6176,7 +6350,7 @@ type ListMyPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6198,7 +6372,7 @@ type ListMyServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6207,7 +6381,7 @@ type ListOfficesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6278,7 +6452,7 @@ type ListSandboxMessagesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6287,7 +6461,7 @@ type ListSandboxPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6310,7 +6484,7 @@ type ListServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6319,7 +6493,7 @@ type ListSessionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6365,7 +6539,7 @@ type ListSubDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -12143,6 +12317,7 @@ type ShowDelegationBatchFormsResponseObject interface {
 
 type ShowDelegationBatchForms200ResponseHeaders struct {
 	ContentDisposition *string
+	ContentLanguage    string
 }
 
 type ShowDelegationBatchForms200ApplicationpdfResponse struct {
@@ -12160,6 +12335,7 @@ func (response ShowDelegationBatchForms200ApplicationpdfResponse) VisitShowDeleg
 	if response.Headers.ContentDisposition != nil {
 		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
 	}
+	w.Header().Set("Content-Language", fmt.Sprint(response.Headers.ContentLanguage))
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -12374,6 +12550,7 @@ type ShowDelegationFormResponseObject interface {
 
 type ShowDelegationForm200ResponseHeaders struct {
 	ContentDisposition *string
+	ContentLanguage    string
 }
 
 type ShowDelegationForm200ApplicationpdfResponse struct {
@@ -12391,6 +12568,7 @@ func (response ShowDelegationForm200ApplicationpdfResponse) VisitShowDelegationF
 	if response.Headers.ContentDisposition != nil {
 		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
 	}
+	w.Header().Set("Content-Language", fmt.Sprint(response.Headers.ContentLanguage))
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {

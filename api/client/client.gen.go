@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -339,6 +340,30 @@ func (e DelegateKind) Valid() bool {
 	case DelegateKindPatronato:
 		return true
 	case DelegateKindProfessional:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DelegationEnder.
+const (
+	DelegationEnderContributor  DelegationEnder = "contributor"
+	DelegationEnderExpiry       DelegationEnder = "expiry"
+	DelegationEnderIntermediary DelegationEnder = "intermediary"
+	DelegationEnderNewer        DelegationEnder = "newer"
+)
+
+// Valid indicates whether the value is a known member of the DelegationEnder enum.
+func (e DelegationEnder) Valid() bool {
+	switch e {
+	case DelegationEnderContributor:
+		return true
+	case DelegationEnderExpiry:
+		return true
+	case DelegationEnderIntermediary:
+		return true
+	case DelegationEnderNewer:
 		return true
 	default:
 		return false
@@ -1053,6 +1078,30 @@ func (e StatusStatus) Valid() bool {
 	}
 }
 
+// Defines values for SubDelegationState.
+const (
+	SubDelegationStateActive    SubDelegationState = "active"
+	SubDelegationStateExpired   SubDelegationState = "expired"
+	SubDelegationStateRevoked   SubDelegationState = "revoked"
+	SubDelegationStateSuspended SubDelegationState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the SubDelegationState enum.
+func (e SubDelegationState) Valid() bool {
+	switch e {
+	case SubDelegationStateActive:
+		return true
+	case SubDelegationStateExpired:
+		return true
+	case SubDelegationStateRevoked:
+		return true
+	case SubDelegationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserClass.
 const (
 	UserClassAdministrator             UserClass = "administrator"
@@ -1074,6 +1123,24 @@ func (e UserClass) Valid() bool {
 	case UserClassInstitutionalIntermediary:
 		return true
 	case UserClassOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WorkerActingAs.
+const (
+	WorkerActingAsIntermediary WorkerActingAs = "intermediary"
+	WorkerActingAsSubDelegate  WorkerActingAs = "sub_delegate"
+)
+
+// Valid indicates whether the value is a known member of the WorkerActingAs enum.
+func (e WorkerActingAs) Valid() bool {
+	switch e {
+	case WorkerActingAsIntermediary:
+		return true
+	case WorkerActingAsSubDelegate:
 		return true
 	default:
 		return false
@@ -1252,7 +1319,7 @@ type ContactState string
 
 // Contributor A contributor (contribuente) with the rights that the caller has on it.
 //
-// Example: {"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"00743110157"}
+// Example: {"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"06829140158"}
 type Contributor struct {
 	// Links The links of a contributor.
 	//
@@ -1271,7 +1338,7 @@ type Contributor struct {
 
 	// LegalName The name of the organisation, or of the person.
 	//
-	// Example: Officine Meccaniche Orobiche S.r.l.
+	// Example: Tessiture Ambrosiane S.p.A.
 	LegalName string `json:"legal_name"`
 
 	// Rights The rights that the caller has now.
@@ -1310,7 +1377,7 @@ type ContributorLinks struct {
 
 // ContributorList One page of contributors.
 //
-// Example: {"_links":{"self":{"href":"/v1/contributors"}},"items":[{"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"00743110157"}]}
+// Example: {"_links":{"self":{"href":"/v1/contributors"}},"items":[{"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"06829140158"}]}
 type ContributorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -1348,7 +1415,7 @@ type ContributorRoleInput struct {
 
 // ContributorSearch What to search contributors by. What is given must all match.
 //
-// Example: {"tax_code":"00743110157"}
+// Example: {"tax_code":"06829140158"}
 type ContributorSearch struct {
 	// LegalName Part of the name, in any case.
 	//
@@ -1798,11 +1865,11 @@ type DelegateKind string
 
 // DelegatedPosition A position that a delegation is about.
 //
-// Example: {"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}
+// Example: {"number":"4906310275","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}
 type DelegatedPosition struct {
 	// Number The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	Number PositionNumber `json:"number"`
 
 	// PositionId A UUID (RFC 9562).
@@ -1818,7 +1885,7 @@ type DelegatedPosition struct {
 
 // DelegatingContributor The contributor that delegates.
 //
-// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"}
 type DelegatingContributor struct {
 	// ContributorId A UUID (RFC 9562).
 	//
@@ -1827,7 +1894,7 @@ type DelegatingContributor struct {
 
 	// LegalName The name of the organisation, or of the person.
 	//
-	// Example: Officine Meccaniche Orobiche S.r.l.
+	// Example: Tessiture Ambrosiane S.p.A.
 	LegalName string `json:"legal_name"`
 
 	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
@@ -1838,16 +1905,21 @@ type DelegatingContributor struct {
 
 // Delegation A delegation (delega) of a contributor to an intermediary.
 //
-// Example: {"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}
+// Example: {"activated_at":"2026-03-17T09:02:11.771020Z","activated_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"4906310275","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Colombo","given_name":"Giulia","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}
 type Delegation struct {
-	// ActivatedAt When it became active.
+	// ActivatedAt When it became active. `activated_by` is who declared then, under their own responsibility, that the contributor had signed.
 	//
 	// Example: 2026-03-17T09:02:11.771020Z
 	ActivatedAt *time.Time `json:"activated_at,omitempty"`
 
+	// ActivatedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	ActivatedBy *PersonReference `json:"activated_by,omitempty"`
+
 	// Contributor The contributor that delegates.
 	//
-	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"}
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"}
 	Contributor DelegatingContributor `json:"contributor"`
 
 	// Delegate An intermediary (intermediario) to whom a contributor delegates.
@@ -1870,7 +1942,7 @@ type Delegation struct {
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	DraftedBy PersonReference `json:"drafted_by"`
 
-	// EndReason Why it ended, in the words that were given; without, `revoked_by_delegate`, `revoked_by_contributor`, `replaced` (by the next one of a household employer) or `discarded`.
+	// EndReason Why it ended, in the words that were given. Missing where nobody gave any.
 	//
 	// Example: Fine dell'incarico
 	EndReason *string `json:"end_reason,omitempty"`
@@ -1879,6 +1951,12 @@ type Delegation struct {
 	//
 	// Example: 2026-06-30T14:20:00.118204Z
 	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndedBy What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
+	// given (`expiry`).
+	//
+	// Example: contributor
+	EndedBy *DelegationEnder `json:"ended_by,omitempty"`
 
 	// Exclusive Whether no other intermediary may have the positions.
 	//
@@ -1893,7 +1971,7 @@ type Delegation struct {
 	// Positions The positions that it is about, by number.
 	Positions []DelegatedPosition `json:"positions"`
 
-	// ReferenceCode What the form and the message with the one-time code are known by.
+	// ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 	//
 	// Example: 7K3M-Q9XA-R8DN
 	ReferenceCode ReferenceCode `json:"reference_code"`
@@ -1908,7 +1986,8 @@ type Delegation struct {
 	// Example: ["declarations"]
 	Services []ServiceCode `json:"services"`
 
-	// Signatory Who signs the form for the contributor.
+	// Signatory Who signs the form for the contributor. Until the delegation is active an intermediary sees no more than searchDelegationCandidates told it, `family_initial`;
+	// everybody else, and from then on everybody, sees `family_name`.
 	//
 	// Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 	Signatory Signatory `json:"signatory"`
@@ -1923,20 +2002,20 @@ type Delegation struct {
 	// Example: active
 	State DelegationState `json:"state"`
 
-	// SubDelegates Who of the intermediary's people works under it. Given by listContributorDelegations.
-	SubDelegates *[]SubDelegate `json:"sub_delegates,omitempty"`
-
 	// ValidUntil Until when it is valid. Missing if until it is revoked.
 	//
 	// Example: 2027-03-31T22:00:00Z
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
+
+	// Workers Who of the intermediary's people works under it while it is active or suspended, by name; the first hundred. Given to the contributor's side by showDelegation and listContributorDelegations.
+	Workers *[]DelegationWorker `json:"workers,omitempty"`
 }
 
 // DelegationActivation The one-time code, and the declaration of the intermediary.
 //
 // Example: {"otp":"48213067","signature_declared":true}
 type DelegationActivation struct {
-	// Otp The code as the person typed it; spaces and dashes do not count.
+	// Otp The code of 8 digits as the person typed it; spaces and dashes do not count. Anything else answers 422 `validation-failed` and costs no try.
 	//
 	// Example: 48213067
 	Otp *string `json:"otp,omitempty"`
@@ -1949,7 +2028,7 @@ type DelegationActivation struct {
 
 // DelegationBatch Many delegations that are drafted in the background.
 //
-// Example: {"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","created_at":"2026-03-16T08:15:04.218301Z","items":[{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"},{"line":2,"position_number":"0987654321","reason":"unknown-position","state":"refused"}],"items_done":2,"items_total":2,"state":"done"}
+// Example: {"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","created_at":"2026-03-16T08:15:04.218301Z","items":[{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"4906310275","state":"filed"},{"line":2,"position_number":"7001248305","reason":"unknown-position","state":"refused"}],"items_done":2,"items_total":2,"state":"done"}
 type DelegationBatch struct {
 	// BatchId A UUID (RFC 9562).
 	//
@@ -1982,7 +2061,7 @@ type DelegationBatch struct {
 
 // DelegationBatchInput Delegations to be drafted, on the same terms.
 //
-// Example: {"exclusive":false,"items":[{"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},{"position_number":"0987654321"}],"scope":"partial","services":["declarations"],"valid_until":"2027-03-31T22:00:00Z"}
+// Example: {"exclusive":false,"items":[{"position_number":"4906310275"},{"position_number":"7001248305"}],"scope":"partial","services":["declarations"],"valid_until":"2027-03-31T22:00:00Z"}
 type DelegationBatchInput struct {
 	// DelegateId A UUID (RFC 9562).
 	//
@@ -2015,7 +2094,7 @@ type DelegationBatchInput struct {
 
 // DelegationBatchItem What became of an item of a batch.
 //
-// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"0123456789","state":"filed"}
+// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","line":1,"position_number":"4906310275","state":"filed"}
 type DelegationBatchItem struct {
 	// DelegationId A UUID (RFC 9562).
 	//
@@ -2029,7 +2108,7 @@ type DelegationBatchItem struct {
 
 	// PositionNumber The position as it was sent.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	PositionNumber string `json:"position_number"`
 
 	// Reason What is wrong, for programs.
@@ -2045,11 +2124,11 @@ type DelegationBatchItem struct {
 
 // DelegationBatchItemInput A position for which to draft a delegation.
 //
-// Example: {"position_number":"0123456789","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+// Example: {"position_number":"4906310275","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 type DelegationBatchItemInput struct {
 	// PositionNumber The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	PositionNumber PositionNumber `json:"position_number"`
 
 	// SignatoryId A UUID (RFC 9562).
@@ -2060,7 +2139,7 @@ type DelegationBatchItemInput struct {
 
 // DelegationCandidate A contributor that could delegate.
 //
-// Example: {"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
+// Example: {"contributor_tax_code":"06829140158","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","positions":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"C","given_name":"Giulia","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
 type DelegationCandidate struct {
 	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 	//
@@ -2074,7 +2153,7 @@ type DelegationCandidate struct {
 
 	// LegalName The name of the organisation, or of the person.
 	//
-	// Example: Officine Meccaniche Orobiche S.r.l.
+	// Example: Tessiture Ambrosiane S.p.A.
 	LegalName string `json:"legal_name"`
 
 	// Positions Its positions, by number; active ones only.
@@ -2086,7 +2165,7 @@ type DelegationCandidate struct {
 
 // DelegationCandidateList Who was found.
 //
-// Example: {"_links":{"self":{"href":"/v1/delegation-candidate-searches"}},"items":[{"contributor_tax_code":"00743110157","kind":"company","legal_name":"Officine Meccaniche Orobiche S.r.l.","positions":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}]}
+// Example: {"_links":{"self":{"href":"/v1/delegation-candidate-searches"}},"items":[{"contributor_tax_code":"06829140158","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","positions":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"C","given_name":"Giulia","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}]}
 type DelegationCandidateList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -2099,8 +2178,13 @@ type DelegationCandidateList struct {
 
 // DelegationCandidateSearch Whom to look up.
 //
-// Example: {"tax_code":"00743110157"}
+// Example: {"tax_code":"06829140158"}
 type DelegationCandidateSearch struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
@@ -2136,15 +2220,15 @@ type DelegationChange struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	SignatoryId *Id `json:"signatory_id,omitempty"`
 
-	// ValidUntil Until when it is valid. An instant that is past answers 422.
+	// ValidUntil Until when it is valid; `null` is until it is revoked. An instant that is past answers 422.
 	//
 	// Example: 2027-03-31T22:00:00Z
-	ValidUntil *time.Time `json:"valid_until,omitempty"`
+	ValidUntil nullable.Nullable[time.Time] `json:"valid_until,omitempty"`
 }
 
 // DelegationDraft A delegation to be drafted.
 //
-// Example: {"contributor_tax_code":"00743110157","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
+// Example: {"contributor_tax_code":"06829140158","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
 type DelegationDraft struct {
 	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -2187,9 +2271,15 @@ type DelegationDraft struct {
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
+// DelegationEnder What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
+// given (`expiry`).
+//
+// Example: contributor
+type DelegationEnder string
+
 // DelegationList One page of delegations.
 //
-// Example: {"_links":{"self":{"href":"/v1/delegations"}},"items":[{"activated_at":"2026-03-17T09:02:11.771020Z","contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Meccaniche Orobiche S.r.l.","tax_code":"00743110157"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"0123456789","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/delegations"}},"items":[{"activated_at":"2026-03-17T09:02:11.771020Z","activated_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"4906310275","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Colombo","given_name":"Giulia","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}]}
 type DelegationList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -2275,7 +2365,7 @@ type DelegationScope string
 
 // DelegationSearch What to search delegations by. What is given must all match.
 //
-// Example: {"contributor_tax_code":"00743110157","state":"active"}
+// Example: {"contributor_tax_code":"06829140158","state":"active"}
 type DelegationSearch struct {
 	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -2289,7 +2379,7 @@ type DelegationSearch struct {
 
 	// PositionNumber The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	PositionNumber *PositionNumber `json:"position_number,omitempty"`
 
 	// State * `draft` (bozza): not sent to the contributor
@@ -2312,6 +2402,36 @@ type DelegationSearch struct {
 //
 // Example: active
 type DelegationState string
+
+// DelegationWorker Somebody who works under a delegation for the intermediary, by a role at it or by a sub-delegation.
+//
+// Example: {"acting_as":"sub_delegate","granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+type DelegationWorker struct {
+	// ActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
+	//
+	// Example: sub_delegate
+	ActingAs WorkerActingAs `json:"acting_as"`
+
+	// GrantedAt Since when.
+	//
+	// Example: 2026-03-18T07:45:10.220417Z
+	GrantedAt time.Time `json:"granted_at"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person PersonReference `json:"person"`
+
+	// Services What the person may do.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+
+	// SubDelegationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubDelegationId *Id `json:"sub_delegation_id,omitempty"`
+}
 
 // Delivery The way of a message to one recipient.
 //
@@ -2453,7 +2573,7 @@ type ElectronicContactKind string
 
 // Enrolment A request for access to a contributor.
 //
-// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
 type Enrolment struct {
 	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 	//
@@ -2541,7 +2661,7 @@ type EnrolmentForm string
 
 // EnrolmentInput A request for access to a contributor.
 //
-// Example: {"contributor_tax_code":"00743110157","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","services":["view_payments","view_dma"]}
+// Example: {"contributor_tax_code":"80039510484","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","services":["view_payments","view_dma"]}
 type EnrolmentInput struct {
 	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -2571,7 +2691,7 @@ type EnrolmentInput struct {
 
 // EnrolmentList One page of enrolments.
 //
-// Example: {"_links":{"self":{"href":"/v1/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
 type EnrolmentList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -2815,7 +2935,8 @@ type Me struct {
 	// Example: true
 	IdentityConfirmed bool `json:"identity_confirmed"`
 
-	// Intermediaries The intermediaries that the person is or works for.
+	// Intermediaries The intermediaries that the person is or has a role at. A firm (studio associato) is not among them, though a register may list it: it is nobody's
+	// delegate, its professionals are. Who works for a professional acts by a sub-delegation (listSubDelegations).
 	Intermediaries []MyIntermediary `json:"intermediaries"`
 
 	// OfficeCode The code of an office (sede).
@@ -3122,7 +3243,7 @@ type OfficeCode = string
 
 // OfficeEnrolment A request for access to a contributor, as the office sees it.
 //
-// Example: {"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
 type OfficeEnrolment struct {
 	// ContributorTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 	//
@@ -3190,7 +3311,7 @@ type OfficeEnrolment struct {
 
 // OfficeEnrolmentList One page of enrolments.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"00743110157","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeEnrolmentList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -3396,7 +3517,7 @@ type OfficePinUpgradeList struct {
 
 // Operator A person who works here.
 //
-// Example: {"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}
 type Operator struct {
 	// FamilyName Family name (cognome).
 	//
@@ -3451,7 +3572,7 @@ type OperatorChange struct {
 
 // OperatorInput Whom to make an operator.
 //
-// Example: {"office_code":"1400","tax_code":"FRRLCU79C12F205E","user_class":"operator"}
+// Example: {"office_code":"1400","tax_code":"GLLSRA92A70A944S","user_class":"operator"}
 type OperatorInput struct {
 	// OfficeCode The code of an office (sede).
 	//
@@ -3471,7 +3592,7 @@ type OperatorInput struct {
 
 // OperatorList One page of operators.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Ferrari","given_name":"Luca","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"FRRLCU79C12F205E","user_class":"operator"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}]}
 type OperatorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -3514,7 +3635,7 @@ type PeopleForRoleSearch struct {
 
 // PeopleSearch Whom to search.
 //
-// Example: {"tax_code":"RSSMRA80A01H501U"}
+// Example: {"tax_code":"BNCMRC71C14H501P"}
 type PeopleSearch struct {
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -3675,7 +3796,7 @@ type PersonReference struct {
 
 // PersonRegistration Whom to register.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331112233"}],"family_name":"Bianchi","given_name":"Elena","tax_code":"BNCLNE85M41H501P"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331112233"}],"family_name":"Donati","given_name":"Maria Luisa","tax_code":"DNTMLS62H70F205D"}
 type PersonRegistration struct {
 	// Contacts Contacts of different kinds.
 	Contacts *[]ElectronicContact `json:"contacts,omitempty"`
@@ -3854,7 +3975,7 @@ type PinRecovered struct {
 
 // PinRecoveryConfirmation The recovery code.
 //
-// Example: {"recovery_code":"H4TW9PC6","tax_code":"RSSMRA80A01H501U"}
+// Example: {"recovery_code":"H4TW9PC6","tax_code":"BNCMRC71C14H501P"}
 type PinRecoveryConfirmation struct {
 	// RecoveryCode The code as the person typed it, in any case; spaces and dashes do not count.
 	//
@@ -3869,7 +3990,7 @@ type PinRecoveryConfirmation struct {
 
 // PinRecoveryStart Who has lost the PIN, and what proves it.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"tax_code":"RSSMRA80A01H501U"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331100001"},{"kind":"email","value":"marco.bianchi@posta.example"}],"tax_code":"BNCMRC71C14H501P"}
 type PinRecoveryStart struct {
 	// Contacts 2 or 3 contacts of different kinds, as they are stored.
 	Contacts []ElectronicContact `json:"contacts"`
@@ -3935,7 +4056,7 @@ type PinRequestWaitReason string
 
 // PinRevocationConfirmation The revocation code.
 //
-// Example: {"code":"R8DN4WZJ","tax_code":"RSSMRA80A01H501U"}
+// Example: {"code":"R8DN4WZJ","tax_code":"BNCMRC71C14H501P"}
 type PinRevocationConfirmation struct {
 	// Code The code as the person typed it, in any case; spaces and dashes do not count.
 	//
@@ -3950,7 +4071,7 @@ type PinRevocationConfirmation struct {
 
 // PinRevocationStart Whose PIN, and a contact that is stored.
 //
-// Example: {"contact":{"kind":"email","value":"mario.rossi@posta.example"},"tax_code":"RSSMRA80A01H501U"}
+// Example: {"contact":{"kind":"email","value":"marco.bianchi@posta.example"},"tax_code":"BNCMRC71C14H501P"}
 type PinRevocationStart struct {
 	// Contact A way to send somebody a message.
 	//
@@ -4149,11 +4270,11 @@ type PinUpgradeState string
 
 // Position A contribution position (posizione contributiva).
 //
-// Example: {"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
+// Example: {"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
 type Position struct {
 	// Number The number of a position (matricola). Leading zeros matter.
 	//
-	// Example: 0123456789
+	// Example: 4906310275
 	Number PositionNumber `json:"number"`
 
 	// OfficeCode The code of an office (sede).
@@ -4179,7 +4300,7 @@ type Position struct {
 
 // PositionList One page of positions.
 //
-// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"0123456789","office_code":"1400","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
 type PositionList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -4192,7 +4313,7 @@ type PositionList struct {
 
 // PositionNumber The number of a position (matricola). Leading zeros matter.
 //
-// Example: 0123456789
+// Example: 4906310275
 type PositionNumber = string
 
 // PositionState Whether a position is in use.
@@ -4219,7 +4340,7 @@ type Problem struct {
 	// Example: [{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}]
 	Errors *[]ProblemError `json:"errors,omitempty"`
 
-	// Href With `channel-closed`, where to go instead.
+	// Href With `channel-closed`, where to go instead; where it exists already, where it is.
 	//
 	// Example: /v1/services/view_payments/channels/api
 	Href *string `json:"href,omitempty"`
@@ -4272,7 +4393,7 @@ type ProblemError struct {
 
 // ProposedSignatory Somebody who may sign a delegation.
 //
-// Example: {"family_initial":"R","given_name":"Mario","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+// Example: {"family_initial":"C","given_name":"Giulia","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 type ProposedSignatory struct {
 	// FamilyInitial The first letter of the family name.
 	//
@@ -4370,7 +4491,7 @@ type ReceiptVerification struct {
 	Valid bool `json:"valid"`
 }
 
-// ReferenceCode What the form and the message with the one-time code are known by.
+// ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 //
 // Example: 7K3M-Q9XA-R8DN
 type ReferenceCode = string
@@ -4382,7 +4503,7 @@ type RegisterCode = string
 
 // RegisterImport The import of a register.
 //
-// Example: {"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[{"code":"format","line":731,"pointer":"/tax_code"}],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":0,"lines_total":26104,"register":"albi","state":"failed"}
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[{"code":"format","detail":"The value is not formally valid.","line":731,"pointer":"/tax_code"}],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":0,"lines_total":26104,"register":"albi","state":"failed"}
 type RegisterImport struct {
 	// CreatedAt When the file was taken.
 	//
@@ -4430,12 +4551,17 @@ type RegisterImport struct {
 
 // RegisterImportError A line of a file that is wrong.
 //
-// Example: {"code":"format","line":731,"pointer":"/tax_code"}
+// Example: {"code":"format","detail":"The value is not formally valid.","line":731,"pointer":"/tax_code"}
 type RegisterImportError struct {
 	// Code What is wrong, for programs.
 	//
 	// Example: unknown-position
 	Code LineErrorCode `json:"code"`
+
+	// Detail What is wrong, for people.
+	//
+	// Example: The value is not formally valid.
+	Detail string `json:"detail"`
 
 	// Line The line of the file, from 1 on; the header of a CSV is line 1.
 	//
@@ -4607,6 +4733,46 @@ type SandboxContributorInput struct {
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
 }
 
+// SandboxIntermediaryRole A role of a test person at an intermediary.
+//
+// Example: {"delegate_id":"018f3b23-6b82-7da4-9fb6-2b3c4d5e6f70","role":"legal_representative","services":["declarations"]}
+type SandboxIntermediaryRole struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Role A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+	//
+	// Example: employee_delegate
+	Role IntermediaryRole `json:"role"`
+
+	// Services The services that the role covers.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+}
+
+// SandboxIntermediaryRoleInput A role that a test person shall have at an intermediary.
+//
+// Example: {"delegate_id":"018f3b23-6b82-7da4-9fb6-2b3c4d5e6f70","role":"employee_delegate","services":["declarations"]}
+type SandboxIntermediaryRoleInput struct {
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId Id `json:"delegate_id"`
+
+	// Role A role at an intermediary: rappresentante legale, delegato ai servizi, amministratore delle utenze.
+	//
+	// Example: employee_delegate
+	Role IntermediaryRole `json:"role"`
+
+	// Services The services of the role. Not given, all.
+	//
+	// Example: ["declarations"]
+	Services *[]ServiceCode `json:"services,omitempty"`
+}
+
 // SandboxMessage A message that the system would have sent.
 //
 // Example: {"channel":"email","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","sent_at":"2026-03-16T08:15:05Z","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042","text":"La dichiarazione è stata acquisita al protocollo INPS.1400.16/03/2026.0000042.","to":"mario.rossi@posta.example"}
@@ -4662,7 +4828,7 @@ type SandboxMessageList struct {
 
 // SandboxPerson A test person.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
 type SandboxPerson struct {
 	// Contacts The verified contacts.
 	Contacts []Contact `json:"contacts"`
@@ -4689,6 +4855,9 @@ type SandboxPerson struct {
 	//
 	// Example: Mario
 	GivenName string `json:"given_name"`
+
+	// IntermediaryRoles What the person is at which association, CAF or patronato, or at a firm (studio associato).
+	IntermediaryRoles []SandboxIntermediaryRole `json:"intermediary_roles"`
 
 	// OfficeCode The code of an office (sede).
 	//
@@ -4741,6 +4910,9 @@ type SandboxPersonInput struct {
 	// Example: Giuseppe
 	GivenName *string `json:"given_name,omitempty"`
 
+	// IntermediaryRoles What the person is at which intermediary that is an organisation.
+	IntermediaryRoles *[]SandboxIntermediaryRoleInput `json:"intermediary_roles,omitempty"`
+
 	// OfficeCode The code of an office (sede).
 	//
 	// Example: 1400
@@ -4778,7 +4950,7 @@ type SandboxPersonInputPin string
 
 // SandboxPersonList One page of test people.
 //
-// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
+// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
 type SandboxPersonList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -4909,7 +5081,7 @@ type ServiceCode = string
 //
 // Example: {"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"}
 type ServiceLink struct {
-	// Href Where, relative to the host. `{contributor_id}` and `{position_id}` stand for what was not chosen.
+	// Href Where, relative to the host. `{contributor_id}` and `{position_id}` stand for what was not chosen, `{delegate_id}` for an intermediary of yours in showMe.
 	//
 	// Example: /v1/contributors/{contributor_id}/declarations
 	Href string `json:"href"`
@@ -5028,7 +5200,7 @@ type SessionRenewal struct {
 
 // SessionStart Tax code and PIN of the person who logs in.
 //
-// Example: {"pin":"7K3M-Q9XA","tax_code":"RSSMRA80A01H501U"}
+// Example: {"pin":"P4A7-6737","tax_code":"BNCMRC71C14H501P"}
 type SessionStart struct {
 	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
 	//
@@ -5086,14 +5258,20 @@ type SessionSummary struct {
 	SessionId Id `json:"session_id"`
 }
 
-// Signatory Who signs the form for the contributor.
+// Signatory Who signs the form for the contributor. Until the delegation is active an intermediary sees no more than searchDelegationCandidates told it, `family_initial`;
+// everybody else, and from then on everybody, sees `family_name`.
 //
 // Example: {"family_name":"Rossi","given_name":"Mario","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
 type Signatory struct {
+	// FamilyInitial The first letter of the family name, in its place.
+	//
+	// Example: R
+	FamilyInitial *string `json:"family_initial,omitempty"`
+
 	// FamilyName Family name (cognome).
 	//
 	// Example: Rossi
-	FamilyName string `json:"family_name"`
+	FamilyName *string `json:"family_name,omitempty"`
 
 	// GivenName Given name (nome).
 	//
@@ -5151,34 +5329,9 @@ type Status struct {
 // Example: up
 type StatusStatus string
 
-// SubDelegate Somebody who works under a delegation for the intermediary.
-//
-// Example: {"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
-type SubDelegate struct {
-	// GrantedAt Since when.
-	//
-	// Example: 2026-03-18T07:45:10.220417Z
-	GrantedAt time.Time `json:"granted_at"`
-
-	// Person Who somebody is.
-	//
-	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
-	Person PersonReference `json:"person"`
-
-	// Services What the person may do.
-	//
-	// Example: ["declarations"]
-	Services []ServiceCode `json:"services"`
-
-	// SubDelegationId A UUID (RFC 9562).
-	//
-	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
-	SubDelegationId Id `json:"sub_delegation_id"`
-}
-
 // SubDelegation What lets one of an intermediary's people work with its delegations (sub-abilitazione).
 //
-// Example: {"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
+// Example: {"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"state":"active","sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}
 type SubDelegation struct {
 	// All Whether it is about all delegations of the intermediary.
 	//
@@ -5205,7 +5358,7 @@ type SubDelegation struct {
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	Person PersonReference `json:"person"`
 
-	// RevokedAt When it was revoked.
+	// RevokedAt When it was revoked, if it is `revoked`.
 	//
 	// Example: 2026-06-30T14:20:00.118204Z
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
@@ -5214,6 +5367,14 @@ type SubDelegation struct {
 	//
 	// Example: ["declarations"]
 	Services []ServiceCode `json:"services"`
+
+	// State * `active` (attiva): the person may work with the delegations that it is about, as long as each is active
+	// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+	// * `revoked` (revocata): ended by the intermediary or by the person
+	// * `expired` (scaduta): `valid_until` has passed, or all of the delegations that it names have ended
+	//
+	// Example: active
+	State SubDelegationState `json:"state"`
 
 	// SubDelegationId A UUID (RFC 9562).
 	//
@@ -5263,7 +5424,7 @@ type SubDelegationInput struct {
 
 // SubDelegationList One page of sub-delegations.
 //
-// Example: {"_links":{"self":{"href":"/v1/sub-delegations"}},"items":[{"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}]}
+// Example: {"_links":{"self":{"href":"/v1/sub-delegations"}},"items":[{"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"state":"active","sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}]}
 type SubDelegationList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -5273,6 +5434,14 @@ type SubDelegationList struct {
 	// Items The sub-delegations, the newest first.
 	Items []SubDelegation `json:"items"`
 }
+
+// SubDelegationState * `active` (attiva): the person may work with the delegations that it is about, as long as each is active
+// * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
+// * `revoked` (revocata): ended by the intermediary or by the person
+// * `expired` (scaduta): `valid_until` has passed, or all of the delegations that it names have ended
+//
+// Example: active
+type SubDelegationState string
 
 // Suspension Why a person is suspended.
 //
@@ -5351,6 +5520,11 @@ type UserGrantList struct {
 	// Items The roles, the oldest grant first.
 	Items []UserGrant `json:"items"`
 }
+
+// WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
+//
+// Example: sub_delegate
+type WorkerActingAs string
 
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
@@ -5587,7 +5761,7 @@ type ListOfficeDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5605,7 +5779,7 @@ type ListDeliveriesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5631,7 +5805,7 @@ type ListOfficeEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5663,7 +5837,7 @@ type ListOperatorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5698,7 +5872,7 @@ type ShowOperatorParams struct {
 
 // ChangeOperatorParams defines parameters for ChangeOperator.
 type ChangeOperatorParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5721,7 +5895,7 @@ type SearchPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5782,7 +5956,7 @@ type ListPinRequestsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5828,7 +6002,7 @@ type ListPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5869,7 +6043,7 @@ type ListRegisterImportsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5904,7 +6078,7 @@ type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5923,7 +6097,7 @@ type ListContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5944,7 +6118,7 @@ type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -5972,7 +6146,7 @@ type ListDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -5995,7 +6169,7 @@ type ListDelegationLookupsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6007,7 +6181,7 @@ type ListContributorDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6029,7 +6203,7 @@ type ListPositionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6041,7 +6215,7 @@ type ListContributorUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6070,7 +6244,7 @@ type SearchMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6086,7 +6260,7 @@ type ListDeclarationTypesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6119,7 +6293,7 @@ type ListMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6143,7 +6317,7 @@ type ShowDeclarationParams struct {
 
 // ChangeDeclarationParams defines parameters for ChangeDeclaration.
 type ChangeDeclarationParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6218,7 +6392,7 @@ type SearchDelegationCandidatesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6234,7 +6408,7 @@ type SearchDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6259,7 +6433,7 @@ type ListDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6288,7 +6462,7 @@ type ShowDelegationParams struct {
 
 // ChangeDelegationParams defines parameters for ChangeDelegation.
 type ChangeDelegationParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6342,7 +6516,7 @@ type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6393,7 +6567,7 @@ type ListIntermediaryUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6431,7 +6605,7 @@ type ListMyActivityParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6443,7 +6617,7 @@ type ListContactsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6520,7 +6694,7 @@ type ShowMyMenuParams struct {
 
 // ReplaceMyMenuParams defines parameters for ReplaceMyMenu.
 type ReplaceMyMenuParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6538,7 +6712,7 @@ type ShowNotificationPreferencesParams struct {
 
 // ReplaceNotificationPreferencesParams defines parameters for ReplaceNotificationPreferences.
 type ReplaceNotificationPreferencesParams struct {
-	// IfMatch The `ETag` of the version that you read. Missing, the answer is 428 `precondition-required`.
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6550,7 +6724,7 @@ type ListNotificationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6588,7 +6762,7 @@ type ListMyPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6625,7 +6799,7 @@ type ListMyServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6637,7 +6811,7 @@ type ListOfficesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6753,7 +6927,7 @@ type ListSandboxMessagesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6774,7 +6948,7 @@ type ListSandboxPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6806,7 +6980,7 @@ type ListServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6827,7 +7001,7 @@ type ListSessionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6909,7 +7083,7 @@ type ListSubDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand.
+	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7207,7 +7381,9 @@ type ClientInterface interface {
 
 	// DecideEnrolmentWithBody Decide about an enrolment
 	//
-	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+	// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+	// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7217,7 +7393,9 @@ type ClientInterface interface {
 
 	// DecideEnrolment Decide about an enrolment
 	//
-	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+	// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+	// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7529,7 +7707,8 @@ type ClientInterface interface {
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 	// * `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-	//   `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+	//   `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 	//
@@ -7652,14 +7831,14 @@ type ClientInterface interface {
 
 	// ListDelegationLookups List which intermediaries looked a contributor up
 	//
-	// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+	// Every look-up by searchDelegationCandidates, or by a list of draftDelegationBatch, that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
 	//
 	// Corresponds with GET /contributors/{contributor_id}/delegation-lookups (the `ListDelegationLookups` operationId).
 	ListDelegationLookups(ctx context.Context, contributorId ContributorId, params *ListDelegationLookupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListContributorDelegations List the delegations that a contributor gave
 	//
-	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
 	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 	//
 	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
@@ -7668,7 +7847,8 @@ type ClientInterface interface {
 	// SearchPeopleForRoleWithBody Search a person to whom to give a role
 	//
 	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+	// `rate-limited`.
 	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
@@ -7680,7 +7860,8 @@ type ClientInterface interface {
 	// SearchPeopleForRole Search a person to whom to give a role
 	//
 	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+	// `rate-limited`.
 	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
@@ -7709,10 +7890,15 @@ type ClientInterface interface {
 	//
 	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+	// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 	//
-	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+	// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+	// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+	// manages users and uses no service.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes any type of body and a specified content type.
@@ -7724,10 +7910,15 @@ type ClientInterface interface {
 	//
 	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+	// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 	//
-	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+	// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+	// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+	// manages users and uses no service.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes a body of the `application/json` content type.
@@ -7737,8 +7928,9 @@ type ClientInterface interface {
 
 	// WithdrawContributorRole Withdraw a role at a contributor
 	//
-	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn, nor the last employer where there is none: 409 `conflict`.
+	// Who may give a role may withdraw it, see grantContributorRole: legal representatives and user administrators are withdrawn by a legal representative. Who
+	// manages users may lay down any role of their own. Otherwise, and for who does not manage users, 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
@@ -7863,10 +8055,12 @@ type ClientInterface interface {
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
-	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7880,10 +8074,12 @@ type ClientInterface interface {
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
-	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7892,7 +8088,11 @@ type ClientInterface interface {
 
 	// ShowDelegationBatch Show how far a batch has come
 	//
-	// The batch with what became of each item. For people of the intermediary for which it was made.
+	// The batch with what became of each item. For people of the intermediary for which it was made. Items that went into one delegation show the same `delegation_id`.
+	//
+	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
+	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
+	// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
 	//
 	// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
 	ShowDelegationBatch(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7908,9 +8108,10 @@ type ClientInterface interface {
 	// SearchDelegationCandidatesWithBody Look up who could delegate
 	//
 	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-	// person, then 429 `rate-limited`.
+	// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+	// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+	// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+	// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7920,9 +8121,10 @@ type ClientInterface interface {
 	// SearchDelegationCandidates Look up who could delegate
 	//
 	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-	// person, then 429 `rate-limited`.
+	// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+	// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+	// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+	// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7965,9 +8167,9 @@ type ClientInterface interface {
 	//
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-	// register any more 409 `conflict`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7982,9 +8184,9 @@ type ClientInterface interface {
 	//
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-	// register any more 409 `conflict`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7993,8 +8195,8 @@ type ClientInterface interface {
 
 	// ShowDelegation Show a delegation
 	//
-	// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
-	// version: send it as `If-Match` to change it.
+	// The delegation, for either side; the contributor's also sees in `workers` who of the intermediary's people works under it. While it is `pending`, `otp` says where
+	// the one-time code went and how many tries are left, never the code. `ETag` changes with all that is shown: send it as `If-Match` to change the delegation.
 	//
 	// Corresponds with GET /delegations/{delegation_id} (the `ShowDelegation` operationId).
 	ShowDelegation(ctx context.Context, delegationId DelegationId, params *ShowDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8002,11 +8204,13 @@ type ClientInterface interface {
 	// ChangeDelegationWithBody Change a delegation that is not active yet
 	//
 	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+	// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8016,11 +8220,13 @@ type ClientInterface interface {
 	// ChangeDelegationWithApplicationMergePatchPlusJSONBody Change a delegation that is not active yet
 	//
 	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+	// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -8031,12 +8237,13 @@ type ClientInterface interface {
 	//
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-	// answer is 409 `conflict`.
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+	// told, and again 30 and 7 days before a `valid_until` and when it has come.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8047,12 +8254,13 @@ type ClientInterface interface {
 	//
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-	// answer is 409 `conflict`.
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+	// told, and again 30 and 7 days before a `valid_until` and when it has come.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8062,7 +8270,8 @@ type ClientInterface interface {
 	// ShowDelegationForm Show the form to be signed
 	//
 	// The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
-	// another form. It is kept while the delegation is valid and for 5 more years.
+	// another form with another code. Until the delegation was activated it names the signatory by the given name and an initial, and leaves lines for the whole name and the
+	// tax code, to be completed by hand; afterwards it has both. It is kept while the delegation is valid and for 5 more years. It is in Italian.
 	//
 	// Corresponds with GET /delegations/{delegation_id}/form (the `ShowDelegationForm` operationId).
 	ShowDelegationForm(ctx context.Context, delegationId DelegationId, params *ShowDelegationFormParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8070,12 +8279,13 @@ type ClientInterface interface {
 	// SendDelegationOtp Send the one-time code to the contributor
 	//
 	// Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
-	// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
-	// 5 tries and for this delegation as it stands; a new code ends the one before.
+	// if there is none, 409 `conflict`. The message says what the delegation gives: to whom, for which positions (the numbers of the first ten) and services, exclusive
+	// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
+	// this delegation as it stands; a new code ends the one before.
 	//
 	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
 	// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
 	SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8085,6 +8295,7 @@ type ClientInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8096,6 +8307,7 @@ type ClientInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8113,12 +8325,15 @@ type ClientInterface interface {
 	//
 	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-	// its operator decides; the outcome is sent by message.
+	// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+	// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+	// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+	// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 	//
 	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-	// for what you have already, the answer is 409 `conflict`.
+	// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+	// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+	// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8129,12 +8344,15 @@ type ClientInterface interface {
 	//
 	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-	// its operator decides; the outcome is sent by message.
+	// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+	// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+	// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+	// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 	//
 	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-	// for what you have already, the answer is 409 `conflict`.
+	// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+	// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+	// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8157,7 +8375,8 @@ type ClientInterface interface {
 
 	// SearchPeopleForIntermediaryRoleWithBody Search a person to whom to give a role at an intermediary
 	//
-	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+	// search is recorded.
 	// A professional gives no roles: 409 `conflict`.
 	// For its legal representatives and user administrators; others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -8169,7 +8388,8 @@ type ClientInterface interface {
 
 	// SearchPeopleForIntermediaryRole Search a person to whom to give a role at an intermediary
 	//
-	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+	// search is recorded.
 	// A professional gives no roles: 409 `conflict`.
 	// For its legal representatives and user administrators; others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -8191,7 +8411,8 @@ type ClientInterface interface {
 	//
 	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+	// `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes any type of body and a specified content type.
@@ -8203,7 +8424,8 @@ type ClientInterface interface {
 	//
 	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+	// `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes a body of the `application/json` content type.
@@ -8214,7 +8436,8 @@ type ClientInterface interface {
 	// WithdrawIntermediaryRole Withdraw a role at an intermediary
 	//
 	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Who may give a role may withdraw it, see grantIntermediaryRole. Who manages users may lay down any role of their own. Otherwise, and for who does not manage
+	// users, 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Corresponds with DELETE /intermediaries/{delegate_id}/users/{grant_id} (the `WithdrawIntermediaryRole` operationId).
@@ -8223,7 +8446,7 @@ type ClientInterface interface {
 	// ShowMe Show who is logged in
 	//
 	// The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
-	// `intermediaries` are those for which the person works; `office_code` is given for operators (operatori di sede) only.
+	// `intermediaries` are those that the person is or works for; a firm (studio associato) is none. `office_code` is given for operators (operatori di sede) only.
 	//
 	// Corresponds with GET /me (the `ShowMe` operationId).
 	ShowMe(ctx context.Context, params *ShowMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8333,7 +8556,8 @@ type ClientInterface interface {
 
 	// ShowMyMenu Show how I arranged my menu
 	//
-	// What you pinned and set, in your order. Who never arranged the menu has no entries.
+	// What you pinned and set, in your order. Who never arranged the menu has what listMyServices lists, in its order, with nothing pinned or set: it follows your
+	// rights until you arrange it, and its `ETag` is good for the first replaceMyMenu as any other.
 	//
 	// Corresponds with GET /me/menu (the `ShowMyMenu` operationId).
 	ShowMyMenu(ctx context.Context, params *ShowMyMenuParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8903,7 +9127,8 @@ type ClientInterface interface {
 
 	// ListSubDelegations List sub-delegations
 	//
-	// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+	// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included. A contributor sees who
+	// works under its delegations with listContributorDelegations.
 	//
 	// Corresponds with GET /sub-delegations (the `ListSubDelegations` operationId).
 	ListSubDelegations(ctx context.Context, params *ListSubDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8915,9 +9140,11 @@ type ClientInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8931,9 +9158,11 @@ type ClientInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8942,7 +9171,8 @@ type ClientInterface interface {
 
 	// ShowSubDelegation Show a sub-delegation
 	//
-	// One that you gave, or that you hold.
+	// One that your intermediary gave, or that you hold; anybody else gets 404 `not-found`. A contributor sees who works under its delegations with
+	// listContributorDelegations.
 	//
 	// Corresponds with GET /sub-delegations/{sub_delegation_id} (the `ShowSubDelegation` operationId).
 	ShowSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *ShowSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8950,6 +9180,7 @@ type ClientInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	//
 	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -9047,7 +9278,9 @@ func (c *Client) ShowOfficeEnrolment(ctx context.Context, enrolmentId EnrolmentI
 
 // DecideEnrolmentWithBody Decide about an enrolment
 //
-// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 // dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9067,7 +9300,9 @@ func (c *Client) DecideEnrolmentWithBody(ctx context.Context, enrolmentId Enrolm
 
 // DecideEnrolment Decide about an enrolment
 //
-// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 // dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type.
@@ -9689,7 +9924,8 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 //   - `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 //   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-//     `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+//     `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+//     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 //
@@ -9922,7 +10158,7 @@ func (c *Client) DraftDeclaration(ctx context.Context, contributorId Contributor
 
 // ListDelegationLookups List which intermediaries looked a contributor up
 //
-// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+// Every look-up by searchDelegationCandidates, or by a list of draftDelegationBatch, that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
 //
 // Corresponds with GET /contributors/{contributor_id}/delegation-lookups (the `ListDelegationLookups` operationId).
 func (c *Client) ListDelegationLookups(ctx context.Context, contributorId ContributorId, params *ListDelegationLookupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9939,7 +10175,7 @@ func (c *Client) ListDelegationLookups(ctx context.Context, contributorId Contri
 
 // ListContributorDelegations List the delegations that a contributor gave
 //
-// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
 // For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 //
 // Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
@@ -9958,7 +10194,8 @@ func (c *Client) ListContributorDelegations(ctx context.Context, contributorId C
 // SearchPeopleForRoleWithBody Search a person to whom to give a role
 //
 // Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+// `rate-limited`.
 // For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
@@ -9980,7 +10217,8 @@ func (c *Client) SearchPeopleForRoleWithBody(ctx context.Context, contributorId 
 // SearchPeopleForRole Search a person to whom to give a role
 //
 // Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+// `rate-limited`.
 // For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
@@ -10039,10 +10277,15 @@ func (c *Client) ListContributorUsers(ctx context.Context, contributorId Contrib
 //
 // Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 // credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 //
-// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+//
+// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+// manages users and uses no service.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes any type of body and a specified content type.
@@ -10064,10 +10307,15 @@ func (c *Client) GrantContributorRoleWithBody(ctx context.Context, contributorId
 //
 // Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 // credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 //
-// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+//
+// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+// manages users and uses no service.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes a body of the `application/json` content type.
@@ -10087,8 +10335,9 @@ func (c *Client) GrantContributorRole(ctx context.Context, contributorId Contrib
 
 // WithdrawContributorRole Withdraw a role at a contributor
 //
-// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn, nor the last employer where there is none: 409 `conflict`.
+// Who may give a role may withdraw it, see grantContributorRole: legal representatives and user administrators are withdrawn by a legal representative. Who
+// manages users may lay down any role of their own. Otherwise, and for who does not manage users, 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
@@ -10343,10 +10592,12 @@ func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId Declarat
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
-// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 // 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -10370,10 +10621,12 @@ func (c *Client) DraftDelegationBatchWithBody(ctx context.Context, params *Draft
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
-// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 // 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10392,7 +10645,11 @@ func (c *Client) DraftDelegationBatch(ctx context.Context, params *DraftDelegati
 
 // ShowDelegationBatch Show how far a batch has come
 //
-// The batch with what became of each item. For people of the intermediary for which it was made.
+// The batch with what became of each item. For people of the intermediary for which it was made. Items that went into one delegation show the same `delegation_id`.
+//
+// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
+// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
+// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
 //
 // Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
 func (c *Client) ShowDelegationBatch(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10428,9 +10685,10 @@ func (c *Client) ShowDelegationBatchForms(ctx context.Context, batchId BatchId, 
 // SearchDelegationCandidatesWithBody Look up who could delegate
 //
 // For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-// person, then 429 `rate-limited`.
+// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10450,9 +10708,10 @@ func (c *Client) SearchDelegationCandidatesWithBody(ctx context.Context, params 
 // SearchDelegationCandidates Look up who could delegate
 //
 // For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-// person, then 429 `rate-limited`.
+// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10535,9 +10794,9 @@ func (c *Client) ListDelegations(ctx context.Context, params *ListDelegationsPar
 //
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-// register any more 409 `conflict`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -10562,9 +10821,9 @@ func (c *Client) DraftDelegationWithBody(ctx context.Context, params *DraftDeleg
 //
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-// register any more 409 `conflict`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10583,8 +10842,8 @@ func (c *Client) DraftDelegation(ctx context.Context, params *DraftDelegationPar
 
 // ShowDelegation Show a delegation
 //
-// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
-// version: send it as `If-Match` to change it.
+// The delegation, for either side; the contributor's also sees in `workers` who of the intermediary's people works under it. While it is `pending`, `otp` says where
+// the one-time code went and how many tries are left, never the code. `ETag` changes with all that is shown: send it as `If-Match` to change the delegation.
 //
 // Corresponds with GET /delegations/{delegation_id} (the `ShowDelegation` operationId).
 func (c *Client) ShowDelegation(ctx context.Context, delegationId DelegationId, params *ShowDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10602,11 +10861,13 @@ func (c *Client) ShowDelegation(ctx context.Context, delegationId DelegationId, 
 // ChangeDelegationWithBody Change a delegation that is not active yet
 //
 // Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -10626,11 +10887,13 @@ func (c *Client) ChangeDelegationWithBody(ctx context.Context, delegationId Dele
 // ChangeDelegationWithApplicationMergePatchPlusJSONBody Change a delegation that is not active yet
 //
 // Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -10651,12 +10914,13 @@ func (c *Client) ChangeDelegationWithApplicationMergePatchPlusJSONBody(ctx conte
 //
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-// answer is 409 `conflict`.
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+// told, and again 30 and 7 days before a `valid_until` and when it has come.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -10677,12 +10941,13 @@ func (c *Client) ActivateDelegationWithBody(ctx context.Context, delegationId De
 //
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-// answer is 409 `conflict`.
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+// told, and again 30 and 7 days before a `valid_until` and when it has come.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10702,7 +10967,8 @@ func (c *Client) ActivateDelegation(ctx context.Context, delegationId Delegation
 // ShowDelegationForm Show the form to be signed
 //
 // The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
-// another form. It is kept while the delegation is valid and for 5 more years.
+// another form with another code. Until the delegation was activated it names the signatory by the given name and an initial, and leaves lines for the whole name and the
+// tax code, to be completed by hand; afterwards it has both. It is kept while the delegation is valid and for 5 more years. It is in Italian.
 //
 // Corresponds with GET /delegations/{delegation_id}/form (the `ShowDelegationForm` operationId).
 func (c *Client) ShowDelegationForm(ctx context.Context, delegationId DelegationId, params *ShowDelegationFormParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10720,12 +10986,13 @@ func (c *Client) ShowDelegationForm(ctx context.Context, delegationId Delegation
 // SendDelegationOtp Send the one-time code to the contributor
 //
 // Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
-// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
-// 5 tries and for this delegation as it stands; a new code ends the one before.
+// if there is none, 409 `conflict`. The message says what the delegation gives: to whom, for which positions (the numbers of the first ten) and services, exclusive
+// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
+// this delegation as it stands; a new code ends the one before.
 //
 // The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
 // that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
 func (c *Client) SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10745,6 +11012,7 @@ func (c *Client) SendDelegationOtp(ctx context.Context, delegationId DelegationI
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -10766,6 +11034,7 @@ func (c *Client) RevokeDelegationWithBody(ctx context.Context, delegationId Dele
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10803,12 +11072,15 @@ func (c *Client) ListEnrolments(ctx context.Context, params *ListEnrolmentsParam
 //
 // Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 // access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-// its operator decides; the outcome is sent by message.
+// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 //
 // With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-// for what you have already, the answer is 409 `conflict`.
+// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10829,12 +11101,15 @@ func (c *Client) FileEnrolmentWithBody(ctx context.Context, params *FileEnrolmen
 //
 // Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 // access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-// its operator decides; the outcome is sent by message.
+// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 //
 // With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-// for what you have already, the answer is 409 `conflict`.
+// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10887,7 +11162,8 @@ func (c *Client) ShowIntermediary(ctx context.Context, delegateId DelegateId, pa
 
 // SearchPeopleForIntermediaryRoleWithBody Search a person to whom to give a role at an intermediary
 //
-// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+// search is recorded.
 // A professional gives no roles: 409 `conflict`.
 // For its legal representatives and user administrators; others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -10909,7 +11185,8 @@ func (c *Client) SearchPeopleForIntermediaryRoleWithBody(ctx context.Context, de
 
 // SearchPeopleForIntermediaryRole Search a person to whom to give a role at an intermediary
 //
-// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+// search is recorded.
 // A professional gives no roles: 409 `conflict`.
 // For its legal representatives and user administrators; others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -10951,7 +11228,8 @@ func (c *Client) ListIntermediaryUsers(ctx context.Context, delegateId DelegateI
 //
 // Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 // delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+// `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes any type of body and a specified content type.
@@ -10973,7 +11251,8 @@ func (c *Client) GrantIntermediaryRoleWithBody(ctx context.Context, delegateId D
 //
 // Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 // delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+// `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes a body of the `application/json` content type.
@@ -10994,7 +11273,8 @@ func (c *Client) GrantIntermediaryRole(ctx context.Context, delegateId DelegateI
 // WithdrawIntermediaryRole Withdraw a role at an intermediary
 //
 // Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Who may give a role may withdraw it, see grantIntermediaryRole. Who manages users may lay down any role of their own. Otherwise, and for who does not manage
+// users, 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Corresponds with DELETE /intermediaries/{delegate_id}/users/{grant_id} (the `WithdrawIntermediaryRole` operationId).
@@ -11013,7 +11293,7 @@ func (c *Client) WithdrawIntermediaryRole(ctx context.Context, delegateId Delega
 // ShowMe Show who is logged in
 //
 // The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
-// `intermediaries` are those for which the person works; `office_code` is given for operators (operatori di sede) only.
+// `intermediaries` are those that the person is or works for; a firm (studio associato) is none. `office_code` is given for operators (operatori di sede) only.
 //
 // Corresponds with GET /me (the `ShowMe` operationId).
 func (c *Client) ShowMe(ctx context.Context, params *ShowMeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -11243,7 +11523,8 @@ func (c *Client) ConfirmIdentity(ctx context.Context, params *ConfirmIdentityPar
 
 // ShowMyMenu Show how I arranged my menu
 //
-// What you pinned and set, in your order. Who never arranged the menu has no entries.
+// What you pinned and set, in your order. Who never arranged the menu has what listMyServices lists, in its order, with nothing pinned or set: it follows your
+// rights until you arrange it, and its `ETag` is good for the first replaceMyMenu as any other.
 //
 // Corresponds with GET /me/menu (the `ShowMyMenu` operationId).
 func (c *Client) ShowMyMenu(ctx context.Context, params *ShowMyMenuParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -12353,7 +12634,8 @@ func (c *Client) ShowStatus(ctx context.Context, params *ShowStatusParams, reqEd
 
 // ListSubDelegations List sub-delegations
 //
-// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included. A contributor sees who
+// works under its delegations with listContributorDelegations.
 //
 // Corresponds with GET /sub-delegations (the `ListSubDelegations` operationId).
 func (c *Client) ListSubDelegations(ctx context.Context, params *ListSubDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -12375,9 +12657,11 @@ func (c *Client) ListSubDelegations(ctx context.Context, params *ListSubDelegati
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -12401,9 +12685,11 @@ func (c *Client) GrantSubDelegationWithBody(ctx context.Context, params *GrantSu
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12422,7 +12708,8 @@ func (c *Client) GrantSubDelegation(ctx context.Context, params *GrantSubDelegat
 
 // ShowSubDelegation Show a sub-delegation
 //
-// One that you gave, or that you hold.
+// One that your intermediary gave, or that you hold; anybody else gets 404 `not-found`. A contributor sees who works under its delegations with
+// listContributorDelegations.
 //
 // Corresponds with GET /sub-delegations/{sub_delegation_id} (the `ShowSubDelegation` operationId).
 func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *ShowSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -12440,6 +12727,7 @@ func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDeleg
 // RevokeSubDelegation Revoke a sub-delegation
 //
 // Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -21466,7 +21754,9 @@ type ClientWithResponsesInterface interface {
 
 	// DecideEnrolmentWithBodyWithResponse Decide about an enrolment
 	//
-	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+	// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+	// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -21476,7 +21766,9 @@ type ClientWithResponsesInterface interface {
 
 	// DecideEnrolmentWithResponse Decide about an enrolment
 	//
-	// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+	// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+	// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+	// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 	// dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -21812,7 +22104,8 @@ type ClientWithResponsesInterface interface {
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 	// * `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-	//   `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+	//   `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 	//
@@ -21943,7 +22236,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
 	//
-	// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+	// Every look-up by searchDelegationCandidates, or by a list of draftDelegationBatch, that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -21952,7 +22245,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListContributorDelegationsWithResponse List the delegations that a contributor gave
 	//
-	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
 	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -21963,7 +22256,8 @@ type ClientWithResponsesInterface interface {
 	// SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
 	//
 	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+	// `rate-limited`.
 	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
@@ -21975,7 +22269,8 @@ type ClientWithResponsesInterface interface {
 	// SearchPeopleForRoleWithResponse Search a person to whom to give a role
 	//
 	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-	// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+	// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+	// `rate-limited`.
 	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
@@ -22008,10 +22303,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+	// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 	//
-	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+	// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+	// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+	// manages users and uses no service.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22023,10 +22323,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 	// credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+	// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+	// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 	//
-	// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+	// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+	//
+	// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+	// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+	// manages users and uses no service.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22036,8 +22341,9 @@ type ClientWithResponsesInterface interface {
 
 	// WithdrawContributorRoleWithResponse Withdraw a role at a contributor
 	//
-	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn, nor the last employer where there is none: 409 `conflict`.
+	// Who may give a role may withdraw it, see grantContributorRole: legal representatives and user administrators are withdrawn by a legal representative. Who
+	// manages users may lay down any role of their own. Otherwise, and for who does not manage users, 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22180,10 +22486,12 @@ type ClientWithResponsesInterface interface {
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
-	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22197,10 +22505,12 @@ type ClientWithResponsesInterface interface {
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
-	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22209,7 +22519,11 @@ type ClientWithResponsesInterface interface {
 
 	// ShowDelegationBatchWithResponse Show how far a batch has come
 	//
-	// The batch with what became of each item. For people of the intermediary for which it was made.
+	// The batch with what became of each item. For people of the intermediary for which it was made. Items that went into one delegation show the same `delegation_id`.
+	//
+	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
+	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
+	// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22229,9 +22543,10 @@ type ClientWithResponsesInterface interface {
 	// SearchDelegationCandidatesWithBodyWithResponse Look up who could delegate
 	//
 	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-	// person, then 429 `rate-limited`.
+	// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+	// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+	// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+	// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22241,9 +22556,10 @@ type ClientWithResponsesInterface interface {
 	// SearchDelegationCandidatesWithResponse Look up who could delegate
 	//
 	// For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-	// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-	// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-	// person, then 429 `rate-limited`.
+	// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+	// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+	// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+	// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22288,9 +22604,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-	// register any more 409 `conflict`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22305,9 +22621,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-	// register any more 409 `conflict`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22316,8 +22632,8 @@ type ClientWithResponsesInterface interface {
 
 	// ShowDelegationWithResponse Show a delegation
 	//
-	// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
-	// version: send it as `If-Match` to change it.
+	// The delegation, for either side; the contributor's also sees in `workers` who of the intermediary's people works under it. While it is `pending`, `otp` says where
+	// the one-time code went and how many tries are left, never the code. `ETag` changes with all that is shown: send it as `If-Match` to change the delegation.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22327,11 +22643,13 @@ type ClientWithResponsesInterface interface {
 	// ChangeDelegationWithBodyWithResponse Change a delegation that is not active yet
 	//
 	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+	// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22341,11 +22659,13 @@ type ClientWithResponsesInterface interface {
 	// ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse Change a delegation that is not active yet
 	//
 	// Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-	// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+	// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+	// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22356,12 +22676,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-	// answer is 409 `conflict`.
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+	// told, and again 30 and 7 days before a `valid_until` and when it has come.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22372,12 +22693,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-	// answer is 409 `conflict`.
+	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+	// told, and again 30 and 7 days before a `valid_until` and when it has come.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22387,7 +22709,8 @@ type ClientWithResponsesInterface interface {
 	// ShowDelegationFormWithResponse Show the form to be signed
 	//
 	// The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
-	// another form. It is kept while the delegation is valid and for 5 more years.
+	// another form with another code. Until the delegation was activated it names the signatory by the given name and an initial, and leaves lines for the whole name and the
+	// tax code, to be completed by hand; afterwards it has both. It is kept while the delegation is valid and for 5 more years. It is in Italian.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22397,12 +22720,13 @@ type ClientWithResponsesInterface interface {
 	// SendDelegationOtpWithResponse Send the one-time code to the contributor
 	//
 	// Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
-	// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
-	// 5 tries and for this delegation as it stands; a new code ends the one before.
+	// if there is none, 409 `conflict`. The message says what the delegation gives: to whom, for which positions (the numbers of the first ten) and services, exclusive
+	// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
+	// this delegation as it stands; a new code ends the one before.
 	//
 	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
 	// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22414,6 +22738,7 @@ type ClientWithResponsesInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22425,6 +22750,7 @@ type ClientWithResponsesInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22444,12 +22770,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-	// its operator decides; the outcome is sent by message.
+	// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+	// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+	// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+	// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 	//
 	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-	// for what you have already, the answer is 409 `conflict`.
+	// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+	// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+	// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22460,12 +22789,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 	// access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-	// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-	// its operator decides; the outcome is sent by message.
+	// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+	// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+	// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+	// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 	//
 	// With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-	// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-	// for what you have already, the answer is 409 `conflict`.
+	// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+	// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+	// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22492,7 +22824,8 @@ type ClientWithResponsesInterface interface {
 
 	// SearchPeopleForIntermediaryRoleWithBodyWithResponse Search a person to whom to give a role at an intermediary
 	//
-	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+	// search is recorded.
 	// A professional gives no roles: 409 `conflict`.
 	// For its legal representatives and user administrators; others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -22504,7 +22837,8 @@ type ClientWithResponsesInterface interface {
 
 	// SearchPeopleForIntermediaryRoleWithResponse Search a person to whom to give a role at an intermediary
 	//
-	// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+	// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+	// search is recorded.
 	// A professional gives no roles: 409 `conflict`.
 	// For its legal representatives and user administrators; others get 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -22528,7 +22862,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+	// `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22540,7 +22875,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 	// delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+	// `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22551,7 +22887,8 @@ type ClientWithResponsesInterface interface {
 	// WithdrawIntermediaryRoleWithResponse Withdraw a role at an intermediary
 	//
 	// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-	// For its legal representatives and user administrators; others get 403 `forbidden`.
+	// Who may give a role may withdraw it, see grantIntermediaryRole. Who manages users may lay down any role of their own. Otherwise, and for who does not manage
+	// users, 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22562,7 +22899,7 @@ type ClientWithResponsesInterface interface {
 	// ShowMeWithResponse Show who is logged in
 	//
 	// The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
-	// `intermediaries` are those for which the person works; `office_code` is given for operators (operatori di sede) only.
+	// `intermediaries` are those that the person is or works for; a firm (studio associato) is none. `office_code` is given for operators (operatori di sede) only.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22684,7 +23021,8 @@ type ClientWithResponsesInterface interface {
 
 	// ShowMyMenuWithResponse Show how I arranged my menu
 	//
-	// What you pinned and set, in your order. Who never arranged the menu has no entries.
+	// What you pinned and set, in your order. Who never arranged the menu has what listMyServices lists, in its order, with nothing pinned or set: it follows your
+	// rights until you arrange it, and its `ETag` is good for the first replaceMyMenu as any other.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -23296,7 +23634,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListSubDelegationsWithResponse List sub-delegations
 	//
-	// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+	// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included. A contributor sees who
+	// works under its delegations with listContributorDelegations.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -23310,9 +23649,11 @@ type ClientWithResponsesInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23326,9 +23667,11 @@ type ClientWithResponsesInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23337,7 +23680,8 @@ type ClientWithResponsesInterface interface {
 
 	// ShowSubDelegationWithResponse Show a sub-delegation
 	//
-	// One that you gave, or that you hold.
+	// One that your intermediary gave, or that you hold; anybody else gets 404 `not-found`. A contributor sees who works under its delegations with
+	// listContributorDelegations.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -23347,6 +23691,7 @@ type ClientWithResponsesInterface interface {
 	// RevokeSubDelegationWithResponse Revoke a sub-delegation
 	//
 	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -26083,7 +26428,8 @@ func (r ShowDelegationBatchResponse) ContentType() string {
 
 // ShowDelegationBatchFormsResponse200Headers the declared response headers of an HTTP 200 response for ShowDelegationBatchForms
 type ShowDelegationBatchFormsResponse200Headers struct {
-	ETag EntityTag
+	ContentLanguage string
+	ETag            EntityTag
 }
 
 type ShowDelegationBatchFormsResponse struct {
@@ -26496,7 +26842,8 @@ func (r ActivateDelegationResponse) ContentType() string {
 
 // ShowDelegationFormResponse200Headers the declared response headers of an HTTP 200 response for ShowDelegationForm
 type ShowDelegationFormResponse200Headers struct {
-	ETag EntityTag
+	ContentLanguage string
+	ETag            EntityTag
 }
 
 type ShowDelegationFormResponse struct {
@@ -29716,7 +30063,9 @@ func (c *ClientWithResponses) ShowOfficeEnrolmentWithResponse(ctx context.Contex
 
 // DecideEnrolmentWithBodyWithResponse Decide about an enrolment
 //
-// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 // dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -29732,7 +30081,9 @@ func (c *ClientWithResponses) DecideEnrolmentWithBodyWithResponse(ctx context.Co
 
 // DecideEnrolmentWithResponse Decide about an enrolment
 //
-// Accepted, the person has the role and the services at once. They are told the outcome and the reason. One that is decided already, or that waits for
+// Accepted, the person has the role and the services at once. They are told the outcome and the reason; of an acceptance the legal representatives and employers
+// of the contributor are told too. The decision is made on the signed form and an identity document, so the office has identified the person: accepting
+// confirms their digital identity (conferma dell'identità digitale), if it was not confirmed. One that is decided already, or that waits for
 // dispositive credentials, answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30254,7 +30605,8 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 //   - `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 //   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-//     `enabled_2023`? (`true` for who was enabled on 31 March 2023). The legal representative gets that role if the person is known and has it not; nobody loses one
+//     `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+//     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 //
@@ -30451,7 +30803,7 @@ func (c *ClientWithResponses) DraftDeclarationWithResponse(ctx context.Context, 
 
 // ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
 //
-// Every look-up by searchDelegationCandidates that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
+// Every look-up by searchDelegationCandidates, or by a list of draftDelegationBatch, that found the contributor, the newest first. For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30466,7 +30818,7 @@ func (c *ClientWithResponses) ListDelegationLookupsWithResponse(ctx context.Cont
 
 // ListContributorDelegationsWithResponse List the delegations that a contributor gave
 //
-// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `sub_delegates`.
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
 // For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -30483,7 +30835,8 @@ func (c *ClientWithResponses) ListContributorDelegationsWithResponse(ctx context
 // SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
 //
 // Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+// `rate-limited`.
 // For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
@@ -30501,7 +30854,8 @@ func (c *ClientWithResponses) SearchPeopleForRoleWithBodyWithResponse(ctx contex
 // SearchPeopleForRoleWithResponse Search a person to whom to give a role
 //
 // Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
-// says why. Every search is recorded. 20 in 24 hours for each person who searches, then 429 `rate-limited`.
+// says why. Every search is recorded. 20 in 24 hours for each person who searches, together with the roles that they give or try to give, then 429
+// `rate-limited`.
 // For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
@@ -30552,10 +30906,15 @@ func (c *ClientWithResponses) ListContributorUsersWithResponse(ctx context.Conte
 //
 // Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 // credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 //
-// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+//
+// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+// manages users and uses no service.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30573,10 +30932,15 @@ func (c *ClientWithResponses) GrantContributorRoleWithBodyWithResponse(ctx conte
 //
 // Enables a person (gestione utenti). It must be somebody who is registered with dispositive credentials, whom searchPeopleForRole finds; nobody is given
 // credentials here. Anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`, whether they exist or not, and somebody whose identity is
-// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`.
+// not confirmed with `identity-not-confirmed`. A role that the person has already answers 409 `conflict`. Since that tells as much about a tax code as a
+// search, each of these answers and each role given counts as one of the 20 searches in 24 hours, then 429 `rate-limited`.
 //
-// `services` are those that the role covers; not given, all, those to come included. A `user_administrator` manages users and uses no service.
-// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// A legal representative (rappresentante legale) gives every role; a user administrator (amministratore delle utenze) `employer` (datore di lavoro) and
+// `employee_delegate` (delegato ai servizi); an employer `employee_delegate`. Any other role, for others than these, and for oneself always: 403 `forbidden`.
+//
+// `services` are those that the role covers; not given, all, those to come included. Services that the contributor does not have, those of public bodies
+// elsewhere, answer 422 `validation-failed` with `not-at-place`, and more than the giver's own role covers with `wider-than-own`. A `user_administrator`
+// manages users and uses no service.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30592,8 +30956,9 @@ func (c *ClientWithResponses) GrantContributorRoleWithResponse(ctx context.Conte
 
 // WithdrawContributorRoleWithResponse Withdraw a role at a contributor
 //
-// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+// Ends the role at once, for what is running too. The last legal representative cannot be withdrawn, nor the last employer where there is none: 409 `conflict`.
+// Who may give a role may withdraw it, see grantContributorRole: legal representatives and user administrators are withdrawn by a legal representative. Who
+// manages users may lay down any role of their own. Otherwise, and for who does not manage users, 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Returns a wrapper object for the known response body format(s).
@@ -30814,10 +31179,12 @@ func (c *ClientWithResponses) WithdrawDeclarationWithResponse(ctx context.Contex
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
-// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 // 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30837,10 +31204,12 @@ func (c *ClientWithResponses) DraftDelegationBatchWithBodyWithResponse(ctx conte
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
-// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. What is wrong with one item does not
-// stop the others: see showDelegationBatch. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
+// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
+// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
+// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
 // 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30855,7 +31224,11 @@ func (c *ClientWithResponses) DraftDelegationBatchWithResponse(ctx context.Conte
 
 // ShowDelegationBatchWithResponse Show how far a batch has come
 //
-// The batch with what became of each item. For people of the intermediary for which it was made.
+// The batch with what became of each item. For people of the intermediary for which it was made. Items that went into one delegation show the same `delegation_id`.
+//
+// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
+// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
+// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30887,9 +31260,10 @@ func (c *ClientWithResponses) ShowDelegationBatchFormsWithResponse(ctx context.C
 // SearchDelegationCandidatesWithBodyWithResponse Look up who could delegate
 //
 // For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-// person, then 429 `rate-limited`.
+// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30905,9 +31279,10 @@ func (c *ClientWithResponses) SearchDelegationCandidatesWithBodyWithResponse(ctx
 // SearchDelegationCandidatesWithResponse Look up who could delegate
 //
 // For an intermediary (intermediario): a professional who is on the register (albo), or somebody with a role at an association, CAF or patronato; others get 403
-// `forbidden`. Finds the contributor with exactly this tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only
-// the given name and an initial are shown. The contributor sees every look-up that found it, with who made it (listDelegationLookups). 200 in 24 hours for each
-// person, then 429 `rate-limited`.
+// `forbidden`, and who is something at an intermediary without the service `delegations` gets 403 `service-not-delegated`. Finds the contributor with exactly this
+// tax code, its positions with their schemes, and the people who may sign a delegation. Of a person only the given name and an initial are shown. The
+// contributor sees every look-up that found it, with who made it (listDelegationLookups). `delegate_id` says for which intermediary; not given, it is any that
+// you are or work for. 200 in 24 hours for each person, then 429 `rate-limited`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30976,9 +31351,9 @@ func (c *ClientWithResponses) ListDelegationsWithResponse(ctx context.Context, p
 //
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-// register any more 409 `conflict`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30999,9 +31374,9 @@ func (c *ClientWithResponses) DraftDelegationWithBodyWithResponse(ctx context.Co
 //
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
-// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary gets 403 `forbidden`, and one that is not on its
-// register any more 409 `conflict`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
+// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31016,8 +31391,8 @@ func (c *ClientWithResponses) DraftDelegationWithResponse(ctx context.Context, p
 
 // ShowDelegationWithResponse Show a delegation
 //
-// The delegation, for either side. While it is `pending`, `otp` says where the one-time code went and how many tries are left, never the code. `ETag` names the
-// version: send it as `If-Match` to change it.
+// The delegation, for either side; the contributor's also sees in `workers` who of the intermediary's people works under it. While it is `pending`, `otp` says where
+// the one-time code went and how many tries are left, never the code. `ETag` changes with all that is shown: send it as `If-Match` to change the delegation.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31033,11 +31408,13 @@ func (c *ClientWithResponses) ShowDelegationWithResponse(ctx context.Context, de
 // ChangeDelegationWithBodyWithResponse Change a delegation that is not active yet
 //
 // Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31053,11 +31430,13 @@ func (c *ClientWithResponses) ChangeDelegationWithBodyWithResponse(ctx context.C
 // ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse Change a delegation that is not active yet
 //
 // Merges the body into a draft (JSON Merge Patch, RFC 7396); a list replaces the whole list. For the intermediary's side. A `pending` delegation becomes a
-// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. From activation on
-// nothing can be changed (409 `conflict`): revoke it and draft another. `services` go with `partial` only, and a `valid_until` can be moved but not taken away.
+// `draft` again and its one-time code dies, since what the contributor was told is no longer so: sign the new form and send a new code. Each change gives the
+// delegation another `reference_code`, so a form that was signed before does not pass for the changed one. From activation on nothing can be changed (409
+// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
+// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31074,12 +31453,13 @@ func (c *ClientWithResponses) ChangeDelegationWithApplicationMergePatchPlusJSONB
 //
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-// answer is 409 `conflict`.
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+// told, and again 30 and 7 days before a `valid_until` and when it has come.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31096,12 +31476,13 @@ func (c *ClientWithResponses) ActivateDelegationWithBodyWithResponse(ctx context
 //
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
-// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent the
-// answer is 409 `conflict`.
+// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
+// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
-// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are told.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
+// told, and again 30 and 7 days before a `valid_until` and when it has come.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31117,7 +31498,8 @@ func (c *ClientWithResponses) ActivateDelegationWithResponse(ctx context.Context
 // ShowDelegationFormWithResponse Show the form to be signed
 //
 // The form (modulo di delega) with the positions, services and terms, to be signed in writing by the signatory. It carries the `reference_code`; a change makes
-// another form. It is kept while the delegation is valid and for 5 more years.
+// another form with another code. Until the delegation was activated it names the signatory by the given name and an initial, and leaves lines for the whole name and the
+// tax code, to be completed by hand; afterwards it has both. It is kept while the delegation is valid and for 5 more years. It is in Italian.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31133,12 +31515,13 @@ func (c *ClientWithResponses) ShowDelegationFormWithResponse(ctx context.Context
 // SendDelegationOtpWithResponse Send the one-time code to the contributor
 //
 // Sends a one-time code (OTP) of 8 digits to the contributor, never to the intermediary: to the contributor's PEC, else to a verified contact of the signatory;
-// if there is none, 409 `conflict`. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for
-// 5 tries and for this delegation as it stands; a new code ends the one before.
+// if there is none, 409 `conflict`. The message says what the delegation gives: to whom, for which positions (the numbers of the first ten) and services, exclusive
+// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
+// this delegation as it stands; a new code ends the one before.
 //
 // The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
 // that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-// Needs dispositive credentials (403 `dispositive-credentials-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31156,6 +31539,7 @@ func (c *ClientWithResponses) SendDelegationOtpWithResponse(ctx context.Context,
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31173,6 +31557,7 @@ func (c *ClientWithResponses) RevokeDelegationWithBodyWithResponse(ctx context.C
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31204,12 +31589,15 @@ func (c *ClientWithResponses) ListEnrolmentsWithResponse(ctx context.Context, pa
 //
 // Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 // access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-// its operator decides; the outcome is sent by message.
+// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 //
 // With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-// for what you have already, the answer is 409 `conflict`.
+// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31226,12 +31614,15 @@ func (c *ClientWithResponses) FileEnrolmentWithBodyWithResponse(ctx context.Cont
 //
 // Files form `SC65`, by which a natural person who is an employer, or a legal representative without a profile, asks for access; or form `RA012`, by which
 // access to services of a public body (amministrazione, ente) is asked for, with at least one of them in `services`. `SC65` names none. Who was enabled on 31
-// March 2023 need not repeat it. The request is protocolled at the office named by `office_code`, or else at that of the contributor's first position, and
-// its operator decides; the outcome is sent by message.
+// March 2023 has a role there, and need not repeat it for what the role covers. The request is protocolled at the competent office, whose operator decides:
+// at that of the contributor's first position, or at the office of another of its positions if `office_code` names that. Any other office answers 422
+// `validation-failed` at `/office_code` (`office-not-competent`); a contributor without positions leaves the choice to you. You are told the outcome by message; the legal
+// representatives and employers whom the contributor has are told of the request, and of its acceptance.
 //
 // With ordinary credentials (PIN ordinario) it is protocolled and waits as `awaiting_credentials`, and lapses after 30 days unless they become dispositive.
-// A contributor that is not known answers 422 `validation-failed` at `/contributor_tax_code`. While an earlier request for the same waits for its decision, and
-// for what you have already, the answer is 409 `conflict`.
+// A contributor that is not known, and one that the form is not for, answer the same: 422 `validation-failed` at `/contributor_tax_code`. Since answers tell
+// who is a contributor, one person files, or tries to, 20 times in 24 hours; after that the answer is 429 `rate-limited`. For what you have already, and while an
+// earlier request with any of the same services (with `SC65`: for the same contributor) waits for its decision, the answer is 409 `conflict`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31276,7 +31667,8 @@ func (c *ClientWithResponses) ShowIntermediaryWithResponse(ctx context.Context, 
 
 // SearchPeopleForIntermediaryRoleWithBodyWithResponse Search a person to whom to give a role at an intermediary
 //
-// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+// search is recorded.
 // A professional gives no roles: 409 `conflict`.
 // For its legal representatives and user administrators; others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -31294,7 +31686,8 @@ func (c *ClientWithResponses) SearchPeopleForIntermediaryRoleWithBodyWithRespons
 
 // SearchPeopleForIntermediaryRoleWithResponse Search a person to whom to give a role at an intermediary
 //
-// Like searchPeopleForRole, and counted together with it: 20 in 24 hours for each person who searches, then 429 `rate-limited`. Every search is recorded.
+// Like searchPeopleForRole, and counted together with it and with the roles that are given: 20 in 24 hours for each person, then 429 `rate-limited`. Every
+// search is recorded.
 // A professional gives no roles: 409 `conflict`.
 // For its legal representatives and user administrators; others get 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
@@ -31330,7 +31723,8 @@ func (c *ClientWithResponses) ListIntermediaryUsersWithResponse(ctx context.Cont
 //
 // Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 // delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+// `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31348,7 +31742,8 @@ func (c *ClientWithResponses) GrantIntermediaryRoleWithBodyWithResponse(ctx cont
 //
 // Like grantContributorRole, for an association (associazione di categoria), CAF or patronato. A legal representative and an `employee_delegate` (dipendente
 // delegato) work with its delegations, for the services of the role. A professional gives no roles, but sub-delegations: 409 `conflict`.
-// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Its legal representatives give every role, its user administrators `employee_delegate`; any other role, for others than these, and for oneself always: 403
+// `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31365,7 +31760,8 @@ func (c *ClientWithResponses) GrantIntermediaryRoleWithResponse(ctx context.Cont
 // WithdrawIntermediaryRoleWithResponse Withdraw a role at an intermediary
 //
 // Ends the role at once, for what is running too. The last legal representative cannot be withdrawn: 409 `conflict`.
-// For its legal representatives and user administrators; others get 403 `forbidden`.
+// Who may give a role may withdraw it, see grantIntermediaryRole. Who manages users may lay down any role of their own. Otherwise, and for who does not manage
+// users, 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31382,7 +31778,7 @@ func (c *ClientWithResponses) WithdrawIntermediaryRoleWithResponse(ctx context.C
 // ShowMeWithResponse Show who is logged in
 //
 // The person behind the session: name, user class, level of the credentials and when the PIN must be changed.
-// `intermediaries` are those for which the person works; `office_code` is given for operators (operatori di sede) only.
+// `intermediaries` are those that the person is or works for; a firm (studio associato) is none. `office_code` is given for operators (operatori di sede) only.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31576,7 +31972,8 @@ func (c *ClientWithResponses) ConfirmIdentityWithResponse(ctx context.Context, p
 
 // ShowMyMenuWithResponse Show how I arranged my menu
 //
-// What you pinned and set, in your order. Who never arranged the menu has no entries.
+// What you pinned and set, in your order. Who never arranged the menu has what listMyServices lists, in its order, with nothing pinned or set: it follows your
+// rights until you arrange it, and its `ETag` is good for the first replaceMyMenu as any other.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32512,7 +32909,8 @@ func (c *ClientWithResponses) ShowStatusWithResponse(ctx context.Context, params
 
 // ListSubDelegationsWithResponse List sub-delegations
 //
-// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included.
+// Those that the intermediaries whose delegations you manage have given, and those that you hold; the newest first, ended ones included. A contributor sees who
+// works under its delegations with listContributorDelegations.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32532,9 +32930,11 @@ func (c *ClientWithResponses) ListSubDelegationsWithResponse(ctx context.Context
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32554,9 +32954,11 @@ func (c *ClientWithResponses) GrantSubDelegationWithBodyWithResponse(ctx context
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
+// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32571,7 +32973,8 @@ func (c *ClientWithResponses) GrantSubDelegationWithResponse(ctx context.Context
 
 // ShowSubDelegationWithResponse Show a sub-delegation
 //
-// One that you gave, or that you hold.
+// One that your intermediary gave, or that you hold; anybody else gets 404 `not-found`. A contributor sees who works under its delegations with
+// listContributorDelegations.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32587,6 +32990,7 @@ func (c *ClientWithResponses) ShowSubDelegationWithResponse(ctx context.Context,
 // RevokeSubDelegationWithResponse Revoke a sub-delegation
 //
 // Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
+// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -34761,6 +35165,13 @@ func ParseShowDelegationBatchFormsResponse(rsp *http.Response) (*ShowDelegationB
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ShowDelegationBatchFormsResponse200Headers
+		if values := rsp.Header.Values("Content-Language"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Language", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentLanguage = value
+		}
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value EntityTag
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
@@ -35096,6 +35507,13 @@ func ParseShowDelegationFormResponse(rsp *http.Response) (*ShowDelegationFormRes
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ShowDelegationFormResponse200Headers
+		if values := rsp.Header.Values("Content-Language"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Language", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentLanguage = value
+		}
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value EntityTag
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {

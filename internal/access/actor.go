@@ -109,6 +109,10 @@ const (
 	DelegateRoleLink
 	// SubDelegationLink is what the intermediary gave one of its workers.
 	SubDelegationLink
+	// DelegateLink is the intermediary itself.
+	DelegateLink
+	// ListedLink is the intermediary's place on its professional register.
+	ListedLink
 )
 
 // About reports whether the right is about a position.
@@ -154,7 +158,9 @@ type Actor struct {
 	CredentialLevel   CredentialLevel
 	OfficeCode        string
 	PINChangeRequired bool
-	AuthenticatedAt   time.Time
+	// ByPIN says that the session was begun with a PIN, not with SPID, CIE or CNS.
+	ByPIN           bool
+	AuthenticatedAt time.Time
 	// ContributorID is what Rights are about: the contributor in the path, or the one of the declaration in the path.
 	ContributorID uuid.UUID
 	Rights        []Right
@@ -164,6 +170,8 @@ type Actor struct {
 
 // Seat is what somebody is at an intermediary: the professional, or a person with a role at an organisation.
 type Seat struct {
+	// ID is that of the role, or of the intermediary whose person the actor is.
+	ID         uuid.UUID
 	DelegateID uuid.UUID
 	Kind       string
 	LegalName  string
@@ -175,6 +183,19 @@ type Seat struct {
 
 // Covers reports whether the seat includes the service.
 func (s Seat) Covers(service Service) bool { return Right{Services: s.Services}.Covers(service) }
+
+// Right is what somebody acts by who does something from the seat. It ends with the role and, as long as the intermediary is on its
+// register, when it leaves that.
+func (s Seat) Right() Right {
+	right := Right{ID: s.ID, ActingAs: s.ActingAs, Services: s.Services, Links: []Link{{DelegateLink, s.DelegateID}}}
+	if s.ID != s.DelegateID {
+		right.Links = append(right.Links, Link{DelegateRoleLink, s.ID})
+	}
+	if s.Listed {
+		right.Links = append(right.Links, Link{ListedLink, s.DelegateID})
+	}
+	return right
+}
 
 // Consults reports whether the actor sees the contributor only as an operator of the competent office.
 func (a Actor) Consults() bool {

@@ -34,6 +34,8 @@ type Rule struct {
 	Forced bool
 	// Fresh operations need a PIN entered within the last five minutes.
 	Fresh bool
+	// Strong operations manage delegations, which the service may let in with SPID, CIE or CNS alone; see Guard.StrongDelegations.
+	Strong bool
 	// Service is what a right must cover; empty when any right will do.
 	Service Service
 }
@@ -59,6 +61,9 @@ type Sessions interface {
 
 // Guard decides who may enter an operation.
 type Guard struct {
+	// StrongDelegations keeps sessions begun with a PIN from strong operations. It is set before the first request.
+	StrongDelegations bool
+
 	repository *Repository
 	sessions   Sessions
 	clock      clock.Clock
@@ -71,8 +76,8 @@ func NewGuard(r *Repository, s Sessions, c clock.Clock) *Guard {
 
 // Enter decides whether the session may use an operation on its target, with one query (a second one where it
 // is about an intermediary). It returns
-// fault.SessionEnded for a dead session, fault.PINChangeRequired, fault.Reauthenticate or fault.Forbidden where the session
-// may not do this at all, fault.NotFound for a target that the person has nothing to do with, and fault.ServiceNotDelegated
+// fault.SessionEnded for a dead session, fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin or fault.Forbidden where
+// the session may not do this at all, fault.NotFound for a target that the person has nothing to do with, and fault.ServiceNotDelegated
 // where the person's rights over it do not cover the service.
 func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
 	f, err := g.repository.load(ctx, sessionID, rule.To, target)
@@ -87,6 +92,7 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 		return Actor{}, err
 	}
 	g.sessions.Touch(sessionID, now)
+	rule.Strong = rule.Strong && g.StrongDelegations
 	if err := f.decide(rule, now); err != nil {
 		return f.actor, err
 	}
@@ -122,6 +128,9 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	}
 	if rule.To == ToOffice && a.OfficeCode == "" {
 		return fault.New(fault.Forbidden)
+	}
+	if rule.Strong && a.ByPIN {
+		return fault.New(fault.StrongLogin)
 	}
 	if rule.Fresh && !a.PINChangeRequired && now.Sub(a.AuthenticatedAt) > FreshFor {
 		return fault.New(fault.Reauthenticate)

@@ -277,7 +277,7 @@ func TestWhoEntersIsKnown(t *testing.T) {
 		session := w.Session(t, p.ID, nil)
 		want := access.Actor{
 			SessionID: session, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: "Niccolò", FamilyName: "D'Amico", UserClass: access.Operator, CredentialLevel: access.Ordinary, OfficeCode: office,
-			AuthenticatedAt: coretest.Start, ContributorID: w.company.ID,
+			ByPIN: true, AuthenticatedAt: coretest.Start, ContributorID: w.company.ID,
 			Rights: []access.Right{
 				{ID: role, ContributorID: w.company.ID, ActingAs: access.EmployeeDelegate, Services: []access.Service{"other", access.Declarations}},
 				{ID: p.ID, ContributorID: w.company.ID, ActingAs: access.OfficeOperator, Services: []access.Service{access.AllServices}},
@@ -342,4 +342,52 @@ func TestAFreshPINIsFiveMinutesOld(t *testing.T) {
 			t.Errorf("who must change the PIN need not enter it again: %v", err)
 		}
 	})
+}
+
+// TestDelegationsMayNeedAStrongLogin: where the service asks for it, a PIN does not manage delegations, whosever they are.
+func TestDelegationsMayNeedAStrongLogin(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		strong := access.Rule{To: access.ToSession, Strong: true}
+		at := access.Rule{To: access.ToDelegate, Strong: true}
+		sessions := map[string]uuid.UUID{}
+		for _, method := range []string{"pin", "spid", "cie", "cns"} {
+			sessions[method] = w.repSession(t, func(s *coretest.Session) { s.LoginMethod = method })
+		}
+		for _, asked := range []bool{false, true} {
+			w.Guard.StrongDelegations = asked
+			for method, session := range sessions {
+				want := granted
+				if asked && method == "pin" {
+					want = fault.StrongLogin
+				}
+				if _, err := w.Guard.Enter(context.Background(), session, strong, access.Target{}); codeOf(err) != want {
+					t.Errorf("%s, asked %v: %v", method, asked, err)
+				}
+				if _, err := w.Guard.Enter(context.Background(), session, toSession, access.Target{}); err != nil {
+					t.Errorf("%s, asked %v: to look: %v", method, asked, err)
+				}
+				// Whether there is such an intermediary is not told before.
+				if want == granted {
+					want = fault.NotFound
+				}
+				if _, err := w.Guard.Enter(context.Background(), session, at, access.Target{DelegateID: uuid.New()}); codeOf(err) != want {
+					t.Errorf("%s, asked %v: at an intermediary: %v", method, asked, err)
+				}
+			}
+		}
+		mustChange := w.repSession(t, func(s *coretest.Session) { s.PinChangeRequired = true })
+		if _, err := w.Guard.Enter(context.Background(), mustChange, strong, access.Target{}); !fault.Is(err, fault.PINChangeRequired) {
+			t.Errorf("who must change the PIN: %v", err)
+		}
+	})
+}
+
+// codeOf is the kind of fault that err is; "" for none.
+func codeOf(err error) fault.Code {
+	var f *fault.Fault
+	if errors.As(err, &f) {
+		return f.Code
+	}
+	return granted
 }

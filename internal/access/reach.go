@@ -15,7 +15,7 @@ type Reach struct {
 const selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id
 	WHERE r.person_id = ? AND r.withdrawn_at IS NULL
 	UNION SELECT c.kind, 'intermediary', g.services, NULL FROM delegates h JOIN delegations g ON g.delegate_id = h.id AND ` + liveDelegation + `
-	JOIN contributors c ON c.id = g.contributor_id WHERE h.tax_code = ? AND ` + onRegister + `
+	JOIN contributors c ON c.id = g.contributor_id WHERE h.tax_code = ? AND h.kind = 'professional' AND ` + onRegister + `
 	UNION SELECT c.kind, 'intermediary', g.services, u.services FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + onRegister + `
 	JOIN delegations g ON g.delegate_id = h.id AND ` + liveDelegation + `
 	JOIN contributors c ON c.id = g.contributor_id WHERE u.person_id = ? AND ` + liveWorkerRole + `

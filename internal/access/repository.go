@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 }
 
 const (
-	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.authenticated_at, s.last_seen_at, s.expires_at, s.ended_at,
+	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.login_method, s.authenticated_at, s.last_seen_at, s.expires_at, s.ended_at,
 		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at`
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
@@ -88,7 +89,7 @@ const selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role
 	FROM a JOIN contributor_roles r ON r.person_id = a.person_id AND r.contributor_id = a.contributor_id AND r.withdrawn_at IS NULL
 	UNION ALL
 	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, NULL, %[1]s, g.id, CAST(NULL AS uuid), CAST(NULL AS uuid)
-	FROM a ` + joinDelegation + ` AND h.tax_code = a.tax_code
+	FROM a ` + joinDelegation + ` AND h.tax_code = a.tax_code AND h.kind = 'professional'
 	UNION ALL
 	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, u.services, %[1]s, g.id, u.id, CAST(NULL AS uuid)
 	FROM a ` + joinDelegation + ` JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND u.person_id = a.person_id
@@ -120,6 +121,7 @@ type row struct {
 	TargetID          uuid.UUID
 	PersonID          uuid.UUID
 	PinChangeRequired bool
+	LoginMethod       string
 	AuthenticatedAt   time.Time
 	LastSeenAt        time.Time
 	ExpiresAt         time.Time
@@ -229,7 +231,7 @@ func (row row) findings() findings {
 	f := findings{lastSeenAt: row.LastSeenAt, expiresAt: row.ExpiresAt, endedAt: row.EndedAt, suspendedAt: row.SuspendedAt}
 	f.actor = Actor{
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
-		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired, AuthenticatedAt: row.AuthenticatedAt,
+		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired, ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
 	}
 	if row.OfficeCode != nil {
 		f.actor.OfficeCode = *row.OfficeCode
@@ -328,26 +330,6 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 	return all, nil
 }
 
-// What a person holds of intermediaries: for each of them, whether as itself or through a role, or a sub-delegation.
-const (
-	heldDelegations = `SELECT g.%[1]s FROM delegations g JOIN delegates h ON h.id = g.delegate_id AND ` + onRegister + `
-		WHERE ` + liveDelegation + ` AND h.tax_code = ? AND %[2]s
-		UNION SELECT g.%[1]s FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + onRegister + `
-		JOIN delegations g ON g.delegate_id = u.delegate_id AND ` + liveDelegation + `
-		WHERE u.person_id = ? AND ` + liveWorkerRole + ` AND %[2]s AND %[3]s
-		UNION SELECT g.%[1]s FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + onRegister + `
-		JOIN delegations g ON g.delegate_id = w.delegate_id AND ` + liveDelegation + `
-		WHERE w.person_id = ? AND ` + liveSub + `
-		AND %[2]s AND %[4]s AND ` + subCovers
-	heldRoles = "SELECT r.contributor_id FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL"
-)
-
-// Contributors returns a query for the ids of the contributors over which the actor has any right by role, delegation or
-// sub-delegation, and its arguments.
-func (r *Repository) Contributors(by Actor) (query string, args []any) {
-	return heldRoles + " UNION " + fmt.Sprintf(heldDelegations, "contributor_id", "1 = 1", "1 = 1", "1 = 1"), append([]any{by.PersonID}, r.heldArgs(by)...)
-}
-
 // Represented lists the contributors at which the actor has a role that covers the service.
 func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uuid.UUID, error) {
 	var rows []struct {
@@ -369,21 +351,6 @@ func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uu
 		}
 	}
 	return ids, nil
-}
-
-// Declared returns a condition, and its arguments, for the rows d of contributors' positions (contributor_id, position_id)
-// that any of the actor's rights with the service is about.
-func (r *Repository) Declared(by Actor, s Service) (condition string, args []any) {
-	covers := func(column string) string {
-		return fmt.Sprintf(`(%[1]s LIKE '%%"*"%%' OR %[1]s LIKE '%%"%[2]s"%%')`, column, s)
-	}
-	return "(d.contributor_id IN (" + heldRoles + " AND " + covers("r.services") + ") OR d.position_id IN (SELECT z.position_id FROM delegation_positions z WHERE z.delegation_id IN (" +
-		fmt.Sprintf(heldDelegations, "id", covers("g.services"), covers("u.services"), covers("w.services")) + ")))", append([]any{by.PersonID}, r.heldArgs(by)...)
-}
-
-func (r *Repository) heldArgs(by Actor) []any {
-	now := r.clock.Now()
-	return []any{now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now}
 }
 
 // ParseServices reads the services of a stored right: a JSON array of codes.
@@ -408,14 +375,22 @@ var liveLinks = map[LinkKind]struct {
 }{
 	RoleLink: {"SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND r.withdrawn_at IS NULL ORDER BY r.id", "r", false},
 	DelegationLink: {`SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND ` + liveDelegation + `
-		AND ` + onRegister + ` ORDER BY g.id`, "h, g", true},
+		AND ` + onRegister + ` ORDER BY g.id`, "g", true},
 	DelegateRoleLink:  {"SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND u.withdrawn_at IS NULL ORDER BY u.id", "u", false},
 	SubDelegationLink: {"SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " + liveSub + " ORDER BY w.id", "w", true},
+	DelegateLink:      {"SELECT h.id FROM delegates h WHERE h.id IN ?", "", false},
+	ListedLink:        {"SELECT h.id FROM delegates h WHERE h.id IN ? AND " + onRegister, "", false},
 }
 
 // Recheck reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends
-// (a session, a right, or all of a person's at a suspension) either does so before the transaction, and is seen here, or after it. It returns one outcome for each: nil, fault.SessionEnded or fault.NotFound.
+// (a session, a right, or all of a person's at a suspension) either does so before the transaction, and is seen here, or after it;
+// so does the change of a person's credentials. It returns one outcome for each: nil, fault.SessionEnded or fault.NotFound.
 func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) {
+	return r.recheck(ctx, held, "p, s")
+}
+
+// recheck locks the tables named, of the sessions s and their people p.
+func (r *Repository) recheck(ctx context.Context, held []Held, lock string) ([]error, error) {
 	sessions := make(map[uuid.UUID]bool, len(held))
 	links := map[LinkKind]map[uuid.UUID]bool{}
 	for _, h := range held {
@@ -427,10 +402,38 @@ func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) 
 			links[l.Kind][l.ID] = false
 		}
 	}
-	if err := r.confirm(ctx, `SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id`+r.db.ForShare("p, s"), sessions); err != nil {
+	if err := r.confirm(ctx, `SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id`+r.db.ForShare(lock), sessions); err != nil {
 		return nil, err
 	}
-	for _, kind := range []LinkKind{RoleLink, DelegationLink, DelegateRoleLink, SubDelegationLink} {
+	if err := r.confirmLinks(ctx, links); err != nil {
+		return nil, err
+	}
+	outcomes := make([]error, len(held))
+	for i, h := range held {
+		switch {
+		case !sessions[h.SessionID]:
+			outcomes[i] = fault.New(fault.SessionEnded)
+		case !h.Right.good(links):
+			outcomes[i] = fault.New(fault.NotFound)
+		}
+	}
+	return outcomes, nil
+}
+
+// good reports whether all that the right hangs on was found to be live.
+func (r Right) good(links map[LinkKind]map[uuid.UUID]bool) bool {
+	if r.ID != uuid.Nil && len(r.Links) == 0 && r.ActingAs != OfficeOperator {
+		return false
+	}
+	return !slices.ContainsFunc(r.Links, func(l Link) bool { return !links[l.Kind][l.ID] })
+}
+
+// confirmLinks marks those of the links that are live, and locks them against their end.
+func (r *Repository) confirmLinks(ctx context.Context, links map[LinkKind]map[uuid.UUID]bool) error {
+	if err := r.keepListed(ctx, links); err != nil {
+		return err
+	}
+	for _, kind := range []LinkKind{RoleLink, DelegationLink, DelegateRoleLink, SubDelegationLink, DelegateLink, ListedLink} {
 		if len(links[kind]) == 0 {
 			continue
 		}
@@ -439,20 +442,61 @@ func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) 
 		if live.timed {
 			more = append(more, r.clock.Now())
 		}
-		if err := r.confirm(ctx, live.query+r.db.ForShare(live.lock), links[kind], more...); err != nil {
-			return nil, err
+		query := live.query
+		if live.lock != "" {
+			query += r.db.ForShare(live.lock)
+		}
+		if err := r.confirm(ctx, query, links[kind], more...); err != nil {
+			return err
 		}
 	}
-	outcomes := make([]error, len(held))
-	for i, h := range held {
-		switch {
-		case !sessions[h.SessionID]:
-			outcomes[i] = fault.New(fault.SessionEnded)
-		case h.Right.ID != uuid.Nil && len(h.Right.Links) == 0, slices.ContainsFunc(h.Right.Links, func(l Link) bool { return !links[l.Kind][l.ID] }):
-			outcomes[i] = fault.New(fault.NotFound)
-		}
+	return nil
+}
+
+// keepListed puts being struck off after the transaction, and waits for one that is under way. What else an import changes about
+// an intermediary makes nobody wait.
+func (r *Repository) keepListed(ctx context.Context, links map[LinkKind]map[uuid.UUID]bool) error {
+	if r.db.Dialect() != db.Postgres || len(links[DelegationLink])+len(links[ListedLink]) == 0 {
+		return nil
 	}
-	return outcomes, nil
+	ids := func(kind LinkKind) db.UUIDs { return slices.Collect(maps.Keys(links[kind])) }
+	return r.db.From(ctx).Exec("SELECT 1 FROM delegates h WHERE h.id IN (SELECT unnest(?::uuid[]) UNION SELECT g.delegate_id FROM delegations g WHERE g.id = ANY(?::uuid[])) ORDER BY h.id FOR KEY SHARE",
+		ids(ListedLink), ids(DelegationLink)).Error
+}
+
+// Still asks again, at the end of an operation's transaction, whether the session, its person and the right are good, and keeps
+// them so until it commits: what ends them comes before the whole operation, or after it. Since it is asked last, whoever ends
+// them is never waited for by somebody for whom they wait. The person is not locked, since others lock people first: a suspension
+// ends all sessions. It returns fault.SessionEnded or fault.NotFound.
+func (r *Repository) Still(ctx context.Context, by Actor, right Right) error {
+	outcomes, err := r.recheck(ctx, []Held{{by.SessionID, right}}, "s")
+	if err != nil {
+		return err
+	}
+	return outcomes[0]
+}
+
+// StillMay asks what Still does, for what somebody asked for earlier and is done later: their session may have ended since. It
+// returns fault.NotFound for who is suspended, and where the right has ended.
+func (r *Repository) StillMay(ctx context.Context, personID uuid.UUID, right Right) error {
+	people := map[uuid.UUID]bool{personID: false}
+	if err := r.confirm(ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+r.db.ForShare("p"), people); err != nil {
+		return err
+	}
+	links := map[LinkKind]map[uuid.UUID]bool{}
+	for _, l := range right.Links {
+		if links[l.Kind] == nil {
+			links[l.Kind] = map[uuid.UUID]bool{}
+		}
+		links[l.Kind][l.ID] = false
+	}
+	if err := r.confirmLinks(ctx, links); err != nil {
+		return err
+	}
+	if !people[personID] || !right.good(links) {
+		return fault.New(fault.NotFound)
+	}
+	return nil
 }
 
 func (r *Repository) confirm(ctx context.Context, query string, ids map[uuid.UUID]bool, more ...any) error {

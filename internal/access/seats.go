@@ -12,6 +12,7 @@ import (
 // Seats returns what the actor is at intermediaries, those that left their register included.
 func (r *Repository) Seats(ctx context.Context, by Actor) ([]Seat, error) {
 	var rows []struct {
+		ID         uuid.UUID
 		DelegateID uuid.UUID
 		Kind       string
 		LegalName  string
@@ -19,11 +20,11 @@ func (r *Repository) Seats(ctx context.Context, by Actor) ([]Seat, error) {
 		Role       string
 		Services   string
 	}
-	err := r.db.From(ctx).Raw(`SELECT h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
+	err := r.db.From(ctx).Raw(`SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
 		FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE p.id = ? AND h.kind = 'professional'
-		UNION ALL SELECT h.id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END, u.role, u.services
+		UNION ALL SELECT u.id, h.id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END, u.role, u.services
 		FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id WHERE u.person_id = ? AND u.withdrawn_at IS NULL
-		ORDER BY 3, 1, 5`, by.PersonID, by.PersonID).Scan(&rows).Error
+		ORDER BY 4, 2, 6`, by.PersonID, by.PersonID).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (r *Repository) Seats(ctx context.Context, by Actor) ([]Seat, error) {
 		if err != nil {
 			return nil, err
 		}
-		seats[i] = Seat{DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: services}
+		seats[i] = Seat{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: services}
 	}
 	return seats, nil
 }

@@ -35,6 +35,7 @@ import (
 	"diresco/internal/pin"
 	"diresco/internal/pinupgrade"
 	"diresco/internal/protocol"
+	"diresco/internal/registerimport"
 	"diresco/internal/sandbox"
 	"diresco/internal/secret"
 	"diresco/internal/services"
@@ -186,7 +187,8 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	a.Answers = idempotency.NewAnswers(a.DB, log)
 	claims := idempotency.NewStore(a.DB, p.clock)
 	claims.Pending = a.Answers
-	runner := &operation.Runner{DB: a.DB, Clock: p.clock, Keys: claims, Trail: audit.NewTrail(a.DB)}
+	rights := access.NewRepository(a.DB, p.clock)
+	runner := &operation.Runner{DB: a.DB, Clock: p.clock, Keys: claims, Trail: audit.NewTrail(a.DB), Rights: rights}
 	messages := outbox.New(a.DB)
 
 	addresses := throttle.NewAddressLimit(a.DB, p.clock, !p.options.Sandbox)
@@ -209,7 +211,6 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	}
 
 	contributors := contributor.NewRepository(a.DB)
-	rights := access.NewRepository(a.DB, p.clock)
 	positions := contributor.NewService(contributors, rights)
 	declared := declaration.NewRepository(a.DB)
 	types := declaration.NewTypes(declared, p.clock)
@@ -217,7 +218,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log, map[string]protocol.Book{
 		declaration.Kind: &declaration.Book{Repository: declared, Signer: p.keys, Random: p.options.Random, PublicURL: p.config.PublicURL},
 		pinupgrade.Kind:  &pinupgrade.Book{Repository: pinupgrade.NewRepository(a.DB)},
-		enrolment.Kind:   &enrolment.Book{Waiting: waiting},
+		enrolment.Kind:   &enrolment.Book{Waiting: waiting, Contributors: positions},
 	})
 	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
 	a.closers = append([]func(){register.Close, a.Answers.Close, a.AccessLog.Close, sessions.Close}, a.closers...)
@@ -225,15 +226,15 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		Runner: runner, Repository: declared, Types: types, Contributors: positions, Register: register, Rights: rights, Outbox: messages,
 		Signer: p.keys, Blobs: p.bucket, PublicURL: p.config.PublicURL,
 	})
-	events := due.NewCalendar(a.DB, p.clock, log, append(pins.Reminders(), declarations.Lapses(), waiting.Lapses())...)
+	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
+	events := due.NewCalendar(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Lapses(), waiting.Lapses())...)
 	if err := events.Begin(ctx); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
 	imports := a.importWorker(p, messages)
-	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
 	batches := delegationBatches(runner, delegations.Delegations, positions, people, p)
 	if err := a.fill(ctx, p, types, sandbox.Deps{
-		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Background: []sandbox.Backlog{imports, batches}, Due: events, PINs: pins,
+		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Background: []sandbox.Backlog{registerimport.News{Worker: imports}, batches}, Due: events, PINs: pins,
 		Blobs: p.bucket, Random: p.options.Random, Public: p.config.SandboxPublic,
 	}); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
@@ -244,7 +245,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	}
 	pinRequests, officePINRequests := pinRequestHandlers(runner, people, pins, messages, p)
 	pinUpgrades, officePINUpgrades := pinUpgradeHandlers(runner, people, positions, completers{declarations, waiting}, register, messages, p)
-	enrolments, officeEnrolments := enrolmentHandlers(waiting, register, positions)
+	enrolments, officeEnrolments := enrolmentHandlers(waiting, register, positions, people)
 	a.watch = &clockWatch{db: a.DB, clock: p.options.Clock, log: log}
 	a.repeat(watchEvery, a.watch.look)
 	if !p.options.Sandbox {
@@ -252,6 +253,8 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	}
 	a.repeat(purgeEvery, purge(log, claims.Purge, limiter.Purge, addresses.Purge, sessions.Purge, forgetCodes(codes)))
 
+	guard := access.NewGuard(rights, sessions, p.clock)
+	guard.StrongDelegations = p.config.DelegationLogin == config.StrongLogin
 	return httpapi.Handlers{
 			StatusHandlers: httpapi.StatusHandlers{Ready: a.Ready}, SessionHandlers: httpapi.SessionHandlers{Sessions: sessions}, PINHandlers: httpapi.PINHandlers{PINs: pins},
 			PINRequestHandlers: pinRequests, OfficePINRequestHandlers: officePINRequests,
@@ -276,7 +279,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 				c, err := sessions.Parse(ctx, secret.Text(token))
 				return c.SessionID, c.PersonID, err
 			},
-			Guard: access.NewGuard(rights, sessions, p.clock), AccessLog: a.AccessLog, Answers: a.Answers, Log: log,
+			Guard: guard, AccessLog: a.AccessLog, Answers: a.Answers, Log: log,
 			MAC: func(parts ...[]byte) string {
 				id, mac := p.dataKeys.MAC("request", parts...)
 				return id + ":" + mac

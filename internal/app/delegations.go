@@ -8,6 +8,7 @@ import (
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/person"
+	"diresco/internal/services"
 	"diresco/internal/throttle"
 )
 
@@ -17,6 +18,6 @@ func delegationHandlers(
 ) httpapi.DelegationHandlers {
 	return httpapi.DelegationHandlers{Clock: p.clock, Delegations: delegation.NewService(delegation.Deps{
 		Runner: runner, Repository: delegation.NewRepository(runner.DB), Rights: rights, Contributors: contributors,
-		People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Random: p.options.Random,
+		People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Catalogue: services.NewRepository(runner.DB), Random: p.options.Random,
 	})}
 }

@@ -6,6 +6,7 @@ import (
 	"diresco/internal/contributor"
 	"diresco/internal/enrolment"
 	"diresco/internal/httpapi"
+	"diresco/internal/person"
 	"diresco/internal/protocol"
 
 	"github.com/google/uuid"
@@ -30,7 +31,7 @@ func (all completers) CompleteFor(ctx context.Context, personID uuid.UUID) error
 }
 
 // enrolmentHandlers makes the requests for access, for who asks and for the office.
-func enrolmentHandlers(waiting *enrolment.Waiting, register *protocol.Register, contributors *contributor.Service) (httpapi.EnrolmentHandlers, httpapi.OfficeEnrolmentHandlers) {
-	s := enrolment.NewService(enrolment.Deps{Waiting: *waiting, Register: register, Contributors: contributors})
+func enrolmentHandlers(waiting *enrolment.Waiting, register *protocol.Register, contributors *contributor.Service, people *person.Service) (httpapi.EnrolmentHandlers, httpapi.OfficeEnrolmentHandlers) {
+	s := enrolment.NewService(enrolment.Deps{Waiting: *waiting, Register: register, Contributors: contributors, People: people})
 	return httpapi.EnrolmentHandlers{Enrolments: s}, httpapi.OfficeEnrolmentHandlers{AtOffice: s}
 }

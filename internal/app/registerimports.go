@@ -14,15 +14,10 @@ func (a *App) importWorker(p parts, messages *outbox.Outbox) *registerimport.Wor
 	return registerimport.NewWorker(registerimport.WorkerOptions{DB: a.DB, Clock: p.clock, Blobs: p.bucket, Outbox: messages, Log: p.options.Log})
 }
 
-// registerImportHandlers also starts the worker. In a sandbox imports are worked off when its testers look, or move the clock.
+// registerImportHandlers also starts the worker.
 func (a *App) registerImportHandlers(runner *operation.Runner, worker *registerimport.Worker, p parts) httpapi.RegisterImportHandlers {
-	deps := registerimport.Deps{Runner: runner, Blobs: p.bucket}
-	if p.options.Sandbox {
-		deps.BeforeShowing = a.Sandbox.HandOver
-	} else {
-		a.background(worker.Run)
-	}
-	return httpapi.RegisterImportHandlers{RegisterImports: registerimport.NewService(deps)}
+	a.background(worker.Run)
+	return httpapi.RegisterImportHandlers{RegisterImports: registerimport.NewService(registerimport.Deps{Runner: runner, Blobs: p.bucket})}
 }
 
 // background runs work until the house is closed.

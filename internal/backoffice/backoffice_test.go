@@ -12,6 +12,7 @@ import (
 	"diresco/internal/audit"
 	"diresco/internal/backoffice"
 	"diresco/internal/contributor"
+	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
 	"diresco/internal/fault"
 	"diresco/internal/outbox"
@@ -82,7 +83,7 @@ func (w world) works(t *testing.T, code taxcode.Code, class access.UserClass, of
 	if err != nil {
 		t.Fatal(err)
 	}
-	return access.Actor{PersonID: p.ID, SessionID: uuid.Must(uuid.NewV7()), UserClass: class, OfficeCode: office}
+	return access.Actor{PersonID: p.ID, SessionID: (&coretest.App{DB: w.DB, Clock: w.Clock}).Session(t, p.ID, nil), UserClass: class, OfficeCode: office}
 }
 
 // want ends the test when the error is not a fault of that kind for that reason; "" stands for none.
@@ -346,7 +347,7 @@ func TestSuspensionAgainstLogins(t *testing.T) {
 			_, err := w.service.Suspend(ctx, w.admin, p.ID, "prova")
 			want(t, err, "", "")
 			logins.Wait()
-			if n := w.Count(t, "sessions WHERE ended_at IS NULL"); n != 0 {
+			if n := w.Count(t, "sessions WHERE person_id = ? AND ended_at IS NULL", p.ID); n != 0 {
 				t.Fatalf("%d sessions outlived the suspension", n)
 			}
 			want(t, w.service.Readmit(ctx, w.admin, p.ID), "", "")

@@ -82,7 +82,9 @@ func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) er
 		if err := s.PINs.ClassChanged(ctx, id, p.UserClass); err != nil {
 			return struct{}{}, operation.Trace{}, err
 		}
-		return struct{}{}, subject(id), s.Sessions.EndAllOf(ctx, id, session.EndedPostLeft)
+		trace := subject(id)
+		trace.Unchecked = id == by.PersonID
+		return struct{}{}, trace, s.Sessions.EndAllOf(ctx, id, session.EndedPostLeft)
 	}, nil)
 	return err
 }

@@ -211,6 +211,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 					}
 				}
 				w.Exec(t, "UPDATE people SET user_class = 'administrator', suspended_at = NULL WHERE id IN ?", []uuid.UUID{w.admin.PersonID, other.PersonID})
+				w.Exec(t, "UPDATE sessions SET ended_at = NULL, end_reason = NULL")
 			})
 		}
 	})
@@ -219,6 +220,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 func TestListOfOperators(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
+		w.Exec(t, "DELETE FROM sessions")
 		w.Exec(t, "DELETE FROM people")
 		// Two of each class for each name, and others who do not work here.
 		classes := []access.UserClass{access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator}

@@ -87,7 +87,7 @@ func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) 
 			return struct{}{}, operation.Trace{}, fault.Because(fault.Forbidden, "administrator-pin")
 		}
 		_, err = s.PINs.RevokeFor(ctx, id)
-		return struct{}{}, operation.Trace{SubjectKind: pin.SubjectKind, SubjectID: id.String()}, err
+		return struct{}{}, operation.Trace{SubjectKind: pin.SubjectKind, SubjectID: id.String(), Unchecked: id == by.PersonID}, err
 	}, nil)
 	return err
 }

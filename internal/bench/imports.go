@@ -23,6 +23,7 @@ import (
 	"diresco/internal/registerimport"
 	"diresco/internal/taxcode"
 
+	"github.com/google/uuid"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 )
@@ -51,7 +52,7 @@ type importSpeed struct {
 
 func importTable(all []importSpeed) *table {
 	t := &table{}
-	t.add("import of the register of persons", "lines", "file", "time", "lines/s", "memory above idle", "writes of others meanwhile", "the longest of them")
+	t.add("import of the register of contributors", "lines", "file", "time", "lines/s", "memory above idle", "writes of others meanwhile", "the longest of them")
 	for _, s := range all {
 		t.add(s.name, fmt.Sprint(s.lines), megabytes(s.bytes), s.elapsed.Round(100*time.Millisecond).String(), thousands(float64(s.lines)/s.elapsed.Seconds()),
 			megabytes(s.memory), fmt.Sprint(s.writes), milliseconds(s.longest))
@@ -98,25 +99,30 @@ func (b *bench) importInto(ctx context.Context, name, databaseURL, dir string, l
 	defer func() { err = errors.Join(err, bucket.Close(), os.RemoveAll(files)) }()
 	s := newSeeder(d, &world{})
 	var admin access.Actor
+	looker := uuid.Must(uuid.NewV7())
 	err = d.InTx(ctx, func(ctx context.Context) error {
 		code, err := taxCodeOf("Neri", 0)
 		if err != nil {
 			return err
 		}
 		p, err := s.people.Add(ctx, person.New{TaxCode: code, GivenName: "Maria", FamilyName: "Neri", UserClass: access.Administrator, CredentialLevel: access.Dispositive})
+		if err != nil {
+			return err
+		}
 		admin.PersonID = p.ID
-		return err
+		return d.From(ctx).Exec(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, updated_at)
+			VALUES (?, 'professional', ?, 'Maria Neri', 'bench', '1', ?, ?)`, looker, code, clock.System{}.Now(), clock.System{}.Now()).Error
 	})
 	if err != nil {
 		return err
 	}
 	for _, pass := range []string{"new", "changed"} {
-		path := filepath.Join(dir, "people.csv")
-		digest, size, err := writePeople(path, lines, "Via "+pass)
+		path := filepath.Join(dir, "contributors.csv")
+		digest, size, err := writeContributors(path, lines, "Ditta "+pass)
 		if err != nil {
 			return err
 		}
-		speed, err := b.importFile(ctx, d, bucket, admin, s, path, digest)
+		speed, err := b.importFile(ctx, d, bucket, admin, looker, s, path, digest)
 		if err != nil {
 			return err
 		}
@@ -129,8 +135,8 @@ func (b *bench) importInto(ctx context.Context, name, databaseURL, dir string, l
 	return nil
 }
 
-// writePeople writes a file of the register of persons and returns its digest and length.
-func writePeople(path string, lines int, street string) (digest string, size int64, err error) {
+// writeContributors writes a file of the register of contributors and returns its digest and length.
+func writeContributors(path string, lines int, name string) (digest string, size int64, err error) {
 	file, err := os.Create(path) //nolint:gosec // in a directory of this run
 	if err != nil {
 		return "", 0, err
@@ -138,13 +144,13 @@ func writePeople(path string, lines int, street string) (digest string, size int
 	defer func() { err = errors.Join(err, file.Close()) }()
 	sum := sha256.New()
 	w := bufio.NewWriter(io.MultiWriter(file, sum))
-	fmt.Fprintln(w, "tax_code;given_name;family_name;birth_date;birth_place;street;postal_code;town;province")
+	fmt.Fprintln(w, "tax_code;legal_name;kind")
 	for n := range lines {
 		code, err := registered(n)
 		if err != nil {
 			return "", 0, err
 		}
-		fmt.Fprintf(w, "%s;Maria;Gialli;1930-01-01;Roma;%s %d;00184;Roma;RM\n", code, street, n)
+		fmt.Fprintf(w, "%s;%s di Maria Gialli %d;self_employed\n", code, name, n)
 	}
 	if err := w.Flush(); err != nil {
 		return "", 0, err
@@ -160,15 +166,16 @@ func registered(n int) (string, error) {
 	return code.Clear(), err
 }
 
-// importFile works one file off while somebody else writes.
-func (b *bench) importFile(ctx context.Context, d *db.DB, bucket *blob.Bucket, admin access.Actor, s *seeder, path, digest string) (speed importSpeed, err error) {
+// importFile works one file off while an intermediary looks up one contributor after the other, which leaves rows that point to
+// those that the import changes.
+func (b *bench) importFile(ctx context.Context, d *db.DB, bucket *blob.Bucket, admin access.Actor, looker uuid.UUID, s *seeder, path, digest string) (speed importSpeed, err error) {
 	service := registerimport.NewService(registerimport.Deps{Runner: s.runner, Blobs: bucket})
 	file, err := os.Open(path) //nolint:gosec // in a directory of this run
 	if err != nil {
 		return speed, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	taken, err := service.Take(ctx, admin, registerimport.File{Register: registerimport.People, Format: registerimport.CSV, Digest: digest, Open: func() io.Reader { return file }})
+	taken, err := service.Take(ctx, admin, registerimport.File{Register: registerimport.Contributors, Format: registerimport.CSV, Digest: digest, Open: func() io.Reader { return file }})
 	if err != nil {
 		return speed, err
 	}
@@ -200,7 +207,8 @@ func (b *bench) importFile(ctx context.Context, d *db.DB, bucket *blob.Bucket, a
 		}
 		write := time.Now()
 		if err := d.InTx(ctx, func(ctx context.Context) error {
-			return d.From(ctx).Exec("UPDATE register_people SET town = 'Milano' WHERE tax_code = ?", code).Error
+			return d.From(ctx).Exec("INSERT INTO delegation_lookups (id, contributor_id, delegate_id, person_id, at) VALUES (?, (SELECT id FROM contributors WHERE tax_code = ?), ?, ?, ?)",
+				uuid.Must(uuid.NewV7()), code, looker, admin.PersonID, clock.System{}.Now()).Error
 		}); err != nil {
 			return speed, err
 		}

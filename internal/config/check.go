@@ -29,6 +29,7 @@ func (c *Config) checkValues() []error {
 	check("BLOB_URL", c.BlobURL == "" || isBucket(c.BlobURL))
 	check("RATE_SESSION", c.RateSession >= 1 && c.RateSession <= maxRate)
 	check("RATE_ADDRESS", c.RateAddress >= 1 && c.RateAddress <= maxRate)
+	check("DELEGATION_LOGIN", c.DelegationLogin == AnyLogin || c.DelegationLogin == StrongLogin)
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
 	wrong = append(wrong, c.checkChannels()...)
 

@@ -57,6 +57,9 @@ type Config struct {
 	// RateAddress is how many requests a minute one address may make without a session.
 	RateAddress int `env:"RATE_ADDRESS" envDefault:"120" want:"a whole number from 1 to 1000000" desc:"requests a minute that one address may make without a session"`
 
+	// DelegationLogin says which logins may manage delegations: AnyLogin or StrongLogin.
+	DelegationLogin string `env:"DELEGATION_LOGIN" envDefault:"any" want:"any or strong" desc:"logins that manage delegations: any, or strong (SPID, CIE and CNS, no PIN)"`
+
 	// SMTPURL is the server by which e-mail leaves, and its sender; it may hold a password.
 	SMTPURL secret.Text `env:"SMTP_URL" want:"smtp://USER:PASSWORD@HOST:587?from=ADDRESS or smtps://…" unset:"no e-mail" desc:"server by which e-mail leaves, and its sender: smtp://USER:PASSWORD@HOST:587?from=ADDRESS, or smtps://"`
 	// PECSMTPURL is the server by which PEC leaves, and its sender; it may hold a password.
@@ -85,6 +88,14 @@ type Config struct {
 
 	given map[string]bool
 }
+
+// The values of DelegationLogin.
+const (
+	// AnyLogin lets a dispositive PIN manage delegations too.
+	AnyLogin = "any"
+	// StrongLogin asks for SPID, CIE or CNS.
+	StrongLogin = "strong"
+)
 
 // Read reads the configuration from an environment as os.Environ gives it. Its error has one line for each variable that
 // is wrong or unknown, and never repeats a value: values can be secrets.

@@ -26,7 +26,7 @@ func TestNothingSetGivesTheDocumentedDefaults(t *testing.T) {
 	t.Setenv("DIRESCO_RATE_SESSION", "1") // only what Read is handed counts, not the process's own environment
 	c := read(t, "HOME=/nowhere", "PATH=")
 	if c.Addr != "127.0.0.1:8080" || c.AdminAddr != "" || c.RateSession != 600 || c.RateAddress != 120 ||
-		c.LogLevel != slog.LevelInfo || c.LogFormat != "json" || c.SandboxPublic || c.Traces {
+		c.LogLevel != slog.LevelInfo || c.LogFormat != "json" || c.DelegationLogin != config.AnyLogin || c.SandboxPublic || c.Traces {
 		t.Errorf("defaults: %+v", c)
 	}
 }
@@ -47,7 +47,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it", "DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),
 		"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org/v1", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2", "DIRESCO_SMS_SENDER=DiResCo",
 		"DIRESCO_SMS_REPORT_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-		"DIRESCO_SANDBOX_PUBLIC=true", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
+		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
 	value := reflect.ValueOf(c)
 	for i := range value.NumField() {
@@ -72,7 +72,7 @@ func TestAWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T) {
 		{"TRUSTED_PROXIES", wrong}, {"TRUSTED_PROXIES", "10.0.0.1"}, {"TRUSTED_PROXIES", "0.0.0.0/0"},
 		{"DATABASE_URL", "mysql://u:" + wrong + "@db/x"}, {"DATABASE_URL", "sqlite:"}, {"MIGRATION_DATABASE_URL", "sqlite:" + wrong},
 		{"BLOB_URL", wrong}, {"BLOB_URL", "s3:///" + wrong}, {"RATE_SESSION", wrong}, {"RATE_SESSION", "0"}, {"RATE_ADDRESS", "-1"},
-		{"LOG_LEVEL", wrong}, {"LOG_FORMAT", wrong}, {"SANDBOX_PUBLIC", wrong}, {"TLS_CERT", "/nowhere/" + wrong}, {"TLS_KEY", "/"},
+		{"DELEGATION_LOGIN", wrong}, {"DELEGATION_LOGIN", "Strong " + wrong}, {"LOG_LEVEL", wrong}, {"LOG_FORMAT", wrong}, {"SANDBOX_PUBLIC", wrong}, {"TLS_CERT", "/nowhere/" + wrong}, {"TLS_KEY", "/"},
 		{"SMTP_URL", wrong}, {"SMTP_URL", "smtp://u:" + wrong + "@relay"}, {"SMTP_URL", "http://" + wrong + "?from=a@b.it"}, {"PEC_SMTP_URL", "smtps://" + wrong},
 		{"PEC_SPOOL_DIR", "/nowhere/" + wrong}, {"PEC_SPOOL_DIR", os.Args[0]},
 		{"SMS_GATEWAY_URL", wrong}, {"SMS_GATEWAY_URL", "http://sms.example.org/" + wrong}, {"SMS_GATEWAY_URL", "https://u:" + wrong + "@sms.example.org"},

@@ -34,9 +34,7 @@ type Contributor struct {
 	TaxCode   taxcode.Code
 	LegalName string
 	Kind      Kind
-	// Enabled2023 says that whoever has a role here was enabled on 2023-03-31 for the services of public bodies.
-	Enabled2023 bool `gorm:"column:enabled_2023"`
-	CreatedAt   time.Time
+	CreatedAt time.Time
 }
 
 // Position is one registration of a contributor with a scheme (gestione). Number has ten digits and leading zeros matter.

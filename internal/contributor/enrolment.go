@@ -17,10 +17,20 @@ func (s *Service) ByTaxCode(ctx context.Context, code taxcode.Code) (Contributor
 	return s.repository.byTaxCode(ctx, code)
 }
 
-// OfficeOf returns the office of a contributor's first position, or "" where it has none: positions that are active come
-// before those that have ceased.
-func (s *Service) OfficeOf(ctx context.Context, contributorID uuid.UUID) (string, error) {
-	return s.repository.officeOf(ctx, contributorID)
+// Office returns the office with the code, or fault.NotFound.
+func (s *Service) Office(ctx context.Context, code string) (Office, error) {
+	return s.repository.office(ctx, code)
+}
+
+// OfficesOf lists the offices of a contributor's positions: those of positions that are active come before those of positions that
+// have ceased.
+func (s *Service) OfficesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
+	return s.repository.officesOf(ctx, contributorID)
+}
+
+// Principals returns, by contributor, who answers for it: its legal representatives and employers, each once.
+func (s *Service) Principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
+	return s.repository.principals(ctx, contributorIDs)
 }
 
 // Held returns the rights that a person's roles at a contributor give.
@@ -40,13 +50,28 @@ func (r *Repository) byTaxCode(ctx context.Context, code taxcode.Code) (Contribu
 	return c, notFound(err)
 }
 
-func (r *Repository) officeOf(ctx context.Context, contributorID uuid.UUID) (string, error) {
-	var codes []string
-	err := r.db.From(ctx).Raw("SELECT office_code FROM positions WHERE contributor_id = ? ORDER BY CASE state WHEN 'active' THEN 0 ELSE 1 END, number LIMIT 1", contributorID).Scan(&codes).Error
-	if err != nil || len(codes) == 0 {
-		return "", err
+func (r *Repository) office(ctx context.Context, code string) (Office, error) {
+	var o Office
+	err := r.db.From(ctx).Where("code = ?", code).Take(&o).Error
+	return o, notFound(err)
+}
+
+func (r *Repository) officesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
+	var rows []Office
+	err := r.db.From(ctx).Raw(`SELECT o.code, o.title FROM positions p JOIN offices o ON o.code = p.office_code WHERE p.contributor_id = ?
+		GROUP BY o.code, o.title ORDER BY MIN(CASE p.state WHEN 'active' THEN '0' ELSE '1' END || p.number)`, contributorID).Scan(&rows).Error
+	return rows, err
+}
+
+func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
+	var rows []Role
+	err := r.db.From(ctx).Raw(`SELECT DISTINCT contributor_id, person_id FROM contributor_roles
+		WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer') AND withdrawn_at IS NULL ORDER BY contributor_id, person_id`, contributorIDs).Scan(&rows).Error
+	found := make(map[uuid.UUID][]uuid.UUID, len(rows))
+	for _, row := range rows {
+		found[row.ContributorID] = append(found[row.ContributorID], row.PersonID)
 	}
-	return codes[0], nil
+	return found, err
 }
 
 func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {

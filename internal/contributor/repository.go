@@ -18,6 +18,8 @@ type Repository struct {
 	db *db.DB
 	// owned reads positions for many requests with one statement; nil on SQLite, where a statement is no journey.
 	owned *grouped.Loader[uuid.UUID, ownedPosition]
+	// stride is how lists over many contributors go.
+	stride access.Stride
 }
 
 const (
@@ -27,7 +29,7 @@ const (
 
 // NewRepository returns the repository of a database.
 func NewRepository(d *db.DB) *Repository {
-	r := &Repository{db: d}
+	r := &Repository{db: d, stride: access.DefaultStride}
 	if d.Dialect() == db.Postgres {
 		r.owned = grouped.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
 			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
@@ -58,32 +60,8 @@ func (r *Repository) offices(ctx context.Context, request page.Request) (page.Pa
 // entitled lists the contributors that a person has a right over and, for an operator, those with a position at the office.
 func (r *Repository) entitled(ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request) (page.Page[Entitled], error) {
 	var none page.Page[Entitled]
-	operator := by.UserClass == access.Operator
-	query := r.db.From(ctx).Table("contributors c").Select("c.*").Order("c.legal_name, c.id").Limit(request.Size() + 1)
-	mayActFor, args := known.Contributors(by)
-	if operator {
-		query = query.Where("(c.id IN ("+mayActFor+") OR c.id IN (SELECT x.contributor_id FROM positions x WHERE x.office_code = ?))", append(args, by.OfficeCode)...)
-	} else {
-		query = query.Where("c.id IN ("+mayActFor+")", args...)
-	}
-	if !search.TaxCode.IsZero() {
-		query = query.Where("c.tax_code = ?", search.TaxCode.Clear())
-	}
-	if search.LegalName != "" {
-		query = query.Where(`LOWER(c.legal_name) LIKE LOWER(?) ESCAPE '\'`, db.LikeContaining(search.LegalName))
-	}
-	if search.PositionNumber != "" {
-		query = query.Where("c.id = (SELECT x.contributor_id FROM positions x WHERE x.number = ?)", search.PositionNumber)
-	}
-	after, err := request.After()
+	rows, err := r.reached(ctx, known, by, search, request)
 	if err != nil {
-		return none, err
-	}
-	if after != nil {
-		query = query.Where("(c.legal_name, c.id) > ((SELECT x.legal_name FROM contributors x WHERE x.id = ?), ?)", after.ID, after.ID)
-	}
-	var rows []Contributor
-	if err := query.Find(&rows).Error; err != nil {
 		return none, err
 	}
 	found := page.Cut(rows, request.Size(), func(c Contributor) page.Key {

@@ -92,7 +92,7 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 		DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Rights: access.NewRepository(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
 		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(repository, c), Store: contributor.NewRepository(d),
 	}
-	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d)}
+	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Rights: a.Rights}
 	a.Guard = access.NewGuard(a.Rights, a.Sessions, c)
 	a.Contributors = contributor.NewService(a.Store, a.Rights)
 	a.Register = a.NewRegister(t, map[string]protocol.Book{

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -51,24 +52,42 @@ func Open(t testing.TB, rawURL string) *db.DB {
 	return d
 }
 
-// SQLite returns the URL of a migrated SQLite database in a temporary directory.
+// SQLite returns the URL of a SQLite database in a temporary directory, copied from a migrated one.
 func SQLite(t testing.TB) string {
 	t.Helper()
-	rawURL := "sqlite:" + filepath.Join(t.TempDir(), "diresco.db")
-	migrate(t, rawURL)
-	return rawURL
-}
-
-func migrate(t testing.TB, rawURL string) {
-	t.Helper()
-	d, err := db.Open(context.Background(), rawURL)
+	content, err := migratedFile()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = d.Close() }()
-	if err := d.Migrate(context.Background()); err != nil {
+	path := filepath.Join(t.TempDir(), "diresco.db")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return "sqlite:" + path
+}
+
+// migratedFile is an empty, migrated SQLite database: migrating takes much longer than copying.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "diresco-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "diresco.db")
+	if err := migrate("sqlite:" + path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path) //nolint:gosec // the path was made here
+})
+
+// migrate migrates a database and closes it, which leaves all of SQLite's in the one file.
+func migrate(rawURL string) (err error) {
+	d, err := db.Open(context.Background(), rawURL)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return d.Migrate(context.Background())
 }
 
 // Main runs the tests of a package and ends the cluster that they may have started. Call it from TestMain.
@@ -123,7 +142,7 @@ func (c *cluster) start(t testing.TB) {
 	if end := c.end; end == nil {
 		c.end = func() { _ = administerErr(c.url, "DROP DATABASE IF EXISTS "+c.template) }
 	}
-	migrate(t, withDatabase(c.url, c.template))
+	c.err = migrate(withDatabase(c.url, c.template))
 }
 
 func withDatabase(base *url.URL, name string) string {

@@ -59,7 +59,7 @@ type Declaration struct {
 	// Version counts changes, from 1.
 	Version     int
 	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
 	ListedAt    time.Time
 	SubmittedAt *time.Time
 	// ProtocolNumber and Digest are set at submission.
@@ -118,10 +118,7 @@ func (d Declaration) requireDraft() error {
 
 // requireVersion returns fault.PreconditionFailed when somebody changed the declaration since the caller read it.
 func (d Declaration) requireVersion(expected int) error {
-	if d.Version != expected {
-		return fault.New(fault.PreconditionFailed)
-	}
-	return nil
+	return fault.RequireVersion(expected, d.Version)
 }
 
 // MayBeWithdrawn holds until the office has decided.

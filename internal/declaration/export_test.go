@@ -15,3 +15,6 @@ var DigestOf = digestOf
 func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *protocol.Entry {
 	return &protocol.Entry{At: d.CreatedAt, Filing: protocol.Filing{Kind: Kind, Office: d.OfficeCode, SubjectID: d.ID, By: by, Content: &submission{declaration: d, typ: t, by: by, draftVersion: draftVersion}}}
 }
+
+// SetStride changes how lists over many contributors go.
+func (r *Repository) SetStride(s access.Stride) { r.stride = s }

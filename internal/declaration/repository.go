@@ -2,6 +2,7 @@ package declaration
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"diresco/db"
@@ -19,6 +20,8 @@ type Repository struct {
 	db *db.DB
 	// shown reads declarations for many requests with one statement; nil on SQLite, where a statement is no journey.
 	shown *grouped.Loader[uuid.UUID, Filed]
+	// stride is how lists over many contributors go.
+	stride access.Stride
 }
 
 const (
@@ -28,7 +31,7 @@ const (
 
 // NewRepository returns the repository of a database.
 func NewRepository(d *db.DB) *Repository {
-	r := &Repository{db: d}
+	r := &Repository{db: d, stride: access.DefaultStride}
 	if d.Dialect() == db.Postgres {
 		r.shown = grouped.NewLoader(shownTogether, shownLanes, r.allFiled)
 	}
@@ -182,49 +185,75 @@ func ofOffice(code string) scope {
 	}
 }
 
-// ofRights shows what was submitted for every position over which the person has a right that covers declarations, and own drafts there.
-func ofRights(rights *access.Repository, by access.Actor) scope {
-	condition, args := rights.Declared(by, access.Declarations)
-	return func(query *gorm.DB) *gorm.DB {
-		return query.Where(condition, args...).Where("(d.state <> 'draft' OR d.person_id = ?)", by.PersonID)
-	}
-}
-
 // list returns a page, the latest first.
 func (r *Repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[Filed], error) {
 	var none page.Page[Filed]
 	query := in(r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id")).
 		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
-	if f.Type != "" {
-		query = query.Where("d.type = ?", f.Type)
-	}
-	if f.State != "" {
-		query = query.Where("d.state = ?", f.State)
-	}
-	if f.SubmittedFrom != nil || f.SubmittedTo != nil {
-		query = query.Where("d.state <> 'draft'")
-	}
-	if f.SubmittedFrom != nil {
-		query = query.Where("d.listed_at >= ?", f.SubmittedFrom.UTC())
-	}
 	after, err := request.After()
 	if err != nil {
 		return none, err
 	}
-	// The nearer of the two ends alone: with both, SQLite would begin at the farther one and read up to the nearer.
-	if f.SubmittedTo != nil && (after == nil || !after.At.Before(*f.SubmittedTo)) {
-		query = query.Where("d.listed_at < ?", f.SubmittedTo.UTC())
-	} else if after != nil {
-		query = query.Where("(d.listed_at, d.id) < (?, ?)", after.At.UTC(), after.ID)
-	}
-	if f.WorkerTaxCode != "" {
-		query = query.Where("d.worker_tax_code = ?", f.WorkerTaxCode)
-	}
 	var rows []Filed
-	if err := query.Find(&rows).Error; err != nil {
+	if err := f.only().of(f.within(after).of(query)).Find(&rows).Error; err != nil {
 		return none, err
 	}
-	return page.Cut(rows, request.Size(), func(d Filed) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }), nil
+	return page.Cut(rows, request.Size(), listedKey), nil
+}
+
+func listedKey(d Filed) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }
+
+// narrowing is a part of a condition in SQL, each piece behind an AND, with named arguments.
+type narrowing struct {
+	sql  string
+	args map[string]any
+}
+
+func (n *narrowing) and(condition, name string, value any) {
+	n.sql += " AND " + condition
+	n.args[name] = value
+}
+
+// of narrows a query down.
+func (n narrowing) of(query *gorm.DB) *gorm.DB {
+	if n.sql == "" {
+		return query
+	}
+	return query.Where(strings.TrimPrefix(n.sql, " AND "), n.args)
+}
+
+// within is the range of the list's order in which the filter lets rows d through, behind a place in the list.
+func (f Filter) within(after *page.Key) narrowing {
+	n := narrowing{args: map[string]any{}}
+	if f.SubmittedFrom != nil {
+		n.and("d.listed_at >= @from", "from", f.SubmittedFrom.UTC())
+	}
+	// The nearer of the two ends alone: with both, SQLite would begin at the farther one and read up to the nearer.
+	if f.SubmittedTo != nil && (after == nil || !after.At.Before(*f.SubmittedTo)) {
+		n.and("d.listed_at < @to", "to", f.SubmittedTo.UTC())
+	} else if after != nil {
+		n.args["after_at"] = after.At.UTC()
+		n.and("(d.listed_at, d.id) < (@after_at, @after_id)", "after_id", after.ID)
+	}
+	return n
+}
+
+// only is what else the filter asks of rows d.
+func (f Filter) only() narrowing {
+	n := narrowing{args: map[string]any{}}
+	if f.Type != "" {
+		n.and("d.type = @type", "type", f.Type)
+	}
+	if f.State != "" {
+		n.and("d.state = @state", "state", f.State)
+	}
+	if f.SubmittedFrom != nil || f.SubmittedTo != nil {
+		n.and("d.state <> @draft", "draft", Draft)
+	}
+	if f.WorkerTaxCode != "" {
+		n.and("d.worker_tax_code = @worker", "worker", f.WorkerTaxCode)
+	}
+	return n
 }
 
 // facts reads what the printed receipt tells beside the declaration itself.

@@ -370,7 +370,7 @@ func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, 
 
 // Mine lists what was submitted for every contributor that the actor may declare for, and the actor's drafts; the latest first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
-	return s.Repository.list(ctx, ofRights(s.Rights, by), f, request)
+	return s.Repository.ofRights(ctx, s.Rights, by, f, request)
 }
 
 // OfOffice lists what was submitted to the operator's office; the latest first.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"time"
 
 	"diresco/internal/access"
@@ -24,7 +23,8 @@ import (
 // fault.RateLimited for the fourth of one delegation and the eleventh to one contributor in 24 hours, and fault.Conflict when
 // there is nowhere to send it or the delegation has gone on.
 func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
-	if err := requireDelegate(by); err != nil {
+	right, err := delegateRight(by)
+	if err != nil {
 		return Shown{}, err
 	}
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
@@ -51,7 +51,11 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Show
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		message, err := outbox.NewMessage(otpKind, old.SignatoryID, old.data(), now)
+		data, err := s.data(ctx, old)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		message, err := outbox.NewMessage(otpKind, old.SignatoryID, data, now)
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
@@ -66,7 +70,7 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Show
 			return Shown{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
-		return shown, trace(d), err
+		return shown, trace(d, right), err
 	}, s.again())
 }
 
@@ -122,12 +126,6 @@ func (s *Service) recipient(ctx context.Context, d Shown) (outbox.Channel, strin
 	return "", "", fault.Because(fault.Conflict, "no-verified-contact")
 }
 
-func (s Shown) data() map[string]string {
-	return map[string]string{
-		"reference": s.ReferenceCode, "delegate": s.DelegateName, "contributor": s.ContributorName, "positions": strconv.Itoa(len(s.Positions)),
-	}
-}
-
 // Activation is what activates a delegation.
 type Activation struct {
 	OTP secret.Text
@@ -139,117 +137,129 @@ type Activation struct {
 // no try; fault.OTPInvalid for a wrong code, fault.OTPExhausted after five of them, fault.OTPExpired after 7 days;
 // fault.RateLimited after ten wrong ones in a row of this intermediary for this contributor; fault.ExclusiveExists while
 // another's exclusive delegation covers a position, or this one is exclusive and another is active there; and
-// fault.Conflict when the delegation does not wait for a code. For a household employer the earlier ones end instead.
+// fault.Conflict when the delegation does not wait for a code, or its signatory does not represent the contributor any more. For a household employer the earlier ones end instead.
 func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, in Activation) (Shown, error) {
-	if err := requireDelegate(by); err != nil {
+	acting, err := delegateRight(by)
+	if err != nil {
 		return Shown{}, err
 	}
 	if !in.SignatureDeclared {
 		return Shown{}, fault.InvalidFields(fault.Field{Pointer: "/signature_declared", Code: "not-declared"})
 	}
-	// A repeat must not cost a try.
-	claim := idempotency.ClaimOf(ctx)
-	if err := s.Runner.Keys.Seen(ctx, claim); err != nil {
+	// A repeat needs no attempt.
+	if err := s.Runner.Keys.Seen(ctx, idempotency.ClaimOf(ctx)); err != nil {
 		return operation.Again(ctx, err, s.again())
 	}
-	activated, err := s.enter(ctx, by, id, in.OTP)
-	if err != nil {
-		// A twin may have come first.
-		if seen := s.Runner.Keys.Seen(ctx, claim); seen != nil {
-			return operation.Again(ctx, seen, s.again())
-		}
-	}
-	return activated, err
-}
-
-// enter compares a code and activates the delegation if it is right.
-func (s *Service) enter(ctx context.Context, by access.Actor, id uuid.UUID, otp secret.Text) (Shown, error) {
-	now := s.Runner.Clock.Now()
-	d, err := s.Repository.one(ctx, id, now)
+	d, err := s.Repository.one(ctx, id, s.Runner.Clock.Now())
 	if err != nil {
 		return Shown{}, err
 	}
-	if d.State != Pending {
-		return Shown{}, fault.Because(fault.Conflict, "delegation-state")
+	attempt, refused := s.Limiter.Reserve(ctx, throttle.DelegationOTP, throttle.Subject{Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String())})
+	activated, outcome, err := s.enter(ctx, by, acting, id, in.OTP, refused)
+	if refused == nil {
+		// What became of the code stands already. An attempt that is not settled counts as wrong in the end.
+		_, _ = attempt.Settle(ctx, outcome, nil)
 	}
-	attempt, err := s.Limiter.Reserve(ctx, throttle.DelegationOTP, throttle.Subject{Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String())})
 	if err != nil {
-		return Shown{}, err
+		return operation.Again(ctx, err, s.again())
 	}
-	settled := false
-	defer func() {
-		if !settled {
-			_, _ = attempt.Settle(ctx, throttle.Abandoned, nil)
-		}
-	}()
-	row, err := s.reserveOTP(ctx, id, now)
-	if err != nil {
-		return Shown{}, err
-	}
-	if !right(s.Keys, row, d, otp) {
-		settled = true
-		if _, err := attempt.Settle(ctx, throttle.Wrong, nil); err != nil {
-			return Shown{}, err
-		}
-		left := OTPTries - row.Tries
-		return Shown{}, &fault.Fault{Code: fault.OTPInvalid, TriesLeft: &left}
-	}
-	activated, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
-		return s.activate(ctx, by, id, row)
-	}, s.again())
-	if err != nil {
-		// The code was right: what stands in the way is no wrong try.
-		_ = s.Repository.giveTryBack(context.WithoutCancel(ctx), row.ID)
-		return Shown{}, err
-	}
-	settled = true
-	_, _ = attempt.Settle(ctx, throttle.Right, nil)
 	return activated, nil
 }
 
-func (s *Service) activate(ctx context.Context, by access.Actor, id uuid.UUID, row otpRow) (Shown, operation.Trace, error) {
-	now := s.Runner.Clock.Now()
-	old, err := s.Repository.lock(ctx, id, now)
-	if err != nil {
-		return Shown{}, operation.Trace{}, err
+// enter compares a code and activates the delegation if it is right, or returns refused where the limiter let no attempt through.
+// First of all it takes the request's key: a twin waits there for this one, before it costs a try or is refused for what this one did.
+// The try is part of the transaction, which one does after the other, and stays when the code was wrong; the key does not.
+func (s *Service) enter(ctx context.Context, by access.Actor, acting access.Right, id uuid.UUID, otp secret.Text, refused error) (Shown, throttle.Outcome, error) {
+	// Whoever goes away before the answer must not take back that the code was wrong.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), throttle.Lease)
+	defer cancel()
+	var shown Shown
+	var wrong error
+	err := s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
+		claim := idempotency.ClaimOf(ctx)
+		if err := s.Runner.Keys.Take(ctx, idempotency.Want{Claim: claim, ResourceID: id.String()}); err != nil {
+			return err
+		}
+		if refused != nil {
+			return refused
+		}
+		now := s.Runner.Clock.Now()
+		old, err := s.Repository.lock(ctx, id, now)
+		if err != nil {
+			return err
+		}
+		d, err := old.activate(by.PersonID, now)
+		if err != nil {
+			return err
+		}
+		row, err := s.tryOTP(ctx, id, now)
+		if err != nil {
+			return err
+		}
+		if !right(s.Keys, row, old, otp) {
+			// Who may not enter it any more has not tried.
+			if err := s.Rights.Still(ctx, by, acting); err != nil {
+				return err
+			}
+			left := OTPTries - row.Tries
+			wrong = &fault.Fault{Code: fault.OTPInvalid, TriesLeft: &left}
+			return s.Runner.Keys.Release(ctx, claim)
+		}
+		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+			activated, err := s.activate(ctx, by, acting, old, d, row, now)
+			return activated, trace(d, acting), err
+		}, nil)
+		return err
+	})
+	if wrong != nil {
+		return Shown{}, throttle.Wrong, cmp.Or(err, wrong)
 	}
-	d, err := old.activate(by.PersonID, now)
 	if err != nil {
-		return Shown{}, operation.Trace{}, err
+		return Shown{}, throttle.Abandoned, err
 	}
+	return shown, throttle.Right, nil
+}
+
+// activate makes a delegation whose code was right an active one. An error undoes the try as well: what stands in the way is no
+// wrong code.
+func (s *Service) activate(ctx context.Context, by access.Actor, acting access.Right, old Shown, d Delegation, row otpRow, now time.Time) (Shown, error) {
 	if old.StruckOffAt != nil {
-		return Shown{}, operation.Trace{}, fault.Because(fault.Conflict, "delegate-not-listed")
+		return Shown{}, fault.Because(fault.Conflict, "delegate-not-listed")
 	}
-	used, err := s.Repository.useOTP(ctx, row.ID, now)
-	if err != nil {
-		return Shown{}, operation.Trace{}, err
+	if err := s.mayStillSign(ctx, old); err != nil {
+		return Shown{}, err
 	}
-	if !used {
-		return Shown{}, operation.Trace{}, fault.Because(fault.Conflict, "delegation-state")
+	if err := s.Repository.useOTP(ctx, row.ID, now); err != nil {
+		return Shown{}, err
 	}
-	if err := s.makeRoom(ctx, old, by, now); err != nil {
-		return Shown{}, operation.Trace{}, err
+	if err := s.makeRoom(ctx, old, by, acting, now); err != nil {
+		return Shown{}, err
 	}
 	if err := s.Repository.save(ctx, d); err != nil {
-		return Shown{}, operation.Trace{}, err
+		return Shown{}, err
 	}
-	shown, err := s.Repository.one(ctx, id, now)
+	shown, err := s.Repository.one(ctx, d.ID, now)
 	if err != nil {
-		return Shown{}, operation.Trace{}, err
+		return Shown{}, err
 	}
-	return shown, trace(d), s.tell(ctx, activatedKind, shown, "", now)
+	return shown, s.tell(ctx, activatedKind, shown, "", now)
 }
 
 // makeRoom refuses a delegation that does not go together with others of the contributor; a household employer has one
-// intermediary, so there the earlier delegations end.
-func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, now time.Time) error {
+// intermediary, so there the earlier delegations end, each with a record of its own.
+func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, acting access.Right, now time.Time) error {
 	others, err := s.Repository.activeOf(ctx, d.ContributorID, d.ID, now)
 	if err != nil {
 		return err
 	}
 	for _, other := range others {
 		if d.ContributorKind == contributor.Household {
-			if err := s.end(ctx, other, by, EndedByNewer, "", now); err != nil {
+			if err := s.end(ctx, other, by, ByNewer, "", now); err != nil {
+				return err
+			}
+			replaced := trace(other.Delegation, acting)
+			replaced.Outcome = "replaced"
+			if err := s.Runner.Trail.Write(ctx, replaced.Record(ctx, by, s.Runner.Clock)); err != nil {
 				return err
 			}
 			continue
@@ -262,8 +272,8 @@ func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, now ti
 }
 
 // end revokes a delegation in the context's transaction and tells both sides, with the words that somebody gave for it.
-func (s *Service) end(ctx context.Context, d Shown, by access.Actor, reason, words string, now time.Time) error {
-	ended, err := d.revoke(by.PersonID, cmp.Or(words, reason), now)
+func (s *Service) end(ctx context.Context, d Shown, by access.Actor, side EndedBy, words string, now time.Time) error {
+	ended, err := d.revoke(by.PersonID, side, words, now)
 	if err != nil {
 		return err
 	}
@@ -276,19 +286,25 @@ func (s *Service) end(ctx context.Context, d Shown, by access.Actor, reason, wor
 	if d.State == Draft {
 		return nil
 	}
+	d.Delegation = ended
 	return s.tell(ctx, revokedKind, d, words, now)
 }
 
 // Revoke ends a delegation, from either side, at once; a draft is discarded. words say why, and may be empty. It returns
 // fault.Conflict when it has ended already.
 func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, words string) (Shown, error) {
-	reason := EndedByContributor
-	switch {
-	case represents(by):
-	case slices.ContainsFunc(by.Seats, manages):
-		reason = EndedByDelegate
-	default:
-		return Shown{}, fault.New(fault.Forbidden)
+	side := ByContributor
+	right, represents := representing(by)
+	if !represents {
+		at := slices.IndexFunc(by.Seats, manages)
+		if at < 0 {
+			return Shown{}, fault.New(fault.Forbidden)
+		}
+		side = ByIntermediary
+		// Who leaves the register may give back what was delegated all the same.
+		seat := by.Seats[at]
+		seat.Listed = false
+		right = seat.Right()
 	}
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
 		now := s.Runner.Clock.Now()
@@ -296,14 +312,11 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		if d.State == Draft || d.State == Pending {
-			reason = EndedAsDraft
-		}
-		if err := s.end(ctx, d, by, reason, words, now); err != nil {
+		if err := s.end(ctx, d, by, side, words, now); err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
-		return shown, trace(d.Delegation), err
+		return shown, trace(d.Delegation, right), err
 	}, s.again())
 }
 
@@ -317,6 +330,13 @@ func (s *Service) tell(ctx context.Context, kind string, d Shown, words string, 
 	if err != nil {
 		return err
 	}
+	data, err := s.data(ctx, d)
+	if err != nil {
+		return err
+	}
+	if d.EndedSide != nil {
+		data["ended_by"] = string(*d.EndedSide)
+	}
 	for _, p := range signatories {
 		told = append(told, p.PersonID)
 	}
@@ -327,7 +347,6 @@ func (s *Service) tell(ctx context.Context, kind string, d Shown, words string, 
 			continue
 		}
 		seen[personID] = true
-		data := d.data()
 		if words != "" {
 			data["reason"] = words
 		}

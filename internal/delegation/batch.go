@@ -5,6 +5,10 @@ import (
 	"slices"
 
 	"diresco/internal/access"
+	"diresco/internal/contributor"
+	"diresco/internal/fault"
+	"diresco/internal/idempotency"
+	"diresco/internal/operation"
 
 	"github.com/google/uuid"
 )
@@ -22,6 +26,46 @@ func (s *Service) Seat(ctx context.Context, by access.Actor, wanted *uuid.UUID) 
 func (s *Service) Manages(ctx context.Context, by access.Actor, delegateID uuid.UUID) (bool, error) {
 	seats, err := s.Rights.Seats(ctx, by)
 	return slices.ContainsFunc(seats, func(seat access.Seat) bool { return seat.DelegateID == delegateID && manages(seat) }), err
+}
+
+// PositionOf looks up for an item of a list whose position has the number. As with Candidates the look counts (fault.RateLimited)
+// and is shown to the contributor, each contributor once for a list. It returns fault.NotFound where there is no such position, and
+// once no look is left, says nothing about that.
+func (s *Service) PositionOf(ctx context.Context, by access.Actor, seat access.Seat, listID uuid.UUID, number string) (contributor.Position, contributor.Contributor, error) {
+	position, owner, err := s.Contributors.ByNumber(ctx, number)
+	unknown := fault.Is(err, fault.NotFound)
+	if err != nil && !unknown {
+		return contributor.Position{}, contributor.Contributor{}, err
+	}
+	now := s.Runner.Clock.Now()
+	look := lookUp{ID: uuid.NewSHA1(listID, owner.ID[:]), ContributorID: &owner.ID, DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
+	if !unknown {
+		if looked, err := s.Repository.lookedUp(ctx, look.ID); err != nil || looked {
+			return position, owner, err
+		}
+	}
+	if err := s.mayLookUp(ctx, by, now); err != nil {
+		return contributor.Position{}, contributor.Contributor{}, err
+	}
+	if unknown {
+		return contributor.Position{}, contributor.Contributor{}, err
+	}
+	return position, owner, s.Repository.addLookUp(ctx, look)
+}
+
+// DraftFor drafts like Draft what the actor asked for earlier: their session may have ended since, the seat may not.
+func (s *Service) DraftFor(ctx context.Context, by access.Actor, seat access.Seat, in Input) (Shown, error) {
+	id := uuid.Must(uuid.NewV7())
+	session := by.SessionID
+	by.SessionID = uuid.Nil
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		drafted, trace, err := s.draft(ctx, by, seat, id, in)
+		if err != nil {
+			return Shown{}, trace, err
+		}
+		trace.SessionID = session
+		return drafted, trace, s.Rights.StillMay(ctx, by.PersonID, trace.Right)
+	}, nil)
 }
 
 // Unsigned returns those of the delegations that are not active yet, in the order in which they are named.

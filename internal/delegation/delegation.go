@@ -74,7 +74,7 @@ type Delegate struct {
 	RegistrationNumber string
 	ListedAt           time.Time
 	StruckOffAt        *time.Time
-	UpdatedAt          time.Time
+	UpdatedAt          time.Time `gorm:"autoUpdateTime:false"`
 }
 
 // TableName tells GORM the table.
@@ -85,7 +85,7 @@ type Delegation struct {
 	ID            uuid.UUID
 	DelegateID    uuid.UUID
 	ContributorID uuid.UUID
-	// ReferenceCode is what the form is known by.
+	// ReferenceCode is what the form is known by; each change makes another.
 	ReferenceCode string
 	Scope         Scope
 	// Services is a JSON array of service codes.
@@ -100,9 +100,13 @@ type Delegation struct {
 	ActivatedAt *time.Time
 	EndedBy     *uuid.UUID
 	EndedAt     *time.Time
-	EndReason   *string
-	Version     int
-	UpdatedAt   time.Time
+	// EndedSide is nil for one that was not revoked.
+	EndedSide *EndedBy
+	// EndReason is in the words of who ended it; nil where nobody gave any.
+	EndReason *string
+	Version   int
+	// GORM would write the time of the machine.
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
 
 // TableName tells GORM the table.
@@ -123,19 +127,31 @@ type Shown struct {
 	SignatoryTaxCode    taxcode.Code
 	DrafterGivenName    string
 	DrafterFamilyName   string
+	// Of who activated it, empty until then.
+	ActivatorGivenName  string
+	ActivatorFamilyName string
 	Positions           []contributor.Position `gorm:"-"`
 	Covered             []access.Service       `gorm:"-"`
 	OTP                 *OTP                   `gorm:"-"`
-	Workers             []Worker               `gorm:"-"`
+	// ForContributor says that it is shown to the contributor's side, which sees all of it.
+	ForContributor bool `gorm:"-"`
+	// Workers are who of the intermediary's people may use it, by name, a hundred at most; for the contributor's side.
+	Workers []Worker `gorm:"-"`
 }
+
+// HidesSignatory reports whether it shows no more of the signatory than a look-up does: until it is active, nobody agreed to more.
+func (s Shown) HidesSignatory() bool { return !s.ForContributor && s.ActivatedAt == nil }
 
 // Worker is one of an intermediary's people who may use a delegation.
 type Worker struct {
-	SubDelegationID uuid.UUID
+	// ActingAs is Intermediary for a role at an organisation, or SubDelegate.
+	ActingAs access.ActingAs
+	// SubDelegationID is nil for a role.
+	SubDelegationID *uuid.UUID
 	PersonID        uuid.UUID
 	GivenName       string
 	FamilyName      string
-	// Services are those that the delegation and the sub-delegation both cover.
+	// Services are those that the delegation and the role or sub-delegation both cover.
 	Services  []access.Service
 	GrantedAt time.Time
 }
@@ -174,6 +190,8 @@ const (
 	sendsADay = 3
 	// sendsToContributor is how many codes a contributor gets in 24 hours from all intermediaries together.
 	sendsToContributor = 10
+	// maxWorkers is how many of an intermediary's people are shown with a delegation.
+	maxWorkers = 100
 	// lookUpsADay is how many contributors one person looks up in 24 hours.
 	lookUpsADay = 200
 
@@ -204,13 +222,16 @@ func (d Delegation) activate(by uuid.UUID, now time.Time) (Delegation, error) {
 	return d, nil
 }
 
-// revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended.
-func (s Shown) revoke(by uuid.UUID, reason string, now time.Time) (Delegation, error) {
+// revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended. words say why, and may be empty.
+func (s Shown) revoke(by uuid.UUID, side EndedBy, words string, now time.Time) (Delegation, error) {
 	if state := s.StateAt(now); !slices.Contains(Transitions[state], Revoked) {
 		return s.Delegation, fault.Because(fault.Conflict, "delegation-state")
 	}
 	d := s.Delegation.moved(Revoked, now)
-	d.EndedBy, d.EndedAt, d.EndReason = &by, &now, &reason
+	d.EndedBy, d.EndedAt, d.EndedSide = &by, &now, &side
+	if words != "" {
+		d.EndReason = &words
+	}
 	return d, nil
 }
 
@@ -220,6 +241,14 @@ func (s Shown) Ended(now time.Time) *time.Time {
 		return s.ValidUntil
 	}
 	return s.EndedAt
+}
+
+// Ender is who or what ended a delegation; nil for one that has not ended.
+func (s Shown) Ender(now time.Time) *EndedBy {
+	if s.StateAt(now) == Expired {
+		return new(ByExpiry)
+	}
+	return s.EndedSide
 }
 
 // changed is a draft again: what was signed, and the code that was sent, were about something else.
@@ -241,10 +270,15 @@ func overlaps(a, b []uuid.UUID) bool {
 	return slices.ContainsFunc(a, func(id uuid.UUID) bool { return slices.Contains(b, id) })
 }
 
-// Reasons for which a delegation ended where nobody gave one.
+// EndedBy is who or what ended a delegation.
+type EndedBy string
+
+// What ends delegations.
 const (
-	EndedByDelegate    = "revoked_by_delegate"
-	EndedByContributor = "revoked_by_contributor"
-	EndedByNewer       = "replaced"
-	EndedAsDraft       = "discarded"
+	ByContributor  EndedBy = "contributor"
+	ByIntermediary EndedBy = "intermediary"
+	// ByNewer is the next delegation of a household employer.
+	ByNewer EndedBy = "newer"
+	// ByExpiry is the clock; it is never stored.
+	ByExpiry EndedBy = "expiry"
 )

@@ -104,6 +104,7 @@ func TestWhatCannotBeDrafted(t *testing.T) {
 			{"no position", func(in *delegation.Input) { in.PositionIDs = nil }, []string{"/position_ids", "required"}},
 			{"a total one with services", func(in *delegation.Input) { in.Services = []access.Service{access.Declarations} }, []string{"/services", "not-applicable"}},
 			{"a partial one without", func(in *delegation.Input) { in.Scope = delegation.Partial }, []string{"/services", "required"}},
+			{"a partial one with none", func(in *delegation.Input) { in.Scope, in.Services = delegation.Partial, []access.Service{} }, []string{"/services", "too-few"}},
 			{"services", func(in *delegation.Input) {
 				in.Scope, in.Services = delegation.Partial, []access.Service{access.Declarations, "*", access.Declarations}
 			}, []string{"/services/1", "unknown-service", "/services/2", "duplicate"}},
@@ -169,7 +170,7 @@ func TestWhoDrafts(t *testing.T) {
 			{"for a firm of others", w.professional, &firm, fault.DelegateMustBePerson, uuid.Nil},
 			{"beside the firm", w.Session(t, withFirm.ID, nil), nil, "", own},
 			{"at an association", worker(all, caf), nil, "", caf},
-			{"for declarations only", worker([]access.Service{access.Declarations}, caf), nil, fault.Forbidden, uuid.Nil},
+			{"for declarations only", worker([]access.Service{access.Declarations}, caf), nil, fault.ServiceNotDelegated, uuid.Nil},
 			{"at two, without saying which", worker(all, caf, patronato), nil, fault.Invalid, uuid.Nil},
 			{"at two", worker(all, caf, patronato), &patronato, "", patronato},
 		} {
@@ -180,6 +181,40 @@ func TestWhoDrafts(t *testing.T) {
 				t.Errorf("%s: %s, %v, want %q", c.name, got.DelegateName, err, c.want)
 			}
 		}
+	})
+}
+
+// What says that nothing changes leaves the delegation, and the code that was sent, as they are.
+func TestAChangeOfNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		until := w.Clock.Now().Add(time.Hour)
+		draft := w.draft(w.professional, func(in *delegation.Input) {
+			in.Scope, in.Services, in.ValidUntil = delegation.Partial, []access.Service{access.Declarations, access.ViewPayments}, &until
+		})
+		otp := w.send(w.professional, draft.ID)
+		sent, err := w.service.Show(ctx, draft.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := w.at(w.professional, draft.ID)
+		partial, elsewhere := delegation.Partial, until.In(time.FixedZone("", 7200))
+		for name, change := range map[string]delegation.Change{
+			"nothing": {}, "the same": {Scope: &partial, Exclusive: new(false), ValidUntil: &elsewhere, SignatoryID: &w.signatory.ID},
+			"another order": {PositionIDs: []uuid.UUID{w.company.Positions[1].ID, w.company.Positions[0].ID}, Services: []access.Service{access.ViewPayments, access.Declarations}},
+		} {
+			got, err := w.service.Change(ctx, by, draft.ID, sent.Version, change)
+			if err != nil || got.State != delegation.Pending || got.Version != sent.Version || got.OTP == nil {
+				t.Errorf("%s: %s, %d, %v", name, got.State, got.Version, err)
+			}
+		}
+		_, err = w.service.Change(ctx, by, draft.ID, sent.Version-1, delegation.Change{})
+		refused(t, "nothing of an earlier one", err, fault.PreconditionFailed)
+		if _, err := w.activate(w.professional, draft.ID, otp); err != nil {
+			t.Errorf("the code: %v", err)
+		}
+		_, err = w.service.Change(ctx, by, draft.ID, fault.AnyVersion, delegation.Change{})
+		conflict(t, "nothing of an active one", err, "delegation-state")
 	})
 }
 
@@ -243,7 +278,7 @@ func TestTheOtherSideNeitherChangesNorSendsNorActivates(t *testing.T) {
 		w.StrikeOff(t, w.delegate)
 		_, err = w.activate(w.professional, draft.ID, otp)
 		refused(t, "one who left the register", err, fault.Forbidden)
-		if discarded, err := w.service.Revoke(ctx, by, draft.ID, ""); err != nil || *discarded.EndReason != delegation.EndedAsDraft {
+		if discarded, err := w.service.Revoke(ctx, by, draft.ID, ""); err != nil || discarded.EndReason != nil || *discarded.EndedSide != delegation.ByContributor || !discarded.UpdatedAt.Equal(w.Clock.Now()) {
 			t.Errorf("discarded %+v, %v", discarded, err)
 		}
 	})

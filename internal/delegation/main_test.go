@@ -19,6 +19,7 @@ import (
 	"diresco/internal/outbox"
 	"diresco/internal/person"
 	"diresco/internal/secret"
+	"diresco/internal/services"
 	"diresco/internal/throttle"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,7 +55,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 	w := &world{App: coretest.New(t, d), t: t, keys: keys}
 	w.service = delegation.NewService(delegation.Deps{
 		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: person.NewService(w.Runner), Outbox: w.Outbox, Keys: keys,
-		Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Random: rand.Reader,
+		Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: services.NewRepository(d), Random: rand.Reader,
 	})
 	w.company = w.App.Company(t, coretest.Rome, coretest.Milan)
 	w.signatory, w.rep = w.representativeOf(w.company)

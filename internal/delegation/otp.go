@@ -75,30 +75,23 @@ func right(keys *keyring.DataKeys, row otpRow, d Shown, otp secret.Text) bool {
 	return keys.CheckMAC(row.MACKey, row.MAC, otpPurpose, bound(d, row.ID, otp)...)
 }
 
-// reserveOTP counts a try at the live code before anybody looks at it, in a transaction of its own.
-func (s *Service) reserveOTP(ctx context.Context, delegationID uuid.UUID, now time.Time) (otpRow, error) {
-	var row otpRow
-	err := s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
-		var found bool
-		var err error
-		if row, found, err = s.Repository.countTry(ctx, delegationID, now); err != nil || found {
-			return err
-		}
-		last, sent, err := s.Repository.lastOTP(ctx, delegationID)
-		switch {
-		case err != nil:
-			return err
-		case !sent, last.UsedAt != nil:
-			return fault.Because(fault.Conflict, "delegation-state")
-		case last.Tries >= OTPTries:
-			return fault.New(fault.OTPExhausted)
-		case last.EndedAt != nil:
-			return fault.Because(fault.Conflict, "delegation-state")
-		default:
-			return fault.New(fault.OTPExpired)
-		}
-	})
-	return row, err
+// tryOTP counts a try at the live code of a delegation that is locked, before anybody looks at it, and returns it.
+func (s *Service) tryOTP(ctx context.Context, delegationID uuid.UUID, now time.Time) (otpRow, error) {
+	row, found, err := s.Repository.countTry(ctx, delegationID, now)
+	if err != nil || found {
+		return row, err
+	}
+	last, sent, err := s.Repository.lastOTP(ctx, delegationID)
+	switch {
+	case err != nil:
+		return otpRow{}, err
+	case sent && last.Tries >= OTPTries:
+		return otpRow{}, fault.New(fault.OTPExhausted)
+	case !sent, last.EndedAt != nil:
+		return otpRow{}, fault.Because(fault.Conflict, "delegation-state")
+	default:
+		return otpRow{}, fault.New(fault.OTPExpired)
+	}
 }
 
 func (r *Repository) addOTP(ctx context.Context, row otpRow) error {
@@ -121,17 +114,9 @@ func (r *Repository) countTry(ctx context.Context, delegationID uuid.UUID, now t
 	return rows[0], true, nil
 }
 
-// giveTryBack takes back a try whose code was not compared, or was right and failed for another reason.
-func (r *Repository) giveTryBack(ctx context.Context, id uuid.UUID) error {
-	return r.db.InTx(ctx, func(ctx context.Context) error {
-		return r.db.From(ctx).Exec("UPDATE delegation_otps SET tries = tries - 1 WHERE id = ? AND tries > 0", id).Error
-	})
-}
-
-// useOTP marks a code as used and reports false when another was quicker or it ended meanwhile.
-func (r *Repository) useOTP(ctx context.Context, id uuid.UUID, now time.Time) (bool, error) {
-	result := r.db.From(ctx).Exec("UPDATE delegation_otps SET used_at = ? WHERE id = ? AND used_at IS NULL AND ended_at IS NULL AND expires_at > ?", now, id, now)
-	return result.RowsAffected == 1, result.Error
+// useOTP marks a code as used.
+func (r *Repository) useOTP(ctx context.Context, id uuid.UUID, now time.Time) error {
+	return r.db.From(ctx).Exec("UPDATE delegation_otps SET used_at = ? WHERE id = ?", now, id).Error
 }
 
 func (r *Repository) lastOTP(ctx context.Context, delegationID uuid.UUID) (otpRow, bool, error) {

@@ -1,7 +1,9 @@
 package delegation_test
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 	"diresco/internal/delegation"
 	"diresco/internal/secret"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
@@ -38,6 +42,43 @@ func TestNoTransitionOutsideTheTable(t *testing.T) {
 			t.Errorf("the walks saw only %d ways", len(seen))
 		}
 	})
+}
+
+// The page about the model shows the ways that the code knows, and no others.
+func TestTheDocumentedTransitions(t *testing.T) {
+	text, err := os.ReadFile("../../docs/domain.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "## The delegation (delega)")
+	if !found {
+		t.Fatal("the section is gone")
+	}
+	_, table, found = strings.Cut(table, "| from | to | by |\n|---|---|---|\n")
+	if !found {
+		t.Fatal("the table is gone")
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	documented := map[delegation.State][]delegation.State{}
+	add := func(from, to string) {
+		documented[delegation.State(from)] = append(documented[delegation.State(from)], delegation.State(to))
+	}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, " | ")
+		to, back := strings.CutSuffix(cells[1], ", and back")
+		for from := range strings.SplitSeq(strings.TrimPrefix(cells[0], "| "), ", ") {
+			add(from, to)
+			if back {
+				add(to, from)
+			}
+		}
+	}
+	sorted := cmpopts.SortSlices(func(a, b delegation.State) bool { return a < b })
+	// States that are the end have no row.
+	ends := cmpopts.IgnoreMapEntries(func(_ delegation.State, to []delegation.State) bool { return len(to) == 0 })
+	if diff := cmp.Diff(delegation.Transitions, documented, sorted, ends); diff != "" {
+		t.Errorf("the code has -, the page +:\n%s", diff)
+	}
 }
 
 // walk is one sequence of calls about a new contributor.

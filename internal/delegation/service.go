@@ -19,6 +19,7 @@ import (
 	"diresco/internal/page"
 	"diresco/internal/person"
 	"diresco/internal/secret"
+	"diresco/internal/services"
 	"diresco/internal/taxcode"
 	"diresco/internal/throttle"
 
@@ -36,6 +37,8 @@ type Deps struct {
 	Outbox       *outbox.Outbox
 	Keys         *keyring.DataKeys
 	Limiter      *throttle.Limiter
+	// Catalogue knows what services are called.
+	Catalogue *services.Repository
 	// Random is where codes come from.
 	Random io.Reader
 }
@@ -51,6 +54,8 @@ const (
 	otpKind       = "delegation.otp"
 	activatedKind = "delegation.activated"
 	revokedKind   = "delegation.revoked"
+	reminderKind  = "delegation.reminder"
+	expiredKind   = "delegation.expired"
 )
 
 // Candidate is a contributor that an intermediary may ask for a delegation.
@@ -61,18 +66,13 @@ type Candidate struct {
 }
 
 // Candidates looks a contributor up by its tax code for an intermediary. Every look is counted, 200 in 24 hours for one person
-// (fault.RateLimited), and shown to the contributor. It returns fault.Forbidden for who works for no intermediary.
-func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode string) ([]Candidate, error) {
-	seats, err := s.seats(ctx, by)
+// (fault.RateLimited), and shown to the contributor. delegateID says for which intermediary; without it, it is any of the actor's. It
+// returns fault.Forbidden for who works for no intermediary, and what Draft returns where the one that is named is not the actor's.
+func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode string, delegateID *uuid.UUID) ([]Candidate, error) {
+	seat, err := s.looker(ctx, by, delegateID)
 	if err != nil {
 		return nil, err
 	}
-	// Whoever has several looks for any of them.
-	at := slices.IndexFunc(seats, func(seat access.Seat) bool { return seat.Kind != string(Firm) })
-	if at < 0 {
-		return nil, fault.Because(fault.Forbidden, "no-intermediary")
-	}
-	seat := seats[at]
 	code, err := taxcode.Parse(taxCode)
 	if err != nil {
 		return nil, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "format"})
@@ -80,17 +80,10 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	var found []Candidate
 	id := uuid.Must(uuid.NewV7())
 	_, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "delegation-look-up", SubjectID: id.String()}
-		if err := s.Repository.inTurn(ctx, "people", by.PersonID); err != nil {
-			return struct{}{}, trace, err
-		}
+		trace := operation.Trace{Right: seat.Right(), SubjectKind: "delegation-look-up", SubjectID: id.String()}
 		now := s.Runner.Clock.Now()
-		before, err := s.Repository.lookUps(ctx, by.PersonID, now.Add(-day))
-		if err != nil {
+		if err := s.mayLookUp(ctx, by, now); err != nil {
 			return struct{}{}, trace, err
-		}
-		if len(before) >= lookUpsADay {
-			return struct{}{}, trace, fault.After(fault.RateLimited, before[len(before)-lookUpsADay].Add(day).Sub(now))
 		}
 		look := lookUp{ID: id, DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
 		c, there, err := s.known(s.Contributors.ByTaxCode(ctx, code))
@@ -114,70 +107,24 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	return found, err
 }
 
+// mayLookUp counts how often the actor looked somebody up, one after the other.
+func (s *Service) mayLookUp(ctx context.Context, by access.Actor, now time.Time) error {
+	if err := s.Runner.DB.LockName(ctx, "look-ups of "+by.PersonID.String()); err != nil {
+		return err
+	}
+	before, err := s.Repository.lookUps(ctx, by.PersonID, now.Add(-day))
+	if err != nil || len(before) < lookUpsADay {
+		return err
+	}
+	return fault.After(fault.RateLimited, before[len(before)-lookUpsADay].Add(day).Sub(now))
+}
+
 // LookUps lists who looked at the actor's contributor, the latest first.
 func (s *Service) LookUps(ctx context.Context, by access.Actor, contributorID uuid.UUID, request page.Request) (page.Page[LookUp], error) {
-	if by.ContributorID != contributorID || !represents(by) {
+	if by.ContributorID != contributorID || !Represents(by) {
 		return page.Page[LookUp]{}, fault.New(fault.Forbidden)
 	}
 	return s.Repository.lookUpsOf(ctx, contributorID, request)
-}
-
-// seats are the intermediaries on their registers for which the actor manages delegations, each once.
-func (s *Service) seats(ctx context.Context, by access.Actor) ([]access.Seat, error) {
-	seats, err := s.Rights.Seats(ctx, by)
-	if err != nil {
-		return nil, err
-	}
-	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return !manages(seat) || !seat.Listed })
-	return slices.CompactFunc(seats, func(a, b access.Seat) bool { return a.DelegateID == b.DelegateID }), nil
-}
-
-// seat is the intermediary for which the actor manages delegations: the one asked for, or the only one. It returns
-// fault.Forbidden where there is none, fault.DelegateMustBePerson for a firm, and fault.Invalid at /delegate_id where it is
-// not the actor's or the actor must say which.
-func (s *Service) seat(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Seat, error) {
-	seats, err := s.seats(ctx, by)
-	if err != nil {
-		return access.Seat{}, err
-	}
-	if len(seats) == 0 {
-		return access.Seat{}, fault.Because(fault.Forbidden, "no-intermediary")
-	}
-	if wanted != nil {
-		d, err := s.Repository.delegate(ctx, *wanted)
-		if err == nil && d.Kind == Firm {
-			return access.Seat{}, fault.New(fault.DelegateMustBePerson)
-		}
-		if err != nil && !fault.Is(err, fault.NotFound) {
-			return access.Seat{}, err
-		}
-		at := slices.IndexFunc(seats, func(seat access.Seat) bool { return seat.DelegateID == *wanted })
-		if at < 0 {
-			return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "unknown-delegate"})
-		}
-		return seats[at], nil
-	}
-	// A firm is nobody's delegate: who has a seat of their own beside it means that one.
-	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return seat.Kind == string(Firm) })
-	switch len(seats) {
-	case 0:
-		return access.Seat{}, fault.New(fault.DelegateMustBePerson)
-	case 1:
-		return seats[0], nil
-	}
-	return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "required"})
-}
-
-// manages reports whether somebody with the seat prepares and ends the intermediary's delegations.
-func manages(seat access.Seat) bool {
-	return seat.ActingAs != access.UserAdministrator && seat.Covers(access.Delegations)
-}
-
-// represents reports whether the actor manages the delegations that a contributor gives.
-func represents(by access.Actor) bool {
-	return slices.ContainsFunc(by.Rights, func(r access.Right) bool {
-		return r.Positions == nil && r.ActingAs != access.OfficeOperator && r.Covers(access.Delegations)
-	})
 }
 
 // requireDispositive refuses ordinary credentials: drafting and activating a delegation need dispositive ones at once.
@@ -213,7 +160,20 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Shown, 
 	id := uuid.Must(uuid.NewV7())
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
 		return s.draft(ctx, by, seat, id, in)
-	}, s.again())
+	}, func(ctx context.Context, id string) (Shown, error) {
+		drafted, err := s.again()(ctx, id)
+		if err == nil && drafted.DelegateID != seat.DelegateID {
+			// The actor had another seat then.
+			var manages bool
+			if manages, err = s.Manages(ctx, by, drafted.DelegateID); err == nil && !manages {
+				err = fault.New(fault.NotFound)
+			}
+		}
+		if err != nil {
+			return Shown{}, err
+		}
+		return drafted, nil
+	})
 }
 
 func (s *Service) draft(ctx context.Context, by access.Actor, seat access.Seat, id uuid.UUID, in Input) (Shown, operation.Trace, error) {
@@ -237,7 +197,7 @@ func (s *Service) draft(ctx context.Context, by access.Actor, seat access.Seat, 
 		return Shown{}, operation.Trace{}, err
 	}
 	shown, err := s.Repository.one(ctx, id, now)
-	return shown, trace(d), err
+	return shown, trace(d, seat.Right()), err
 }
 
 func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
@@ -289,8 +249,11 @@ func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.T
 		}
 	case Partial:
 		services = in.Services
-		if len(services) == 0 {
+		switch {
+		case services == nil:
 			add("/services", "required")
+		case len(services) == 0:
+			add("/services", "too-few")
 		}
 		for i, service := range services {
 			switch {
@@ -346,26 +309,39 @@ func (s *Service) again() func(ctx context.Context, id string) (Shown, error) {
 	}
 }
 
-func trace(d Delegation) operation.Trace {
-	return operation.Trace{ContributorID: d.ContributorID, SubjectKind: "delegation", SubjectID: d.ID.String()}
+func trace(d Delegation, right access.Right) operation.Trace {
+	return operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: "delegation", SubjectID: d.ID.String()}
 }
 
-// Show returns one delegation, from either side. The guard has let the actor in.
+// Show returns one delegation as it stands. The guard has let the actor in.
 func (s *Service) Show(ctx context.Context, id uuid.UUID) (Shown, error) {
 	return s.Repository.one(ctx, id, s.Runner.Clock.Now())
+}
+
+// ShowTo returns one delegation as the actor's side sees it: the contributor's sees who works under it. The guard has let the actor in.
+func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+	now := s.Runner.Clock.Now()
+	d, err := s.Repository.one(ctx, id, now)
+	if err != nil || !Represents(by) {
+		return d, err
+	}
+	shown := []Shown{d}
+	shown[0].ForContributor = true
+	err = s.Repository.workers(ctx, shown, now)
+	return shown[0], err
 }
 
 // List lists the delegations of the intermediaries for which the actor works and of the contributors whose delegations the
 // actor manages, the latest first.
 func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Shown], error) {
-	var sides []side
+	var of sides
 	seats, err := s.Rights.Seats(ctx, by)
 	if err != nil {
 		return page.Page[Shown]{}, err
 	}
 	for _, seat := range seats {
-		if manages(seat) && (f.DelegateID == nil || *f.DelegateID == seat.DelegateID) {
-			sides = append(sides, side{"delegate_id", seat.DelegateID})
+		if manages(seat) && (f.DelegateID == nil || *f.DelegateID == seat.DelegateID) && !slices.Contains(of.delegates, seat.DelegateID) {
+			of.delegates = append(of.delegates, seat.DelegateID)
 		}
 	}
 	represented, err := s.Rights.Represented(ctx, by, access.Delegations)
@@ -374,21 +350,28 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 	}
 	for _, id := range represented {
 		if f.ContributorID == nil || *f.ContributorID == id {
-			sides = append(sides, side{"contributor_id", id})
+			of.contributors = append(of.contributors, id)
 		}
 	}
-	return s.Repository.list(ctx, sides, f, request, s.Runner.Clock.Now())
+	found, err := s.Repository.list(ctx, of, f, request, s.Runner.Clock.Now())
+	for i, d := range found.Items {
+		found.Items[i].ForContributor = slices.Contains(represented, d.ContributorID)
+	}
+	return found, err
 }
 
 // OfContributor lists every delegation that the actor's contributor gave, active or not, the latest first.
 func (s *Service) OfContributor(ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request) (page.Page[Shown], error) {
-	if by.ContributorID != contributorID || !represents(by) {
+	if by.ContributorID != contributorID || !Represents(by) {
 		return page.Page[Shown]{}, fault.New(fault.Forbidden)
 	}
 	now := s.Runner.Clock.Now()
-	found, err := s.Repository.list(ctx, []side{{"contributor_id", contributorID}}, f, request, now)
+	found, err := s.Repository.list(ctx, sides{contributors: []uuid.UUID{contributorID}}, f, request, now)
 	if err != nil {
 		return found, err
+	}
+	for i := range found.Items {
+		found.Items[i].ForContributor = true
 	}
 	return found, s.Repository.workers(ctx, found.Items, now)
 }
@@ -429,14 +412,6 @@ func (s *Service) Search(ctx context.Context, by access.Actor, in Search, reques
 	return s.List(ctx, by, f, request)
 }
 
-// requireDelegate lets only the intermediary's people go on, while it is on its register.
-func requireDelegate(by access.Actor) error {
-	if !slices.ContainsFunc(by.Seats, func(seat access.Seat) bool { return manages(seat) && seat.Listed }) {
-		return fault.New(fault.Forbidden)
-	}
-	return requireDispositive(by)
-}
-
 // Change is what is changed of a draft or pending delegation; nil stays as it is.
 type Change struct {
 	PositionIDs []uuid.UUID
@@ -444,13 +419,17 @@ type Change struct {
 	Services    []access.Service
 	Exclusive   *bool
 	ValidUntil  *time.Time
+	// Endless takes the end away.
+	Endless     bool
 	SignatoryID *uuid.UUID
 }
 
-// Change makes a draft or pending delegation a changed draft; the code that was sent is worthless from then on. It returns
+// Change makes a draft or pending delegation a changed draft; the code that was sent is worthless from then on. What changes nothing
+// leaves it as it is. It returns
 // fault.PreconditionFailed when somebody changed it since the expected version, and fault.Conflict once it was activated or ended.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, change Change) (Shown, error) {
-	if err := requireDelegate(by); err != nil {
+	right, err := delegateRight(by)
+	if err != nil {
 		return Shown{}, err
 	}
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
@@ -463,11 +442,18 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		if old.Version != expected {
-			return Shown{}, operation.Trace{}, fault.New(fault.PreconditionFailed)
+		if err := fault.RequireVersion(expected, old.Version); err != nil {
+			return Shown{}, operation.Trace{}, err
 		}
 		in := old.with(change)
+		if in.same(old.with(Change{})) {
+			return old, trace(old.Delegation, right), nil
+		}
 		if d, err = s.filled(ctx, d, in, now); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		// A form that was signed before must not pass for the changed one.
+		if d.ReferenceCode, err = reference(s.Random); err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
 		if err := s.Repository.endOTP(ctx, id, now); err != nil {
@@ -480,8 +466,31 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 			return Shown{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
-		return shown, trace(d), err
+		return shown, trace(d, right), err
 	}, nil)
+}
+
+// same reports whether two would be drafted alike.
+func (in Input) same(other Input) bool {
+	return in.Scope == other.Scope && in.Exclusive == other.Exclusive && in.SignatoryID == other.SignatoryID && sameInstant(in.ValidUntil, other.ValidUntil) &&
+		sameSet(in.PositionIDs, other.PositionIDs, uuid.UUID.String) && sameSet(in.Services, other.Services, func(s access.Service) string { return string(s) })
+}
+
+func sameInstant(a, b *time.Time) bool {
+	return a == nil && b == nil || a != nil && b != nil && clock.Normal(*a).Equal(*b)
+}
+
+// sameSet reports whether two lists differ in nothing but the order.
+func sameSet[T any](a, b []T, text func(T) string) bool {
+	sorted := func(list []T) []string {
+		texts := make([]string, len(list))
+		for i, one := range list {
+			texts[i] = text(one)
+		}
+		slices.Sort(texts)
+		return texts
+	}
+	return slices.Equal(sorted(a), sorted(b))
 }
 
 // with is the delegation as the change would draft it.
@@ -505,7 +514,7 @@ func (s Shown) with(c Change) Input {
 	if c.Exclusive != nil {
 		in.Exclusive = *c.Exclusive
 	}
-	if c.ValidUntil != nil {
+	if c.ValidUntil != nil || c.Endless {
 		in.ValidUntil = c.ValidUntil
 	}
 	if c.SignatoryID != nil {

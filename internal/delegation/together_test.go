@@ -2,6 +2,7 @@ package delegation_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 	"diresco/internal/dbtest"
 	"diresco/internal/delegation"
 	"diresco/internal/fault"
+	"diresco/internal/taxcode"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 )
 
@@ -72,7 +76,7 @@ func TestAHouseholdHasOneIntermediary(t *testing.T) {
 		three := w.active(w.professional, by)
 		for _, id := range []uuid.UUID{one.ID, two.ID} {
 			ended, err := w.service.Show(ctx, id)
-			if err != nil || ended.State != delegation.Revoked || *ended.EndReason != delegation.EndedByNewer {
+			if err != nil || ended.State != delegation.Revoked || ended.EndReason != nil || *ended.Ender(w.Clock.Now()) != delegation.ByNewer {
 				t.Errorf("the earlier one is %s, %v", ended.State, err)
 			}
 		}
@@ -114,21 +118,28 @@ func TestTwoActivationsTogether(t *testing.T) {
 	})
 }
 
+// One intent is one activation, and all who asked for it are answered alike.
 func TestOneKeyManyActivationsTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
 		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.professional, draft.ID)
-		coretest.Parallel(8, func(int) {
-			got, err := w.service.Activate(requested("activateDelegation", "key-0001"), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
-			// More than five together use up the tries for a moment.
-			if err == nil && got.State != delegation.Active || err != nil && !fault.Is(err, fault.OTPExhausted) {
-				t.Errorf("%s, %v", got.State, err)
+		answers := make([]delegation.Shown, 50)
+		coretest.Parallel(len(answers), func(i int) {
+			var err error
+			answers[i], err = w.service.Activate(requested("activateDelegation", "key-0001"), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
+			if err != nil {
+				t.Error(err)
 			}
 		})
-		if w.state(draft.ID) != delegation.Active || w.Count(t, "audit_records WHERE operation = 'activateDelegation'") != 1 {
-			t.Error("not activated once")
+		for _, got := range answers {
+			if diff := cmp.Diff(answers[0], got, cmpopts.EquateComparable(taxcode.Code{})); diff != "" || got.State != delegation.Active {
+				t.Fatalf("it is %s; two twins got different answers:\n%s", got.State, diff)
+			}
+		}
+		if w.Count(t, "audit_records WHERE operation = 'activateDelegation'") != 1 || w.Count(t, "delegation_otps WHERE tries > 1") != 0 {
+			t.Error("not activated once, with one try")
 		}
 	})
 }
@@ -140,16 +151,21 @@ func TestManyWrongCodesTogether(t *testing.T) {
 		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.professional, draft.ID)
 		var compared atomic.Int64
-		coretest.Parallel(20, func(int) {
-			_, err := w.service.Activate(ctx, by, draft.ID, delegation.Activation{OTP: wrong(otp), SignatureDeclared: true})
+		coretest.Parallel(20, func(i int) {
+			_, err := w.service.Activate(requested("activateDelegation", fmt.Sprintf("key-%04d", i)), by, draft.ID, delegation.Activation{OTP: wrong(otp), SignatureDeclared: true})
 			if fault.Is(err, fault.OTPInvalid) {
 				compared.Add(1)
-			} else if !fault.Is(err, fault.OTPExhausted) && !fault.Is(err, fault.RateLimited) {
+			} else if !fault.Is(err, fault.OTPExhausted) {
 				t.Error(err)
 			}
 		})
 		if compared.Load() != 5 {
 			t.Errorf("%d codes were compared", compared.Load())
+		}
+		_, err := w.service.Activate(requested("activateDelegation", "key-0000"), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
+		refused(t, "the right one, too late", err, fault.OTPExhausted)
+		if n := w.Count(t, "idempotency_keys WHERE operation = 'activateDelegation'"); n != 0 {
+			t.Errorf("%d keys of refused requests are remembered", n)
 		}
 	})
 }
@@ -215,9 +231,8 @@ func TestARevocationBesideAnActivation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[bool]string{true: delegation.EndedByContributor, false: delegation.EndedAsDraft}[activated]
-			if d.State != delegation.Revoked || (d.ActivatedAt != nil) != activated || *d.EndReason != want {
-				t.Errorf("activated %t: %s, %s", activated, d.State, *d.EndReason)
+			if d.State != delegation.Revoked || (d.ActivatedAt != nil) != activated || *d.EndedSide != delegation.ByContributor {
+				t.Errorf("activated %t: %s by the %s", activated, d.State, *d.EndedSide)
 			}
 			if n := w.Count(t, "delegation_otps WHERE delegation_id = ? AND used_at IS NULL AND ended_at IS NULL", draft.ID); n != 0 {
 				t.Error("the code lives on")
@@ -259,6 +274,16 @@ func TestARevocationBesideAFiling(t *testing.T) {
 	})
 }
 
+// waits returns once somebody waits for their turn.
+func waits(t *testing.T, d *db.DB) {
+	t.Helper()
+	coretest.Eventually(t, "somebody waits for their turn", func() bool {
+		var waiting int
+		err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
+		return err == nil && waiting > 0
+	})
+}
+
 // A newer code that is sent while the earlier one is being entered wins: what it took the place of activates nothing.
 func TestANewerCodeBesideAnActivation(t *testing.T) {
 	// On SQLite the one writer puts the two in order before either looks.
@@ -269,18 +294,14 @@ func TestANewerCodeBesideAnActivation(t *testing.T) {
 	by := w.at(w.professional, draft.ID)
 	outcome := make(chan error, 1)
 	err := d.InTx(ctx, func(ctx context.Context) error {
-		if err := d.From(ctx).Exec("SELECT 1 FROM contributors WHERE id = ? FOR UPDATE", w.company.ID).Error; err != nil {
+		if err := d.LockName(ctx, "delegations of "+w.company.ID.String()); err != nil {
 			return err
 		}
 		go func() {
 			_, err := w.service.Activate(context.Background(), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
 			outcome <- err
 		}()
-		coretest.Eventually(t, "the activation waits for its turn", func() bool {
-			var waiting int
-			err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
-			return err == nil && waiting > 0
-		})
+		waits(t, d)
 		return d.From(ctx).Exec("UPDATE delegation_otps SET ended_at = ? WHERE delegation_id = ?", w.Clock.Now(), draft.ID).Error
 	})
 	if err != nil {
@@ -289,5 +310,62 @@ func TestANewerCodeBesideAnActivation(t *testing.T) {
 	conflict(t, "by the earlier code", <-outcome, "delegation-state")
 	if w.state(draft.ID) != delegation.Pending {
 		t.Errorf("it is %s", w.state(draft.ID))
+	}
+}
+
+// Whoever goes away while a wrong code is being entered has used up a try all the same.
+func TestAWrongCodeOfSomebodyWhoGoesAway(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := newWorld(t, d)
+	draft := w.draft(w.professional, nil)
+	otp := w.send(w.professional, draft.ID)
+	by := w.at(w.professional, draft.ID)
+	outcome := make(chan error, 1)
+	err := d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.LockName(ctx, "delegations of "+w.company.ID.String()); err != nil {
+			return err
+		}
+		leaving, leave := context.WithCancel(context.Background())
+		defer leave()
+		go func() {
+			_, err := w.service.Activate(leaving, by, draft.ID, delegation.Activation{OTP: wrong(otp), SignatureDeclared: true})
+			outcome <- err
+		}()
+		waits(t, d)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, "the wrong code", <-outcome, fault.OTPInvalid)
+	if shown, err := w.service.Show(ctx, draft.ID); err != nil || shown.OTP == nil || shown.OTP.TriesLeft != 4 {
+		t.Errorf("left are %+v, %v", shown.OTP, err)
+	}
+}
+
+// An import of registers may have written the contributor, its positions and the intermediary, and take long: nobody waits for it.
+func TestNobodyWaitsForAnImport(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := newWorld(t, d)
+	err := d.InTx(ctx, func(importing context.Context) error {
+		for _, written := range []string{"contributors SET legal_name = legal_name", "positions SET scheme = scheme", "delegates SET legal_name = legal_name"} {
+			if err := d.From(importing).Exec("UPDATE " + written).Error; err != nil {
+				return err
+			}
+		}
+		if _, err := w.service.Candidates(ctx, w.in(w.professional), w.company.TaxCode.Clear(), nil); err != nil {
+			return err
+		}
+		active := w.active(w.professional, nil)
+		if _, err := w.service.Revoke(ctx, w.at(w.representative, active.ID), active.ID, ""); err != nil {
+			return err
+		}
+		pending := w.draft(w.professional, nil)
+		w.send(w.professional, pending.ID)
+		_, err := w.service.Change(ctx, w.at(w.professional, pending.ID), pending.ID, pending.Version+1, delegation.Change{Exclusive: new(true)})
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"diresco/internal/fault"
 	"diresco/internal/keyring"
 	"diresco/internal/person"
+	"diresco/internal/services"
 	"diresco/internal/throttle"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,7 +66,7 @@ func (w *world) process(d *db.DB) *delegationbatch.Service {
 		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
 			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
-			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Random: rand.Reader,
+			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: services.NewRepository(d), Random: rand.Reader,
 		}),
 	})
 }
@@ -75,9 +76,11 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newWorld(t, d)) })
 }
 
-func (w *world) enter(p coretest.Person) access.Actor {
+func (w *world) enter(p coretest.Person) access.Actor { return w.enterAs(p.ID) }
+
+func (w *world) enterAs(personID uuid.UUID) access.Actor {
 	w.t.Helper()
-	by, err := w.Guard.Enter(ctx, w.Session(w.t, p.ID, nil), access.Rule{To: access.ToSession}, access.Target{})
+	by, err := w.Guard.Enter(ctx, w.Session(w.t, personID, nil), access.Rule{To: access.ToSession}, access.Target{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -179,7 +182,7 @@ func TestEachItemIsDraftedOrRefusedByItself(t *testing.T) {
 		b = w.shown(b.ID)
 		want(t, b, "1 "+rome+" filed", "2 0000000000 refused unknown-position", "3 "+two.Positions[0].Number+" refused signatory-needed",
 			"4 "+none.Positions[0].Number+" refused no-signatory", "5 "+ceased.Positions[0].Number+" refused position-ceased", "6 "+rome+" refused repeated",
-			"7 "+milan+" refused unknown-signatory")
+			"7 "+milan+" refused unknown-position")
 		if b.State != delegationbatch.Done || b.ItemsDone != 7 {
 			t.Errorf("%+v", b)
 		}

@@ -40,6 +40,9 @@ const (
 // MaxItems is how many items a batch has at most.
 const MaxItems = 1000
 
+// maxPositions is how many positions one delegation has at most.
+const maxPositions = 100
+
 // maxFailures is how often an item is tried that fails for no fault of its own while the database answers.
 const maxFailures = 5
 
@@ -98,6 +101,16 @@ type Item struct {
 // TableName tells GORM the table.
 func (Item) TableName() string { return "delegation_batch_items" }
 
+// alike reports whether two items go into one delegation, if their positions are of one contributor.
+func (i Item) alike(other Item) bool {
+	return i.Scope == other.Scope && i.Services == other.Services && i.Exclusive == other.Exclusive && equal(i.ValidUntil, other.ValidUntil, time.Time.Equal) &&
+		equal(i.SignatoryID, other.SignatoryID, func(a, b uuid.UUID) bool { return a == b })
+}
+
+func equal[T any](a, b *T, same func(a, b T) bool) bool {
+	return a == nil && b == nil || a != nil && b != nil && same(*a, *b)
+}
+
 // Terms are what is to be delegated.
 type Terms struct {
 	Scope delegation.Scope
@@ -148,8 +161,10 @@ func (t Terms) check(now time.Time) []fault.Field {
 	switch {
 	case t.Scope == delegation.Total && len(t.Services) > 0:
 		add("/services", "not-applicable")
-	case t.Scope == delegation.Partial && len(t.Services) == 0:
+	case t.Scope == delegation.Partial && t.Services == nil:
 		add("/services", "required")
+	case t.Scope == delegation.Partial && len(t.Services) == 0:
+		add("/services", "too-few")
 	}
 	for i, s := range t.Services {
 		if !slices.Contains(access.Services(), s) {
@@ -164,8 +179,11 @@ func (t Terms) check(now time.Time) []fault.Field {
 
 // Reasons for which an item is refused, beside what its draft is refused for.
 const (
+	// There is no such position, or who was named to sign cannot: which of both is not said, so that nobody finds positions by it.
 	reasonUnknownPosition = "unknown-position"
 	reasonRepeated        = "repeated"
+	// The day's look-ups of who sent the list are used up.
+	reasonTooManyLookUps = "too-many-lookups"
 	// The contributor has several legal representatives, or none.
 	reasonSignatoryNeeded = "signatory-needed"
 	reasonNoSignatory     = "no-signatory"
@@ -185,7 +203,7 @@ func shown(number string) string {
 }
 
 // generic are codes that say little without the field.
-var generic = []string{"required", "not-applicable", "enum", "past", "format", "repeated"}
+var generic = []string{"required", "too-few", "not-applicable", "enum", "past", "format", "repeated"}
 
 // reasonOf is the reason for a fault in one word.
 func reasonOf(err error) (string, bool) {

@@ -68,9 +68,20 @@ func (r *Repository) next(ctx context.Context) (Batch, Item, bool, error) {
 	return batches[0], items[0], true, nil
 }
 
-// settle writes what became of an item, and how far that brings its batch.
-func (r *Repository) settle(ctx context.Context, b Batch, i Item) error {
-	err := r.db.From(ctx).Model(&Item{}).Where("batch_id = ? AND line = ?", i.BatchID, i.Line).Select("state", "delegation_id", "reason", "failures").Updates(&i).Error
+// pending returns those of a batch's items that wait and have one of the position numbers, in their order.
+func (r *Repository) pending(ctx context.Context, batchID uuid.UUID, numbers []string) ([]Item, error) {
+	var items []Item
+	err := r.db.From(ctx).Where("batch_id = ? AND state = ? AND position_number IN ?", batchID, Pending, numbers).Order("line").Find(&items).Error
+	return items, err
+}
+
+// settle writes what became of items, which is the same for all, and how far that brings their batch.
+func (r *Repository) settle(ctx context.Context, b Batch, outcome Item, items ...Item) error {
+	lines := make([]int, len(items))
+	for n, i := range items {
+		lines[n] = i.Line
+	}
+	err := r.db.From(ctx).Model(&Item{}).Where("batch_id = ? AND line IN ?", b.ID, lines).Select("state", "delegation_id", "reason", "failures").Updates(&outcome).Error
 	if err != nil {
 		return err
 	}

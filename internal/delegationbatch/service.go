@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"diresco/internal/access"
@@ -14,6 +16,7 @@ import (
 	"diresco/internal/delegation"
 	"diresco/internal/delegationpdf"
 	"diresco/internal/fault"
+	"diresco/internal/idempotency"
 	"diresco/internal/operation"
 	"diresco/internal/person"
 
@@ -66,16 +69,34 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 		return Batch{}, err
 	}
 	b = b.progress(refused)
-	return operation.Do(ctx, s.Runner, by, b.ID.String(), func(ctx context.Context) (Batch, operation.Trace, error) {
+	taken, err := operation.Do(ctx, s.Runner, by, b.ID.String(), func(ctx context.Context) (Batch, operation.Trace, error) {
 		s.Runner.DB.Announce(ctx, topic)
-		return b, operation.Trace{SubjectKind: "delegation-batch", SubjectID: b.ID.String()}, s.Repository.add(ctx, b, items)
-	}, func(ctx context.Context, id string) (Batch, error) {
+		return b, operation.Trace{Right: seat.Right(), SubjectKind: "delegation-batch", SubjectID: b.ID.String()}, s.Repository.add(ctx, b, items)
+	}, s.again(by))
+	return taken, s.replayed(ctx, by, err)
+}
+
+// again renders what an earlier, equal request made, as far as the actor may still see it.
+func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (Batch, error) {
+	return func(ctx context.Context, id string) (Batch, error) {
 		parsed, err := uuid.Parse(id)
 		if err != nil {
 			return Batch{}, err
 		}
-		return s.Repository.one(ctx, parsed)
-	})
+		return s.visible(ctx, by, parsed)
+	}
+}
+
+// replayed returns err, unless it is an answer that was kept about what the actor may not see any more.
+func (s *Service) replayed(ctx context.Context, by access.Actor, err error) error {
+	var replay *idempotency.Replay
+	if !errors.As(err, &replay) {
+		return err
+	}
+	if _, unseen := s.again(by)(ctx, replay.ResourceID); unseen != nil {
+		return unseen
+	}
+	return err
 }
 
 // itemsOf makes the items of a batch, and counts those that are refused as they stand.
@@ -83,10 +104,11 @@ func (b Batch) itemsOf(entries []Entry) (items []Item, refused int, err error) {
 	items = make([]Item, len(entries))
 	seen := make(map[string]bool, len(entries))
 	for i, e := range entries {
-		if e.Reason == "" && seen[e.PositionNumber] {
+		number := shown(e.PositionNumber)
+		if e.Reason == "" && seen[number] {
 			e.Reason = reasonRepeated
 		}
-		seen[e.PositionNumber] = true
+		seen[number] = true
 		services := e.Terms.Services
 		if services == nil {
 			services = []access.Service{}
@@ -96,7 +118,7 @@ func (b Batch) itemsOf(entries []Entry) (items []Item, refused int, err error) {
 			return nil, 0, err
 		}
 		items[i] = Item{
-			BatchID: b.ID, Line: e.Line, PositionNumber: shown(e.PositionNumber), Scope: e.Terms.Scope, Services: string(encoded), Exclusive: e.Terms.Exclusive,
+			BatchID: b.ID, Line: e.Line, PositionNumber: number, Scope: e.Terms.Scope, Services: string(encoded), Exclusive: e.Terms.Exclusive,
 			ValidUntil: normal(e.Terms.ValidUntil), SignatoryID: e.SignatoryID, State: Pending,
 		}
 		if e.Reason != "" {
@@ -118,16 +140,9 @@ func normal(t *time.Time) *time.Time {
 
 // Show returns a batch with what became of each item. It returns fault.NotFound for who does not manage the intermediary's delegations.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
-	b, err := s.Repository.one(ctx, id)
+	b, err := s.visible(ctx, by, id)
 	if err != nil {
 		return Batch{}, err
-	}
-	manages, err := s.Delegations.Manages(ctx, by, b.DelegateID)
-	if err != nil {
-		return Batch{}, err
-	}
-	if !manages {
-		return Batch{}, fault.New(fault.NotFound)
 	}
 	if s.BeforeShowing != nil {
 		if err := s.BeforeShowing(ctx); err != nil {
@@ -142,6 +157,22 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Batc
 	return b, err
 }
 
+// visible returns a batch without its items, or fault.NotFound for who does not manage the intermediary's delegations.
+func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
+	b, err := s.Repository.one(ctx, id)
+	if err != nil {
+		return Batch{}, err
+	}
+	manages, err := s.Delegations.Manages(ctx, by, b.DelegateID)
+	if err != nil {
+		return Batch{}, err
+	}
+	if !manages {
+		return Batch{}, fault.New(fault.NotFound)
+	}
+	return b, nil
+}
+
 // Forms returns the forms of the delegations of a batch that are not active yet, as one PDF in the order of the list. It returns
 // fault.NotFound like Show, and fault.Conflict until the batch is done, and where there is no form.
 func (s *Service) Forms(ctx context.Context, by access.Actor, id uuid.UUID) ([]byte, error) {
@@ -154,7 +185,7 @@ func (s *Service) Forms(ctx context.Context, by access.Actor, id uuid.UUID) ([]b
 	}
 	var ids []uuid.UUID
 	for _, i := range b.Items {
-		if i.DelegationID != nil {
+		if i.DelegationID != nil && !slices.Contains(ids, *i.DelegationID) {
 			ids = append(ids, *i.DelegationID)
 		}
 	}

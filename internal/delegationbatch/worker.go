@@ -3,13 +3,15 @@ package delegationbatch
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"diresco/internal/access"
 	"diresco/internal/audit"
+	"diresco/internal/contributor"
 	"diresco/internal/delegation"
 	"diresco/internal/fault"
-	"diresco/internal/idempotency"
 
 	"github.com/google/uuid"
 )
@@ -51,7 +53,7 @@ func (s *Service) Drain(ctx context.Context) error {
 	}
 }
 
-// step does one item, and reports false where there is none that nobody else works on.
+// step does one item with those that go into the same delegation, and reports false where there is none that nobody else works on.
 func (s *Service) step(ctx context.Context) (bool, error) {
 	var b Batch
 	var i Item
@@ -62,13 +64,7 @@ func (s *Service) step(ctx context.Context) (bool, error) {
 		if b, i, found, err = s.Repository.next(ctx); err != nil || !found {
 			return err
 		}
-		var drafted uuid.UUID
-		// A savepoint: what an item did before it failed is undone, and that it failed is noted.
-		err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
-			var err error
-			drafted, err = s.draft(ctx, b, i)
-			return err
-		})
+		together, drafted, err := s.work(ctx, b, i)
 		reason, refused := reasonOf(err)
 		switch {
 		case err == nil:
@@ -80,13 +76,14 @@ func (s *Service) step(ctx context.Context) (bool, error) {
 		case i.Failures+1 < maxFailures:
 			i.Failures++
 			failed = err
-			return s.Repository.settle(ctx, b, i)
+			return s.Repository.settle(ctx, b, i, i)
 		default:
 			s.Log.ErrorContext(ctx, "item of a delegation batch given up", "batch", b.ID.String(), "line", i.Line, "error", err)
 			reason := reasonFailed
 			i.State, i.Reason = Refused, &reason
+			together = []Item{i}
 		}
-		return s.Repository.settle(ctx, b.progress(1), i)
+		return s.Repository.settle(ctx, b.progress(len(together)), i, together...)
 	})
 	if err == nil {
 		err = failed
@@ -94,46 +91,116 @@ func (s *Service) step(ctx context.Context) (bool, error) {
 	return found, err
 }
 
-// draft drafts the delegation of an item in the context's transaction, as who sent the list and while they may.
-func (s *Service) draft(ctx context.Context, b Batch, i Item) (uuid.UUID, error) {
+// work drafts the delegation of an item in the context's transaction, as who sent the list and while they may, and returns it with the
+// items that went into it. Each part has a savepoint: what it did before it failed is undone, so that what became of the
+// item can be noted; that somebody was looked up stays.
+func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, drafted uuid.UUID, err error) {
+	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "draftDelegation", RequestID: b.RequestID, Address: b.Address})
+	var from sender
+	var position contributor.Position
+	var owner contributor.Contributor
+	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
+		var err error
+		if from, err = s.sender(ctx, b); err != nil {
+			return err
+		}
+		position, owner, err = s.Delegations.PositionOf(ctx, from.actor, from.seat, b.ID, i.PositionNumber)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			return refusal(reasonUnknownPosition)
+		case fault.Is(err, fault.RateLimited):
+			return refusal(reasonTooManyLookUps)
+		}
+		return err
+	})
+	if err != nil {
+		return []Item{i}, uuid.Nil, err
+	}
+	together = []Item{i}
+	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
+		in := delegation.Input{DelegateID: &b.DelegateID, ContributorTaxCode: owner.TaxCode.Clear(), Scope: i.Scope, Exclusive: i.Exclusive, ValidUntil: i.ValidUntil}
+		if err := json.Unmarshal([]byte(i.Services), &in.Services); err != nil {
+			return err
+		}
+		var err error
+		if in.SignatoryID, err = s.signatory(ctx, owner.ID, i.SignatoryID); err != nil {
+			return err
+		}
+		if together, in.PositionIDs, err = s.together(ctx, i, position); err != nil {
+			return err
+		}
+		d, err := s.Delegations.DraftFor(ctx, from.actor, from.seat, in)
+		if fault.Is(err, fault.NotFound) {
+			// The seat ended while this was under way.
+			err = fault.New(fault.Forbidden)
+		}
+		drafted = d.ID
+		return err
+	})
+	return together, drafted, err
+}
+
+// sender is who sent a list, with the seat from which they did.
+type sender struct {
+	actor access.Actor
+	seat  access.Seat
+}
+
+// sender returns who sent the list, as they are now: the session may have ended, but not the seat.
+func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 	p, err := s.People.ByID(ctx, b.PersonID)
 	if err != nil {
-		return uuid.Nil, err
+		return sender{}, err
 	}
 	if p.SuspendedAt != nil {
-		return uuid.Nil, fault.New(fault.Forbidden)
-	}
-	in := delegation.Input{DelegateID: &b.DelegateID, Scope: i.Scope, Exclusive: i.Exclusive, ValidUntil: i.ValidUntil}
-	if err := json.Unmarshal([]byte(i.Services), &in.Services); err != nil {
-		return uuid.Nil, err
-	}
-	position, owner, err := s.Contributors.ByNumber(ctx, i.PositionNumber)
-	if fault.Is(err, fault.NotFound) {
-		return uuid.Nil, refusal(reasonUnknownPosition)
-	}
-	if err != nil {
-		return uuid.Nil, err
-	}
-	in.ContributorTaxCode, in.PositionIDs = owner.TaxCode.Clear(), []uuid.UUID{position.ID}
-	if in.SignatoryID, err = s.signatory(ctx, owner.ID, i.SignatoryID); err != nil {
-		return uuid.Nil, err
+		return sender{}, fault.New(fault.Forbidden)
 	}
 	by := access.Actor{
 		SessionID: b.SessionID, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: p.UserClass, CredentialLevel: p.CredentialLevel,
 	}
-	ctx = audit.WithOrigin(idempotency.WithClaim(ctx, nil), audit.Origin{Operation: "draftDelegation", RequestID: b.RequestID, Address: b.Address})
-	d, err := s.Delegations.Draft(ctx, by, in)
-	return d.ID, err
+	seat, err := s.Delegations.Seat(ctx, by, &b.DelegateID)
+	return sender{by, seat}, err
 }
 
-func (s *Service) signatory(ctx context.Context, contributorID uuid.UUID, wanted *uuid.UUID) (uuid.UUID, error) {
-	if wanted != nil {
-		return *wanted, nil
+// together returns the items that go into one delegation with this one, itself the first, and their positions: those on the same terms
+// of the same contributor, so that it is asked for one code and not for many. A position that has ceased stays alone.
+func (s *Service) together(ctx context.Context, i Item, of contributor.Position) ([]Item, []uuid.UUID, error) {
+	if of.State != contributor.PositionActive {
+		return []Item{i}, []uuid.UUID{of.ID}, nil
 	}
+	positions, err := s.Contributors.AllPositions(ctx, of.ContributorID)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make(map[string]uuid.UUID, len(positions))
+	for _, p := range positions {
+		if p.State == contributor.PositionActive {
+			ids[p.Number] = p.ID
+		}
+	}
+	items, err := s.Repository.pending(ctx, i.BatchID, slices.Collect(maps.Keys(ids)))
+	if err != nil {
+		return nil, nil, err
+	}
+	items = slices.DeleteFunc(items, func(other Item) bool { return !i.alike(other) })
+	items = items[:min(len(items), maxPositions)]
+	chosen := make([]uuid.UUID, len(items))
+	for n, item := range items {
+		chosen[n] = ids[item.PositionNumber]
+	}
+	return items, chosen, nil
+}
+
+// signatory is who signs: who was named, or the only one who can.
+func (s *Service) signatory(ctx context.Context, contributorID uuid.UUID, wanted *uuid.UUID) (uuid.UUID, error) {
 	found, err := s.Contributors.Signatories(ctx, contributorID)
 	switch {
 	case err != nil:
 		return uuid.Nil, err
+	case wanted != nil && !slices.ContainsFunc(found, func(p contributor.Signatory) bool { return p.PersonID == *wanted }):
+		return uuid.Nil, refusal(reasonUnknownPosition)
+	case wanted != nil:
+		return *wanted, nil
 	case len(found) == 0:
 		return uuid.Nil, refusal(reasonNoSignatory)
 	case len(found) > 1:

@@ -23,8 +23,9 @@ type Form struct {
 
 	ContributorName    string
 	ContributorTaxCode string
-	SignatoryName      string
-	SignatoryTaxCode   string
+	// SignatoryName is as much of the name as may be told. Without a tax code the form leaves lines for the whole name and the code.
+	SignatoryName    string
+	SignatoryTaxCode string
 
 	DelegateName    string
 	DelegateTaxCode string
@@ -124,7 +125,12 @@ func (s *sheet) form(f Form) {
 	s.row("Denominazione", f.ContributorName)
 	s.row("Codice fiscale", f.ContributorTaxCode)
 	s.row("Firmatario", f.SignatoryName)
-	s.row("Codice fiscale del firmatario", f.SignatoryTaxCode)
+	if f.SignatoryTaxCode == "" {
+		s.blank("Nome e cognome del firmatario (da completare a mano)")
+		s.blank("Codice fiscale del firmatario (da completare a mano)")
+	} else {
+		s.row("Codice fiscale del firmatario", f.SignatoryTaxCode)
+	}
 
 	s.section("Intermediario delegato")
 	s.row("Denominazione", f.DelegateName)

@@ -64,6 +64,24 @@ func TestWhatStandsInAForm(t *testing.T) {
 	}
 }
 
+// Whoever has not agreed yet writes who they are themselves.
+func TestASignatoryWithoutATaxCodeIsCompletedByHand(t *testing.T) {
+	f := form()
+	f.SignatoryName, f.SignatoryTaxCode = "Nicolò D.", ""
+	text, pages := words(render(t, f))
+	if pages != 1 {
+		t.Errorf("%d pages", pages)
+	}
+	for _, want := range []string{"Firmatario Nicolò D. ", "Nome e cognome del firmatario (da completare a mano)", "Codice fiscale del firmatario (da completare a mano)", "Firma del delegante (Nicolò D.)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in the form:\n%s", want, text)
+		}
+	}
+	if text, _ = words(render(t, form())); strings.Contains(text, "a mano") {
+		t.Errorf("a signed one leaves lines:\n%s", text)
+	}
+}
+
 func TestManyPositionsGoOnOverPages(t *testing.T) {
 	f := form()
 	f.Positions = nil

@@ -92,6 +92,22 @@ func (s *sheet) row(label, value string) {
 	s.gap(0.8)
 }
 
+// blank writes a label and, beside it, a line to be written on by hand.
+func (s *sheet) blank(label string) {
+	const height = 10.0
+	s.need(height)
+	end := s.GetY() + height
+	s.SetLineWidth(0.2)
+	s.Line(left+labels, end-1.5, left+width, end-1.5)
+	s.SetFont(pdftext.Sans, "", small)
+	lines := pdftext.Wrap(s.Fpdf, label, labels-3)
+	s.SetY(end - 1.5 - float64(len(lines))*small*line)
+	for _, l := range lines {
+		s.line(pdftext.Sans, small, left, l)
+	}
+	s.SetY(end)
+}
+
 func (s *sheet) paragraph(size float64, text string) {
 	s.SetFont(pdftext.Sans, "", size)
 	for _, l := range pdftext.Wrap(s.Fpdf, text, width) {

@@ -2,12 +2,12 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
-	"diresco/api"
 	"diresco/api/client"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -15,14 +15,14 @@ import (
 
 // operation is one operation of the contract with its access rule.
 type operation struct {
-	id, method, path, to string
-	forced               bool
-	classes              []any
+	id, method, path, to, service string
+	forced                        bool
+	classes                       []any
 }
 
 func operations(t *testing.T) map[string]operation {
 	t.Helper()
-	contract, err := api.GetSpec()
+	contract, err := readContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,9 +31,10 @@ func operations(t *testing.T) map[string]operation {
 		for method, o := range item.Operations() {
 			rule := accessRule(t, o)
 			to, _ := rule["to"].(string)
+			service, _ := rule["service"].(string)
 			forced, _ := rule["forced"].(bool)
 			classes, _ := rule["classes"].([]any)
-			found[o.OperationID] = operation{o.OperationID, method, path, to, forced, classes}
+			found[o.OperationID] = operation{o.OperationID, method, path, to, service, forced, classes}
 		}
 	}
 	return found
@@ -54,6 +55,8 @@ type row struct {
 	headers []header
 	// anybodys operations are for some user classes, about anybody: only the other classes are tried.
 	anybodys bool
+	// represents marks what at a contributor is for who represents it, or manages its users.
+	represents bool
 }
 
 // accessTable has a row for every operation that needs a login. An operation without one fails the test.
@@ -102,15 +105,15 @@ var accessTable = map[string]row{
 	"listMyPinUpgrades": {}, "showPinUpgrade": {}, "listPinUpgrades": {}, "showOfficePinUpgrade": {}, "downloadPinUpgradeAttachment": {},
 	"decidePinUpgrade":     {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
 	"confirmIdentity":      {body: func(filer) any { return map[string]any{"confirmed": true} }},
-	"listContributorUsers": {}, "withdrawContributorRole": {}, "showIntermediary": {}, "listIntermediaryUsers": {}, "withdrawIntermediaryRole": {},
-	"grantContributorRole":            {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "role": "employer"} }},
+	"listContributorUsers": {represents: true}, "withdrawContributorRole": {represents: true}, "showIntermediary": {}, "listIntermediaryUsers": {}, "withdrawIntermediaryRole": {},
+	"grantContributorRole":            {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "role": "employer"} }, represents: true},
 	"grantIntermediaryRole":           {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "role": "employee_delegate"} }},
-	"searchPeopleForRole":             {body: nameOfFiler},
+	"searchPeopleForRole":             {body: nameOfFiler, represents: true},
 	"searchPeopleForIntermediaryRole": {body: nameOfFiler},
 	"importRegister":                  {body: func(filer) any { return albo("") }, headers: []header{csvType}, anybodys: true},
 	"listRegisterImports":             {anybodys: true}, "showRegisterImport": {anybodys: true},
 	"searchDelegationCandidates": {body: func(filer) any { return map[string]any{"tax_code": "00743110157"} }},
-	"listDelegationLookups":      {}, "listContributorDelegations": {}, "listDelegations": {}, "showDelegation": {}, "showDelegationForm": {}, "sendDelegationOtp": {}, "revokeDelegation": {},
+	"listDelegationLookups":      {represents: true}, "listContributorDelegations": {represents: true}, "listDelegations": {}, "showDelegation": {}, "showDelegationForm": {}, "sendDelegationOtp": {}, "revokeDelegation": {},
 	"searchDelegations":  {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
 	"draftDelegation":    {body: draftOfStranger},
 	"changeDelegation":   {body: func(filer) any { return map[string]any{"exclusive": true} }, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
@@ -164,11 +167,11 @@ func TestNobodyElsesData(t *testing.T) {
 		w.delegationToCAF(f)
 		w.workOfCAF(f)
 		people := w.people()
-		former, intermediaries := w.formerSubDelegates(f), w.formerIntermediaries(f)
+		positions := w.positions(f)
+		former, intermediaries, parts := w.formerSubDelegates(f), w.formerIntermediaries(f), w.parts(f, positions[1].PositionId)
 		before := w.snapshot(f, submitted, draft)
 
-		office, _ := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String()+"/positions", f.token, nil).field("items").([]any)
-		competent, _ := office[0].(map[string]any)["office_code"].(string)
+		competent := positions[0].OfficeCode
 		actors, classes := map[string]string{"anonymous": ""}, map[string]any{}
 		for _, p := range people {
 			switch {
@@ -184,6 +187,9 @@ func TestNobodyElsesData(t *testing.T) {
 		}
 		for name, token := range intermediaries {
 			actors[name], classes[name] = token, string(client.UserClassInstitutionalIntermediary)
+		}
+		for name, p := range parts {
+			actors[name], classes[name] = p.token, string(p.class)
 		}
 		suspended := w.createPerson(map[string]any{})
 		actors["suspended"] = w.loginAs(suspended).AccessToken
@@ -202,7 +208,11 @@ func TestNobodyElsesData(t *testing.T) {
 				continue
 			}
 			for name, token := range actors {
-				for _, declaration := range []answer{submitted, draft} {
+				of := []answer{submitted}
+				if strings.Contains(o.path, "{declaration_id}") {
+					of = append(of, draft)
+				}
+				for i, declaration := range of {
 					declarationID, _ := declaration.field("declaration_id").(string)
 					if o.to == "session" && (id == "endSession" || id == "reauthenticate" || id == "revokePin") && name != "anonymous" {
 						continue // these end or renew the actor's own session, and touch nobody else's
@@ -212,6 +222,7 @@ func TestNobodyElsesData(t *testing.T) {
 						continue
 					}
 					a := w.call(o, r, f, declarationID, token)
+					some, hasPart := parts[name]
 					refused := a.status == http.StatusUnauthorized || a.status == http.StatusForbidden || a.status == http.StatusNotFound
 					switch {
 					case name == "anonymous" || name == "suspended":
@@ -226,12 +237,18 @@ func TestNobodyElsesData(t *testing.T) {
 						if a.problem() != "forbidden" {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
 						}
-					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation":
+					case hasPart:
+						checkPart(t, name, some, o, r, i == 1, positions[0].Number, a)
+					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" || o.to == "session" && namesAnothers(o.path):
 						if !refused {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
 						}
 					}
 					for _, foreign := range []string{marker, number, legalName, nameOfCAF} {
+						// Who has a part knows whose it is.
+						if foreign == legalName && hasPart {
+							continue
+						}
 						// What an intermediary once drafted stays in its own list, with the name of the contributor.
 						if foreign == legalName && intermediaries[name] != "" && (id == "listDelegations" || id == "searchDelegations") {
 							continue
@@ -246,7 +263,30 @@ func TestNobodyElsesData(t *testing.T) {
 		if after := w.snapshot(f, submitted, draft); after != before {
 			t.Errorf("something changed:\n%s\n%s", before, after)
 		}
+		for name, p := range parts {
+			if p.delegation != nil {
+				own := w.do(http.MethodGet, "/v1/delegations/"+p.delegation.String(), p.token, nil)
+				if own.status != http.StatusOK || own.field("state") != "active" {
+					t.Errorf("%s sees its own delegation as %d %s", name, own.status, own.body)
+				}
+			}
+		}
 	})
+}
+
+// positions are those of the filer's contributor, the filer's first.
+func (w *world) positions(f filer) []client.Position {
+	w.t.Helper()
+	r, err := w.as(f.token).ListPositionsWithResponse(context.Background(), f.contributor, nil)
+	if err != nil || r.JSON200 == nil || len(r.JSON200.Items) < 2 {
+		w.t.Fatalf("positions: %v %s", err, r.Body)
+	}
+	return r.JSON200.Items
+}
+
+// namesAnothers reports whether the table's path names something that is not the actor's own.
+func namesAnothers(path string) bool {
+	return strings.Contains(path, "{") && !strings.Contains(path, "{session_id}")
 }
 
 // snapshot is everything of the filer's that another could have changed.

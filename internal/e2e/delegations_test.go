@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"diresco/internal/pdftext/pdftexttest"
 
 	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
 )
 
 // filersDelegation is an active delegation of the filer's contributor to the filer's CAF, in the access table.
@@ -134,9 +136,17 @@ func TestAnIntermediaryFilesByADelegation(t *testing.T) {
 			t.Errorf("changed to %s", changed.body)
 		}
 
-		form := w.do(http.MethodGet, path+"/form", token, nil).want(t, http.StatusOK, "")
+		reference, _ := changed.field("reference_code").(string)
+		if reference == "" || reference == drafted.JSON201.ReferenceCode {
+			t.Errorf("the changed one has the reference %q", reference)
+		}
+
+		form := w.do(http.MethodGet, path+"/form", token, nil, header{"Accept-Language", "en"}).want(t, http.StatusOK, "")
+		if language := form.header.Get("Content-Language"); language != "it" {
+			t.Errorf("the form is said to be in %q", language)
+		}
 		lines, _ := pdftexttest.Read(form.body)
-		for _, want := range []string{drafted.JSON201.ReferenceCode, candidate.LegalName, candidate.ContributorTaxCode, f.person.GivenName + " " + f.person.FamilyName, f.person.TaxCode, "Andrea Ricci, consulente del lavoro", "Matricola " + position.Number} {
+		for _, want := range []string{reference, candidate.LegalName, candidate.ContributorTaxCode, f.person.GivenName + " " + f.person.FamilyName[:1] + ".", "a mano", "Andrea Ricci, consulente del lavoro", "Matricola " + position.Number} {
 			if !strings.Contains(strings.Join(lines, "\n"), want) {
 				t.Errorf("%q is not in the form:\n%s", want, strings.Join(lines, "\n"))
 			}
@@ -156,6 +166,12 @@ func TestAnIntermediaryFilesByADelegation(t *testing.T) {
 			return w.do(http.MethodPost, activation, token, map[string]any{"otp": code, "signature_declared": declared}, key())
 		}
 		enter(otp, false).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		for _, slip := range []string{"123", otp + "9", "eight-12", "", otp[:7] + "O", "\t" + otp} {
+			a := enter(slip, true).want(t, http.StatusUnprocessableEntity, "validation-failed")
+			if wrong, _ := a.field("errors").([]any); len(wrong) == 0 || wrong[0].(map[string]any)["pointer"] != "/otp" {
+				t.Errorf("%q is refused with %s", slip, a.body)
+			}
+		}
 		other := otp[1:] + otp[:1]
 		if other == otp {
 			other = "12345678"
@@ -165,12 +181,20 @@ func TestAnIntermediaryFilesByADelegation(t *testing.T) {
 		}
 		same := key()
 		body := map[string]any{"otp": otp, "signature_declared": true}
+		answers := make([]answer, 50)
+		var all sync.WaitGroup
+		for i := range answers {
+			all.Go(func() { answers[i] = w.do(http.MethodPost, activation, token, body, same) })
+		}
+		all.Wait()
 		active := w.do(http.MethodPost, activation, token, body, same).want(t, http.StatusOK, "")
-		if repeated := w.do(http.MethodPost, activation, token, body, same).want(t, http.StatusOK, ""); !bytes.Equal(active.body, repeated.body) || active.field("state") != "active" {
-			t.Errorf("a repeat answered %s, not %s", repeated.body, active.body)
+		for _, twin := range answers {
+			if twin.status != http.StatusOK || !bytes.Equal(twin.body, active.body) || twin.header.Get("ETag") != active.header.Get("ETag") || twin.field("state") != "active" {
+				t.Errorf("one of many at once answered %d %s, a repeat %s", twin.status, twin.body, active.body)
+			}
 		}
 		enter(otp, true).want(t, http.StatusConflict, "conflict")
-		if !w.told(signatorysPEC, drafted.JSON201.ReferenceCode, "attiva") && !w.told("marco.bianchi@posta.example", drafted.JSON201.ReferenceCode, "attiva") {
+		if !w.told(signatorysPEC, reference, "attiva") && !w.told("marco.bianchi@posta.example", reference, "attiva") {
 			t.Error("the contributor was not told")
 		}
 
@@ -187,7 +211,7 @@ func TestAnIntermediaryFilesByADelegation(t *testing.T) {
 		w.do(http.MethodPost, f.path, token, map[string]any{"type": "RIOC", "position_id": candidate.Positions[1].PositionId, "content": f.example, "submit": true}, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
 
 		given, err := theirs.ListContributorDelegationsWithResponse(ctx, f.contributor, nil)
-		if err != nil || given.JSON200 == nil || len(given.JSON200.Items) != 1 || given.JSON200.Items[0].SubDelegates == nil {
+		if err != nil || given.JSON200 == nil || len(given.JSON200.Items) != 1 || given.JSON200.Items[0].Workers == nil {
 			t.Errorf("given: %v %s", err, given.Body)
 		}
 		for name, search := range map[string]client.DelegationSearch{
@@ -219,6 +243,72 @@ func TestAnIntermediaryFilesByADelegation(t *testing.T) {
 		}
 		if bytes.Contains(sent.Body, []byte(otp)) || bytes.Contains(active.body, []byte(otp)) {
 			t.Error("the code stands in an answer")
+		}
+	})
+}
+
+// TestTheEndOfADelegationIsMovedAndTakenAway: null takes away what may be left out, and is refused for what may not.
+func TestTheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		f := w.filer()
+		token := w.loginAs(w.person(described(consulente))).AccessToken
+		mine := w.as(token)
+		company, err := w.as(f.token).ShowContributorWithResponse(ctx, f.contributor, nil)
+		if err != nil || company.JSON200 == nil {
+			t.Fatalf("%v %s", err, company.Body)
+		}
+		end := w.clock.Now().AddDate(1, 0, 0).UTC().Truncate(time.Second)
+		drafted, err := mine.DraftDelegationWithResponse(ctx, &client.DraftDelegationParams{IdempotencyKey: uuid.NewString()}, client.DelegationDraft{
+			ContributorTaxCode: company.JSON200.TaxCode, PositionIds: []uuid.UUID{f.position}, Scope: client.DelegationScopeTotal, ValidUntil: &end, SignatoryId: f.person.PersonId,
+		})
+		if err != nil || drafted.JSON201 == nil || drafted.JSON201.ValidUntil == nil || !drafted.JSON201.ValidUntil.Equal(end) {
+			t.Fatalf("drafted: %v %s", err, drafted.Body)
+		}
+		path, tag := drafted.HTTPResponse.Header.Get("Location"), drafted.HTTPResponse.Header.Get("ETag")
+		change := func(body map[string]any) answer {
+			t.Helper()
+			return w.do(http.MethodPatch, path, token, body, header{"If-Match", tag}, header{"Content-Type", "application/merge-patch+json"})
+		}
+		for field, code := range map[string]string{"position_ids": "null", "scope": "enum", "services": "null", "exclusive": "null", "signatory_id": "null"} {
+			refused := change(map[string]any{field: nil}).want(t, http.StatusUnprocessableEntity, "validation-failed")
+			if got := refused.fieldCode(); got != "/"+field+" "+code {
+				t.Errorf("%s: %s", field, got)
+			}
+		}
+		later := end.AddDate(1, 0, 0)
+		for _, step := range []struct {
+			body map[string]any
+			want any
+		}{
+			{map[string]any{"exclusive": true}, end.Format(time.RFC3339)},
+			{map[string]any{"valid_until": later}, later.Format(time.RFC3339)},
+			{map[string]any{"valid_until": nil}, nil},
+			{map[string]any{"exclusive": false}, nil},
+		} {
+			changed := change(step.body).want(t, http.StatusOK, "")
+			if tag = changed.header.Get("ETag"); changed.field("valid_until") != step.want {
+				t.Errorf("after %v it is %s", step.body, changed.body)
+			}
+		}
+		id := drafted.JSON201.DelegationId
+		patch := func(until nullable.Nullable[time.Time]) *client.Delegation {
+			t.Helper()
+			changed, err := mine.ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx, id, &client.ChangeDelegationParams{IfMatch: &tag}, client.DelegationChange{ValidUntil: until})
+			if err != nil || changed.JSON200 == nil {
+				t.Fatalf("changed by the client: %v %s", err, changed.Body)
+			}
+			tag = changed.HTTPResponse.Header.Get("ETag")
+			return changed.JSON200
+		}
+		if d := patch(nullable.NewNullableWithValue(later)); d.ValidUntil == nil || !d.ValidUntil.Equal(later) {
+			t.Errorf("moved by the client to %v", d.ValidUntil)
+		}
+		if d := patch(nil); d.ValidUntil == nil {
+			t.Error("what is not said was taken away")
+		}
+		if d := patch(nullable.NewNullNullable[time.Time]()); d.ValidUntil != nil {
+			t.Errorf("taken away by the client, it is %v", d.ValidUntil)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 
 	"diresco/api/client"
@@ -33,6 +34,11 @@ func TestAPublicBodysEmployeeGetsAccess(t *testing.T) {
 		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "email", "value": "nuova@comune.example"}}})
 		token := w.loginAs(p).AccessToken
 		me := w.as(token)
+		var comune string
+		if err := w.app.DB.From(ctx).Raw("SELECT id FROM contributors WHERE tax_code = ?", comuneTaxCode).Scan(&comune).Error; err != nil {
+			t.Fatal(err)
+		}
+		w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "email", "value": "sindaca@comune.example"}}, "roles": []map[string]any{{"contributor_id": comune, "role": "legal_representative"}}})
 		form := map[string]any{"form": "RA012", "contributor_tax_code": comuneTaxCode, "services": []string{"view_payments", "view_dma"}, "notes": "Responsabile dell'ufficio\nragioneria"}
 		once := key()
 		filed := w.enrol(token, form, once).want(t, http.StatusAccepted, "")
@@ -97,13 +103,21 @@ func TestAPublicBodysEmployeeGetsAccess(t *testing.T) {
 		if menu := w.do(http.MethodGet, "/v1/me/services", token, nil).want(t, http.StatusOK, ""); !bytes.Contains(menu.body, []byte(`"view_payments"`)) || bytes.Contains(menu.body, []byte(`"compile_dma"`)) {
 			t.Errorf("the menu is %s", menu.body)
 		}
-		var told []string
-		for _, m := range w.sent("nuova@comune.example") {
-			told = append(told, m.Subject)
+		told := func(address string, want ...string) {
+			t.Helper()
+			var subjects []string
+			for _, m := range w.sent(address) {
+				subjects = append(subjects, m.Subject)
+			}
+			slices.Reverse(subjects)
+			if !slices.Equal(subjects, want) {
+				t.Errorf("%s was told %q", address, subjects)
+			}
 		}
-		slices.Reverse(told)
-		if want := []string{"Modulo RA012 ricevuto, protocollo " + number, "Modulo RA012 accolto, protocollo " + number}; !slices.Equal(told, want) {
-			t.Errorf("told %q", told)
+		told("nuova@comune.example", "Modulo RA012 ricevuto, protocollo "+number, "Modulo RA012 accolto, protocollo "+number)
+		told("sindaca@comune.example", "Richiesta di accesso per Comune di Castel Mugello, protocollo "+number, "Accesso concesso per Comune di Castel Mugello, protocollo "+number)
+		if shown := w.do(http.MethodGet, "/v1/me", token, nil).want(t, http.StatusOK, ""); shown.field("identity_confirmed") != true {
+			t.Errorf("whom the office identified is %s", shown.body)
 		}
 		// The same request again gives the answer of then, a new one is not needed.
 		if again := w.enrol(token, form, once).want(t, http.StatusAccepted, ""); !bytes.Equal(again.body, filed.body) {
@@ -120,16 +134,20 @@ func TestAPublicBodysEmployeeGetsAccess(t *testing.T) {
 func TestWhatAnEnrolmentNeeds(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
-		for field, body := range map[string]map[string]any{
-			"/services":             {"form": "RA012", "contributor_tax_code": comuneTaxCode},
-			"/services/0":           {"form": "RA012", "contributor_tax_code": comuneTaxCode, "services": []string{"declarations"}},
-			"/form":                 {"form": "SC65", "contributor_tax_code": comuneTaxCode},
-			"/contributor_tax_code": {"form": "SC65", "contributor_tax_code": "00743110157"},
-			"/office_code":          {"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "9999"},
-			"/state":                {"form": "SC65", "contributor_tax_code": tiberineTaxCode, "state": "accepted"},
+		for _, c := range []struct {
+			field string
+			body  map[string]any
+		}{
+			{"/services required", map[string]any{"form": "RA012", "contributor_tax_code": comuneTaxCode}},
+			{"/services/0 enum", map[string]any{"form": "RA012", "contributor_tax_code": comuneTaxCode, "services": []string{"declarations"}}},
+			{"/contributor_tax_code unknown-for-form", map[string]any{"form": "SC65", "contributor_tax_code": comuneTaxCode}},
+			{"/contributor_tax_code unknown-for-form", map[string]any{"form": "SC65", "contributor_tax_code": "00743110157"}},
+			{"/office_code unknown-office", map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "9999"}},
+			{"/office_code office-not-competent", map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "5100"}},
+			{"/state unknown-field", map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "state": "accepted"}},
 		} {
-			if a := w.enrol(token, body).want(t, http.StatusUnprocessableEntity, "validation-failed"); !bytes.Contains(a.body, []byte(`"`+field+`"`)) {
-				t.Errorf("%s is not named: %s", field, a.body)
+			if a := w.enrol(token, c.body).want(t, http.StatusUnprocessableEntity, "validation-failed"); a.fieldCode() != c.field {
+				t.Errorf("%q is named, want %q: %s", a.fieldCode(), c.field, a.body)
 			}
 		}
 		enabled := w.loginAs(w.person(described("Employee delegate (dipendente delegata) of a public body who was enabled"))).AccessToken
@@ -139,24 +157,42 @@ func TestWhatAnEnrolmentNeeds(t *testing.T) {
 	})
 }
 
+// TestTriesToEnrolAreCounted: the contract's 20 in 24 hours.
+func TestTriesToEnrolAreCounted(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
+		form := map[string]any{"form": "SC65", "contributor_tax_code": comuneTaxCode}
+		for range 20 {
+			w.enrol(token, form).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		}
+		refused := w.enrol(token, form).want(t, http.StatusTooManyRequests, "rate-limited")
+		if seconds, err := strconv.Atoi(refused.header.Get("Retry-After")); err != nil || seconds < 23*60*60 {
+			t.Errorf("to be tried again after %q", refused.header.Get("Retry-After"))
+		}
+		if n := w.rows("audit_records", "operation = 'fileEnrolment' AND outcome = 'unknown-for-form'"); n != 20 {
+			t.Errorf("%d audit rows", n)
+		}
+	})
+}
+
 // TestAnEnrolmentWaitsForDispositiveCredentials, which the office gives, or lapses.
 func TestAnEnrolmentWaitsForDispositiveCredentials(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		form := map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "5100"}
+		form := map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "7000"}
 		f := w.ordinary()
 		filed := w.enrol(f.token, form).want(t, http.StatusAccepted, "")
 		path := filed.header.Get("Location")
 		id, _ := filed.field("enrolment_id").(string)
-		if filed.field("state") != "awaiting_credentials" || filed.field("office_code") != "5100" {
+		if filed.field("state") != "awaiting_credentials" || filed.field("office_code") != "7000" {
 			t.Fatalf("filed as %s", filed.body)
 		}
-		operator := w.loginAs(w.person(operatorOf("5100"))).AccessToken
+		operator := w.loginAs(w.person(operatorOf("7000"))).AccessToken
 		decision := map[string]any{"outcome": "not_accepted", "reason": "Manca l'incarico"}
 		w.do(http.MethodPost, "/v1/backoffice/enrolments/"+id+"/decision", operator, decision, key()).want(t, http.StatusConflict, "conflict")
 
 		asked := w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusAccepted, "")
 		upgrade, _ := asked.field("upgrade_id").(string)
-		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", operator, map[string]any{"outcome": "accepted", "reason": "Valido"}, key()).want(t, http.StatusOK, "")
+		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", w.loginAs(w.person(operatorOf("5100"))).AccessToken, map[string]any{"outcome": "accepted", "reason": "Valido"}, key()).want(t, http.StatusOK, "")
 		shown := w.do(http.MethodGet, path, f.token, nil).want(t, http.StatusOK, "")
 		if shown.field("state") != "submitted" || shown.field("protocol_number") != filed.field("protocol_number") {
 			t.Errorf("after the upgrade %s", shown.body)

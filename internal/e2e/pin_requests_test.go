@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"diresco/api"
 	"diresco/api/client"
 
 	"github.com/google/uuid"
@@ -20,7 +19,7 @@ import (
 
 // elena is the contract's example of requestPin: somebody of the sandbox's register of persons without a PIN.
 func elena() map[string]any {
-	contract, err := api.GetSpec()
+	contract, err := readContract()
 	if err != nil {
 		panic(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"diresco/api/client"
+	"diresco/internal/coretest"
 
 	"github.com/google/uuid"
 )
@@ -28,11 +29,20 @@ func albo(lines ...string) string {
 func (w *world) bring(token, register, content string) client.RegisterImport {
 	w.t.Helper()
 	taken := w.do(http.MethodPost, "/v1/backoffice/register-imports?register="+register, token, content, csvType, key()).want(w.t, http.StatusAccepted, "")
-	var shown client.RegisterImport
-	w.do(http.MethodGet, taken.header.Get("Location"), token, nil).want(w.t, http.StatusOK, "").decode(w.t, &shown)
+	shown := w.imported(token, taken.header.Get("Location"))
 	if taken.field("import_id") != shown.ImportId.String() {
 		w.t.Errorf("taken %s", taken.body)
 	}
+	return shown
+}
+
+// imported waits until a file is worked off.
+func (w *world) imported(token, location string) (shown client.RegisterImport) {
+	w.t.Helper()
+	coretest.Eventually(w.t, "the file is worked off", func() bool {
+		w.do(http.MethodGet, location, token, nil).want(w.t, http.StatusOK, "").decode(w.t, &shown)
+		return shown.State == client.ImportStateDone || shown.State == client.ImportStateFailed
+	})
 	return shown
 }
 
@@ -61,7 +71,7 @@ func TestWhoLeavesTheRegister(t *testing.T) {
 
 		// A file with a wrong line brings nobody back.
 		failed := w.bring(admin, "albi", albo(line, "X;;;;"))
-		if failed.State != client.ImportStateFailed || failed.LinesDone != 0 || len(failed.Errors) == 0 || failed.Errors[0].Line != 4 || failed.Errors[0].Pointer != "/tax_code" || failed.Errors[0].Code != "format" {
+		if failed.State != client.ImportStateFailed || failed.LinesDone != 0 || len(failed.Errors) == 0 || failed.Errors[0].Line != 4 || failed.Errors[0].Pointer != "/tax_code" || failed.Errors[0].Code != "format" || failed.Errors[0].Detail == "" {
 			t.Errorf("imported as %+v", failed)
 		}
 		w.do(http.MethodGet, positions, token, nil).want(t, http.StatusNotFound, "not-found")

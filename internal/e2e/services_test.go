@@ -61,6 +61,10 @@ func TestServicesLeadToOperations(t *testing.T) {
 		if items, _ := second.field("items").([]any); len(items) != 2 || items[0].(map[string]any)["service_code"] != w.catalogue()[2].ServiceCode {
 			t.Errorf("the second page is %s", second.body)
 		}
+		_, cursor, _ := strings.Cut(next, "cursor=")
+		for _, other := range []string{"/v1/offices", "/v1/declaration-types", "/v1/sandbox/people", "/v1/sandbox/messages"} {
+			w.do(http.MethodGet, other+"?cursor="+cursor, "", nil).want(t, http.StatusBadRequest, "malformed-request")
+		}
 	})
 }
 
@@ -84,6 +88,43 @@ func TestAChannelOfTheSandboxCloses(t *testing.T) {
 		w.do(http.MethodGet, href, "", nil).want(t, http.StatusOK, "")
 		w.do(http.MethodPost, "/v1/sandbox/reset", "", nil).want(t, http.StatusNoContent, "")
 		w.do(http.MethodGet, path, "", nil).want(t, http.StatusOK, "")
+	})
+}
+
+// arranged lists the services of a menu.
+func arranged(t *testing.T, a answer) []string {
+	t.Helper()
+	var menu client.Menu
+	a.decode(t, &menu)
+	codes := make([]string, len(menu.Entries))
+	for i, e := range menu.Entries {
+		codes[i] = e.ServiceCode
+	}
+	return codes
+}
+
+// TestStaffSeesWhatItMayDo: every list in the menu of who works for the institute opens.
+func TestStaffSeesWhatItMayDo(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		for _, class := range []client.UserClass{client.UserClassOperator, client.UserClassContactCentre, client.UserClassAdministrator} {
+			token := w.loginAs(w.person(func(p client.SandboxPerson) bool { return p.UserClass == class })).AccessToken
+			found, err := w.as(token).ListMyServicesWithResponse(context.Background(), nil)
+			if err != nil || found.JSON200 == nil {
+				t.Fatal(err, found.Body)
+			}
+			lists := 0
+			for _, s := range found.JSON200.Items {
+				for _, l := range s.Links {
+					if s.Section == "office" && l.Method == client.ServiceLinkMethodGET {
+						lists++
+						w.do(http.MethodGet, l.Href, token, nil).want(t, http.StatusOK, "")
+					}
+				}
+			}
+			if lists < 2 {
+				t.Errorf("%s sees %+v", class, found.JSON200.Items)
+			}
+		}
 	})
 }
 
@@ -122,9 +163,10 @@ func TestTheMenu(t *testing.T) {
 
 		shown := w.do(http.MethodGet, "/v1/me/menu", f.token, nil).want(t, http.StatusOK, "")
 		tag := header{"If-Match", shown.header.Get("ETag")}
-		if string(shown.body) != "{\"entries\":[]}\n" {
-			t.Errorf("never arranged: %s", shown.body)
+		if got := arranged(t, shown); !slices.Equal(got, []string{"declarations", "delegations", "pin", "contacts", "enrolment", "users"}) {
+			t.Errorf("never arranged: %v", got)
 		}
+		w.do(http.MethodGet, "/v1/me/menu", f.token, nil, header{"If-None-Match", tag.value}).want(t, http.StatusNotModified, "")
 		entry := func(code string, settings map[string]any) map[string]any {
 			return map[string]any{"entries": []any{map[string]any{"service_code": code, "pinned": true, "settings": settings}}}
 		}
@@ -141,10 +183,16 @@ func TestTheMenu(t *testing.T) {
 		if _, items := menu(nil); items[0].ServiceCode != "contacts" || !items[0].Pinned || items[0].Order != 1 || items[0].Settings["colore"] != "blu" || items[1].Pinned {
 			t.Errorf("arranged as %+v", items)
 		}
-		if other := w.do(http.MethodGet, "/v1/me/menu", stranger, nil).want(t, http.StatusOK, ""); string(other.body) != string(shown.body) {
-			t.Errorf("another's menu is %s", other.body)
+		// Who never arranged theirs sees at once what a new right opens.
+		others := w.do(http.MethodGet, "/v1/me/menu", stranger, nil, header{"If-None-Match", tag.value}).want(t, http.StatusOK, "")
+		if got := arranged(t, others); !slices.Equal(got, []string{"pin", "contacts", "enrolment"}) {
+			t.Errorf("another's menu is %v", got)
 		}
-		if n := w.rows("audit_records", "operation = 'replaceMyMenu'"); n != 1 {
+		// * is any that exists.
+		for range 2 {
+			w.do(http.MethodPut, "/v1/me/menu", stranger, entry("pin", map[string]any{}), header{"If-Match", "*"}).want(t, http.StatusOK, "")
+		}
+		if n := w.rows("audit_records", "operation = 'replaceMyMenu'"); n != 3 {
 			t.Errorf("%d audit rows", n)
 		}
 	})

@@ -3,12 +3,14 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"diresco/api/client"
+	"diresco/internal/coretest"
 	"diresco/internal/pdftext/pdftexttest"
 
 	"github.com/google/uuid"
@@ -64,7 +66,22 @@ func (w *world) formerSubDelegates(f filer) map[string]string {
 		w.execute("INSERT INTO sub_delegation_items (sub_delegation_id, delegation_id) VALUES (?, ?)", id, s.delegation)
 		tokens[name] = w.loginAs(p).AccessToken
 	}
+	// The intermediary has a live delegation here, and the sub-delegate works with that of somebody else.
+	p, other := w.createPerson(map[string]any{}), w.delegationOfAnother(f, delegate)
+	w.subDelegate(delegate, p, other, everyService)
+	tokens["sub-delegate of another's delegation"] = w.loginAs(p).AccessToken
 	return tokens
+}
+
+// delegationOfAnother adds an active delegation by another contributor than the filer's.
+func (w *world) delegationOfAnother(f filer, delegate uuid.UUID) uuid.UUID {
+	w.t.Helper()
+	var position struct{ ID, ContributorID uuid.UUID }
+	if err := w.app.DB.From(context.Background()).Raw("SELECT id, contributor_id FROM positions WHERE contributor_id <> ? ORDER BY id LIMIT 1", f.contributor).Scan(&position).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	f.contributor = position.ContributorID
+	return w.activeDelegation(f, delegate, position.ID, everyService)
 }
 
 // delegated drafts and activates a delegation of the filer's position to the consulente del lavoro, and returns its path.
@@ -99,7 +116,7 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 		id := uuid.MustParse(path[strings.LastIndex(path, "/")+1:])
 		body := client.SubDelegationInput{TaxCode: strings.ToLower(employee.TaxCode), DelegationIds: &[]uuid.UUID{id}, Services: &[]client.ServiceCode{"declarations"}}
 		granted, err := w.as(boss).GrantSubDelegationWithResponse(ctx, &client.GrantSubDelegationParams{IdempotencyKey: uuid.NewString()}, body)
-		if err != nil || granted.JSON201 == nil || granted.JSON201.Person.PersonId != employee.PersonId || granted.JSON201.All || len(granted.JSON201.DelegationIds) != 1 ||
+		if err != nil || granted.JSON201 == nil || granted.JSON201.State != client.SubDelegationStateActive || granted.JSON201.Person.PersonId != employee.PersonId || granted.JSON201.All || len(granted.JSON201.DelegationIds) != 1 ||
 			len(granted.JSON201.Services) != 1 || !strings.HasPrefix(granted.JSON201.Delegate.LegalName, "Andrea Ricci") {
 			t.Fatalf("granted: %v %s", err, granted.Body)
 		}
@@ -129,6 +146,11 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 			w.do(http.MethodPost, sub+"/revocation", stranger, nil, key()).want(t, http.StatusNotFound, "not-found")
 		}
 
+		same := w.do(http.MethodPost, "/v1/sub-delegations", boss, map[string]any{"tax_code": employee.TaxCode, "delegation_ids": []uuid.UUID{id}, "services": []string{"declarations"}}, key())
+		if same.want(t, http.StatusConflict, "conflict").field("href") != sub {
+			t.Errorf("the same again answers %s", same.body)
+		}
+
 		// Never wider than the delegation, and for nobody of whom nothing may be learnt.
 		refuse := func(change map[string]any, code string) {
 			t.Helper()
@@ -145,7 +167,7 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 		refuse(map[string]any{"all": true}, "/delegation_ids not-applicable")
 		ordinary := w.createPerson(map[string]any{"credential_level": "ordinary"})
 		unknown := w.do(http.MethodPost, "/v1/sub-delegations", boss, map[string]any{"tax_code": "BNCLNE85M41H501P", "all": true}, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		same := w.do(http.MethodPost, "/v1/sub-delegations", boss, map[string]any{"tax_code": ordinary.TaxCode, "all": true}, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		same = w.do(http.MethodPost, "/v1/sub-delegations", boss, map[string]any{"tax_code": ordinary.TaxCode, "all": true}, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
 		if unknown.fieldCode() != "/tax_code unknown-person" || unknown.field("detail") != same.field("detail") || unknown.fieldCode() != same.fieldCode() {
 			t.Errorf("%s\n%s", unknown.body, same.body)
 		}
@@ -153,7 +175,7 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 		w.do(http.MethodPost, "/v1/sub-delegations", mine, map[string]any{"tax_code": f.person.TaxCode, "all": true}, key()).want(t, http.StatusForbidden, "forbidden")
 
 		revoked, err := w.as(boss).RevokeSubDelegationWithResponse(ctx, granted.JSON201.SubDelegationId, &client.RevokeSubDelegationParams{IdempotencyKey: uuid.NewString()})
-		if err != nil || revoked.JSON200 == nil || revoked.JSON200.RevokedAt == nil {
+		if err != nil || revoked.JSON200 == nil || revoked.JSON200.RevokedAt == nil || revoked.JSON200.State != client.SubDelegationStateRevoked {
 			t.Fatalf("revoked: %v %s", err, revoked.Body)
 		}
 		file().want(t, http.StatusNotFound, "not-found")
@@ -169,7 +191,14 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 			t.Errorf("a repeat answered %s", again.body)
 		}
 		file().want(t, http.StatusCreated, "")
+		third := w.do(http.MethodPost, "/v1/sub-delegations", boss, body, key()).want(t, http.StatusCreated, "").header.Get("Location")
+		active := w.do(http.MethodGet, third, mine, nil).want(t, http.StatusOK, "")
 		w.do(http.MethodPost, path+"/revocation", f.token, map[string]any{}, key()).want(t, http.StatusOK, "")
+		// It has ended with the only delegation that it names, and who has seen it is not told that it is unchanged.
+		ended := w.do(http.MethodGet, third, mine, nil, header{"If-None-Match", active.header.Get("ETag")}).want(t, http.StatusOK, "")
+		if active.field("state") != "active" || ended.field("state") != "expired" {
+			t.Errorf("shown as %s, then as %s", active.body, ended.body)
+		}
 		file().want(t, http.StatusNotFound, "not-found")
 		w.do(http.MethodGet, filed.header.Get("Location"), mine, nil).want(t, http.StatusNotFound, "not-found")
 		if n := w.rows("audit_records", "operation = 'revokeSubDelegation'"); n != 1 {
@@ -208,11 +237,18 @@ func TestAnIntermediaryDraftsInBulk(t *testing.T) {
 		if first.field("state") != "draft" || first.field("signatory", "signatory_id") != f.person.PersonId.String() {
 			t.Errorf("drafted %s", first.body)
 		}
-		forms := w.do(http.MethodGet, path+"/forms", token, nil).want(t, http.StatusOK, "")
+		if *items[2].DelegationId != *items[0].DelegationId {
+			t.Errorf("the contributor is asked twice: %s", shown.Body)
+		}
+		seen, err := w.as(f.token).ListDelegationLookupsWithResponse(ctx, f.contributor, nil)
+		if err != nil || seen.JSON200 == nil || len(seen.JSON200.Items) != 1 {
+			t.Errorf("the contributor sees %v %s", err, seen.Body)
+		}
+		forms := w.do(http.MethodGet, path+"/forms", token, nil, header{"Accept-Language", "en"}).want(t, http.StatusOK, "")
 		lines, pages := pdftexttest.Read(forms.body)
 		reference, _ := first.field("reference_code").(string)
-		if pages < 2 || !strings.Contains(strings.Join(lines, "\n"), reference) || forms.header.Get("Content-Type") != "application/pdf" {
-			t.Errorf("%d pages without %s", pages, reference)
+		if pages != 1 || !strings.Contains(strings.Join(lines, "\n"), reference) || forms.header.Get("Content-Type") != "application/pdf" || forms.header.Get("Content-Language") != "it" {
+			t.Errorf("%d pages, with %s?", pages, reference)
 		}
 		for _, stranger := range []string{f.token, w.loginAs(w.createPerson(map[string]any{})).AccessToken} {
 			w.do(http.MethodGet, path, stranger, nil).want(t, http.StatusNotFound, "not-found")
@@ -247,5 +283,64 @@ func TestAnIntermediaryDraftsInBulk(t *testing.T) {
 		if n := w.rows("audit_records", "operation = 'draftDelegationBatch'"); n != 2 {
 			t.Errorf("%d audit records of lists", n)
 		}
+	})
+}
+
+// TestReadsThatAreOpenToAnySessionLeaveATrace where they show what belongs to others, and so do codes that were wrong.
+func TestReadsThatAreOpenToAnySessionLeaveATrace(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		f := w.filer()
+		boss := w.person(described(consulente))
+		token := w.loginAs(boss).AccessToken
+		path := w.delegated(f, token)
+		sub := w.do(http.MethodPost, "/v1/sub-delegations", token, map[string]any{"tax_code": w.person(described("Employee (dipendente)")).TaxCode, "all": true}, key()).want(t, http.StatusCreated, "").header.Get("Location")
+		var delegation client.Delegation
+		w.do(http.MethodGet, path, token, nil).want(t, http.StatusOK, "").decode(t, &delegation)
+		batch := w.do(http.MethodPost, "/v1/delegation-batches", token, map[string]any{"items": []any{map[string]any{"position_number": delegation.Positions[0].Number}}, "scope": "total"}, key()).want(t, http.StatusAccepted, "").header.Get("Location")
+		stranger := w.loginAs(w.createPerson(map[string]any{})).AccessToken
+		// A row is written after the answer has gone.
+		logged := func(where string, rows int64, args ...any) {
+			t.Helper()
+			coretest.Eventually(t, fmt.Sprintf("%d rows of %v", rows, args), func() bool {
+				w.app.AccessLog.Flush(context.Background())
+				return w.rows("access_log", where, args...) == rows
+			})
+		}
+		last := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+		for request, c := range map[string]struct {
+			method, path, token string
+			body                any
+			status              int
+			outcome, subject    string
+		}{
+			"list":     {http.MethodGet, "/v1/delegations", token, nil, http.StatusOK, "read", ""},
+			"search":   {http.MethodPost, "/v1/delegation-searches", token, map[string]any{"legal_name": "a"}, http.StatusOK, "read", ""},
+			"batch":    {http.MethodGet, batch, token, nil, http.StatusOK, "read", last(batch)},
+			"forms":    {http.MethodGet, batch + "/forms", token, nil, http.StatusOK, "read", last(batch)},
+			"subs":     {http.MethodGet, "/v1/sub-delegations", token, nil, http.StatusOK, "read", ""},
+			"sub":      {http.MethodGet, sub, token, nil, http.StatusOK, "read", last(sub)},
+			"refusals": {http.MethodGet, batch, stranger, nil, http.StatusNotFound, "not-found", last(batch)},
+		} {
+			w.do(c.method, c.path, c.token, c.body, header{"Request-Id", "trace-of-" + request}).want(t, c.status, strings.TrimPrefix(c.outcome, "read"))
+			logged("request_id = ? AND outcome = ? AND COALESCE(subject_id, '') = ? AND person_id IS NOT NULL", 1, "trace-of-"+request, c.outcome, c.subject)
+		}
+		var drafted client.DelegationBatch
+		w.do(http.MethodGet, batch, token, nil).want(t, http.StatusOK, "").decode(t, &drafted)
+		draft := "/v1/delegations/" + (*drafted.Items)[0].DelegationId.String()
+		w.do(http.MethodPost, draft+"/otp-deliveries", token, nil, key()).want(t, http.StatusAccepted, "")
+		wrong := "00000000"
+		if w.otpTo(signatorysPEC) == wrong {
+			wrong = "11111111"
+		}
+		for i := range 6 {
+			status, code := http.StatusUnprocessableEntity, "otp-invalid"
+			if i == 5 {
+				status, code = http.StatusConflict, "otp-exhausted"
+			}
+			w.do(http.MethodPost, draft+"/activation", token, map[string]any{"otp": wrong, "signature_declared": true}, key()).want(t, status, code)
+		}
+		const entered = "operation = 'activateDelegation' AND person_id = ? AND contributor_id = ? AND outcome = ?"
+		logged(entered, 5, boss.PersonId, f.contributor, "otp-invalid")
+		logged(entered, 1, boss.PersonId, f.contributor, "otp-exhausted")
 	})
 }

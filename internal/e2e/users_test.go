@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +138,7 @@ func TestAnEmployeeIsEnabled(t *testing.T) {
 		if !w.told(p.Contacts[0].Value, legalName, "è stato revocato") {
 			t.Error("the person was not told of the withdrawal")
 		}
-		for operation, want := range map[string]int64{"grantContributorRole": 1, "withdrawContributorRole": 1, "searchPeopleForRole": 2, "confirmIdentity": 1} {
+		for operation, want := range map[string]int64{"grantContributorRole": 3, "withdrawContributorRole": 1, "searchPeopleForRole": 2, "confirmIdentity": 1} {
 			if n := w.rows("audit_records", "operation = ?", operation); n != want {
 				t.Errorf("%d audit records of %s, want %d", n, operation, want)
 			}
@@ -146,7 +147,7 @@ func TestAnEmployeeIsEnabled(t *testing.T) {
 }
 
 // TestNothingIsLearntAboutOthers: who has ordinary credentials is as unknown as who does not exist, and 20 searches a day are
-// all there are, wherever they are made.
+// all there are, wherever they are made, tries to give a role among them.
 func TestNothingIsLearntAboutOthers(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		f := w.filer()
@@ -167,12 +168,17 @@ func TestNothingIsLearntAboutOthers(t *testing.T) {
 		if a, b := give(ordinary.TaxCode), give(unknown); a.fieldCode() != "/tax_code unknown-person" || b.fieldCode() != a.fieldCode() || a.field("detail") != b.field("detail") {
 			t.Errorf("%s\n%s", a.body, b.body)
 		}
-		for n := 3; n <= 20; n++ {
+		for n := 5; n <= 20; n++ {
 			place := at
 			if n%2 == 0 {
 				place = "/v1/intermediaries/" + filersCAF
 			}
 			find(place, unknown, "Bianchi").want(t, http.StatusOK, "")
+		}
+		for _, taxCode := range []string{ordinary.TaxCode, unknown} {
+			for _, place := range []string{at, "/v1/intermediaries/" + filersCAF} {
+				w.do(http.MethodPost, place+"/users", f.token, map[string]any{"tax_code": taxCode, "role": "employee_delegate"}, key()).want(t, http.StatusTooManyRequests, "rate-limited")
+			}
 		}
 		for _, place := range []string{at, "/v1/intermediaries/" + filersCAF} {
 			if a := find(place, unknown, "Bianchi").want(t, http.StatusTooManyRequests, "rate-limited"); a.header.Get("Retry-After") != "86400" {
@@ -192,6 +198,9 @@ func TestNothingIsLearntAboutOthers(t *testing.T) {
 		w.do(http.MethodPost, at+"/users", token, body, key()).want(t, http.StatusForbidden, "identity-not-confirmed")
 		w.do(http.MethodPost, "/v1/me/identity-confirmation", token, map[string]any{"confirmed": true}, key()).want(t, http.StatusOK, "")
 		w.do(http.MethodPost, at+"/users", token, body, key()).want(t, http.StatusCreated, "")
+		// An administrator makes nobody what only a legal representative makes, and themselves nothing.
+		w.do(http.MethodPost, at+"/users", token, map[string]any{"tax_code": f.person.TaxCode, "role": "user_administrator"}, key()).want(t, http.StatusForbidden, "forbidden")
+		w.do(http.MethodPost, at+"/users", token, map[string]any{"tax_code": newcomer.TaxCode, "role": "employee_delegate"}, key()).want(t, http.StatusForbidden, "forbidden")
 	})
 }
 
@@ -230,12 +239,56 @@ func TestUsersOfACAF(t *testing.T) {
 			t.Fatalf("%v %s", err, listed.Body)
 		}
 		path := "/v1/intermediaries/" + filersCAF + "/users/"
-		w.do(http.MethodDelete, path+last.String(), token, nil).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodDelete, path+last.String(), token, nil).want(t, http.StatusForbidden, "forbidden")
+		w.do(http.MethodDelete, path+last.String(), w.loginAs(boss).AccessToken, nil).want(t, http.StatusConflict, "conflict")
 		removed, err := c.WithdrawIntermediaryRoleWithResponse(ctx, id, given.JSON201.GrantId, nil)
 		if err != nil || removed.StatusCode() != http.StatusNoContent {
 			t.Fatalf("%v %s", err, removed.Body)
 		}
 		w.do(http.MethodGet, "/v1/intermediaries/"+filersCAF, token, nil).want(t, http.StatusNotFound, "not-found")
 		w.do(http.MethodGet, path[:len(path)-1], token, nil).want(t, http.StatusNotFound, "not-found")
+	})
+}
+
+// TestTheCAFOfTheSandboxHasARepresentative: who gives its people their roles is among the test people.
+func TestTheCAFOfTheSandboxHasARepresentative(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		boss := w.person(described("Representative of the CAF"))
+		if len(boss.IntermediaryRoles) != 1 || boss.IntermediaryRoles[0].Role != "legal_representative" || len(boss.Roles) != 0 {
+			t.Fatalf("%+v", boss)
+		}
+		users := "/v1/intermediaries/" + boss.IntermediaryRoles[0].DelegateId.String() + "/users"
+		token := w.loginAs(boss).AccessToken
+		employee := w.person(described("Employee (dipendente)"))
+		w.do(http.MethodPost, users, token, map[string]any{"tax_code": employee.TaxCode, "role": "user_administrator"}, key()).want(t, http.StatusCreated, "")
+		administrator := w.loginAs(employee).AccessToken
+		w.do(http.MethodPost, users, administrator, map[string]any{"tax_code": w.person(described(consulente)).TaxCode, "role": "employee_delegate"}, key()).want(t, http.StatusCreated, "")
+	})
+}
+
+// TestAFirmIsNoIntermediary: who works at a firm that a register lists sees only what they are otherwise.
+func TestAFirmIsNoIntermediary(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		professional, employee := w.person(described(consulente)), w.person(described("Employee (dipendente)"))
+		if len(professional.IntermediaryRoles) != 1 || len(employee.IntermediaryRoles) != 1 {
+			t.Fatalf("%+v, %+v", professional.IntermediaryRoles, employee.IntermediaryRoles)
+		}
+		firm := "/v1/intermediaries/" + employee.IntermediaryRoles[0].DelegateId.String()
+		for p, want := range map[*client.SandboxPerson][]client.DelegateKind{&professional: {"professional"}, &employee: nil} {
+			token := w.loginAs(*p).AccessToken
+			me, err := w.as(token).ShowMeWithResponse(context.Background(), nil)
+			if err != nil || me.JSON200 == nil {
+				t.Fatalf("%v %s", err, me.Body)
+			}
+			var kinds []client.DelegateKind
+			for _, i := range me.JSON200.Intermediaries {
+				kinds = append(kinds, i.Kind)
+			}
+			if !slices.Equal(kinds, want) {
+				t.Errorf("%s: %v", p.Description, kinds)
+			}
+			w.do(http.MethodGet, firm, token, nil).want(t, http.StatusNotFound, "not-found")
+			w.do(http.MethodGet, firm+"/users", token, nil).want(t, http.StatusNotFound, "not-found")
+		}
 	})
 }

@@ -64,14 +64,17 @@ func start(t *testing.T, databaseURL string) *world {
 	return startWith(t, databaseURL, cheapPINs)
 }
 
-// startWith opens a sandbox that hashes PINs in the given way.
-func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions) *world {
+// startWith opens a sandbox that hashes PINs in the given way and is configured otherwise than by default.
+func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, configure ...func(*config.Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewManual(time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)), dir: t.TempDir(), log: &syncBuffer{}}
 	listener := httptest.NewUnstartedServer(nil)
 	c := config.Config{
 		Addr: listener.Listener.Addr().String(), PublicURL: "http://" + listener.Listener.Addr().String(), DataDir: w.dir,
 		DatabaseURL: secret.Text(databaseURL), BlobURL: "file://" + w.dir + "/blobs", RateSession: 1_000_000, RateAddress: 1_000_000,
+	}
+	for _, change := range configure {
+		change(&c)
 	}
 	var err error
 	w.app, err = app.Open(context.Background(), c, app.Options{

@@ -19,6 +19,14 @@ type Waiting struct {
 	Outbox     *outbox.Outbox
 }
 
+// fileOperation is what tries are counted by.
+const fileOperation = "fileEnrolment"
+
+// tries are when a person tried to file something in the 24 hours before an instant, the earliest first.
+func (w *Waiting) tries(ctx context.Context, personID uuid.UUID, now time.Time) ([]time.Time, error) {
+	return w.Runner.Trail.Times(ctx, personID, []string{fileOperation}, now.Add(-day))
+}
+
 // CompleteFor completes, in the context's transaction, what a person filed with ordinary credentials and what waits since:
 // each at its original protocol number. It is for whoever makes credentials dispositive, after the row of the person was
 // locked; the audit record of that operation is the caller's.

@@ -27,7 +27,7 @@ import (
 // Kind is the protocol register's word for an enrolment.
 const Kind = "enrolment"
 
-// Kinds of the messages to who asked. Each names {protocol_number, form}.
+// Kinds of the messages. Each names {protocol_number, form}; what is said goes to who asked, but for the last two.
 const (
 	// Received tells that a request was protocolled, and whether it waits: {submitted_at, legal_name, waits}.
 	Received = "enrolment.received"
@@ -37,6 +37,10 @@ const (
 	LapsedKind = "enrolment.lapsed"
 	// Decided tells the outcome: {legal_name, outcome, reason}.
 	Decided = "enrolment.decided"
+	// FiledKind tells who answers for the contributor that somebody asked: {person, legal_name, office, submitted_at}.
+	FiledKind = "enrolment.filed"
+	// AcceptedKind tells them that the person has access: {person, legal_name}.
+	AcceptedKind = "enrolment.accepted"
 )
 
 // Form is which form a request is made on.
@@ -100,7 +104,7 @@ type Input struct {
 	Form               Form
 	ContributorTaxCode taxcode.Code
 	Services           []access.Service
-	// OfficeCode is the office that is asked; empty for that of the contributor's first position.
+	// OfficeCode is the office that is asked, one of those of the contributor's positions; empty for that of the first.
 	OfficeCode string
 	// Notes are optional and may have several lines.
 	Notes *string
@@ -117,7 +121,19 @@ const (
 	maxReason = 1000
 	// awaitingDays is for how many days what was filed with ordinary credentials waits for dispositive ones.
 	awaitingDays = 30
+	// triesADay is how many requests one person tries to file in 24 hours: the answer tells about a tax code.
+	triesADay = 20
+	day       = 24 * time.Hour
 )
+
+// mayTry returns fault.RateLimited, with the time to wait, when as many tries as are allowed were made in the last 24 hours, the
+// earliest first.
+func mayTry(before []time.Time, now time.Time) error {
+	if len(before) < triesADay {
+		return nil
+	}
+	return fault.After(fault.RateLimited, before[len(before)-triesADay].Add(day).Sub(now))
+}
 
 // check returns fault.Invalid naming each field that is wrong.
 func (in Input) check() error {
@@ -148,13 +164,14 @@ func (in Input) check() error {
 	return nil
 }
 
-// refuse returns why a person, who has these rights at the contributor, cannot ask this: fault.Invalid for a form that is
-// not for the kind of contributor, and fault.Conflict for what they have already. Who was enabled on 2023-03-31 need not
-// ask again.
+// applies reports whether a form is for a kind of contributor.
+func (f Form) applies(kind contributor.Kind) bool {
+	return (f == RA012) == (kind == contributor.PublicBody)
+}
+
+// refuse returns fault.Conflict where the roles that a person has at the contributor give them all that they ask. Who was enabled on
+// 2023-03-31 has such a role, and need not ask again.
 func (in Input) refuse(c contributor.Contributor, has []access.Right) error {
-	if (in.Form == RA012) != (c.Kind == contributor.PublicBody) {
-		return fault.InvalidFields(fault.Field{Pointer: "/form", Code: "not-applicable"})
-	}
 	if in.Form == SC65 {
 		role := roleOf(SC65, c.Kind)
 		if slices.ContainsFunc(has, func(r access.Right) bool { return r.ActingAs == role && r.Covers(access.AllServices) }) {
@@ -167,7 +184,7 @@ func (in Input) refuse(c contributor.Contributor, has []access.Right) error {
 	missing := slices.ContainsFunc(in.Services, func(s access.Service) bool {
 		return !slices.ContainsFunc(has, func(r access.Right) bool { return r.Covers(s) })
 	})
-	if !missing || c.Enabled2023 && len(has) > 0 {
+	if !missing {
 		return fault.Because(fault.Conflict, "already-enabled")
 	}
 	return nil
@@ -191,6 +208,12 @@ func (e Enrolment) covered() []access.Service {
 		return []access.Service{access.AllServices}
 	}
 	return e.Services
+}
+
+// asker is how who asked is named to others: the given name, and the family name's initial.
+func (h Held) asker() string {
+	initial, _ := utf8.DecodeRuneInString(h.FamilyName)
+	return h.GivenName + " " + string(initial) + "."
 }
 
 // stateAtSubmission is the state in which a request is filed.

@@ -2,8 +2,8 @@ package enrolment_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -67,6 +67,9 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 					t.Errorf("%s: %d audit records of %s", name, n, operation)
 				}
 			}
+			if n := w.Count(t, "audit_records WHERE operation = 'decideEnrolment' AND subject_id = ? AND person_id = ? AND acting_as = 'operator' AND right_id = ?", filed.ID.String(), desk.PersonID, desk.PersonID); n != 1 {
+				t.Errorf("%s: %d audit records say by which right it was decided", name, n)
+			}
 			if n := w.Count(t, "contributor_roles WHERE person_id = ? AND granted_by = ?", by.PersonID, desk.PersonID); n != 1 {
 				t.Errorf("%s: the role does not say who gave it", name)
 			}
@@ -113,81 +116,96 @@ func TestNotAcceptedChangesNothing(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotFiled(t *testing.T) {
+// TestWhoAnswersForTheContributorIsTold of a request for it, and once more when it is accepted; nobody else is, and nobody twice.
+func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, body := w.contributor(contributor.Company, coretest.Rome), w.contributor(contributor.PublicBody, coretest.Rome)
-		nowhere := w.contributor(contributor.Company)
-		by := w.citizen(access.Dispositive)
-		text := func(s string) *string { return &s }
-		cases := map[string]struct {
-			in     enrolment.Input
-			fields []string
-		}{
-			"SC65 with services":     {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Services: []access.Service{access.ViewDMA}}, []string{"/services", "not-applicable"}},
-			"RA012 without services": {ra012(body), []string{"/services", "required"}},
-			"services of others":     {ra012(body, access.Declarations, access.ViewDMA, access.ViewDMA), []string{"/services/0", "enum", "/services/2", "duplicate"}},
-			"an unknown form":        {enrolment.Input{Form: "SC66", ContributorTaxCode: company.TaxCode}, []string{"/form", "enum"}},
-			"notes with a bell":      {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Notes: text("\a")}, []string{"/notes", "pattern"}},
-			"SC65 of a public body":  {sc65(body), []string{"/form", "not-applicable"}},
-			"RA012 of a company":     {ra012(company, access.ViewDMA), []string{"/form", "not-applicable"}},
-			"an unknown contributor": {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: by.TaxCode}, []string{"/contributor_tax_code", "unknown-contributor"}},
-			"an unknown office":      {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, OfficeCode: "9999"}, []string{"/office_code", "unknown-office"}},
-			"no office":              {sc65(nowhere), []string{"/office_code", "office-needed"}},
+		company, by, desk := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Ordinary), w.operator(coretest.Rome)
+		people := map[access.ActingAs]access.Actor{}
+		for _, role := range []access.ActingAs{access.LegalRepresentative, access.Employer, access.EmployeeDelegate, access.UserAdministrator} {
+			people[role] = w.citizen(access.Dispositive)
+			w.Role(t, people[role].PersonID, company.ID, role, access.AllServices)
 		}
-		for name, c := range cases {
-			_, err := w.service.File(ctx, by, c.in)
-			refused(t, name, err, fault.Invalid, c.fields...)
-		}
-		if n := w.Count(t, "enrolments") + w.Count(t, "protocol_entries"); n != 0 {
-			t.Errorf("%d rows", n)
-		}
-		named := sc65(nowhere)
-		named.OfficeCode, named.Notes = coretest.Milan, text("due\nrighe")
-		if h := w.file(by, named); h.OfficeCode != coretest.Milan || *h.Notes != "due\nrighe" {
-			t.Errorf("filed as %+v", h)
-		}
-	})
-}
+		w.Role(t, people[access.LegalRepresentative].PersonID, company.ID, access.Employer, access.AllServices)
+		former := w.citizen(access.Dispositive)
+		w.WithdrawRole(t, w.Role(t, former.PersonID, company.ID, access.LegalRepresentative, access.AllServices))
+		// Who asks is an employer there: they are told as who asks.
+		w.Role(t, by.PersonID, company.ID, access.Employer, access.AllServices)
 
-// TestWhoWasEnabledOn20230331 and has a role there need not ask again; others at the same body do.
-func TestWhoWasEnabledOn20230331(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		w := newWorld(t, d)
-		body := w.contributor(contributor.PublicBody, coretest.Rome)
-		w.Exec(t, "UPDATE contributors SET enabled_2023 = ? WHERE id = ?", true, body.ID)
-		enabled, stranger := w.citizen(access.Dispositive), w.citizen(access.Dispositive)
-		w.Role(t, enabled.PersonID, body.ID, access.EmployeeDelegate, access.Declarations)
-		_, err := w.service.File(ctx, enabled, ra012(body, access.ViewPayments))
-		conflict(t, "who was enabled", err, "already-enabled")
-		w.file(stranger, ra012(body, access.ViewPayments))
-	})
-}
-
-func TestOneOpenRequestForTheSame(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		w := newWorld(t, d)
-		body, other := w.contributor(contributor.PublicBody, coretest.Rome), w.contributor(contributor.PublicBody, coretest.Rome)
-		by := w.citizen(access.Dispositive)
-		errs := make([]error, 8)
-		var all sync.WaitGroup
-		for i := range errs {
-			all.Go(func() { _, errs[i] = w.service.File(ctx, by, ra012(body, access.ViewPayments)) })
-		}
-		all.Wait()
-		filed := 0
-		for _, err := range errs {
-			if err == nil {
-				filed++
-				continue
+		filed := w.file(by, sc65(company))
+		told := func(kinds ...string) {
+			t.Helper()
+			for role, p := range people {
+				want := kinds
+				if role == access.EmployeeDelegate || role == access.UserAdministrator {
+					want = nil
+				}
+				if diff := cmp.Diff(want, w.messages(p.PersonID)); diff != "" {
+					t.Errorf("%s:\n%s", role, diff)
+				}
 			}
-			conflict(t, "the same at once", err, "enrolment-open")
+			if got := w.messages(former.PersonID); len(got) != 0 {
+				t.Errorf("a former legal representative was told %v", got)
+			}
 		}
-		if filed != 1 || w.Count(t, "enrolments") != 1 || w.Count(t, "protocol_entries") != 1 {
-			t.Errorf("%d were filed", filed)
+		told(enrolment.FiledKind)
+		var data map[string]string
+		if err := json.Unmarshal([]byte(w.data(people[access.Employer].PersonID)), &data); err != nil {
+			t.Fatal(err)
 		}
-		w.file(by, ra012(other, access.ViewPayments))
-		w.file(w.citizen(access.Dispositive), ra012(body, access.ViewPayments))
+		want := map[string]string{
+			"person": "Mario R.", "form": "SC65", "legal_name": company.LegalName, "office": "Roma", "protocol_number": filed.ProtocolNumber, "submitted_at": "2026-03-16T08:15:00Z",
+		}
+		if diff := cmp.Diff(want, data); diff != "" {
+			t.Error(diff)
+		}
+		w.becomesDispositive(by)
+		w.decide(desk, filed.ID, enrolment.NotAccepted)
+		told(enrolment.FiledKind)
+		again := w.file(by, sc65(company))
+		w.decide(desk, again.ID, enrolment.Accepted)
+		told(enrolment.FiledKind, enrolment.FiledKind, enrolment.AcceptedKind)
+		if diff := cmp.Diff([]string{enrolment.Received, enrolment.Completed, enrolment.Decided, enrolment.Received, enrolment.Decided}, w.messages(by.PersonID)); diff != "" {
+			t.Error(diff)
+		}
+		if err := json.Unmarshal([]byte(w.data(people[access.Employer].PersonID)), &data); err != nil || data["protocol_number"] != again.ProtocolNumber || data["person"] != "Mario R." {
+			t.Errorf("told %v, %v", data, err)
+		}
+	})
+}
+
+// TestAnAcceptanceConfirmsTheIdentity: the office identified the person, so nobody gets a role whose identity is unconfirmed.
+func TestAnAcceptanceConfirmsTheIdentity(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		company, desk := w.contributor(contributor.Company, coretest.Rome), w.operator(coretest.Rome)
+		confirmed := func(by access.Actor) *time.Time {
+			t.Helper()
+			p, err := w.people.ByID(ctx, by.PersonID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p.IdentityConfirmedAt
+		}
+		records := func(by access.Actor) int {
+			return w.Count(t, "audit_records WHERE operation = 'confirmIdentity' AND subject_kind = 'person' AND subject_id = ? AND person_id = ? AND acting_as = 'operator'", by.PersonID.String(), desk.PersonID)
+		}
+		refused, accepted, known := w.citizen(access.Dispositive), w.citizen(access.Dispositive), w.citizen(access.Dispositive)
+		earlier := w.Clock.Now()
+		w.Exec(t, "UPDATE people SET identity_confirmed_at = ? WHERE id = ?", earlier, known.PersonID)
+
+		w.decide(desk, w.file(refused, sc65(company)).ID, enrolment.NotAccepted)
+		if confirmed(refused) != nil || records(refused) != 0 {
+			t.Error("a refusal confirmed an identity")
+		}
+		w.decide(desk, w.file(accepted, sc65(company)).ID, enrolment.Accepted)
+		if at := confirmed(accepted); at == nil || !at.Equal(w.Clock.Now()) || records(accepted) != 1 {
+			t.Errorf("confirmed at %v, %d records", at, records(accepted))
+		}
+		w.decide(desk, w.file(known, sc65(company)).ID, enrolment.Accepted)
+		if at := confirmed(known); !at.Equal(earlier) || records(known) != 0 {
+			t.Errorf("confirmed again at %v, %d records", at, records(known))
+		}
 	})
 }
 
@@ -201,12 +219,21 @@ func TestARepeatGetsWhatWasFiled(t *testing.T) {
 		}
 		w.becomesDispositive(by)
 		w.decide(w.operator(coretest.Rome), first.ID, enrolment.Accepted)
-		again, err := w.service.File(withKey(by, "key-1"), by, sc65(company))
-		if err != nil {
-			t.Fatal(err)
+		repeat := func() {
+			t.Helper()
+			again, err := w.service.File(withKey(by, "key-1"), by, sc65(company))
+			// What the contributor is now is shown beside the request; nothing of that was answered.
+			again.ContributorKind = first.ContributorKind
+			if diff := cmp.Diff(first, again, cmpopts.EquateComparable(taxcode.Code{})); err != nil || diff != "" {
+				t.Error(err, diff)
+			}
 		}
-		if diff := cmp.Diff(first, again, cmpopts.EquateComparable(taxcode.Code{})); diff != "" {
-			t.Error(diff)
+		repeat()
+		// Even where it could not be filed any more.
+		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.PublicBody, company.ID)
+		repeat()
+		if n := w.Count(t, "audit_records WHERE operation = 'fileEnrolment'"); n != 1 {
+			t.Errorf("%d audit records", n)
 		}
 	})
 }

@@ -30,6 +30,7 @@ var ctx = context.Background()
 type world struct {
 	*coretest.App
 	t       *testing.T
+	people  *person.Service
 	waiting enrolment.Waiting
 	service *enrolment.Service
 }
@@ -37,9 +38,9 @@ type world struct {
 func newWorld(t *testing.T, d *db.DB) *world {
 	t.Helper()
 	a := coretest.New(t, d)
-	w := &world{App: a, t: t, waiting: enrolment.Waiting{Runner: a.Runner, Repository: enrolment.NewRepository(d), Outbox: a.Outbox}}
-	register := a.NewRegister(t, map[string]protocol.Book{enrolment.Kind: &enrolment.Book{Waiting: &w.waiting}})
-	w.service = enrolment.NewService(enrolment.Deps{Waiting: w.waiting, Register: register, Contributors: a.Contributors})
+	w := &world{App: a, t: t, people: person.NewService(a.Runner), waiting: enrolment.Waiting{Runner: a.Runner, Repository: enrolment.NewRepository(d), Outbox: a.Outbox}}
+	register := a.NewRegister(t, map[string]protocol.Book{enrolment.Kind: &enrolment.Book{Waiting: &w.waiting, Contributors: a.Contributors}})
+	w.service = enrolment.NewService(enrolment.Deps{Waiting: w.waiting, Register: register, Contributors: a.Contributors, People: w.people})
 	return w
 }
 
@@ -80,6 +81,13 @@ func ra012(c coretest.Company, services ...access.Service) enrolment.Input {
 	return enrolment.Input{Form: enrolment.RA012, ContributorTaxCode: c.TaxCode, Services: services}
 }
 
+// at is a request that names the office.
+func at(c coretest.Company, office string) enrolment.Input {
+	in := sc65(c)
+	in.OfficeCode = office
+	return in
+}
+
 func (w *world) file(by access.Actor, in enrolment.Input) enrolment.Held {
 	w.t.Helper()
 	h, err := w.service.File(asked("fileEnrolment"), by, in)
@@ -102,9 +110,8 @@ func (w *world) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) e
 // becomesDispositive makes somebody's credentials dispositive, as an office does.
 func (w *world) becomesDispositive(by access.Actor) {
 	w.t.Helper()
-	people := person.NewService(w.Runner)
 	w.Must(w.t, func(ctx context.Context) error {
-		if _, err := people.MakeDispositive(ctx, by.PersonID); err != nil {
+		if _, err := w.people.MakeDispositive(ctx, by.PersonID); err != nil {
 			return err
 		}
 		return w.waiting.CompleteFor(ctx, by.PersonID)
@@ -141,6 +148,16 @@ func (w *world) messages(personID uuid.UUID) []string {
 		w.t.Fatal(err)
 	}
 	return kinds
+}
+
+// data returns that of the last message that was promised to a person.
+func (w *world) data(personID uuid.UUID) string {
+	w.t.Helper()
+	var data string
+	if err := w.DB.From(ctx).Raw("SELECT data FROM outbox WHERE person_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", personID).Scan(&data).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return data
 }
 
 // asked returns a context as the edge makes it for an operation of the contract.

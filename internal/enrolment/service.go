@@ -2,7 +2,8 @@ package enrolment
 
 import (
 	"context"
-	"errors"
+	"slices"
+	"time"
 
 	"diresco/internal/access"
 	"diresco/internal/audit"
@@ -12,6 +13,7 @@ import (
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 	"diresco/internal/page"
+	"diresco/internal/person"
 	"diresco/internal/protocol"
 	"diresco/internal/taxcode"
 
@@ -20,16 +22,26 @@ import (
 
 // Contributors knows contributors and offices, and gives roles.
 type Contributors interface {
-	// HasOffice reports whether there is an office with the code.
-	HasOffice(ctx context.Context, code string) (bool, error)
+	// Office returns the office with the code, or fault.NotFound.
+	Office(ctx context.Context, code string) (contributor.Office, error)
 	// ByTaxCode returns the contributor with the tax code, or fault.NotFound.
 	ByTaxCode(ctx context.Context, code taxcode.Code) (contributor.Contributor, error)
-	// OfficeOf returns the office of a contributor's first position, or "".
-	OfficeOf(ctx context.Context, contributorID uuid.UUID) (string, error)
+	// OfficesOf lists the offices of a contributor's positions, that of the first position first.
+	OfficesOf(ctx context.Context, contributorID uuid.UUID) ([]contributor.Office, error)
+	// Principals returns, by contributor, who answers for it.
+	Principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error)
 	// Held returns the rights that a person's roles at a contributor give.
 	Held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error)
 	// Enable gives a person a role in the context's transaction, or extends the one that they have.
 	Enable(ctx context.Context, role contributor.Role, services []access.Service, by uuid.UUID) error
+}
+
+// People locks people, and confirms who they are.
+type People interface {
+	// Lock keeps everybody else from changing a person until the context's transaction ends.
+	Lock(ctx context.Context, id uuid.UUID) (person.Person, error)
+	// Identified confirms a person's identity in the context's transaction and reports whether it was not confirmed before.
+	Identified(ctx context.Context, id uuid.UUID) (became bool, err error)
 }
 
 // Deps are what the service works with.
@@ -37,6 +49,7 @@ type Deps struct {
 	Waiting
 	Register     *protocol.Register
 	Contributors Contributors
+	People       People
 }
 
 // Service has the use cases of enrolments.
@@ -45,33 +58,49 @@ type Service struct{ Deps }
 // NewService returns the service.
 func NewService(d Deps) *Service { return &Service{d} }
 
-// File files a request. It returns fault.Invalid with the wrong fields, the contributor, the form and the office among them,
-// and fault.Conflict for what the actor has already and for what an open request asks for.
+// File files a request. It returns fault.Invalid with the wrong fields, the contributor and the office among them, fault.Conflict
+// for what the actor has already and for what an open request asks for, and fault.RateLimited after 20 tries in 24 hours. A
+// contributor that the form is not for is as unknown as one that does not exist.
 func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Held, error) {
 	if err := in.check(); err != nil {
 		return Held{}, err
 	}
-	c, err := s.Contributors.ByTaxCode(ctx, in.ContributorTaxCode)
-	if fault.Is(err, fault.NotFound) {
-		err = fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: "unknown-contributor"})
+	var office contributor.Office
+	if in.OfficeCode != "" {
+		// Before the contributor: what is wrong whoever that is tells nothing about it, and does not count.
+		var err error
+		if office, err = s.Contributors.Office(ctx, in.OfficeCode); fault.Is(err, fault.NotFound) {
+			err = invalid("/office_code", "unknown-office")
+		}
+		if err != nil {
+			return Held{}, err
+		}
 	}
+	c, err := s.Contributors.ByTaxCode(ctx, in.ContributorTaxCode)
+	switch {
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return Held{}, err
+	case err != nil, !in.Form.applies(c.Kind):
+		return s.refuse(ctx, by, c.ID, invalid("/contributor_tax_code", "unknown-for-form"))
+	}
+	offices, err := s.Contributors.OfficesOf(ctx, c.ID)
 	if err != nil {
 		return Held{}, err
+	}
+	office, refused := competent(office, offices)
+	if refused != nil {
+		return s.refuse(ctx, by, c.ID, refused)
 	}
 	has, err := s.Contributors.Held(ctx, by.PersonID, c.ID)
-	if err != nil {
-		return Held{}, err
-	}
-	office, err := s.office(ctx, c.ID, in.OfficeCode)
 	if err != nil {
 		return Held{}, err
 	}
 	if in.Services == nil {
 		in.Services = []access.Service{}
 	}
-	f := &filing{refusal: in.refuse(c, has), held: Held{
+	f := &filing{office: office.Title, refusal: in.refuse(c, has), held: Held{
 		Enrolment: Enrolment{
-			ID: uuid.Must(uuid.NewV7()), Form: in.Form, PersonID: by.PersonID, ContributorID: c.ID, OfficeCode: office, Services: in.Services, Notes: in.Notes,
+			ID: uuid.Must(uuid.NewV7()), Form: in.Form, PersonID: by.PersonID, ContributorID: c.ID, OfficeCode: office.Code, Services: in.Services, Notes: in.Notes,
 		},
 		TaxCode: by.TaxCode, GivenName: by.GivenName, FamilyName: by.FamilyName, ContributorTaxCode: c.TaxCode, LegalName: c.LegalName, ContributorKind: c.Kind,
 	}}
@@ -81,20 +110,47 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Held, er
 	return s.file(ctx, by, f)
 }
 
-// office chooses where the request goes: to the office that is named, else to the one of the contributor's first position.
-func (s *Service) office(ctx context.Context, contributorID uuid.UUID, named string) (string, error) {
-	if named == "" {
-		code, err := s.Contributors.OfficeOf(ctx, contributorID)
-		if err == nil && code == "" {
-			err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "office-needed"})
+// competent chooses where a request goes: to the office that is named, else to that of the contributor's first position. Nobody
+// chooses who decides: the one that is named must be among those of the positions, where there are any.
+func competent(named contributor.Office, of []contributor.Office) (contributor.Office, *fault.Fault) {
+	switch {
+	case named.Code == "" && len(of) == 0:
+		return named, invalid("/office_code", "office-needed")
+	case named.Code == "":
+		return of[0], nil
+	case len(of) > 0 && !slices.Contains(of, named):
+		return named, invalid("/office_code", "office-not-competent")
+	}
+	return named, nil
+}
+
+func invalid(pointer, code string) *fault.Fault {
+	return fault.InvalidFields(fault.Field{Pointer: pointer, Code: code})
+}
+
+// refuse leaves the trace of a try that was refused because of the contributor, since such tries are counted with what is filed.
+// Of many that run at once, those over the limit are told that and nothing else. The repeat of what was filed, when it was not
+// refused yet, gets that.
+func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uuid.UUID, refused *fault.Fault) (Held, error) {
+	first, err := operation.Do(ctx, s.Runner, by, "", func(ctx context.Context) (Held, operation.Trace, error) {
+		left := operation.Trace{ContributorID: contributorID, SubjectKind: Kind, Outcome: refused.Fields[0].Code}
+		if _, err := s.People.Lock(ctx, by.PersonID); err != nil {
+			return Held{}, left, err
 		}
-		return code, err
+		now := s.Runner.Clock.Now()
+		tries, err := s.tries(ctx, by.PersonID, now)
+		if err == nil {
+			err = mayTry(tries, now)
+		}
+		if err != nil {
+			return Held{}, left, err
+		}
+		return Held{}, left, s.Runner.Keys.Release(ctx, idempotency.ClaimOf(ctx))
+	}, s.first)
+	if err == nil && first.ID == uuid.Nil {
+		err = refused
 	}
-	exists, err := s.Contributors.HasOffice(ctx, named)
-	if err == nil && !exists {
-		err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "unknown-office"})
-	}
-	return named, err
+	return first, err
 }
 
 // file hands a request to the register and waits for its number.
@@ -103,19 +159,20 @@ func (s *Service) file(ctx context.Context, by access.Actor, f *filing) (Held, e
 		Kind: Kind, Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(f.held.Enrolment),
 		Origin: audit.OriginOf(ctx), Digest: f.held.Digest, Content: f,
 	})
-	if err == nil {
-		return entry.Content.(*filing).held, nil
+	if err != nil {
+		return operation.Again(ctx, err, s.first)
 	}
-	var replay *idempotency.Replay
-	if !errors.As(err, &replay) || replay.Answer != nil {
-		return Held{}, err
-	}
-	id, err := uuid.Parse(replay.ResourceID)
+	return entry.Content.(*filing).held, nil
+}
+
+// first is what an earlier, equal request filed, as it was then.
+func (s *Service) first(ctx context.Context, id string) (Held, error) {
+	parsed, err := uuid.Parse(id)
 	if err != nil {
 		return Held{}, err
 	}
-	first, err := s.Repository.one(ctx, id)
-	return first.asFiled(), err
+	h, err := s.Repository.one(ctx, parsed)
+	return h.asFiled(), err
 }
 
 // Mine lists the actor's requests, the newest first.
@@ -160,7 +217,8 @@ func (s *Service) asOfNow(found page.Page[Held]) page.Page[Held] {
 	return found
 }
 
-// Decide decides a request at the operator's office. Accepted, the person has the role and the services at once. It returns
+// Decide decides a request at the operator's office. Accepted, the person has the role and the services at once, and counts as one
+// who confirmed their identity: the office identified them by the signed form and their document. It returns
 // fault.NotFound for a request of another office, fault.Forbidden for the operator's own, and fault.Conflict for one that
 // does not wait for a decision.
 func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
@@ -169,7 +227,9 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d D
 	}
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Held, operation.Trace, error) {
 		h, err := s.decide(ctx, by, id, d)
-		return h, trace(h.Enrolment), err
+		done := trace(h.Enrolment)
+		done.Right = right(by, h.ContributorID)
+		return h, done, err
 	}, func(ctx context.Context, _ string) (Held, error) { return s.ShowAtOffice(ctx, by, id) })
 }
 
@@ -180,6 +240,12 @@ func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d D
 	}
 	if h.PersonID == by.PersonID {
 		return Held{}, fault.New(fault.Forbidden)
+	}
+	// The person's row first, as everywhere.
+	if d.Outcome == Accepted {
+		if err := s.identified(ctx, by, h); err != nil {
+			return Held{}, err
+		}
 	}
 	locked, err := s.Repository.lock(ctx, id)
 	if err != nil {
@@ -200,13 +266,43 @@ func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d D
 			return Held{}, err
 		}
 	}
-	message, err := outbox.NewMessage(Decided, h.PersonID, map[string]any{
-		"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "outcome": h.State, "reason": d.Reason,
-	}, now)
+	messages, err := s.decided(ctx, h, now)
 	if err != nil {
 		return Held{}, err
 	}
-	return h, s.Outbox.Add(ctx, message)
+	return h, s.Outbox.Add(ctx, messages...)
+}
+
+// identified confirms the identity of who asked, whom the office identified, and leaves a record of that beside the decision's.
+func (s *Service) identified(ctx context.Context, by access.Actor, h Held) error {
+	became, err := s.People.Identified(ctx, h.PersonID)
+	if err != nil || !became {
+		return err
+	}
+	record := operation.Trace{ContributorID: h.ContributorID, Right: right(by, h.ContributorID), SubjectKind: "person", SubjectID: h.PersonID.String()}.Record(ctx, by, s.Runner.Clock)
+	record.Operation = "confirmIdentity"
+	return s.Runner.Trail.Write(ctx, record)
+}
+
+// decided makes the messages about a decision: to who asked and, of an acceptance, to who answers for the contributor.
+func (s *Service) decided(ctx context.Context, h Held, now time.Time) ([]outbox.Message, error) {
+	message, err := outbox.NewMessage(Decided, h.PersonID, map[string]any{
+		"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "outcome": h.State, "reason": *h.Reason,
+	}, now)
+	if err != nil || h.State != Accepted {
+		return []outbox.Message{message}, err
+	}
+	principals, err := s.Contributors.Principals(ctx, []uuid.UUID{h.ContributorID})
+	if err != nil {
+		return nil, err
+	}
+	others, err := h.tell(principals[h.ContributorID], AcceptedKind, nil, now)
+	return append(others, message), err
+}
+
+// right is that by which an operator decides.
+func right(by access.Actor, contributorID uuid.UUID) access.Right {
+	return access.Right{ID: by.PersonID, ContributorID: contributorID, ActingAs: access.OfficeOperator}
 }
 
 func trace(e Enrolment) operation.Trace {

@@ -19,6 +19,7 @@ const (
 	PINChangeRequired    Code = "pin-change-required"
 	PINExpired           Code = "pin-expired"
 	Reauthenticate       Code = "reauthentication-required"
+	StrongLogin          Code = "strong-login-required"
 	DispositiveRequired  Code = "dispositive-credentials-required"
 	IdentityNotConfirmed Code = "identity-not-confirmed"
 	ServiceNotDelegated  Code = "service-not-delegated"

@@ -4,7 +4,6 @@
 package grant
 
 import (
-	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -49,22 +48,34 @@ type Search struct {
 	FamilyName string
 }
 
-// stored returns the services as they are kept, or fault.Invalid. A user administrator manages users and uses no service.
-func (in Input) stored() (string, error) {
-	if in.Role == access.UserAdministrator {
-		if len(in.Services) > 0 {
-			return "", fault.InvalidFields(fault.Field{Pointer: "/services", Code: "not-applicable"})
+// covered returns the services that the role is to cover, or fault.Invalid. A user administrator manages users and uses no service.
+func (in Input) covered() ([]access.Service, error) {
+	switch {
+	case in.Role == access.UserAdministrator && len(in.Services) > 0:
+		return nil, fault.InvalidFields(fault.Field{Pointer: "/services", Code: "not-applicable"})
+	case in.Role == access.UserAdministrator:
+		return []access.Service{}, nil
+	case in.Services == nil:
+		return []access.Service{access.AllServices}, nil
+	}
+	if wrong := checkServices(in.Services); len(wrong) > 0 {
+		return nil, fault.InvalidFields(wrong...)
+	}
+	return in.Services, nil
+}
+
+// checkPlace returns fault.Invalid for services that the place does not have; all of them are all that it has.
+func checkPlace(services, has []access.Service) error {
+	var wrong []fault.Field
+	for i, s := range services {
+		if s != access.AllServices && !slices.Contains(has, s) {
+			wrong = append(wrong, fault.Field{Pointer: "/services/" + strconv.Itoa(i), Code: "not-at-place"})
 		}
-		return "[]", nil
 	}
-	services := in.Services
-	if services == nil {
-		services = []access.Service{access.AllServices}
-	} else if wrong := checkServices(services); len(wrong) > 0 {
-		return "", fault.InvalidFields(wrong...)
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
 	}
-	encoded, err := json.Marshal(services)
-	return string(encoded), err
+	return nil
 }
 
 func checkServices(services []access.Service) []fault.Field {
@@ -84,23 +95,89 @@ func checkServices(services []access.Service) []fault.Field {
 	return wrong
 }
 
-// Who manages the users of a contributor, and of an organisation that is an intermediary.
-var (
-	contributorManagers  = []access.ActingAs{access.LegalRepresentative, access.Employer, access.UserAdministrator}
-	intermediaryManagers = []access.ActingAs{access.LegalRepresentative, access.UserAdministrator}
-)
+// gives says who gives and withdraws which role, and so who manages users (INAIL circ. 46/2017; the legal representative names
+// the employer). What stands above oneself, or gives as much as one's own role, is the legal representative's to give alone.
+// Nobody is an employer at an intermediary.
+var gives = map[access.ActingAs][]access.ActingAs{
+	access.LegalRepresentative: {access.LegalRepresentative, access.UserAdministrator, access.Employer, access.EmployeeDelegate},
+	access.UserAdministrator:   {access.Employer, access.EmployeeDelegate},
+	access.Employer:            {access.EmployeeDelegate},
+}
 
-// lastLegalRepresentative reports whether the role is the last of a legal representative among the live ones.
-func lastLegalRepresentative(r Role, live []Role) bool {
-	return r.Role == access.LegalRepresentative && !slices.ContainsFunc(live, func(other Role) bool {
-		return other.Role == access.LegalRepresentative && other.ID != r.ID
-	})
+// manages reports whether somebody with the role manages users.
+func manages(role access.ActingAs) bool { return len(gives[role]) > 0 }
+
+// giver returns the role among somebody's own by which they give one with the services. It returns fault.NotFound for who has
+// none there, fault.Forbidden for who may not give it, and fault.Invalid at /services for more than the giver's own role covers;
+// a user administrator uses no service and is not measured by its own.
+func giver(own []Role, role access.ActingAs, services []access.Service) (Role, error) {
+	if _, err := manager(own); err != nil {
+		return Role{}, err
+	}
+	err := error(fault.Because(fault.Forbidden, "role-not-yours-to-give"))
+	for _, r := range own {
+		if !slices.Contains(gives[r.Role], role) {
+			continue
+		}
+		covered, broken := access.ParseServices(r.Services)
+		if broken != nil {
+			return Role{}, broken
+		}
+		wider := slices.ContainsFunc(services, func(s access.Service) bool { return !access.Right{Services: covered}.Covers(s) })
+		if !wider || r.Role == access.UserAdministrator {
+			return r, nil
+		}
+		err = fault.InvalidFields(fault.Field{Pointer: "/services", Code: "wider-than-own"})
+	}
+	return Role{}, err
+}
+
+// withdrawer returns the role among somebody's own by which they withdraw one, which may be their own: whoever manages users
+// may lay down a role. It returns fault.NotFound for who has none there and fault.Forbidden for who may not.
+func withdrawer(own []Role, withdrawn Role) (Role, error) {
+	m, err := manager(own)
+	if err != nil || withdrawn.PersonID == m.PersonID {
+		return m, err
+	}
+	for _, r := range own {
+		if slices.Contains(gives[r.Role], withdrawn.Role) {
+			return r, nil
+		}
+	}
+	return Role{}, fault.Because(fault.Forbidden, "role-not-yours-to-withdraw")
+}
+
+// manager returns the first role among somebody's own by which they manage users, fault.NotFound where they have none at all and
+// fault.Forbidden where they have others.
+func manager(own []Role) (Role, error) {
+	if i := slices.IndexFunc(own, func(r Role) bool { return manages(r.Role) }); i >= 0 {
+		return own[i], nil
+	}
+	if len(own) > 0 {
+		return Role{}, fault.New(fault.Forbidden)
+	}
+	return Role{}, fault.New(fault.NotFound)
+}
+
+// mayEnd returns fault.Conflict for the last role by which somebody could sign for the place: that of a legal representative or,
+// where there is none, as in a household, that of an employer.
+func mayEnd(r Role, live []Role) error {
+	others := func(roles ...access.ActingAs) bool {
+		return slices.ContainsFunc(live, func(other Role) bool { return other.ID != r.ID && slices.Contains(roles, other.Role) })
+	}
+	switch {
+	case r.Role == access.LegalRepresentative && !others(access.LegalRepresentative):
+		return fault.Because(fault.Conflict, "last-legal-representative")
+	case r.Role == access.Employer && !others(access.LegalRepresentative, access.Employer):
+		return fault.Because(fault.Conflict, "last-employer")
+	}
+	return nil
 }
 
 const (
-	// searchesADay is how many people one person searches in 24 hours, wherever they give roles.
-	searchesADay = 20
-	day          = 24 * time.Hour
+	// lookupsADay is how many people one person searches, or tries to give a role, in 24 hours, wherever they give roles.
+	lookupsADay = 20
+	day         = 24 * time.Hour
 )
 
 // The kinds of messages; their data name the role, where it is, and when.
@@ -109,5 +186,5 @@ const (
 	withdrawnKind = "role.withdrawn"
 )
 
-// The operations that are counted together as searches.
-var searches = []string{"searchPeopleForRole", "searchPeopleForIntermediaryRole"}
+// lookups are the operations that are counted together: giving a role tells as much about a tax code as a search does.
+var lookups = []string{"searchPeopleForRole", "searchPeopleForIntermediaryRole", "grantContributorRole", "grantIntermediaryRole"}

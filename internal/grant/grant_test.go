@@ -214,19 +214,11 @@ func TestTheLastLegalRepresentativeStays(t *testing.T) {
 		mine := w.rep.Rights[0].ID
 		refused(t, w.users.Withdraw(ctx, w.rep, w.at(w.rep), mine), fault.Conflict, "last-legal-representative")
 		other := w.with(access.LegalRepresentative)
-		// Each withdraws the other's role at the same moment, and a third both: one legal representative is left.
-		admin := w.with(access.UserAdministrator)
+		// Each withdraws the other's role and lays down their own at the same moment: one legal representative is left.
 		errs := make([]error, 4)
 		coretest.Parallel(len(errs), func(i int) {
-			by, which := w.rep, other.Rights[0].ID
-			switch i {
-			case 1:
-				by, which = other, mine
-			case 2:
-				by = admin
-			case 3:
-				by, which = admin, mine
-			}
+			by := []access.Actor{w.rep, other}[i%2]
+			which := []uuid.UUID{other.Rights[0].ID, mine, mine, other.Rights[0].ID}[i]
 			errs[i] = w.users.Withdraw(ctx, by, w.at(by), which)
 		})
 		done := 0
@@ -239,6 +231,24 @@ func TestTheLastLegalRepresentativeStays(t *testing.T) {
 		}
 		if left := w.Count(t, "contributor_roles WHERE role = 'legal_representative' AND withdrawn_at IS NULL AND contributor_id = ?", w.company.ID); done != 1 || left != 1 {
 			t.Errorf("%d withdrawn, %d left: %v", done, left, errs)
+		}
+	})
+}
+
+// Where nobody is a legal representative, as in a household, the last employer stays: somebody must be able to sign, and to revoke.
+func TestTheLastEmployerStays(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.WithdrawRole(t, w.rep.Rights[0].ID)
+		w.Exec(t, "UPDATE contributors SET kind = 'household' WHERE id = ?", w.company.ID)
+		first := w.with(access.Employer)
+		mine := first.Rights[0].ID
+		refused(t, w.users.Withdraw(ctx, first, w.at(first), mine), fault.Conflict, "last-employer")
+		w.with(access.EmployeeDelegate)
+		refused(t, w.users.Withdraw(ctx, first, w.at(first), mine), fault.Conflict, "last-employer")
+		w.with(access.Employer)
+		if err := w.users.Withdraw(ctx, first, w.at(first), mine); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -303,6 +313,10 @@ func TestUsersOfAnIntermediary(t *testing.T) {
 		_, err = w.users.AtIntermediary(w.seated(consultant.ID, studio), studio)
 		refused(t, err, fault.Conflict, "no-users")
 		_, err = w.users.AtIntermediary(by, studio)
+		refused(t, err, fault.NotFound, "")
+		// A firm is no intermediary, not even to who represents it.
+		w.Exec(t, "UPDATE delegates SET kind = 'firm' WHERE id = ?", association)
+		_, err = w.users.AtIntermediary(w.seated(boss.ID, association), association)
 		refused(t, err, fault.NotFound, "")
 		// A role of one place is not withdrawn at another.
 		refused(t, w.users.Withdraw(ctx, by, at, w.rep.Rights[0].ID), fault.NotFound, "")

@@ -22,7 +22,12 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-var ctx = context.Background()
+var (
+	ctx = context.Background()
+	// giving and searching are what is counted.
+	giving    = audit.WithOrigin(ctx, audit.Origin{Operation: "grantContributorRole"})
+	searching = audit.WithOrigin(ctx, audit.Origin{Operation: "searchPeopleForRole"})
+)
 
 // world is an App with a company whose users are managed.
 type world struct {
@@ -100,7 +105,7 @@ func (w *world) at(by access.Actor) grant.Place {
 
 func (w *world) give(by access.Actor, p coretest.Person, role access.ActingAs, services ...access.Service) (grant.Grant, error) {
 	w.t.Helper()
-	return w.users.Give(ctx, by, w.at(by), grant.Input{TaxCode: p.TaxCode, Role: role, Services: services})
+	return w.users.Give(giving, by, w.at(by), grant.Input{TaxCode: p.TaxCode, Role: role, Services: services})
 }
 
 func (w *world) given(by access.Actor, p coretest.Person, role access.ActingAs, services ...access.Service) grant.Grant {
@@ -114,8 +119,7 @@ func (w *world) given(by access.Actor, p coretest.Person, role access.ActingAs, 
 
 func (w *world) find(by access.Actor, p coretest.Person, familyName string) ([]grant.Identity, error) {
 	w.t.Helper()
-	asked := audit.WithOrigin(ctx, audit.Origin{Operation: "searchPeopleForRole"})
-	return w.users.Find(asked, by, w.at(by), grant.Search{TaxCode: p.TaxCode, FamilyName: familyName})
+	return w.users.Find(searching, by, w.at(by), grant.Search{TaxCode: p.TaxCode, FamilyName: familyName})
 }
 
 func (w *world) listed(by access.Actor) []grant.Grant {

@@ -19,6 +19,8 @@ type Table struct {
 	DB *db.DB
 	// Roles is the name of the table, Place that of its column which names the place, and Places the table of these.
 	Roles, Place, Places string
+	// Services are those that a place of the kind has.
+	Services func(kind string) []access.Service
 }
 
 // Role is a row of such a table.
@@ -102,12 +104,12 @@ func (t Table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, err
 }
 
 // lock returns what the withdrawal of a role depends on: that role if it is live, the live ones of who withdraws it and those
-// of all legal representatives. They are locked in the order of their ids, as whoever files under them does: two that
+// of all legal representatives and employers. They are locked in the order of their ids, as whoever files under them does: two that
 // withdraw each other's roles, or the last two legal representatives', come one after the other.
 func (t Table) lock(ctx context.Context, placeID, personID, grantID uuid.UUID) ([]Role, error) {
 	var rows []Role
 	err := t.DB.From(ctx).Raw(fmt.Sprintf(`SELECT id, person_id, role, services FROM %s WHERE %s = ? AND withdrawn_at IS NULL
-		AND (id = ? OR person_id = ? OR role = 'legal_representative') ORDER BY id`, t.Roles, t.Place)+t.DB.ForUpdate(), placeID, grantID, personID).Scan(&rows).Error
+		AND (id = ? OR person_id = ? OR role IN ('legal_representative', 'employer')) ORDER BY id`, t.Roles, t.Place)+t.DB.ForUpdate(), placeID, grantID, personID).Scan(&rows).Error
 	return rows, err
 }
 
@@ -122,10 +124,29 @@ func (t Table) withdraw(ctx context.Context, id uuid.UUID, now time.Time) error 
 	return t.DB.From(ctx).Exec(fmt.Sprintf("UPDATE %s SET withdrawn_at = ? WHERE id = ?", t.Roles), now, id).Error
 }
 
+// inTurn puts what one person does in order, where it is counted. Rows that point to the person are not held up.
+func (t Table) inTurn(ctx context.Context, personID uuid.UUID) error {
+	lock := ""
+	if t.DB.Dialect() == db.Postgres {
+		lock = " FOR NO KEY UPDATE"
+	}
+	return t.DB.From(ctx).Exec("SELECT 1 FROM people WHERE id = ?"+lock, personID).Error
+}
+
 // name returns the legal name of a place.
 func (t Table) name(ctx context.Context, placeID uuid.UUID) (string, error) {
+	return t.ofPlace(ctx, "legal_name", placeID)
+}
+
+// services returns those that a place has.
+func (t Table) services(ctx context.Context, placeID uuid.UUID) ([]access.Service, error) {
+	kind, err := t.ofPlace(ctx, "kind", placeID)
+	return t.Services(kind), err
+}
+
+func (t Table) ofPlace(ctx context.Context, column string, placeID uuid.UUID) (string, error) {
 	var found []string
-	err := t.DB.From(ctx).Raw(fmt.Sprintf("SELECT legal_name FROM %s WHERE id = ?", t.Places), placeID).Scan(&found).Error
+	err := t.DB.From(ctx).Raw(fmt.Sprintf("SELECT %s FROM %s WHERE id = ?", column, t.Places), placeID).Scan(&found).Error
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound)
 	}

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -36,9 +37,8 @@ func NewService(d Deps) *Service { return &Service{d} }
 
 // Place is where somebody manages users. It comes from AtContributor or AtIntermediary, which check that they do.
 type Place struct {
-	id       uuid.UUID
-	table    Table
-	managers []access.ActingAs
+	id    uuid.UUID
+	table Table
 	// contributorID is nil at an intermediary.
 	contributorID uuid.UUID
 }
@@ -49,36 +49,39 @@ func (s *Service) AtContributor(by access.Actor, id uuid.UUID) (Place, error) {
 	if by.ContributorID != id || len(by.Rights) == 0 {
 		return Place{}, fault.New(fault.NotFound)
 	}
-	if !slices.ContainsFunc(by.Rights, func(r access.Right) bool { return slices.Contains(contributorManagers, r.ActingAs) }) {
+	if !slices.ContainsFunc(by.Rights, func(r access.Right) bool { return manages(r.ActingAs) }) {
 		return Place{}, fault.New(fault.Forbidden)
 	}
-	return Place{id, s.Contributors, contributorManagers, id}, nil
+	return Place{id, s.Contributors, id}, nil
 }
 
 // AtIntermediary returns the association, CAF or patronato as a place where the actor manages users. It returns fault.NotFound
-// where the actor has nothing to do with it, fault.Conflict for a professional, who has no users, and fault.Forbidden for who is
+// where the actor has nothing to do with it and for a firm, fault.Conflict for a professional, who has no users, and fault.Forbidden for who is
 // neither legal representative nor user administrator.
 func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
-	manages, organisation := false, false
+	manager, organisation := false, false
 	seats := 0
 	for _, seat := range by.Seats {
-		if seat.DelegateID != id {
+		if seat.DelegateID != id || seat.Kind == firm {
 			continue
 		}
 		seats++
 		organisation = organisation || slices.Contains(organisations, seat.Kind)
-		manages = manages || slices.Contains(intermediaryManagers, seat.ActingAs)
+		manager = manager || manages(seat.ActingAs)
 	}
 	switch {
 	case seats == 0:
 		return Place{}, fault.New(fault.NotFound)
 	case !organisation:
 		return Place{}, fault.Because(fault.Conflict, "no-users")
-	case !manages:
+	case !manager:
 		return Place{}, fault.New(fault.Forbidden)
 	}
-	return Place{id: id, table: s.Intermediaries, managers: intermediaryManagers}, nil
+	return Place{id: id, table: s.Intermediaries}, nil
 }
+
+// firm is the kind (studio associato) that a register may list, and that is nobody's delegate.
+const firm = "firm"
 
 // organisations are the kinds of intermediary whose people act by a role.
 var organisations = []string{"association", "caf", "patronato"}
@@ -101,7 +104,8 @@ func (s *Service) mayGive(ctx context.Context, by access.Actor) error {
 }
 
 // Find finds the person with exactly the tax code and the family name among those with dispositive credentials, or nobody.
-// Every search is counted, 20 in 24 hours for one person (fault.RateLimited), and leaves an audit record.
+// Every search is counted, together with what Give tries 20 in 24 hours for one person (fault.RateLimited), and leaves an audit
+// record.
 func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Search) ([]Identity, error) {
 	if err := s.mayGive(ctx, by); err != nil {
 		return nil, err
@@ -109,22 +113,20 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 	// A repeated search is one more search.
 	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) ([]Identity, operation.Trace, error) {
 		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "people-search"}
-		// One search of a person after the other, or more than are allowed would be counted as the last one.
-		if _, err := s.People.Lock(ctx, by.PersonID); err != nil {
+		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
 			return nil, trace, err
 		}
-		manager, err := s.manager(ctx, by, at)
+		own, err := at.table.of(ctx, at.id, by.PersonID)
 		if err != nil {
 			return nil, trace, err
 		}
-		trace.Right = manager.right()
-		now := s.Runner.Clock.Now()
-		before, err := s.Runner.Trail.Times(ctx, by.PersonID, searches, now.Add(-day))
+		m, err := manager(own)
 		if err != nil {
 			return nil, trace, err
 		}
-		if len(before) >= searchesADay {
-			return nil, trace, fault.After(fault.RateLimited, before[len(before)-searchesADay].Add(day).Sub(now))
+		trace.Right = at.right(m)
+		if err := s.mayLookUp(ctx, by); err != nil {
+			return nil, trace, err
 		}
 		p, found, err := s.candidate(ctx, search.TaxCode)
 		if err != nil || !found || !register.SameName(p.FamilyName, search.FamilyName) {
@@ -144,48 +146,51 @@ func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Pers
 	return p, err == nil && p.CredentialLevel == access.Dispositive && p.SuspendedAt == nil, err
 }
 
-// Give gives a person a role. It returns fault.Invalid at /tax_code with unknown-person for who is not registered with
-// dispositive credentials, with identity-not-confirmed for who has not confirmed their identity, at /services for wrong ones,
-// and fault.Conflict for a role that the person has.
+// mayLookUp counts the look-ups of a person, whose turn it must be: of many at once, more than are allowed would each see the
+// last one left.
+func (s *Service) mayLookUp(ctx context.Context, by access.Actor) error {
+	now := s.Runner.Clock.Now()
+	before, err := s.Runner.Trail.Times(ctx, by.PersonID, lookups, now.Add(-day))
+	if err != nil || len(before) < lookupsADay {
+		return err
+	}
+	return fault.After(fault.RateLimited, before[len(before)-lookupsADay].Add(day).Sub(now))
+}
+
+// Give gives a person a role. It returns fault.Forbidden for oneself and for a role that is not the actor's to give, fault.Invalid
+// at /services for wrong ones, for those that the place does not have and for more than the actor has, at /tax_code with
+// unknown-person for who is not registered with dispositive credentials and with identity-not-confirmed for who has not confirmed
+// their identity, and fault.Conflict for a role that the person has. Since the answer tells about the tax code, every try is
+// counted as Find counts (fault.RateLimited).
 func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input) (Grant, error) {
 	if err := s.mayGive(ctx, by); err != nil {
 		return Grant{}, err
 	}
-	services, err := in.stored()
+	if in.TaxCode == by.TaxCode {
+		return Grant{}, fault.Because(fault.Forbidden, "role-for-oneself")
+	}
+	services, err := in.covered()
 	if err != nil {
 		return Grant{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Grant, operation.Trace, error) {
-		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: id.String()}
-		if err := s.alive(ctx, by); err != nil {
+	var refused *fault.Fault
+	var trace operation.Trace
+	given, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Grant, operation.Trace, error) {
+		var err error
+		refused, trace = nil, operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: id.String()}
+		if trace.Right, err = s.rightToGive(ctx, by, at, in.Role, services); err != nil {
 			return Grant{}, trace, err
 		}
-		manager, err := s.manager(ctx, by, at)
-		if err != nil {
+		if err := s.mayLookUp(ctx, by); err != nil {
 			return Grant{}, trace, err
 		}
-		trace.Right = manager.right()
-		p, found, err := s.candidate(ctx, in.TaxCode)
+		refused, err = s.give(ctx, by, at, id, in, services)
 		switch {
 		case err != nil:
 			return Grant{}, trace, err
-		case !found:
-			return Grant{}, trace, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "unknown-person"})
-		case p.IdentityConfirmedAt == nil:
-			return Grant{}, trace, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "identity-not-confirmed"})
-		}
-		now := s.Runner.Clock.Now()
-		role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: services}
-		added, err := at.table.add(ctx, at.id, role, by.PersonID, now)
-		if err == nil && !added {
-			err = fault.Because(fault.Conflict, "role-exists")
-		}
-		if err == nil {
-			err = s.tell(ctx, grantedKind, at, role, now)
-		}
-		if err != nil {
-			return Grant{}, trace, err
+		case refused != nil:
+			return Grant{}, trace, refused
 		}
 		g, err := at.table.one(ctx, id)
 		return g, trace, err
@@ -196,16 +201,90 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 		}
 		return at.table.one(ctx, parsed)
 	})
+	if refused == nil {
+		return given, err
+	}
+	trace.SubjectID = ""
+	return Grant{}, s.note(ctx, by, at, trace, refused)
+}
+
+// rightToGive returns the role by which the actor gives another, read again and kept until the end of the transaction.
+func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, role access.ActingAs, services []access.Service) (access.Right, error) {
+	if err := at.table.inTurn(ctx, by.PersonID); err != nil {
+		return access.Right{}, err
+	}
+	own, err := at.table.of(ctx, at.id, by.PersonID)
+	if err != nil {
+		return access.Right{}, err
+	}
+	m, err := giver(own, role, services)
+	if err != nil {
+		return access.Right{}, err
+	}
+	has, err := at.table.services(ctx, at.id)
+	if err != nil {
+		return access.Right{}, err
+	}
+	return at.right(m), checkPlace(services, has)
+}
+
+// give writes the role in the context's transaction. What is refused because of the person is returned apart from what fails: it
+// counts.
+func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services []access.Service) (refused *fault.Fault, failed error) {
+	p, found, err := s.candidate(ctx, in.TaxCode)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "unknown-person"}), nil
+	case p.IdentityConfirmedAt == nil:
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "identity-not-confirmed"}), nil
+	}
+	encoded, err := json.Marshal(services)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Runner.Clock.Now()
+	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: string(encoded)}
+	added, err := at.table.add(ctx, at.id, role, by.PersonID, now)
+	if err != nil {
+		return nil, err
+	}
+	if !added {
+		return fault.Because(fault.Conflict, "role-exists"), nil
+	}
+	return nil, s.tell(ctx, grantedKind, at, role, now)
+}
+
+// note leaves the trace of a try to give a role that was refused because of the person, since such tries are counted. Of many
+// that run at once, those over the limit are told that and nothing else.
+func (s *Service) note(ctx context.Context, by access.Actor, at Place, trace operation.Trace, refused *fault.Fault) error {
+	trace.Outcome = refused.Reason
+	if len(refused.Fields) > 0 {
+		trace.Outcome = refused.Fields[0].Code
+	}
+	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
+		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
+			return struct{}{}, trace, err
+		}
+		return struct{}{}, trace, s.mayLookUp(ctx, by)
+	}, nil)
+	if err != nil {
+		return err
+	}
+	return refused
 }
 
 // Withdraw ends a role at once: what is filed under it either came before and stands, or comes after and is refused. It
-// returns fault.NotFound for a role that nobody has there now and fault.Conflict for the last legal representative's.
+// returns fault.NotFound for a role that nobody has there now, fault.Forbidden for one that is neither the actor's own nor theirs
+// to withdraw, and fault.Conflict for the last by which somebody could sign.
 func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grantID uuid.UUID) error {
 	if err := s.mayGive(ctx, by); err != nil {
 		return err
 	}
 	_, err := operation.Do(ctx, s.Runner, by, grantID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: grantID.String()}
+		// It may end the very role by which it is done; that is locked below.
+		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: grantID.String(), Unchecked: true}
 		if err := s.alive(ctx, by); err != nil {
 			return struct{}{}, trace, err
 		}
@@ -213,17 +292,21 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 		if err != nil {
 			return struct{}{}, trace, err
 		}
-		manager, err := at.managerAmong(live, by.PersonID)
-		if err != nil {
+		own := slices.DeleteFunc(slices.Clone(live), func(r Role) bool { return r.PersonID != by.PersonID })
+		if _, err := manager(own); err != nil {
 			return struct{}{}, trace, err
 		}
-		trace.Right = manager.right()
 		i := slices.IndexFunc(live, func(r Role) bool { return r.ID == grantID })
 		if i < 0 {
 			return struct{}{}, trace, fault.New(fault.NotFound)
 		}
-		if lastLegalRepresentative(live[i], live) {
-			return struct{}{}, trace, fault.Because(fault.Conflict, "last-legal-representative")
+		m, err := withdrawer(own, live[i])
+		if err != nil {
+			return struct{}{}, trace, err
+		}
+		trace.Right = at.right(m)
+		if err := mayEnd(live[i], live); err != nil {
+			return struct{}{}, trace, err
 		}
 		now := s.Runner.Clock.Now()
 		if err := at.table.withdraw(ctx, grantID, now); err != nil {
@@ -243,31 +326,14 @@ func (s *Service) alive(ctx context.Context, by access.Actor) error {
 	return outcomes[0]
 }
 
-// manager returns the role by which the actor manages users there, read again and kept until the end of the transaction.
-func (s *Service) manager(ctx context.Context, by access.Actor, at Place) (Role, error) {
-	roles, err := at.table.of(ctx, at.id, by.PersonID)
-	if err != nil {
-		return Role{}, err
+// right is what the audit record says of the role, and what it hangs on.
+func (at Place) right(r Role) access.Right {
+	kind := access.RoleLink
+	if at.contributorID == uuid.Nil {
+		kind = access.DelegateRoleLink
 	}
-	return at.managerAmong(roles, by.PersonID)
+	return access.Right{ID: r.ID, ActingAs: r.Role, Links: []access.Link{{Kind: kind, ID: r.ID}}}
 }
-
-func (at Place) managerAmong(roles []Role, personID uuid.UUID) (Role, error) {
-	err := fault.New(fault.NotFound)
-	for _, r := range roles {
-		if r.PersonID != personID {
-			continue
-		}
-		if slices.Contains(at.managers, r.Role) {
-			return r, nil
-		}
-		err = fault.New(fault.Forbidden)
-	}
-	return Role{}, err
-}
-
-// right is what the audit record says of the role.
-func (r Role) right() access.Right { return access.Right{ID: r.ID, ActingAs: r.Role} }
 
 // tell promises the person whose role it is a message.
 func (s *Service) tell(ctx context.Context, kind string, at Place, r Role, now time.Time) error {

@@ -14,9 +14,9 @@ type BackOfficeHandlers struct{ Declarations *declaration.Service }
 func (h BackOfficeHandlers) ListOfficeDeclarations(ctx context.Context, r api.ListOfficeDeclarationsRequestObject) (api.ListOfficeDeclarationsResponseObject, error) {
 	p := r.Params
 	filter, query := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
-	found, err := h.Declarations.OfOffice(ctx, actorFrom(ctx), filter, pageRequest(p.Limit, p.Cursor))
+	found, err := h.Declarations.OfOffice(ctx, actorFrom(ctx), filter, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOfficeDeclarations200JSONResponse(viewDeclarations(found, "/backoffice/declarations", query, p.Limit)), nil
+	return api.ListOfficeDeclarations200JSONResponse(viewDeclarations(ctx, found, "/backoffice/declarations", query, p.Limit)), nil
 }

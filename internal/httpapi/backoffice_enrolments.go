@@ -15,12 +15,12 @@ const officeEnrolmentsPath = "/backoffice/enrolments"
 // ListOfficeEnrolments implements api.StrictServerInterface.
 func (h OfficeEnrolmentHandlers) ListOfficeEnrolments(ctx context.Context, r api.ListOfficeEnrolmentsRequestObject) (api.ListOfficeEnrolmentsResponseObject, error) {
 	p := r.Params
-	found, err := h.AtOffice.OfOffice(ctx, actorFrom(ctx), enrolment.State(value(p.State)), pageRequest(p.Limit, p.Cursor))
+	found, err := h.AtOffice.OfOffice(ctx, actorFrom(ctx), enrolment.State(value(p.State)), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListOfficeEnrolments200JSONResponse{Items: items(found.Items, viewOfficeEnrolment), Links: pageLinks(officeEnrolmentsPath, query, found.Next, p.Limit)}, nil
+	return api.ListOfficeEnrolments200JSONResponse{Items: items(found.Items, viewOfficeEnrolment), Links: pageLinks(ctx, officeEnrolmentsPath, query, found.Next, p.Limit)}, nil
 }
 
 // ShowOfficeEnrolment implements api.StrictServerInterface.

@@ -10,11 +10,11 @@ import (
 
 // ListOperators implements api.StrictServerInterface.
 func (h PeopleHandlers) ListOperators(ctx context.Context, r api.ListOperatorsRequestObject) (api.ListOperatorsResponseObject, error) {
-	found, err := h.BackOffice.Operators(ctx, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.BackOffice.Operators(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOperators200JSONResponse{Items: items(found.Items, viewOperator), Links: pageLinks("/backoffice/operators", "", found.Next, r.Params.Limit)}, nil
+	return api.ListOperators200JSONResponse{Items: items(found.Items, viewOperator), Links: pageLinks(ctx, "/backoffice/operators", "", found.Next, r.Params.Limit)}, nil
 }
 
 // AddOperator implements api.StrictServerInterface.

@@ -18,7 +18,7 @@ func (h PeopleHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequ
 		return nil, err
 	}
 	// There is one page: a cursor can only be one that this list never gave.
-	if _, err := pageRequest(r.Params.Limit, r.Params.Cursor).After(); err != nil {
+	if _, err := pageRequest(ctx, r.Params.Limit, r.Params.Cursor).After(); err != nil {
 		return nil, err
 	}
 	found, err := h.BackOffice.Find(ctx, code)
@@ -28,7 +28,7 @@ func (h PeopleHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequ
 	for _, p := range found {
 		noteRead(ctx, p.ID)
 	}
-	return api.SearchPeople200JSONResponse{Items: items(found, viewRecord), Links: pageLinks("/backoffice/people-searches", "", "", r.Params.Limit)}, nil
+	return api.SearchPeople200JSONResponse{Items: items(found, viewRecord), Links: pageLinks(ctx, "/backoffice/people-searches", "", "", r.Params.Limit)}, nil
 }
 
 // RegisterPerson implements api.StrictServerInterface.

@@ -16,7 +16,7 @@ type OfficePINRequestHandlers struct{ Requests *pinrequest.Service }
 // ListPinRequests implements api.StrictServerInterface.
 func (h OfficePINRequestHandlers) ListPinRequests(ctx context.Context, r api.ListPinRequestsRequestObject) (api.ListPinRequestsResponseObject, error) {
 	p := r.Params
-	found, err := h.Requests.List(ctx, pinrequest.State(value(p.State)), pageRequest(p.Limit, p.Cursor))
+	found, err := h.Requests.List(ctx, pinrequest.State(value(p.State)), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (h OfficePINRequestHandlers) ListPinRequests(ctx context.Context, r api.Lis
 		}
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListPinRequests200JSONResponse{Items: list, Links: pageLinks("/backoffice/pin-requests", query, found.Next, p.Limit)}, nil
+	return api.ListPinRequests200JSONResponse{Items: list, Links: pageLinks(ctx, "/backoffice/pin-requests", query, found.Next, p.Limit)}, nil
 }
 
 // FilePinRequest implements api.StrictServerInterface.

@@ -18,12 +18,12 @@ const officeUpgradesPath = "/backoffice/pin-upgrades"
 // ListPinUpgrades implements api.StrictServerInterface.
 func (h OfficePINUpgradeHandlers) ListPinUpgrades(ctx context.Context, r api.ListPinUpgradesRequestObject) (api.ListPinUpgradesResponseObject, error) {
 	p := r.Params
-	found, err := h.Upgrades.OfOffice(ctx, actorFrom(ctx), pinupgrade.State(value(p.State)), pageRequest(p.Limit, p.Cursor))
+	found, err := h.Upgrades.OfOffice(ctx, actorFrom(ctx), pinupgrade.State(value(p.State)), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListPinUpgrades200JSONResponse{Items: items(found.Items, viewOfficeUpgrade), Links: pageLinks(officeUpgradesPath, query, found.Next, p.Limit)}, nil
+	return api.ListPinUpgrades200JSONResponse{Items: items(found.Items, viewOfficeUpgrade), Links: pageLinks(ctx, officeUpgradesPath, query, found.Next, p.Limit)}, nil
 }
 
 // ShowOfficePinUpgrade implements api.StrictServerInterface.

@@ -35,7 +35,7 @@ func (h RegisterImportHandlers) ImportRegister(ctx context.Context, r api.Import
 	if err != nil {
 		return nil, err
 	}
-	view, err := viewRegisterImport(i)
+	view, err := viewRegisterImport(ctx, i)
 	if err != nil {
 		return nil, err
 	}
@@ -44,13 +44,13 @@ func (h RegisterImportHandlers) ImportRegister(ctx context.Context, r api.Import
 
 // ListRegisterImports implements api.StrictServerInterface.
 func (h RegisterImportHandlers) ListRegisterImports(ctx context.Context, r api.ListRegisterImportsRequestObject) (api.ListRegisterImportsResponseObject, error) {
-	found, err := h.RegisterImports.List(ctx, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.RegisterImports.List(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	list := api.ListRegisterImports200JSONResponse{Items: make(api.List[api.RegisterImport], len(found.Items)), Links: pageLinks(registerImportsPath, "", found.Next, r.Params.Limit)}
+	list := api.ListRegisterImports200JSONResponse{Items: make(api.List[api.RegisterImport], len(found.Items)), Links: pageLinks(ctx, registerImportsPath, "", found.Next, r.Params.Limit)}
 	for n, i := range found.Items {
-		if list.Items[n], err = viewRegisterImport(i); err != nil {
+		if list.Items[n], err = viewRegisterImport(ctx, i); err != nil {
 			return nil, err
 		}
 	}
@@ -63,20 +63,21 @@ func (h RegisterImportHandlers) ShowRegisterImport(ctx context.Context, r api.Sh
 	if err != nil {
 		return nil, err
 	}
-	view, err := viewRegisterImport(i)
+	view, err := viewRegisterImport(ctx, i)
 	return api.ShowRegisterImport200JSONResponse(view), err
 }
 
-func viewRegisterImport(i registerimport.Import) (api.RegisterImport, error) {
+func viewRegisterImport(ctx context.Context, i registerimport.Import) (api.RegisterImport, error) {
 	wrong, err := i.Wrong()
 	if err != nil {
 		return api.RegisterImport{}, err
 	}
+	texts := dictionaries[languageOf(ctx)]
 	view := api.RegisterImport{
 		ImportId: i.ID, Register: api.RegisterName(i.Register), State: api.ImportState(i.State), Digest: i.Digest, CreatedAt: i.CreatedAt, FinishedAt: i.FinishedAt,
 		LinesDone: int32(i.LinesDone), //nolint:gosec // a column of 32 bits
 		Errors: items(wrong, func(e registerimport.LineError) api.RegisterImportError {
-			return api.RegisterImportError{Line: int32(e.Line), Pointer: e.Pointer, Code: e.Code} //nolint:gosec // fewer than the file has bytes
+			return api.RegisterImportError{Line: int32(e.Line), Pointer: e.Pointer, Code: e.Code, Detail: texts.field(e.Code)} //nolint:gosec // fewer than the file has bytes
 		}),
 	}
 	if i.LinesTotal != nil {

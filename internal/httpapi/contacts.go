@@ -21,11 +21,11 @@ const contactsPath = "/me/contacts"
 
 // ListContacts implements api.StrictServerInterface.
 func (h ContactHandlers) ListContacts(ctx context.Context, r api.ListContactsRequestObject) (api.ListContactsResponseObject, error) {
-	found, err := h.Book.List(ctx, actorFrom(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Book.List(ctx, actorFrom(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListContacts200JSONResponse{Items: items(found.Items, viewContact), Links: pageLinks(contactsPath, "", found.Next, r.Params.Limit)}, nil
+	return api.ListContacts200JSONResponse{Items: items(found.Items, viewContact), Links: pageLinks(ctx, contactsPath, "", found.Next, r.Params.Limit)}, nil
 }
 
 // AddContact implements api.StrictServerInterface.
@@ -100,11 +100,11 @@ func (h ContactHandlers) ReplaceNotificationPreferences(ctx context.Context, r a
 
 // ListMyActivity implements api.StrictServerInterface.
 func (h ContactHandlers) ListMyActivity(ctx context.Context, r api.ListMyActivityRequestObject) (api.ListMyActivityResponseObject, error) {
-	found, err := h.Trail.OfPerson(ctx, actorFrom(ctx).PersonID, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Trail.OfPerson(ctx, actorFrom(ctx).PersonID, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyActivity200JSONResponse{Items: items(found.Items, viewActivity), Links: pageLinks("/me/activity", "", found.Next, r.Params.Limit)}, nil
+	return api.ListMyActivity200JSONResponse{Items: items(found.Items, viewActivity), Links: pageLinks(ctx, "/me/activity", "", found.Next, r.Params.Limit)}, nil
 }
 
 func viewContact(c person.Contact) api.MyContact {

@@ -14,12 +14,12 @@ type ContributorHandlers struct{ Contributors *contributor.Service }
 
 // ListContributors implements api.StrictServerInterface.
 func (h ContributorHandlers) ListContributors(ctx context.Context, r api.ListContributorsRequestObject) (api.ListContributorsResponseObject, error) {
-	found, err := h.Contributors.Mine(ctx, actorFrom(ctx), contributor.Search{PositionNumber: value(r.Params.Q)}, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Contributors.Mine(ctx, actorFrom(ctx), contributor.Search{PositionNumber: value(r.Params.Q)}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"q": r.Params.Q})
-	return api.ListContributors200JSONResponse(viewContributors(found, pageLinks("/contributors", query, found.Next, r.Params.Limit))), nil
+	return api.ListContributors200JSONResponse(viewContributors(found, pageLinks(ctx, "/contributors", query, found.Next, r.Params.Limit))), nil
 }
 
 // SearchContributors implements api.StrictServerInterface.
@@ -32,11 +32,11 @@ func (h ContributorHandlers) SearchContributors(ctx context.Context, r api.Searc
 		}
 		search.TaxCode = code
 	}
-	found, err := h.Contributors.Mine(ctx, actorFrom(ctx), search, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Contributors.Mine(ctx, actorFrom(ctx), search, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchContributors200JSONResponse(viewContributors(found, pageLinks("/contributor-searches", "", found.Next, r.Params.Limit))), nil
+	return api.SearchContributors200JSONResponse(viewContributors(found, pageLinks(ctx, "/contributor-searches", "", found.Next, r.Params.Limit))), nil
 }
 
 // ShowContributor implements api.StrictServerInterface.
@@ -50,13 +50,13 @@ func (h ContributorHandlers) ShowContributor(ctx context.Context, r api.ShowCont
 
 // ListPositions implements api.StrictServerInterface.
 func (h ContributorHandlers) ListPositions(ctx context.Context, r api.ListPositionsRequestObject) (api.ListPositionsResponseObject, error) {
-	found, err := h.Contributors.Positions(ctx, actorFrom(ctx), r.ContributorId, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Contributors.Positions(ctx, actorFrom(ctx), r.ContributorId, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	return api.ListPositions200JSONResponse{
 		Items: items(found.Items, viewPosition),
-		Links: pageLinks(idPath("/contributors", r.ContributorId)+"/positions", "", found.Next, r.Params.Limit),
+		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/positions", "", found.Next, r.Params.Limit),
 	}, nil
 }
 

@@ -13,12 +13,12 @@ type TypeHandlers struct{ Types *declaration.Types }
 
 // ListDeclarationTypes implements api.StrictServerInterface.
 func (h TypeHandlers) ListDeclarationTypes(ctx context.Context, r api.ListDeclarationTypesRequestObject) (api.ListDeclarationTypesResponseObject, error) {
-	found, err := h.Types.List(ctx, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Types.List(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	return api.ListDeclarationTypes200JSONResponse{
-		Items: items(found.Items, viewType), Links: pageLinks("/declaration-types", "", found.Next, r.Params.Limit),
+		Items: items(found.Items, viewType), Links: pageLinks(ctx, "/declaration-types", "", found.Next, r.Params.Limit),
 	}, nil
 }
 

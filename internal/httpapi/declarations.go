@@ -32,11 +32,11 @@ func (h DeclarationHandlers) DraftDeclaration(ctx context.Context, r api.DraftDe
 func (h DeclarationHandlers) ListDeclarations(ctx context.Context, r api.ListDeclarationsRequestObject) (api.ListDeclarationsResponseObject, error) {
 	p := r.Params
 	filter, query := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
-	found, err := h.Declarations.OfContributor(ctx, actorFrom(ctx), filter, pageRequest(p.Limit, p.Cursor))
+	found, err := h.Declarations.OfContributor(ctx, actorFrom(ctx), filter, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDeclarations200JSONResponse(viewDeclarations(found, idPath("/contributors", r.ContributorId)+"/declarations", query, p.Limit)), nil
+	return api.ListDeclarations200JSONResponse(viewDeclarations(ctx, found, idPath("/contributors", r.ContributorId)+"/declarations", query, p.Limit)), nil
 }
 
 // SearchDeclarations implements api.StrictServerInterface.
@@ -45,22 +45,22 @@ func (h DeclarationHandlers) SearchDeclarations(ctx context.Context, r api.Searc
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Declarations.OfContributor(ctx, actorFrom(ctx), filter, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Declarations.OfContributor(ctx, actorFrom(ctx), filter, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDeclarations200JSONResponse(viewDeclarations(found, idPath("/contributors", r.ContributorId)+"/declaration-searches", "", r.Params.Limit)), nil
+	return api.SearchDeclarations200JSONResponse(viewDeclarations(ctx, found, idPath("/contributors", r.ContributorId)+"/declaration-searches", "", r.Params.Limit)), nil
 }
 
 // ListMyDeclarations implements api.StrictServerInterface.
 func (h DeclarationHandlers) ListMyDeclarations(ctx context.Context, r api.ListMyDeclarationsRequestObject) (api.ListMyDeclarationsResponseObject, error) {
 	p := r.Params
 	filter, query := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
-	found, err := h.Declarations.Mine(ctx, actorFrom(ctx), filter, pageRequest(p.Limit, p.Cursor))
+	found, err := h.Declarations.Mine(ctx, actorFrom(ctx), filter, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyDeclarations200JSONResponse(viewDeclarations(found, "/declarations", query, p.Limit)), nil
+	return api.ListMyDeclarations200JSONResponse(viewDeclarations(ctx, found, "/declarations", query, p.Limit)), nil
 }
 
 // SearchMyDeclarations implements api.StrictServerInterface.
@@ -69,11 +69,11 @@ func (h DeclarationHandlers) SearchMyDeclarations(ctx context.Context, r api.Sea
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.Declarations.Mine(ctx, actorFrom(ctx), filter, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Declarations.Mine(ctx, actorFrom(ctx), filter, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchMyDeclarations200JSONResponse(viewDeclarations(found, "/declaration-searches", "", r.Params.Limit)), nil
+	return api.SearchMyDeclarations200JSONResponse(viewDeclarations(ctx, found, "/declaration-searches", "", r.Params.Limit)), nil
 }
 
 // ShowDeclaration implements api.StrictServerInterface.
@@ -145,8 +145,8 @@ func searchOf(body *api.DeclarationSearch) (declaration.Filter, error) {
 	return filter, nil
 }
 
-func viewDeclarations(found page.Page[declaration.Filed], path, query string, limit *int32) api.DeclarationList {
-	return api.DeclarationList{Items: items(found.Items, viewSummary), Links: pageLinks(path, query, found.Next, limit)}
+func viewDeclarations(ctx context.Context, found page.Page[declaration.Filed], path, query string, limit *int32) api.DeclarationList {
+	return api.DeclarationList{Items: items(found.Items, viewSummary), Links: pageLinks(ctx, path, query, found.Next, limit)}
 }
 
 func viewFiledBy(d declaration.Filed) api.FiledBy {

@@ -79,6 +79,7 @@ func (h DelegationBatchHandlers) ShowDelegationBatchForms(ctx context.Context, r
 	}
 	disposition := `attachment; filename="deleghe-` + r.BatchId.String() + `.pdf"`
 	return api.ShowDelegationBatchForms200ApplicationpdfResponse{
-		Body: bytes.NewReader(forms), ContentLength: int64(len(forms)), Headers: api.ShowDelegationBatchForms200ResponseHeaders{ContentDisposition: &disposition},
+		Body: bytes.NewReader(forms), ContentLength: int64(len(forms)),
+		Headers: api.ShowDelegationBatchForms200ResponseHeaders{ContentDisposition: &disposition, ContentLanguage: italian.String()},
 	}, nil
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"time"
 	"unicode/utf8"
 
@@ -27,16 +28,16 @@ const delegationsPath = "/delegations"
 
 // SearchDelegationCandidates implements api.StrictServerInterface.
 func (h DelegationHandlers) SearchDelegationCandidates(ctx context.Context, r api.SearchDelegationCandidatesRequestObject) (api.SearchDelegationCandidatesResponseObject, error) {
-	found, err := h.Delegations.Candidates(ctx, actorFrom(ctx), r.Body.TaxCode)
+	found, err := h.Delegations.Candidates(ctx, actorFrom(ctx), r.Body.TaxCode, r.Body.DelegateId)
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDelegationCandidates200JSONResponse{Items: items(found, viewCandidate), Links: pageLinks("/delegation-candidate-searches", "", "", r.Params.Limit)}, nil
+	return api.SearchDelegationCandidates200JSONResponse{Items: items(found, viewCandidate), Links: pageLinks(ctx, "/delegation-candidate-searches", "", "", r.Params.Limit)}, nil
 }
 
 // ListDelegationLookups implements api.StrictServerInterface.
 func (h DelegationHandlers) ListDelegationLookups(ctx context.Context, r api.ListDelegationLookupsRequestObject) (api.ListDelegationLookupsResponseObject, error) {
-	found, err := h.Delegations.LookUps(ctx, actorFrom(ctx), r.ContributorId, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Delegations.LookUps(ctx, actorFrom(ctx), r.ContributorId, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -44,26 +45,21 @@ func (h DelegationHandlers) ListDelegationLookups(ctx context.Context, r api.Lis
 		Items: items(found.Items, func(l delegation.LookUp) api.DelegationLookup {
 			return api.DelegationLookup{At: l.At, Delegate: viewDelegate(l.DelegateID, l.DelegateKind, l.DelegateName)}
 		}),
-		Links: pageLinks(idPath("/contributors", r.ContributorId)+"/delegation-lookups", "", found.Next, r.Params.Limit),
+		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/delegation-lookups", "", found.Next, r.Params.Limit),
 	}, nil
 }
 
 // ListContributorDelegations implements api.StrictServerInterface.
 func (h DelegationHandlers) ListContributorDelegations(ctx context.Context, r api.ListContributorDelegationsRequestObject) (api.ListContributorDelegationsResponseObject, error) {
 	p := r.Params
-	found, err := h.Delegations.OfContributor(ctx, actorFrom(ctx), r.ContributorId, delegation.Filter{}, pageRequest(p.Limit, p.Cursor))
+	found, err := h.Delegations.OfContributor(ctx, actorFrom(ctx), r.ContributorId, delegation.Filter{}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	now := h.Clock.Now()
 	return api.ListContributorDelegations200JSONResponse{
-		Items: items(found.Items, func(s delegation.Shown) api.Delegation {
-			view := viewDelegation(s, now)
-			workers := []api.SubDelegate(items(s.Workers, viewWorker))
-			view.SubDelegates = &workers
-			return view
-		}),
-		Links: pageLinks(idPath("/contributors", r.ContributorId)+"/delegations", "", found.Next, p.Limit),
+		Items: items(found.Items, func(s delegation.Shown) api.Delegation { return viewForContributor(s, now) }),
+		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/delegations", "", found.Next, p.Limit),
 	}, nil
 }
 
@@ -77,20 +73,21 @@ func (h DelegationHandlers) DraftDelegation(ctx context.Context, r api.DraftDele
 	if err != nil {
 		return nil, err
 	}
+	view := h.view(ctx, d)
 	return api.DraftDelegation201JSONResponse{
-		Body: h.view(d), Headers: api.DraftDelegation201ResponseHeaders{ETag: versionTag(d.Version), Location: basePath + idPath(delegationsPath, d.ID)},
+		Body: view, Headers: api.DraftDelegation201ResponseHeaders{ETag: delegationTag(d, view), Location: basePath + idPath(delegationsPath, d.ID)},
 	}, nil
 }
 
 // ListDelegations implements api.StrictServerInterface.
 func (h DelegationHandlers) ListDelegations(ctx context.Context, r api.ListDelegationsRequestObject) (api.ListDelegationsResponseObject, error) {
 	p := r.Params
-	found, err := h.Delegations.List(ctx, actorFrom(ctx), delegation.Filter{State: delegation.State(value(p.State)), ContributorID: p.ContributorId, DelegateID: p.DelegateId}, pageRequest(p.Limit, p.Cursor))
+	found, err := h.Delegations.List(ctx, actorFrom(ctx), delegation.Filter{State: delegation.State(value(p.State)), ContributorID: p.ContributorId, DelegateID: p.DelegateId}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State), "contributor_id": idText(p.ContributorId), "delegate_id": idText(p.DelegateId)})
-	return api.ListDelegations200JSONResponse(h.list(found, pageLinks(delegationsPath, query, found.Next, p.Limit))), nil
+	return api.ListDelegations200JSONResponse(h.list(found, pageLinks(ctx, delegationsPath, query, found.Next, p.Limit))), nil
 }
 
 // SearchDelegations implements api.StrictServerInterface.
@@ -98,33 +95,42 @@ func (h DelegationHandlers) SearchDelegations(ctx context.Context, r api.SearchD
 	b := r.Body
 	found, err := h.Delegations.Search(ctx, actorFrom(ctx), delegation.Search{
 		ContributorTaxCode: value(b.ContributorTaxCode), LegalName: value(b.LegalName), PositionNumber: value(b.PositionNumber), State: delegation.State(value(b.State)),
-	}, pageRequest(r.Params.Limit, r.Params.Cursor))
+	}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDelegations200JSONResponse(h.list(found, pageLinks("/delegation-searches", "", found.Next, r.Params.Limit))), nil
+	return api.SearchDelegations200JSONResponse(h.list(found, pageLinks(ctx, "/delegation-searches", "", found.Next, r.Params.Limit))), nil
 }
 
 // ShowDelegation implements api.StrictServerInterface.
 func (h DelegationHandlers) ShowDelegation(ctx context.Context, r api.ShowDelegationRequestObject) (api.ShowDelegationResponseObject, error) {
-	d, err := h.Delegations.Show(ctx, r.DelegationId)
+	d, err := h.Delegations.ShowTo(ctx, actorFrom(ctx), r.DelegationId)
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowDelegation200JSONResponse{Body: h.view(d), Headers: api.ShowDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+	view := viewDelegation(d, h.Clock.Now())
+	if d.ForContributor {
+		view = viewForContributor(d, h.Clock.Now())
+	}
+	return api.ShowDelegation200JSONResponse{Body: view, Headers: api.ShowDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
 }
 
 // ChangeDelegation implements api.StrictServerInterface.
 func (h DelegationHandlers) ChangeDelegation(ctx context.Context, r api.ChangeDelegationRequestObject) (api.ChangeDelegationResponseObject, error) {
 	b := r.Body
 	change := delegation.Change{
-		PositionIDs: value(b.PositionIds), Scope: (*delegation.Scope)(b.Scope), Services: servicesOf(b.Services), Exclusive: b.Exclusive, ValidUntil: b.ValidUntil, SignatoryID: b.SignatoryId,
+		PositionIDs: value(b.PositionIds), Scope: (*delegation.Scope)(b.Scope), Services: servicesOf(b.Services), Exclusive: b.Exclusive, SignatoryID: b.SignatoryId,
+		Endless: b.ValidUntil.IsNull(),
+	}
+	if until, err := b.ValidUntil.Get(); err == nil {
+		change.ValidUntil = &until
 	}
 	d, err := h.Delegations.Change(ctx, actorFrom(ctx), r.DelegationId, versionOf(value(r.Params.IfMatch)), change)
 	if err != nil {
 		return nil, err
 	}
-	return api.ChangeDelegation200JSONResponse{Body: h.view(d), Headers: api.ChangeDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+	view := h.view(ctx, d)
+	return api.ChangeDelegation200JSONResponse{Body: view, Headers: api.ChangeDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
 }
 
 // ShowDelegationForm implements api.StrictServerInterface.
@@ -135,7 +141,8 @@ func (h DelegationHandlers) ShowDelegationForm(ctx context.Context, r api.ShowDe
 	}
 	disposition := `attachment; filename="delega-` + d.ReferenceCode + `.pdf"`
 	return api.ShowDelegationForm200ApplicationpdfResponse{
-		Body: bytes.NewReader(form), ContentLength: int64(len(form)), Headers: api.ShowDelegationForm200ResponseHeaders{ContentDisposition: &disposition},
+		Body: bytes.NewReader(form), ContentLength: int64(len(form)),
+		Headers: api.ShowDelegationForm200ResponseHeaders{ContentDisposition: &disposition, ContentLanguage: italian.String()},
 	}, nil
 }
 
@@ -145,8 +152,9 @@ func (h DelegationHandlers) SendDelegationOtp(ctx context.Context, r api.SendDel
 	if err != nil {
 		return nil, err
 	}
+	view := h.view(ctx, d)
 	return api.SendDelegationOtp202JSONResponse{
-		Body: h.view(d), Headers: api.SendDelegationOtp202ResponseHeaders{ETag: versionTag(d.Version), Location: basePath + idPath(delegationsPath, d.ID)},
+		Body: view, Headers: api.SendDelegationOtp202ResponseHeaders{ETag: delegationTag(d, view), Location: basePath + idPath(delegationsPath, d.ID)},
 	}, nil
 }
 
@@ -156,7 +164,8 @@ func (h DelegationHandlers) ActivateDelegation(ctx context.Context, r api.Activa
 	if err != nil {
 		return nil, err
 	}
-	return api.ActivateDelegation200JSONResponse{Body: h.view(d), Headers: api.ActivateDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+	view := h.view(ctx, d)
+	return api.ActivateDelegation200JSONResponse{Body: view, Headers: api.ActivateDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
 }
 
 // RevokeDelegation implements api.StrictServerInterface.
@@ -169,15 +178,33 @@ func (h DelegationHandlers) RevokeDelegation(ctx context.Context, r api.RevokeDe
 	if err != nil {
 		return nil, err
 	}
-	return api.RevokeDelegation200JSONResponse{Body: h.view(d), Headers: api.RevokeDelegation200ResponseHeaders{ETag: versionTag(d.Version)}}, nil
+	view := h.view(ctx, d)
+	return api.RevokeDelegation200JSONResponse{Body: view, Headers: api.RevokeDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
 }
 
-func (h DelegationHandlers) view(s delegation.Shown) api.Delegation {
+// view shows a delegation to who changed it.
+func (h DelegationHandlers) view(ctx context.Context, s delegation.Shown) api.Delegation {
+	s.ForContributor = delegation.Represents(actorFrom(ctx))
 	return viewDelegation(s, h.Clock.Now())
 }
 
 func (h DelegationHandlers) list(found page.Page[delegation.Shown], links api.PageLinks) api.DelegationList {
-	return api.DelegationList{Items: items(found.Items, h.view), Links: links}
+	now := h.Clock.Now()
+	return api.DelegationList{Items: items(found.Items, func(s delegation.Shown) api.Delegation { return viewDelegation(s, now) }), Links: links}
+}
+
+// delegationTag is the entity tag of a delegation as it is shown, which clock, register and wrong codes change without a new version.
+func delegationTag(s delegation.Shown, view api.Delegation) string {
+	shown, _ := json.Marshal(view) // of text, numbers and times
+	return answerTag(s.Version, string(shown))
+}
+
+// viewForContributor shows also who works under a delegation.
+func viewForContributor(s delegation.Shown, now time.Time) api.Delegation {
+	view := viewDelegation(s, now)
+	workers := []api.DelegationWorker(items(s.Workers, viewWorker))
+	view.Workers = &workers
+	return view
 }
 
 // viewDelegation shows a delegation as it stands at the instant.
@@ -189,9 +216,17 @@ func viewDelegation(s delegation.Shown, now time.Time) api.Delegation {
 			return api.DelegatedPosition{PositionId: p.ID, Number: p.Number, Scheme: p.Scheme}
 		}),
 		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Covered), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
-		Signatory: api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName, FamilyName: s.SignatoryFamilyName},
+		Signatory: api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName},
 		DraftedBy: api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName}, DraftedAt: s.DraftedAt,
-		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndReason: s.EndReason,
+		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndedBy: (*api.DelegationEnder)(s.Ender(now)), EndReason: s.EndReason,
+	}
+	if s.HidesSignatory() {
+		view.Signatory.FamilyInitial = new(initial(s.SignatoryFamilyName))
+	} else {
+		view.Signatory.FamilyName = &s.SignatoryFamilyName
+	}
+	if s.ActivatedBy != nil {
+		view.ActivatedBy = &api.PersonReference{PersonId: *s.ActivatedBy, GivenName: s.ActivatorGivenName, FamilyName: s.ActivatorFamilyName}
 	}
 	if o := s.OTP; o != nil {
 		view.Otp = &api.DelegationOtp{
@@ -206,9 +241,9 @@ func viewDelegate(id uuid.UUID, kind delegation.DelegateKind, legalName string) 
 	return api.Delegate{DelegateId: id, Kind: api.DelegateKind(kind), LegalName: legalName}
 }
 
-func viewWorker(w delegation.Worker) api.SubDelegate {
-	return api.SubDelegate{
-		SubDelegationId: w.SubDelegationID, Person: api.PersonReference{PersonId: w.PersonID, GivenName: w.GivenName, FamilyName: w.FamilyName},
+func viewWorker(w delegation.Worker) api.DelegationWorker {
+	return api.DelegationWorker{
+		Person: api.PersonReference{PersonId: w.PersonID, GivenName: w.GivenName, FamilyName: w.FamilyName}, ActingAs: api.WorkerActingAs(w.ActingAs), SubDelegationId: w.SubDelegationID,
 		Services: viewServices(w.Services), GrantedAt: w.GrantedAt,
 	}
 }
@@ -218,8 +253,13 @@ func viewCandidate(c delegation.Candidate) api.DelegationCandidate {
 	return api.DelegationCandidate{
 		ContributorTaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind), Positions: items(c.Positions, viewPosition),
 		Signatories: items(c.Signatories, func(s contributor.Signatory) api.ProposedSignatory {
-			initial, _ := utf8.DecodeRuneInString(s.FamilyName)
-			return api.ProposedSignatory{SignatoryId: s.PersonID, GivenName: s.GivenName, FamilyInitial: string(initial), Role: api.ContributorRole(s.Role)}
+			return api.ProposedSignatory{SignatoryId: s.PersonID, GivenName: s.GivenName, FamilyInitial: initial(s.FamilyName), Role: api.ContributorRole(s.Role)}
 		}),
 	}
+}
+
+// initial is the first letter of a name.
+func initial(name string) string {
+	first, _ := utf8.DecodeRuneInString(name)
+	return string(first)
 }

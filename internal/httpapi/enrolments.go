@@ -31,11 +31,11 @@ func (h EnrolmentHandlers) FileEnrolment(ctx context.Context, r api.FileEnrolmen
 
 // ListEnrolments implements api.StrictServerInterface.
 func (h EnrolmentHandlers) ListEnrolments(ctx context.Context, r api.ListEnrolmentsRequestObject) (api.ListEnrolmentsResponseObject, error) {
-	found, err := h.Enrolments.Mine(ctx, actorFrom(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Enrolments.Mine(ctx, actorFrom(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListEnrolments200JSONResponse{Items: items(found.Items, viewEnrolment), Links: pageLinks(enrolmentsPath, "", found.Next, r.Params.Limit)}, nil
+	return api.ListEnrolments200JSONResponse{Items: items(found.Items, viewEnrolment), Links: pageLinks(ctx, enrolmentsPath, "", found.Next, r.Params.Limit)}, nil
 }
 
 // ShowEnrolment implements api.StrictServerInterface.

@@ -30,6 +30,7 @@ var statuses = map[fault.Code]int{
 	fault.PINChangeRequired:    http.StatusForbidden,
 	fault.PINExpired:           http.StatusForbidden,
 	fault.Reauthenticate:       http.StatusForbidden,
+	fault.StrongLogin:          http.StatusForbidden,
 	fault.DispositiveRequired:  http.StatusForbidden,
 	fault.IdentityNotConfirmed: http.StatusForbidden,
 	fault.ServiceNotDelegated:  http.StatusForbidden,
@@ -181,11 +182,7 @@ func (e *edge) problemOf(x *exchange, f *fault.Fault, status int) api.Problem {
 	}
 	fields := make([]api.ProblemError, 0, min(len(f.Fields), maxFields))
 	for _, field := range f.Fields[:min(len(f.Fields), maxFields)] {
-		detail, ok := texts.fields[field.Code]
-		if !ok {
-			detail = texts.fields[codeOther]
-		}
-		fields = append(fields, api.ProblemError{Pointer: fitPointer(field.Pointer), Code: field.Code, Detail: detail})
+		fields = append(fields, api.ProblemError{Pointer: fitPointer(field.Pointer), Code: field.Code, Detail: texts.field(field.Code)})
 	}
 	p.Errors = &fields
 	return p

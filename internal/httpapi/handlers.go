@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"context"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"diresco/api"
 	"diresco/internal/access"
+	"diresco/internal/audit"
 	"diresco/internal/fault"
 	"diresco/internal/page"
 	"diresco/internal/taxcode"
@@ -56,19 +58,21 @@ func value[T any](p *T) T {
 	return *p
 }
 
-func pageRequest(limit *int32, cursor *string) page.Request {
-	return page.Request{Limit: int(value(limit)), Cursor: value(cursor)}
+// pageRequest asks for a page of the operation's list. A cursor of another operation's list is none.
+func pageRequest(ctx context.Context, limit *int32, cursor *string) page.Request {
+	return page.Request{Limit: int(value(limit)), Cursor: value(cursor), List: audit.OriginOf(ctx).Operation}
 }
 
-// pageLinks makes the links of a page of the list at path; params are those that the list was narrowed down with, encoded.
-func pageLinks(path, params, next string, limit *int32) api.PageLinks {
+// pageLinks makes the links of a page of the operation's list at path; params are those that the list was narrowed down with,
+// encoded.
+func pageLinks(ctx context.Context, path, params, next string, limit *int32) api.PageLinks {
 	query := params
 	if limit != nil {
 		query = join(query, "limit="+strconv.Itoa(int(*limit)))
 	}
 	links := api.PageLinks{Self: link(path, query)}
 	if next != "" {
-		following := link(path, join(query, "cursor="+next))
+		following := link(path, join(query, "cursor="+page.Bind(audit.OriginOf(ctx).Operation, next)))
 		links.Next = &following
 	}
 	return links
@@ -114,8 +118,19 @@ func items[T, U any](from []T, view func(T) U) api.List[U] {
 // versionTag is the entity tag of a resource that counts its changes.
 func versionTag(version int) string { return `"` + strconv.Itoa(version) + `"` }
 
-// versionOf reads the version out of an If-Match header. A tag that this API never gave matches nothing.
+// answerTag is the entity tag of a resource that looks otherwise at times without a change: the version, and what is shown.
+func answerTag(version int, shown string) string {
+	return `"` + strconv.Itoa(version) + "." + strings.Trim(computedTag([]byte(shown)), `"`) + `"`
+}
+
+// versionOf reads the expected version out of an If-Match header. A tag that this API never gave matches nothing.
 func versionOf(ifMatch string) int {
+	if strings.TrimSpace(ifMatch) == "*" {
+		return fault.AnyVersion
+	}
+	if number, _, told := strings.Cut(ifMatch, "."); told {
+		ifMatch = number + `"`
+	}
 	version, err := strconv.Atoi(strings.Trim(ifMatch, `"`))
 	if err != nil || versionTag(version) != ifMatch {
 		return 0

@@ -14,12 +14,12 @@ type MessageHandlers struct{ Messages *outbox.Service }
 // ListDeliveries implements api.StrictServerInterface.
 func (h MessageHandlers) ListDeliveries(ctx context.Context, r api.ListDeliveriesRequestObject) (api.ListDeliveriesResponseObject, error) {
 	p := r.Params
-	found, err := h.Messages.List(ctx, outbox.Filter{State: outbox.DeliveryState(value(p.State)), Channel: outbox.Channel(value(p.Channel))}, pageRequest(p.Limit, p.Cursor))
+	found, err := h.Messages.List(ctx, outbox.Filter{State: outbox.DeliveryState(value(p.State)), Channel: outbox.Channel(value(p.Channel))}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State), "channel": (*string)(p.Channel)})
-	return api.ListDeliveries200JSONResponse{Items: items(found.Items, viewDelivery), Links: pageLinks("/backoffice/deliveries", query, found.Next, p.Limit)}, nil
+	return api.ListDeliveries200JSONResponse{Items: items(found.Items, viewDelivery), Links: pageLinks(ctx, "/backoffice/deliveries", query, found.Next, p.Limit)}, nil
 }
 
 // RetryDelivery implements api.StrictServerInterface.
@@ -35,11 +35,11 @@ func (h MessageHandlers) RetryDelivery(ctx context.Context, r api.RetryDeliveryR
 
 // ListNotifications implements api.StrictServerInterface.
 func (h MessageHandlers) ListNotifications(ctx context.Context, r api.ListNotificationsRequestObject) (api.ListNotificationsResponseObject, error) {
-	found, err := h.Messages.Notifications(ctx, actorFrom(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Messages.Notifications(ctx, actorFrom(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListNotifications200JSONResponse{Items: items(found.Items, viewNotification), Links: pageLinks("/me/notifications", "", found.Next, r.Params.Limit)}, nil
+	return api.ListNotifications200JSONResponse{Items: items(found.Items, viewNotification), Links: pageLinks(ctx, "/me/notifications", "", found.Next, r.Params.Limit)}, nil
 }
 
 // ShowSandboxLetter implements api.StrictServerInterface.

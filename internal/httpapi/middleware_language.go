@@ -40,16 +40,20 @@ func (e *edge) chooseLanguage(x *exchange) error {
 
 type languageKey struct{}
 
+// languageOf is the language of the answer that is being made: Italian where none is noted.
+func languageOf(ctx context.Context) language {
+	lang, _ := ctx.Value(languageKey{}).(language)
+	return lang
+}
+
 // notice returns the text that an answer gives in every case, in the caller's language.
 func notice(ctx context.Context, name string) string {
-	lang, _ := ctx.Value(languageKey{}).(language) // Italian where none is noted
-	return dictionaries[lang].notices[name]
+	return dictionaries[languageOf(ctx)].notices[name]
 }
 
 // inEnglishAsked reports whether the caller prefers English.
 func inEnglishAsked(ctx context.Context) bool {
-	lang, _ := ctx.Value(languageKey{}).(language) // Italian where none is noted
-	return lang == english
+	return languageOf(ctx) == english
 }
 
 func preferredLanguage(accept string) language {

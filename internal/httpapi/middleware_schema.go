@@ -148,9 +148,15 @@ func (f *flattener) addSchema(e *openapi3.SchemaError) {
 }
 
 func (f *flattener) put(field fault.Field) {
-	if len(f.fields) < maxFields && !slices.Contains(f.fields, field) {
+	if len(f.fields) < maxFields && !slices.ContainsFunc(f.fields, func(before fault.Field) bool { return before == field || sameForm(before, field) }) {
 		f.fields = append(f.fields, field)
 	}
+}
+
+// sameForm reports whether two findings say of one field that it looks wrong: what a pattern says, the format says as well.
+func sameForm(a, b fault.Field) bool {
+	form := []string{codePattern, codeFormat}
+	return a.Pointer == b.Pointer && slices.Contains(form, a.Code) && slices.Contains(form, b.Code)
 }
 
 // pointer writes a path as an RFC 6901 JSON pointer.

@@ -18,7 +18,8 @@ const outcomeRead = "read"
 // refusals are the problems that leave a row in the access log. What is merely wrong in form does not.
 var refusals = []fault.Code{
 	fault.Unauthenticated, fault.SessionEnded, fault.InvalidCredentials, fault.PINChangeRequired, fault.PINExpired, fault.Reauthenticate,
-	fault.DispositiveRequired, fault.IdentityNotConfirmed, fault.ServiceNotDelegated, fault.Forbidden, fault.CodeInvalid, fault.PINLocked, fault.RateLimited,
+	fault.StrongLogin, fault.DispositiveRequired, fault.IdentityNotConfirmed, fault.ServiceNotDelegated, fault.Forbidden, fault.CodeInvalid, fault.PINLocked, fault.RateLimited,
+	fault.OTPInvalid, fault.OTPExhausted,
 }
 
 // secretCodes are the field codes that say that a secret was wrong, or something about who is registered.
@@ -53,10 +54,10 @@ func (e *edge) trace(x *exchange) {
 	e.deps.AccessLog.Add(x.c.Request().Context(), row)
 }
 
-// subject is what the request was about, besides a contributor: the declaration in the path or, in the back office, whatever
-// the path names by an id, else whom a search found.
+// subject is what the request was about, besides a contributor: the declaration in the path or, in the back office and for reads
+// that are open to any session, whatever the path names by an id, else whom a search found.
 func (x *exchange) subject() string {
-	if x.target.DeclarationID != uuid.Nil || !x.op.staff() {
+	if x.target.DeclarationID != uuid.Nil || !x.op.staff() && !x.op.shared {
 		return textOf(x.target.DeclarationID)
 	}
 	for _, p := range x.op.path {
@@ -90,7 +91,7 @@ func noteRead(ctx context.Context, id uuid.UUID) {
 func (x *exchange) refusal() bool {
 	switch x.problem {
 	case fault.NotFound:
-		return x.turnedAway
+		return x.turnedAway || x.op.shared
 	case fault.Invalid:
 		return slices.ContainsFunc(x.problemFields, func(f fault.Field) bool { return slices.Contains(secretCodes, f.Code) })
 	default:

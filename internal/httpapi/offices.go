@@ -12,12 +12,12 @@ type OfficeHandlers struct{ Contributors *contributor.Service }
 
 // ListOffices implements api.StrictServerInterface.
 func (h OfficeHandlers) ListOffices(ctx context.Context, r api.ListOfficesRequestObject) (api.ListOfficesResponseObject, error) {
-	found, err := h.Contributors.Offices(ctx, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Contributors.Offices(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	return api.ListOffices200JSONResponse{
 		Items: items(found.Items, func(o contributor.Office) api.Office { return api.Office{OfficeCode: o.Code, Title: o.Title} }),
-		Links: pageLinks("/offices", "", found.Next, r.Params.Limit),
+		Links: pageLinks(ctx, "/offices", "", found.Next, r.Params.Limit),
 	}, nil
 }

@@ -38,6 +38,8 @@ type operation struct {
 	signed bool
 	// reads are traced: they show what belongs to somebody else than the reader.
 	readsOthers bool
+	// shared operations are for any session, and show what belongs to others to those among them who may see it.
+	shared bool
 
 	path    []*parameter
 	query   map[string]*parameter
@@ -63,6 +65,11 @@ type parameter struct {
 
 // secretOperations hand out tokens or PINs: their answers are never kept, and a repeat is a request of its own.
 var secretOperations = []string{"startSession", "renewSession", "reauthenticate", "rotatePin", "confirmPinRotation", "issuePin"}
+
+// sharedReads are for any session: what they show of others is decided where it is read, not by the guard.
+var sharedReads = []string{
+	"listDelegations", "searchDelegations", "showDelegationBatch", "showDelegationBatchForms", "listSubDelegations", "showSubDelegation",
+}
 
 const (
 	sandboxTag      = "Sandbox"
@@ -127,7 +134,8 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	op.conditional = op.header(ifMatchHeader) && (method == http.MethodPatch || method == http.MethodPut)
 	// What only some classes may use is about others, even where a session is all it takes.
 	op.signed = op.header(signatureHeader)
-	op.readsOthers = (method == http.MethodGet || search) && op.rule.To != access.ToAnyone && (op.rule.To != access.ToSession || op.staff())
+	op.shared = slices.Contains(sharedReads, op.id)
+	op.readsOthers = (method == http.MethodGet || search) && op.rule.To != access.ToAnyone && (op.rule.To != access.ToSession || op.staff() || op.shared)
 	return op, nil
 }
 
@@ -153,6 +161,7 @@ func readRule(o *openapi3.Operation, path string) (access.Rule, error) {
 		Classes []access.UserClass `json:"classes"`
 		Forced  bool               `json:"forced"`
 		Fresh   bool               `json:"fresh"`
+		Strong  bool               `json:"strong"`
 		Service access.Service     `json:"service"`
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(encoded)))
@@ -160,7 +169,7 @@ func readRule(o *openapi3.Operation, path string) (access.Rule, error) {
 	if err := decoder.Decode(&written); err != nil {
 		return access.Rule{}, fmt.Errorf("%s: %w", accessExtension, err)
 	}
-	rule := access.Rule{To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Service: written.Service}
+	rule := access.Rule{To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Strong: written.Strong, Service: written.Service}
 	switch {
 	case !slices.Contains([]access.To{access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToDelegate, access.ToDelegation, access.ToOffice}, rule.To):
 		return rule, fmt.Errorf("%s: unknown to %q", accessExtension, rule.To)
@@ -170,7 +179,7 @@ func readRule(o *openapi3.Operation, path string) (access.Rule, error) {
 		return rule, fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
 	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
 		return rule, fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
-	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Service != ""):
+	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Strong || rule.Service != ""):
 		return rule, fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
 	}
 	classes := []access.UserClass{access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator}

@@ -39,7 +39,7 @@ type file struct {
 	contentType string
 	policy      string // Content-Security-Policy; empty for the strictest
 	plain       func() ([]byte, error)
-	gzip        []byte
+	gzip        func() []byte
 	tag         string
 }
 
@@ -48,11 +48,10 @@ type pages struct {
 	files      map[string]*file
 	problems   map[string]*file
 	publicKeys func(context.Context) (any, error)
-	zip        *gzip.Writer
 }
 
 func newPages(config Config, publicKeys func(context.Context) (any, error)) (*pages, error) {
-	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys, zip: gzip.NewWriter(io.Discard)}
+	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys}
 	contractJSON, err := api.GetSpecJSON()
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
@@ -77,12 +76,12 @@ func newPages(config Config, publicKeys func(context.Context) (any, error)) (*pa
 }
 
 func (p *pages) add(path, mediaType string, content []byte) {
-	p.files[path] = p.newFile(mediaType, "", content)
+	p.files[path] = newFile(mediaType, "", content)
 }
 
-func (p *pages) newFile(mediaType, policy string, content []byte) *file {
+func newFile(mediaType, policy string, content []byte) *file {
 	plain := func() ([]byte, error) { return content, nil }
-	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: p.compress(content), tag: computedTag(content)}
+	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: sync.OnceValue(func() []byte { return compress(content) }), tag: computedTag(content)}
 }
 
 func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
@@ -90,7 +89,7 @@ func (p *pages) addHTML(into map[string]*file, templates *template.Template, pat
 	if err := templates.ExecuteTemplate(&content, name, data); err != nil {
 		return err
 	}
-	into[path] = p.newFile("text/html; charset=utf-8", pagePolicy, content.Bytes())
+	into[path] = newFile("text/html; charset=utf-8", pagePolicy, content.Bytes())
 	return nil
 }
 
@@ -110,7 +109,7 @@ func (p *pages) addAssets() error {
 			return err
 		}
 		plain := sync.OnceValues(func() ([]byte, error) { return decompress(zipped) })
-		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: zipped, tag: computedTag(zipped)}
+		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: func() []byte { return zipped }, tag: computedTag(zipped)}
 	}
 	return nil
 }
@@ -122,12 +121,12 @@ func assetType(name string) string {
 	return "text/javascript; charset=utf-8"
 }
 
-func (p *pages) compress(content []byte) []byte {
+func compress(content []byte) []byte {
 	var zipped bytes.Buffer
-	p.zip.Reset(&zipped)
+	w := gzip.NewWriter(&zipped)
 	// A buffer takes everything.
-	_, _ = p.zip.Write(content)
-	_ = p.zip.Close()
+	_, _ = w.Write(content)
+	_ = w.Close()
 	return zipped.Bytes()
 }
 
@@ -190,9 +189,11 @@ func (f *file) serve(c echo.Context) error {
 	if f.policy != "" {
 		h.Set(securityPolicy, f.policy)
 	}
-	content, tag := f.gzip, strings.TrimSuffix(f.tag, `"`)+`-gzip"`
+	var content []byte
+	tag := strings.TrimSuffix(f.tag, `"`) + `-gzip"`
 	if takesGzip(c.Request()) {
 		h.Set("Content-Encoding", "gzip")
+		content = f.gzip()
 	} else {
 		var err error
 		if content, err = f.plain(); err != nil {

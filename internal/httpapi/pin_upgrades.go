@@ -33,11 +33,11 @@ func (h PINUpgradeHandlers) RequestPinUpgrade(ctx context.Context, _ api.Request
 
 // ListMyPinUpgrades implements api.StrictServerInterface.
 func (h PINUpgradeHandlers) ListMyPinUpgrades(ctx context.Context, r api.ListMyPinUpgradesRequestObject) (api.ListMyPinUpgradesResponseObject, error) {
-	found, err := h.PINUpgrades.Mine(ctx, actorFrom(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.PINUpgrades.Mine(ctx, actorFrom(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyPinUpgrades200JSONResponse{Items: items(found.Items, viewUpgrade), Links: pageLinks(myUpgradesPath, "", found.Next, r.Params.Limit)}, nil
+	return api.ListMyPinUpgrades200JSONResponse{Items: items(found.Items, viewUpgrade), Links: pageLinks(ctx, myUpgradesPath, "", found.Next, r.Params.Limit)}, nil
 }
 
 // ShowPinUpgrade implements api.StrictServerInterface.

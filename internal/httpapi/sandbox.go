@@ -17,12 +17,12 @@ type SandboxHandlers struct{ Sandbox *sandbox.Service }
 
 // ListSandboxPeople implements api.StrictServerInterface.
 func (h SandboxHandlers) ListSandboxPeople(ctx context.Context, r api.ListSandboxPeopleRequestObject) (api.ListSandboxPeopleResponseObject, error) {
-	found, err := h.Sandbox.People(ctx, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Sandbox.People(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	return api.ListSandboxPeople200JSONResponse{
-		Items: items(found.Items, viewSandboxPerson), Links: pageLinks("/sandbox/people", "", found.Next, r.Params.Limit),
+		Items: items(found.Items, viewSandboxPerson), Links: pageLinks(ctx, "/sandbox/people", "", found.Next, r.Params.Limit),
 	}, nil
 }
 
@@ -50,6 +50,11 @@ func (h SandboxHandlers) CreateSandboxPerson(ctx context.Context, r api.CreateSa
 			given.Services = items(*role.Services, func(s api.ServiceCode) access.Service { return access.Service(s) })
 		}
 		input.Roles = append(input.Roles, given)
+	}
+	for _, role := range value(body.IntermediaryRoles) {
+		input.IntermediaryRoles = append(input.IntermediaryRoles, sandbox.IntermediaryRole{
+			DelegateID: role.DelegateId, Role: access.ActingAs(role.Role), Services: servicesOf(role.Services),
+		})
 	}
 	p, err := h.Sandbox.CreatePerson(ctx, input)
 	if err != nil {
@@ -89,14 +94,14 @@ func (h SandboxHandlers) CreateSandboxContributor(ctx context.Context, r api.Cre
 
 // ListSandboxMessages implements api.StrictServerInterface.
 func (h SandboxHandlers) ListSandboxMessages(ctx context.Context, r api.ListSandboxMessagesRequestObject) (api.ListSandboxMessagesResponseObject, error) {
-	found, err := h.Sandbox.Messages(ctx, sandbox.MessageFilter{To: value(r.Params.To), Channel: string(value(r.Params.Channel))}, pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Sandbox.Messages(ctx, sandbox.MessageFilter{To: value(r.Params.To), Channel: string(value(r.Params.Channel))}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"to": r.Params.To, "channel": (*string)(r.Params.Channel)})
 	return api.ListSandboxMessages200JSONResponse{
 		Items: items(found.Items, viewSandboxMessage),
-		Links: pageLinks("/sandbox/messages", query, found.Next, r.Params.Limit),
+		Links: pageLinks(ctx, "/sandbox/messages", query, found.Next, r.Params.Limit),
 	}, nil
 }
 
@@ -149,6 +154,9 @@ func viewSandboxPerson(p sandbox.Person) api.SandboxPerson {
 		Roles: items(p.Roles, func(r sandbox.Role) api.SandboxRole {
 			services := viewServices(r.Services)
 			return api.SandboxRole{ContributorId: r.ContributorID, Role: api.ActingAs(r.Role), Services: &services}
+		}),
+		IntermediaryRoles: items(p.IntermediaryRoles, func(r sandbox.IntermediaryRole) api.SandboxIntermediaryRole {
+			return api.SandboxIntermediaryRole{DelegateId: r.DelegateID, Role: api.IntermediaryRole(r.Role), Services: viewServices(r.Services)}
 		}),
 		Contacts: items(p.Contacts, func(c person.NewContact) api.Contact {
 			return api.Contact{Kind: api.ContactKind(c.Kind), Value: c.Value}

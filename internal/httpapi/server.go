@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"diresco/api"
@@ -99,6 +100,9 @@ type edge struct {
 	now func() time.Time
 }
 
+// readContract parses the contract, once for all: nothing changes it.
+var readContract = sync.OnceValues(api.GetSpec)
+
 // New returns the handler of the whole service. It fails when the contract has an operation whose access nobody decided
 // about, or one that the edge cannot check.
 func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Handler, error) {
@@ -109,7 +113,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 		return nil, errors.New("the HTTP edge needs the contract and rates above zero")
 	}
 	config.PublicURL = strings.TrimSuffix(config.PublicURL, "/")
-	contract, err := api.GetSpec()
+	contract, err := readContract()
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}

@@ -373,6 +373,9 @@ func TestEveryOperationIsServedUnderItsRule(t *testing.T) {
 		{id: "searchMyDeclarations", rule: access.Rule{To: access.ToSession}},
 		{id: "verifyReceipt", rule: access.Rule{To: access.ToAnyone}},
 		{id: "listOfficeDeclarations", rule: access.Rule{To: access.ToOffice, Classes: []access.UserClass{access.Operator}}, reads: true},
+		{id: "activateDelegation", rule: access.Rule{To: access.ToDelegation, Strong: true, Service: access.Delegations, Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary}}, remembered: true},
+		{id: "listDelegations", rule: access.Rule{To: access.ToSession}, reads: true},
+		{id: "showSubDelegation", rule: access.Rule{To: access.ToSession}, reads: true},
 		{id: "listOffices", rule: access.Rule{To: access.ToAnyone}, cacheable: true},
 		{id: "createSandboxPerson", rule: access.Rule{To: access.ToAnyone}, remembered: true, sandbox: true},
 	} {
@@ -381,7 +384,7 @@ func TestEveryOperationIsServedUnderItsRule(t *testing.T) {
 			t.Errorf("%s is missing", c.id)
 			continue
 		}
-		if op.rule.To != c.rule.To || op.rule.Forced != c.rule.Forced || op.rule.Fresh != c.rule.Fresh || op.rule.Service != c.rule.Service || !slices.Equal(op.rule.Classes, c.rule.Classes) {
+		if op.rule.To != c.rule.To || op.rule.Forced != c.rule.Forced || op.rule.Fresh != c.rule.Fresh || op.rule.Strong != c.rule.Strong || op.rule.Service != c.rule.Service || !slices.Equal(op.rule.Classes, c.rule.Classes) {
 			t.Errorf("%s: rule %+v, want %+v", c.id, op.rule, c.rule)
 		}
 		if op.remembered != c.remembered || op.sandbox != c.sandbox || op.cacheable != c.cacheable || op.readsOthers != c.reads {
@@ -395,6 +398,7 @@ func TestAnOperationWithoutARightRuleStopsTheStart(t *testing.T) {
 		"none": nil, "unknown to": map[string]any{"to": "everybody"}, "unknown member": map[string]any{"to": "session", "forcd": true},
 		"unknown class": map[string]any{"to": "session", "classes": []string{"pirate"}}, "unknown service": map[string]any{"to": "session", "service": "x"},
 		"no target": map[string]any{"to": "contributor"}, "narrowed anyone": map[string]any{"to": "anyone", "fresh": true},
+		"anyone logged in": map[string]any{"to": "anyone", "strong": true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			contract, err := api.GetSpec()

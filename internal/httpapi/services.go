@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"diresco/api"
@@ -17,12 +18,12 @@ type ServiceHandlers struct {
 
 // ListServices implements api.StrictServerInterface.
 func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesRequestObject) (api.ListServicesResponseObject, error) {
-	found, err := h.Services.List(ctx, inEnglishAsked(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.Services.List(ctx, inEnglishAsked(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	view := func(s services.Service) api.Service { return viewService(ctx, s, h.Clock.Now()) }
-	return api.ListServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks("/services", "", found.Next, r.Params.Limit)}, nil
+	return api.ListServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks(ctx, "/services", "", found.Next, r.Params.Limit)}, nil
 }
 
 // ShowServiceChannel implements api.StrictServerInterface.
@@ -37,7 +38,7 @@ func (h ServiceHandlers) ShowServiceChannel(ctx context.Context, r api.ShowServi
 // ListMyServices implements api.StrictServerInterface.
 func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyServicesRequestObject) (api.ListMyServicesResponseObject, error) {
 	p := r.Params
-	found, err := h.Services.Mine(ctx, actorFrom(ctx), services.Chosen{ContributorID: p.ContributorId, PositionID: p.PositionId}, inEnglishAsked(ctx), pageRequest(p.Limit, p.Cursor))
+	found, err := h.Services.Mine(ctx, actorFrom(ctx), services.Chosen{ContributorID: p.ContributorId, PositionID: p.PositionId}, inEnglishAsked(ctx), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -50,16 +51,21 @@ func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyService
 			Order: int32(m.Order), //nolint:gosec // a menu is short
 		}
 	}
-	return api.ListMyServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks("/me/services", queryOf(params), found.Next, p.Limit)}, nil
+	return api.ListMyServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks(ctx, "/me/services", queryOf(params), found.Next, p.Limit)}, nil
 }
 
 // ShowMyMenu implements api.StrictServerInterface.
 func (h ServiceHandlers) ShowMyMenu(ctx context.Context, _ api.ShowMyMenuRequestObject) (api.ShowMyMenuResponseObject, error) {
-	m, err := h.Services.Menu(ctx, actorFrom(ctx))
+	m, err := h.Services.Menu(ctx, actorFrom(ctx), inEnglishAsked(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowMyMenu200JSONResponse{Body: viewMenu(m), Headers: api.ShowMyMenu200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
+	tag := versionTag(m.Version)
+	if m.Version == services.Unarranged {
+		// What is shown then follows from the rights.
+		tag = answerTag(m.Version, strings.Join(items(m.Entries, func(e services.Entry) string { return e.ServiceCode }), " "))
+	}
+	return api.ShowMyMenu200JSONResponse{Body: viewMenu(m), Headers: api.ShowMyMenu200ResponseHeaders{ETag: tag}}, nil
 }
 
 // ReplaceMyMenu implements api.StrictServerInterface.

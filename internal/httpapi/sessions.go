@@ -55,11 +55,11 @@ func (h SessionHandlers) ListSessions(ctx context.Context, r api.ListSessionsReq
 	if err != nil {
 		return nil, err
 	}
-	found, err := page.Slice(all, pageRequest(r.Params.Limit, r.Params.Cursor), func(s session.Info) page.Key { return page.Key{ID: s.SessionID} })
+	found, err := page.Slice(all, pageRequest(ctx, r.Params.Limit, r.Params.Cursor), func(s session.Info) page.Key { return page.Key{ID: s.SessionID} })
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSessions200JSONResponse{Items: items(found.Items, viewSessionInfo), Links: pageLinks("/sessions", "", found.Next, r.Params.Limit)}, nil
+	return api.ListSessions200JSONResponse{Items: items(found.Items, viewSessionInfo), Links: pageLinks(ctx, "/sessions", "", found.Next, r.Params.Limit)}, nil
 }
 
 // ShowSession implements api.StrictServerInterface.

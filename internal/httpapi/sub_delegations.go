@@ -32,12 +32,12 @@ func (h SubDelegationHandlers) GrantSubDelegation(ctx context.Context, r api.Gra
 
 // ListSubDelegations implements api.StrictServerInterface.
 func (h SubDelegationHandlers) ListSubDelegations(ctx context.Context, r api.ListSubDelegationsRequestObject) (api.ListSubDelegationsResponseObject, error) {
-	found, err := h.SubDelegations.List(ctx, actorFrom(ctx), pageRequest(r.Params.Limit, r.Params.Cursor))
+	found, err := h.SubDelegations.List(ctx, actorFrom(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	return api.ListSubDelegations200JSONResponse{
-		Items: items(found.Items, viewSubDelegation), Links: pageLinks(subDelegationsPath, "", found.Next, r.Params.Limit),
+		Items: items(found.Items, viewSubDelegation), Links: pageLinks(ctx, subDelegationsPath, "", found.Next, r.Params.Limit),
 	}, nil
 }
 
@@ -64,6 +64,6 @@ func viewSubDelegation(s subdelegation.Shown) api.SubDelegation {
 		SubDelegationId: s.ID, Delegate: api.Delegate{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.DelegateKind), LegalName: s.DelegateName},
 		Person: api.PersonReference{PersonId: s.PersonID, GivenName: s.GivenName, FamilyName: s.FamilyName}, All: s.Every,
 		DelegationIds: items(s.DelegationIDs, func(id uuid.UUID) api.Id { return id }), Services: viewServices(s.Covered), ValidUntil: s.ValidUntil,
-		GrantedAt: s.GrantedAt, RevokedAt: s.RevokedAt,
+		State: api.SubDelegationState(s.State), GrantedAt: s.GrantedAt, RevokedAt: s.RevokedAt,
 	}
 }

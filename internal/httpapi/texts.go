@@ -1,6 +1,10 @@
 package httpapi
 
-import "diresco/internal/fault"
+import (
+	"cmp"
+
+	"diresco/internal/fault"
+)
 
 // words are what one kind of problem says.
 type words struct {
@@ -18,6 +22,11 @@ type dictionary struct {
 	fields map[string]string
 	// notices say what happens now, where the answer is the same in every case.
 	notices map[string]string
+}
+
+// field says what is wrong with a field by its code.
+func (d dictionary) field(code string) string {
+	return cmp.Or(d.fields[code], d.fields[codeOther])
 }
 
 var dictionaries = [...]dictionary{italian: inItalian, english: inEnglish}

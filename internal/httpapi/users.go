@@ -125,11 +125,11 @@ func (h UserHandlers) SearchPeopleForIntermediaryRole(ctx context.Context, r api
 func usersPath(collection string, id uuid.UUID) string { return idPath(collection, id) + "/users" }
 
 func (h UserHandlers) users(ctx context.Context, at grant.Place, path string, limit *int32, cursor *string) (api.UserGrantList, error) {
-	found, err := h.Users.Users(ctx, at, pageRequest(limit, cursor))
+	found, err := h.Users.Users(ctx, at, pageRequest(ctx, limit, cursor))
 	if err != nil {
 		return api.UserGrantList{}, err
 	}
-	return api.UserGrantList{Items: items(found.Items, viewGrant), Links: pageLinks(path, "", found.Next, limit)}, nil
+	return api.UserGrantList{Items: items(found.Items, viewGrant), Links: pageLinks(ctx, path, "", found.Next, limit)}, nil
 }
 
 func (h UserHandlers) give(ctx context.Context, at grant.Place, taxCode string, role access.ActingAs, services *[]api.ServiceCode) (grant.Grant, error) {
@@ -149,7 +149,7 @@ func (h UserHandlers) find(ctx context.Context, at grant.Place, search api.Peopl
 	if err != nil {
 		return api.PersonIdentityList{}, err
 	}
-	return api.PersonIdentityList{Items: items(found, viewIdentity), Links: pageLinks(place+"/people-searches", "", "", nil)}, nil
+	return api.PersonIdentityList{Items: items(found, viewIdentity), Links: pageLinks(ctx, place+"/people-searches", "", "", nil)}, nil
 }
 
 func viewIdentity(p grant.Identity) api.PersonIdentity {

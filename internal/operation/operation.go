@@ -1,5 +1,5 @@
 // Package operation runs a changing operation as one transaction: the claim of its idempotency key first, then the
-// effect, then its audit record. (Submissions go through the protocol register, which does the same for a group.)
+// effect, then another look at the session and the right by which it was let in, then its audit record. (Submissions go through the protocol register, which does the same for a group.)
 package operation
 
 import (
@@ -21,6 +21,8 @@ type Runner struct {
 	Clock clock.Clock
 	Keys  *idempotency.Store
 	Trail *audit.Trail
+	// Rights tells whether who was let in is still in.
+	Rights *access.Repository
 }
 
 // Trace is what an operation leaves in the audit trail beside who asked and from where.
@@ -29,7 +31,10 @@ type Trace struct {
 	PersonID      uuid.UUID
 	SessionID     uuid.UUID
 	ContributorID uuid.UUID
-	Right         access.Right
+	// Right is what it was done by; zero for what one does for oneself. It must be good until the end.
+	Right access.Right
+	// Unchecked operations end the session or the right by which they are done, and look at it themselves.
+	Unchecked bool
 	// SubjectKind and SubjectID name what was made or changed.
 	SubjectKind string
 	SubjectID   string
@@ -49,6 +54,11 @@ func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID strin
 		var err error
 		if result, trace, err = effect(ctx); err != nil {
 			return err
+		}
+		if by.SessionID != uuid.Nil && !trace.Unchecked {
+			if err := r.Rights.Still(ctx, by, trace.Right); err != nil {
+				return err
+			}
 		}
 		return r.Trail.Write(ctx, trace.Record(ctx, by, r.Clock))
 	})

@@ -68,7 +68,7 @@ type Delivery struct {
 	ProviderRef *string
 	LastError   *string
 	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
 }
 
 // TableName tells GORM the table.

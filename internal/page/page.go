@@ -2,9 +2,11 @@
 package page
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"diresco/internal/fault"
@@ -22,8 +24,10 @@ const (
 type Request struct {
 	// Limit is how many items to return; zero stands for DefaultLimit.
 	Limit int
-	// Cursor is the Next of the page before; empty for the first.
+	// Cursor is the Next of the page before, bound to the list; empty for the first.
 	Cursor string
+	// List names the list whose cursors are taken; where it is empty they are bound to none.
+	List string
 }
 
 // Size returns the limit within its bounds.
@@ -65,19 +69,40 @@ func (k Key) encode() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// markLetters is how much of a cursor says to which list it belongs. It keeps lists apart that are mixed up by mistake; nothing
+// is to be gained by mixing them up on purpose.
+const markLetters = 6
+
+func mark(list string) string {
+	if list == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(list))
+	return base64.RawURLEncoding.EncodeToString(sum[:])[:markLetters]
+}
+
+// Bind makes the Next of a page a cursor of the list, which no other list takes.
+func Bind(list, next string) string {
+	if next == "" {
+		return ""
+	}
+	return mark(list) + next
+}
+
 // After returns the place behind which the page begins, or nil for the first page. It returns fault.Malformed for a
-// cursor that this API never gave.
+// cursor that this API never gave, or gave for another list.
 func (r Request) After() (*Key, error) {
 	if r.Cursor == "" {
 		return nil, nil
 	}
 	bad := &fault.Fault{Code: fault.Malformed, Fields: []fault.Field{{Pointer: "cursor", Code: "cursor"}}}
-	b, err := base64.RawURLEncoding.DecodeString(r.Cursor)
-	if err != nil {
+	cursor, ours := strings.CutPrefix(r.Cursor, mark(r.List))
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || !ours {
 		return nil, bad
 	}
 	var k Key
-	if err := json.Unmarshal(b, &k); err != nil || k.ID == uuid.Nil || k.encode() != r.Cursor {
+	if err := json.Unmarshal(b, &k); err != nil || k.ID == uuid.Nil || k.encode() != cursor {
 		return nil, bad
 	}
 	return &k, nil

@@ -54,6 +54,33 @@ func TestPagesCoverTheListOnce(t *testing.T) {
 	})
 }
 
+// TestCursorsBelongToTheirList: no list takes the cursor of another, nor one that was bound to none.
+func TestCursorsBelongToTheirList(t *testing.T) {
+	all := []string{"a", "b", "c"}
+	key := func(s string) page.Key { return page.Key{Text: s, ID: uuid.NameSpaceOID} }
+	list := func(list, cursor string) (page.Page[string], error) {
+		return page.Slice(all, page.Request{Limit: 1, List: list, Cursor: cursor}, key)
+	}
+	first, err := list("one", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := page.Bind("one", first.Next)
+	if second, err := list("one", next); err != nil || len(second.Items) != 1 || second.Items[0] != "b" {
+		t.Errorf("its own list: %v, %v", second, err)
+	}
+	for name, c := range map[string]struct{ list, cursor string }{
+		"another list": {"two", next}, "no list": {"", next}, "unbound": {"one", first.Next}, "bound twice": {"one", page.Bind("one", next)}, "cut": {"one", next[:3]},
+	} {
+		if _, err := list(c.list, c.cursor); !fault.Is(err, fault.Malformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if page.Bind("one", "") != "" {
+		t.Error("the last page has a next")
+	}
+}
+
 func FuzzCursor(f *testing.F) {
 	f.Add("")
 	f.Add("eyJpIjoiMDE5M2I5YTAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAwIn0")

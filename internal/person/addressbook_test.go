@@ -15,6 +15,7 @@ import (
 	"diresco/internal/access"
 	"diresco/internal/audit"
 	"diresco/internal/clock"
+	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
 	"diresco/internal/fault"
 	"diresco/internal/idempotency"
@@ -52,7 +53,7 @@ func open(t *testing.T, d *db.DB) *world {
 	}
 	c := clock.NewManual(start)
 	w := &world{db: d, clock: c, outbox: outbox.New(d), keys: keys}
-	run := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d)}
+	run := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
 	w.people = person.NewService(run)
 	limiter := throttle.NewLimiter(d, c, keys, w.outbox)
 	w.book = person.NewAddressBook(person.Deps{
@@ -62,7 +63,7 @@ func open(t *testing.T, d *db.DB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.by = access.Actor{PersonID: mario.ID, TaxCode: mario.TaxCode, SessionID: uuid.Must(uuid.NewV7())}
+	w.by = access.Actor{PersonID: mario.ID, TaxCode: mario.TaxCode, SessionID: (&coretest.App{DB: d, Clock: c}).Session(t, mario.ID, nil)}
 	return w
 }
 

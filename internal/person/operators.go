@@ -114,8 +114,8 @@ func (s *Service) Reassign(ctx context.Context, id uuid.UUID, version int, chang
 	if p, err = worker(p, err); err != nil {
 		return Person{}, Person{}, err
 	}
-	if p.Version != version {
-		return Person{}, Person{}, fault.New(fault.PreconditionFailed)
+	if err := fault.RequireVersion(version, p.Version); err != nil {
+		return Person{}, Person{}, err
 	}
 	post := p.post().merge(change)
 	if post == p.post() {

@@ -39,7 +39,7 @@ type Preferences struct {
 	Muted            []Category `gorm:"serializer:json"`
 	// Version counts the changes; it is 1 for who never chose.
 	Version   int
-	UpdatedAt time.Time
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
 
 // TableName tells GORM the table.
@@ -98,8 +98,8 @@ func (s *Service) replacePreferences(ctx context.Context, personID uuid.UUID, ex
 	if err != nil {
 		return Preferences{}, err
 	}
-	if before.Version != expected {
-		return Preferences{}, fault.New(fault.PreconditionFailed)
+	if err := fault.RequireVersion(expected, before.Version); err != nil {
+		return Preferences{}, err
 	}
 	has, err := s.repo.contacts(ctx, personID)
 	if err != nil {

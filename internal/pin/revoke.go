@@ -20,7 +20,7 @@ const Revoked = "pin.revoked"
 func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
 	_, err := operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
 		_, err := s.RevokeFor(ctx, by.PersonID)
-		return struct{}{}, operation.Trace{SubjectKind: SubjectKind, SubjectID: by.PersonID.String()}, err
+		return struct{}{}, operation.Trace{SubjectKind: SubjectKind, SubjectID: by.PersonID.String(), Unchecked: true}, err
 	}, nil)
 	return err
 }

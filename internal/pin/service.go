@@ -187,7 +187,7 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 		return session.Session{}, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: "wrong-pin"})
 	}
 	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context) (session.Session, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "pin-rotation", SubjectID: rotationID.String()}
+		trace := operation.Trace{SubjectKind: "pin-rotation", SubjectID: rotationID.String(), Unchecked: true}
 		opened, err := s.confirm(ctx, by, r, pin)
 		return opened, trace, err
 	}, nil)

@@ -129,16 +129,15 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 }
 
 // situation finds out about a tax code, with the same statements for a stranger, and keeps it so until the end of the
-// context's transaction. The register's entry is locked first: two requests about somebody who is no person here yet come
-// one after the other.
+// context's transaction: two requests about one tax code come one after the other.
 func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Time) (situation, error) {
 	var found situation
-	// By the name first: a row to wait for is there for the registered alone, and how long many at once take would tell.
+	// By the name: a row to wait for is there for the registered alone, and how long many at once take would tell.
 	err := s.Runner.DB.LockName(ctx, code.Clear())
 	if err != nil {
 		return situation{}, err
 	}
-	if found.entry, found.registered, err = s.Register.Lock(ctx, code); err != nil {
+	if found.entry, found.registered, err = s.Register.Find(ctx, code); err != nil {
 		return situation{}, err
 	}
 	p, err := s.People.ByTaxCode(ctx, code)

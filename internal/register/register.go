@@ -30,7 +30,7 @@ type Entry struct {
 	Identity
 	// OfficeCode is the office that is competent for the residence; nil where the import does not say.
 	OfficeCode *string
-	UpdatedAt  time.Time
+	UpdatedAt  time.Time `gorm:"autoUpdateTime:false"`
 }
 
 // TableName tells GORM the table.

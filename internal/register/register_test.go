@@ -2,7 +2,6 @@ package register_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -146,7 +145,7 @@ func TestPutAndFind(t *testing.T) {
 		if err := put(moved, register.Entry{TaxCode: variant, Identity: elena}); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.InTx(ctx, func(ctx context.Context) (err error) { found, _, err = r.Lock(ctx, code); return err }); err != nil {
+		if found, _, err = r.Find(ctx, code); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, found, same); diff != "" {
@@ -156,35 +155,4 @@ func TestPutAndFind(t *testing.T) {
 			t.Errorf("the other entry: %v, %v", known, err)
 		}
 	})
-}
-
-// Who locks an entry keeps another waiting until the end of the transaction, and that one sees what the first did.
-func TestLock(t *testing.T) {
-	rawURL := dbtest.Postgres(t)
-	d, other := dbtest.Open(t, rawURL), dbtest.Open(t, rawURL)
-	ctx := context.Background()
-	now := clock.NewManual(time.Date(2026, 3, 16, 8, 15, 0, 0, time.UTC))
-	code := taxcode.MustParse("RSSMRA80A01H501U")
-	if err := d.InTx(ctx, func(ctx context.Context) error {
-		return register.New(d, now).Put(ctx, register.Entry{TaxCode: code, Identity: elena})
-	}); err != nil {
-		t.Fatal(err)
-	}
-	err := d.InTx(ctx, func(first context.Context) error {
-		if _, known, err := register.New(d, now).Lock(first, code); err != nil || !known {
-			return errors.Join(err, errors.New("no entry"))
-		}
-		return other.InTx(ctx, func(second context.Context) error {
-			if err := other.From(second).Exec("SET LOCAL lock_timeout = '50ms'").Error; err != nil {
-				return err
-			}
-			if _, _, err := register.New(other, now).Lock(second, code); !db.IsLockTimeout(err) {
-				t.Errorf("the second got %v", err)
-			}
-			return errors.New("undo")
-		})
-	})
-	if err == nil || err.Error() != "undo" {
-		t.Fatal(err)
-	}
 }

@@ -21,18 +21,8 @@ func New(d *db.DB, c clock.Clock) *Register { return &Register{db: d, clock: c} 
 
 // Find returns the entry with exactly this tax code, and false when there is none.
 func (r *Register) Find(ctx context.Context, code taxcode.Code) (Entry, bool, error) {
-	return r.find(ctx, code, "")
-}
-
-// Lock is Find, and keeps whoever else locks the entry waiting until the context's transaction ends. It is locked before
-// the people, so that two requests about somebody who is not among them yet come one after the other.
-func (r *Register) Lock(ctx context.Context, code taxcode.Code) (Entry, bool, error) {
-	return r.find(ctx, code, r.db.ForUpdate())
-}
-
-func (r *Register) find(ctx context.Context, code taxcode.Code, lock string) (Entry, bool, error) {
 	var found []Entry
-	err := r.db.From(ctx).Raw("SELECT * FROM register_people WHERE tax_code = ?"+lock, code).Scan(&found).Error
+	err := r.db.From(ctx).Raw("SELECT * FROM register_people WHERE tax_code = ?", code).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Entry{}, false, err
 	}

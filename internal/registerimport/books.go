@@ -2,8 +2,11 @@ package registerimport
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 
 	"diresco/db"
+	"diresco/internal/access"
 
 	"github.com/google/uuid"
 )
@@ -119,6 +122,14 @@ var people = book{
 	},
 }
 
+// commonServices are those that are not of public bodies alone, as a role has them.
+func commonServices() string {
+	own := access.PublicBodyServices()
+	common := slices.DeleteFunc(access.Services(), func(s access.Service) bool { return slices.Contains(own, s) })
+	encoded, _ := json.Marshal(common) // texts are always encoded
+	return string(encoded)
+}
+
 type stagedContributor struct {
 	ImportID                   uuid.UUID
 	Key                        string
@@ -147,15 +158,14 @@ var contributors = book{
 		return stagedContributor{id, v[0], r.line, newID(), newID(), v[1], v[2], optional(v[3]), optional(v[4])}
 	}, func(s stagedContributor) int { return s.Line }),
 	apply: []string{
-		`UPDATE contributors AS t SET legal_name = s.legal_name, kind = s.kind, enabled_2023 = CASE s.enabled_2023 WHEN '1' THEN TRUE WHEN '0' THEN FALSE ELSE t.enabled_2023 END
-		FROM staged_contributors AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key
-			AND (t.legal_name <> s.legal_name OR t.kind <> s.kind OR (s.enabled_2023 = '1' AND NOT t.enabled_2023) OR (s.enabled_2023 = '0' AND t.enabled_2023))`,
-		`INSERT INTO contributors (id, tax_code, legal_name, kind, created_at, enabled_2023)
-		SELECT s.id, s.key, s.legal_name, s.kind, @now, CASE s.enabled_2023 WHEN '1' THEN TRUE ELSE FALSE END FROM staged_contributors AS s
+		`UPDATE contributors AS t SET legal_name = s.legal_name, kind = s.kind
+		FROM staged_contributors AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key AND (t.legal_name <> s.legal_name OR t.kind <> s.kind)`,
+		`INSERT INTO contributors (id, tax_code, legal_name, kind, created_at) SELECT s.id, s.key, s.legal_name, s.kind, @now FROM staged_contributors AS s
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributors AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
+		// The services of public bodies are asked for on form RA012, unless one was enabled on 2023-03-31.
 		`INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at)
-		SELECT s.role_id, c.id, p.id, 'legal_representative', '["*"]', @now FROM staged_contributors AS s
-			JOIN contributors AS c ON c.tax_code = s.key JOIN people AS p ON p.tax_code = s.legal_representative_tax_code
+		SELECT s.role_id, c.id, p.id, 'legal_representative', CASE WHEN s.kind = 'public_body' AND COALESCE(s.enabled_2023, '0') <> '1' THEN @common ELSE '["*"]' END, @now
+		FROM staged_contributors AS s JOIN contributors AS c ON c.tax_code = s.key JOIN people AS p ON p.tax_code = s.legal_representative_tax_code
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributor_roles AS t WHERE t.person_id = p.id AND t.contributor_id = c.id
 			AND t.role = 'legal_representative' AND t.withdrawn_at IS NULL) ON CONFLICT DO NOTHING`,
 	},

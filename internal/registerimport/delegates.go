@@ -1,10 +1,13 @@
 package registerimport
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"diresco/db"
+	"diresco/internal/clock"
 
 	"github.com/google/uuid"
 )
@@ -90,13 +93,14 @@ func adoptSome(ctx context.Context, d *db.DB) (int64, error) {
 	return done.RowsAffected, done.Error
 }
 
-// leaveSome takes intermediaries off the registers of the file in which they are missing, and strikes off those that are on no
-// register any more. It returns how many there were.
-func leaveSome(ctx context.Context, d *db.DB, i Import, now time.Time) (int, error) {
+// leaveSome takes intermediaries off the registers of the file in which they are missing, those after the place that was reached,
+// and notes which of them are on no register any more. It returns how many there were.
+func leaveSome(ctx context.Context, d *db.DB, i *Import, now time.Time) (int, error) {
 	kinds := "= 'professional'"
 	if i.Register == Associations {
 		kinds = "<> 'professional'"
 	}
+	code, id, _ := strings.Cut(i.Reached, "/")
 	var left []struct {
 		DelegateID   uuid.UUID
 		RegisterCode string
@@ -104,7 +108,9 @@ func leaveSome(ctx context.Context, d *db.DB, i Import, now time.Time) (int, err
 	err := d.From(ctx).Raw(`SELECT t.delegate_id, t.register_code FROM delegate_registrations AS t JOIN delegates AS h ON h.id = t.delegate_id
 		WHERE t.left_at IS NULL AND h.kind `+kinds+` AND t.register_code IN (SELECT DISTINCT s.register_code FROM staged_delegates AS s WHERE s.import_id = @import)
 		AND NOT EXISTS (SELECT 1 FROM staged_delegates AS s WHERE s.import_id = @import AND s.key = t.register_code || '/' || h.tax_code)
-		ORDER BY t.register_code, t.delegate_id LIMIT @most`, map[string]any{"import": i.ID, "most": leaversAtOnce}).Scan(&left).Error
+		AND (t.register_code, t.delegate_id) > (@code, @id)
+		ORDER BY t.register_code, t.delegate_id LIMIT @most`,
+		map[string]any{"import": i.ID, "code": code, "id": cmp.Or(id, uuid.Nil.String()), "most": leaversAtOnce}).Scan(&left).Error
 	if err != nil || len(left) == 0 {
 		return 0, err
 	}
@@ -115,11 +121,12 @@ func leaveSome(ctx context.Context, d *db.DB, i Import, now time.Time) (int, err
 			return 0, err
 		}
 	}
+	last := left[len(left)-1]
+	i.Reached = last.RegisterCode + "/" + last.DelegateID.String()
 	args := map[string]any{"import": i.ID, "ids": ids, "now": now}
-	const onNone = "t.id IN @ids AND t.struck_off_at IS NULL AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS r WHERE r.delegate_id = t.id AND r.left_at IS NULL)"
 	for _, statement := range []string{
-		"INSERT INTO register_notices (import_id, delegate_id, kind) SELECT @import, t.id, 'suspended' FROM delegates AS t WHERE " + onNone + " ON CONFLICT (import_id, delegate_id) DO NOTHING",
-		"UPDATE delegates AS t SET struck_off_at = @now, updated_at = @now WHERE " + onNone,
+		`INSERT INTO register_notices (import_id, delegate_id, kind) SELECT @import, t.id, 'suspended' FROM delegates AS t WHERE t.id IN @ids AND t.struck_off_at IS NULL
+			AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS r WHERE r.delegate_id = t.id AND r.left_at IS NULL) ON CONFLICT (import_id, delegate_id) DO NOTHING`,
 		// Who stays on another register is known by that one from now on.
 		`UPDATE delegates AS t SET register_code = r.register_code, registration_number = r.registration_number, updated_at = @now FROM delegate_registrations AS r
 			WHERE t.id IN @ids AND t.struck_off_at IS NULL AND r.delegate_id = t.id AND r.left_at IS NULL
@@ -130,4 +137,24 @@ func leaveSome(ctx context.Context, d *db.DB, i Import, now time.Time) (int, err
 		}
 	}
 	return len(left), nil
+}
+
+// strikeOff ends the standing of intermediaries that are on no register any more. Whoever files for one of them at this moment is
+// waited for, and whoever comes later waits for the end of the transaction: so it is the last thing that an import changes. It
+// returns how many there were.
+func strikeOff(ctx context.Context, d *db.DB, importID uuid.UUID, c clock.Clock) (int64, error) {
+	const leaving = `SELECT h.id FROM delegates AS h JOIN register_notices AS n ON n.delegate_id = h.id
+		WHERE n.import_id = @import AND n.kind = 'suspended' AND h.struck_off_at IS NULL ORDER BY h.id`
+	limit := ""
+	if d.Dialect() == db.Postgres {
+		if err := d.From(ctx).Exec(leaving+" FOR UPDATE OF h", map[string]any{"import": importID}).Error; err != nil {
+			return 0, err
+		}
+	} else {
+		limit = " LIMIT @most"
+	}
+	// After whoever was waited for.
+	now := c.Now()
+	done := d.From(ctx).Exec("UPDATE delegates SET struck_off_at = @now, updated_at = @now WHERE id IN ("+leaving+limit+")", map[string]any{"import": importID, "now": now, "most": leaversAtOnce})
+	return done.RowsAffected, done.Error
 }

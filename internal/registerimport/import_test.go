@@ -140,7 +140,7 @@ func TestContributorsPositionsAndPublicBodies(t *testing.T) {
 		// What a file does not say stays; nobody gets a role twice; who is unknown gets none.
 		w.bring(registerimport.Contributors, contributorsHeader, line("Comune di Roma", "public_body", represents.TaxCode.Clear(), ""))
 		w.bring(registerimport.Contributors, contributorsHeader, line("Comune di Roma", "public_body", code(t, 77), ""))
-		if id() != first || w.Count(t, "contributors WHERE legal_name = 'Comune di Roma' AND enabled_2023") != 1 || w.Count(t, "contributor_roles") != 1 {
+		if id() != first || w.Count(t, "contributors WHERE legal_name = 'Comune di Roma'") != 1 || w.Count(t, "contributor_roles") != 1 {
 			t.Error("the contributor was not changed as it should be")
 		}
 		w.bring(registerimport.Positions, positionsHeader, "0000000001;00743110157;aziende;7000;active", "0000000002;00743110157;aziende;7000;active")
@@ -153,10 +153,21 @@ func TestContributorsPositionsAndPublicBodies(t *testing.T) {
 		if got := w.one("SELECT date || amount FROM public_body_data d JOIN positions p ON p.id = d.position_id WHERE p.number = '0000000001' ORDER BY d.kind"); got != "2026-01-017,2026-01-0211.50" {
 			t.Error(got)
 		}
-		i := w.send(registerimport.Contributors, registerimport.JSONL, `{"tax_code":"00743110157","legal_name":"Comune","kind":"public_body","enabled_2023":false}`)
-		w.drain()
-		if w.show(i.ID).State != registerimport.Done || w.Count(t, "contributors WHERE enabled_2023") != 0 {
-			t.Error("a truth value of JSON does not count")
+		// Who was enabled on 2023-03-31 keeps the services of public bodies; who was not asks for them.
+		services := func(tax string, enabled string) string {
+			i := w.send(registerimport.Contributors, registerimport.JSONL, `{"tax_code":"`+tax+`","legal_name":"Ente","kind":"public_body","legal_representative_tax_code":"`+represents.TaxCode.Clear()+`"`+enabled+`}`)
+			w.drain()
+			if i = w.show(i.ID); i.State != registerimport.Done {
+				t.Errorf("%+v", i)
+			}
+			return w.one("SELECT r.services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id WHERE c.tax_code = ?", tax)
+		}
+		for tax, want := range map[string][2]string{
+			"80039510484": {`,"enabled_2023":true`, `["*"]`}, "80073410526": {`,"enabled_2023":false`, `["declarations","delegations"]`}, "04102730589": {"", `["declarations","delegations"]`},
+		} {
+			if got := services(tax, want[0]); got != want[1] {
+				t.Errorf("%s gives %s", want[0], got)
+			}
 		}
 		w.nothingLeft()
 	})

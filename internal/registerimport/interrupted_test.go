@@ -9,9 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"diresco/db"
+	"diresco/internal/access"
 	"diresco/internal/coretest"
+	"diresco/internal/dbtest"
+	"diresco/internal/fault"
 	"diresco/internal/registerimport"
+
+	"github.com/google/uuid"
 )
 
 // tired is a clock that ends a context at its nth question: between any two steps of a worker.
@@ -46,7 +50,7 @@ func TestInterrupted(t *testing.T) {
 		for n := int64(1); ; n++ {
 			ctx, cancel := context.WithCancel(context.Background())
 			clock := &tired{cancel: cancel, at: w.Clock.Now()}
-			clock.left.Store(2 + n%5)
+			clock.left.Store(1 + n)
 			worker := w.newWorkerWith(clock)
 			err := worker.Drain(ctx)
 			cancel()
@@ -79,28 +83,68 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// TestBesideWriters: who holds a row that an import changes does not stop it, and is not stopped by it.
-func TestBesideWriters(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		if w.DB.Dialect() != db.Postgres {
-			return // one writer after the other
+// TestBesideOthers: until the end of an import others see nothing of it and do not wait for it, and who files for an
+// intermediary that it strikes off comes before it or after it.
+func TestBesideOthers(t *testing.T) {
+	// On SQLite one comes after the other anyway.
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := newWorld(t, d)
+	stays, staying := w.Professional(t)
+	leaves, leaving := w.Professional(t)
+	c, _ := w.Employer(t, coretest.Rome)
+	w.Delegation(t, staying, c, nil)
+	w.Delegation(t, leaving, c, nil)
+	holds := func(by access.Actor) access.Held {
+		return access.Held{SessionID: by.SessionID, Right: by.Rights[0]}
+	}
+	mine, other := w.Enter(t, w.Session(t, stays.ID, nil), c.ID), w.Enter(t, w.Session(t, leaves.ID, nil), c.ID)
+	files := func(ctx context.Context, by access.Actor) error {
+		outcomes, err := w.Rights.Recheck(ctx, []access.Held{holds(by)})
+		return errors.Join(append(outcomes, err)...)
+	}
+	lines := lawyers(t, "register", stays.TaxCode.Clear())
+	for n := range 3000 {
+		lines = append(lines, code(t, n)+";Ugo;Verdi;register;1")
+	}
+	i := w.send(registerimport.Albi, registerimport.CSV, albiHeader+"\n"+strings.Join(lines, "\n"))
+	before := w.one("SELECT legal_name FROM delegates ORDER BY id")
+	ended := make(chan error, 1)
+	w.Must(t, func(ctx context.Context) error {
+		if err := files(ctx, other); err != nil {
+			t.Errorf("who is not struck off yet: %v", err)
 		}
-		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", ""), person(t, 2, "Via Roma 2", ""))
-		i := w.send(registerimport.People, registerimport.CSV, peopleHeader+"\n"+person(t, 1, "Via 1", "")+"\n"+person(t, 2, "Via 2", ""))
-		last := max(code(t, 1), code(t, 2))
-		w.Must(t, func(ctx context.Context) error {
-			if err := w.DB.From(ctx).Exec("SELECT 1 FROM register_people WHERE tax_code = ? FOR UPDATE", last).Error; err != nil {
+		go func() { ended <- w.worker.Drain(context.Background()) }()
+		coretest.Eventually(t, "the import waits for who files", func() bool {
+			return w.one("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") != "0"
+		})
+		if got := w.one("SELECT legal_name FROM delegates ORDER BY id"); got != before {
+			t.Errorf("a part of the file is seen: %s", got)
+		}
+		if i := w.show(i.ID); i.State != registerimport.Running || i.LinesDone != 0 || i.RowsRead != len(lines) {
+			t.Errorf("%+v", i)
+		}
+		// The row that the import changes: nobody waits for it.
+		return d.InTx(context.Background(), func(ctx context.Context) error {
+			if err := d.From(ctx).Exec("SET LOCAL lock_timeout = '100ms'").Error; err != nil {
 				return err
 			}
-			// The import gives up again and again, and so holds nothing for long.
-			if err := w.worker.Drain(context.Background()); !db.IsLockTimeout(err) {
-				t.Errorf("ended with %v", err)
-			}
-			return w.DB.From(ctx).Exec("UPDATE register_people SET town = 'Milano'").Error
+			return errors.Join(files(ctx, mine),
+				d.From(ctx).Exec("INSERT INTO delegation_lookups (id, delegate_id, person_id, at) VALUES (?, ?, ?, ?)", uuid.Must(uuid.NewV7()), staying, stays.ID, w.Clock.Now()).Error)
 		})
-		w.drain()
-		if w.show(i.ID).State != registerimport.Done || w.one("SELECT street FROM register_people WHERE town = 'Roma' ORDER BY 1") != "Via 1,Via 2" {
-			t.Error("not done")
+	})
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if i := w.show(i.ID); i.State != registerimport.Done || i.LinesDone != len(lines) {
+		t.Errorf("%+v", i)
+	}
+	if n := w.Count(t, "delegates WHERE legal_name = 'Ugo Verdi' AND struck_off_at IS NULL"); n != len(lines) {
+		t.Errorf("%d of %d", n, len(lines))
+	}
+	w.Must(t, func(ctx context.Context) error {
+		if err := files(ctx, other); !fault.Is(err, fault.NotFound) {
+			t.Errorf("who was struck off: %v", err)
 		}
+		return nil
 	})
 }

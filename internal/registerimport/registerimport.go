@@ -2,9 +2,9 @@
 // associations, contributors, positions and the data of public bodies. A file is kept, then checked in chunks into staging
 // tables and, if every line is right, applied. A file with a wrong line changes nothing.
 //
-// What differs from what is there is applied in steps of some hundred lines, each a short transaction that gives up rather
-// than let others wait: whoever writes beside an import waits for one step at most. Since every line was checked before the
-// first step, and a step takes its place in the file along, an import that was interrupted is finished by whoever finds it.
+// What differs from what is there is applied in one transaction for which nobody waits, or on SQLite, where everybody would, in
+// several short ones. Since every line was checked before, and a transaction takes its place in the file along, an import that
+// was interrupted is finished by whoever finds it.
 //
 // Beside the sandbox this is the one package that writes other packages' tables: registers are applied as sets, by SQL.
 package registerimport

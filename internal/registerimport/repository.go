@@ -85,14 +85,14 @@ func (r repository) save(ctx context.Context, i Import) error {
 		Select("state", "step", "reached", "rows_read", "lines_total", "lines_done", "errors", "finished_at", "lease_owner", "lease_until").Updates(&i).Error
 }
 
-// span returns the last key of the next staged lines after the one that was reached, and how many these are.
-func (r repository) span(ctx context.Context, table string, i Import) (high string, n int, err error) {
+// span returns the last key of the next staged lines after the one that was reached, and how many these are: at most so many.
+func (r repository) span(ctx context.Context, table string, i Import, most int) (high string, n int, err error) {
 	var found struct {
 		High *string
 		N    int
 	}
 	err = r.db.From(ctx).Raw("SELECT MAX(x.key) AS high, COUNT(*) AS n FROM (SELECT s.key FROM "+table+" AS s WHERE s.import_id = ? AND s.key > ? ORDER BY s.key LIMIT ?) AS x",
-		i.ID, i.Reached, appliedAtOnce).Scan(&found).Error
+		i.ID, i.Reached, most).Scan(&found).Error
 	if found.High != nil {
 		high = *found.High
 	}

@@ -22,9 +22,6 @@ type Deps struct {
 	Runner *operation.Runner
 	// Blobs keeps the files until they are worked off.
 	Blobs *blob.Bucket
-	// BeforeShowing, where it is set, is called before imports are shown. It is for the sandbox, which works them off when
-	// somebody looks.
-	BeforeShowing func(ctx context.Context) error
 }
 
 // Service has the use cases of imports.
@@ -132,24 +129,9 @@ func forget(ctx context.Context, blobs *blob.Bucket, id uuid.UUID) error {
 }
 
 // Show returns an import, or fault.NotFound.
-func (s *Service) Show(ctx context.Context, id uuid.UUID) (Import, error) {
-	if err := s.beforeShowing(ctx); err != nil {
-		return Import{}, err
-	}
-	return s.repo.one(ctx, id)
-}
+func (s *Service) Show(ctx context.Context, id uuid.UUID) (Import, error) { return s.repo.one(ctx, id) }
 
 // List returns imports, the newest first.
 func (s *Service) List(ctx context.Context, request page.Request) (page.Page[Import], error) {
-	if err := s.beforeShowing(ctx); err != nil {
-		return page.Page[Import]{}, err
-	}
 	return s.repo.page(ctx, request)
-}
-
-func (s *Service) beforeShowing(ctx context.Context) error {
-	if s.BeforeShowing == nil {
-		return nil
-	}
-	return s.BeforeShowing(ctx)
 }

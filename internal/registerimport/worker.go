@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -22,20 +23,16 @@ const (
 	queuedTopic = "register-imports"
 	// atOnce is how many lines one transaction stages, or drops: few, since on SQLite everybody waits for it.
 	atOnce = 1000
-	// appliedAtOnce is how many lines one transaction applies: fewer, since whoever writes to one of their rows waits for it.
-	appliedAtOnce = 500
-	// leaversAtOnce is how many intermediaries one transaction strikes off.
-	leaversAtOnce = 200
+	// appliedAtOnce is how many lines one transaction applies on SQLite, where everybody waits for it.
+	appliedAtOnce = 2500
+	// leaversAtOnce is how many intermediaries are taken off a register with one statement.
+	leaversAtOnce = 500
 	// toldAtOnce is how many contributors one transaction tells.
 	toldAtOnce = 200
 	// pollEvery is how often a worker looks for imports that another process queued, or did not finish.
 	pollEvery = time.Second
 	// leaseTime is for how long others leave an import alone after its last step.
 	leaseTime = time.Minute
-	// lockPatience is how long a step waits for a row that somebody else holds, while others may wait for those that it holds.
-	lockPatience = "300ms"
-	// retries is how often a step that gave up is tried again at once.
-	retries = 10
 )
 
 // WorkerOptions are what a Worker works with. All are needed.
@@ -78,18 +75,31 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
-// Due reports whether there is an import to be worked off.
-func (w *Worker) Due(ctx context.Context) (bool, error) {
-	_, some, err := w.repo.oldest(ctx)
-	return some, err
+// Drain works off what there is, and returns when there is no more or another worker is at it.
+func (w *Worker) Drain(ctx context.Context) error {
+	return w.drain(ctx, func(Import) bool { return true })
 }
 
-// Drain works off what there is, and returns when there is no more or another worker is at it. It may run inside a transaction,
-// which then holds all that it does.
-func (w *Worker) Drain(ctx context.Context) error {
+// News promises what imports that count are still to tell. A sandbox asks for it before it shows messages: who saw an import done
+// finds them there.
+type News struct{ *Worker }
+
+// Due reports whether there is something to be told.
+func (n News) Due(ctx context.Context) (bool, error) {
+	i, some, err := n.repo.oldest(ctx)
+	return some && i.State == Done, err
+}
+
+// Drain tells it. It may run inside a transaction, which then holds all that it does.
+func (n News) Drain(ctx context.Context) error {
+	return n.drain(ctx, func(i Import) bool { return i.State == Done })
+}
+
+// drain works imports off as long as the oldest one is wanted.
+func (w *Worker) drain(ctx context.Context, wanted func(Import) bool) error {
 	for ctx.Err() == nil {
 		i, some, err := w.repo.oldest(ctx)
-		if err != nil || !some {
+		if err != nil || !some || !wanted(i) {
 			return err
 		}
 		var mine bool
@@ -123,7 +133,17 @@ func (w *Worker) work(ctx context.Context, i Import) error {
 		}
 	}
 	for ctx.Err() == nil {
-		i, err := w.step(ctx, i.ID, func(ctx context.Context, i *Import) error { return w.advance(ctx, i, b) })
+		i, err := w.step(ctx, i.ID, func(ctx context.Context, i *Import) error {
+			if err := w.advance(ctx, i, b); err != nil || !w.wholly() {
+				return err
+			}
+			for i.Step == stepApply || i.Step == stepLeave {
+				if err := w.advance(ctx, i, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
@@ -135,39 +155,32 @@ func (w *Worker) work(ctx context.Context, i Import) error {
 	return ctx.Err()
 }
 
-// step does one short transaction of an import, with which it renews its lease. It is tried again when somebody else holds
-// what it needs.
+// wholly reports whether all of a file is applied in one transaction. On PostgreSQL it is: nobody waits for the rows that it
+// changes, since nobody else locks them but to keep intermediaries from being struck off, which is what it does last. On SQLite
+// one transaction writes at a time, and a long one would stop everybody.
+func (w *Worker) wholly() bool { return w.DB.Dialect() == db.Postgres }
+
+// step does one transaction of an import, with which it renews its lease.
 func (w *Worker) step(ctx context.Context, id uuid.UUID, do func(ctx context.Context, i *Import) error) (Import, error) {
 	var i Import
-	var err error
-	for range retries {
-		err = w.DB.InTx(ctx, func(tx context.Context) error {
-			if w.DB.Dialect() == db.Postgres && !w.DB.WithinTx(ctx) {
-				if err := w.DB.From(tx).Exec("SET LOCAL lock_timeout = '" + lockPatience + "'").Error; err != nil {
-					return err
-				}
-			}
-			held, mine, err := w.repo.hold(tx, id, w.owner)
-			if err != nil {
-				return err
-			}
-			if !mine {
-				return errLost
-			}
-			i = held
-			if err := do(tx, &i); err != nil {
-				return err
-			}
-			until := w.Clock.Now().Add(leaseTime)
-			if i.LeaseUntil = &until; i.Step == stepNone {
-				i.LeaseOwner, i.LeaseUntil = nil, nil
-			}
-			return w.repo.save(tx, i)
-		})
-		if !db.IsLockTimeout(err) {
-			break
+	err := w.DB.InTx(ctx, func(ctx context.Context) error {
+		held, mine, err := w.repo.hold(ctx, id, w.owner)
+		if err != nil {
+			return err
 		}
-	}
+		if !mine {
+			return errLost
+		}
+		i = held
+		if err := do(ctx, &i); err != nil {
+			return err
+		}
+		until := w.Clock.Now().Add(leaseTime)
+		if i.LeaseUntil = &until; i.Step == stepNone {
+			i.LeaseOwner, i.LeaseUntil = nil, nil
+		}
+		return w.repo.save(ctx, i)
+	})
 	return i, err
 }
 
@@ -291,7 +304,10 @@ func (w *Worker) advance(ctx context.Context, i *Import, b book) error {
 			return err
 		}
 	case stepLeave:
-		if n, err := leaveSome(ctx, w.DB, *i, now); err != nil || n > 0 {
+		if n, err := leaveSome(ctx, w.DB, i, now); err != nil || n > 0 {
+			return err
+		}
+		if n, err := strikeOff(ctx, w.DB, i.ID, w.Clock); err != nil || n > 0 {
 			return err
 		}
 	case stepTell:
@@ -317,11 +333,15 @@ func (w *Worker) advance(ctx context.Context, i *Import, b book) error {
 
 // apply brings the next staged lines in and returns how many there were.
 func (w *Worker) apply(ctx context.Context, i *Import, b book, now time.Time) (int, error) {
-	high, n, err := w.repo.span(ctx, b.table, *i)
+	most := appliedAtOnce
+	if w.wholly() {
+		most = math.MaxInt32
+	}
+	high, n, err := w.repo.span(ctx, b.table, *i, most)
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	args := map[string]any{"import": i.ID, "low": i.Reached, "high": high, "now": now}
+	args := map[string]any{"import": i.ID, "low": i.Reached, "high": high, "now": now, "common": commonServices()}
 	for _, statement := range b.apply {
 		if err := w.DB.From(ctx).Exec(statement, args).Error; err != nil {
 			return 0, err

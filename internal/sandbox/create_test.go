@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +147,46 @@ func TestCreatePersonRefusals(t *testing.T) {
 			wantField(t, err, tt.pointer, tt.code)
 		}
 		if n := len(w.people()); n != people || w.count("people") != int64(people) || w.count("audit_records") != 0 {
+			t.Errorf("%d people, want %d", n, people)
+		}
+	})
+}
+
+func TestCreatePersonAtAnIntermediary(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := seeded(t, d)
+		ctx := context.Background()
+		caf := w.who("CAF worker").IntermediaryRoles[0].DelegateID
+		in := sandbox.PersonInput{IntermediaryRoles: []sandbox.IntermediaryRole{
+			{DelegateID: caf, Role: access.EmployeeDelegate, Services: []access.Service{access.Delegations}}, {DelegateID: caf, Role: access.UserAdministrator},
+		}}
+		p, err := w.CreatePerson(ctx, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := in.IntermediaryRoles
+		want[1].Services = []access.Service{access.AllServices}
+		if !reflect.DeepEqual(p.IntermediaryRoles, want) || len(p.Roles) != 0 {
+			t.Errorf("became %+v and %+v", p.IntermediaryRoles, p.Roles)
+		}
+		var professional uuid.UUID
+		if err := d.From(ctx).Raw("SELECT id FROM delegates WHERE kind = 'professional'").Row().Scan(&professional); err != nil {
+			t.Fatal(err)
+		}
+		people := len(w.people())
+		for _, tt := range []struct {
+			roles         []sandbox.IntermediaryRole
+			pointer, code string
+		}{
+			{[]sandbox.IntermediaryRole{{DelegateID: caf, Role: access.EmployeeDelegate}, {DelegateID: uuid.New(), Role: access.EmployeeDelegate}}, "/intermediary_roles/1/delegate_id", "unknown-delegate"},
+			{[]sandbox.IntermediaryRole{{DelegateID: professional, Role: access.EmployeeDelegate}}, "/intermediary_roles/0/delegate_id", "unknown-delegate"},
+			{[]sandbox.IntermediaryRole{{DelegateID: caf, Role: access.Employer}}, "/intermediary_roles/0/role", "enum"},
+			{[]sandbox.IntermediaryRole{{DelegateID: caf, Role: access.EmployeeDelegate}, {DelegateID: caf, Role: access.EmployeeDelegate}}, "/intermediary_roles/1", "duplicate"},
+		} {
+			_, err := w.CreatePerson(ctx, sandbox.PersonInput{IntermediaryRoles: tt.roles})
+			wantField(t, err, tt.pointer, tt.code)
+		}
+		if n := len(w.people()); n != people {
 			t.Errorf("%d people, want %d", n, people)
 		}
 	})

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 
 	"diresco/internal/access"
 	"diresco/internal/delegation"
@@ -31,7 +30,7 @@ const (
 // plantIntermediaries lists the first intermediaries, with who works there, and gives the CAF a client.
 func (s *Service) plantIntermediaries(ctx context.Context, contributors map[string]uuid.UUID) error {
 	people := map[*taxcode.Birth]uuid.UUID{}
-	for _, b := range []*taxcode.Birth{&andrea, &sara, &luca, &giulia} {
+	for _, b := range []*taxcode.Birth{&andrea, &sara, &luca, &antonio, &giulia} {
 		code, err := taxcode.Compose(*b)
 		if err != nil {
 			return err
@@ -59,7 +58,7 @@ func (s *Service) plantIntermediaries(ctx context.Context, contributors map[stri
 		clientsSignatory *taxcode.Birth
 	}{
 		{kind: delegation.Firm, digits: "0391847037", legalName: studio, register: "labour_consultant", workers: map[*taxcode.Birth]access.ActingAs{&andrea: access.LegalRepresentative, &sara: access.EmployeeDelegate}},
-		{kind: delegation.CAF, digits: "0547219082", legalName: caf, register: "caf", workers: map[*taxcode.Birth]access.ActingAs{&luca: access.EmployeeDelegate}, client: ambrosiana, clientsSignatory: &giulia},
+		{kind: delegation.CAF, digits: "0547219082", legalName: caf, register: "caf", workers: map[*taxcode.Birth]access.ActingAs{&luca: access.EmployeeDelegate, &antonio: access.LegalRepresentative}, client: ambrosiana, clientsSignatory: &giulia},
 	} {
 		code, err := taxcode.ComposeOrganisation(o.digits)
 		if err != nil {
@@ -70,7 +69,7 @@ func (s *Service) plantIntermediaries(ctx context.Context, contributors map[stri
 			return err
 		}
 		for worker, role := range o.workers {
-			if err := s.employ(ctx, id, people[worker], role); err != nil {
+			if err := s.employ(ctx, people[worker], IntermediaryRole{DelegateID: id, Role: role}); err != nil {
 				return err
 			}
 		}
@@ -96,25 +95,25 @@ func (s *Service) enlist(ctx context.Context, kind delegation.DelegateKind, code
 	return d.ID, s.db.From(ctx).Create(&d).Error
 }
 
-// employ gives a person a role with all services at an intermediary, in the context's transaction.
-func (s *Service) employ(ctx context.Context, delegateID, personID uuid.UUID, role access.ActingAs) error {
-	services, err := json.Marshal([]access.Service{access.AllServices})
+// employ gives a person a role at an intermediary, in the context's transaction.
+func (s *Service) employ(ctx context.Context, personID uuid.UUID, role IntermediaryRole) error {
+	services, err := encode(role.Services)
 	if err != nil {
 		return err
 	}
 	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)",
-		uuid.Must(uuid.NewV7()), delegateID, personID, role, string(services), s.clock.Now()).Error
+		uuid.Must(uuid.NewV7()), role.DelegateID, personID, role.Role, services, s.clock.Now()).Error
 }
 
 // entrust gives an intermediary an active, total delegation of all positions of a contributor, in the context's transaction.
 func (s *Service) entrust(ctx context.Context, delegateID, contributorID, signatoryID, drafterID uuid.UUID) error {
 	now := s.clock.Now()
-	services, err := json.Marshal([]access.Service{access.AllServices})
+	services, err := encode(nil)
 	if err != nil {
 		return err
 	}
 	d := delegation.Delegation{
-		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: string(services),
+		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: services,
 		SignatoryID: signatoryID, State: delegation.Active, DraftedBy: drafterID, DraftedAt: now, ActivatedBy: &drafterID, ActivatedAt: &now, Version: 1, UpdatedAt: now,
 	}
 	if err := s.db.From(ctx).Create(&d).Error; err != nil {
@@ -148,5 +147,5 @@ func (s *Service) enrol(ctx context.Context, personID uuid.UUID, code taxcode.Co
 	if err != nil {
 		return err
 	}
-	return s.employ(ctx, id, personID, access.LegalRepresentative)
+	return s.employ(ctx, personID, IntermediaryRole{DelegateID: id, Role: access.LegalRepresentative})
 }

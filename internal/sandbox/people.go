@@ -69,6 +69,11 @@ func (s *Service) CreatePerson(ctx context.Context, in PersonInput) (Person, err
 		if err := s.enrol(ctx, p.ID, p.TaxCode, p.GivenName+" "+p.FamilyName, in.Register); err != nil {
 			return err
 		}
+		for _, role := range in.IntermediaryRoles {
+			if err := s.employ(ctx, p.ID, role); err != nil {
+				return err
+			}
+		}
 		return s.equip(ctx, p.ID, pin, description+registered, in.Roles)
 	})
 	var replay *idempotency.Replay
@@ -135,7 +140,10 @@ func (s *Service) completePerson(ctx context.Context, in PersonInput) (person.Ne
 	if err := s.checkOffice(ctx, n.OfficeCode, "/office_code"); err != nil {
 		return n, "", err
 	}
-	return n, description, s.checkRoles(ctx, in.Roles)
+	if err := s.checkRoles(ctx, in.Roles); err != nil {
+		return n, "", err
+	}
+	return n, description, s.checkIntermediaryRoles(ctx, in.IntermediaryRoles)
 }
 
 // freePersonalCode makes a tax code that no person has.
@@ -188,6 +196,32 @@ func (s *Service) checkRoles(ctx context.Context, roles []Role) error {
 	return nil
 }
 
+func (s *Service) checkIntermediaryRoles(ctx context.Context, roles []IntermediaryRole) error {
+	var wrong []fault.Field
+	for i, role := range roles {
+		pointer := "/intermediary_roles/" + strconv.Itoa(i)
+		exists, err := s.repo.organisationExists(ctx, role.DelegateID)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/delegate_id", Code: "unknown-delegate"})
+		}
+		if !slices.Contains([]access.ActingAs{access.LegalRepresentative, access.EmployeeDelegate, access.UserAdministrator}, role.Role) {
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/role", Code: "enum"})
+		}
+		if slices.ContainsFunc(roles[:i], func(before IntermediaryRole) bool {
+			return before.DelegateID == role.DelegateID && before.Role == role.Role
+		}) {
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: "duplicate"})
+		}
+	}
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}
+
 // hashedPIN is a PIN with what is stored of it.
 type hashedPIN struct {
 	pin     secret.Text
@@ -225,15 +259,20 @@ func (s *Service) equip(ctx context.Context, id uuid.UUID, pin hashedPIN, descri
 }
 
 func (s *Service) addRole(ctx context.Context, personID uuid.UUID, role Role) error {
-	services := role.Services
-	if services == nil {
-		services = []access.Service{access.AllServices}
-	}
-	encoded, err := json.Marshal(services)
+	services, err := encode(role.Services)
 	if err != nil {
 		return err
 	}
 	return s.contributors.AddRole(ctx, contributor.Role{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: role.ContributorID, PersonID: personID, Role: role.Role, Services: string(encoded), GrantedAt: s.clock.Now(),
+		ID: uuid.Must(uuid.NewV7()), ContributorID: role.ContributorID, PersonID: personID, Role: role.Role, Services: services, GrantedAt: s.clock.Now(),
 	})
+}
+
+// encode writes services as they are stored; nil stands for all.
+func encode(services []access.Service) (string, error) {
+	if services == nil {
+		services = []access.Service{access.AllServices}
+	}
+	encoded, err := json.Marshal(services)
+	return string(encoded), err
 }

@@ -11,6 +11,7 @@ import (
 	"diresco/db"
 	"diresco/internal/access"
 	"diresco/internal/clock"
+	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
@@ -82,7 +83,7 @@ func TestListedPINIsTheCurrentOne(t *testing.T) {
 		w := seeded(t, d)
 		ctx := context.Background()
 		p := w.who("16 characters")
-		by := access.Actor{PersonID: p.ID, SessionID: uuid.Must(uuid.NewV7()), UserClass: p.UserClass, TaxCode: p.TaxCode, PINChangeRequired: true}
+		by := access.Actor{PersonID: p.ID, SessionID: (&coretest.App{DB: d, Clock: clock.NewManual(w.clock.Now())}).Session(t, p.ID, nil), UserClass: p.UserClass, TaxCode: p.TaxCode, PINChangeRequired: true}
 		rotation, err := w.pins.Rotate(ctx, by)
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"diresco/db"
 	"diresco/internal/access"
 	"diresco/internal/contributor"
+	"diresco/internal/delegation"
 	"diresco/internal/fault"
 	"diresco/internal/page"
 	"diresco/internal/person"
@@ -106,7 +107,7 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 	ids := make([]uuid.UUID, len(rows))
 	at := make(map[uuid.UUID]*Person, len(rows))
 	for i, row := range rows {
-		people[i] = Person{Person: row.Person, PIN: row.Pin, Description: row.Description, Roles: []Role{}, Contacts: []person.NewContact{}}
+		people[i] = Person{Person: row.Person, PIN: row.Pin, Description: row.Description, Roles: []Role{}, IntermediaryRoles: []IntermediaryRole{}, Contacts: []person.NewContact{}}
 		ids[i], at[row.ID] = row.ID, &people[i]
 	}
 	var roles []contributor.Role
@@ -121,6 +122,9 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 		p := at[role.PersonID]
 		p.Roles = append(p.Roles, Role{ContributorID: role.ContributorID, Role: role.Role, Services: services})
 	}
+	if err := r.completeSeats(ctx, ids, at); err != nil {
+		return nil, err
+	}
 	var contacts []person.Contact
 	if err := r.db.From(ctx).Where("person_id IN ? AND verified_at IS NOT NULL", ids).Order("created_at, id").Find(&contacts).Error; err != nil {
 		return nil, err
@@ -130,6 +134,28 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 		p.Contacts = append(p.Contacts, person.NewContact{Kind: c.Kind, Value: c.Value})
 	}
 	return people, nil
+}
+
+// completeSeats reads the roles of many people at intermediaries.
+func (r repository) completeSeats(ctx context.Context, ids []uuid.UUID, at map[uuid.UUID]*Person) error {
+	var rows []struct {
+		PersonID, DelegateID uuid.UUID
+		Role                 access.ActingAs
+		Services             string
+	}
+	err := r.db.From(ctx).Raw("SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND withdrawn_at IS NULL ORDER BY granted_at, id", ids).Scan(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		services, err := access.ParseServices(row.Services)
+		if err != nil {
+			return err
+		}
+		p := at[row.PersonID]
+		p.IntermediaryRoles = append(p.IntermediaryRoles, IntermediaryRole{DelegateID: row.DelegateID, Role: row.Role, Services: services})
+	}
+	return nil
 }
 
 // seeded reports whether there are test people already.
@@ -149,6 +175,10 @@ func (r repository) officeExists(ctx context.Context, code string) (bool, error)
 
 func (r repository) contributorExists(ctx context.Context, id uuid.UUID) (bool, error) {
 	return r.exists(ctx, "SELECT 1 FROM contributors WHERE id = ?", id)
+}
+
+func (r repository) organisationExists(ctx context.Context, id uuid.UUID) (bool, error) {
+	return r.exists(ctx, "SELECT 1 FROM delegates WHERE id = ? AND kind <> ?", id, delegation.Professional)
 }
 
 func (r repository) contributorTaxCodeExists(ctx context.Context, code taxcode.Code) (bool, error) {

@@ -111,6 +111,14 @@ type Role struct {
 	Services []access.Service
 }
 
+// IntermediaryRole is what a test person is at an intermediary.
+type IntermediaryRole struct {
+	DelegateID uuid.UUID
+	Role       access.ActingAs
+	// Services are those that the role covers; nil stands for all.
+	Services []access.Service
+}
+
 // Person is a test person with what a tester has to know.
 type Person struct {
 	person.Person
@@ -118,6 +126,8 @@ type Person struct {
 	PIN         secret.Text
 	Description string
 	Roles       []Role
+	// IntermediaryRoles are those at organisations that are intermediaries, and at firms.
+	IntermediaryRoles []IntermediaryRole
 	// Contacts are the verified ones.
 	Contacts []person.NewContact
 }
@@ -159,6 +169,8 @@ type PersonInput struct {
 	// register of persons holds.
 	Register string
 	Roles    []Role
+	// IntermediaryRoles are at organisations: a professional is one person.
+	IntermediaryRoles []IntermediaryRole
 }
 
 // PositionInput is what a position of a test contributor shall be like.

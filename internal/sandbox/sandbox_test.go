@@ -66,7 +66,7 @@ func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *world {
 	}
 	w.clock = clock.NewOffset(w.machine)
 	w.clock.Set(offset)
-	runner := &operation.Runner{DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock), Trail: audit.NewTrail(d)}
+	runner := &operation.Runner{DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, w.clock)}
 	w.pins, w.persons = newPINs(t, runner, w.clock), person.NewService(runner)
 	worker := outbox.NewWorker(outbox.Options{
 		DB: d, Clock: w.clock, Keys: dataKeys(t), Router: notification.NewRouter(d, w.clock, w.persons), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
@@ -196,6 +196,8 @@ func TestSeedHasEveryKindOfPerson(t *testing.T) {
 			{"Operator (operatore di sede) of the office of Milan", access.Operator, access.Dispositive, ""},
 			{"Contact-centre operator", access.ContactCentre, access.Dispositive, ""},
 			{"Administrator", access.Administrator, access.Dispositive, ""},
+			{"Legal representative (rappresentante legale) of the public body", access.Citizen, access.Dispositive, access.LegalRepresentative},
+			{"Representative of the CAF", access.InstitutionalIntermediary, access.Dispositive, ""},
 		}
 		for _, tt := range tests {
 			p := w.who(tt.description)
@@ -206,6 +208,10 @@ func TestSeedHasEveryKindOfPerson(t *testing.T) {
 		rome, milan := w.who("Operator (operatore di sede) of the office of Rome"), w.who("Operator (operatore di sede) of the office of Milan")
 		if rome.Office() != "7000" || milan.Office() != "4900" {
 			t.Errorf("operators at %q and %q", rome.Office(), milan.Office())
+		}
+		worker, boss := w.who("CAF worker").IntermediaryRoles, w.who("Representative of the CAF").IntermediaryRoles
+		if len(worker) != 1 || worker[0].Role != access.EmployeeDelegate || len(boss) != 1 || boss[0].Role != access.LegalRepresentative || worker[0].DelegateID != boss[0].DelegateID {
+			t.Errorf("at the CAF: %+v and %+v", worker, boss)
 		}
 		pins := map[string]bool{}
 		for _, p := range w.people() {

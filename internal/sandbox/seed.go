@@ -116,7 +116,7 @@ func (s *Service) plantContributor(ctx context.Context, seed seedContributor) (u
 	if err != nil {
 		return uuid.Nil, err
 	}
-	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: seed.legalName, Kind: seed.kind, Enabled2023: seed.enabled2023, CreatedAt: now}
+	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: seed.legalName, Kind: seed.kind, CreatedAt: now}
 	positions := make([]contributor.Position, len(seed.numbers))
 	for i, number := range seed.numbers {
 		positions[i] = contributor.Position{
@@ -172,8 +172,6 @@ type seedContributor struct {
 	owner   *taxcode.Birth
 	office  string
 	numbers []string
-	// enabled2023 says that who has a role here was enabled on 2023-03-31.
-	enabled2023 bool
 	// pec is the certified e-mail to which the system writes, if there is one.
 	pec string
 }
@@ -200,6 +198,7 @@ var (
 	andrea     = taxcode.Birth{FamilyName: "Ricci", GivenName: "Andrea", Sex: taxcode.Male, Date: day(1968, time.July, 25), Place: "A944"}
 	sara       = taxcode.Birth{FamilyName: "Galli", GivenName: "Sara", Sex: taxcode.Female, Date: day(1992, time.January, 30), Place: "A944"}
 	luca       = taxcode.Birth{FamilyName: "Conti", GivenName: "Luca", Sex: taxcode.Male, Date: day(1985, time.October, 8), Place: "G273"}
+	antonio    = taxcode.Birth{FamilyName: "Caruso", GivenName: "Antonio", Sex: taxcode.Male, Date: day(1963, time.March, 27), Place: "G273"}
 	margherita = taxcode.Birth{FamilyName: "Ferrero", GivenName: "Margherita", Sex: taxcode.Female, Date: day(1949, time.May, 3), Place: "L219"}
 )
 
@@ -207,7 +206,7 @@ var seedContributors = []seedContributor{
 	{legalName: tiberine, kind: contributor.Company, digits: "0410273058", office: "7000", numbers: []string{"7001248305", "7001248412"}},
 	{legalName: ambrosiana, kind: contributor.Company, digits: "0682914015", office: "4900", numbers: []string{"4906310275"}, pec: "tessiture.ambrosiane@pec.example"},
 	{legalName: comune, kind: contributor.PublicBody, digits: "8003951048", office: "3000", numbers: []string{"0300417298"}},
-	{legalName: valdarno, kind: contributor.PublicBody, digits: "8007341052", office: "3000", numbers: []string{"0300418811"}, enabled2023: true},
+	{legalName: valdarno, kind: contributor.PublicBody, digits: "8007341052", office: "3000", numbers: []string{"0300418811"}},
 	{legalName: casa, kind: contributor.Household, owner: &margherita, office: "8100", numbers: []string{"8100935172"}},
 	{legalName: laboratorio, kind: contributor.SelfEmployed, owner: &gennaro, office: "5100", numbers: []string{"0051720394"}},
 }

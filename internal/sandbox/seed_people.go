@@ -98,4 +98,15 @@ var seedPeople = []seedPerson{
 		class: access.Operator, office: "3000", pin: "Q8MZP4HW", contacts: reach("giorgio.martini", "+393331100016"),
 		description: "Operator (operatore di sede) of the office of Florence, who decides about access to the public bodies there",
 	},
+	{
+		birth: antonio,
+		class: access.InstitutionalIntermediary, pin: "T6QWK9ZB", contacts: reach("antonio.caruso", "+393331100017"),
+		description: "Representative of the CAF (rappresentante legale del CAF imprese) of Luca Conti, who gives and withdraws the roles there (gestione utenti)",
+	},
+	{
+		birth: taxcode.Birth{FamilyName: "Landi", GivenName: "Beatrice", Sex: taxcode.Female, Date: day(1969, time.October, 22), Place: "D612"},
+		class: access.Citizen, pin: "H3VNXC7D", contacts: reach("beatrice.landi", "+393331100018"),
+		description: "Legal representative (rappresentante legale) of the public body at the office of Florence where Paolo Ferrari works",
+		role:        access.LegalRepresentative, at: comune,
+	},
 }

@@ -9,7 +9,6 @@ import (
 	"diresco/internal/access"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 )
 
 // Repository reads and writes services and menus.
@@ -127,28 +126,36 @@ func utc(t *time.Time) *time.Time {
 	return &u
 }
 
+// lockMenu returns a person's menu and keeps it unchanged until the end of the transaction. The person stands in for the menu,
+// which may not be there yet; rows that point to the person are not held up.
+func (r *Repository) lockMenu(ctx context.Context, personID uuid.UUID) (Menu, error) {
+	lock := ""
+	if r.db.Dialect() == db.Postgres {
+		lock = " FOR NO KEY UPDATE"
+	}
+	if err := r.db.From(ctx).Exec("SELECT 1 FROM people WHERE id = ?"+lock, personID).Error; err != nil {
+		return Menu{}, err
+	}
+	return r.menu(ctx, personID)
+}
+
 // menu returns how a person arranged the services; who never did has no entries.
 func (r *Repository) menu(ctx context.Context, personID uuid.UUID) (Menu, error) {
 	var found []Menu
 	err := r.db.From(ctx).Where("person_id = ?", personID).Find(&found).Error
 	if err != nil || len(found) == 0 {
-		return Menu{PersonID: personID, Entries: []Entry{}, Version: 1}, err
+		return Menu{PersonID: personID, Entries: []Entry{}, Version: Unarranged}, err
 	}
 	return found[0], nil
 }
 
-// replaceMenu writes a menu over the version before it, and reports false where that is not what is stored.
-func (r *Repository) replaceMenu(ctx context.Context, m Menu) (bool, error) {
+// putMenu writes a menu over the one before it, if there is one.
+func (r *Repository) putMenu(ctx context.Context, m Menu) error {
 	entries, err := json.Marshal(m.Entries)
 	if err != nil {
-		return false, err
+		return err
 	}
-	var write *gorm.DB
-	if m.Version > 2 {
-		write = r.db.From(ctx).Exec("UPDATE menus SET entries = ?, version = ?, updated_at = ? WHERE person_id = ? AND version = ?", string(entries), m.Version, m.UpdatedAt, m.PersonID, m.Version-1)
-	} else {
-		// Who never arranged anything has no row.
-		write = r.db.From(ctx).Exec("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, ?, ?, ?) ON CONFLICT (person_id) DO NOTHING", m.PersonID, string(entries), m.Version, m.UpdatedAt)
-	}
-	return write.RowsAffected == 1, write.Error
+	return r.db.From(ctx).Exec(`INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (person_id) DO UPDATE SET entries = excluded.entries, version = excluded.version, updated_at = excluded.updated_at`,
+		m.PersonID, string(entries), m.Version, m.UpdatedAt).Error
 }

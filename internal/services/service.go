@@ -87,11 +87,7 @@ type Chosen struct {
 // has no right over.
 func (c *Catalogue) Mine(ctx context.Context, by access.Actor, chosen Chosen, english bool, request page.Request) (page.Page[Mine], error) {
 	var none page.Page[Mine]
-	usable, err := c.usable(ctx, by, &chosen)
-	if err != nil {
-		return none, err
-	}
-	all, err := c.repository.all(ctx, "")
+	offered, err := c.offered(ctx, by, chosen)
 	if err != nil {
 		return none, err
 	}
@@ -99,18 +95,31 @@ func (c *Catalogue) Mine(ctx context.Context, by access.Actor, chosen Chosen, en
 	if err != nil {
 		return none, err
 	}
-	now := c.runner.Clock.Now()
-	offered := make([]Service, 0, len(all))
-	for _, s := range all {
-		if s.open(now) && includes(s.Audience.Classes, by.UserClass) && usable(s) {
-			offered = append(offered, s.at(chosen.ContributorID, chosen.PositionID))
-		}
-	}
 	return page.Slice(menu.arrange(offered, english), request, func(m Mine) page.Key { return page.Key{Text: m.Code, ID: uuid.NameSpaceOID} })
 }
 
-// usable returns what decides whether the actor's rights open a service. The contributor of a chosen position is chosen with it.
-func (c *Catalogue) usable(ctx context.Context, by access.Actor, chosen *Chosen) (func(Service) bool, error) {
+// offered returns the open services that the actor may use, in no order.
+func (c *Catalogue) offered(ctx context.Context, by access.Actor, chosen Chosen) ([]Service, error) {
+	u, err := c.user(ctx, by, &chosen)
+	if err != nil {
+		return nil, err
+	}
+	all, err := c.repository.all(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	now := c.runner.Clock.Now()
+	offered := make([]Service, 0, len(all))
+	for _, s := range all {
+		if s, usable := s.forUser(u); usable && s.open(now) {
+			offered = append(offered, s.at(chosen.ContributorID, chosen.PositionID))
+		}
+	}
+	return offered, nil
+}
+
+// user finds what opens services to the actor. The contributor of a chosen position is chosen with it.
+func (c *Catalogue) user(ctx context.Context, by access.Actor, chosen *Chosen) (user, error) {
 	if chosen.ContributorID == nil && chosen.PositionID == nil {
 		return c.anywhere(ctx, by)
 	}
@@ -126,36 +135,38 @@ func (c *Catalogue) usable(ctx context.Context, by access.Actor, chosen *Chosen)
 	} else {
 		at, err = c.contributors.Find(ctx, by, *chosen.ContributorID)
 	}
-	if err != nil {
-		return nil, err
+	u := user{class: by.UserClass, chosen: true}
+	for _, r := range at.Rights {
+		u.places = append(u.places, place{kind: string(at.Kind), scheme: p.Scheme, right: r})
 	}
-	return func(s Service) bool {
-		return slices.ContainsFunc(at.Rights, func(r access.Right) bool {
-			return s.usableAt(place{kind: string(at.Kind), scheme: p.Scheme, right: r})
-		})
-	}, nil
+	return u, err
 }
 
 // anywhere is for a menu in which nothing is chosen.
-func (c *Catalogue) anywhere(ctx context.Context, by access.Actor) (func(Service) bool, error) {
+func (c *Catalogue) anywhere(ctx context.Context, by access.Actor) (user, error) {
+	u := user{class: by.UserClass}
 	reaches, err := c.rights.Reach(ctx, by)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
-	seats, err := c.rights.Seats(ctx, by)
-	if err != nil {
-		return nil, err
+	for _, r := range reaches {
+		u.places = append(u.places, place{kind: r.Kind, right: access.Right{ActingAs: r.ActingAs, Services: r.Services}})
 	}
-	return func(s Service) bool {
-		return s.personal() || s.Audience.Intermediaries && len(seats) > 0 || slices.ContainsFunc(reaches, func(r access.Reach) bool {
-			return s.usableAt(place{kind: r.Kind, right: access.Right{ActingAs: r.ActingAs, Services: r.Services}})
-		})
-	}, nil
+	u.seats, err = c.rights.Seats(ctx, by)
+	return u, err
 }
 
-// Menu returns how the actor arranged the services; who never did has no entries.
-func (c *Catalogue) Menu(ctx context.Context, by access.Actor) (Menu, error) {
-	return c.repository.menu(ctx, by.PersonID)
+// Menu returns how the actor arranged the services; who never did has what Mine lists, in its order.
+func (c *Catalogue) Menu(ctx context.Context, by access.Actor, english bool) (Menu, error) {
+	menu, err := c.repository.menu(ctx, by.PersonID)
+	if err != nil || menu.Version != Unarranged {
+		return menu, err
+	}
+	offered, err := c.offered(ctx, by, Chosen{})
+	for _, m := range menu.arrange(offered, english) {
+		menu.Entries = append(menu.Entries, Entry{ServiceCode: m.Code, Settings: map[string]any{}})
+	}
+	return menu, err
 }
 
 // ReplaceMenu replaces the actor's arrangement, of which they read the expected version. It returns fault.PreconditionFailed
@@ -173,14 +184,14 @@ func (c *Catalogue) ReplaceMenu(ctx context.Context, by access.Actor, expected i
 		if entries == nil {
 			entries = []Entry{}
 		}
-		if expected < 1 {
-			return Menu{}, trace, fault.New(fault.PreconditionFailed)
+		before, err := c.repository.lockMenu(ctx, by.PersonID)
+		if err != nil {
+			return Menu{}, trace, err
 		}
-		m := Menu{PersonID: by.PersonID, Entries: entries, Version: expected + 1, UpdatedAt: c.runner.Clock.Now()}
-		replaced, err := c.repository.replaceMenu(ctx, m)
-		if err == nil && !replaced {
-			err = fault.New(fault.PreconditionFailed)
+		if err := fault.RequireVersion(expected, before.Version); err != nil {
+			return Menu{}, trace, err
 		}
-		return m, trace, err
+		m := Menu{PersonID: by.PersonID, Entries: entries, Version: before.Version + 1, UpdatedAt: c.runner.Clock.Now()}
+		return m, trace, c.repository.putMenu(ctx, m)
 	}, nil)
 }

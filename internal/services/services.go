@@ -41,15 +41,48 @@ type Audience struct {
 	// ActingAs are the rights by which the service is used; without any, those that are about services: neither that of an
 	// operator nor that of a user administrator.
 	ActingAs []access.ActingAs `json:"acting_as,omitempty"`
-	// Intermediaries says that who belongs to an intermediary needs no right over a contributor.
-	Intermediaries bool `json:"intermediaries,omitempty"`
+	// Seats are what lets people of an intermediary use the service without a right over a contributor. With them alone no such
+	// right opens it.
+	Seats []Seat `json:"seats,omitempty"`
 }
 
-// Link is one thing that can be done with a service. {contributor_id} and {position_id} in Href stand for what is chosen.
+// Seat is something that people of an intermediary may do for it. A firm (studio associato) is nobody's delegate, so nobody
+// does anything for it.
+type Seat string
+
+// What people of intermediaries may do.
+const (
+	// SeesDelegations is for the professional, and people with a role that covers the service at an organisation.
+	SeesDelegations Seat = "sees_delegations"
+	// DraftsDelegations is for the same people, while the intermediary is on its register.
+	DraftsDelegations Seat = "drafts_delegations"
+	// ManagesUsers is for who gives roles at an organisation.
+	ManagesUsers Seat = "manages_users"
+)
+
+const firm = "firm"
+
+// of reports whether the seat at an intermediary is one that lets its holder do this.
+func (s Seat) of(held access.Seat) bool {
+	sees := held.ActingAs != access.UserAdministrator && held.Covers(access.Delegations)
+	switch {
+	case held.Kind == firm:
+		return false
+	case s == ManagesUsers:
+		return held.ActingAs == access.LegalRepresentative || held.ActingAs == access.UserAdministrator
+	default:
+		return s == SeesDelegations && sees || s == DraftsDelegations && sees && held.Listed
+	}
+}
+
+// Link is one thing that can be done with a service. {contributor_id} and {position_id} in Href stand for what is chosen, and
+// other names in braces for what the caller knows.
 type Link struct {
 	Rel    string `json:"rel"`
 	Href   string `json:"href"`
 	Method string `json:"method"`
+	// Audience is for whom the link is; nil for all who may use the service.
+	Audience *Audience `json:"audience,omitempty"`
 }
 
 // Channel is a way to use a service: from OpensAt on, or always; until before ClosesAt, or for ever.
@@ -103,25 +136,50 @@ func channelPath(service, channel string) string {
 	return "/v1/services/" + service + "/channels/" + channel
 }
 
-// personal reports whether the service is about nobody but who uses it.
-func (s Service) personal() bool { return s.RightService == "" && len(s.Audience.ActingAs) == 0 }
-
 // place is where somebody has a right: contributors of a kind and, where one was chosen, the scheme of the position.
 type place struct {
 	kind, scheme string
 	right        access.Right
 }
 
-// usableAt reports whether the right at the place opens the service.
-func (s Service) usableAt(p place) bool {
-	a := s.Audience
+// user is who looks at the menu, with all that opens services to them.
+type user struct {
+	class access.UserClass
+	// chosen says that it is the menu of a contributor, for which only the rights over that count.
+	chosen bool
+	places []place
+	seats  []access.Seat
+}
+
+// includes reports whether the user is one of the audience; right is the service that a right must cover, if any.
+func (a Audience) includes(u user, right access.Service) bool {
 	switch {
-	case s.personal(), !includes(a.Kinds, p.kind), p.scheme != "" && !includes(a.Schemes, p.scheme):
+	case !includes(a.Classes, u.class):
+		return false
+	case right == "" && len(a.ActingAs) == 0 && len(a.Seats) == 0:
+		// It is about nobody but who uses it.
+		return !u.chosen
+	case slices.ContainsFunc(a.Seats, func(s Seat) bool { return slices.ContainsFunc(u.seats, s.of) }):
+		return true
+	}
+	return slices.ContainsFunc(u.places, func(p place) bool { return a.at(p, right) })
+}
+
+// at reports whether the right at the place makes its holder one of the audience.
+func (a Audience) at(p place, right access.Service) bool {
+	switch {
+	case len(a.ActingAs) == 0 && len(a.Seats) > 0, !includes(a.Kinds, p.kind), p.scheme != "" && !includes(a.Schemes, p.scheme):
 		return false
 	case len(a.ActingAs) == 0 && (p.right.ActingAs == access.OfficeOperator || p.right.ActingAs == access.UserAdministrator), !includes(a.ActingAs, p.right.ActingAs):
 		return false
 	}
-	return s.RightService == "" || p.right.Covers(s.RightService)
+	return right == "" || p.right.Covers(right)
+}
+
+// forUser returns the service with the links that are the user's, and false where the service is not.
+func (s Service) forUser(u user) (Service, bool) {
+	s.Links = slices.DeleteFunc(slices.Clone(s.Links), func(l Link) bool { return l.Audience != nil && !l.Audience.includes(u, s.RightService) })
+	return s, s.Audience.includes(u, s.RightService)
 }
 
 func includes[T comparable](list []T, item T) bool {
@@ -158,13 +216,16 @@ type Entry struct {
 	Settings    map[string]any `json:"settings"`
 }
 
-// Menu is how a person arranged the services. Version is 1 for who never did.
+// Menu is how a person arranged the services. Version is Unarranged for who never did.
 type Menu struct {
 	PersonID  uuid.UUID
 	Entries   []Entry `gorm:"serializer:json"`
 	Version   int
-	UpdatedAt time.Time
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
+
+// Unarranged is the version of the menu of who never arranged it.
+const Unarranged = 1
 
 // TableName tells GORM the table.
 func (Menu) TableName() string { return "menus" }

@@ -67,6 +67,25 @@ func (w *world) as(contributorID uuid.UUID, role access.ActingAs, services ...ac
 	return w.enter(p.ID)
 }
 
+// staff is somebody of a class that works for the institute.
+func (w *world) staff(class access.UserClass) access.Actor {
+	w.t.Helper()
+	return w.enter(w.Person(w.t, func(p *coretest.Person) { p.UserClass = class }).ID)
+}
+
+// seated is somebody with a role at a new intermediary.
+func (w *world) seated(kind string, struckOff bool, role access.ActingAs, services ...access.Service) access.Actor {
+	w.t.Helper()
+	delegate := w.Association(w.t)
+	w.Exec(w.t, "UPDATE delegates SET kind = ? WHERE id = ?", kind, delegate)
+	if struckOff {
+		w.StrikeOff(w.t, delegate)
+	}
+	p := w.Person(w.t, nil)
+	w.DelegateRole(w.t, p.ID, delegate, role, services...)
+	return w.enter(p.ID)
+}
+
 func (w *world) mine(by access.Actor, chosen services.Chosen) []services.Mine {
 	w.t.Helper()
 	found, err := w.catalogue.Mine(ctx, by, chosen, false, page.Request{Limit: 100})
@@ -174,7 +193,9 @@ func TestTheMenuIsMadeOfRights(t *testing.T) {
 			"its worker":                               {w.enter(worker.ID), position(body.Positions[0].ID), []string{"view_payments"}},
 			"its worker anywhere":                      {w.enter(worker.ID), services.Chosen{}, sorted(own, []string{"view_payments"})},
 			"an intermediary whose delegation is over": {w.enter(over.ID), services.Chosen{}, sorted(own, []string{"delegations"})},
-			"an operator":                              {w.enter(w.Operator(t, coretest.Rome).ID), services.Chosen{}, []string{"contacts", "office_declarations", "office_enrolments", "office_pin_upgrades", "pin"}},
+			"an operator":                              {w.enter(w.Operator(t, coretest.Rome).ID), services.Chosen{}, []string{"contacts", "office_declarations", "office_deliveries", "office_enrolments", "office_people", "office_pin_upgrades", "pin"}},
+			"the contact centre":                       {w.staff(access.ContactCentre), services.Chosen{}, []string{"contacts", "office_deliveries", "office_people", "office_pin_requests", "pin"}},
+			"an administrator":                         {w.staff(access.Administrator), services.Chosen{}, []string{"contacts", "office_deliveries", "office_operators", "office_people", "office_pin_requests", "office_register_imports", "pin"}},
 			"an operator at the office's contributor":  {w.enter(w.Operator(t, coretest.Rome).ID), at(company.ID), []string{}},
 		}
 		for name, c := range cases {
@@ -194,6 +215,74 @@ func TestTheMenuIsMadeOfRights(t *testing.T) {
 		_, err := w.catalogue.Mine(ctx, w.enter(w.Operator(t, coretest.Rome).ID), position(body.Positions[0].ID), false, page.Request{})
 		if !fault.Is(err, fault.NotFound) {
 			t.Errorf("an operator of another office: %v", err)
+		}
+	})
+}
+
+// TestTheMenuOffersWhatOneMayDo: delegations are drafted by the professional and by who has a role with that service at an
+// association, CAF or patronato, while it is on its register; who gives roles there manages its users.
+func TestTheMenuOffersWhatOneMayDo(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		company := w.Company(t, coretest.Rome)
+		professional, delegate := w.Professional(t)
+		w.Delegation(t, delegate, company, nil)
+		worker := w.Person(t, nil)
+		w.SubDelegation(t, delegate, worker.ID, nil)
+		over, overDelegate := w.Professional(t)
+		w.StrikeOff(t, overDelegate)
+		all := access.AllServices
+
+		drafts := []string{"list", "draft", "search-candidates", "draft-batch", "sub-delegations"}
+		looks := []string{"list", "sub-delegations"}
+		gives := []string{"list", "given"}
+		for name, c := range map[string]struct {
+			by          access.Actor
+			chosen      services.Chosen
+			delegations []string
+			users       bool
+		}{
+			"a citizen":                       {by: w.enter(w.Person(t, nil).ID)},
+			"a professional":                  {by: w.enter(professional.ID), delegations: drafts},
+			"a professional at a client":      {by: w.enter(professional.ID), chosen: at(company.ID)},
+			"one off the register":            {by: w.enter(over.ID), delegations: looks},
+			"a sub-delegate":                  {by: w.enter(worker.ID)},
+			"a sub-delegate at the client":    {by: w.enter(worker.ID), chosen: at(company.ID)},
+			"a CAF's representative":          {by: w.seated("caf", false, access.LegalRepresentative, all), delegations: drafts, users: true},
+			"a CAF's administrator":           {by: w.seated("caf", false, access.UserAdministrator, all), users: true},
+			"an association's worker":         {by: w.seated("association", false, access.EmployeeDelegate, access.Delegations), delegations: drafts},
+			"a worker for declarations":       {by: w.seated("patronato", false, access.EmployeeDelegate, access.Declarations)},
+			"a worker of one struck off":      {by: w.seated("patronato", true, access.EmployeeDelegate, all), delegations: looks},
+			"a firm's representative":         {by: w.seated("firm", false, access.LegalRepresentative, all)},
+			"a firm's worker":                 {by: w.seated("firm", false, access.EmployeeDelegate, all)},
+			"who represents a company":        {by: w.as(company.ID, access.LegalRepresentative), delegations: gives},
+			"who represents a company, there": {by: w.as(company.ID, access.LegalRepresentative), chosen: at(company.ID), delegations: gives},
+			"an employee for declarations":    {by: w.as(company.ID, access.EmployeeDelegate, access.Declarations)},
+			"a company's administrator":       {by: w.as(company.ID, access.UserAdministrator)},
+		} {
+			var delegations []string
+			users := false
+			for _, s := range w.mine(c.by, c.chosen) {
+				users = users || s.Code == "intermediary_users"
+				for _, l := range s.Links {
+					if s.Code == "delegations" {
+						delegations = append(delegations, l.Rel)
+					}
+				}
+			}
+			if diff := cmp.Diff(c.delegations, delegations); diff != "" || users != c.users {
+				t.Errorf("%s: users %t, delegations\n%s", name, users, diff)
+			}
+		}
+		for name, c := range map[string]struct {
+			by        access.Actor
+			registers bool
+		}{"an operator": {w.enter(w.Operator(t, coretest.Rome).ID), true}, "an administrator": {w.staff(access.Administrator), false}} {
+			for _, s := range w.mine(c.by, services.Chosen{}) {
+				if s.Code == "office_people" && slices.ContainsFunc(s.Links, func(l services.Link) bool { return l.Rel == "register" }) != c.registers {
+					t.Errorf("%s: %+v", name, s.Links)
+				}
+			}
 		}
 	})
 }
@@ -333,7 +422,7 @@ func TestEverybodyArrangesTheirMenu(t *testing.T) {
 		if err != nil || m.Version != 2 {
 			t.Fatal(m, err)
 		}
-		if shown, err := w.catalogue.Menu(ctx, by); err != nil || shown.Version != 2 || !cmp.Equal(entries, shown.Entries) {
+		if shown, err := w.catalogue.Menu(ctx, by, false); err != nil || shown.Version != 2 || !cmp.Equal(entries, shown.Entries) {
 			t.Errorf("shown as %+v, %v", shown, err)
 		}
 		after := w.mine(by, services.Chosen{})
@@ -359,9 +448,29 @@ func TestEverybodyArrangesTheirMenu(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE subject_kind = 'menu' AND person_id = ?", by.PersonID); n != 2 {
 			t.Errorf("%d audit records", n)
 		}
+		if m, err := w.catalogue.Menu(ctx, by, false); err != nil || m.Version != 3 || len(m.Entries) != 0 {
+			t.Errorf("emptied, it is shown as %+v, %v", m, err)
+		}
+		if m, err := w.catalogue.ReplaceMenu(ctx, by, fault.AnyVersion, entries); err != nil || m.Version != 4 {
+			t.Errorf("over whichever version: %+v, %v", m, err)
+		}
 		_, other := w.Employer(t)
-		if m, err := w.catalogue.Menu(ctx, other); err != nil || m.Version != 1 || len(m.Entries) != 0 {
-			t.Errorf("another's menu is %+v, %v", m, err)
+		m, err = w.catalogue.Menu(ctx, other, false)
+		if err != nil || m.Version != services.Unarranged {
+			t.Fatalf("another's menu is %+v, %v", m, err)
+		}
+		var offered []string
+		for _, e := range m.Entries {
+			offered = append(offered, e.ServiceCode)
+			if e.Pinned || len(e.Settings) != 0 {
+				t.Errorf("nobody arranged %+v", e)
+			}
+		}
+		if diff := cmp.Diff(before, offered); diff != "" {
+			t.Errorf("what another is offered:\n%s", diff)
+		}
+		if m, err := w.catalogue.ReplaceMenu(ctx, other, fault.AnyVersion, nil); err != nil || m.Version != 2 {
+			t.Errorf("the first over whichever version: %+v, %v", m, err)
 		}
 	})
 }

@@ -330,7 +330,7 @@ func (s *Service) own(ctx context.Context, by access.Actor, id uuid.UUID) (row, 
 // End ends a live session of the actor, the current one or another; any other is fault.NotFound.
 func (s *Service) End(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "session", SubjectID: id.String()}
+		trace := operation.Trace{SubjectKind: "session", SubjectID: id.String(), Unchecked: id == by.SessionID}
 		if _, _, err := s.own(ctx, by, id); err != nil {
 			return struct{}{}, trace, err
 		}

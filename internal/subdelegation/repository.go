@@ -21,11 +21,11 @@ type Repository struct{ db *db.DB }
 // NewRepository returns the repository of a database.
 func NewRepository(d *db.DB) *Repository { return &Repository{d} }
 
-const selectShown = `SELECT w.*, h.kind AS delegate_kind, h.legal_name AS delegate_name, p.given_name, p.family_name
+const selectShown = `SELECT w.*, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.struck_off_at, p.given_name, p.family_name
 	FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id JOIN people p ON p.id = w.person_id`
 
-// one returns a sub-delegation, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID) (Shown, error) {
+// one returns a sub-delegation as it stands at the instant, or fault.NotFound.
+func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (Shown, error) {
 	var rows []Shown
 	if err := r.db.From(ctx).Raw(selectShown+" WHERE w.id = ?", id).Scan(&rows).Error; err != nil {
 		return Shown{}, err
@@ -33,12 +33,21 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID) (Shown, error) {
 	if len(rows) == 0 {
 		return Shown{}, fault.New(fault.NotFound)
 	}
-	err := r.complete(ctx, rows)
+	err := r.complete(ctx, rows, now)
 	return rows[0], err
 }
 
-// complete reads the delegations of many sub-delegations at once.
-func (r *Repository) complete(ctx context.Context, rows []Shown) error {
+// held returns what a person has of an intermediary and was not revoked.
+func (r *Repository) held(ctx context.Context, delegateID, personID uuid.UUID, now time.Time) ([]Shown, error) {
+	var rows []Shown
+	if err := r.db.From(ctx).Raw(selectShown+" WHERE w.person_id = ? AND w.delegate_id = ? AND w.revoked_at IS NULL ORDER BY w.granted_at, w.id", personID, delegateID).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	return rows, r.complete(ctx, rows, now)
+}
+
+// complete reads the delegations of many sub-delegations at once, and says where each stands.
+func (r *Repository) complete(ctx context.Context, rows []Shown, now time.Time) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -51,13 +60,25 @@ func (r *Repository) complete(ctx context.Context, rows []Shown) error {
 			return err
 		}
 	}
-	var items []item
-	if err := r.db.From(ctx).Where("sub_delegation_id IN ?", ids).Order("sub_delegation_id, delegation_id").Find(&items).Error; err != nil {
+	var items []struct {
+		SubDelegationID, DelegationID, ContributorID uuid.UUID
+		Live                                         int
+	}
+	err := r.db.From(ctx).Raw(`SELECT i.sub_delegation_id, i.delegation_id, g.contributor_id, CASE WHEN g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) THEN 1 ELSE 0 END AS live
+		FROM sub_delegation_items i JOIN delegations g ON g.id = i.delegation_id WHERE i.sub_delegation_id IN ? ORDER BY i.sub_delegation_id, i.delegation_id`, now, ids).Scan(&items).Error
+	if err != nil {
 		return err
 	}
 	for _, i := range items {
 		s := at[i.SubDelegationID]
 		s.DelegationIDs = append(s.DelegationIDs, i.DelegationID)
+		s.parentLives = s.parentLives || i.Live == 1
+		if !slices.Contains(s.contributorIDs, i.ContributorID) {
+			s.contributorIDs = append(s.contributorIDs, i.ContributorID)
+		}
+	}
+	for i := range rows {
+		rows[i].State = rows[i].stateAt(now)
 	}
 	return nil
 }
@@ -65,15 +86,6 @@ func (r *Repository) complete(ctx context.Context, rows []Shown) error {
 // lock keeps a sub-delegation unchanged until the end of the transaction; whoever files under it waits, or is waited for.
 func (r *Repository) lock(ctx context.Context, id uuid.UUID) error {
 	return r.db.From(ctx).Exec("SELECT 1 FROM sub_delegations WHERE id = ?"+r.db.ForUpdate(), id).Error
-}
-
-// inTurn puts what one person does in order, where it is counted. Rows that point to the person are not held up.
-func (r *Repository) inTurn(ctx context.Context, personID uuid.UUID) error {
-	lock := ""
-	if r.db.Dialect() == db.Postgres {
-		lock = " FOR NO KEY UPDATE"
-	}
-	return r.db.From(ctx).Exec("SELECT 1 FROM people WHERE id = ?"+lock, personID).Error
 }
 
 type item struct {
@@ -157,8 +169,8 @@ type side struct {
 	id     uuid.UUID
 }
 
-// list returns a page of the sub-delegations of the sides, the newest first. Each side is a range of an index.
-func (r *Repository) list(ctx context.Context, sides []side, request page.Request) (page.Page[Shown], error) {
+// list returns a page of the sub-delegations of the sides as they stand at the instant, the newest first. Each side is a range of an index.
+func (r *Repository) list(ctx context.Context, sides []side, request page.Request, now time.Time) (page.Page[Shown], error) {
 	var none page.Page[Shown]
 	after, err := request.After()
 	if err != nil {
@@ -181,5 +193,5 @@ func (r *Repository) list(ctx context.Context, sides []side, request page.Reques
 	})
 	all = slices.CompactFunc(all, func(a, b Shown) bool { return a.ID == b.ID })
 	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s Shown) page.Key { return page.Key{At: s.GrantedAt, ID: s.ID} })
-	return found, r.complete(ctx, found.Items)
+	return found, r.complete(ctx, found.Items, now)
 }

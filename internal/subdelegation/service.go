@@ -3,6 +3,7 @@ package subdelegation
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -38,8 +39,9 @@ const grantOperation = "grantSubDelegation"
 const unknownPerson = "unknown-person"
 
 // Grant lets a person work with delegations of an intermediary. It returns fault.DispositiveRequired, fault.IdentityNotConfirmed,
-// fault.Forbidden for who decides for no intermediary, fault.Conflict for oneself, fault.Invalid naming what is wrong (at /tax_code
-// the same for people who are unknown and for those without dispositive credentials), and fault.RateLimited after 20 tries in 24 hours.
+// fault.Forbidden for who decides for no intermediary, fault.Conflict for oneself and where the person has as much already, fault.Invalid
+// naming what is wrong (at /tax_code the same for people who are unknown and for those without dispositive credentials), and
+// fault.RateLimited after 20 tries in 24 hours.
 func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (Shown, error) {
 	if by.CredentialLevel != access.Dispositive {
 		return Shown{}, fault.New(fault.DispositiveRequired)
@@ -48,84 +50,98 @@ func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (Shown, 
 		until := clock.Normal(*in.ValidUntil)
 		in.ValidUntil = &until
 	}
+	// Before the key, so that no repeat goes round a right that was lost.
+	seat, err := s.seat(ctx, by, in.DelegateID)
+	if err != nil {
+		return Shown{}, err
+	}
 	id := uuid.Must(uuid.NewV7())
 	var refused error
 	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		var shown Shown
 		var err error
-		if refused, err = s.grant(ctx, by, id, in); err == nil {
+		if shown, refused, err = s.grant(ctx, by, seat, id, in); err == nil {
 			err = refused
 		}
-		if err != nil {
-			return Shown{}, operation.Trace{}, err
-		}
-		shown, err := s.Repository.one(ctx, id)
-		return shown, trace(id), err
-	}, s.again)
+		return shown, trace(shown, seat.Right()), err
+	}, s.again(by))
 	if refused == nil {
-		return granted, err
+		return granted, s.replayed(ctx, by, err)
 	}
-	return Shown{}, s.note(ctx, by, refused)
+	return Shown{}, s.note(ctx, by, seat, refused)
 }
 
 // grant gives the sub-delegation in the context's transaction. What is refused because of the person is returned apart from
 // what fails: it counts.
-func (s *Service) grant(ctx context.Context, by access.Actor, id uuid.UUID, in Input) (refused, failed error) {
+func (s *Service) grant(ctx context.Context, by access.Actor, seat access.Seat, id uuid.UUID, in Input) (granted Shown, refused, failed error) {
 	now := s.Runner.Clock.Now()
-	seat, err := s.seat(ctx, by, in.DelegateID)
-	if err != nil {
-		return nil, err
-	}
+	var none Shown
 	if confirmed, err := s.Repository.confirmed(ctx, by.PersonID); err != nil {
-		return nil, err
+		return none, nil, err
 	} else if !confirmed {
-		return nil, fault.New(fault.IdentityNotConfirmed)
+		return none, nil, fault.New(fault.IdentityNotConfirmed)
 	}
 	if in.TaxCode == by.TaxCode {
-		return nil, fault.Because(fault.Conflict, "sub-delegate-oneself")
+		return none, nil, fault.Because(fault.Conflict, "sub-delegate-oneself")
 	}
 	parents, err := s.Repository.parents(ctx, seat.DelegateID, in.DelegationIDs, now)
 	if err != nil {
-		return nil, err
+		return none, nil, err
 	}
 	if wrong := in.check(parents, now); len(wrong) > 0 {
-		return nil, fault.InvalidFields(wrong...)
+		return none, nil, fault.InvalidFields(wrong...)
 	}
 	if err := s.mayTry(ctx, by, now); err != nil {
-		return nil, err
+		return none, nil, err
 	}
 	w, found, err := s.Repository.worker(ctx, in.TaxCode)
 	switch {
 	case err != nil:
-		return nil, err
+		return none, nil, err
 	case !found:
-		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: unknownPerson}), nil
+		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: unknownPerson}), nil
 	case w.IdentityConfirmedAt == nil:
-		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: string(fault.IdentityNotConfirmed)}), nil
+		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: string(fault.IdentityNotConfirmed)}), nil
 	}
-	services := in.Services
-	if services == nil {
-		services = []access.Service{access.AllServices}
+	if err := s.refuseTwin(ctx, seat.DelegateID, w.ID, in, now); err != nil {
+		return none, nil, err
 	}
-	encoded, err := json.Marshal(services)
+	encoded, err := json.Marshal(in.covered())
 	if err != nil {
-		return nil, err
+		return none, nil, err
 	}
 	row := SubDelegation{
 		ID: id, DelegateID: seat.DelegateID, PersonID: w.ID, Every: in.All, Services: string(encoded), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
 	}
 	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
-		return nil, err
+		return none, nil, err
 	}
-	shown, err := s.Repository.one(ctx, id)
+	shown, err := s.Repository.one(ctx, id, now)
 	if err != nil {
-		return nil, err
+		return none, nil, err
 	}
-	return nil, s.tell(ctx, grantedKind, shown, now, w.ID)
+	return shown, nil, s.tell(ctx, grantedKind, shown, now, w.ID)
+}
+
+// refuseTwin returns fault.Conflict, with where it is, for a sub-delegation that gives all that is asked for. Those of one person
+// are given one after the other.
+func (s *Service) refuseTwin(ctx context.Context, delegateID, personID uuid.UUID, in Input, now time.Time) error {
+	if err := s.Runner.DB.LockName(ctx, "sub-delegations of "+delegateID.String()+" "+personID.String()); err != nil {
+		return err
+	}
+	held, err := s.Repository.held(ctx, delegateID, personID, now)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(held, func(h Shown) bool { return !h.ended() && h.gives(in) }); i >= 0 {
+		return &fault.Fault{Code: fault.Conflict, Reason: "sub-delegation-exists", Href: "/v1/sub-delegations/" + held[i].ID.String()}
+	}
+	return nil
 }
 
 // mayTry counts the tries of a person, one after the other.
 func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) error {
-	if err := s.Repository.inTurn(ctx, by.PersonID); err != nil {
+	if err := s.Runner.DB.LockName(ctx, "sub-delegations tried by "+by.PersonID.String()); err != nil {
 		return err
 	}
 	tries, err := s.Runner.Trail.Times(ctx, by.PersonID, []string{grantOperation}, now.Add(-day))
@@ -137,9 +153,9 @@ func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) er
 
 // note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries are counted. Of many that
 // run at once, those over the limit are told that and nothing else.
-func (s *Service) note(ctx context.Context, by access.Actor, refused error) error {
+func (s *Service) note(ctx context.Context, by access.Actor, seat access.Seat, refused error) error {
 	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
-		return struct{}{}, operation.Trace{SubjectKind: subjectKind, Outcome: unknownPerson}, s.mayTry(ctx, by, s.Runner.Clock.Now())
+		return struct{}{}, operation.Trace{SubjectKind: subjectKind, Right: seat.Right(), Outcome: unknownPerson}, s.mayTry(ctx, by, s.Runner.Clock.Now())
 	}, nil)
 	if err != nil {
 		return err
@@ -172,17 +188,31 @@ const firm = "firm"
 
 const subjectKind = "sub-delegation"
 
-func trace(id uuid.UUID) operation.Trace {
-	return operation.Trace{SubjectKind: subjectKind, SubjectID: id.String()}
+func trace(about Shown, right access.Right) operation.Trace {
+	return operation.Trace{ContributorID: about.contributorID(), SubjectKind: subjectKind, SubjectID: about.ID.String(), Right: right}
 }
 
-// again renders what an earlier, equal request made.
-func (s *Service) again(ctx context.Context, id string) (Shown, error) {
-	parsed, err := uuid.Parse(id)
-	if err != nil {
-		return Shown{}, err
+// again renders what an earlier, equal request made, as far as the actor may still see it.
+func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (Shown, error) {
+	return func(ctx context.Context, id string) (Shown, error) {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			return Shown{}, err
+		}
+		return s.Show(ctx, by, parsed)
 	}
-	return s.Repository.one(ctx, parsed)
+}
+
+// replayed returns err, unless it is an answer that was kept about what the actor may not see any more.
+func (s *Service) replayed(ctx context.Context, by access.Actor, err error) error {
+	var replay *idempotency.Replay
+	if !errors.As(err, &replay) {
+		return err
+	}
+	if _, unseen := s.again(by)(ctx, replay.ResourceID); unseen != nil {
+		return unseen
+	}
+	return err
 }
 
 // List lists what the intermediaries of the actor gave, and what the actor holds, the newest first.
@@ -197,7 +227,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, request page.Reques
 			sides = append(sides, own)
 		}
 	}
-	return s.Repository.list(ctx, sides, request)
+	return s.Repository.list(ctx, sides, request, s.Runner.Clock.Now())
 }
 
 // Show returns a sub-delegation to who holds it and to the intermediary's people. It returns fault.NotFound for anybody else.
@@ -206,31 +236,42 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Show
 	return shown, err
 }
 
+// ending is by what somebody may end a sub-delegation.
+type ending struct {
+	may bool
+	// right is zero for who holds it.
+	right access.Right
+}
+
 // visible returns a sub-delegation that the actor may see, and whether they may end it too.
-func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (shown Shown, ends bool, err error) {
-	if shown, err = s.Repository.one(ctx, id); err != nil {
-		return Shown{}, false, err
+func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, ending, error) {
+	shown, err := s.Repository.one(ctx, id, s.Runner.Clock.Now())
+	if err != nil {
+		return Shown{}, ending{}, err
 	}
 	if shown.PersonID == by.PersonID {
-		return shown, true, nil
+		return shown, ending{may: true}, nil
 	}
 	seats, err := s.Rights.Seats(ctx, by)
 	if err != nil {
-		return Shown{}, false, err
+		return Shown{}, ending{}, err
 	}
 	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return seat.DelegateID != shown.DelegateID || !sees(seat) })
 	if len(seats) == 0 {
-		return Shown{}, false, fault.New(fault.NotFound)
+		return Shown{}, ending{}, fault.New(fault.NotFound)
 	}
-	return shown, slices.ContainsFunc(seats, gives), nil
+	if i := slices.IndexFunc(seats, gives); i >= 0 {
+		return shown, ending{true, seats[i].Right()}, nil
+	}
+	return shown, ending{}, nil
 }
 
 // Revoke ends a sub-delegation at once, for the intermediary or for who holds it. It returns fault.NotFound for anybody else,
 // fault.Forbidden for those of the intermediary's people who do not decide, and fault.Conflict when it has ended already.
 func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
-	if _, ends, err := s.visible(ctx, by, id); err != nil {
+	if _, end, err := s.visible(ctx, by, id); err != nil {
 		return Shown{}, err
-	} else if !ends {
+	} else if !end.may {
 		return Shown{}, fault.New(fault.Forbidden)
 	}
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
@@ -238,11 +279,11 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Sh
 		if err := s.Repository.lock(ctx, id); err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		old, ends, err := s.visible(ctx, by, id)
+		old, end, err := s.visible(ctx, by, id)
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		if !ends {
+		if !end.may {
 			return Shown{}, operation.Trace{}, fault.New(fault.Forbidden)
 		}
 		revoked, err := old.revoke(by.PersonID, now)
@@ -252,7 +293,7 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Sh
 		if err := s.Repository.saveRevocation(ctx, revoked); err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		shown, err := s.Repository.one(ctx, id)
+		shown, err := s.Repository.one(ctx, id, now)
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
@@ -260,8 +301,8 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Sh
 		if by.PersonID == shown.PersonID {
 			told = append(told, shown.GrantedBy)
 		}
-		return shown, trace(id), s.tell(ctx, revokedKind, shown, now, told...)
-	}, s.again)
+		return shown, trace(shown, end.right), s.tell(ctx, revokedKind, shown, now, told...)
+	}, s.again(by))
 }
 
 // tell promises people a message about a sub-delegation.

@@ -4,6 +4,7 @@
 package subdelegation
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"time"
@@ -35,16 +36,74 @@ type SubDelegation struct {
 // TableName tells GORM the table.
 func (SubDelegation) TableName() string { return "sub_delegations" }
 
+// State is where a sub-delegation stands.
+type State string
+
+// The states of a sub-delegation. None is stored: they follow from its row, its delegations, the register and the clock.
+const (
+	Active State = "active"
+	// Suspended ones wait for the intermediary to be on its register again.
+	Suspended State = "suspended"
+	Revoked   State = "revoked"
+	// Expired ones have reached their own end, or the last of the delegations that they name has ended.
+	Expired State = "expired"
+)
+
 // Shown is a sub-delegation with all that is told of it.
 type Shown struct {
 	SubDelegation
 	DelegateKind string
 	DelegateName string
+	StruckOffAt  *time.Time
 	GivenName    string
 	FamilyName   string
 	// DelegationIDs are those that it is about; none where it is about all.
 	DelegationIDs []uuid.UUID      `gorm:"-"`
 	Covered       []access.Service `gorm:"-"`
+	State         State            `gorm:"-"`
+	// contributorIDs are whose delegations it names, each once; parentLives says that one of those has not ended.
+	contributorIDs []uuid.UUID
+	parentLives    bool
+}
+
+// stateAt is where it stands at the instant.
+func (s Shown) stateAt(now time.Time) State {
+	switch {
+	case s.RevokedAt != nil:
+		return Revoked
+	case s.ValidUntil != nil && !s.ValidUntil.After(now), !s.Every && !s.parentLives:
+		return Expired
+	case s.StruckOffAt != nil:
+		return Suspended
+	default:
+		return Active
+	}
+}
+
+// ended reports whether it gives nothing any more, whatever happens.
+func (s Shown) ended() bool { return s.State == Revoked || s.State == Expired }
+
+// contributorID is whose delegations it is about, if these are all of one contributor.
+func (s Shown) contributorID() uuid.UUID {
+	if len(s.contributorIDs) != 1 {
+		return uuid.Nil
+	}
+	return s.contributorIDs[0]
+}
+
+// gives reports whether it gives all that was asked for: the same delegations and services, and for no shorter time.
+func (s Shown) gives(in Input) bool {
+	lasts := s.ValidUntil == nil || in.ValidUntil != nil && !s.ValidUntil.Before(*in.ValidUntil)
+	return lasts && s.Every == in.All && sameIDs(s.DelegationIDs, in.DelegationIDs) && sameServices(s.Covered, in.covered())
+}
+
+func sameIDs(a, b []uuid.UUID) bool {
+	order := func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+	return slices.Equal(slices.SortedFunc(slices.Values(a), order), slices.SortedFunc(slices.Values(b), order))
+}
+
+func sameServices(a, b []access.Service) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // Input is who may work with which delegations.
@@ -60,19 +119,27 @@ type Input struct {
 	ValidUntil *time.Time
 }
 
+// covered are the services that are given.
+func (in Input) covered() []access.Service {
+	if in.Services == nil {
+		return []access.Service{access.AllServices}
+	}
+	return in.Services
+}
+
 // triesADay is how many people one person tries to give a sub-delegation in 24 hours.
 const triesADay = 20
 
 const day = 24 * time.Hour
 
 // revoke ends a sub-delegation that has not ended.
-func (s SubDelegation) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
-	if s.RevokedAt != nil || s.ValidUntil != nil && !s.ValidUntil.After(now) {
-		return s, fault.Because(fault.Conflict, "sub-delegation-ended")
+func (s Shown) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
+	if s.ended() {
+		return s.SubDelegation, fault.Because(fault.Conflict, "sub-delegation-ended")
 	}
 	s.RevokedBy, s.RevokedAt = &by, &now
 	s.Version++
-	return s, nil
+	return s.SubDelegation, nil
 }
 
 // gives reports whether who has the seat decides who works with the intermediary's delegations: the professional, and at an

@@ -328,6 +328,7 @@ func TestWhoDecides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		in.TaxCode = w.worker().TaxCode
 		if _, err := w.service.Grant(ctx, administrator, in); err != nil {
 			t.Error(err)
 		}
@@ -369,8 +370,8 @@ func TestTheListShowsBothSides(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		p := w.worker()
 		var want []uuid.UUID
-		for range 3 {
-			want = append([]uuid.UUID{w.given(p, nil).ID}, want...)
+		for _, s := range []access.Service{access.ViewPayments, access.Declarations, access.Delegations} {
+			want = append([]uuid.UUID{w.given(p, func(in *subdelegation.Input) { in.Services = []access.Service{s} }).ID}, want...)
 			w.Clock.Advance(time.Second)
 		}
 		w.given(w.worker(), nil)

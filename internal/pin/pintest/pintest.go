@@ -91,7 +91,7 @@ func (w *World) Twin(t testing.TB, dataKeys ...string) *World {
 func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o pin.HasherOptions, dataKeys ...string) *World {
 	t.Helper()
 	w := &World{DB: d, Clock: c}
-	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d)}
+	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
 	var err error
 	texts := make([]string, len(dataKeys))
 	for i, id := range dataKeys {

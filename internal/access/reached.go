@@ -1,0 +1,94 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"diresco/db"
+)
+
+// Reached says in SQL, with named arguments, what somebody's rights are about, for lists over all of the contributors together.
+type Reached struct {
+	// Seats is the common table expression that the other parts read: the intermediaries whose delegations the person works with.
+	Seats string
+	// Covers is the condition that some right is about the row: a few index probes, however many rights there are.
+	Covers string
+	// Contributors selects the contributor_id of each contributor once: work in proportion to the rights.
+	Contributors string
+	// Args are the arguments of all parts: person, tax_code, office, now.
+	Args map[string]any
+
+	each []string
+}
+
+// Stride is how a list over all of somebody's contributors goes. With as many rights as Many it walks over whatever there is, in the
+// order of the list, and probes each row, until the page is full or it has passed so many Rows. With fewer rights, and where
+// that was in vain, it asks every contributor.
+type Stride struct {
+	Many, Rows int
+}
+
+// DefaultStride makes a walk in vain a twentieth of what it then costs to ask every contributor: on PostgreSQL with 1,000,000 declarations
+// and 20,000 delegations, on a busy machine, 30 to 45 ms of 700, while a walk that fills its page took 2 to 7 ms.
+var DefaultStride = Stride{Many: 1000, Rows: 4000}
+
+// Contributors is for lists of contributors, rows c: those over which the actor has any right by role, delegation or
+// sub-delegation, and for an operator those with a position at the office.
+func (r *Repository) Contributors(by Actor) Reached {
+	return r.reached(by, "c.id", "", by.UserClass == Operator, func(string) string { return "1 = 1" })
+}
+
+// Declared is for lists of what is about contributors' positions, rows d with contributor_id and position_id, over which any
+// of the actor's rights by role, delegation or sub-delegation has the service.
+func (r *Repository) Declared(by Actor, s Service) Reached {
+	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string {
+		return fmt.Sprintf(`(%[1]s LIKE '%%"*"%%' OR %[1]s LIKE '%%"%[2]s"%%')`, column, s)
+	})
+}
+
+// reached is about the columns that name a row's contributor and, unless that is empty, its position.
+func (r *Repository) reached(by Actor, contributor, position string, office bool, has func(services string) string) Reached {
+	now := func(condition string) string { return strings.ReplaceAll(condition, "?", "@now") }
+	roles := "FROM contributor_roles r WHERE r.person_id = @person AND r.withdrawn_at IS NULL AND " + has("r.services")
+	live := "g.delegate_id = s.delegate_id AND " + now(liveDelegation) + " AND " + has("g.services")
+	given := "(s.sub_delegation_id IS NULL OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = s.sub_delegation_id AND i.delegation_id = g.id))"
+	delegations := "FROM seats s JOIN delegations g ON " + live + " WHERE " + given
+	if r.db.Dialect() == db.Postgres {
+		// The offset keeps it from joining with all delegations that there are.
+		delegations = "FROM seats s CROSS JOIN LATERAL (SELECT g.id, g.contributor_id FROM delegations g WHERE " + live + " OFFSET 0) g WHERE " + given
+	}
+	about := "FROM seats s JOIN delegations g ON g.contributor_id = " + contributor + " AND " + live
+	if position != "" {
+		about += " JOIN delegation_positions z ON z.delegation_id = g.id AND z.position_id = " + position
+	}
+	about += " WHERE " + given
+	reached := Reached{
+		Seats: `seats AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + onRegister + `
+			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + onRegister + `
+			WHERE u.person_id = @person AND ` + liveWorkerRole + ` AND ` + has("u.services") + `
+			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + onRegister + `
+			WHERE w.person_id = @person AND ` + now(liveSub) + ` AND ` + has("w.services") + ")",
+		Args: map[string]any{"person": by.PersonID, "tax_code": by.TaxCode.Clear(), "office": by.OfficeCode, "now": r.clock.Now()},
+		each: []string{"SELECT r.contributor_id " + roles, "SELECT g.contributor_id " + delegations},
+	}
+	probes := []string{roles + " AND r.contributor_id = " + contributor, about}
+	if office {
+		reached.each = append(reached.each, "SELECT x.contributor_id FROM positions x WHERE x.office_code = @office")
+		probes = append(probes, "FROM positions x WHERE x.office_code = @office AND x.contributor_id = "+contributor)
+	}
+	for i, probe := range probes {
+		// EXISTS would let PostgreSQL read all rights into a hash table first.
+		probes[i] = "(SELECT 1 " + probe + " LIMIT 1) IS NOT NULL"
+	}
+	reached.Covers = "(" + strings.Join(probes, " OR ") + ")"
+	reached.Contributors = strings.Join(reached.each, " UNION ")
+	return reached
+}
+
+// HasMany reports whether there are so many rights, and counts no further.
+func (r *Repository) HasMany(ctx context.Context, reached Reached, many int) (bool, error) {
+	var n int
+	err := r.db.From(ctx).Raw(fmt.Sprintf("WITH %s SELECT COUNT(*) FROM (SELECT 1 FROM (%s) x LIMIT %d) n", reached.Seats, strings.Join(reached.each, " UNION ALL "), many), reached.Args).Scan(&n).Error
+	return n == many, err
+}
