@@ -348,24 +348,24 @@ func (e DelegateKind) Valid() bool {
 	}
 }
 
-// Defines values for DelegationEnder.
+// Defines values for DelegationEndCause.
 const (
-	DelegationEnderContributor  DelegationEnder = "contributor"
-	DelegationEnderExpiry       DelegationEnder = "expiry"
-	DelegationEnderIntermediary DelegationEnder = "intermediary"
-	DelegationEnderNewer        DelegationEnder = "newer"
+	DelegationEndCauseContributor  DelegationEndCause = "contributor"
+	DelegationEndCauseExpiry       DelegationEndCause = "expiry"
+	DelegationEndCauseIntermediary DelegationEndCause = "intermediary"
+	DelegationEndCauseReplacement  DelegationEndCause = "replacement"
 )
 
-// Valid indicates whether the value is a known member of the DelegationEnder enum.
-func (e DelegationEnder) Valid() bool {
+// Valid indicates whether the value is a known member of the DelegationEndCause enum.
+func (e DelegationEndCause) Valid() bool {
 	switch e {
-	case DelegationEnderContributor:
+	case DelegationEndCauseContributor:
 		return true
-	case DelegationEnderExpiry:
+	case DelegationEndCauseExpiry:
 		return true
-	case DelegationEnderIntermediary:
+	case DelegationEndCauseIntermediary:
 		return true
-	case DelegationEnderNewer:
+	case DelegationEndCauseReplacement:
 		return true
 	default:
 		return false
@@ -1944,6 +1944,12 @@ type Delegation struct {
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	DraftedBy PersonReference `json:"drafted_by"`
 
+	// EndCause What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`replacement`); or the end that it was
+	// given (`expiry`).
+	//
+	// Example: contributor
+	EndCause *DelegationEndCause `json:"end_cause,omitempty"`
+
 	// EndReason Why it ended, in the words that were given. Missing where nobody gave any.
 	//
 	// Example: Fine dell'incarico
@@ -1953,12 +1959,6 @@ type Delegation struct {
 	//
 	// Example: 2026-06-30T14:20:00.118204Z
 	EndedAt *time.Time `json:"ended_at,omitempty"`
-
-	// EndedBy What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
-	// given (`expiry`).
-	//
-	// Example: contributor
-	EndedBy *DelegationEnder `json:"ended_by,omitempty"`
 
 	// Exclusive Whether no other intermediary may have the positions.
 	//
@@ -2273,11 +2273,11 @@ type DelegationDraft struct {
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
-// DelegationEnder What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
+// DelegationEndCause What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`replacement`); or the end that it was
 // given (`expiry`).
 //
 // Example: contributor
-type DelegationEnder string
+type DelegationEndCause string
 
 // DelegationList One page of delegations.
 //

@@ -33,11 +33,12 @@ func IsUnique(err error) bool {
 	return false
 }
 
-// IsLockTimeout reports whether a statement gave up waiting for a lock that another transaction holds.
+// IsLockTimeout reports whether a statement gave up waiting for a lock that another transaction holds, or had to since the other
+// waited for it.
 func IsLockTimeout(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return pg.Code == "55P03"
+		return pg.Code == "55P03" || pg.Code == "40P01"
 	}
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {

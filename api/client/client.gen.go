@@ -346,24 +346,24 @@ func (e DelegateKind) Valid() bool {
 	}
 }
 
-// Defines values for DelegationEnder.
+// Defines values for DelegationEndCause.
 const (
-	DelegationEnderContributor  DelegationEnder = "contributor"
-	DelegationEnderExpiry       DelegationEnder = "expiry"
-	DelegationEnderIntermediary DelegationEnder = "intermediary"
-	DelegationEnderNewer        DelegationEnder = "newer"
+	DelegationEndCauseContributor  DelegationEndCause = "contributor"
+	DelegationEndCauseExpiry       DelegationEndCause = "expiry"
+	DelegationEndCauseIntermediary DelegationEndCause = "intermediary"
+	DelegationEndCauseReplacement  DelegationEndCause = "replacement"
 )
 
-// Valid indicates whether the value is a known member of the DelegationEnder enum.
-func (e DelegationEnder) Valid() bool {
+// Valid indicates whether the value is a known member of the DelegationEndCause enum.
+func (e DelegationEndCause) Valid() bool {
 	switch e {
-	case DelegationEnderContributor:
+	case DelegationEndCauseContributor:
 		return true
-	case DelegationEnderExpiry:
+	case DelegationEndCauseExpiry:
 		return true
-	case DelegationEnderIntermediary:
+	case DelegationEndCauseIntermediary:
 		return true
-	case DelegationEnderNewer:
+	case DelegationEndCauseReplacement:
 		return true
 	default:
 		return false
@@ -1942,6 +1942,12 @@ type Delegation struct {
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	DraftedBy PersonReference `json:"drafted_by"`
 
+	// EndCause What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`replacement`); or the end that it was
+	// given (`expiry`).
+	//
+	// Example: contributor
+	EndCause *DelegationEndCause `json:"end_cause,omitempty"`
+
 	// EndReason Why it ended, in the words that were given. Missing where nobody gave any.
 	//
 	// Example: Fine dell'incarico
@@ -1951,12 +1957,6 @@ type Delegation struct {
 	//
 	// Example: 2026-06-30T14:20:00.118204Z
 	EndedAt *time.Time `json:"ended_at,omitempty"`
-
-	// EndedBy What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
-	// given (`expiry`).
-	//
-	// Example: contributor
-	EndedBy *DelegationEnder `json:"ended_by,omitempty"`
 
 	// Exclusive Whether no other intermediary may have the positions.
 	//
@@ -2271,11 +2271,11 @@ type DelegationDraft struct {
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 }
 
-// DelegationEnder What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`newer`); or the end that it was
+// DelegationEndCause What ended a delegation: one side, which revoked or discarded it; the next one of a household employer, which took its place (`replacement`); or the end that it was
 // given (`expiry`).
 //
 // Example: contributor
-type DelegationEnder string
+type DelegationEndCause string
 
 // DelegationList One page of delegations.
 //
@@ -8057,10 +8057,10 @@ type ClientInterface interface {
 	//
 	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8076,10 +8076,10 @@ type ClientInterface interface {
 	//
 	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8092,7 +8092,8 @@ type ClientInterface interface {
 	//
 	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-	// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
+	// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+	// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 	//
 	// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
 	ShowDelegationBatch(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8169,7 +8170,7 @@ type ClientInterface interface {
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8186,7 +8187,7 @@ type ClientInterface interface {
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8209,8 +8210,8 @@ type ClientInterface interface {
 	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8225,8 +8226,8 @@ type ClientInterface interface {
 	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -8238,12 +8239,13 @@ type ClientInterface interface {
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+	// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+	// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8255,12 +8257,13 @@ type ClientInterface interface {
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+	// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+	// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8284,8 +8287,9 @@ type ClientInterface interface {
 	// this delegation as it stands; a new code ends the one before.
 	//
 	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
-	// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
+	// intermediary's side; off its register it gets 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
 	SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8295,7 +8299,7 @@ type ClientInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -8307,7 +8311,7 @@ type ClientInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9140,11 +9144,11 @@ type ClientInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -9158,11 +9162,11 @@ type ClientInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -9180,7 +9184,7 @@ type ClientInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	//
 	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -10594,10 +10598,10 @@ func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId Declarat
 //
 // Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 // are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-// 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10623,10 +10627,10 @@ func (c *Client) DraftDelegationBatchWithBody(ctx context.Context, params *Draft
 //
 // Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 // are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-// 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10649,7 +10653,8 @@ func (c *Client) DraftDelegationBatch(ctx context.Context, params *DraftDelegati
 //
 // The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 // `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
+// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 //
 // Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
 func (c *Client) ShowDelegationBatch(ctx context.Context, batchId BatchId, params *ShowDelegationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10796,7 +10801,7 @@ func (c *Client) ListDelegations(ctx context.Context, params *ListDelegationsPar
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10823,7 +10828,7 @@ func (c *Client) DraftDelegationWithBody(ctx context.Context, params *DraftDeleg
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10866,8 +10871,8 @@ func (c *Client) ShowDelegation(ctx context.Context, delegationId DelegationId, 
 // `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-// in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10892,8 +10897,8 @@ func (c *Client) ChangeDelegationWithBody(ctx context.Context, delegationId Dele
 // `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-// in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -10915,12 +10920,13 @@ func (c *Client) ChangeDelegationWithApplicationMergePatchPlusJSONBody(ctx conte
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 // fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10942,12 +10948,13 @@ func (c *Client) ActivateDelegationWithBody(ctx context.Context, delegationId De
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 // fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -10991,8 +10998,9 @@ func (c *Client) ShowDelegationForm(ctx context.Context, delegationId Delegation
 // this delegation as it stands; a new code ends the one before.
 //
 // The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
-// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
+// intermediary's side; off its register it gets 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
 func (c *Client) SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -11012,7 +11020,7 @@ func (c *Client) SendDelegationOtp(ctx context.Context, delegationId DelegationI
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -11034,7 +11042,7 @@ func (c *Client) RevokeDelegationWithBody(ctx context.Context, delegationId Dele
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12657,11 +12665,11 @@ func (c *Client) ListSubDelegations(ctx context.Context, params *ListSubDelegati
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12685,11 +12693,11 @@ func (c *Client) GrantSubDelegationWithBody(ctx context.Context, params *GrantSu
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12727,7 +12735,7 @@ func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDeleg
 // RevokeSubDelegation Revoke a sub-delegation
 //
 // Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -22488,10 +22496,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22507,10 +22515,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 	// are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-	// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-	// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-	// 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22523,7 +22531,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-	// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
+	// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+	// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22606,7 +22615,7 @@ type ClientWithResponsesInterface interface {
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22623,7 +22632,7 @@ type ClientWithResponsesInterface interface {
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22648,8 +22657,8 @@ type ClientWithResponsesInterface interface {
 	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22664,8 +22673,8 @@ type ClientWithResponsesInterface interface {
 	// `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-	// in between.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22677,12 +22686,13 @@ type ClientWithResponsesInterface interface {
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+	// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+	// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22694,12 +22704,13 @@ type ClientWithResponsesInterface interface {
 	// The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 	// is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 	// fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-	// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+	// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+	// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 	//
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22725,8 +22736,9 @@ type ClientWithResponsesInterface interface {
 	// this delegation as it stands; a new code ends the one before.
 	//
 	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
-	// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
+	// intermediary's side; off its register it gets 403 `forbidden`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22738,7 +22750,7 @@ type ClientWithResponsesInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22750,7 +22762,7 @@ type ClientWithResponsesInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23649,11 +23661,11 @@ type ClientWithResponsesInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23667,11 +23679,11 @@ type ClientWithResponsesInterface interface {
 	// further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 	//
 	// The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-	// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+	// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23691,7 +23703,7 @@ type ClientWithResponsesInterface interface {
 	// RevokeSubDelegationWithResponse Revoke a sub-delegation
 	//
 	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-	// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -31181,10 +31193,10 @@ func (c *ClientWithResponses) WithdrawDeclarationWithResponse(ctx context.Contex
 //
 // Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 // are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-// 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31206,10 +31218,10 @@ func (c *ClientWithResponses) DraftDelegationBatchWithBodyWithResponse(ctx conte
 //
 // Without a `signatory_id` the contributor's only legal representative signs; if it has several, the item is refused. Positions of one contributor that
 // are listed on the same terms go into one delegation, 100 at most, so that it is asked for one code. What is wrong with one item does not
-// stop the others: see showDelegationBatch. Each contributor whose position was found counts once as a look-up of yours (200 in 24 hours, together with
-// searchDelegationCandidates), and sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary gets
-// 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
+// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
+// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31228,7 +31240,8 @@ func (c *ClientWithResponses) DraftDelegationBatchWithResponse(ctx context.Conte
 //
 // The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 // `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-// (your look-ups of the day are used up, so it was not looked at), `forbidden` or `unknown-delegate` (you may no longer draft for the intermediary), or what is wrong with the terms.
+// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31353,7 +31366,7 @@ func (c *ClientWithResponses) ListDelegationsWithResponse(ctx context.Context, p
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31376,7 +31389,7 @@ func (c *ClientWithResponses) DraftDelegationWithBodyWithResponse(ctx context.Co
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31413,8 +31426,8 @@ func (c *ClientWithResponses) ShowDelegationWithResponse(ctx context.Context, de
 // `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-// in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31435,8 +31448,8 @@ func (c *ClientWithResponses) ChangeDelegationWithBodyWithResponse(ctx context.C
 // `conflict`): revoke it and draft another. `services` go with `partial` only; `valid_until: null` takes the end away. Nothing else can be taken away: `null` there
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
-// in between.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31454,12 +31467,13 @@ func (c *ClientWithResponses) ChangeDelegationWithApplicationMergePatchPlusJSONB
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 // fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31477,12 +31491,13 @@ func (c *ClientWithResponses) ActivateDelegationWithBodyWithResponse(ctx context
 // The intermediary enters the one-time code and declares, under its own responsibility, that the delegating party has signed the form. `signature_declared` that
 // is not true answers 422 `validation-failed` at `/signature_declared` and costs no try. A wrong code answers 422 `otp-invalid`, with `tries_left`; after the
 // fifth wrong one every further try, the right code too, answers 409 `otp-exhausted`, and after 7 days 409 `otp-expired`: send a new one then. When none was sent, and
-// when the signatory does not represent the contributor any more, the answer is 409 `conflict`.
+// when its end has passed or the signatory does not represent the contributor any more, the answer is 409 `conflict`. Ten wrong codes in a row of one intermediary
+// for one contributor answer 429 `rate-limited` for five minutes. An intermediary that is off its register gets 403 `forbidden`.
 //
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31520,8 +31535,9 @@ func (c *ClientWithResponses) ShowDelegationFormWithResponse(ctx context.Context
 // this delegation as it stands; a new code ends the one before.
 //
 // The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
-// that is neither `draft` nor `pending` answers 409 `conflict`. For the intermediary's side.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
+// intermediary's side; off its register it gets 403 `forbidden`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31539,7 +31555,7 @@ func (c *ClientWithResponses) SendDelegationOtpWithResponse(ctx context.Context,
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31557,7 +31573,7 @@ func (c *ClientWithResponses) RevokeDelegationWithBodyWithResponse(ctx context.C
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32930,11 +32946,11 @@ func (c *ClientWithResponses) ListSubDelegationsWithResponse(ctx context.Context
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32954,11 +32970,11 @@ func (c *ClientWithResponses) GrantSubDelegationWithBodyWithResponse(ctx context
 // further than the delegation and ends with it. `delegate_id` says for which intermediary, and is needed by who is or works for more than one.
 //
 // The person logs in with their own credentials, which must be dispositive: anybody else answers 422 `validation-failed` at `/tax_code` with `unknown-person`,
-// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already for the same
-// delegations and services that lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
+// whether they exist or not, and somebody whose identity is not confirmed with `identity-not-confirmed`. Who has a live one already that covers
+// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32990,7 +33006,7 @@ func (c *ClientWithResponses) ShowSubDelegationWithResponse(ctx context.Context,
 // RevokeSubDelegationWithResponse Revoke a sub-delegation
 //
 // Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-// A service that asks for it wants a login with SPID, CIE or CNS here (403 `strong-login-required`).
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -197,6 +197,14 @@ func (s Seat) Right() Right {
 	return right
 }
 
+// Staff reports whether the actor works here, other than for themselves.
+func (a Actor) Staff() bool {
+	return a.UserClass == Operator || a.UserClass == ContactCentre || a.UserClass == Administrator
+}
+
+// Office is what somebody acts by who works here: their post.
+func (a Actor) Office() Right { return Right{ID: a.PersonID, ActingAs: OfficeOperator} }
+
 // Consults reports whether the actor sees the contributor only as an operator of the competent office.
 func (a Actor) Consults() bool {
 	return !slices.ContainsFunc(a.Rights, func(r Right) bool { return r.ActingAs != OfficeOperator })

@@ -158,3 +158,30 @@ func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
 		})
 	}
 }
+
+// TestALostPostEndsWhatIsDoneByIt: who works here does so until the end of the operation, or not at all.
+func TestALostPostEndsWhatIsDoneByIt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p := w.Operator(t, coretest.Rome)
+		session := w.Session(t, p.ID, nil)
+		by, err := w.Guard.Enter(context.Background(), session, access.Rule{To: access.ToSession}, access.Target{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		still := func(want fault.Code) {
+			t.Helper()
+			err := d.InTx(context.Background(), func(ctx context.Context) error { return w.Rights.Still(ctx, by, by.Office()) })
+			if codeOf(err) != want {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		}
+		still(granted)
+		w.Exec(t, "UPDATE people SET office_code = ? WHERE id = ?", coretest.Milan, p.ID)
+		still(fault.Forbidden)
+		w.Exec(t, "UPDATE people SET office_code = NULL, user_class = 'administrator' WHERE id = ?", p.ID)
+		still(fault.Forbidden)
+		w.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", w.Clock.Now(), session)
+		still(fault.SessionEnded)
+	})
+}

@@ -467,13 +467,35 @@ func (r *Repository) keepListed(ctx context.Context, links map[LinkKind]map[uuid
 // Still asks again, at the end of an operation's transaction, whether the session, its person and the right are good, and keeps
 // them so until it commits: what ends them comes before the whole operation, or after it. Since it is asked last, whoever ends
 // them is never waited for by somebody for whom they wait. The person is not locked, since others lock people first: a suspension
-// ends all sessions. It returns fault.SessionEnded or fault.NotFound.
+// ends all sessions. It returns fault.SessionEnded, fault.NotFound, or fault.Forbidden for who has lost, or changed, their post here.
 func (r *Repository) Still(ctx context.Context, by Actor, right Right) error {
 	outcomes, err := r.recheck(ctx, []Held{{by.SessionID, right}}, "s")
 	if err != nil {
 		return err
 	}
-	return outcomes[0]
+	if outcomes[0] != nil || !by.Staff() {
+		return outcomes[0]
+	}
+	var posts []struct {
+		UserClass  UserClass
+		OfficeCode string
+	}
+	err = r.db.From(ctx).Raw("SELECT user_class, COALESCE(office_code, '') AS office_code FROM people WHERE id = ?", by.PersonID).Scan(&posts).Error
+	if err == nil && (len(posts) == 0 || posts[0].UserClass != by.UserClass || posts[0].OfficeCode != by.OfficeCode) {
+		err = fault.New(fault.Forbidden)
+	}
+	return err
+}
+
+// Alive is for operations that end their own session: they ask first, without a lock, since they lock the session later. It returns
+// fault.SessionEnded.
+func (r *Repository) Alive(ctx context.Context, by Actor) error {
+	var n int
+	err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM sessions WHERE id = ? AND ended_at IS NULL", by.SessionID).Scan(&n).Error
+	if err == nil && n == 0 {
+		err = fault.New(fault.SessionEnded)
+	}
+	return err
 }
 
 // StillMay asks what Still does, for what somebody asked for earlier and is done later: their session may have ended since. It

@@ -43,7 +43,7 @@ func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Cod
 		if err != nil {
 			return person.Person{}, operation.Trace{}, err
 		}
-		return p, subject(p.ID), s.PINs.ClassChanged(ctx, p.ID, p.UserClass)
+		return p, subject(by, p.ID), s.PINs.ClassChanged(ctx, p.ID, p.UserClass)
 	}, func(ctx context.Context, _ string) (person.Person, error) { return s.People.ByID(ctx, found.ID) })
 }
 
@@ -60,14 +60,24 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 				return person.Person{}, operation.Trace{}, err
 			}
 		}
+		oneself, err := s.onOneself(ctx, by, id)
+		if err != nil {
+			return person.Person{}, operation.Trace{}, err
+		}
 		before, after, err := s.People.Reassign(ctx, id, version, change)
 		if err != nil {
 			return person.Person{}, operation.Trace{}, err
 		}
+		if oneself && before.UserClass != by.UserClass {
+			// Whose post was taken meanwhile does not give it back to themselves.
+			return person.Person{}, operation.Trace{}, fault.New(fault.Forbidden)
+		}
 		if before.UserClass != after.UserClass {
 			err = s.PINs.ClassChanged(ctx, id, after.UserClass)
 		}
-		return after, subject(id), err
+		trace := subject(by, id)
+		trace.Unchecked = oneself
+		return after, trace, err
 	}, nil)
 }
 
@@ -75,15 +85,18 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 // fault.Conflict for the last administrator.
 func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := subject(by, id)
+		var err error
+		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
+			return struct{}{}, trace, err
+		}
 		p, err := s.People.Dismiss(ctx, id)
 		if err != nil {
-			return struct{}{}, operation.Trace{}, err
+			return struct{}{}, trace, err
 		}
 		if err := s.PINs.ClassChanged(ctx, id, p.UserClass); err != nil {
-			return struct{}{}, operation.Trace{}, err
+			return struct{}{}, trace, err
 		}
-		trace := subject(id)
-		trace.Unchecked = id == by.PersonID
 		return struct{}{}, trace, s.Sessions.EndAllOf(ctx, id, session.EndedPostLeft)
 	}, nil)
 	return err

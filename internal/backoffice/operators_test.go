@@ -345,3 +345,23 @@ func TestTheListIsReadFromItsIndex(t *testing.T) {
 		t.Errorf("plan:\n%s", plan.String())
 	}
 }
+
+// TestWhoLostAPostDoesNotTakeItBack: an operation that was let in before does nothing to oneself any more.
+func TestWhoLostAPostDoesNotTakeItBack(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		other := w.works(t, pintest.Giulia, access.Administrator, "")
+		class, back := access.ContactCentre, access.Administrator
+		_, err := w.service.Reassign(ctx, w.admin, other.PersonID, fault.AnyVersion, person.PostChange{Class: &class})
+		want(t, err, "", "")
+		_, err = w.service.Reassign(ctx, other, other.PersonID, fault.AnyVersion, person.PostChange{Class: &back})
+		want(t, err, fault.Forbidden, "")
+		_, err = w.service.Suspend(ctx, other, w.operator.PersonID, "prova")
+		want(t, err, fault.Forbidden, "")
+		w.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", w.Clock.Now(), w.admin.SessionID)
+		want(t, w.service.Dismiss(ctx, w.admin, w.admin.PersonID), fault.SessionEnded, "")
+		if n := w.Count(t, "people WHERE user_class = 'administrator'"); n != 1 {
+			t.Errorf("%d administrators", n)
+		}
+	})
+}

@@ -110,7 +110,7 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 			return Record{}, operation.Trace{}, err
 		}
 		r, err := s.record(ctx, p)
-		return r, subject(id), err
+		return r, subject(by, id), err
 	}, s.again)
 }
 
@@ -132,7 +132,7 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 			return Record{}, operation.Trace{}, err
 		}
 		r, err := s.record(ctx, p)
-		return r, subject(id), err
+		return r, subject(by, id), err
 	}, s.again)
 }
 
@@ -147,7 +147,7 @@ func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) er
 		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
 			return struct{}{}, operation.Trace{}, err
 		}
-		return struct{}{}, subject(id), s.tell(ctx, PersonReadmitted, id)
+		return struct{}{}, subject(by, id), s.tell(ctx, PersonReadmitted, id)
 	}, nil)
 	return err
 }

@@ -32,7 +32,7 @@ func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (
 	// An answer with a PIN is never stored.
 	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (pin.Handed, operation.Trace, error) {
 		// That a document was shown stays on record, which one does not.
-		trace := operation.Trace{SubjectKind: pin.SubjectKind + documentShown, SubjectID: id.String()}
+		trace := operation.Trace{Right: by.Office(), SubjectKind: pin.SubjectKind + documentShown, SubjectID: id.String()}
 		handed, err := s.issue(ctx, id, initial)
 		return handed, trace, err
 	}, nil)
@@ -79,15 +79,19 @@ func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) 
 // and nobody else could let them in again.
 func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := operation.Trace{Right: by.Office(), SubjectKind: pin.SubjectKind, SubjectID: id.String()}
 		p, err := s.People.Lock(ctx, id)
 		if err != nil {
-			return struct{}{}, operation.Trace{}, err
+			return struct{}{}, trace, err
+		}
+		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
+			return struct{}{}, trace, err
 		}
 		if p.UserClass == access.Administrator && by.UserClass != access.Administrator {
-			return struct{}{}, operation.Trace{}, fault.Because(fault.Forbidden, "administrator-pin")
+			return struct{}{}, trace, fault.Because(fault.Forbidden, "administrator-pin")
 		}
 		_, err = s.PINs.RevokeFor(ctx, id)
-		return struct{}{}, operation.Trace{SubjectKind: pin.SubjectKind, SubjectID: id.String(), Unchecked: id == by.PersonID}, err
+		return struct{}{}, trace, err
 	}, nil)
 	return err
 }

@@ -84,6 +84,14 @@ func (s *Service) tell(ctx context.Context, kind string, personID uuid.UUID) err
 }
 
 // subject is what an audit record says of an operation on a person.
-func subject(id uuid.UUID) operation.Trace {
-	return operation.Trace{SubjectKind: "person", SubjectID: id.String()}
+func subject(by access.Actor, id uuid.UUID) operation.Trace {
+	return operation.Trace{Right: by.Office(), SubjectKind: "person", SubjectID: id.String()}
+}
+
+// onOneself returns fault.SessionEnded where somebody ends their own session or post by one that has ended already.
+func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) (oneself bool, err error) {
+	if id != by.PersonID {
+		return false, nil
+	}
+	return true, s.Runner.Rights.Alive(ctx, by)
 }

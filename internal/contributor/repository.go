@@ -29,7 +29,7 @@ const (
 
 // NewRepository returns the repository of a database.
 func NewRepository(d *db.DB) *Repository {
-	r := &Repository{db: d, stride: access.DefaultStride}
+	r := &Repository{db: d, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
 		r.owned = grouped.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
 			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))

@@ -19,13 +19,24 @@ type Signatory struct {
 
 // Signatories lists who may sign for a contributor, each once: its legal representatives, and the employer of a household.
 func (s *Service) Signatories(ctx context.Context, contributorID uuid.UUID) ([]Signatory, error) {
-	found, err := s.repository.signatories(ctx, contributorID)
-	seen := map[uuid.UUID]bool{}
-	return slices.DeleteFunc(found, func(p Signatory) bool {
-		twice := seen[p.PersonID]
-		seen[p.PersonID] = true
-		return twice
-	}), err
+	found, err := s.SignatoriesOfEach(ctx, []uuid.UUID{contributorID})
+	return found[contributorID], err
+}
+
+// SignatoriesOfEach is Signatories for many contributors at once.
+func (s *Service) SignatoriesOfEach(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]Signatory, error) {
+	rows, err := s.repository.signatories(ctx, contributorIDs)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID][]Signatory, len(contributorIDs))
+	for _, row := range rows {
+		of := found[row.ContributorID]
+		if !slices.ContainsFunc(of, func(p Signatory) bool { return p.PersonID == row.PersonID }) {
+			found[row.ContributorID] = append(of, row.Signatory)
+		}
+	}
+	return found, nil
 }
 
 // AllPositions lists the positions of a contributor by number, whoever asks.
@@ -48,12 +59,17 @@ func (s *Service) PEC(ctx context.Context, contributorID uuid.UUID) (string, err
 	return s.repository.pec(ctx, contributorID)
 }
 
-func (r *Repository) signatories(ctx context.Context, contributorID uuid.UUID) ([]Signatory, error) {
-	var found []Signatory
-	err := r.db.From(ctx).Raw(`SELECT p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r JOIN people p ON p.id = r.person_id
+type signatoryRow struct {
+	ContributorID uuid.UUID
+	Signatory
+}
+
+func (r *Repository) signatories(ctx context.Context, contributorIDs []uuid.UUID) ([]signatoryRow, error) {
+	var found []signatoryRow
+	err := r.db.From(ctx).Raw(`SELECT r.contributor_id, p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r JOIN people p ON p.id = r.person_id
 		JOIN contributors c ON c.id = r.contributor_id
-		WHERE r.contributor_id = ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND r.withdrawn_at IS NULL
-		ORDER BY r.role DESC, r.granted_at, r.id`, contributorID).Scan(&found).Error
+		WHERE r.contributor_id IN ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND r.withdrawn_at IS NULL
+		ORDER BY r.role DESC, r.granted_at, r.id`, contributorIDs).Scan(&found).Error
 	return found, err
 }
 

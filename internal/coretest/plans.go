@@ -54,6 +54,12 @@ func Plans(t testing.TB, d *db.DB, q Question) []string {
 			literals[i] = "'" + v.Format(time.RFC3339Nano) + "'"
 		case int:
 			literals[i] = fmt.Sprint(v)
+		case db.UUIDs:
+			list, err := v.Value()
+			if err != nil {
+				t.Fatal(err)
+			}
+			literals[i] = fmt.Sprintf("'%v'", list)
 		default:
 			literals[i] = fmt.Sprintf("'%v'", v)
 		}

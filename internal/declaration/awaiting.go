@@ -6,6 +6,7 @@ import (
 
 	"diresco/internal/audit"
 	"diresco/internal/calendar"
+	"diresco/internal/due"
 	"diresco/internal/outbox"
 
 	"github.com/google/uuid"
@@ -78,31 +79,19 @@ func (s *Service) CompleteFor(ctx context.Context, personID uuid.UUID) error {
 	return err
 }
 
-// lapseTogether is how many declarations lapse in one transaction.
-const lapseTogether = 500
-
-// LapseAwaiting lets everything lapse that has waited for dispositive credentials for 30 days by the given instant, each
-// dated at its own, and returns how many did. Inside a transaction it becomes part of it.
-func (s *Service) LapseAwaiting(ctx context.Context, until time.Time) (n int, err error) {
-	for {
-		var due []waitingRow
-		var moved int
-		err := s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
-			var err error
-			if due, err = s.Repository.awaitingSince(ctx, awaitingBefore(until), lapseTogether); err != nil || len(due) == 0 {
-				return err
-			}
-			moved, err = s.move(ctx, due, until)
+// LapseAwaiting lets the first of what has waited for dispositive credentials for 30 days by the given instant lapse, due.AtOnce at most,
+// each dated at its own. It returns how many did, and whether there may be more. Inside a transaction it becomes part of it.
+func (s *Service) LapseAwaiting(ctx context.Context, until time.Time) (n int, more bool, err error) {
+	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
+		waiting, err := s.Repository.awaitingSince(ctx, awaitingBefore(until), due.AtOnce)
+		if err != nil || len(waiting) == 0 {
 			return err
-		})
-		if err != nil {
-			return n, err
 		}
-		n += moved
-		if len(due) < lapseTogether {
-			return n, nil
-		}
-	}
+		more = len(waiting) == due.AtOnce
+		n, err = s.move(ctx, waiting, until)
+		return err
+	})
+	return n, more, err
 }
 
 // NextLapse returns the first instant, not after the given one, at which something lapses that waits; false for none.

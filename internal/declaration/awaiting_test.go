@@ -196,7 +196,7 @@ func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 		}
 		lapse := func(until time.Time, want int) {
 			t.Helper()
-			if n, err := a.Declarations.LapseAwaiting(ctx, until); err != nil || n != want {
+			if n, _, err := a.Declarations.LapseAwaiting(ctx, until); err != nil || n != want {
 				t.Errorf("%d lapsed by %s, want %d; %v", n, until, want, err)
 			}
 		}

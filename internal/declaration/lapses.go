@@ -17,17 +17,20 @@ func (s *Service) Lapses() due.Source { return lapses{s} }
 func (lapses) Name() string { return "declaration.lapsed" }
 
 // Next implements due.Source.
-func (l lapses) Next(ctx context.Context, after, until time.Time) (time.Time, bool, error) {
+func (l lapses) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
 	at, found, err := l.NextLapse(ctx, until)
-	if found && !at.After(after) {
+	if found && !at.After(after.At) {
 		// One that was overlooked is due now.
 		at = until
 	}
 	return at, found, err
 }
 
-// Do implements due.Source.
-func (l lapses) Do(ctx context.Context, _, until time.Time) error {
-	_, err := l.LapseAwaiting(ctx, until)
-	return err
+// Do implements due.Source. What has lapsed does not wait any more, so the place need not tell.
+func (l lapses) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+	_, more, err := l.LapseAwaiting(ctx, until)
+	if err != nil || more {
+		return after, err
+	}
+	return due.By(until), nil
 }

@@ -31,7 +31,7 @@ const (
 
 // NewRepository returns the repository of a database.
 func NewRepository(d *db.DB) *Repository {
-	r := &Repository{db: d, stride: access.DefaultStride}
+	r := &Repository{db: d, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
 		r.shown = grouped.NewLoader(shownTogether, shownLanes, r.allFiled)
 	}

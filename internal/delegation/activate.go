@@ -20,8 +20,10 @@ import (
 )
 
 // Send sends the contributor a code: to its certified e-mail, else to a verified contact of the signatory. It returns
-// fault.RateLimited for the fourth of one delegation and the eleventh to one contributor in 24 hours, and fault.Conflict when
-// there is nowhere to send it or the delegation has gone on.
+// fault.Forbidden for who works for none of the delegation's intermediary, or for one that is off its register,
+// fault.ServiceNotDelegated for who does not manage its delegations, and fault.DispositiveRequired; fault.RateLimited for the fourth
+// code of one delegation and the eleventh to one contributor in 24 hours; and fault.Conflict when there is nowhere to send it, the
+// delegation has gone on or is past its end, or its signatory does not represent the contributor any more.
 func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
 	right, err := delegateRight(by)
 	if err != nil {
@@ -51,11 +53,11 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Show
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		data, err := s.data(ctx, old)
+		called, err := s.called(ctx, old)
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		message, err := outbox.NewMessage(otpKind, old.SignatoryID, data, now)
+		message, err := outbox.NewMessage(otpKind, old.SignatoryID, old.data(called), now)
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
@@ -88,13 +90,13 @@ func (s *Service) maySend(ctx context.Context, d Shown, now time.Time) error {
 		column string
 		id     uuid.UUID
 		most   int
-	}{{"delegation_id", d.ID, sendsADay}, {"contributor_id", d.ContributorID, sendsToContributor}} {
-		sent, err := s.Repository.sent(ctx, limit.column, limit.id, now.Add(-day))
+	}{{"delegation_id", d.ID, sendsADay}, {"contributor_id", d.ContributorID, contributorSendsADay}} {
+		sent, err := s.Repository.sent(ctx, limit.column, limit.id, now.Add(-fault.Day))
 		if err != nil {
 			return err
 		}
-		if len(sent) >= limit.most {
-			return fault.After(fault.RateLimited, sent[len(sent)-limit.most].Add(day).Sub(now))
+		if err := fault.OverDaily(sent, limit.most, now); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -133,13 +135,15 @@ type Activation struct {
 	SignatureDeclared bool
 }
 
-// Activate gives the intermediary its rights. It returns fault.Invalid at /signature_declared without the declaration, which costs
-// no try; fault.OTPInvalid for a wrong code, fault.OTPExhausted after five of them, fault.OTPExpired after 7 days;
-// fault.RateLimited after ten wrong ones in a row of this intermediary for this contributor; fault.ExclusiveExists while
-// another's exclusive delegation covers a position, or this one is exclusive and another is active there; and
-// fault.Conflict when the delegation does not wait for a code, or its signatory does not represent the contributor any more. For a household employer the earlier ones end instead.
+// Activate gives the intermediary its rights. It returns fault.Forbidden, fault.ServiceNotDelegated and fault.DispositiveRequired as
+// Send does; fault.Invalid at /signature_declared without the declaration, which costs no try; fault.OTPInvalid for a wrong code,
+// fault.OTPExhausted after five of them, fault.OTPExpired after 7 days; fault.RateLimited after ten wrong ones in a row of this
+// intermediary for this contributor; fault.Conflict when the delegation does not wait for a code or is past its end, the intermediary
+// has left its register, or the signatory does not represent the contributor any more; and fault.ExclusiveExists while another's
+// exclusive delegation covers a position, or this one is exclusive and another is active there. For a household employer the earlier
+// ones end instead.
 func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, in Activation) (Shown, error) {
-	acting, err := delegateRight(by)
+	right, err := delegateRight(by)
 	if err != nil {
 		return Shown{}, err
 	}
@@ -155,7 +159,7 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 		return Shown{}, err
 	}
 	attempt, refused := s.Limiter.Reserve(ctx, throttle.DelegationOTP, throttle.Subject{Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String())})
-	activated, outcome, err := s.enter(ctx, by, acting, id, in.OTP, refused)
+	activated, outcome, err := s.enter(ctx, by, right, id, in.OTP, refused)
 	if refused == nil {
 		// What became of the code stands already. An attempt that is not settled counts as wrong in the end.
 		_, _ = attempt.Settle(ctx, outcome, nil)
@@ -169,7 +173,7 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 // enter compares a code and activates the delegation if it is right, or returns refused where the limiter let no attempt through.
 // First of all it takes the request's key: a twin waits there for this one, before it costs a try or is refused for what this one did.
 // The try is part of the transaction, which one does after the other, and stays when the code was wrong; the key does not.
-func (s *Service) enter(ctx context.Context, by access.Actor, acting access.Right, id uuid.UUID, otp secret.Text, refused error) (Shown, throttle.Outcome, error) {
+func (s *Service) enter(ctx context.Context, by access.Actor, right access.Right, id uuid.UUID, otp secret.Text, refused error) (Shown, throttle.Outcome, error) {
 	// Whoever goes away before the answer must not take back that the code was wrong.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), throttle.Lease)
 	defer cancel()
@@ -196,9 +200,9 @@ func (s *Service) enter(ctx context.Context, by access.Actor, acting access.Righ
 		if err != nil {
 			return err
 		}
-		if !right(s.Keys, row, old, otp) {
+		if !matches(s.Keys, row, old, otp) {
 			// Who may not enter it any more has not tried.
-			if err := s.Rights.Still(ctx, by, acting); err != nil {
+			if err := s.Rights.Still(ctx, by, right); err != nil {
 				return err
 			}
 			left := OTPTries - row.Tries
@@ -206,8 +210,8 @@ func (s *Service) enter(ctx context.Context, by access.Actor, acting access.Righ
 			return s.Runner.Keys.Release(ctx, claim)
 		}
 		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
-			activated, err := s.activate(ctx, by, acting, old, d, row, now)
-			return activated, trace(d, acting), err
+			activated, err := s.activate(ctx, by, right, old, d, row, now)
+			return activated, trace(d, right), err
 		}, nil)
 		return err
 	})
@@ -222,7 +226,7 @@ func (s *Service) enter(ctx context.Context, by access.Actor, acting access.Righ
 
 // activate makes a delegation whose code was right an active one. An error undoes the try as well: what stands in the way is no
 // wrong code.
-func (s *Service) activate(ctx context.Context, by access.Actor, acting access.Right, old Shown, d Delegation, row otpRow, now time.Time) (Shown, error) {
+func (s *Service) activate(ctx context.Context, by access.Actor, right access.Right, old Shown, d Delegation, row otpRow, now time.Time) (Shown, error) {
 	if old.StruckOffAt != nil {
 		return Shown{}, fault.Because(fault.Conflict, "delegate-not-listed")
 	}
@@ -232,7 +236,7 @@ func (s *Service) activate(ctx context.Context, by access.Actor, acting access.R
 	if err := s.Repository.useOTP(ctx, row.ID, now); err != nil {
 		return Shown{}, err
 	}
-	if err := s.makeRoom(ctx, old, by, acting, now); err != nil {
+	if err := s.makeRoom(ctx, old, by, right, now); err != nil {
 		return Shown{}, err
 	}
 	if err := s.Repository.save(ctx, d); err != nil {
@@ -242,22 +246,22 @@ func (s *Service) activate(ctx context.Context, by access.Actor, acting access.R
 	if err != nil {
 		return Shown{}, err
 	}
-	return shown, s.tell(ctx, activatedKind, shown, "", now)
+	return shown, s.tell(ctx, activatedKind, "", now, shown)
 }
 
 // makeRoom refuses a delegation that does not go together with others of the contributor; a household employer has one
 // intermediary, so there the earlier delegations end, each with a record of its own.
-func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, acting access.Right, now time.Time) error {
+func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, right access.Right, now time.Time) error {
 	others, err := s.Repository.activeOf(ctx, d.ContributorID, d.ID, now)
 	if err != nil {
 		return err
 	}
 	for _, other := range others {
 		if d.ContributorKind == contributor.Household {
-			if err := s.end(ctx, other, by, ByNewer, "", now); err != nil {
+			if err := s.end(ctx, other, by, ByReplacement, "", now); err != nil {
 				return err
 			}
-			replaced := trace(other.Delegation, acting)
+			replaced := trace(other.Delegation, right)
 			replaced.Outcome = "replaced"
 			if err := s.Runner.Trail.Write(ctx, replaced.Record(ctx, by, s.Runner.Clock)); err != nil {
 				return err
@@ -272,8 +276,8 @@ func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, acting
 }
 
 // end revokes a delegation in the context's transaction and tells both sides, with the words that somebody gave for it.
-func (s *Service) end(ctx context.Context, d Shown, by access.Actor, side EndedBy, words string, now time.Time) error {
-	ended, err := d.revoke(by.PersonID, side, words, now)
+func (s *Service) end(ctx context.Context, d Shown, by access.Actor, cause EndCause, words string, now time.Time) error {
+	ended, err := d.revoke(by.PersonID, cause, words, now)
 	if err != nil {
 		return err
 	}
@@ -287,20 +291,20 @@ func (s *Service) end(ctx context.Context, d Shown, by access.Actor, side EndedB
 		return nil
 	}
 	d.Delegation = ended
-	return s.tell(ctx, revokedKind, d, words, now)
+	return s.tell(ctx, revokedKind, words, now, d)
 }
 
 // Revoke ends a delegation, from either side, at once; a draft is discarded. words say why, and may be empty. It returns
 // fault.Conflict when it has ended already.
 func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, words string) (Shown, error) {
-	side := ByContributor
+	cause := ByContributor
 	right, represents := representing(by)
 	if !represents {
 		at := slices.IndexFunc(by.Seats, manages)
 		if at < 0 {
 			return Shown{}, fault.New(fault.Forbidden)
 		}
-		side = ByIntermediary
+		cause = ByIntermediary
 		// Who leaves the register may give back what was delegated all the same.
 		seat := by.Seats[at]
 		seat.Listed = false
@@ -312,7 +316,7 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 		if err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
-		if err := s.end(ctx, d, by, side, words, now); err != nil {
+		if err := s.end(ctx, d, by, cause, words, now); err != nil {
 			return Shown{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
@@ -320,41 +324,46 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 	}, s.again())
 }
 
-// tell promises both sides a message about a delegation, with the words that somebody gave for what happened.
-func (s *Service) tell(ctx context.Context, kind string, d Shown, words string, now time.Time) error {
-	told, err := s.Repository.peopleOf(ctx, d.DelegateID)
+// tell promises both sides a message about each of the delegations, with the words that somebody gave for what happened.
+func (s *Service) tell(ctx context.Context, kind, words string, now time.Time, about ...Shown) error {
+	delegates, contributors := make([]uuid.UUID, len(about)), make([]uuid.UUID, len(about))
+	for i, d := range about {
+		delegates[i], contributors[i] = d.DelegateID, d.ContributorID
+	}
+	people, err := access.Told(ctx, s.Runner.DB, delegates)
 	if err != nil {
 		return err
 	}
-	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
+	signatories, err := s.Contributors.SignatoriesOfEach(ctx, contributors)
 	if err != nil {
 		return err
 	}
-	data, err := s.data(ctx, d)
+	called, err := s.called(ctx, about...)
 	if err != nil {
 		return err
 	}
-	if d.EndedSide != nil {
-		data["ended_by"] = string(*d.EndedSide)
-	}
-	for _, p := range signatories {
-		told = append(told, p.PersonID)
-	}
-	seen := map[uuid.UUID]bool{}
 	var messages []outbox.Message
-	for _, personID := range told {
-		if seen[personID] {
-			continue
+	for _, d := range about {
+		data := d.data(called)
+		if d.EndCause != nil {
+			data["end_cause"] = string(*d.EndCause)
 		}
-		seen[personID] = true
 		if words != "" {
 			data["reason"] = words
 		}
-		m, err := outbox.NewMessage(kind, personID, data, now)
-		if err != nil {
-			return err
+		told := slices.Clone(people[d.DelegateID])
+		for _, p := range signatories[d.ContributorID] {
+			if !slices.Contains(told, p.PersonID) {
+				told = append(told, p.PersonID)
+			}
 		}
-		messages = append(messages, m)
+		for _, personID := range told {
+			m, err := outbox.NewMessage(kind, personID, data, now)
+			if err != nil {
+				return err
+			}
+			messages = append(messages, m)
+		}
 	}
 	return s.Outbox.Add(ctx, messages...)
 }

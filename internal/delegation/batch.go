@@ -1,6 +1,7 @@
 package delegation
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -29,8 +30,8 @@ func (s *Service) Manages(ctx context.Context, by access.Actor, delegateID uuid.
 }
 
 // PositionOf looks up for an item of a list whose position has the number. As with Candidates the look counts (fault.RateLimited)
-// and is shown to the contributor, each contributor once for a list. It returns fault.NotFound where there is no such position, and
-// once no look is left, says nothing about that.
+// and is shown to the contributor: each contributor once for a list, and each number that is unknown. It returns fault.NotFound, and
+// has noted the look all the same, where there is no such position; once no look is left, it says nothing about that.
 func (s *Service) PositionOf(ctx context.Context, by access.Actor, seat access.Seat, listID uuid.UUID, number string) (contributor.Position, contributor.Contributor, error) {
 	position, owner, err := s.Contributors.ByNumber(ctx, number)
 	unknown := fault.Is(err, fault.NotFound)
@@ -38,19 +39,19 @@ func (s *Service) PositionOf(ctx context.Context, by access.Actor, seat access.S
 		return contributor.Position{}, contributor.Contributor{}, err
 	}
 	now := s.Runner.Clock.Now()
-	look := lookUp{ID: uuid.NewSHA1(listID, owner.ID[:]), ContributorID: &owner.ID, DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
-	if !unknown {
-		if looked, err := s.Repository.lookedUp(ctx, look.ID); err != nil || looked {
-			return position, owner, err
-		}
+	look := lookUp{DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
+	if unknown {
+		look.ID = uuid.NewSHA1(listID, []byte(number))
+	} else {
+		look.ID, look.ContributorID = uuid.NewSHA1(listID, owner.ID[:]), &owner.ID
+	}
+	if looked, lookErr := s.Repository.lookedUp(ctx, look.ID); lookErr != nil || looked {
+		return position, owner, cmp.Or(lookErr, err)
 	}
 	if err := s.mayLookUp(ctx, by, now); err != nil {
 		return contributor.Position{}, contributor.Contributor{}, err
 	}
-	if unknown {
-		return contributor.Position{}, contributor.Contributor{}, err
-	}
-	return position, owner, s.Repository.addLookUp(ctx, look)
+	return position, owner, cmp.Or(s.Repository.addLookUp(ctx, look), err)
 }
 
 // DraftFor drafts like Draft what the actor asked for earlier: their session may have ended since, the seat may not.

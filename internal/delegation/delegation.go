@@ -64,6 +64,19 @@ const (
 	Patronato    DelegateKind = "patronato"
 )
 
+// EndCause is what ended a delegation.
+type EndCause string
+
+// What ends delegations.
+const (
+	ByContributor  EndCause = "contributor"
+	ByIntermediary EndCause = "intermediary"
+	// ByReplacement is the next delegation of a household employer.
+	ByReplacement EndCause = "replacement"
+	// ByExpiry is the clock; it is never stored.
+	ByExpiry EndCause = "expiry"
+)
+
 // Delegate is an intermediary as its professional register (albo) or association census lists it.
 type Delegate struct {
 	ID                 uuid.UUID
@@ -100,8 +113,8 @@ type Delegation struct {
 	ActivatedAt *time.Time
 	EndedBy     *uuid.UUID
 	EndedAt     *time.Time
-	// EndedSide is nil for one that was not revoked.
-	EndedSide *EndedBy
+	// EndCause is nil for one that was not revoked.
+	EndCause *EndCause
 	// EndReason is in the words of who ended it; nil where nobody gave any.
 	EndReason *string
 	Version   int
@@ -188,14 +201,12 @@ const (
 	OTPTries = 5
 	// sendsADay is how often a code is sent for one delegation in 24 hours.
 	sendsADay = 3
-	// sendsToContributor is how many codes a contributor gets in 24 hours from all intermediaries together.
-	sendsToContributor = 10
+	// contributorSendsADay is how many codes a contributor gets in 24 hours from all intermediaries together.
+	contributorSendsADay = 10
 	// maxWorkers is how many of an intermediary's people are shown with a delegation.
 	maxWorkers = 100
 	// lookUpsADay is how many contributors one person looks up in 24 hours.
 	lookUpsADay = 200
-
-	day = 24 * time.Hour
 )
 
 // send is a draft, or a pending delegation, for which a code goes out.
@@ -223,12 +234,12 @@ func (d Delegation) activate(by uuid.UUID, now time.Time) (Delegation, error) {
 }
 
 // revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended. words say why, and may be empty.
-func (s Shown) revoke(by uuid.UUID, side EndedBy, words string, now time.Time) (Delegation, error) {
+func (s Shown) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) (Delegation, error) {
 	if state := s.StateAt(now); !slices.Contains(Transitions[state], Revoked) {
 		return s.Delegation, fault.Because(fault.Conflict, "delegation-state")
 	}
 	d := s.Delegation.moved(Revoked, now)
-	d.EndedBy, d.EndedAt, d.EndedSide = &by, &now, &side
+	d.EndedBy, d.EndedAt, d.EndCause = &by, &now, &cause
 	if words != "" {
 		d.EndReason = &words
 	}
@@ -243,12 +254,12 @@ func (s Shown) Ended(now time.Time) *time.Time {
 	return s.EndedAt
 }
 
-// Ender is who or what ended a delegation; nil for one that has not ended.
-func (s Shown) Ender(now time.Time) *EndedBy {
+// CauseOfEnd is what ended a delegation; nil for one that has not ended.
+func (s Shown) CauseOfEnd(now time.Time) *EndCause {
 	if s.StateAt(now) == Expired {
 		return new(ByExpiry)
 	}
-	return s.EndedSide
+	return s.EndCause
 }
 
 // changed is a draft again: what was signed, and the code that was sent, were about something else.
@@ -269,16 +280,3 @@ func (d Delegation) moved(to State, now time.Time) Delegation {
 func overlaps(a, b []uuid.UUID) bool {
 	return slices.ContainsFunc(a, func(id uuid.UUID) bool { return slices.Contains(b, id) })
 }
-
-// EndedBy is who or what ended a delegation.
-type EndedBy string
-
-// What ends delegations.
-const (
-	ByContributor  EndedBy = "contributor"
-	ByIntermediary EndedBy = "intermediary"
-	// ByNewer is the next delegation of a household employer.
-	ByNewer EndedBy = "newer"
-	// ByExpiry is the clock; it is never stored.
-	ByExpiry EndedBy = "expiry"
-)

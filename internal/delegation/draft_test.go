@@ -278,7 +278,7 @@ func TestTheOtherSideNeitherChangesNorSendsNorActivates(t *testing.T) {
 		w.StrikeOff(t, w.delegate)
 		_, err = w.activate(w.professional, draft.ID, otp)
 		refused(t, "one who left the register", err, fault.Forbidden)
-		if discarded, err := w.service.Revoke(ctx, by, draft.ID, ""); err != nil || discarded.EndReason != nil || *discarded.EndedSide != delegation.ByContributor || !discarded.UpdatedAt.Equal(w.Clock.Now()) {
+		if discarded, err := w.service.Revoke(ctx, by, draft.ID, ""); err != nil || discarded.EndReason != nil || *discarded.EndCause != delegation.ByContributor || !discarded.UpdatedAt.Equal(w.Clock.Now()) {
 			t.Errorf("discarded %+v, %v", discarded, err)
 		}
 	})

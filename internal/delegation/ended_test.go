@@ -232,6 +232,9 @@ func TestADraftIsNotShownAgainAfterTheRoleEnded(t *testing.T) {
 		w.DelegateRole(t, w.in(session).PersonID, second, access.EmployeeDelegate, access.AllServices)
 		_, err = do()
 		refused(t, "with a role elsewhere", err, fault.NotFound)
+		w.Exec(t, "UPDATE idempotency_keys SET status = 201, headers = '{}', body = ?", []byte("{}"))
+		_, err = do()
+		refused(t, "with a role elsewhere, where the answer was kept", err, fault.NotFound)
 	})
 }
 
@@ -260,13 +263,13 @@ func TestWhoEndsIt(t *testing.T) {
 			name    string
 			session uuid.UUID
 			words   string
-			want    delegation.EndedBy
+			want    delegation.EndCause
 		}{
 			{"the contributor", w.representative, "Fine dell'incarico", delegation.ByContributor}, {"the contributor, without words", w.representative, "", delegation.ByContributor},
 			{"the intermediary", w.professional, "", delegation.ByIntermediary}, {"the clock", uuid.Nil, "", delegation.ByExpiry},
 		} {
 			active := w.active(w.professional, func(in *delegation.Input) { in.ValidUntil = &until })
-			if by := w.in(w.professional); active.ActivatorGivenName != by.GivenName || active.ActivatorFamilyName != by.FamilyName || *active.ActivatedBy != by.PersonID || active.Ender(w.Clock.Now()) != nil {
+			if by := w.in(w.professional); active.ActivatorGivenName != by.GivenName || active.ActivatorFamilyName != by.FamilyName || *active.ActivatedBy != by.PersonID || active.CauseOfEnd(w.Clock.Now()) != nil {
 				t.Errorf("activated by %s %s", active.ActivatorGivenName, active.ActivatorFamilyName)
 			}
 			if c.session == uuid.Nil {
@@ -275,12 +278,12 @@ func TestWhoEndsIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			ended, err := w.service.Show(ctx, active.ID)
-			if err != nil || *ended.Ender(w.Clock.Now()) != c.want || (ended.EndReason != nil) != (c.words != "") || c.words != "" && *ended.EndReason != c.words {
+			if err != nil || *ended.CauseOfEnd(w.Clock.Now()) != c.want || (ended.EndReason != nil) != (c.words != "") || c.words != "" && *ended.EndReason != c.words {
 				t.Errorf("%s: %+v, %v", c.name, ended.Delegation, err)
 			}
 		}
-		for side, want := range map[delegation.EndedBy]int{delegation.ByContributor: 4, delegation.ByIntermediary: 2} {
-			if n := w.Count(t, "outbox WHERE kind = 'delegation.revoked' AND data LIKE ?", `%"ended_by":"`+string(side)+`"%`); n != want {
+		for side, want := range map[delegation.EndCause]int{delegation.ByContributor: 4, delegation.ByIntermediary: 2} {
+			if n := w.Count(t, "outbox WHERE kind = 'delegation.revoked' AND data LIKE ?", `%"end_cause":"`+string(side)+`"%`); n != want {
 				t.Errorf("%d messages name the %s", n, side)
 			}
 		}

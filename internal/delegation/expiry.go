@@ -14,9 +14,6 @@ import (
 // remindBefore are the days before the end of a delegation at which both sides are reminded.
 var remindBefore = []int{30, 7}
 
-// tellAtATime is how many delegations are read with one query.
-const tellAtATime = 500
-
 // endings is due some days before delegations come to the end that they were given, or when they do.
 type endings struct {
 	*Service
@@ -42,11 +39,11 @@ func (e endings) Name() string {
 	return e.kind + " " + strconv.Itoa(e.days)
 }
 
-func (e endings) ahead() time.Duration { return time.Duration(e.days) * day }
+func (e endings) ahead() time.Duration { return time.Duration(e.days) * 24 * time.Hour }
 
 // Next implements due.Source.
-func (e endings) Next(ctx context.Context, after, until time.Time) (time.Time, bool, error) {
-	found, err := e.Repository.ending(ctx, after.Add(e.ahead()), uuid.Max, until.Add(e.ahead()), 1)
+func (e endings) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
+	found, err := e.Repository.ending(ctx, after.At.Add(e.ahead()), after.ID, until.Add(e.ahead()), 1)
 	if err != nil || len(found) == 0 {
 		return time.Time{}, false, err
 	}
@@ -54,25 +51,21 @@ func (e endings) Next(ctx context.Context, after, until time.Time) (time.Time, b
 }
 
 // Do implements due.Source. Whoever was to be reminded of what has ended meanwhile is told of the end alone.
-func (e endings) Do(ctx context.Context, after, until time.Time) error {
-	at, id := after.Add(e.ahead()), uuid.Max
-	if e.days > 0 && at.Before(until) {
-		at = until
+func (e endings) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+	at, id := after.At.Add(e.ahead()), after.ID
+	if e.days > 0 && !at.After(until) {
+		at, id = until, uuid.Max
 	}
-	for {
-		found, err := e.Repository.ending(ctx, at, id, until.Add(e.ahead()), tellAtATime)
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		for _, d := range found {
-			// Sent from now on, however late it is noted.
-			if err := e.tell(ctx, e.kind, d, "", until); err != nil {
-				return err
-			}
-		}
-		last := found[len(found)-1]
-		at, id = clock.Normal(*last.ValidUntil), last.ID
+	found, err := e.Repository.ending(ctx, at, id, until.Add(e.ahead()), due.AtOnce)
+	if err != nil || len(found) == 0 {
+		return due.By(until), err
 	}
+	// Sent from now on, however late it is noted.
+	if err := e.tell(ctx, e.kind, "", until, found...); err != nil || len(found) < due.AtOnce {
+		return due.By(until), err
+	}
+	last := found[len(found)-1]
+	return due.Place{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
 }
 
 // ending returns the active delegations, suspended ones among them, whose end comes after the place in the order and not after the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/access"
 	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
 	"diresco/internal/delegation"
@@ -148,7 +149,7 @@ func TestManyEndTogether(t *testing.T) {
 		}
 		asked := coretest.Listen(t, d, "ORDER BY g.valid_until")
 		for _, source := range w.service.Ends() {
-			if _, _, err := source.Next(ctx, w.Clock.Now(), w.Clock.Now().Add(time.Hour)); err != nil {
+			if _, _, err := source.Next(ctx, due.By(w.Clock.Now()), w.Clock.Now().Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -167,6 +168,88 @@ func TestManyEndTogether(t *testing.T) {
 		var told int
 		if err := d.From(ctx).Raw("SELECT COUNT(DISTINCT data) FROM outbox WHERE kind = 'delegation.expired'").Scan(&told).Error; err != nil || told != many {
 			t.Errorf("%d of %d were told, %v", told, many, err)
+		}
+	})
+}
+
+// Nobody waits until all are told who hear of an end at one instant: some are told at a time, and whoever goes on goes on behind them.
+func TestManyEndsAreToldBitByBit(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		c := w.ends()
+		w.Crowd(t, w.delegate)
+		w.Exec(t, "UPDATE delegations SET valid_until = ? WHERE delegate_id = ?", w.Clock.Now().Add(8*24*time.Hour), w.delegate)
+		// One that nobody can read stops those behind it.
+		var last string
+		if err := d.From(ctx).Raw("SELECT id FROM delegations WHERE valid_until IS NOT NULL ORDER BY id DESC LIMIT 1").Scan(&last).Error; err != nil {
+			t.Fatal(err)
+		}
+		w.Exec(t, "UPDATE delegations SET scope = 'partial', services = 'x' WHERE id = ?", last)
+		w.Clock.Advance(24 * time.Hour)
+		c.CatchUp(ctx)
+		told := func() int {
+			return w.Count(t, "(SELECT DISTINCT data FROM outbox WHERE kind = 'delegation.reminder') AS x")
+		}
+		if n := told(); n != 1000 {
+			t.Errorf("told of %d before the one that fails", n)
+		}
+		w.Exec(t, "UPDATE delegations SET scope = 'total', services = ? WHERE id = ?", coretest.Services(access.AllServices), last)
+		w.Clock.Advance(time.Hour)
+		c.CatchUp(ctx)
+		if n := told(); n != 1200 || len(w.messages("delegation.reminder")) != 1200 {
+			t.Errorf("told of %d in %d messages", n, len(w.messages("delegation.reminder")))
+		}
+		asked := coretest.Statements(t, d)
+		w.Clock.Advance(7 * 24 * time.Hour)
+		c.CatchUp(ctx)
+		if n := w.Count(t, "outbox WHERE kind = 'delegation.expired'"); n != 1200 || asked() > 60 {
+			t.Errorf("%d told with %d statements", n, asked())
+		}
+	})
+}
+
+// Where an organisation has nobody who represents it, those who manage its delegations hear of them, some of them where they are many.
+func TestSomebodyOfAnOrganisationIsTold(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		patronato := w.Association(t)
+		joins := func(role access.ActingAs, services ...access.Service) coretest.Person {
+			p := w.Person(t, nil)
+			w.DelegateRole(t, p.ID, patronato, role, services...)
+			return p
+		}
+		told := func(kind string) []uuid.UUID {
+			var people []uuid.UUID
+			for _, m := range w.messages(kind) {
+				if *m.PersonID != w.signatory.ID {
+					people = append(people, *m.PersonID)
+				}
+			}
+			w.Exec(t, "DELETE FROM outbox")
+			return people
+		}
+		joins(access.UserAdministrator, access.AllServices)
+		joins(access.EmployeeDelegate, access.Declarations)
+		manager := joins(access.EmployeeDelegate, access.Declarations, access.Delegations)
+		session := w.Session(t, manager.ID, nil)
+		given := w.active(session, nil)
+		if got := told("delegation.activated"); !slices.Equal(got, []uuid.UUID{manager.ID}) {
+			t.Errorf("told %v, not %v", got, manager.ID)
+		}
+		for range 25 {
+			w.Clock.Advance(time.Second)
+			joins(access.EmployeeDelegate, access.AllServices)
+		}
+		if _, err := w.service.Revoke(ctx, w.at(session, given.ID), given.ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		if got := told("delegation.revoked"); len(got) != 20 || !slices.Contains(got, manager.ID) {
+			t.Errorf("told %d", len(got))
+		}
+		head := joins(access.LegalRepresentative, access.AllServices)
+		w.active(session, nil)
+		if got := told("delegation.activated"); !slices.Equal(got, []uuid.UUID{head.ID}) {
+			t.Errorf("told %v, not who represents it", got)
 		}
 	})
 }

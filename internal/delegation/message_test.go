@@ -127,8 +127,8 @@ func TestAnSMSWithACodeIsShort(t *testing.T) {
 func TestWhoEndedIt(t *testing.T) {
 	const known = `{"reference": "7K3M-Q9XA-R8DN", "delegate": "Giulia Marchetti", "contributor": "Officine Verdi S.r.l.", "positions": "2"%s}`
 	for side, want := range map[string][2]string{
-		`, "ended_by": "contributor"`: {"è stata revocata dal contribuente", "was revoked by the contributor"}, `, "ended_by": "intermediary"`: {"è stata revocata dall'intermediario", "was revoked by the intermediary"},
-		`, "ended_by": "newer"`: {"una più recente", "a newer one"}, "": {"è terminata", "has ended"},
+		`, "end_cause": "contributor"`: {"è stata revocata dal contribuente", "was revoked by the contributor"}, `, "end_cause": "intermediary"`: {"è stata revocata dall'intermediario", "was revoked by the intermediary"},
+		`, "end_cause": "replacement"`: {"una più recente", "a newer one"}, "": {"è terminata", "has ended"},
 	} {
 		for i, locale := range []notification.Locale{notification.Italian, notification.English} {
 			text, err := notification.Render("delegation.revoked", fmt.Sprintf(known, side), nil, locale)

@@ -71,7 +71,8 @@ func (s *Service) makeOTP(ctx context.Context, d Shown, by uuid.UUID, channel, r
 	})
 }
 
-func right(keys *keyring.DataKeys, row otpRow, d Shown, otp secret.Text) bool {
+// matches reports whether what was entered is the code that was sent, for the delegation as it stands.
+func matches(keys *keyring.DataKeys, row otpRow, d Shown, otp secret.Text) bool {
 	return keys.CheckMAC(row.MACKey, row.MAC, otpPurpose, bound(d, row.ID, otp)...)
 }
 

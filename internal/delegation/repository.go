@@ -139,7 +139,7 @@ func (r *Repository) setPositions(ctx context.Context, d Delegation, positions [
 // save writes what changes of a delegation.
 func (r *Repository) save(ctx context.Context, d Delegation) error {
 	return r.db.From(ctx).Model(&Delegation{}).Where("id = ?", d.ID).Select("reference_code", "scope", "services", "exclusive", "valid_until", "signatory_id", "state",
-		"activated_by", "activated_at", "ended_by", "ended_at", "ended_side", "end_reason", "version", "updated_at").Updates(&d).Error
+		"activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
 }
 
 // activeOf returns the other active delegations of a contributor, suspended ones among them, since they come back; what has
@@ -412,12 +412,4 @@ func (r *Repository) lookUpsOf(ctx context.Context, contributorID uuid.UUID, req
 		return none, err
 	}
 	return page.Cut(rows, request.Size(), func(l LookUp) page.Key { return page.Key{At: l.At, ID: l.ID} }), nil
-}
-
-// peopleOf lists who is told of an intermediary's affairs: the professional, or an organisation's legal representatives.
-func (r *Repository) peopleOf(ctx context.Context, delegateID uuid.UUID) ([]uuid.UUID, error) {
-	var found []uuid.UUID
-	err := r.db.From(ctx).Raw(`SELECT p.id FROM people p JOIN delegates h ON h.tax_code = p.tax_code WHERE h.id = ? AND h.kind = 'professional'
-		UNION SELECT u.person_id FROM delegate_roles u WHERE u.delegate_id = ? AND u.role = 'legal_representative' AND u.withdrawn_at IS NULL`, delegateID, delegateID).Scan(&found).Error
-	return found, err
 }

@@ -67,7 +67,8 @@ type Candidate struct {
 
 // Candidates looks a contributor up by its tax code for an intermediary. Every look is counted, 200 in 24 hours for one person
 // (fault.RateLimited), and shown to the contributor. delegateID says for which intermediary; without it, it is any of the actor's. It
-// returns fault.Forbidden for who works for no intermediary, and what Draft returns where the one that is named is not the actor's.
+// returns fault.Invalid at /tax_code for what is no tax code, and fault.Forbidden, fault.ServiceNotDelegated, and for the intermediary
+// that is named also fault.DelegateMustBePerson and fault.Invalid at /delegate_id, as Draft does.
 func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode string, delegateID *uuid.UUID) ([]Candidate, error) {
 	seat, err := s.looker(ctx, by, delegateID)
 	if err != nil {
@@ -86,7 +87,7 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 			return struct{}{}, trace, err
 		}
 		look := lookUp{ID: id, DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
-		c, there, err := s.known(s.Contributors.ByTaxCode(ctx, code))
+		c, there, err := known(s.Contributors.ByTaxCode(ctx, code))
 		if err != nil {
 			return struct{}{}, trace, err
 		}
@@ -112,11 +113,11 @@ func (s *Service) mayLookUp(ctx context.Context, by access.Actor, now time.Time)
 	if err := s.Runner.DB.LockName(ctx, "look-ups of "+by.PersonID.String()); err != nil {
 		return err
 	}
-	before, err := s.Repository.lookUps(ctx, by.PersonID, now.Add(-day))
-	if err != nil || len(before) < lookUpsADay {
+	before, err := s.Repository.lookUps(ctx, by.PersonID, now.Add(-fault.Day))
+	if err != nil {
 		return err
 	}
-	return fault.After(fault.RateLimited, before[len(before)-lookUpsADay].Add(day).Sub(now))
+	return fault.OverDaily(before, lookUpsADay, now)
 }
 
 // LookUps lists who looked at the actor's contributor, the latest first.
@@ -147,8 +148,9 @@ type Input struct {
 	SignatoryID        uuid.UUID
 }
 
-// Draft prepares a delegation. It returns fault.Invalid naming what is wrong, fault.DelegateMustBePerson for a firm, fault.Forbidden
-// for who works for no intermediary on its register, and fault.DispositiveRequired.
+// Draft prepares a delegation. It returns fault.DispositiveRequired; fault.Forbidden for who works for no intermediary, or for none
+// that is on its register; fault.ServiceNotDelegated for who does not manage delegations there; fault.DelegateMustBePerson for a firm;
+// and fault.Invalid naming what is wrong, at /delegate_id where it is not the actor's or the actor must say which.
 func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Shown, error) {
 	if err := requireDispositive(by); err != nil {
 		return Shown{}, err
@@ -158,22 +160,10 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Shown, 
 		return Shown{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
 		return s.draft(ctx, by, seat, id, in)
-	}, func(ctx context.Context, id string) (Shown, error) {
-		drafted, err := s.again()(ctx, id)
-		if err == nil && drafted.DelegateID != seat.DelegateID {
-			// The actor had another seat then.
-			var manages bool
-			if manages, err = s.Manages(ctx, by, drafted.DelegateID); err == nil && !manages {
-				err = fault.New(fault.NotFound)
-			}
-		}
-		if err != nil {
-			return Shown{}, err
-		}
-		return drafted, nil
-	})
+	}, s.againTo(by))
+	return drafted, operation.Seen(ctx, err, s.againTo(by))
 }
 
 func (s *Service) draft(ctx context.Context, by access.Actor, seat access.Seat, id uuid.UUID, in Input) (Shown, operation.Trace, error) {
@@ -205,11 +195,11 @@ func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.
 	if err != nil {
 		return contributor.Contributor{}, false, fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: "format"})
 	}
-	return s.known(s.Contributors.ByTaxCode(ctx, code))
+	return known(s.Contributors.ByTaxCode(ctx, code))
 }
 
 // known tells a contributor that is not there from an error.
-func (s *Service) known(c contributor.Contributor, err error) (contributor.Contributor, bool, error) {
+func known(c contributor.Contributor, err error) (contributor.Contributor, bool, error) {
 	if fault.Is(err, fault.NotFound) {
 		return contributor.Contributor{}, false, nil
 	}
@@ -306,6 +296,24 @@ func (s *Service) again() func(ctx context.Context, id string) (Shown, error) {
 			return Shown{}, err
 		}
 		return s.Repository.one(ctx, parsed, s.Runner.Clock.Now())
+	}
+}
+
+// againTo renders it as far as the actor still manages the intermediary's delegations: they may have had another seat then.
+func (s *Service) againTo(by access.Actor) func(ctx context.Context, id string) (Shown, error) {
+	return func(ctx context.Context, id string) (Shown, error) {
+		drafted, err := s.again()(ctx, id)
+		if err != nil {
+			return Shown{}, err
+		}
+		manages, err := s.Manages(ctx, by, drafted.DelegateID)
+		if err == nil && !manages {
+			err = fault.New(fault.NotFound)
+		}
+		if err != nil {
+			return Shown{}, err
+		}
+		return drafted, nil
 	}
 }
 
@@ -425,8 +433,9 @@ type Change struct {
 }
 
 // Change makes a draft or pending delegation a changed draft; the code that was sent is worthless from then on. What changes nothing
-// leaves it as it is. It returns
-// fault.PreconditionFailed when somebody changed it since the expected version, and fault.Conflict once it was activated or ended.
+// leaves it as it is. It returns fault.Forbidden, fault.ServiceNotDelegated and fault.DispositiveRequired as Send does,
+// fault.Conflict once it was activated or ended, fault.PreconditionFailed when somebody changed it since the expected version, and
+// fault.Invalid naming what is wrong.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, change Change) (Shown, error) {
 	right, err := delegateRight(by)
 	if err != nil {

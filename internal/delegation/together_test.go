@@ -76,7 +76,7 @@ func TestAHouseholdHasOneIntermediary(t *testing.T) {
 		three := w.active(w.professional, by)
 		for _, id := range []uuid.UUID{one.ID, two.ID} {
 			ended, err := w.service.Show(ctx, id)
-			if err != nil || ended.State != delegation.Revoked || ended.EndReason != nil || *ended.Ender(w.Clock.Now()) != delegation.ByNewer {
+			if err != nil || ended.State != delegation.Revoked || ended.EndReason != nil || *ended.CauseOfEnd(w.Clock.Now()) != delegation.ByReplacement {
 				t.Errorf("the earlier one is %s, %v", ended.State, err)
 			}
 		}
@@ -231,8 +231,8 @@ func TestARevocationBesideAnActivation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d.State != delegation.Revoked || (d.ActivatedAt != nil) != activated || *d.EndedSide != delegation.ByContributor {
-				t.Errorf("activated %t: %s by the %s", activated, d.State, *d.EndedSide)
+			if d.State != delegation.Revoked || (d.ActivatedAt != nil) != activated || *d.EndCause != delegation.ByContributor {
+				t.Errorf("activated %t: %s by the %s", activated, d.State, *d.EndCause)
 			}
 			if n := w.Count(t, "delegation_otps WHERE delegation_id = ? AND used_at IS NULL AND ended_at IS NULL", draft.ID); n != 0 {
 				t.Error("the code lives on")

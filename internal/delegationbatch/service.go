@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"diresco/internal/delegation"
 	"diresco/internal/delegationpdf"
 	"diresco/internal/fault"
-	"diresco/internal/idempotency"
 	"diresco/internal/operation"
 	"diresco/internal/person"
 
@@ -73,7 +71,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 		s.Runner.DB.Announce(ctx, topic)
 		return b, operation.Trace{Right: seat.Right(), SubjectKind: "delegation-batch", SubjectID: b.ID.String()}, s.Repository.add(ctx, b, items)
 	}, s.again(by))
-	return taken, s.replayed(ctx, by, err)
+	return taken, operation.Seen(ctx, err, s.again(by))
 }
 
 // again renders what an earlier, equal request made, as far as the actor may still see it.
@@ -85,18 +83,6 @@ func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (B
 		}
 		return s.visible(ctx, by, parsed)
 	}
-}
-
-// replayed returns err, unless it is an answer that was kept about what the actor may not see any more.
-func (s *Service) replayed(ctx context.Context, by access.Actor, err error) error {
-	var replay *idempotency.Replay
-	if !errors.As(err, &replay) {
-		return err
-	}
-	if _, unseen := s.again(by)(ctx, replay.ResourceID); unseen != nil {
-		return unseen
-	}
-	return err
 }
 
 // itemsOf makes the items of a batch, and counts those that are refused as they stand.

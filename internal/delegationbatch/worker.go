@@ -99,6 +99,7 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 	var from sender
 	var position contributor.Position
 	var owner contributor.Contributor
+	var unknown bool
 	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
 		var err error
 		if from, err = s.sender(ctx, b); err != nil {
@@ -107,12 +108,17 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 		position, owner, err = s.Delegations.PositionOf(ctx, from.actor, from.seat, b.ID, i.PositionNumber)
 		switch {
 		case fault.Is(err, fault.NotFound):
-			return refusal(reasonUnknownPosition)
+			// The look stays.
+			unknown = true
+			return nil
 		case fault.Is(err, fault.RateLimited):
 			return refusal(reasonTooManyLookUps)
 		}
 		return err
 	})
+	if err == nil && unknown {
+		err = refusal(reasonUnknownPosition)
+	}
 	if err != nil {
 		return []Item{i}, uuid.Nil, err
 	}

@@ -10,17 +10,36 @@ import (
 
 	"diresco/db"
 	"diresco/internal/clock"
+
+	"github.com/google/uuid"
 )
+
+// AtOnce is how many events are done in one transaction at most: few, since on SQLite everybody waits for it.
+const AtOnce = 500
+
+// Place is how far a source is done: all that was due before the instant and, of what is due at it, what comes not after the id.
+type Place struct {
+	At time.Time
+	ID uuid.UUID
+}
+
+// By is the place behind all that is due by an instant.
+func By(instant time.Time) Place { return Place{instant, uuid.Max} }
+
+// reaches reports whether all that is due by the instant is done.
+func (p Place) reaches(instant time.Time) bool {
+	return p.At.After(instant) || p.At.Equal(instant) && p.ID == uuid.Max
+}
 
 // Source is one kind of due event.
 type Source interface {
 	// Name is how the source is remembered. It never changes.
 	Name() string
-	// Next returns the earliest instant, after the first and not after the second, at which something is due; false for none.
-	Next(ctx context.Context, after, until time.Time) (time.Time, bool, error)
-	// Do does, in the context's transaction, all that is due after the first instant and not after the second. What two
-	// processes do must be done once.
-	Do(ctx context.Context, after, until time.Time) error
+	// Next returns the earliest instant at which something is due, after the place and not after the instant; false for none.
+	Next(ctx context.Context, after Place, until time.Time) (time.Time, bool, error)
+	// Do does, in the context's transaction, what is due after the place and not after the instant, the first AtOnce of it at most. It
+	// returns how far it came: By the instant once nothing is left. What two processes do must be done once.
+	Do(ctx context.Context, after Place, until time.Time) (Place, error)
 }
 
 // Calendar has the sources of an installation.
@@ -107,28 +126,43 @@ func (c *Calendar) next(ctx context.Context, until time.Time) (earliest time.Tim
 	return earliest, found, nil
 }
 
-// settle does what a source has due until the instant and moves its mark, in one transaction.
+// settle does what a source has due until the instant, some of it at a time.
 func (c *Calendar) settle(ctx context.Context, s Source, until time.Time) error {
-	return c.db.InTx(ctx, func(ctx context.Context) error {
-		after, err := c.mark(ctx, s, c.db.ForUpdate())
-		if err != nil || !after.Before(until) {
+	for {
+		if done, err := c.settleSome(ctx, s, until); err != nil || done {
 			return err
 		}
-		if err := s.Do(ctx, after, until); err != nil {
-			return fmt.Errorf("due events of %s: %w", s.Name(), err)
-		}
-		return c.db.From(ctx).Exec("UPDATE due_marks SET done_until = ? WHERE source = ?", until, s.Name()).Error
-	})
+	}
 }
 
-// mark returns until when a source was done; a source that was never asked begins now.
-func (c *Calendar) mark(ctx context.Context, s Source, lock string) (time.Time, error) {
-	var marks []time.Time
-	if err := c.db.From(ctx).Raw("SELECT done_until FROM due_marks WHERE source = ?"+lock, s.Name()).Scan(&marks).Error; err != nil {
-		return time.Time{}, err
+// settleSome does what comes next of a source and moves its mark, in one transaction. It reports whether that was the last of what is due
+// until the instant.
+func (c *Calendar) settleSome(ctx context.Context, s Source, until time.Time) (done bool, err error) {
+	err = c.db.InTx(ctx, func(ctx context.Context) error {
+		place, err := c.mark(ctx, s, c.db.ForUpdate())
+		if done = err == nil && place.reaches(until); err != nil || done {
+			return err
+		}
+		if place, err = s.Do(ctx, place, until); err != nil {
+			return fmt.Errorf("due events of %s: %w", s.Name(), err)
+		}
+		done = place.reaches(until)
+		return c.db.From(ctx).Exec("UPDATE due_marks SET done_until = ?, done_id = ? WHERE source = ?", place.At, place.ID, s.Name()).Error
+	})
+	return done, err
+}
+
+// mark returns how far a source was done.
+func (c *Calendar) mark(ctx context.Context, s Source, lock string) (Place, error) {
+	var marks []struct {
+		DoneUntil time.Time
+		DoneID    uuid.UUID
+	}
+	if err := c.db.From(ctx).Raw("SELECT done_until, done_id FROM due_marks WHERE source = ?"+lock, s.Name()).Scan(&marks).Error; err != nil {
+		return Place{}, err
 	}
 	if len(marks) == 0 {
-		return time.Time{}, fmt.Errorf("due events of %s: Begin was not called", s.Name())
+		return Place{}, fmt.Errorf("due events of %s: Begin was not called", s.Name())
 	}
-	return clock.Normal(marks[0]), nil
+	return Place{clock.Normal(marks[0].DoneUntil), marks[0].DoneID}, nil
 }

@@ -16,7 +16,7 @@ import (
 // operation is one operation of the contract with its access rule.
 type operation struct {
 	id, method, path, to, service string
-	forced                        bool
+	forced, strong                bool
 	classes                       []any
 }
 
@@ -33,8 +33,9 @@ func operations(t *testing.T) map[string]operation {
 			to, _ := rule["to"].(string)
 			service, _ := rule["service"].(string)
 			forced, _ := rule["forced"].(bool)
+			strong, _ := rule["strong"].(bool)
 			classes, _ := rule["classes"].([]any)
-			found[o.OperationID] = operation{o.OperationID, method, path, to, service, forced, classes}
+			found[o.OperationID] = operation{o.OperationID, method, path, to, service, forced, strong, classes}
 		}
 	}
 	return found

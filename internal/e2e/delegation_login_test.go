@@ -16,6 +16,20 @@ var managingDelegations = []string{
 	"activateDelegation", "changeDelegation", "draftDelegation", "draftDelegationBatch", "grantSubDelegation", "revokeDelegation", "revokeSubDelegation", "sendDelegationOtp",
 }
 
+// TestTheContractSaysWhereALoginMustBeStrong looks at all operations, while the next test calls none that deletes something.
+func TestTheContractSaysWhereALoginMustBeStrong(t *testing.T) {
+	var strong []string
+	for id, o := range operations(t) {
+		if o.strong {
+			strong = append(strong, id)
+		}
+	}
+	slices.Sort(strong)
+	if !slices.Equal(strong, managingDelegations) {
+		t.Errorf("a strong login is asked for at %v", strong)
+	}
+}
+
 // TestDelegationsWithAStrongLogin: a service that asks for it refuses a PIN wherever delegations are managed, and nowhere else.
 func TestDelegationsWithAStrongLogin(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {

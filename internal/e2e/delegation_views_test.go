@@ -72,7 +72,7 @@ func TestADelegationAsItIsShown(t *testing.T) {
 		activate(path)
 		active := show(path, token, "")
 		tag := active.header.Get("ETag")
-		if active.field("activated_by", "family_name") != "Ricci" || active.field("signatory", "family_name") != f.person.FamilyName || active.field("ended_by") != nil || active.field("workers") != nil {
+		if active.field("activated_by", "family_name") != "Ricci" || active.field("signatory", "family_name") != f.person.FamilyName || active.field("end_cause") != nil || active.field("workers") != nil {
 			t.Errorf("active: %s", active.body)
 		}
 		if theirs := show(path, f.token, ""); theirs.field("workers") == nil {
@@ -92,14 +92,14 @@ func TestADelegationAsItIsShown(t *testing.T) {
 		w.clock.Advance(time.Hour)
 		token = login()
 		expired := show(path, token, tag).want(t, http.StatusOK, "")
-		if expired.field("state") != "expired" || expired.field("ended_by") != "expiry" || expired.field("end_reason") != nil {
+		if expired.field("state") != "expired" || expired.field("end_cause") != "expiry" || expired.field("end_reason") != nil {
 			t.Errorf("after its end: %s", expired.body)
 		}
 
 		second := draft(w.clock.Now().Add(time.Hour))
 		activate(second)
 		revoked := w.do(http.MethodPost, second+"/revocation", token, nil, key()).want(t, http.StatusOK, "")
-		if revoked.field("ended_by") != "intermediary" || revoked.field("end_reason") != nil {
+		if revoked.field("end_cause") != "intermediary" || revoked.field("end_reason") != nil {
 			t.Errorf("revoked: %s", revoked.body)
 		}
 	})

@@ -36,7 +36,7 @@ func TestReadmeCommands(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{
-		`"acting_as":"legal_representative"`, `"acting_as":"employee_delegate"`, `"acting_as":"intermediary"`, `"state":"active"`, `"state":"revoked"`, `"protocol_number":"INPS.`, `"valid":true`, "\n404\n", "\n401\n", `"pin_change_required":true`, `"channel":"email"`, `"half":"first"`, `"state":"accepted"`, `"service_code":"view_payments"`, `"state":"failed"`, `"state":"done"`,
+		`"acting_as":"legal_representative"`, `"acting_as":"employee_delegate"`, `"acting_as":"intermediary"`, `"acting_as":"sub_delegate"`, `"state":"active"`, `"state":"revoked"`, `"protocol_number":"INPS.`, `"valid":true`, "\n404\n", "\n401\n", `"pin_change_required":true`, `"channel":"email"`, `"half":"first"`, `"state":"accepted"`, `"service_code":"view_payments"`, `"state":"failed"`, `"state":"done"`,
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the output has no %s:\n%s", want, out)

@@ -191,6 +191,11 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 			t.Errorf("a repeat answered %s", again.body)
 		}
 		file().want(t, http.StatusCreated, "")
+		everything := second.header.Get("Location")
+		if covered := w.do(http.MethodPost, "/v1/sub-delegations", boss, body, key()).want(t, http.StatusConflict, "conflict"); covered.field("href") != everything {
+			t.Errorf("less than all of it answers %s", covered.body)
+		}
+		w.do(http.MethodPost, everything+"/revocation", boss, nil, key()).want(t, http.StatusOK, "")
 		third := w.do(http.MethodPost, "/v1/sub-delegations", boss, body, key()).want(t, http.StatusCreated, "").header.Get("Location")
 		active := w.do(http.MethodGet, third, mine, nil).want(t, http.StatusOK, "")
 		w.do(http.MethodPost, path+"/revocation", f.token, map[string]any{}, key()).want(t, http.StatusOK, "")
@@ -201,8 +206,8 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 		}
 		file().want(t, http.StatusNotFound, "not-found")
 		w.do(http.MethodGet, filed.header.Get("Location"), mine, nil).want(t, http.StatusNotFound, "not-found")
-		if n := w.rows("audit_records", "operation = 'revokeSubDelegation'"); n != 1 {
-			t.Errorf("%d audit records of the revocation", n)
+		if n := w.rows("audit_records", "operation = 'revokeSubDelegation'"); n != 2 {
+			t.Errorf("%d audit records of two revocations", n)
 		}
 	})
 }

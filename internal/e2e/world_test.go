@@ -89,6 +89,7 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 	w.http = &http.Client{Transport: newContractTransport(t)}
 	t.Cleanup(func() {
 		listener.Close()
+		w.trailNamesRights()
 		if err := w.app.Close(); err != nil {
 			t.Error(err)
 		}

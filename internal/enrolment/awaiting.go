@@ -6,6 +6,7 @@ import (
 
 	"diresco/internal/audit"
 	"diresco/internal/due"
+	"diresco/internal/fault"
 	"diresco/internal/operation"
 	"diresco/internal/outbox"
 
@@ -24,7 +25,7 @@ const fileOperation = "fileEnrolment"
 
 // tries are when a person tried to file something in the 24 hours before an instant, the earliest first.
 func (w *Waiting) tries(ctx context.Context, personID uuid.UUID, now time.Time) ([]time.Time, error) {
-	return w.Runner.Trail.Times(ctx, personID, []string{fileOperation}, now.Add(-day))
+	return w.Runner.Trail.Times(ctx, personID, []string{fileOperation}, now.Add(-fault.Day))
 }
 
 // CompleteFor completes, in the context's transaction, what a person filed with ordinary credentials and what waits since:
@@ -91,9 +92,6 @@ func (e Enrolment) settled(now time.Time) (outbox.Message, audit.Record, error) 
 	return message, record, err
 }
 
-// lapseTogether is how many requests lapse in one transaction.
-const lapseTogether = 500
-
 // lapses are due when something has waited for dispositive credentials too long.
 type lapses struct{ *Waiting }
 
@@ -104,28 +102,27 @@ func (w *Waiting) Lapses() due.Source { return lapses{w} }
 func (lapses) Name() string { return "enrolment.lapsed" }
 
 // Next implements due.Source.
-func (l lapses) Next(ctx context.Context, after, until time.Time) (time.Time, bool, error) {
+func (l lapses) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
 	first, err := l.Repository.awaitingSince(ctx, awaitingBefore(until), 1)
 	if err != nil || len(first) == 0 {
 		return time.Time{}, false, err
 	}
 	at := first[0].lapsesAt()
-	if !at.After(after) {
+	if !at.After(after.At) {
 		// One that was overlooked is due now.
 		at = until
 	}
 	return at, true, nil
 }
 
-// Do implements due.Source.
-func (l lapses) Do(ctx context.Context, _, until time.Time) error {
-	for {
-		rows, err := l.Repository.awaitingSince(ctx, awaitingBefore(until), lapseTogether)
-		if err != nil || len(rows) == 0 {
-			return err
-		}
-		if err := l.settle(ctx, until, idsOf(rows)...); err != nil {
-			return err
-		}
+// Do implements due.Source. What has lapsed does not wait any more, so the place need not tell.
+func (l lapses) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+	rows, err := l.Repository.awaitingSince(ctx, awaitingBefore(until), due.AtOnce)
+	if err != nil || len(rows) == 0 {
+		return due.By(until), err
 	}
+	if err := l.settle(ctx, until, idsOf(rows)...); err != nil || len(rows) == due.AtOnce {
+		return after, err
+	}
+	return due.By(until), nil
 }

@@ -95,7 +95,7 @@ func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
 			e.Refuse(f.refusal)
 			continue
 		}
-		if err := mayTry(tries[e.By.PersonID], e.At); err != nil {
+		if err := fault.OverDaily(tries[e.By.PersonID], triesADay, e.At); err != nil {
 			e.Refuse(err)
 			continue
 		}

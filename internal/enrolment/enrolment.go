@@ -123,17 +123,7 @@ const (
 	awaitingDays = 30
 	// triesADay is how many requests one person tries to file in 24 hours: the answer tells about a tax code.
 	triesADay = 20
-	day       = 24 * time.Hour
 )
-
-// mayTry returns fault.RateLimited, with the time to wait, when as many tries as are allowed were made in the last 24 hours, the
-// earliest first.
-func mayTry(before []time.Time, now time.Time) error {
-	if len(before) < triesADay {
-		return nil
-	}
-	return fault.After(fault.RateLimited, before[len(before)-triesADay].Add(day).Sub(now))
-}
 
 // check returns fault.Invalid naming each field that is wrong.
 func (in Input) check() error {

@@ -12,6 +12,7 @@ import (
 	"diresco/internal/contributor"
 	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
+	"diresco/internal/due"
 	"diresco/internal/enrolment"
 	"diresco/internal/fault"
 	"diresco/internal/page"
@@ -273,6 +274,15 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 	})
 }
 
+// lapse does what is due by now.
+func (w *world) lapse() {
+	w.t.Helper()
+	w.Must(w.t, func(ctx context.Context) error {
+		_, err := w.waiting.Lapses().Do(ctx, due.By(coretest.Start), w.Clock.Now())
+		return err
+	})
+}
+
 // TestWhatWaitsLapses at the end of the thirtieth day in Rome, whether somebody notes it or not.
 func TestWhatWaitsLapses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -284,7 +294,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		end := time.Date(2026, 4, 15, 22, 0, 0, 0, time.UTC)
 		w.Clock.Advance(end.Add(-time.Second).Sub(w.Clock.Now()))
 		source := w.waiting.Lapses()
-		if _, found, err := source.Next(ctx, coretest.Start, w.Clock.Now()); found || err != nil {
+		if _, found, err := source.Next(ctx, due.By(coretest.Start), w.Clock.Now()); found || err != nil {
 			t.Errorf("something lapses early: %v", err)
 		}
 		if got := w.state(by, filed.ID); got != enrolment.AwaitingCredentials {
@@ -317,7 +327,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		if again := w.file(by, sc65(company)); again.State != enrolment.AwaitingCredentials {
 			t.Errorf("again as %s", again.State)
 		}
-		at, found, err := source.Next(ctx, coretest.Start, w.Clock.Now())
+		at, found, err := source.Next(ctx, due.By(coretest.Start), w.Clock.Now())
 		if err != nil || !found || !at.Equal(end) {
 			t.Errorf("lapses at %v %v %v", at, found, err)
 		}
@@ -325,7 +335,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		if got := w.state(other, late.ID); got != enrolment.Lapsed {
 			t.Errorf("dispositive too late, it is %s", got)
 		}
-		w.Must(t, func(ctx context.Context) error { return source.Do(ctx, coretest.Start, w.Clock.Now()) })
+		w.lapse()
 		for id, who := range map[uuid.UUID]access.Actor{filed.ID: by, late.ID: other} {
 			if n := w.Count(t, "audit_records WHERE operation = 'lapseEnrolment' AND subject_id = ?", id.String()); n != 1 {
 				t.Errorf("%d audit records of the lapse", n)
@@ -347,7 +357,7 @@ func TestTheDueEventNotesLapses(t *testing.T) {
 		}
 		w.Clock.Advance(40 * 24 * time.Hour)
 		for range 2 {
-			w.Must(t, func(ctx context.Context) error { return w.waiting.Lapses().Do(ctx, coretest.Start, w.Clock.Now()) })
+			w.lapse()
 		}
 		if n, lapsed := w.Count(t, "audit_records WHERE operation = 'lapseEnrolment'"), w.Count(t, "enrolments WHERE state = 'lapsed'"); n != 3 || lapsed != 3 {
 			t.Errorf("%d lapsed, %d records", lapsed, n)

@@ -140,7 +140,7 @@ func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uui
 		now := s.Runner.Clock.Now()
 		tries, err := s.tries(ctx, by.PersonID, now)
 		if err == nil {
-			err = mayTry(tries, now)
+			err = fault.OverDaily(tries, triesADay, now)
 		}
 		if err != nil {
 			return Held{}, left, err
@@ -223,6 +223,10 @@ func (s *Service) asOfNow(found page.Page[Held]) page.Page[Held] {
 // does not wait for a decision.
 func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
 	if err := d.check(); err != nil {
+		return Held{}, err
+	}
+	// A repeat tells nothing to who has left the office meanwhile.
+	if _, err := s.ShowAtOffice(ctx, by, id); err != nil {
 		return Held{}, err
 	}
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Held, operation.Trace, error) {

@@ -174,11 +174,8 @@ func mayEnd(r Role, live []Role) error {
 	return nil
 }
 
-const (
-	// lookupsADay is how many people one person searches, or tries to give a role, in 24 hours, wherever they give roles.
-	lookupsADay = 20
-	day         = 24 * time.Hour
-)
+// lookUpsADay is how many people one person searches, or tries to give a role, in 24 hours, wherever they give roles.
+const lookUpsADay = 20
 
 // The kinds of messages; their data name the role, where it is, and when.
 const (

@@ -150,11 +150,11 @@ func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Pers
 // last one left.
 func (s *Service) mayLookUp(ctx context.Context, by access.Actor) error {
 	now := s.Runner.Clock.Now()
-	before, err := s.Runner.Trail.Times(ctx, by.PersonID, lookups, now.Add(-day))
-	if err != nil || len(before) < lookupsADay {
+	before, err := s.Runner.Trail.Times(ctx, by.PersonID, lookups, now.Add(-fault.Day))
+	if err != nil {
 		return err
 	}
-	return fault.After(fault.RateLimited, before[len(before)-lookupsADay].Add(day).Sub(now))
+	return fault.OverDaily(before, lookUpsADay, now)
 }
 
 // Give gives a person a role. It returns fault.Forbidden for oneself and for a role that is not the actor's to give, fault.Invalid

@@ -218,7 +218,7 @@ func viewDelegation(s delegation.Shown, now time.Time) api.Delegation {
 		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Covered), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
 		Signatory: api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName},
 		DraftedBy: api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName}, DraftedAt: s.DraftedAt,
-		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndedBy: (*api.DelegationEnder)(s.Ender(now)), EndReason: s.EndReason,
+		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndCause: (*api.DelegationEndCause)(s.CauseOfEnd(now)), EndReason: s.EndReason,
 	}
 	if s.HidesSignatory() {
 		view.Signatory.FamilyInitial = new(initial(s.SignatoryFamilyName))

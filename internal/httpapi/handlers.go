@@ -132,7 +132,7 @@ func versionOf(ifMatch string) int {
 		ifMatch = number + `"`
 	}
 	version, err := strconv.Atoi(strings.Trim(ifMatch, `"`))
-	if err != nil || versionTag(version) != ifMatch {
+	if err != nil || version < 1 || versionTag(version) != ifMatch {
 		return 0
 	}
 	return version

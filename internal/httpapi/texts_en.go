@@ -34,7 +34,7 @@ var inEnglish = dictionary{
 		},
 		fault.StrongLogin: {
 			"Login with SPID, CIE or CNS required", "Delegations are managed after a login with SPID, CIE or CNS: log in that way and try again.",
-			"Drafting, changing, activating and ending delegations and sub-delegations needs a session that began with SPID of level 2 or higher, CIE or CNS. With a PIN they can be read.",
+			"Drafting, changing, activating and ending delegations and sub-delegations needs a session that began with SPID, CIE or CNS. With a PIN they can be read.",
 		},
 		fault.DispositiveRequired: {
 			"Dispositive credentials required", "This operation needs a dispositive PIN.",

@@ -34,7 +34,7 @@ var inItalian = dictionary{
 		},
 		fault.StrongLogin: {
 			"Accesso con SPID, CIE o CNS necessario", "Le deleghe si gestiscono dopo un accesso con SPID, CIE o CNS: occorre entrare così e riprovare.",
-			"Preparare, modificare, attivare e revocare deleghe e subdeleghe richiede una sessione aperta con SPID di livello 2 o superiore, CIE o CNS. Con un PIN si possono consultare.",
+			"Preparare, modificare, attivare e revocare deleghe e subdeleghe richiede una sessione aperta con SPID, CIE o CNS. Con un PIN si possono consultare.",
 		},
 		fault.DispositiveRequired: {
 			"Credenziali dispositive necessarie", "Per questa operazione occorre un PIN dispositivo.",

@@ -1,5 +1,6 @@
 // Package operation runs a changing operation as one transaction: the claim of its idempotency key first, then the
-// effect, then another look at the session and the right by which it was let in, then its audit record. (Submissions go through the protocol register, which does the same for a group.)
+// effect, then another look at the session and the right by which it was let in, then its audit record. (Submissions go
+// through the protocol register, which does the same for a group.)
 package operation
 
 import (
@@ -77,6 +78,19 @@ func Again[T any](ctx context.Context, err error, again func(ctx context.Context
 	}
 	var none T
 	return none, err
+}
+
+// Seen returns the error of Do, unless that is the kept answer of an earlier request about what again does not render any more:
+// then it returns the error of again, so that no repeat shows what somebody may not see any more.
+func Seen[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) error {
+	var replay *idempotency.Replay
+	if !errors.As(err, &replay) {
+		return err
+	}
+	if _, unseen := again(ctx, replay.ResourceID); unseen != nil {
+		return unseen
+	}
+	return err
 }
 
 // Record makes the audit record of an operation that the actor did now.

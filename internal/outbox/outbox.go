@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"diresco/db"
@@ -139,12 +140,20 @@ func (o *Outbox) beforeShowing(ctx context.Context) error {
 // promisedTopic is what is announced when a transaction with promises was committed.
 const promisedTopic = "outbox"
 
+// addedAtOnce is how many messages one statement inserts: SQLite takes about 32,000 values.
+const addedAtOnce = 1000
+
 // Add promises messages inside the transaction that the context carries.
 func (o *Outbox) Add(ctx context.Context, messages ...Message) error {
 	if len(messages) > 0 {
 		o.db.Announce(ctx, promisedTopic)
 	}
-	return db.InsertAll(ctx, o.db, messages)
+	for some := range slices.Chunk(messages, addedAtOnce) {
+		if err := db.InsertAll(ctx, o.db, some); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Queued returns the oldest messages that nobody sent yet, locked against other senders in the context's transaction.

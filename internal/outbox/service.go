@@ -66,7 +66,7 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 // another state or one that cannot be said any more since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context) (Delivery, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "delivery", SubjectID: id.String()}
+		trace := operation.Trace{Right: by.Office(), SubjectKind: "delivery", SubjectID: id.String()}
 		d, found, err := s.repo.lock(ctx, id, "")
 		if err != nil {
 			return d, trace, err

@@ -116,9 +116,8 @@ const (
 	// recoveryDelay is how long after its verification a contact that was added later begins to count for recovery: time
 	// for the owner, whom the other contacts tell of it, to act.
 	recoveryDelay = 24 * time.Hour
-	// maxCodes is how many codes go to one contact within codeWindow.
-	maxCodes   = 3
-	codeWindow = 24 * time.Hour
+	// maxCodes is how many codes go to one contact in 24 hours.
+	maxCodes = 3
 )
 
 // codeLife is how long the code for a contact is good: the post takes its time.
@@ -163,15 +162,12 @@ func maySend(sent []outbox.Promise, to string, now time.Time) error {
 	limit := func(of func(outbox.Promise) bool, most int) error {
 		var times []time.Time
 		for _, p := range sent {
-			if of(p) && p.At.After(now.Add(-codeWindow)) {
+			if of(p) && p.At.After(now.Add(-fault.Day)) {
 				times = append(times, p.At)
 			}
 		}
-		if len(times) < most {
-			return nil
-		}
 		slices.SortFunc(times, time.Time.Compare)
-		return fault.After(fault.RateLimited, times[len(times)-most].Add(codeWindow).Sub(now))
+		return fault.OverDaily(times, most, now)
 	}
 	if err := limit(func(p outbox.Promise) bool { return strings.EqualFold(p.Recipient, to) }, maxCodes); err != nil {
 		return err

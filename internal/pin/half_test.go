@@ -283,7 +283,7 @@ func TestRevocation(t *testing.T) {
 		want(t, err, fault.NotFound)
 		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), right, "")
 		want(t, err, fault.InvalidCredentials)
-		want(t, w.PINs.Revoke(ctx, by), fault.NotFound)
+		want(t, w.PINs.Revoke(ctx, by), fault.SessionEnded)
 		if at, err := w.PINs.ExpiresAt(ctx, p.ID); err != nil || at != nil {
 			t.Errorf("a revoked PIN expires at %v, %v", at, err)
 		}

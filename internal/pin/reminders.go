@@ -20,9 +20,6 @@ const Reminder = "pin.reminder"
 // remindBefore are the days before the end of a PIN at which its holder is reminded.
 var remindBefore = []int{30, 7, 1}
 
-// remindAtATime is how many people are reminded with one query.
-const remindAtATime = 500
-
 // ending is one way in which a PIN comes to its end.
 type ending struct {
 	what string
@@ -60,8 +57,8 @@ func (r reminders) Name() string { return Reminder + " " + r.ending.what + " " +
 func (r reminders) ahead() time.Duration { return time.Duration(r.days) * 24 * time.Hour }
 
 // Next implements due.Source.
-func (r reminders) Next(ctx context.Context, after, until time.Time) (time.Time, bool, error) {
-	found, err := r.repo.ending(ctx, r.ending, end{EndsAt: after.Add(r.ahead()), PersonID: uuid.Max}, until.Add(r.ahead()), 1)
+func (r reminders) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
+	found, err := r.repo.ending(ctx, r.ending, end{EndsAt: after.At.Add(r.ahead()), PersonID: after.ID}, until.Add(r.ahead()), 1)
 	if err != nil || len(found) == 0 {
 		return time.Time{}, false, err
 	}
@@ -69,32 +66,31 @@ func (r reminders) Next(ctx context.Context, after, until time.Time) (time.Time,
 }
 
 // Do implements due.Source. A PIN that has ended meanwhile is not worth a reminder.
-func (r reminders) Do(ctx context.Context, after, until time.Time) error {
-	last := end{EndsAt: after.Add(r.ahead()), PersonID: uuid.Max}
-	if last.EndsAt.Before(until) {
-		last.EndsAt = until
+func (r reminders) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+	from := end{EndsAt: after.At.Add(r.ahead()), PersonID: after.ID}
+	if !from.EndsAt.After(until) {
+		from = end{EndsAt: until, PersonID: uuid.Max}
 	}
-	for {
-		found, err := r.repo.ending(ctx, r.ending, last, until.Add(r.ahead()), remindAtATime)
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		messages := make([]outbox.Message, len(found))
-		for i, f := range found {
-			endsAt := clock.Normal(f.EndsAt)
-			messages[i], err = outbox.NewMessage(Reminder, f.PersonID, map[string]any{
-				"days": r.days, "what": r.ending.what, "at": endsAt.Format(time.RFC3339Nano),
-			}, endsAt.Add(-r.ahead()))
-			if err != nil {
-				return err
-			}
-			messages[i] = messages[i].Until(endsAt)
-		}
-		if err := r.outbox.Add(ctx, messages...); err != nil {
-			return err
-		}
-		last = found[len(found)-1]
+	found, err := r.repo.ending(ctx, r.ending, from, until.Add(r.ahead()), due.AtOnce)
+	if err != nil {
+		return after, err
 	}
+	messages := make([]outbox.Message, len(found))
+	for i, f := range found {
+		endsAt := clock.Normal(f.EndsAt)
+		messages[i], err = outbox.NewMessage(Reminder, f.PersonID, map[string]any{
+			"days": r.days, "what": r.ending.what, "at": endsAt.Format(time.RFC3339Nano),
+		}, endsAt.Add(-r.ahead()))
+		if err != nil {
+			return after, err
+		}
+		messages[i] = messages[i].Until(endsAt)
+	}
+	if err := r.outbox.Add(ctx, messages...); err != nil || len(found) < due.AtOnce {
+		return due.By(until), err
+	}
+	last := found[len(found)-1]
+	return due.Place{At: clock.Normal(last.EndsAt).Add(-r.ahead()), ID: last.PersonID}, nil
 }
 
 // end is when somebody's PIN ends.

@@ -19,8 +19,12 @@ const Revoked = "pin.revoked"
 // Revoke revokes the actor's own PIN: it and all their sessions end. It returns fault.NotFound when there is none.
 func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
 	_, err := operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := operation.Trace{SubjectKind: SubjectKind, SubjectID: by.PersonID.String(), Unchecked: true}
+		if err := s.run.Rights.Alive(ctx, by); err != nil {
+			return struct{}{}, trace, err
+		}
 		_, err := s.RevokeFor(ctx, by.PersonID)
-		return struct{}{}, operation.Trace{SubjectKind: SubjectKind, SubjectID: by.PersonID.String(), Unchecked: true}, err
+		return struct{}{}, trace, err
 	}, nil)
 	return err
 }

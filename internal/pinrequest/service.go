@@ -124,7 +124,11 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 			return Shown{}, operation.Trace{}, err
 		}
 		shown, err := s.withFiler(ctx, r.show(nil))
-		return shown, operation.Trace{SubjectKind: subjectKind, SubjectID: id, Outcome: string(r.State)}, err
+		trace := operation.Trace{SubjectKind: subjectKind, SubjectID: id, Outcome: string(r.State)}
+		if r.FiledBy != nil {
+			trace.Right = by.Office()
+		}
+		return shown, trace, err
 	}, s.ShowToOffice)
 }
 
@@ -318,7 +322,7 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outc
 	}
 	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (Shown, operation.Trace, error) {
 		shown, err := s.decide(ctx, by, before, o, initial)
-		return shown, operation.Trace{SubjectKind: subjectKind, SubjectID: id, Outcome: string(o.State)}, err
+		return shown, operation.Trace{Right: by.Office(), SubjectKind: subjectKind, SubjectID: id, Outcome: string(o.State)}, err
 	}, s.ShowToOffice)
 }
 

@@ -221,9 +221,15 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d D
 	if err := d.check(); err != nil {
 		return Held{}, err
 	}
+	// A repeat tells nothing to who has left the office meanwhile.
+	if _, err := s.ShowAtOffice(ctx, by, id); err != nil {
+		return Held{}, err
+	}
 	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Held, operation.Trace, error) {
 		h, err := s.decide(ctx, by, id, d)
-		return h, trace(id), err
+		done := trace(id)
+		done.Right = by.Office()
+		return h, done, err
 	}, func(ctx context.Context, _ string) (Held, error) { return s.ShowAtOffice(ctx, by, id) })
 }
 

@@ -98,7 +98,7 @@ func (s *Service) take(ctx context.Context, by access.Actor, f File, again func(
 func (s *Service) queue(ctx context.Context, by access.Actor, i Import, known bool, again func(context.Context, string) (Import, error)) (Import, bool, error) {
 	added := false
 	taken, err := operation.Do(ctx, s.Runner, by, i.ID.String(), func(ctx context.Context) (Import, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "register-import", SubjectID: i.ID.String()}
+		trace := operation.Trace{Right: by.Office(), SubjectKind: "register-import", SubjectID: i.ID.String()}
 		// Files are taken one after the other, so that each sees the one before.
 		if _, err := installation.Lock(ctx, s.Runner.DB); err != nil {
 			return i, trace, err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"diresco/internal/access"
 	"diresco/internal/outbox"
 
 	"github.com/google/uuid"
@@ -57,7 +58,7 @@ func (w *Worker) tellSome(ctx context.Context, importID uuid.UUID, now time.Time
 		return false, err
 	}
 	if n.ToldUntil == nil {
-		own, err := w.messagesToDelegate(ctx, n, args, now)
+		own, err := w.messagesToDelegate(ctx, n, now)
 		if err != nil {
 			return false, err
 		}
@@ -69,13 +70,13 @@ func (w *Worker) tellSome(ctx context.Context, importID uuid.UUID, now time.Time
 	return true, w.DB.From(ctx).Exec("UPDATE register_notices SET told_until = ? WHERE import_id = ? AND delegate_id = ?", contributors[len(contributors)-1], importID, n.DelegateID).Error
 }
 
-// messagesTo are those to the legal representatives of contributors.
+// messagesTo are those to who signs for contributors: their legal representatives, and the employer of a household.
 func (w *Worker) messagesTo(ctx context.Context, n notice, contributors []uuid.UUID, args map[string]any, now time.Time) ([]outbox.Message, error) {
 	args["contributors"] = contributors
 	var people []told
 	err := w.DB.From(ctx).Raw(`SELECT g.contributor_id, c.legal_name AS contributor, r.person_id, MIN(g.reference_code) AS reference, COUNT(DISTINCT z.position_id) AS positions
 		FROM delegations AS g JOIN contributors AS c ON c.id = g.contributor_id JOIN delegation_positions AS z ON z.delegation_id = g.id
-		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND r.role = 'legal_representative' AND r.withdrawn_at IS NULL
+		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND r.withdrawn_at IS NULL
 		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
 	if err != nil {
 		return nil, err
@@ -92,15 +93,13 @@ func (w *Worker) messagesTo(ctx context.Context, n notice, contributors []uuid.U
 	return messages, nil
 }
 
-// messagesToDelegate are those to the professional, or to the organisation's legal representatives: one about all its
-// delegations.
-func (w *Worker) messagesToDelegate(ctx context.Context, n notice, args map[string]any, now time.Time) ([]outbox.Message, error) {
-	var people []uuid.UUID
-	err := w.DB.From(ctx).Raw(`SELECT p.id FROM people AS p JOIN delegates AS h ON h.tax_code = p.tax_code WHERE h.id = @delegate AND h.kind = 'professional'
-		UNION SELECT u.person_id FROM delegate_roles AS u WHERE u.delegate_id = @delegate AND u.role = 'legal_representative' AND u.withdrawn_at IS NULL`, args).Scan(&people).Error
+// messagesToDelegate are those to the intermediary's side: one about all its delegations.
+func (w *Worker) messagesToDelegate(ctx context.Context, n notice, now time.Time) ([]outbox.Message, error) {
+	told, err := access.Told(ctx, w.DB, []uuid.UUID{n.DelegateID})
 	if err != nil {
 		return nil, err
 	}
+	people := told[n.DelegateID]
 	messages := make([]outbox.Message, len(people))
 	for i, id := range people {
 		if messages[i], err = outbox.NewMessage("delegation."+n.Kind, id, map[string]string{"delegate": n.LegalName}, now); err != nil {

@@ -80,8 +80,8 @@ func (w *Worker) Drain(ctx context.Context) error {
 	return w.drain(ctx, func(Import) bool { return true })
 }
 
-// News promises what imports that count are still to tell. A sandbox asks for it before it shows messages: who saw an import done
-// finds them there.
+// News adds the messages about imports that have taken effect to the outbox, and starts no import. A sandbox calls it before it shows
+// messages, so that whoever saw an import done finds them.
 type News struct{ *Worker }
 
 // Due reports whether there is something to be told.

@@ -60,6 +60,11 @@ func (r repository) end(ctx context.Context, id uuid.UUID, reason string, now ti
 	return result.RowsAffected == 1, result.Error
 }
 
+// holdBoth keeps two sessions as they are, locked in the order of their ids.
+func (r repository) holdBoth(ctx context.Context, a, b uuid.UUID) error {
+	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE id IN (?, ?) ORDER BY id"+r.db.ForUpdate(), a, b).Error
+}
+
 // endAll ends every session of a person and returns which those were. Rows are locked in the order of their ids, as
 // everywhere, so that two statements over many sessions never wait for each other.
 func (r repository) endAll(ctx context.Context, personID uuid.UUID, reason string, now time.Time) ([]uuid.UUID, error) {
@@ -85,7 +90,8 @@ func (r repository) saw(ctx context.Context, sightings []sighting) error {
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	value, lock := "(?, ?)", ""
 	if r.db.Dialect() == db.Postgres {
-		value, lock = "(?::uuid, ?::timestamptz)", " FOR UPDATE OF s"
+		// Who is held by somebody else is seen again: to wait for one while holding others could make a circle.
+		value, lock = "(?::uuid, ?::timestamptz)", " FOR UPDATE OF s SKIP LOCKED"
 	}
 	args := make([]any, 0, 2*len(ids))
 	for _, id := range ids {

@@ -331,6 +331,12 @@ func (s *Service) own(ctx context.Context, by access.Actor, id uuid.UUID) (row, 
 func (s *Service) End(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
 		trace := operation.Trace{SubjectKind: "session", SubjectID: id.String(), Unchecked: id == by.SessionID}
+		if id != by.SessionID {
+			// Two that end each other come one after the other.
+			if err := s.repo.holdBoth(ctx, id, by.SessionID); err != nil {
+				return struct{}{}, trace, err
+			}
+		}
 		if _, _, err := s.own(ctx, by, id); err != nil {
 			return struct{}{}, trace, err
 		}

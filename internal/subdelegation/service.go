@@ -3,7 +3,6 @@ package subdelegation
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -66,7 +65,7 @@ func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (Shown, 
 		return shown, trace(shown, seat.Right()), err
 	}, s.again(by))
 	if refused == nil {
-		return granted, s.replayed(ctx, by, err)
+		return granted, operation.Seen(ctx, err, s.again(by))
 	}
 	return Shown{}, s.note(ctx, by, seat, refused)
 }
@@ -144,11 +143,11 @@ func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) er
 	if err := s.Runner.DB.LockName(ctx, "sub-delegations tried by "+by.PersonID.String()); err != nil {
 		return err
 	}
-	tries, err := s.Runner.Trail.Times(ctx, by.PersonID, []string{grantOperation}, now.Add(-day))
-	if err != nil || len(tries) < triesADay {
+	tries, err := s.Runner.Trail.Times(ctx, by.PersonID, []string{grantOperation}, now.Add(-fault.Day))
+	if err != nil {
 		return err
 	}
-	return fault.After(fault.RateLimited, tries[len(tries)-triesADay].Add(day).Sub(now))
+	return fault.OverDaily(tries, triesADay, now)
 }
 
 // note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries are counted. Of many that
@@ -201,18 +200,6 @@ func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (S
 		}
 		return s.Show(ctx, by, parsed)
 	}
-}
-
-// replayed returns err, unless it is an answer that was kept about what the actor may not see any more.
-func (s *Service) replayed(ctx context.Context, by access.Actor, err error) error {
-	var replay *idempotency.Replay
-	if !errors.As(err, &replay) {
-		return err
-	}
-	if _, unseen := s.again(by)(ctx, replay.ResourceID); unseen != nil {
-		return unseen
-	}
-	return err
 }
 
 // List lists what the intermediaries of the actor gave, and what the actor holds, the newest first.

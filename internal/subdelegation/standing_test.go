@@ -34,6 +34,9 @@ func TestARepeatGoesRoundNoLostSeat(t *testing.T) {
 		w.DelegateRole(t, p.ID, w.Association(t), access.UserAdministrator)
 		_, err = w.service.Grant(coretest.WithKey(ctx, by, "key-1"), by, in)
 		refused(t, "with a seat elsewhere", err, fault.NotFound)
+		w.Exec(t, "UPDATE idempotency_keys SET status = 201, headers = '{}', body = ?", []byte("{}"))
+		_, err = w.service.Grant(coretest.WithKey(ctx, by, "key-1"), by, in)
+		refused(t, "with a seat elsewhere, where the answer was kept", err, fault.NotFound)
 	})
 }
 
@@ -167,12 +170,21 @@ func TestNobodyGetsTheSameTwice(t *testing.T) {
 			slices.Reverse(in.Services)
 		})
 		longer := w.given(p, terms(&later, w.delegation, second))
-		w.given(p, terms(&later, w.delegation))
+		same("a part of it", longer.ID, func(in *subdelegation.Input) {
+			terms(&later, second)(in)
+			in.Services = []access.Service{access.Declarations}
+		})
+		services := w.given(p, func(in *subdelegation.Input) {
+			terms(&later, second)(in)
+			in.Services = append(in.Services, access.ViewPayments)
+		})
+		endless := w.given(p, terms(nil, w.delegation))
 		every := w.given(p, terms(nil))
 		same("all, for shorter", every.ID, terms(&end))
-		w.given(p, func(in *subdelegation.Input) { in.DelegationIDs, in.All = nil, true })
+		everything := w.given(p, func(in *subdelegation.Input) { in.DelegationIDs, in.All = nil, true })
+		same("some of all", everything.ID, func(in *subdelegation.Input) { in.ValidUntil = &later })
 		// What has ended is in nobody's way.
-		for _, s := range []subdelegation.Shown{first, longer} {
+		for _, s := range []subdelegation.Shown{first, longer, services, endless, every, everything} {
 			if _, err := w.service.Revoke(ctx, w.by, s.ID); err != nil {
 				t.Fatal(err)
 			}

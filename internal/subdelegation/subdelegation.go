@@ -4,7 +4,6 @@
 package subdelegation
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"time"
@@ -91,19 +90,12 @@ func (s Shown) contributorID() uuid.UUID {
 	return s.contributorIDs[0]
 }
 
-// gives reports whether it gives all that was asked for: the same delegations and services, and for no shorter time.
+// gives reports whether it gives all that was asked for: at least the same delegations and services, and for no shorter time.
 func (s Shown) gives(in Input) bool {
+	reaches := s.Every || !in.All && !slices.ContainsFunc(in.DelegationIDs, func(id uuid.UUID) bool { return !slices.Contains(s.DelegationIDs, id) })
+	covers := !slices.ContainsFunc(in.covered(), func(asked access.Service) bool { return !access.Right{Services: s.Covered}.Covers(asked) })
 	lasts := s.ValidUntil == nil || in.ValidUntil != nil && !s.ValidUntil.Before(*in.ValidUntil)
-	return lasts && s.Every == in.All && sameIDs(s.DelegationIDs, in.DelegationIDs) && sameServices(s.Covered, in.covered())
-}
-
-func sameIDs(a, b []uuid.UUID) bool {
-	order := func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
-	return slices.Equal(slices.SortedFunc(slices.Values(a), order), slices.SortedFunc(slices.Values(b), order))
-}
-
-func sameServices(a, b []access.Service) bool {
-	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	return reaches && covers && lasts
 }
 
 // Input is who may work with which delegations.
@@ -129,8 +121,6 @@ func (in Input) covered() []access.Service {
 
 // triesADay is how many people one person tries to give a sub-delegation in 24 hours.
 const triesADay = 20
-
-const day = 24 * time.Hour
 
 // revoke ends a sub-delegation that has not ended.
 func (s Shown) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
