@@ -181,6 +181,10 @@ type Seat struct {
 	Services []Service
 }
 
+// Firm is the kind of intermediary (studio associato) that a register may list with its people and that is nobody's delegate: the
+// individual professional is.
+const Firm = "firm"
+
 // Covers reports whether the seat includes the service.
 func (s Seat) Covers(service Service) bool { return Right{Services: s.Services}.Covers(service) }
 

@@ -58,7 +58,7 @@ type DelegateKind string
 // The kinds of intermediary. A firm (studio associato) is never the delegate: the individual professional is.
 const (
 	Professional DelegateKind = "professional"
-	Firm         DelegateKind = "firm"
+	Firm         DelegateKind = access.Firm
 	Association  DelegateKind = "association"
 	CAF          DelegateKind = "caf"
 	Patronato    DelegateKind = "patronato"

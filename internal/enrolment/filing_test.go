@@ -233,3 +233,22 @@ func TestTheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 		}
 	})
 }
+
+// TestARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
+func TestARepeatedDecisionAfterAMove(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		filed := w.file(w.citizen(access.Dispositive), sc65(w.contributor(contributor.Company, coretest.Rome)))
+		desk := w.operator(coretest.Rome)
+		decide := func(by access.Actor) error {
+			_, err := w.service.Decide(coretest.WithKey(ctx, by, "one-decision"), by, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "Documento valido"})
+			return err
+		}
+		if err := decide(desk); err != nil {
+			t.Fatal(err)
+		}
+		w.Exec(t, "UPDATE idempotency_keys SET status = 200, headers = '{}', body = ?", []byte("{}"))
+		desk.OfficeCode = coretest.Milan
+		refused(t, "from another office", decide(desk), fault.NotFound)
+	})
+}

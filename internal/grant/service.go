@@ -62,7 +62,7 @@ func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	manager, organisation := false, false
 	seats := 0
 	for _, seat := range by.Seats {
-		if seat.DelegateID != id || seat.Kind == firm {
+		if seat.DelegateID != id || seat.Kind == access.Firm {
 			continue
 		}
 		seats++
@@ -79,9 +79,6 @@ func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	}
 	return Place{id: id, table: s.Intermediaries}, nil
 }
-
-// firm is the kind (studio associato) that a register may list, and that is nobody's delegate.
-const firm = "firm"
 
 // organisations are the kinds of intermediary whose people act by a role.
 var organisations = []string{"association", "caf", "patronato"}

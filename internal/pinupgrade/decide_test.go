@@ -213,3 +213,23 @@ func TestListsOfAnOffice(t *testing.T) {
 		}
 	})
 }
+
+// TestARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
+func TestARepeatedDecisionAfterAMove(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		company := w.Company(t, coretest.Rome)
+		u := w.request(w.Colleague(t, company.ID, access.LegalRepresentative, access.Ordinary))
+		desk := w.operator(coretest.Rome)
+		decide := func(by access.Actor) error {
+			_, err := w.service.Decide(coretest.WithKey(ctx, by, "one-decision"), by, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Accepted, Reason: "Documento valido"})
+			return err
+		}
+		if err := decide(desk); err != nil {
+			t.Fatal(err)
+		}
+		w.Exec(t, "UPDATE idempotency_keys SET status = 200, headers = '{}', body = ?", []byte("{}"))
+		desk.OfficeCode = coretest.Milan
+		refused(t, "from another office", decide(desk), fault.NotFound)
+	})
+}

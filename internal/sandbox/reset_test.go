@@ -8,6 +8,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/contributor"
+	"diresco/internal/coretest"
 	"diresco/internal/dbtest"
 	"diresco/internal/sandbox"
 
@@ -203,4 +204,35 @@ func TestAFailedResetChangesNothing(t *testing.T) {
 			t.Error("a file is lost")
 		}
 	})
+}
+
+// A reset waits for the step of an import that is under way, and the step for nothing.
+func TestResetBesideAnImport(t *testing.T) {
+	// On SQLite one comes after the other anyway.
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := seeded(t, d)
+	w.fill()
+	done := make(chan error, 1)
+	err := d.InTx(context.Background(), func(ctx context.Context) error {
+		// As a step does.
+		if err := d.From(ctx).Exec("SELECT 1 FROM register_imports FOR UPDATE").Error; err != nil {
+			return err
+		}
+		go func() { done <- w.Reset(request("resetSandbox", "key-of-a-reset")) }()
+		coretest.Eventually(t, "the reset waits", func() bool {
+			var waiting int
+			err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
+			return err == nil && waiting > 0
+		})
+		return d.From(ctx).Exec("UPDATE staged_people SET line = line + 1").Error
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if n := w.rows()["register_imports"]; n != 0 {
+		t.Errorf("%d imports are left", n)
+	}
 }

@@ -60,13 +60,11 @@ const (
 	ManagesUsers Seat = "manages_users"
 )
 
-const firm = "firm"
-
 // of reports whether the seat at an intermediary is one that lets its holder do this.
 func (s Seat) of(held access.Seat) bool {
 	sees := held.ActingAs != access.UserAdministrator && held.Covers(access.Delegations)
 	switch {
-	case held.Kind == firm:
+	case held.Kind == access.Firm:
 		return false
 	case s == ManagesUsers:
 		return held.ActingAs == access.LegalRepresentative || held.ActingAs == access.UserAdministrator

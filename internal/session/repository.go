@@ -75,7 +75,8 @@ func (r repository) endAll(ctx context.Context, personID uuid.UUID, reason strin
 	return ids, err
 }
 
-// saw writes down the last activity of sessions, unless their rows know of a later one.
+// saw writes down the last activity of sessions, unless their rows know of a later one: first of all that nobody holds, then of the
+// others one by one, since whoever waits for one while holding others can make a circle.
 func (r repository) saw(ctx context.Context, sightings []sighting) error {
 	latest := make(map[uuid.UUID]time.Time, len(sightings))
 	for _, s := range sightings {
@@ -88,18 +89,40 @@ func (r repository) saw(ctx context.Context, sightings []sighting) error {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	value, lock := "(?, ?)", ""
-	if r.db.Dialect() == db.Postgres {
-		// Who is held by somebody else is seen again: to wait for one while holding others could make a circle.
-		value, lock = "(?::uuid, ?::timestamptz)", " FOR UPDATE OF s SKIP LOCKED"
+	if r.db.Dialect() != db.Postgres {
+		return r.sawAll(ctx, ids, latest, "(?, ?)", "")
 	}
-	args := make([]any, 0, 2*len(ids))
-	for _, id := range ids {
-		args = append(args, id, latest[id])
+	const value = "(?::uuid, ?::timestamptz)"
+	if err := r.sawAll(ctx, ids, latest, value, " FOR UPDATE OF s SKIP LOCKED"); err != nil {
+		return err
 	}
+	var held []uuid.UUID
+	values, args := valuesOf(ids, latest, value)
+	err := r.db.From(ctx).Raw("WITH v (id, seen) AS ("+values+") SELECT s.id FROM sessions s JOIN v ON v.id = s.id WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL", args...).Scan(&held).Error
+	if err != nil {
+		return err
+	}
+	for _, id := range held {
+		if err := r.sawAll(ctx, []uuid.UUID{id}, latest, value, " FOR UPDATE OF s"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sawAll writes for the sessions what saw does, in one transaction.
+func (r repository) sawAll(ctx context.Context, ids []uuid.UUID, latest map[uuid.UUID]time.Time, value, lock string) error {
+	values, args := valuesOf(ids, latest, value)
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		return r.db.From(ctx).Exec(`WITH v (id, seen) AS (VALUES `+strings.Repeat(value+",", len(ids)-1)+value+`),
+		return r.db.From(ctx).Exec(`WITH v (id, seen) AS (`+values+`),
 			due AS (SELECT s.id, v.seen FROM sessions s JOIN v ON v.id = s.id WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL ORDER BY s.id`+lock+`)
 			UPDATE sessions SET last_seen_at = due.seen FROM due WHERE sessions.id = due.id`, args...).Error
 	})
+}
+
+func valuesOf(ids []uuid.UUID, latest map[uuid.UUID]time.Time, value string) (values string, args []any) {
+	for _, id := range ids {
+		args = append(args, id, latest[id])
+	}
+	return "VALUES " + strings.Repeat(value+",", len(ids)-1) + value, args
 }

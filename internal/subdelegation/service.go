@@ -168,7 +168,7 @@ func (s *Service) seat(ctx context.Context, by access.Actor, wanted *uuid.UUID) 
 	if err != nil {
 		return access.Seat{}, err
 	}
-	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return !gives(seat) || !seat.Listed || seat.Kind == firm })
+	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return !gives(seat) || !seat.Listed || seat.Kind == access.Firm })
 	if len(seats) == 0 {
 		return access.Seat{}, fault.Because(fault.Forbidden, "no-intermediary")
 	}
@@ -181,9 +181,6 @@ func (s *Service) seat(ctx context.Context, by access.Actor, wanted *uuid.UUID) 
 	}
 	return seats[0], nil
 }
-
-// firm is the kind of intermediary that never has delegations.
-const firm = "firm"
 
 const subjectKind = "sub-delegation"
 
