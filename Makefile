@@ -9,7 +9,7 @@ BINARY ?= bin/diresco
 TESTFLAGS ?=
 PACKAGES ?= ./...
 # The chaos tests kill a program that is built without the detector: running them under it shows nothing more.
-RACE_PACKAGES ?= $(shell go list ./... | grep -v /internal/chaos)
+RACE_PACKAGES ?= $(shell go list ./... | grep -v /internal/test/chaos)
 # SQLite is C turned into Go: watching every access in there finds no race of ours and takes more than half of the time.
 RACE_FLAGS ?= -race -gcflags=modernc.org/sqlite/lib=-race=false
 # How often `make chaos` kills the server on each kind of database.
@@ -49,11 +49,11 @@ generate-check: ## fail if generated code is stale; changes nothing
 
 bench: ## measure speed and print it as a table
 	tools/ensure-postgres.sh
-	go run ./internal/bench
+	go run ./internal/test/bench
 
 chaos: ## kill the server KILLS times under load, on both databases, and see that nothing is lost
 	tools/ensure-postgres.sh
-	DIRESCO_CHAOS_KILLS=$(KILLS) go test -count=1 -timeout 60m -v ./internal/chaos/
+	DIRESCO_CHAOS_KILLS=$(KILLS) go test -count=1 -timeout 60m -v ./internal/test/chaos/
 
 fuzz: ## run every fuzz target for FUZZTIME
 	tools/fuzz.sh $(FUZZTIME)

@@ -18,7 +18,7 @@ import (
 	"testing"
 
 	"diresco/api"
-	"diresco/internal/taxcode"
+	"diresco/internal/platform/taxcode"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"

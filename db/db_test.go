@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
+	"diresco/internal/test/dbtest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
+	"diresco/internal/test/dbtest"
 
 	"gorm.io/gorm"
 )

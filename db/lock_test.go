@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
+	"diresco/internal/test/dbtest"
 )
 
 func TestNamesAreLocked(t *testing.T) {

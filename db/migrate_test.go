@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
+	"diresco/internal/test/dbtest"
 
 	"github.com/google/go-cmp/cmp"
 )

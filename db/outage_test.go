@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
+	"diresco/internal/test/dbtest"
 )
 
 // TestALostServerIsAnOutage: whatever is under way when PostgreSQL is killed, and whatever comes while it is down, fails

@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"diresco/internal/config"
+	"diresco/internal/platform/config"
 
 	"github.com/alecthomas/kong"
 )

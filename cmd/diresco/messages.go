@@ -3,7 +3,7 @@ package main
 import (
 	"os"
 
-	"diresco/internal/preview"
+	"diresco/internal/messaging/preview"
 )
 
 type messagesCommands struct {

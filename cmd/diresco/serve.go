@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"diresco/internal/app"
-	"diresco/internal/clock"
-	"diresco/internal/config"
-	"diresco/internal/telemetry"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/telemetry"
 )
 
 const (

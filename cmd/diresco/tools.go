@@ -14,9 +14,9 @@ import (
 
 	"diresco/db"
 	"diresco/internal/app"
-	"diresco/internal/config"
-	"diresco/internal/fault"
-	"diresco/internal/keyring"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
 )
 
 func storeConfig() (config.Config, error) {

@@ -6,17 +6,17 @@ import (
 	"errors"
 
 	"diresco/db"
-	"diresco/internal/access"
-	"diresco/internal/audit"
-	"diresco/internal/clock"
-	"diresco/internal/config"
-	"diresco/internal/contributor"
-	"diresco/internal/idempotency"
-	"diresco/internal/operation"
-	"diresco/internal/person"
-	"diresco/internal/pin"
-	"diresco/internal/secret"
-	"diresco/internal/taxcode"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/secret"
+	"diresco/internal/platform/taxcode"
 )
 
 // NewAdministrator is who CreateAdministrator creates.

@@ -1,14 +1,14 @@
 package app
 
 import (
-	"diresco/internal/backoffice"
-	"diresco/internal/contributor"
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/pin"
-	"diresco/internal/session"
+	"diresco/internal/identity/backoffice"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/identity/session"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/contributor"
 )
 
 // peopleHandlers makes what the back office does with people and with those who work there.

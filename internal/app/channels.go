@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"diresco/internal/channel/senders"
-	"diresco/internal/channel/sms"
-	"diresco/internal/operation"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/messaging/channel/senders"
+	"diresco/internal/messaging/channel/sms"
 )
 
 // spoolEvery is how often the receipts of the PEC provider are read.

@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"diresco/internal/httpapi"
-	"diresco/internal/onetime"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/pin"
+	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
 
 	"github.com/google/uuid"
 )

@@ -1,12 +1,12 @@
 package app
 
 import (
-	"diresco/internal/contributor"
-	"diresco/internal/delegation"
-	"diresco/internal/delegationbatch"
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/person"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/mandate/delegationbatch"
+	"diresco/internal/masterdata/contributor"
 )
 
 // delegationBatches makes what takes lists of positions and drafts their delegations.

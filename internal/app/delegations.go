@@ -1,15 +1,15 @@
 package app
 
 import (
-	"diresco/internal/access"
-	"diresco/internal/contributor"
-	"diresco/internal/delegation"
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/services"
-	"diresco/internal/throttle"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/throttle"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/services"
 )
 
 // delegationHandlers makes what lets contributors be represented by intermediaries.

@@ -3,11 +3,11 @@ package app
 import (
 	"context"
 
-	"diresco/internal/contributor"
-	"diresco/internal/enrolment"
 	"diresco/internal/httpapi"
-	"diresco/internal/person"
-	"diresco/internal/protocol"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/mandate/enrolment"
+	"diresco/internal/masterdata/contributor"
 
 	"github.com/google/uuid"
 )

@@ -3,14 +3,14 @@ package app
 import (
 	"context"
 
-	"diresco/internal/channel"
-	"diresco/internal/channel/letter"
-	"diresco/internal/channel/senders"
-	"diresco/internal/notification"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/pin"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/messaging/channel"
+	"diresco/internal/messaging/channel/letter"
+	"diresco/internal/messaging/channel/senders"
+	"diresco/internal/messaging/notification"
 	"diresco/internal/sandbox"
 )
 

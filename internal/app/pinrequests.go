@@ -2,13 +2,13 @@ package app
 
 import (
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/pin"
-	"diresco/internal/pinrequest"
-	"diresco/internal/pinupgrade"
-	"diresco/internal/register"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/identity/pinrequest"
+	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/register"
 )
 
 // pinRequestHandlers makes what takes requests for a PIN, from whoever asks and at the contact centre.

@@ -4,16 +4,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"diresco/internal/attachment"
-	"diresco/internal/config"
-	"diresco/internal/contributor"
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/pinupgrade"
-	"diresco/internal/protocol"
-	"diresco/internal/register"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/register"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/config"
 )
 
 // pinUpgradeHandlers makes what raises an ordinary PIN to a dispositive one, for its holder and for the office.

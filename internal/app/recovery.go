@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"diresco/internal/httpapi"
-	"diresco/internal/onetime"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/pin"
-	"diresco/internal/pinrecovery"
+	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/identity/pinrecovery"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
 )
 
 // recoveryHandlers makes what helps people who cannot log in.

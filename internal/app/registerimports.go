@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/registerimport"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/registerimport"
 )
 
 // importWorker makes what works imports of registers off.

@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"diresco/db"
-	"diresco/internal/clock"
-	"diresco/internal/config"
-	"diresco/internal/keyring"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/keyring"
 
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/fileblob" // registers file://

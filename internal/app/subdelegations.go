@@ -1,11 +1,11 @@
 package app
 
 import (
-	"diresco/internal/access"
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/subdelegation"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/mandate/subdelegation"
 )
 
 // subDelegationHandlers makes what lets an intermediary's people work with its delegations.

@@ -1,14 +1,14 @@
 package app
 
 import (
-	"diresco/internal/access"
-	"diresco/internal/contributor"
-	"diresco/internal/delegation"
-	"diresco/internal/grant"
 	"diresco/internal/httpapi"
-	"diresco/internal/operation"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/mandate/grant"
+	"diresco/internal/masterdata/contributor"
 )
 
 // userHandlers makes user management.

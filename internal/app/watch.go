@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/clock"
+	"diresco/internal/platform/clock"
 )
 
 const (

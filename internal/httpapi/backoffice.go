@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/declaration"
+	"diresco/internal/filing/declaration"
 )
 
 // BackOfficeHandlers has the operations of the section Back office.

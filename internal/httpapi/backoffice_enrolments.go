@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/enrolment"
+	"diresco/internal/mandate/enrolment"
 )
 
 // OfficeEnrolmentHandlers has the operations with which an office decides about enrolments.

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/person"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
 )
 
 // ListOperators implements api.StrictServerInterface.

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/backoffice"
-	"diresco/internal/person"
+	"diresco/internal/identity/backoffice"
+	"diresco/internal/identity/person"
 )
 
 // PeopleHandlers has the operations of the section Back office about people and those who work here.

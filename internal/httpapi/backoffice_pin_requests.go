@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/pinrequest"
+	"diresco/internal/identity/pinrequest"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )

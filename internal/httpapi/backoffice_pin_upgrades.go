@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"diresco/api"
-	"diresco/internal/attachment"
-	"diresco/internal/fault"
-	"diresco/internal/pinupgrade"
+	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/fault"
 )
 
 // OfficePINUpgradeHandlers has the operations with which an office decides about requests for a dispositive PIN.

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"diresco/api"
-	"diresco/internal/registerimport"
+	"diresco/internal/masterdata/registerimport"
 )
 
 // RegisterImportHandlers are the operations with which administrators bring registers in.

@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/audit"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/secret"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/secret"
 )
 
 // ContactHandlers has the operations of the section Me about contacts, preferences and activity.

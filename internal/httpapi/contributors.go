@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/contributor"
-	"diresco/internal/page"
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/page"
 )
 
 // ContributorHandlers has the operations of the section Contributors.

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/declaration"
-	"diresco/internal/declaration/catalogue"
+	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/declaration/catalogue"
 )
 
 // TypeHandlers has the operations of the section Declaration types.

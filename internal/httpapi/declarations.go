@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/declaration"
-	"diresco/internal/page"
+	"diresco/internal/filing/declaration"
+	"diresco/internal/platform/page"
 )
 
 // DeclarationHandlers has the operations of the section Declarations.

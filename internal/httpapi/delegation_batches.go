@@ -5,8 +5,8 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/delegation"
-	"diresco/internal/delegationbatch"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/mandate/delegationbatch"
 )
 
 // DelegationBatchHandlers has the operations that draft many delegations at once.

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 
 	"diresco/api"
-	"diresco/internal/clock"
-	"diresco/internal/contributor"
-	"diresco/internal/delegation"
-	"diresco/internal/outbox"
-	"diresco/internal/page"
-	"diresco/internal/secret"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/secret"
 
 	"github.com/google/uuid"
 )

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/enrolment"
+	"diresco/internal/kernel/access"
+	"diresco/internal/mandate/enrolment"
 )
 
 // EnrolmentHandlers has the operations of the section Enrolments.

@@ -15,8 +15,8 @@ import (
 
 	"diresco/api"
 	"diresco/db"
-	"diresco/internal/fault"
-	"diresco/internal/idempotency"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/fault"
 
 	"github.com/labstack/echo/v4"
 )

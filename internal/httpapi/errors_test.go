@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/labstack/echo/v4"

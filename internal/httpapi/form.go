@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"diresco/internal/attachment"
+	"diresco/internal/platform/attachment"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )

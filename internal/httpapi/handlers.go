@@ -7,11 +7,11 @@ import (
 	"strings"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/audit"
-	"diresco/internal/fault"
-	"diresco/internal/page"
-	"diresco/internal/taxcode"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
 )

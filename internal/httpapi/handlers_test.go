@@ -3,7 +3,7 @@ package httpapi
 import (
 	"testing"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 func TestVersionOf(t *testing.T) {

@@ -5,9 +5,9 @@ import (
 	"slices"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/person"
-	"diresco/internal/pin"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/access"
 )
 
 // MeHandlers has the operations of the section Me.

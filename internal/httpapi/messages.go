@@ -5,7 +5,7 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/outbox"
+	"diresco/internal/kernel/outbox"
 )
 
 // MessageHandlers has the operations on messages and how they fare, of the sections Me and Back office.

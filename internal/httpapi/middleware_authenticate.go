@@ -3,8 +3,8 @@ package httpapi
 import (
 	"strings"
 
-	"diresco/internal/access"
-	"diresco/internal/fault"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
 )
 
 // authenticate verifies the access token, if there is one. A bad one is refused later, and only by operations that need

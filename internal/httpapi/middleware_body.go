@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"strings"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 
 	"github.com/labstack/echo/v4"
 )

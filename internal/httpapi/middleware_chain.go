@@ -5,9 +5,9 @@ import (
 	"net/url"
 	"time"
 
-	"diresco/internal/access"
-	"diresco/internal/fault"
-	"diresco/internal/idempotency"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/fault"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"

@@ -15,8 +15,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"diresco/internal/attachment"
-	"diresco/internal/fault"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/fault"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"diresco/api"
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )

@@ -4,9 +4,9 @@ import (
 	"context"
 	"net/url"
 
-	"diresco/internal/access"
-	"diresco/internal/audit"
-	"diresco/internal/fault"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
 
 	"github.com/google/uuid"
 )

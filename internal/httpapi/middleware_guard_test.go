@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/audit"
-	"diresco/internal/fault"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
 )
 
 func TestOnlyAGoodTokenOpensWhatNeedsOne(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 func TestNothingPersonalIsCached(t *testing.T) {

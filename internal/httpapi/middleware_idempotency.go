@@ -3,8 +3,8 @@ package httpapi
 import (
 	"net/http"
 
-	"diresco/internal/fault"
-	"diresco/internal/idempotency"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/fault"
 
 	"github.com/gowebpki/jcs"
 )

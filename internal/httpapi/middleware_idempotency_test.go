@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/clock"
-	"diresco/internal/dbtest"
-	"diresco/internal/fault"
-	"diresco/internal/idempotency"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+	"diresco/internal/test/dbtest"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 // negotiate makes sure that the caller can take the answer and that the edge can read the body. Problems are JSON for

@@ -3,7 +3,7 @@ package httpapi
 import (
 	"strings"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 const sandboxPath = basePath + "/sandbox/"

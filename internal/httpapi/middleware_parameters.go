@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )

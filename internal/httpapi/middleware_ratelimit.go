@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 
 	"github.com/go-chi/httprate"
 	"github.com/google/uuid"

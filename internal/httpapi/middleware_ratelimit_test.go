@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 func rates(mySession, address int) func(*Config) {

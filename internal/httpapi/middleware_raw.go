@@ -10,8 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"diresco/internal/attachment"
-	"diresco/internal/fault"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/fault"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )

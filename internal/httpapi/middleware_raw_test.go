@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"diresco/api"
-	"diresco/internal/fault"
-	"diresco/internal/idempotency"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/fault"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )

@@ -6,8 +6,8 @@ import (
 	"regexp"
 	"slices"
 
-	"diresco/internal/audit"
-	"diresco/internal/fault"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
 
 	"github.com/google/uuid"
 )

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"diresco/api"
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 func codes(p api.Problem) []string {

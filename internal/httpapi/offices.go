@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/contributor"
+	"diresco/internal/masterdata/contributor"
 )
 
 // OfficeHandlers has the operations of the section Offices.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"diresco/internal/access"
+	"diresco/internal/kernel/access"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )

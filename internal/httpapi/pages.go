@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 
 	"github.com/labstack/echo/v4"
 	swagger "github.com/swaggest/swgui/v5/static"

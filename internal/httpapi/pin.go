@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/pin"
-	"diresco/internal/secret"
+	"diresco/internal/identity/pin"
+	"diresco/internal/platform/secret"
 )
 
 // PINHandlers has the operations of the section PIN.

@@ -4,11 +4,11 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/outbox"
-	"diresco/internal/person"
-	"diresco/internal/pin"
-	"diresco/internal/pinrecovery"
-	"diresco/internal/secret"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/identity/pinrecovery"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/secret"
 )
 
 // PINRecoveryHandlers has the operations for people who cannot log in, and for the holder who gives up a PIN.

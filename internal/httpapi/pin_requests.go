@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/pinrequest"
-	"diresco/internal/register"
+	"diresco/internal/identity/pinrequest"
+	"diresco/internal/masterdata/register"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )

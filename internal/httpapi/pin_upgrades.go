@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/attachment"
-	"diresco/internal/pinupgrade"
+	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/platform/attachment"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )

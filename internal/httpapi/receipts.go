@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"diresco/api"
-	"diresco/internal/declaration"
+	"diresco/internal/filing/declaration"
 )
 
 // ReceiptHandlers has the operations of the section Receipts.

@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/contributor"
-	"diresco/internal/person"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/taxcode"
 	"diresco/internal/sandbox"
-	"diresco/internal/taxcode"
 )
 
 // SandboxHandlers has the operations of the section Sandbox. Outside a sandbox the edge answers 404 before they are reached.

@@ -19,10 +19,10 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/audit"
-	"diresco/internal/clock"
-	"diresco/internal/idempotency"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/clock"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"

@@ -19,10 +19,10 @@ import (
 
 	"diresco"
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/audit"
-	"diresco/internal/fault"
-	"diresco/internal/idempotency"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/fault"
 
 	"github.com/google/uuid"
 )

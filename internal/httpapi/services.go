@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/clock"
-	"diresco/internal/services"
+	"diresco/internal/masterdata/services"
+	"diresco/internal/platform/clock"
 )
 
 // ServiceHandlers has the operations of the section Services.

@@ -5,11 +5,11 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/audit"
-	"diresco/internal/fault"
-	"diresco/internal/page"
-	"diresco/internal/secret"
-	"diresco/internal/session"
+	"diresco/internal/identity/session"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/secret"
 
 	"github.com/google/uuid"
 )

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/channel/sms"
+	"diresco/internal/messaging/channel/sms"
 )
 
 // signatureHeader is what makes an operation one for programs that sign what they send.

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 // A gateway has much to say from one address: its reports are not counted as what anybody sends from there.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 // StatusHandlers has the operations of the section Status.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 
 	"github.com/go-json-experiment/json/jsontext"
 )

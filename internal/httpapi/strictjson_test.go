@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 func TestStrictJSON(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/subdelegation"
+	"diresco/internal/mandate/subdelegation"
 
 	"github.com/google/uuid"
 )

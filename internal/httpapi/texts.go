@@ -3,7 +3,7 @@ package httpapi
 import (
 	"cmp"
 
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 )
 
 // words are what one kind of problem says.

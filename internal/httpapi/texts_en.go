@@ -1,6 +1,6 @@
 package httpapi
 
-import "diresco/internal/fault"
+import "diresco/internal/platform/fault"
 
 var inEnglish = dictionary{
 	problems: map[fault.Code]words{

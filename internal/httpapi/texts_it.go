@@ -1,6 +1,6 @@
 package httpapi
 
-import "diresco/internal/fault"
+import "diresco/internal/platform/fault"
 
 var inItalian = dictionary{
 	problems: map[fault.Code]words{

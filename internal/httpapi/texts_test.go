@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/internal/declaration/catalogue"
-	"diresco/internal/fault"
+	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/platform/fault"
 )
 
 func TestBothLanguagesSayTheSameThings(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/access"
-	"diresco/internal/delegation"
-	"diresco/internal/grant"
+	"diresco/internal/kernel/access"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/mandate/grant"
 
 	"github.com/google/uuid"
 )

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"diresco/internal/contributor"
-	"diresco/internal/person"
-	"diresco/internal/taxcode"
+	"diresco/internal/identity/person"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/taxcode"
 
 	"golang.org/x/text/unicode/norm"
 )

@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
-	"diresco/internal/access"
-	"diresco/internal/calendar"
-	"diresco/internal/clock"
-	"diresco/internal/fault"
-	"diresco/internal/idempotency"
-	"diresco/internal/installation"
-	"diresco/internal/operation"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/installation"
 )
 
 const (

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
 	"diresco/internal/sandbox"
+	"diresco/internal/test/dbtest"
 )
 
 func TestClockMovesForwardsAndStaysMoved(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"diresco/internal/services"
+	"diresco/internal/masterdata/services"
 )
 
 // A service of the sandbox has a second channel, which closes some time after the data were made, so that testers see one close.

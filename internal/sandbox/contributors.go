@@ -5,11 +5,11 @@ import (
 	"fmt"
 
 	"diresco/db"
-	"diresco/internal/access"
-	"diresco/internal/contributor"
-	"diresco/internal/fault"
-	"diresco/internal/operation"
-	"diresco/internal/taxcode"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
 )

@@ -3,9 +3,9 @@ package sandbox
 import (
 	"context"
 
-	"diresco/internal/access"
-	"diresco/internal/delegation"
-	"diresco/internal/taxcode"
+	"diresco/internal/kernel/access"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
 )

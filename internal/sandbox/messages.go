@@ -6,10 +6,10 @@ import (
 	"slices"
 
 	"diresco/db"
-	"diresco/internal/channel"
-	"diresco/internal/installation"
-	"diresco/internal/outbox"
-	"diresco/internal/page"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/messaging/channel"
+	"diresco/internal/platform/installation"
+	"diresco/internal/platform/page"
 
 	"github.com/google/uuid"
 )

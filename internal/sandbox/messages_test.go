@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
-	"diresco/internal/fault"
-	"diresco/internal/outbox"
-	"diresco/internal/page"
-	"diresco/internal/person"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
 	"diresco/internal/sandbox"
+	"diresco/internal/test/dbtest"
 
 	"github.com/google/uuid"
 )

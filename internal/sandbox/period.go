@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"diresco/internal/calendar"
+	"diresco/internal/platform/calendar"
 )
 
 // Period is a duration as ISO 8601 writes it: months, whose length the calendar tells, and seconds.

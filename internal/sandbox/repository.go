@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/access"
-	"diresco/internal/contributor"
-	"diresco/internal/delegation"
-	"diresco/internal/fault"
-	"diresco/internal/page"
-	"diresco/internal/person"
-	"diresco/internal/secret"
-	"diresco/internal/taxcode"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/secret"
+	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
 )

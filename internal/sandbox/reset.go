@@ -7,10 +7,10 @@ import (
 	"path"
 	"strings"
 
-	"diresco/internal/access"
-	"diresco/internal/fault"
-	"diresco/internal/installation"
-	"diresco/internal/operation"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/installation"
 
 	"github.com/google/uuid"
 	"gocloud.dev/blob"

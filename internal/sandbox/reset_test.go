@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/contributor"
-	"diresco/internal/coretest"
-	"diresco/internal/dbtest"
+	"diresco/internal/masterdata/contributor"
 	"diresco/internal/sandbox"
+	"diresco/internal/test/coretest"
+	"diresco/internal/test/dbtest"
 
 	"github.com/google/uuid"
 )

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"diresco/internal/person"
-	"diresco/internal/register"
-	"diresco/internal/taxcode"
+	"diresco/internal/identity/person"
+	"diresco/internal/masterdata/register"
+	"diresco/internal/platform/taxcode"
 )
 
 // town is where people are born, and live.

@@ -6,10 +6,10 @@ import (
 	"testing"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
-	"diresco/internal/register"
+	"diresco/internal/masterdata/register"
+	"diresco/internal/platform/taxcode"
 	"diresco/internal/sandbox"
-	"diresco/internal/taxcode"
+	"diresco/internal/test/dbtest"
 )
 
 // The register of persons holds everybody of the sandbox, and some who have no PIN.

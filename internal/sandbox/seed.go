@@ -7,12 +7,12 @@ import (
 	"sync"
 	"time"
 
-	"diresco/internal/access"
-	"diresco/internal/contributor"
-	"diresco/internal/installation"
-	"diresco/internal/person"
-	"diresco/internal/secret"
-	"diresco/internal/taxcode"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/installation"
+	"diresco/internal/platform/secret"
+	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
 )

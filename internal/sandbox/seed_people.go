@@ -3,9 +3,9 @@ package sandbox
 import (
 	"time"
 
-	"diresco/internal/access"
-	"diresco/internal/person"
-	"diresco/internal/taxcode"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/taxcode"
 )
 
 // seedPeople are the people of a new sandbox, in the order in which they are listed.

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/dbtest"
-	"diresco/internal/fault"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/secret"
 	"diresco/internal/sandbox"
-	"diresco/internal/secret"
+	"diresco/internal/test/dbtest"
 )
 
 // impatientPINs lets nobody wait: whoever finds every processor at work is told to come again.

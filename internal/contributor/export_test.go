@@ -1,6 +1,0 @@
-package contributor
-
-import "diresco/internal/access"
-
-// SetStride changes how lists over many contributors go.
-func (r *Repository) SetStride(s access.Stride) { r.stride = s }

@@ -1,0 +1,210 @@
+package catalogue_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/platform/taxcode"
+)
+
+func all(t testing.TB) []catalogue.Type {
+	t.Helper()
+	types, err := catalogue.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return types
+}
+
+func compile(t testing.TB, dt catalogue.Type) *catalogue.Schema {
+	t.Helper()
+	s, err := catalogue.Compile(dt.Code, dt.Version, dt.ContentSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestAll(t *testing.T) {
+	var codes []string
+	for _, dt := range all(t) {
+		codes = append(codes, dt.Code)
+		t.Run(dt.Code, func(t *testing.T) {
+			if !regexp.MustCompile(`^[A-Za-z0-9-]{2,32}$`).MatchString(dt.Code) {
+				t.Errorf("code %q", dt.Code)
+			}
+			if dt.Version != 1 || dt.Title == "" || dt.LegalReference == "" || dt.Decision != "operator" {
+				t.Errorf("%+v", dt)
+			}
+			if !slices.Equal(dt.Steps, []catalogue.Step{{Step: "single"}}) {
+				t.Errorf("steps %v", dt.Steps)
+			}
+			if dt.OpensAt.IsZero() || dt.ClosesAt != nil {
+				t.Errorf("window %v–%v", dt.OpensAt, dt.ClosesAt)
+			}
+			if found := compile(t, dt).Validate(dt.ContentExample); len(found) != 0 {
+				t.Errorf("the example breaks the schema: %v", found)
+			}
+		})
+	}
+	slices.Sort(codes)
+	if want := []string{"151-2015", "76-2013", "DETI-arr", "RIOC", "SRDC"}; !slices.Equal(codes, want) {
+		t.Errorf("got %v, want %v", codes, want)
+	}
+}
+
+func TestWorkerField(t *testing.T) {
+	for _, dt := range all(t) {
+		var example map[string]any
+		if err := json.Unmarshal(dt.ContentExample, &example); err != nil {
+			t.Fatal(err)
+		}
+		worker, _ := example[strings.TrimPrefix(dt.WorkerField, "/")].(string)
+		if c, err := taxcode.Parse(worker); err != nil || !c.IsPerson() {
+			t.Errorf("%s: %s does not lead to a person's tax code: %v", dt.Code, dt.WorkerField, err)
+		}
+	}
+}
+
+// TestSchemasAreBounded walks every schema: a content that meets it has no
+// unknown property and a bounded size.
+func TestSchemasAreBounded(t *testing.T) {
+	for _, dt := range all(t) {
+		var schema any
+		if err := json.Unmarshal(dt.ContentSchema, &schema); err != nil {
+			t.Fatal(err)
+		}
+		walk(t, dt.Code, schema)
+	}
+}
+
+func walk(t *testing.T, at string, schema any) {
+	t.Helper()
+	s, _ := schema.(map[string]any)
+	need := func(keywords ...string) {
+		for _, k := range keywords {
+			if _, ok := s[k]; !ok {
+				t.Errorf("%s has no %s", at, k)
+			}
+		}
+	}
+	switch s["type"] {
+	case "object":
+		need("properties", "required")
+		if s["additionalProperties"] != false {
+			t.Errorf("%s takes unknown properties", at)
+		}
+		properties, _ := s["properties"].(map[string]any)
+		for name, p := range properties {
+			walk(t, at+"/"+name, p)
+		}
+	case "array":
+		need("items", "minItems", "maxItems")
+		walk(t, at+"/items", s["items"])
+	case "string":
+		need("title", "description")
+		if s["enum"] != nil {
+			return
+		}
+		need("minLength", "maxLength")
+		if s["format"] != "date" {
+			need("pattern")
+		}
+		if p, ok := s["pattern"].(string); ok {
+			re := regexp.MustCompile(p)
+			for _, control := range []string{"\x00", "\n", "\r", "\t", "\x1b", "\x7f", "\u0085", "\u009f"} {
+				if re.MatchString("A1" + control) {
+					t.Errorf("%s takes the control character %q", at, control)
+				}
+			}
+		}
+	case "number", "integer":
+		need("title", "description", "minimum", "maximum")
+	case "boolean":
+		need("title", "description")
+	default:
+		t.Errorf("%s has no type", at)
+	}
+}
+
+// TestFreeTextIsKept: what people write in notes is taken as it is.
+func TestFreeTextIsKept(t *testing.T) {
+	for _, dt := range all(t) {
+		schema := compile(t, dt)
+		for _, note := range []string{"perché è così: «D'Alò», 50 % & <b>", "日本語 عربى 🙂", `\"; DROP TABLE x; --`, "\u200b", strings.Repeat("è", 500)} {
+			if found := schema.Validate(change(t, dt, "notes", note)); len(found) != 0 {
+				t.Errorf("%s: note %q: %v", dt.Code, note, found)
+			}
+		}
+		for note, code := range map[string]string{"": "too-short", strings.Repeat("è", 501): "too-long", "a\nb": "pattern", "a\x00": "pattern"} {
+			found := schema.Validate(change(t, dt, "notes", note))
+			if len(found) != 1 || found[0] != (catalogue.Finding{Pointer: "/notes", Code: code}) {
+				t.Errorf("%s: note %.10q: %v, want %s", dt.Code, note, found, code)
+			}
+		}
+	}
+}
+
+// change returns the example with one property set, or deleted if value is nil.
+func change(t testing.TB, dt catalogue.Type, name string, value any) json.RawMessage {
+	t.Helper()
+	var content map[string]any
+	if err := json.Unmarshal(dt.ContentExample, &content); err != nil {
+		t.Fatal(err)
+	}
+	content[name] = value
+	if value == nil {
+		delete(content, name)
+	}
+	b, err := json.Marshal(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestRulesOfTheTypes(t *testing.T) {
+	type finding = catalogue.Finding
+	tests := []struct {
+		typ, name string
+		value     any
+		want      []finding
+	}{
+		{"RIOC", "worker_tax_code", "RSSMRA80A01H50MM", nil},
+		{"RIOC", "worker_tax_code", "00743110157", nil},
+		{"RIOC", "worker_tax_code", "RSSMRA80A01H501A", []finding{{"/worker_tax_code", "format"}}},
+		{"RIOC", "worker_tax_code", "rssmra80a01h501u", []finding{{"/worker_tax_code", "format"}}},
+		{"RIOC", "worker_tax_code", nil, []finding{{"/worker_tax_code", "required"}}},
+		{"RIOC", "average_monthly_pay", "1850,00", []finding{{"/average_monthly_pay", "pattern"}}},
+		{"RIOC", "average_monthly_pay", "-1.00", []finding{{"/average_monthly_pay", "pattern"}}},
+		{"RIOC", "average_monthly_pay", 1850, []finding{{"/average_monthly_pay", "type"}}},
+		{"RIOC", "part_time_percentage", nil, nil},
+		{"RIOC", "part_time_percentage", 100, []finding{{"/part_time_percentage", "maximum"}}},
+		{"RIOC", "employer_contribution_rate", -0.01, []finding{{"/employer_contribution_rate", "minimum"}}},
+		{"151-2015", "contract_type", "fixed_term", []finding{{"/contract_months", "required"}}},
+		{"151-2015", "contract_months", 24, nil},
+		{"151-2015", "monthly_payments", 13.5, []finding{{"/monthly_payments", "type"}}},
+		{"151-2015", "disability_type", "other", []finding{{"/disability_type", "enum"}}},
+		{"76-2013", "hire_not_compulsory", false, []finding{{"/hire_not_compulsory", "const"}}},
+		{"76-2013", "event_date", "2026-02-30", []finding{{"/event_date", "format"}}},
+		{"DETI-arr", "years", []any{}, []finding{{"/years", "too-few"}}},
+		{"DETI-arr", "years", []any{map[string]any{"year": 2012, "pay": "1.00", "relief_80": "0.80", "extra": 1}}, []finding{{"/years/0/extra", "unknown-field"}, {"/years/0/relief_15", "required"}, {"/years/0/year", "minimum"}}},
+		{"SRDC", "training_body_tax_code", nil, nil},
+		{"SRDC", "training_body_tax_code", "00743110158", []finding{{"/training_body_tax_code", "format"}}},
+		{"SRDC", "state", "accepted", []finding{{"/state", "unknown-field"}}},
+	}
+	byCode := map[string]catalogue.Type{}
+	for _, dt := range all(t) {
+		byCode[dt.Code] = dt
+	}
+	for _, tt := range tests {
+		dt := byCode[tt.typ]
+		if got := compile(t, dt).Validate(change(t, dt, tt.name, tt.value)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s with %s = %v: %v, want %v", tt.typ, tt.name, tt.value, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package catalogue
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"diresco/internal/platform/taxcode"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+)
+
+// The codes of a [Finding]. The list is closed.
+const (
+	CodeRequired     = "required"
+	CodeUnknownField = "unknown-field"
+	CodeType         = "type"
+	CodeEnum         = "enum"
+	CodeConst        = "const"
+	CodeFormat       = "format"
+	CodePattern      = "pattern"
+	CodeTooShort     = "too-short" // a text with too few characters
+	CodeTooLong      = "too-long"
+	CodeMinimum      = "minimum" // a number below its bound
+	CodeMaximum      = "maximum"
+	CodeMultipleOf   = "multiple-of"
+	CodeTooFew       = "too-few" // an array or object with too few members
+	CodeTooMany      = "too-many"
+	CodeDuplicate    = "duplicate"
+	CodeOther        = "other"
+)
+
+// MaxFindings bounds what Validate returns, so that the answer to a wrong
+// content does not grow with it.
+const MaxFindings = 100
+
+// Finding says that one place of a content is wrong, and how.
+type Finding struct {
+	// Pointer is the JSON pointer (RFC 6901) of the place within the content.
+	// A missing property is pointed at where it should be.
+	Pointer string
+	// Code is one of the Code constants.
+	Code string
+}
+
+// Schema is the compiled content schema of one version of a declaration type.
+// It may be used from several goroutines at once.
+type Schema struct{ compiled *jsonschema.Schema }
+
+// Compile prepares the JSON Schema (2020-12 unless it says otherwise) of a
+// type's content. Formats are asserted; to those of JSON Schema it adds
+// "tax-code" (of a person or an organisation, in upper case) and "vat-number".
+// A $ref leads nowhere outside the schema itself and the meta-schemas of
+// json-schema.org, which are built in: nothing is ever fetched. The keyword
+// propertyNames is refused; patternProperties with additionalProperties false
+// says the same.
+func Compile(code string, version int, schema json.RawMessage) (*Schema, error) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err != nil {
+		return nil, fmt.Errorf("schema of %s version %d: %w", code, version, err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(noLoader{})
+	c.AssertFormat()
+	c.RegisterFormat(&jsonschema.Format{Name: "tax-code", Validate: isTaxCode})
+	c.RegisterFormat(&jsonschema.Format{Name: "vat-number", Validate: isVATNumber})
+	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "diresco://vocabulary", Compile: refuseKeywords})
+	c.AssertVocabs()
+
+	// A name with a scheme, else the compiler would take it for a file's; and
+	// with a path, else relative references would lead back to the schema.
+	name := fmt.Sprintf("diresco://declaration-types/%s/%d", url.PathEscape(code), version)
+	if err := c.AddResource(name, doc); err != nil {
+		return nil, fmt.Errorf("schema of %s version %d: %w", code, version, err)
+	}
+	compiled, err := c.Compile(name)
+	if err != nil {
+		return nil, fmt.Errorf("schema of %s version %d: %w", code, version, err)
+	}
+	return &Schema{compiled}, nil
+}
+
+type noLoader struct{}
+
+func (noLoader) Load(string) (any, error) {
+	return nil, errors.New("a schema may only refer to itself")
+}
+
+// refuseKeywords is called for every schema object. The library's errors of
+// propertyNames share the memory of their location with later ones, so they
+// may point at another place of the content.
+func refuseKeywords(_ *jsonschema.CompilerContext, schema map[string]any) (jsonschema.SchemaExt, error) {
+	if _, ok := schema["propertyNames"]; ok {
+		return nil, errors.New("the keyword propertyNames is not supported")
+	}
+	return nil, nil
+}
+
+var errFormat = errors.New("not of this format")
+
+func isTaxCode(v any) error {
+	s, isText := v.(string)
+	if !isText {
+		return nil // a format concerns texts only: type is another keyword
+	}
+	if c, err := taxcode.Parse(s); err != nil || c.Clear() != s {
+		return errFormat
+	}
+	return nil
+}
+
+func isVATNumber(v any) error {
+	s, isText := v.(string)
+	if !isText {
+		return nil
+	}
+	_, err := taxcode.ParseVAT(s)
+	return err
+}
+
+// Validate checks a content and returns what is wrong with it, ordered by
+// pointer and code, at most [MaxFindings]; nothing if it meets the schema. A
+// number counts as the IEEE 754 double that RFC 8785 makes of it; one beyond
+// their range is always wrong. A content that is not one JSON value gives a
+// single finding "other" at the root.
+func (s *Schema) Validate(content json.RawMessage) []Finding {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
+	if err != nil {
+		return []Finding{{"", CodeOther}}
+	}
+	var found findings
+	doc = found.toDoubles(doc, nil)
+	if err := s.compiled.Validate(doc); err != nil {
+		var invalid *jsonschema.ValidationError
+		if !errors.As(err, &invalid) {
+			return []Finding{{"", CodeOther}}
+		}
+		found.collect(invalid)
+	}
+	slices.SortFunc(found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Code, b.Code))
+	})
+	found = slices.Compact(found)
+	return found[:min(len(found), MaxFindings)]
+}
+
+type findings []Finding
+
+func (f *findings) add(code string, at ...string) {
+	var b strings.Builder
+	for _, token := range at {
+		b.WriteByte('/')
+		b.WriteString(escapeToken.Replace(token))
+	}
+	*f = append(*f, Finding{b.String(), code})
+}
+
+var escapeToken = strings.NewReplacer("~", "~0", "/", "~1")
+
+// toDoubles replaces the numbers by doubles. The validator computes with exact
+// fractions: a number with an exponent of a million would cost it megabytes,
+// and a greater one a panic.
+func (f *findings) toDoubles(v any, at []string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			v[name] = f.toDoubles(member, append(at, name))
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = f.toDoubles(item, append(at, strconv.Itoa(i)))
+		}
+	case json.Number:
+		d, err := v.Float64()
+		switch {
+		case err != nil && d < 0:
+			f.add(CodeMinimum, at...)
+			return -math.MaxFloat64
+		case err != nil:
+			f.add(CodeMaximum, at...)
+			return math.MaxFloat64
+		}
+		return d
+	}
+	return v
+}
+
+// collect walks the validator's tree of errors. Of the branches of anyOf and
+// oneOf none is the right one, so what each of them misses is not told.
+func (f *findings) collect(e *jsonschema.ValidationError) {
+	at := e.InstanceLocation
+	switch k := e.ErrorKind.(type) {
+	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
+		for _, cause := range e.Causes {
+			f.collect(cause)
+		}
+	case *kind.Required:
+		f.addEach(CodeRequired, at, k.Missing)
+	case *kind.DependentRequired:
+		f.addEach(CodeRequired, at, k.Missing)
+	case *kind.Dependency:
+		f.addEach(CodeRequired, at, k.Missing)
+	case *kind.AdditionalProperties:
+		f.addEach(CodeUnknownField, at, k.Properties)
+	case *kind.UniqueItems:
+		f.addEach(CodeDuplicate, at, []string{strconv.Itoa(k.Duplicates[1])})
+	default:
+		f.add(codeOf(k), at...)
+	}
+}
+
+func (f *findings) addEach(code string, at, names []string) {
+	for _, name := range names {
+		f.add(code, append(slices.Clone(at), name)...)
+	}
+}
+
+func codeOf(k jsonschema.ErrorKind) string {
+	switch k.(type) {
+	case *kind.FalseSchema:
+		return CodeUnknownField
+	case *kind.Type:
+		return CodeType
+	case *kind.Enum:
+		return CodeEnum
+	case *kind.Const:
+		return CodeConst
+	case *kind.Format:
+		return CodeFormat
+	case *kind.Pattern:
+		return CodePattern
+	case *kind.MinLength:
+		return CodeTooShort
+	case *kind.MaxLength:
+		return CodeTooLong
+	case *kind.Minimum, *kind.ExclusiveMinimum:
+		return CodeMinimum
+	case *kind.Maximum, *kind.ExclusiveMaximum:
+		return CodeMaximum
+	case *kind.MultipleOf:
+		return CodeMultipleOf
+	case *kind.MinItems, *kind.MinProperties, *kind.Contains, *kind.MinContains:
+		return CodeTooFew
+	case *kind.MaxItems, *kind.MaxProperties, *kind.MaxContains, *kind.AdditionalItems:
+		return CodeTooMany
+	default:
+		return CodeOther
+	}
+}

@@ -1,0 +1,141 @@
+// Package declaration keeps declarations of responsibility (dichiarazioni di responsabilità): drafts, their submission
+// through the protocol register, receipts and lists.
+package declaration
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+// Kind is the protocol register's word for a declaration.
+const Kind = "declaration"
+
+// State is where a declaration stands.
+type State string
+
+// The states of a declaration.
+const (
+	Draft                    State = "draft"
+	Submitted                State = "submitted"
+	InCharge                 State = "in_charge"
+	AwaitingCredentials      State = "awaiting_credentials"
+	Accepted                 State = "accepted"
+	ProvisionallyNotAccepted State = "provisionally_not_accepted"
+	NotAccepted              State = "not_accepted"
+	Confirmed                State = "confirmed"
+	Lapsed                   State = "lapsed"
+	Withdrawn                State = "withdrawn"
+	Superseded               State = "superseded"
+)
+
+// StepSingle is the step of a type that has only one.
+const StepSingle = "single"
+
+// Declaration is a draft or a submitted declaration. What was submitted never changes but for its state.
+type Declaration struct {
+	ID            uuid.UUID
+	ContributorID uuid.UUID
+	PositionID    uuid.UUID
+	OfficeCode    string
+	Type          string
+	TypeVersion   int
+	Step          string
+	State         State
+	// Content is in the canonical form of RFC 8785.
+	Content string
+	// WorkerTaxCode is that of the worker in the content, as written there; nil where there is none.
+	WorkerTaxCode *string
+	// PersonID is who made it, ActingAs and RightID by which right.
+	PersonID     uuid.UUID
+	ActingAs     access.ActingAs
+	RightID      uuid.UUID
+	SupersedesID *uuid.UUID
+	// Version counts changes, from 1.
+	Version     int
+	CreatedAt   time.Time
+	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
+	ListedAt    time.Time
+	SubmittedAt *time.Time
+	// ProtocolNumber and Digest are set at submission.
+	ProtocolNumber *string
+	Digest         *string
+}
+
+// Filed is a declaration as it is shown: with its maker's names and its receipt.
+type Filed struct {
+	Declaration
+	GivenName  string
+	FamilyName string
+	// JWS is the signed receipt; empty while the declaration is a draft, and in lists.
+	JWS string
+}
+
+// Input is what a user gives for a draft.
+type Input struct {
+	Type          string
+	PositionID    uuid.UUID
+	Step          string
+	ReservationID *uuid.UUID
+	SupersedesID  *uuid.UUID
+	RightID       *uuid.UUID
+	Content       json.RawMessage
+	// Submit files it at once.
+	Submit bool
+}
+
+// Change is what a user changes in a draft; nil leaves a part as it is.
+type Change struct {
+	PositionID *uuid.UUID
+	// Content is a JSON merge patch (RFC 7396).
+	Content json.RawMessage
+}
+
+// Filter narrows a list down.
+type Filter struct {
+	Type          string
+	State         State
+	SubmittedFrom *time.Time
+	SubmittedTo   *time.Time
+	WorkerTaxCode string
+}
+
+// Names returns the receipt's facts about who filed.
+func (d Filed) Names() string { return d.GivenName + " " + d.FamilyName }
+
+// requireDraft returns fault.Conflict for what was submitted already.
+func (d Declaration) requireDraft() error {
+	if d.State != Draft {
+		return fault.Because(fault.Conflict, "declaration-not-draft")
+	}
+	return nil
+}
+
+// requireVersion returns fault.PreconditionFailed when somebody changed the declaration since the caller read it.
+func (d Declaration) requireVersion(expected int) error {
+	return fault.RequireVersion(expected, d.Version)
+}
+
+// MayBeWithdrawn holds until the office has decided.
+func (d Declaration) MayBeWithdrawn() bool {
+	return slices.Contains([]State{Submitted, AwaitingCredentials, ProvisionallyNotAccepted}, d.State)
+}
+
+// mayBeSuperseded holds for what was submitted and neither withdrawn nor replaced.
+func (d Declaration) mayBeSuperseded() bool {
+	return !slices.Contains([]State{Draft, Withdrawn, Superseded, Lapsed}, d.State)
+}
+
+// stateAtSubmission is where a declaration begins: what is sent with ordinary credentials is protocolled but waits until they
+// become dispositive (INPS PIN rules).
+func stateAtSubmission(level access.CredentialLevel) State {
+	if level == access.Dispositive {
+		return Submitted
+	}
+	return AwaitingCredentials
+}

@@ -1,0 +1,127 @@
+package declaration
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/page"
+)
+
+// ofRights returns a page of what was submitted for every position over which the person has a right that covers declarations, and
+// of the own drafts there; the latest first.
+//
+// No index can hold that order for each person, since a right shows also what others filed before it began. So a page costs
+// one of two things, neither of which grows with how many declarations there are but as the logarithm: with few rights, for
+// each contributor one index probe for its newest declaration, then up to a page of those whose newest is newest; with many, a walk over
+// the latest declarations of all, a few index probes each, until the page is full, and the former only where the walk was
+// in vain (see access.Stride). What a filter or a right over some positions alone leaves out is passed over within a contributor's range.
+func (r *Repository) ofRights(ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
+	var none page.Page[Filed]
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	m := mine{r: r, reached: rights.Declared(by, access.Declarations), filter: f, after: after, size: request.Size()}
+	rows, err := m.read(ctx, rights)
+	if err != nil {
+		return none, err
+	}
+	return page.Cut(rows, m.size, listedKey), nil
+}
+
+// mine reads a page, and one row more where there is one.
+type mine struct {
+	r       *Repository
+	reached access.Reached
+	filter  Filter
+	after   *page.Key
+	size    int
+}
+
+func (m mine) read(ctx context.Context, rights *access.Repository) ([]Filed, error) {
+	if m.filter.WorkerTaxCode != "" {
+		// A worker's declarations are few.
+		return m.walk(ctx, nil)
+	}
+	many, err := rights.HasMany(ctx, m.reached, m.r.stride.Many)
+	if err != nil {
+		return nil, err
+	}
+	if many {
+		end, err := m.end(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := m.walk(ctx, end)
+		if err != nil || end == nil || len(rows) > m.size {
+			return rows, err
+		}
+	}
+	return m.ask(ctx)
+}
+
+const latestFirst = " ORDER BY d.listed_at DESC, d.id DESC LIMIT %d"
+
+// visible is the condition for the rows d within a range that the filter lets through and the person may see.
+func (m mine) visible(within narrowing) narrowing {
+	only := m.filter.only()
+	n := narrowing{sql: m.reached.Covers + within.sql + only.sql + " AND (d.state <> 'draft' OR d.person_id = @person)", args: maps.Clone(within.args)}
+	maps.Copy(n.args, only.args)
+	maps.Copy(n.args, m.reached.Args)
+	return n
+}
+
+// walk reads the latest of all declarations, down to the end if there is one.
+func (m mine) walk(ctx context.Context, end *page.Key) ([]Filed, error) {
+	f := m.filter
+	if end != nil {
+		// One end alone, as in within.
+		f.SubmittedFrom = nil
+	}
+	within := f.within(m.after)
+	if end != nil {
+		within.args["end_at"] = end.At
+		within.and("(d.listed_at, d.id) >= (@end_at, @end_id)", "end_id", end.ID)
+	}
+	where := m.visible(within)
+	return m.filed(ctx, " SELECT d.*, p.given_name, p.family_name FROM declarations d JOIN people p ON p.id = d.person_id WHERE "+where.sql+fmt.Sprintf(latestFirst, m.size+1), where.args)
+}
+
+// end is where a walk that is in vain ends, nil where the declarations end before.
+func (m mine) end(ctx context.Context) (*page.Key, error) {
+	var rows []Declaration
+	query := m.r.db.From(ctx).Table("declarations d").Select("d.listed_at, d.id").Order("d.listed_at DESC, d.id DESC").Limit(1).Offset(m.r.stride.Rows - 1)
+	err := m.filter.within(m.after).of(query).Find(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return &page.Key{At: rows[0].ListedAt, ID: rows[0].ID}, nil
+}
+
+// ask reads the same through the contributors. A declaration that belongs on the page is of a contributor whose newest one does.
+func (m mine) ask(ctx context.Context) ([]Filed, error) {
+	where := m.visible(m.filter.within(m.after))
+	return m.filed(ctx, ", clients AS MATERIALIZED ("+m.reached.Contributors+"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+`)
+		SELECT d.*, p.given_name, p.family_name FROM found f JOIN declarations d ON d.id = f.id JOIN people p ON p.id = d.person_id ORDER BY d.listed_at DESC, d.id DESC`, where.args)
+}
+
+// latest selects the latest among the n latest of each contributor in the table.
+func (m mine) latest(of string, n int, where string) string {
+	each := "FROM declarations d WHERE d.contributor_id = c.contributor_id AND " + where + fmt.Sprintf(latestFirst, n)
+	if m.r.db.Dialect() == db.Postgres {
+		each = "CROSS JOIN LATERAL (SELECT d.listed_at, d.id " + each + ") d"
+	} else {
+		each = "CROSS JOIN declarations d ON d.id IN (SELECT d.id " + each + ")"
+	}
+	return "SELECT c.contributor_id, d.listed_at, d.id FROM " + of + " c " + each + fmt.Sprintf(latestFirst, m.size+1)
+}
+
+// filed reads what a query on the seats, and on more tables where it begins with those, selects.
+func (m mine) filed(ctx context.Context, query string, args map[string]any) ([]Filed, error) {
+	var rows []Filed
+	err := m.r.db.From(ctx).Raw("WITH "+m.reached.Seats+query, args).Find(&rows).Error
+	return rows, err
+}

@@ -1,0 +1,195 @@
+package declaration
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"diresco/internal/filing/receiptpdf"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// Signer signs receipts and checks signed ones, also those whose key has been replaced since.
+type Signer interface {
+	SignReceipt(payload []byte) (jws string, err error)
+	// VerifyReceipt returns the payload of a receipt that one of our keys signed, and keyring.ErrNotAReceipt for any other text.
+	VerifyReceipt(ctx context.Context, jws string) (payload []byte, err error)
+}
+
+// claims are what a receipt says. Tax codes stand in it as salted digests: who knows a code can check it, nobody else learns it.
+type claims struct {
+	Issuer         string          `json:"iss"`
+	ProtocolNumber string          `json:"protocol_number"`
+	SubmittedAt    time.Time       `json:"submitted_at"`
+	Digest         string          `json:"digest"`
+	DeclarationID  uuid.UUID       `json:"declaration_id"`
+	Type           string          `json:"type"`
+	TypeVersion    int             `json:"type_version"`
+	ContributorID  uuid.UUID       `json:"contributor_id"`
+	PositionID     uuid.UUID       `json:"position_id"`
+	ActingAs       access.ActingAs `json:"acting_as"`
+	RightID        uuid.UUID       `json:"right_id"`
+	FiledBy        uuid.UUID       `json:"filed_by"`
+	Filer          saltedTaxCode   `json:"filer_tax_code"`
+	Contributor    saltedTaxCode   `json:"contributor_tax_code"`
+}
+
+// saltedTaxCode is SHA-256 over salt ‖ tax code.
+type saltedTaxCode struct {
+	Salt   string `json:"salt"`
+	Digest string `json:"sha256"`
+}
+
+func salted(code taxcode.Code, random io.Reader) (saltedTaxCode, error) {
+	salt := make([]byte, 16)
+	if _, err := io.ReadFull(random, salt); err != nil {
+		return saltedTaxCode{}, err
+	}
+	sum := sha256.Sum256(append(slices.Clone(salt), code.Clear()...))
+	return saltedTaxCode{Salt: base64.RawURLEncoding.EncodeToString(salt), Digest: base64.RawURLEncoding.EncodeToString(sum[:])}, nil
+}
+
+func newClaims(issuer string, d Declaration, filer, owner taxcode.Code, random io.Reader) ([]byte, error) {
+	filerCode, err := salted(filer, random)
+	if err != nil {
+		return nil, err
+	}
+	ownerCode, err := salted(owner, random)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(claims{
+		Issuer: issuer, ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationID: d.ID, Type: d.Type, TypeVersion: d.TypeVersion,
+		ContributorID: d.ContributorID, PositionID: d.PositionID, ActingAs: d.ActingAs, RightID: d.RightID, FiledBy: d.PersonID, Filer: filerCode, Contributor: ownerCode,
+	})
+}
+
+// Verdict is what anybody may learn from a receipt: no personal data.
+type Verdict struct {
+	Valid          bool
+	ProtocolNumber string
+	SubmittedAt    time.Time
+}
+
+// Verify tells whether we signed the receipt.
+func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
+	payload, err := s.Signer.VerifyReceipt(ctx, jws)
+	if err != nil && !errors.Is(err, keyring.ErrNotAReceipt) {
+		return Verdict{}, err
+	}
+	var c claims
+	if err != nil || json.Unmarshal(payload, &c) != nil {
+		return Verdict{Valid: false}, nil //nolint:nilerr // a receipt that is not ours is an answer, not a failure
+	}
+	return Verdict{Valid: true, ProtocolNumber: c.ProtocolNumber, SubmittedAt: c.SubmittedAt}, nil
+}
+
+// Receipt returns a submitted declaration with its signed receipt, and fault.NotFound for a draft, which has none.
+func (s *Service) Receipt(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
+	d, err := s.Show(ctx, by, id)
+	if err != nil {
+		return Filed{}, err
+	}
+	if d.State == Draft {
+		return Filed{}, fault.New(fault.NotFound)
+	}
+	return d, nil
+}
+
+// ReceiptPDF returns the printed receipt. It is rendered once, kept, and the same to the byte ever after.
+func (s *Service) ReceiptPDF(ctx context.Context, by access.Actor, id uuid.UUID) ([]byte, error) {
+	d, err := s.Receipt(ctx, by, id)
+	if err != nil {
+		return nil, err
+	}
+	key := "receipts/" + id.String() + ".pdf"
+	kept, err := s.Blobs.ReadAll(ctx, key)
+	if err == nil || gcerrors.Code(err) != gcerrors.NotFound {
+		return kept, err
+	}
+	document, err := s.print(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Blobs.WriteAll(ctx, key, document, &blob.WriterOptions{ContentType: "application/pdf", IfNotExist: true})
+	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+		// Somebody else printed it first: theirs is the receipt.
+		return s.Blobs.ReadAll(ctx, key)
+	}
+	return document, err
+}
+
+// printed is what the printed receipt tells beside the declaration itself.
+type printed struct {
+	LegalName      string
+	TaxCode        taxcode.Code
+	PositionNumber string
+	Title          string
+	ContentSchema  string
+}
+
+func (s *Service) print(ctx context.Context, d Filed) ([]byte, error) {
+	p, err := s.Repository.facts(ctx, d.Declaration)
+	if err != nil {
+		return nil, err
+	}
+	content, err := labelled(d.Content, p.ContentSchema)
+	if err != nil {
+		return nil, err
+	}
+	var document bytes.Buffer
+	err = receiptpdf.Render(&document, receiptpdf.Facts{
+		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: d.Type, TypeTitle: p.Title, TypeVersion: d.TypeVersion,
+		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber, OfficeCode: d.OfficeCode,
+		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.PublicURL + "/verify#" + d.JWS, Content: content,
+	})
+	return document.Bytes(), err
+}
+
+// labelled lists the content's members in their canonical order, under the titles that the schema gives them.
+func labelled(content, schema string) ([]struct{ Label, Value string }, error) {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(content), &values); err != nil {
+		return nil, err
+	}
+	var described struct {
+		Properties map[string]struct {
+			Title string `json:"title"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal([]byte(schema), &described); err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	lines := make([]struct{ Label, Value string }, 0, len(names))
+	for _, name := range names {
+		label := described.Properties[name].Title
+		if label == "" {
+			label = name
+		}
+		text := string(values[name])
+		var plain string
+		if json.Unmarshal(values[name], &plain) == nil {
+			text = plain
+		}
+		lines = append(lines, struct{ Label, Value string }{label, text})
+	}
+	return lines, nil
+}

@@ -1,0 +1,311 @@
+package declaration
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/grouped"
+	"diresco/internal/platform/page"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+)
+
+// Repository reads and writes declarations, their receipts and types.
+type Repository struct {
+	db *db.DB
+	// shown reads declarations for many requests with one statement; nil on SQLite, where a statement is no journey.
+	shown *grouped.Loader[uuid.UUID, Filed]
+	// stride is how lists over many contributors go.
+	stride access.Stride
+}
+
+const (
+	shownTogether = 128
+	shownLanes    = 2
+)
+
+// NewRepository returns the repository of a database.
+func NewRepository(d *db.DB) *Repository {
+	r := &Repository{db: d, stride: access.DefaultStride()}
+	if d.Dialect() == db.Postgres {
+		r.shown = grouped.NewLoader(shownTogether, shownLanes, r.allFiled)
+	}
+	return r
+}
+
+// receipt is the signed receipt of a declaration.
+type receipt struct {
+	DeclarationID uuid.UUID
+	JWS           string `gorm:"column:jws"`
+	// State and Version are those at the time of filing.
+	State   State
+	Version int
+}
+
+func (r *Repository) currentTypes(ctx context.Context) ([]typeRow, error) {
+	var rows []typeRow
+	err := r.db.From(ctx).Raw(`SELECT t.* FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`).Scan(&rows).Error
+	return rows, err
+}
+
+func (r *Repository) addType(ctx context.Context, t typeRow) error {
+	return r.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at, worker_field, content_schema, content_example, published_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
+		t.Code, t.Version, t.Title, t.LegalReference, t.Steps, t.OpensAt, t.ClosesAt, t.WorkerField, t.ContentSchema, t.ContentExample, t.PublishedAt).Error
+}
+
+func (r *Repository) create(ctx context.Context, declarations ...Declaration) error {
+	return db.InsertAll(ctx, r.db, declarations)
+}
+
+func (r *Repository) addReceipts(ctx context.Context, receipts []receipt) error {
+	return db.InsertAll(ctx, r.db, receipts)
+}
+
+const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
+	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
+
+// filed reads one declaration with its maker's names and its receipt, in the context's transaction if there is one.
+func (r *Repository) filed(ctx context.Context, id uuid.UUID) (Filed, error) {
+	if r.shown != nil && !r.db.WithinTx(ctx) {
+		f, found, err := r.shown.Load(ctx, id)
+		if err == nil && !found {
+			err = fault.New(fault.NotFound)
+		}
+		return f, err
+	}
+	var f Filed
+	err := r.db.From(ctx).Raw(selectFiled+"?", id).Take(&f).Error
+	return f, notFound(err)
+}
+
+// allFiled is filed for many, on PostgreSQL.
+func (r *Repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Filed, error) {
+	var rows []Filed
+	if err := r.db.From(ctx).Raw(selectFiled+"ANY(?::uuid[])", db.UUIDs(ids)).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	all := make(map[uuid.UUID]Filed, len(rows))
+	for _, f := range rows {
+		all[f.ID] = f
+	}
+	return all, nil
+}
+
+// asFiled reads a submitted declaration as it was when it was filed, whatever became of it since.
+func (r *Repository) asFiled(ctx context.Context, id uuid.UUID) (Filed, error) {
+	f, err := r.filed(ctx, id)
+	if err != nil {
+		return f, err
+	}
+	var x receipt
+	if err := r.db.From(ctx).Where("declaration_id = ?", id).Take(&x).Error; err != nil {
+		return f, notFound(err)
+	}
+	f.State, f.Version, f.UpdatedAt = x.State, x.Version, *f.SubmittedAt
+	return f, nil
+}
+
+// lock reads one declaration and keeps everybody else from changing it until the context's transaction ends.
+func (r *Repository) lock(ctx context.Context, id uuid.UUID) (Declaration, error) {
+	var d Declaration
+	err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id = ?"+r.db.ForUpdate(), id).Take(&d).Error
+	return d, notFound(err)
+}
+
+// lockAll is lock for many, in the order of their ids; what does not exist is left out.
+func (r *Repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Declaration, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []Declaration
+	if err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]Declaration, len(rows))
+	for _, d := range rows {
+		found[d.ID] = d
+	}
+	return found, nil
+}
+
+// saveDraft writes what may change in a draft, over a row that the caller holds locked. (UpdateColumns, here and below: Updates
+// would write the machine's time into updated_at.)
+func (r *Repository) saveDraft(ctx context.Context, d Declaration) error {
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("position_id", "office_code", "type_version", "content", "worker_tax_code",
+		"version", "updated_at").UpdateColumns(&d).Error
+}
+
+// submitDraft writes what submission makes of a draft, over a row that the caller holds locked.
+func (r *Repository) submitDraft(ctx context.Context, d Declaration) error {
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id",
+		"version", "updated_at", "listed_at", "submitted_at", "protocol_number", "digest").UpdateColumns(&d).Error
+}
+
+// supersede marks a declaration as replaced, over a row that the caller holds locked.
+func (r *Repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) error {
+	return r.db.From(ctx).Exec("UPDATE declarations SET state = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, at, id).Error
+}
+
+// saveState moves a submitted declaration, over a row that the caller holds locked.
+func (r *Repository) saveState(ctx context.Context, d Declaration) error {
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "version", "updated_at").UpdateColumns(&d).Error
+}
+
+func (r *Repository) remove(ctx context.Context, id uuid.UUID) error {
+	return r.db.From(ctx).Exec("DELETE FROM declarations WHERE id = ? AND state = 'draft'", id).Error
+}
+
+// scope says whose declarations a list shows.
+type scope func(query *gorm.DB) *gorm.DB
+
+// ofContributor shows what was submitted for the contributor, by whomever, and the drafts that are the actor's own or under one of the actor's rights.
+func ofContributor(by access.Actor) scope {
+	return func(query *gorm.DB) *gorm.DB {
+		query = query.Where("d.contributor_id = ?", by.ContributorID)
+		if positions := by.Positions(access.Declarations); positions != nil {
+			query = query.Where("d.position_id IN ?", positions)
+		}
+		if by.Consults() {
+			return query.Where("d.office_code = ? AND d.state <> 'draft'", by.OfficeCode)
+		}
+		return query.Where("(d.state <> 'draft' OR d.person_id = ? OR d.right_id IN ?)", by.PersonID, by.RightIDs())
+	}
+}
+
+// ofOffice shows what was submitted to the office.
+func ofOffice(code string) scope {
+	return func(query *gorm.DB) *gorm.DB {
+		return query.Where("d.office_code = ? AND d.state <> 'draft'", code)
+	}
+}
+
+// list returns a page, the latest first.
+func (r *Repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[Filed], error) {
+	var none page.Page[Filed]
+	query := in(r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id")).
+		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	var rows []Filed
+	if err := f.only().of(f.within(after).of(query)).Find(&rows).Error; err != nil {
+		return none, err
+	}
+	return page.Cut(rows, request.Size(), listedKey), nil
+}
+
+func listedKey(d Filed) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }
+
+// narrowing is a part of a condition in SQL, each piece behind an AND, with named arguments.
+type narrowing struct {
+	sql  string
+	args map[string]any
+}
+
+func (n *narrowing) and(condition, name string, value any) {
+	n.sql += " AND " + condition
+	n.args[name] = value
+}
+
+// of narrows a query down.
+func (n narrowing) of(query *gorm.DB) *gorm.DB {
+	if n.sql == "" {
+		return query
+	}
+	return query.Where(strings.TrimPrefix(n.sql, " AND "), n.args)
+}
+
+// within is the range of the list's order in which the filter lets rows d through, behind a place in the list.
+func (f Filter) within(after *page.Key) narrowing {
+	n := narrowing{args: map[string]any{}}
+	if f.SubmittedFrom != nil {
+		n.and("d.listed_at >= @from", "from", f.SubmittedFrom.UTC())
+	}
+	// The nearer of the two ends alone: with both, SQLite would begin at the farther one and read up to the nearer.
+	if f.SubmittedTo != nil && (after == nil || !after.At.Before(*f.SubmittedTo)) {
+		n.and("d.listed_at < @to", "to", f.SubmittedTo.UTC())
+	} else if after != nil {
+		n.args["after_at"] = after.At.UTC()
+		n.and("(d.listed_at, d.id) < (@after_at, @after_id)", "after_id", after.ID)
+	}
+	return n
+}
+
+// only is what else the filter asks of rows d.
+func (f Filter) only() narrowing {
+	n := narrowing{args: map[string]any{}}
+	if f.Type != "" {
+		n.and("d.type = @type", "type", f.Type)
+	}
+	if f.State != "" {
+		n.and("d.state = @state", "state", f.State)
+	}
+	if f.SubmittedFrom != nil || f.SubmittedTo != nil {
+		n.and("d.state <> @draft", "draft", Draft)
+	}
+	if f.WorkerTaxCode != "" {
+		n.and("d.worker_tax_code = @worker", "worker", f.WorkerTaxCode)
+	}
+	return n
+}
+
+// facts reads what the printed receipt tells beside the declaration itself.
+func (r *Repository) facts(ctx context.Context, d Declaration) (printed, error) {
+	var p printed
+	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, t.title, t.content_schema FROM contributors c
+		JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.PositionID).Take(&p).Error
+	return p, notFound(err)
+}
+
+func notFound(err error) error {
+	if db.IsNotFound(err) {
+		return fault.New(fault.NotFound)
+	}
+	return err
+}
+
+// waitingRow is a declaration that waits for dispositive credentials.
+type waitingRow struct {
+	ID           uuid.UUID
+	SupersedesID *uuid.UUID
+	SubmittedAt  time.Time
+}
+
+const selectWaiting = "SELECT id, supersedes_id, submitted_at FROM declarations WHERE state = 'awaiting_credentials' AND "
+
+// awaitingOf returns what a person filed that waits for dispositive credentials, in the order of filing.
+func (r *Repository) awaitingOf(ctx context.Context, personID uuid.UUID) ([]waitingRow, error) {
+	var rows []waitingRow
+	err := r.db.From(ctx).Raw(selectWaiting+"person_id = ? ORDER BY submitted_at, id", personID).Scan(&rows).Error
+	return rows, err
+}
+
+// awaitingSince returns what waits for dispositive credentials and was filed before the instant, in the order of filing.
+func (r *Repository) awaitingSince(ctx context.Context, before time.Time, limit int) ([]waitingRow, error) {
+	var rows []waitingRow
+	err := r.db.From(ctx).Raw(selectWaiting+"submitted_at < ? ORDER BY submitted_at, id LIMIT ?", before, limit).Scan(&rows).Error
+	return rows, err
+}
+
+// dispositive returns which of the people have dispositive credentials. They stay as they are where their rows are locked.
+func (r *Repository) dispositive(ctx context.Context, people []uuid.UUID) (map[uuid.UUID]bool, error) {
+	if len(people) == 0 {
+		return nil, nil
+	}
+	var ids []uuid.UUID
+	if err := r.db.From(ctx).Raw("SELECT id FROM people WHERE id IN ? AND credential_level = 'dispositive'", people).Scan(&ids).Error; err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]bool, len(ids))
+	for _, id := range ids {
+		found[id] = true
+	}
+	return found, nil
+}

@@ -1,0 +1,387 @@
+package declaration
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+)
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner       *operation.Runner
+	Repository   *Repository
+	Types        *Types
+	Contributors *contributor.Service
+	Register     *protocol.Register
+	// Rights knows for which positions somebody may declare.
+	Rights *access.Repository
+	Outbox *outbox.Outbox
+	Signer Signer
+	// Blobs keeps the printed receipts.
+	Blobs *blob.Bucket
+	// Random is where salts come from.
+	Random io.Reader
+	// PublicURL is the portal's address, without a slash at its end; receipts name it as their issuer.
+	PublicURL string
+}
+
+// Service has the use cases of declarations.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{d} }
+
+// Draft makes a draft for the contributor or, where asked, files it at once. It returns fault.NotFound for a contributor
+// that the actor has nothing to do with, fault.Forbidden and fault.ServiceNotDelegated where the actor may not declare for
+// it, fault.Invalid with the wrong fields, and fault.Conflict outside the type's window.
+func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (Filed, error) {
+	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
+	if err != nil {
+		return Filed{}, err
+	}
+	t, err := s.Types.Get(ctx, in.Type)
+	if fault.Is(err, fault.NotFound) {
+		return Filed{}, fault.InvalidFields(fault.Field{Pointer: "/type", Code: "unknown-type"})
+	}
+	if err != nil {
+		return Filed{}, err
+	}
+	if in.Step == "" {
+		in.Step = t.Steps[0].Step
+	}
+	if !t.hasStep(in.Step) {
+		return Filed{}, fault.InvalidFields(fault.Field{Pointer: "/step", Code: "unknown-step"})
+	}
+	if in.ReservationID != nil {
+		return Filed{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: "not-applicable"})
+	}
+	if err := checkContent(t, in.Content, in.Submit); err != nil {
+		return Filed{}, err
+	}
+	content, err := canonical(in.Content)
+	if err != nil {
+		return Filed{}, err
+	}
+	position, owner, err := s.position(ctx, contributorID, in.PositionID)
+	if err != nil {
+		return Filed{}, err
+	}
+	now := s.Runner.Clock.Now()
+	d := Declaration{
+		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: position.ID, OfficeCode: position.OfficeCode,
+		Type: t.Code, TypeVersion: t.Version, Step: in.Step, State: Draft, Content: content, WorkerTaxCode: workerOf(t, content),
+		PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID, SupersedesID: in.SupersedesID,
+		Version: 1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
+	}
+	if in.Submit {
+		return s.file(ctx, by, right, &submission{declaration: d, typ: t, contributor: owner})
+	}
+	return operation.Do(ctx, s.Runner, by, d.ID.String(), func(ctx context.Context) (Filed, operation.Trace, error) {
+		if err := s.checkSuperseded(ctx, d); err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		err := s.Repository.create(ctx, d)
+		return named(d, by), trace(d, right), err
+	}, s.again(ctx))
+}
+
+// position looks the position up and says which field is wrong when it is not the contributor's.
+func (s *Service) position(ctx context.Context, contributorID, positionID uuid.UUID) (contributor.Position, contributor.Contributor, error) {
+	position, owner, err := s.Contributors.Position(ctx, contributorID, positionID)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		err = fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: "unknown-position"})
+	case err == nil && position.State != contributor.PositionActive:
+		err = fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: "position-ceased"})
+	}
+	return position, owner, err
+}
+
+// checkSuperseded refuses a draft that would supersede what it cannot.
+func (s *Service) checkSuperseded(ctx context.Context, d Declaration) error {
+	if d.SupersedesID == nil {
+		return nil
+	}
+	old, err := s.Repository.lock(ctx, *d.SupersedesID)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return supersedes(d, old)
+}
+
+// supersedes refuses what is not a live submitted declaration of the same contributor, position and type.
+func supersedes(d, old Declaration) error {
+	if old.ContributorID != d.ContributorID || old.PositionID != d.PositionID || old.Type != d.Type || old.State == Draft {
+		return fault.InvalidFields(fault.Field{Pointer: "/supersedes_id", Code: "unknown-declaration"})
+	}
+	if !old.mayBeSuperseded() {
+		return fault.Because(fault.Conflict, "supersedes-not-possible")
+	}
+	return nil
+}
+
+// again renders what an earlier, equal request made.
+func (s *Service) again(ctx context.Context) func(context.Context, string) (Filed, error) {
+	return func(_ context.Context, id string) (Filed, error) {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			return Filed{}, err
+		}
+		return s.Repository.filed(ctx, parsed)
+	}
+}
+
+// Show returns one declaration, and fault.NotFound where the actor may not see it.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
+	d, err := s.Repository.filed(ctx, id)
+	if err == nil && !visible(d.Declaration, by) {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Filed{}, err
+	}
+	return d, nil
+}
+
+// visible is the rule that the guard has applied to the path; it is asked again where the row is read.
+func visible(d Declaration, by access.Actor) bool {
+	if d.ContributorID != by.ContributorID || len(by.Rights) == 0 {
+		return false
+	}
+	if d.State != Draft {
+		return by.Consults() && d.OfficeCode == by.OfficeCode || slices.ContainsFunc(by.Rights, func(r access.Right) bool {
+			return r.ActingAs != access.OfficeOperator && r.About(d.PositionID)
+		})
+	}
+	if d.PersonID == by.PersonID {
+		return true
+	}
+	for _, id := range by.RightIDs() {
+		if id == d.RightID {
+			return true
+		}
+	}
+	return false
+}
+
+// Change changes a draft that the caller read at the expected version. It returns fault.PreconditionFailed when somebody
+// changed it since, and fault.Conflict once it was submitted.
+func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, in Change) (Filed, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Filed, operation.Trace, error) {
+		d, right, err := s.lockDraft(ctx, by, id, &expected)
+		if err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		if in.PositionID != nil {
+			position, _, err := s.position(ctx, d.ContributorID, *in.PositionID)
+			if err != nil {
+				return Filed{}, operation.Trace{}, err
+			}
+			d.PositionID, d.OfficeCode = position.ID, position.OfficeCode
+			if right, err = rightFor(by, d); err != nil {
+				return Filed{}, operation.Trace{}, err
+			}
+		}
+		if in.Content != nil {
+			if d, err = s.patch(ctx, d, in.Content); err != nil {
+				return Filed{}, operation.Trace{}, err
+			}
+		}
+		d.Version++
+		d.UpdatedAt = s.Runner.Clock.Now()
+		if err := s.Repository.saveDraft(ctx, d); err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		f, err := s.Repository.filed(ctx, id)
+		return f, trace(d, right), err
+	}, nil)
+}
+
+// patch merges a change into the content and checks the result.
+func (s *Service) patch(ctx context.Context, d Declaration, change []byte) (Declaration, error) {
+	t, err := s.Types.Get(ctx, d.Type)
+	if err != nil {
+		return d, err
+	}
+	merged, err := jsonpatch.MergePatch([]byte(d.Content), change)
+	if err != nil {
+		return d, &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Pointer: "/content", Code: "type"}}, Err: err}
+	}
+	if err := checkContent(t, merged, false); err != nil {
+		return d, err
+	}
+	if d.Content, err = canonical(merged); err != nil {
+		return d, err
+	}
+	d.WorkerTaxCode, d.TypeVersion = workerOf(t, d.Content), t.Version
+	return d, nil
+}
+
+// lockDraft reads a draft that the actor may change, locked, with the right by which.
+func (s *Service) lockDraft(ctx context.Context, by access.Actor, id uuid.UUID, expected *int) (Declaration, access.Right, error) {
+	d, err := s.Repository.lock(ctx, id)
+	if err == nil && !visible(d, by) {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return d, access.Right{}, err
+	}
+	right, err := rightFor(by, d)
+	if err != nil {
+		return d, right, err
+	}
+	if err := d.requireDraft(); err != nil {
+		return d, right, err
+	}
+	if expected != nil {
+		err = d.requireVersion(*expected)
+	}
+	return d, right, err
+}
+
+// rightFor is the right under which the draft was made or, where its maker holds another one by now, that one.
+func rightFor(by access.Actor, d Declaration) (access.Right, error) {
+	for _, r := range by.Rights {
+		if r.ID == d.RightID {
+			return by.RightToFile(d.ContributorID, d.PositionID, &d.RightID)
+		}
+	}
+	return by.RightToFile(d.ContributorID, d.PositionID, nil)
+}
+
+// Discard deletes a draft. It returns fault.Conflict once it was submitted.
+func (s *Service) Discard(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		d, right, err := s.lockDraft(ctx, by, id, nil)
+		if err != nil {
+			return struct{}{}, operation.Trace{}, err
+		}
+		return struct{}{}, trace(d, right), s.Repository.remove(ctx, id)
+	}, nil)
+	return err
+}
+
+// Submit files a draft: its number, time and signed receipt are in the result. It returns fault.Invalid when the content is
+// not complete and fault.Conflict when it was submitted before or its type is not open.
+func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
+	d, err := s.Show(ctx, by, id)
+	if err != nil {
+		return Filed{}, err
+	}
+	right, err := rightFor(by, d.Declaration)
+	if err != nil {
+		return Filed{}, err
+	}
+	t, err := s.Types.Get(ctx, d.Type)
+	if err != nil {
+		return Filed{}, err
+	}
+	sub := &submission{declaration: d.Declaration, typ: t, draftVersion: d.Version}
+	// What is no draft any more goes on to the register, which knows whether this is the same request again.
+	if d.State == Draft {
+		if err := checkContent(t, []byte(d.Content), true); err != nil {
+			return Filed{}, err
+		}
+		if _, sub.contributor, err = s.position(ctx, d.ContributorID, d.PositionID); err != nil {
+			return Filed{}, err
+		}
+		sub.declaration.TypeVersion = t.Version
+		sub.declaration.WorkerTaxCode = workerOf(t, d.Content)
+	}
+	return s.file(ctx, by, right, sub)
+}
+
+// file hands a submission to the register and waits for its number.
+func (s *Service) file(ctx context.Context, by access.Actor, right access.Right, sub *submission) (Filed, error) {
+	d := &sub.declaration
+	sub.by = by
+	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
+	sub.digest = digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content)
+	entry, err := s.Register.File(ctx, protocol.Filing{
+		Kind: Kind, Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: idempotency.ClaimOf(ctx),
+		Trace: trace(*d, right), Origin: audit.OriginOf(ctx), Digest: sub.digest, Content: sub,
+	})
+	var replay *idempotency.Replay
+	if errors.As(err, &replay) && replay.Answer == nil {
+		id, err := uuid.Parse(replay.ResourceID)
+		if err != nil {
+			return Filed{}, err
+		}
+		return s.Repository.asFiled(ctx, id)
+	}
+	if err != nil {
+		return Filed{}, err
+	}
+	return entry.Content.(*submission).filed, nil
+}
+
+// Withdraw takes a submitted declaration back while the office has not decided. It returns fault.Conflict after that.
+func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Filed, operation.Trace, error) {
+		d, err := s.Repository.lock(ctx, id)
+		if err == nil && !visible(d, by) {
+			err = fault.New(fault.NotFound)
+		}
+		if err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		right, err := by.RightToFile(d.ContributorID, d.PositionID, nil)
+		if err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		if !d.MayBeWithdrawn() || d.lapsed(s.Runner.Clock.Now()) {
+			return Filed{}, operation.Trace{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
+		}
+		d.State, d.Version, d.UpdatedAt = Withdrawn, d.Version+1, s.Runner.Clock.Now()
+		if err := s.Repository.saveState(ctx, d); err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		message, err := outbox.NewMessage("declaration.withdrawn", by.PersonID, map[string]string{"protocol_number": *d.ProtocolNumber, "type": d.Type}, d.UpdatedAt)
+		if err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		if err := s.Outbox.Add(ctx, message); err != nil {
+			return Filed{}, operation.Trace{}, err
+		}
+		f, err := s.Repository.filed(ctx, id)
+		return f, trace(d, right), err
+	}, s.again(ctx))
+}
+
+// OfContributor lists what was submitted for the actor's contributor, by whomever, and the actor's drafts; the latest first.
+func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
+	return s.Repository.list(ctx, ofContributor(by), f, request)
+}
+
+// Mine lists what was submitted for every contributor that the actor may declare for, and the actor's drafts; the latest first.
+func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
+	return s.Repository.ofRights(ctx, s.Rights, by, f, request)
+}
+
+// OfOffice lists what was submitted to the operator's office; the latest first.
+func (s *Service) OfOffice(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
+	return s.Repository.list(ctx, ofOffice(by.OfficeCode), f, request)
+}
+
+func named(d Declaration, by access.Actor) Filed {
+	return Filed{Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName}
+}
+
+func trace(d Declaration, right access.Right) operation.Trace {
+	return operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()}
+}

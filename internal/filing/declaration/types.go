@@ -1,0 +1,171 @@
+package declaration
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+
+	"github.com/google/uuid"
+)
+
+// Type is the current version of a declaration type, ready to check content.
+type Type struct {
+	catalogue.Type
+	schema *catalogue.Schema
+}
+
+// openAt reports whether declarations of the type are taken at the given instant.
+func (t *Type) openAt(now time.Time) bool {
+	return !now.Before(t.OpensAt) && (t.ClosesAt == nil || now.Before(*t.ClosesAt))
+}
+
+func (t *Type) hasStep(step string) bool {
+	return slices.ContainsFunc(t.Steps, func(s catalogue.Step) bool { return s.Step == step })
+}
+
+// typesFreshFor is how long a process goes on with the types it knows before it looks for newly published ones.
+const typesFreshFor = 10 * time.Second
+
+// Types is the catalogue of declaration types. It is data: what is published is seen by every process within ten seconds.
+type Types struct {
+	repository *Repository
+	clock      clock.Clock
+
+	mu       sync.Mutex
+	loadedAt time.Time
+	current  []*Type
+	compiled map[typeKey]*Type
+}
+
+type typeKey struct {
+	code    string
+	version int
+}
+
+// NewTypes returns the catalogue.
+func NewTypes(r *Repository, c clock.Clock) *Types {
+	return &Types{repository: r, clock: c, compiled: map[typeKey]*Type{}}
+}
+
+// List returns the current version of every type, by code.
+func (t *Types) List(ctx context.Context, request page.Request) (page.Page[*Type], error) {
+	current, err := t.load(ctx)
+	if err != nil {
+		return page.Page[*Type]{}, err
+	}
+	return page.Slice(current, request, func(t *Type) page.Key { return page.Key{Text: t.Code, ID: uuid.NameSpaceOID} })
+}
+
+// Get returns the current version of a type, and fault.NotFound for an unknown code.
+func (t *Types) Get(ctx context.Context, code string) (*Type, error) {
+	current, err := t.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i, found := slices.BinarySearchFunc(current, code, func(t *Type, code string) int { return strings.Compare(t.Code, code) })
+	if !found {
+		return nil, fault.New(fault.NotFound)
+	}
+	return current[i], nil
+}
+
+// load returns the types sorted by code.
+func (t *Types) load(ctx context.Context) ([]*Type, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.clock.Now()
+	if t.current != nil && now.Sub(t.loadedAt) < typesFreshFor {
+		return t.current, nil
+	}
+	rows, err := t.repository.currentTypes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	current := make([]*Type, 0, len(rows))
+	for _, row := range rows {
+		key := typeKey{row.Code, row.Version}
+		compiled := t.compiled[key]
+		if compiled == nil {
+			if compiled, err = row.compile(); err != nil {
+				return nil, err
+			}
+			t.compiled[key] = compiled
+		}
+		current = append(current, compiled)
+	}
+	slices.SortFunc(current, func(a, b *Type) int { return strings.Compare(a.Code, b.Code) })
+	t.current, t.loadedAt = current, now
+	return current, nil
+}
+
+// Forget makes the next look read the catalogue anew.
+func (t *Types) Forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current = nil
+}
+
+// Install adds the types that come with the program and are not published yet, in the context's transaction.
+func (t *Types) Install(ctx context.Context) error {
+	shipped, err := catalogue.All()
+	if err != nil {
+		return err
+	}
+	defer t.Forget()
+	for _, s := range shipped {
+		row, err := newTypeRow(s, t.clock.Now())
+		if err != nil {
+			return err
+		}
+		if err := t.repository.addType(ctx, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// typeRow is a published version of a type.
+type typeRow struct {
+	Code           string
+	Version        int
+	Title          string
+	LegalReference string
+	Steps          string
+	OpensAt        time.Time
+	ClosesAt       *time.Time
+	WorkerField    string
+	ContentSchema  string
+	ContentExample string
+	PublishedAt    time.Time
+}
+
+// TableName tells GORM the table.
+func (typeRow) TableName() string { return "declaration_types" }
+
+func newTypeRow(t catalogue.Type, at time.Time) (typeRow, error) {
+	steps, err := json.Marshal(t.Steps)
+	return typeRow{
+		Code: t.Code, Version: t.Version, Title: t.Title, LegalReference: t.LegalReference, Steps: string(steps), OpensAt: t.OpensAt, ClosesAt: t.ClosesAt,
+		WorkerField: t.WorkerField, ContentSchema: string(t.ContentSchema), ContentExample: string(t.ContentExample), PublishedAt: at,
+	}, err
+}
+
+func (r typeRow) compile() (*Type, error) {
+	schema, err := catalogue.Compile(r.Code, r.Version, json.RawMessage(r.ContentSchema))
+	if err != nil {
+		return nil, err
+	}
+	t := &Type{schema: schema, Type: catalogue.Type{
+		Code: r.Code, Version: r.Version, Title: r.Title, LegalReference: r.LegalReference, OpensAt: r.OpensAt, ClosesAt: r.ClosesAt,
+		WorkerField: r.WorkerField, ContentSchema: json.RawMessage(r.ContentSchema), ContentExample: json.RawMessage(r.ContentExample),
+	}}
+	return t, json.Unmarshal([]byte(r.Steps), &t.Steps)
+}

@@ -1,0 +1,191 @@
+// Package receiptpdf draws the receipt of a submitted declaration as a PDF in
+// Italian. The same facts give the same bytes, so a receipt can be drawn again
+// and compared.
+package receiptpdf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"diresco/internal/platform/calendar"
+
+	"codeberg.org/go-pdf/fpdf"
+	"rsc.io/qr"
+)
+
+// Facts is what a receipt says.
+type Facts struct {
+	ProtocolNumber string
+	SubmittedAt    time.Time
+	// Digest is that of the content, "sha-256:" and hexadecimal digits.
+	Digest string
+
+	TypeCode    string
+	TypeTitle   string
+	TypeVersion int
+
+	DeclarationID      string
+	ContributorName    string
+	ContributorTaxCode string
+	PositionNumber     string
+	OfficeCode         string
+
+	// FiledBy is the name of the person who filed; ActingAs the capacity, one
+	// of the contract's acting_as values or a text that is printed as it is.
+	FiledBy  string
+	ActingAs string
+
+	// VerifyURL is what the QR code holds: the page that verifies receipts,
+	// with the receipt in its fragment. Only the page's address is printed.
+	VerifyURL string
+
+	// Content is the declaration's content in the order in which it is printed.
+	Content []struct{ Label, Value string }
+}
+
+// capacities gives the Italian names of the contract's acting_as values.
+var capacities = map[string]string{
+	"legal_representative": "legale rappresentante",
+	"employee_delegate":    "dipendente delegato",
+	"employer":             "datore di lavoro",
+	"user_administrator":   "amministratore delle utenze",
+	"intermediary":         "intermediario",
+	"sub_delegate":         "subdelegato dell'intermediario",
+	"operator":             "operatore di sede",
+}
+
+// Render writes the receipt to w, all of it or, on an error of its own,
+// nothing. It fails without a protocol number, a time of submission or a
+// VerifyURL, and if the VerifyURL is too long for a QR code (2,953 bytes).
+// It may be called from several goroutines at once.
+func Render(w io.Writer, f Facts) error {
+	if f.ProtocolNumber == "" || f.SubmittedAt.IsZero() || f.VerifyURL == "" {
+		return errors.New("receipt without protocol number, time of submission or address of verification")
+	}
+	page, err := url.Parse(f.VerifyURL)
+	if err != nil {
+		return errors.New("receipt with a malformed address of verification") // the cause would quote it
+	}
+	page.Fragment = ""
+
+	// Level L makes the modules largest; a receipt is not a label that wears.
+	code, err := qr.Encode(f.VerifyURL, qr.L)
+	if err != nil {
+		return fmt.Errorf("QR code of the receipt: %w", err)
+	}
+
+	// The first drawing only counts the pages.
+	draft := newSheet(f.ProtocolNumber, f.SubmittedAt, 0)
+	draft.draw(f, page.String(), code)
+	final := newSheet(f.ProtocolNumber, f.SubmittedAt, draft.pdf.PageCount())
+	final.draw(f, page.String(), code)
+
+	var out bytes.Buffer
+	if err := final.pdf.Output(&out); err != nil {
+		return fmt.Errorf("drawing the receipt: %w", err)
+	}
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+func (s *sheet) draw(f Facts, page string, code *qr.Code) {
+	s.pdf.AddPage()
+	s.heading("Ricevuta di presentazione", "Dichiarazioni di responsabilità del contribuente")
+	s.protocol(f)
+
+	s.section("Dichiarazione")
+	s.row("Tipo", fmt.Sprintf("%s – %s (versione %d)", f.TypeCode, f.TypeTitle, f.TypeVersion))
+	s.row("Identificativo", f.DeclarationID)
+	s.row("Contribuente", f.ContributorName)
+	s.row("Codice fiscale", f.ContributorTaxCode)
+	s.row("Posizione contributiva", f.PositionNumber)
+	s.row("Sede competente", f.OfficeCode)
+	s.row("Presentata da", f.FiledBy+", "+capacity(f.ActingAs))
+
+	s.verification(f, page, code)
+
+	if len(f.Content) > 0 {
+		s.section("Contenuto della dichiarazione")
+		for _, c := range f.Content {
+			s.row(c.Label, c.Value)
+		}
+	}
+	s.note("La ricevuta attesta che la dichiarazione è stata presentata e registrata a protocollo " +
+		"(art. 57 del D.P.R. 28 dicembre 2000, n. 445). Non ne anticipa l'esito.")
+}
+
+func capacity(actingAs string) string {
+	if name, ok := capacities[actingAs]; ok {
+		return "in qualità di " + name
+	}
+	return "in qualità di " + actingAs
+}
+
+// protocol draws the box that people look for first.
+func (s *sheet) protocol(f Facts) {
+	const height = 22
+	x, y := left, s.pdf.GetY()
+	s.fill(tint)
+	s.pdf.Rect(x, y, width, height, "F")
+	s.fill(blue)
+	s.pdf.Rect(x, y, 1.2, height, "F")
+
+	s.font(sans, 8.5, grey)
+	s.text(x+6, y+4.2, 90, "Numero di protocollo")
+	s.font(bold, 14, black)
+	s.text(x+6, y+9.8, 100, f.ProtocolNumber)
+	s.font(sans, 8.5, grey)
+	s.text(x+112, y+4.2, 58, "Data e ora di presentazione")
+	rome := f.SubmittedAt.In(calendar.Rome)
+	s.font(bold, 11, black)
+	s.text(x+112, y+9.8, 60, rome.Format("02/01/2006, 15:04:05"))
+	s.font(sans, 8, grey)
+	s.text(x+112, y+15.6, 60, "ora italiana; UTC "+f.SubmittedAt.UTC().Format("2006-01-02 15:04:05.000000"))
+	s.pdf.SetY(y + height)
+}
+
+// verification draws the QR code and, beside it, what it is for.
+func (s *sheet) verification(f Facts, page string, code *qr.Code) {
+	const side, gap = 56.0, 8.0
+	s.need(side + 12) // the title stays with the code
+	s.section("Verifica")
+	x, y := left, s.pdf.GetY()
+	s.qr(code, x, y, side)
+	s.pdf.LinkString(x, y, side, side, f.VerifyURL)
+
+	x += side + gap
+	wide := float64(width) - side - gap
+	y = s.paragraph(x, y, wide, sans, 9.5, black,
+		"Inquadrando il codice si apre la pagina di verifica, che conferma numero di protocollo, "+
+			"data e firma della ricevuta senza mostrare dati personali.")
+	y = s.paragraph(x, y+3, wide, sans, 8.5, grey, "Pagina di verifica")
+	y = s.paragraph(x, y+0.5, wide, sans, 9.5, blue, page)
+	y = s.paragraph(x, y+3, wide, sans, 8.5, grey, "Impronta del contenuto")
+	y = s.paragraph(x, y+0.5, wide, mono, 8.5, black, digestLines(f.Digest))
+	s.pdf.SetY(max(y, s.pdf.GetY()+side))
+}
+
+// digestLines breaks "sha-256:" and 64 digits into three lines that can be
+// compared by eye.
+func digestLines(digest string) string {
+	algorithm, digits, ok := strings.Cut(digest, ":")
+	if !ok || len(digits) != 64 {
+		return digest
+	}
+	return algorithm + ":\n" + digits[:32] + "\n" + digits[32:]
+}
+
+// qr draws a QR code of the given side. The quiet zone of four modules on each
+// side comes on top of that: the page around the code has to be empty.
+func (s *sheet) qr(code *qr.Code, x, y, side float64) {
+	const name = "qr"
+	code.Scale = 8 // pixels a module, so that no viewer blurs the edges
+	quiet := side * 4 / float64(code.Size)
+	s.pdf.RegisterImageOptionsReader(name, fpdf.ImageOptions{ImageType: "PNG"}, bytes.NewReader(code.PNG()))
+	s.pdf.ImageOptions(name, x-quiet, y-quiet, side+2*quiet, side+2*quiet, false, fpdf.ImageOptions{ImageType: "PNG"}, 0, "")
+}

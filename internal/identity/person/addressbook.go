@@ -1,0 +1,290 @@
+package person
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/throttle"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+// The kinds of message about contacts. ContactCode has {"kind", "expires_at"} as data and {"code"} as its secret, the others
+// have {"kind", "contact"}, masked.
+const (
+	ContactCode    = "contact.code"
+	ContactAdded   = "contact.added"
+	ContactRemoved = "contact.removed"
+)
+
+// subject is how the audit trail names a contact.
+const subject = "contact"
+
+// AddressBook is what people do with their own contacts. Every change is told to the contacts that were there before, so
+// that whoever got hold of a session cannot turn them round unseen. Adding and removing need a PIN that was entered
+// lately; the guard sees to that.
+type AddressBook struct{ Deps }
+
+// Deps are what an AddressBook works with.
+type Deps struct {
+	Runner *operation.Runner
+	Codes  *onetime.Codes
+	Outbox *outbox.Outbox
+	// Keys encrypt the codes that are on their way.
+	Keys *keyring.DataKeys
+}
+
+// NewAddressBook returns the address book of everybody.
+func NewAddressBook(d Deps) *AddressBook { return &AddressBook{d} }
+
+func (b *AddressBook) repo() repository { return repository{b.Runner.DB} }
+
+// List returns the contacts of the actor, oldest first.
+func (b *AddressBook) List(ctx context.Context, by access.Actor, request page.Request) (page.Page[Contact], error) {
+	all, err := b.repo().contacts(ctx, by.PersonID)
+	if err != nil {
+		return page.Page[Contact]{}, err
+	}
+	return page.Slice(all, request, func(c Contact) page.Key { return page.Key{ID: c.ID} })
+}
+
+// Show returns a contact of the actor; another's is fault.NotFound.
+func (b *AddressBook) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
+	return b.repo().contact(ctx, by.PersonID, id)
+}
+
+// Add gives the actor a contact, sends a code to it and tells the others. It returns fault.Invalid at /value for what cannot
+// be a contact of its kind, fault.Conflict for one too many or one that is there already, and fault.RateLimited when too many
+// codes were sent lately.
+func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (Contact, error) {
+	normal, ok := in.Normalise()
+	if !ok {
+		return Contact{}, fault.InvalidFields(fault.Field{Pointer: "/value", Code: "format"})
+	}
+	id := uuid.Must(uuid.NewV7())
+	return operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (Contact, operation.Trace, error) {
+		c := Contact{ID: id, PersonID: by.PersonID, Kind: normal.Kind, Value: normal.Value, CreatedAt: b.Runner.Clock.Now()}
+		return c, traceOf(id), b.add(ctx, c)
+	}, b.again(by))
+}
+
+func (b *AddressBook) add(ctx context.Context, c Contact) error {
+	has, err := b.locked(ctx, c.PersonID)
+	if err != nil {
+		return err
+	}
+	if err := mayAdd(has, NewContact{Kind: c.Kind, Value: c.Value}); err != nil {
+		return err
+	}
+	added, err := b.repo().addContact(ctx, c)
+	if err != nil {
+		return err
+	}
+	if !added {
+		return fault.Because(fault.Conflict, "contact-exists")
+	}
+	if err := b.sendCode(ctx, c); err != nil {
+		return err
+	}
+	return b.tell(ctx, ContactAdded, c, c.CreatedAt)
+}
+
+// locked returns the contacts of a person, and keeps the person's other operations on them waiting until the context's
+// transaction ends.
+func (b *AddressBook) locked(ctx context.Context, personID uuid.UUID) ([]Contact, error) {
+	if _, err := b.repo().lock(ctx, personID); err != nil {
+		return nil, err
+	}
+	return b.repo().contacts(ctx, personID)
+}
+
+// sendCode makes a code for a contact, which ends the one before, and promises to send it there.
+func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
+	now := b.Runner.Clock.Now()
+	sent, err := b.Outbox.Promised(ctx, ContactCode, c.PersonID, now.Add(-fault.Day))
+	if err != nil {
+		return err
+	}
+	if err := maySend(sent, c.Value, now); err != nil {
+		return err
+	}
+	life := c.Kind.codeLife()
+	code, err := b.Codes.Make(ctx, throttle.ContactCode, c.ID, life)
+	if err != nil {
+		return err
+	}
+	message, err := outbox.NewMessage(ContactCode, c.PersonID, map[string]string{"kind": string(c.Kind), "expires_at": now.Add(life).Format(time.RFC3339Nano)}, now)
+	if err != nil {
+		return err
+	}
+	message, err = message.To(c.Kind.Channel(), c.Value).Until(now.Add(life)).Seal(b.Keys, map[string]secret.Text{"code": code})
+	if err != nil {
+		return err
+	}
+	return b.Outbox.Add(ctx, message)
+}
+
+// tell promises a message about a contact to every verified one of the person.
+func (b *AddressBook) tell(ctx context.Context, kind string, c Contact, now time.Time) error {
+	message, err := about(kind, c, now)
+	if err != nil {
+		return err
+	}
+	return b.Outbox.Add(ctx, message)
+}
+
+func about(kind string, c Contact, now time.Time) (outbox.Message, error) {
+	return outbox.NewMessage(kind, c.PersonID, map[string]string{"kind": string(c.Kind), "contact": c.Masked()}, now)
+}
+
+// Resend sends a new code to a contact of the actor that is not verified, or has bounced; the code before ends. It returns
+// fault.Conflict for a verified one and fault.RateLimited for the fourth code in 24 hours.
+func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
+	return operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (Contact, operation.Trace, error) {
+		if _, err := b.repo().lock(ctx, by.PersonID); err != nil {
+			return Contact{}, operation.Trace{}, err
+		}
+		c, err := b.toVerify(ctx, by, id)
+		if err != nil {
+			return Contact{}, operation.Trace{}, err
+		}
+		return c, traceOf(id), b.sendCode(ctx, c)
+	}, b.again(by))
+}
+
+// toVerify returns a contact of the actor that can be verified.
+func (b *AddressBook) toVerify(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
+	c, err := b.repo().contact(ctx, by.PersonID, id)
+	if err == nil && c.State() == Verified {
+		err = fault.Because(fault.Conflict, "contact-verified")
+	}
+	return c, err
+}
+
+// Verify makes a contact of the actor count when the code that was sent to it is right. Otherwise it returns
+// fault.CodeInvalid, and fault.RateLimited while too many were wrong: tries are counted for the person, whichever of their
+// contacts they are at. It must not be called inside a transaction.
+func (b *AddressBook) Verify(ctx context.Context, by access.Actor, id uuid.UUID, code secret.Text) (Contact, error) {
+	// The code is used up before the key of the request could be claimed, so a repeat asks for the key first.
+	if c, repeated, err := b.repeated(ctx, by); repeated || err != nil {
+		return c, err
+	}
+	c, err := b.verify(ctx, by, id, code)
+	if err != nil {
+		// A twin of this request may have used the code meanwhile.
+		if c, repeated, err := b.repeated(ctx, by); repeated || err != nil {
+			return c, err
+		}
+	}
+	return c, err
+}
+
+func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID, code secret.Text) (Contact, error) {
+	c, err := b.toVerify(ctx, by, id)
+	if err != nil {
+		return Contact{}, err
+	}
+	return c, b.Codes.Redeem(ctx, onetime.Redemption{
+		Purpose: throttle.ContactCode, Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
+	}, func(ctx context.Context) error {
+		_, err := operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+			now := b.Runner.Clock.Now()
+			c = c.verified(now, now.Add(recoveryDelay))
+			return struct{}{}, traceOf(id), b.repo().saveVerified(ctx, c)
+		}, nil)
+		return err
+	})
+}
+
+// repeated reports whether the request was done before, and returns what it is answered with then.
+func (b *AddressBook) repeated(ctx context.Context, by access.Actor) (Contact, bool, error) {
+	err := b.Runner.Keys.Seen(ctx, idempotency.ClaimOf(ctx))
+	var replay *idempotency.Replay
+	if errors.As(err, &replay) && replay.Answer == nil {
+		c, err := b.again(by)(ctx, replay.ResourceID)
+		return c, true, err
+	}
+	return Contact{}, false, err
+}
+
+// again renders what an earlier, equal request made.
+func (b *AddressBook) again(by access.Actor) func(context.Context, string) (Contact, error) {
+	return func(ctx context.Context, id string) (Contact, error) {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			return Contact{}, err
+		}
+		return b.Show(ctx, by, parsed)
+	}
+}
+
+// Remove takes a contact of the actor away and tells it, if it was verified, and the others. Its code ends. It returns
+// fault.Conflict for the last verified one.
+func (b *AddressBook) Remove(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	_, err := operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		return struct{}{}, traceOf(id), b.remove(ctx, by.PersonID, id)
+	}, nil)
+	return err
+}
+
+func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error {
+	has, err := b.locked(ctx, personID)
+	if err != nil {
+		return err
+	}
+	c, err := mayRemove(has, id)
+	if err != nil {
+		return err
+	}
+	// Before the contact: whoever verifies it at this moment holds the code first, too.
+	if err := b.Codes.End(ctx, throttle.ContactCode, id); err != nil {
+		return err
+	}
+	if err := b.repo().removeContact(ctx, id); err != nil {
+		return err
+	}
+	now := b.Runner.Clock.Now()
+	if c.VerifiedAt != nil {
+		message, err := about(ContactRemoved, c, now)
+		if err != nil {
+			return err
+		}
+		// It is no contact any more when the message is sent, so the message names it.
+		if err := b.Outbox.Add(ctx, message.To(c.Kind.Channel(), c.Value)); err != nil {
+			return err
+		}
+	}
+	return b.tell(ctx, ContactRemoved, c, now)
+}
+
+// FirstAccess makes the contacts count, also for recovery, that received part of the PIN with which somebody has logged in
+// for the first time: messages of the kind, promised since the instant at which the PIN was given. It runs inside the
+// caller's transaction and operation.
+func (b *AddressBook) FirstAccess(ctx context.Context, personID uuid.UUID, kind string, since time.Time) error {
+	reached, err := b.Outbox.Reached(ctx, kind, personID, since)
+	if err != nil {
+		return err
+	}
+	now := b.Runner.Clock.Now()
+	for _, to := range reached {
+		if err := b.repo().verifyNew(ctx, personID, NewContact{Kind: KindOf(to.Channel), Value: to.Recipient}, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func traceOf(id uuid.UUID) operation.Trace {
+	return operation.Trace{SubjectKind: subject, SubjectID: id.String()}
+}

@@ -1,0 +1,69 @@
+package person
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+// Contacts returns the contacts of a person, oldest first, verified or not.
+func (s *Service) Contacts(ctx context.Context, personID uuid.UUID) ([]Contact, error) {
+	return s.repo.contacts(ctx, personID)
+}
+
+// RecoveryContacts returns the contacts of a person that count for recovering a PIN at the instant: verified, not bounced,
+// and given at the registration or verified at least 24 hours before.
+func (s *Service) RecoveryContacts(ctx context.Context, personID uuid.UUID, now time.Time) ([]Contact, error) {
+	contacts, err := s.repo.contacts(ctx, personID)
+	return slices.DeleteFunc(contacts, func(c Contact) bool { return !c.Recovers(now) }), err
+}
+
+// AddVerified gives a person contacts that count as verified, at once and for recovery too, inside the caller's
+// transaction and operation. One that the person has already becomes verified. It returns fault.Invalid for values that
+// cannot be a contact of their kind.
+func (s *Service) AddVerified(ctx context.Context, personID uuid.UUID, contacts ...NewContact) error {
+	normal, wrong := NormaliseContacts(contacts)
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return s.addVerified(ctx, personID, normal)
+}
+
+func (s *Service) addVerified(ctx context.Context, personID uuid.UUID, contacts []NewContact) error {
+	now := s.run.Clock.Now()
+	rows := newContacts(personID, contacts, now)
+	for i := range rows {
+		rows[i] = rows[i].verified(now, now)
+	}
+	return s.repo.addContacts(ctx, rows)
+}
+
+// AddUnverified gives a person contacts that count for nothing until they are verified, by a code or by the first login
+// with a PIN of which they received half (AddressBook.FirstAccess), inside the caller's transaction and operation. One that
+// the person has already stays as it is. Errors are those of AddVerified.
+func (s *Service) AddUnverified(ctx context.Context, personID uuid.UUID, contacts ...NewContact) error {
+	normal, wrong := NormaliseContacts(contacts)
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return s.repo.addContacts(ctx, newContacts(personID, normal, s.run.Clock.Now()))
+}
+
+func newContacts(personID uuid.UUID, contacts []NewContact, now time.Time) []Contact {
+	rows := make([]Contact, 0, len(contacts))
+	for _, c := range contacts {
+		rows = append(rows, Contact{ID: uuid.Must(uuid.NewV7()), PersonID: personID, Kind: c.Kind, Value: c.Value, CreatedAt: now})
+	}
+	return rows
+}
+
+// Bounce notes that a message to a contact of a person came back for good, inside the caller's transaction: from now on it
+// counts for nothing until it is verified anew. It reports false when the person has no such contact or it is known already.
+func (s *Service) Bounce(ctx context.Context, personID uuid.UUID, channel outbox.Channel, recipient string) (bool, error) {
+	return s.repo.bounce(ctx, personID, NewContact{Kind: KindOf(channel), Value: recipient}, s.run.Clock.Now())
+}

@@ -1,0 +1,21 @@
+package person
+
+import (
+	"context"
+
+	"diresco/internal/kernel/access"
+
+	"github.com/google/uuid"
+)
+
+// MakeOrdinary makes the credentials of a person ordinary, inside the caller's transaction and operation: those of somebody
+// whom nobody has seen since. It returns fault.NotFound.
+func (s *Service) MakeOrdinary(ctx context.Context, id uuid.UUID) error {
+	p, err := s.repo.lock(ctx, id)
+	if err != nil || p.CredentialLevel == access.Ordinary {
+		return err
+	}
+	p.CredentialLevel = access.Ordinary
+	_, err = s.repo.save(ctx, p)
+	return err
+}

@@ -1,0 +1,93 @@
+// Package person keeps the people who log in, and the contacts by which they are reached.
+package person
+
+import (
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Person is somebody with a tax code (codice fiscale) of their own.
+type Person struct {
+	ID              uuid.UUID
+	TaxCode         taxcode.Code
+	GivenName       string
+	FamilyName      string
+	UserClass       access.UserClass
+	CredentialLevel access.CredentialLevel
+	// OfficeCode is the office where an operator works; nil for anybody else.
+	OfficeCode          *string
+	IdentityConfirmedAt *time.Time
+	SuspendedAt         *time.Time
+	// SuspensionReason is for whoever decides about readmission; it is set while SuspendedAt is.
+	SuspensionReason *string
+	// Version counts the changes of the person.
+	Version   int
+	CreatedAt time.Time
+}
+
+// TableName tells GORM the table.
+func (Person) TableName() string { return "people" }
+
+// Office returns the code of the office where the person works, or "".
+func (p Person) Office() string {
+	if p.OfficeCode == nil {
+		return ""
+	}
+	return *p.OfficeCode
+}
+
+// New is a person to be created.
+type New struct {
+	// ID is chosen where it is zero.
+	ID              uuid.UUID
+	TaxCode         taxcode.Code
+	GivenName       string
+	FamilyName      string
+	UserClass       access.UserClass
+	CredentialLevel access.CredentialLevel
+	// OfficeCode is needed for an operator and refused for anybody else; the office must exist.
+	OfficeCode string
+	// Contacts count as verified.
+	Contacts []NewContact
+	// IdentityConfirmed people have confirmed their digital identity already.
+	IdentityConfirmed bool
+}
+
+const maxName = 100
+
+// check returns fault.Invalid naming each field that is wrong.
+func (n New) check() error {
+	var wrong []fault.Field
+	add := func(ok bool, pointer, code string) {
+		if !ok {
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: code})
+		}
+	}
+	add(!n.TaxCode.IsZero() && n.TaxCode.IsPerson(), "/tax_code", "format")
+	add(plainText(n.GivenName, maxName), "/given_name", "pattern")
+	add(plainText(n.FamilyName, maxName), "/family_name", "pattern")
+	switch n.UserClass {
+	case access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator:
+	default:
+		add(false, "/user_class", "enum")
+	}
+	add(n.CredentialLevel == access.Ordinary || n.CredentialLevel == access.Dispositive, "/credential_level", "enum")
+	switch n.UserClass {
+	case access.Operator:
+		add(n.OfficeCode != "", "/office_code", "required")
+	case access.Citizen, access.InstitutionalIntermediary:
+		add(n.OfficeCode == "", "/office_code", "only-operators")
+	case access.ContactCentre, access.Administrator: // may belong to an office
+	}
+	_, contacts := NormaliseContacts(n.Contacts)
+	wrong = append(wrong, contacts...)
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}

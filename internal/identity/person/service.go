@@ -1,0 +1,89 @@
+package person
+
+import (
+	"context"
+	"fmt"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Service is what can be done with people.
+type Service struct {
+	run  *operation.Runner
+	repo repository
+}
+
+// NewService returns the service.
+func NewService(run *operation.Runner) *Service {
+	return &Service{run: run, repo: repository{run.DB}}
+}
+
+// Show returns the person who asks.
+func (s *Service) Show(ctx context.Context, by access.Actor) (Person, error) {
+	return s.ByID(ctx, by.PersonID)
+}
+
+// ByID returns a person, or fault.NotFound.
+func (s *Service) ByID(ctx context.Context, id uuid.UUID) (Person, error) {
+	return s.repo.one(ctx, "id", id)
+}
+
+// ByTaxCode returns the person with exactly this tax code, or fault.NotFound: an omocodia variant is another person.
+func (s *Service) ByTaxCode(ctx context.Context, code taxcode.Code) (Person, error) {
+	return s.repo.one(ctx, "tax_code", code)
+}
+
+// Create makes a person as an operation of its own, with one audit record. What else belongs to the operation (the PIN
+// that is issued with it) goes into also, which runs in the same transaction; it may be nil. It returns fault.Invalid
+// for wrong fields and fault.Conflict when the tax code is registered already.
+func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Context, p Person) error) (Person, error) {
+	id := in.ID
+	if id == uuid.Nil {
+		id = uuid.Must(uuid.NewV7())
+	}
+	return operation.Do(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context) (Person, operation.Trace, error) {
+		p, err := s.add(ctx, id, in)
+		if err == nil && also != nil {
+			err = also(ctx, p)
+		}
+		return p, operation.Trace{SubjectKind: "person", SubjectID: id.String()}, err
+	}, nil)
+}
+
+// Add makes a person inside the caller's transaction and leaves the audit record to the caller's operation. Errors are those of Create.
+func (s *Service) Add(ctx context.Context, in New) (Person, error) {
+	if in.ID == uuid.Nil {
+		in.ID = uuid.Must(uuid.NewV7())
+	}
+	return s.add(ctx, in.ID, in)
+}
+
+func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error) {
+	if err := in.check(); err != nil {
+		return Person{}, err
+	}
+	p := Person{
+		ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName,
+		UserClass: in.UserClass, CredentialLevel: in.CredentialLevel, Version: 1, CreatedAt: s.run.Clock.Now(),
+	}
+	if in.OfficeCode != "" {
+		p.OfficeCode = &in.OfficeCode
+	}
+	if in.IdentityConfirmed {
+		p.IdentityConfirmedAt = &p.CreatedAt
+	}
+	added, err := s.repo.add(ctx, p)
+	if err != nil {
+		return Person{}, fmt.Errorf("add person: %w", err)
+	}
+	if !added {
+		return Person{}, fault.Because(fault.Conflict, "tax-code-registered")
+	}
+	contacts, _ := NormaliseContacts(in.Contacts)
+	return p, s.addVerified(ctx, id, contacts)
+}

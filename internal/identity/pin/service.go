@@ -1,0 +1,234 @@
+package pin
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/session"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+// Sessions is what a change of PIN does to the sessions of its holder.
+type Sessions interface {
+	// Replace ends every session of the actor and starts a new one, in the context's transaction.
+	Replace(ctx context.Context, by access.Actor, reason string) (session.Session, error)
+	// EndAllOf ends every session of a person, in the context's transaction.
+	EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error
+}
+
+// Service is what can be done with PINs besides logging in.
+type Service struct {
+	run      *operation.Runner
+	repo     repository
+	verifier *Verifier
+	sessions Sessions
+	outbox   *outbox.Outbox
+	keys     *keyring.DataKeys
+	codes    *onetime.Codes
+	random   io.Reader
+	// OnChange, where it is set, is told each new PIN that works, in the transaction that makes it work. It is for the
+	// sandbox, which shows test PINs; set it before the first use and nowhere else.
+	OnChange func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
+	// OnFirstAccess, where it is set, is told of the first access of a person with the PIN that they were given at the
+	// instant, in the transaction that completes it. Set it before the first use and nowhere else.
+	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
+}
+
+// Deps are what the service works with. A program that gives people PINs, and nothing else, needs Runner, Verifier and
+// Random alone.
+type Deps struct {
+	Runner   *operation.Runner
+	Verifier *Verifier
+	Sessions Sessions
+	Outbox   *outbox.Outbox
+	// Keys encrypt the halves of a PIN that are on their way.
+	Keys  *keyring.DataKeys
+	Codes *onetime.Codes
+	// Random is what PINs are drawn from.
+	Random io.Reader
+}
+
+// NewService returns the service.
+func NewService(d Deps) *Service {
+	return &Service{
+		run: d.Runner, repo: repository{d.Runner.DB}, verifier: d.Verifier, sessions: d.Sessions, outbox: d.Outbox, keys: d.Keys, codes: d.Codes, random: d.Random,
+	}
+}
+
+// Generate returns a new PIN: 16 characters as issued at first, else 8.
+func (s *Service) Generate(initial bool) (secret.Text, error) {
+	if initial {
+		return secret.Draw(s.random, initialLength)
+	}
+	return secret.Draw(s.random, normalLength)
+}
+
+// Hash returns what is stored of a PIN. It takes long and belongs outside of transactions; fault.Busy when too many ask.
+func (s *Service) Hash(ctx context.Context, pin secret.Text) (string, error) {
+	slot, err := s.verifier.hasher.acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer slot.release()
+	return slot.hash(secret.Normalise(pin))
+}
+
+// Set gives a person a PIN by its hash, in place of any other, inside the caller's transaction and operation. An initial
+// one must be changed at the first login, within 60 days. OnChange is not told: the caller knows the PIN.
+func (s *Service) Set(ctx context.Context, personID uuid.UUID, hash string, initial bool) error {
+	class, err := s.repo.classOf(ctx, personID)
+	if err != nil {
+		return err
+	}
+	if class == "" {
+		return fault.New(fault.NotFound)
+	}
+	return s.repo.put(ctx, given(personID, class, hash, initial, s.run.Clock.Now()))
+}
+
+// Issue gives a person a new initial PIN and returns it. Inside a transaction it becomes part of it; the audit record is
+// left to the caller's operation.
+func (s *Service) Issue(ctx context.Context, personID uuid.UUID) (secret.Text, error) {
+	pin, err := s.Generate(true)
+	if err != nil {
+		return "", err
+	}
+	hash, err := s.Hash(ctx, pin)
+	if err != nil {
+		return "", err
+	}
+	return pin, s.run.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := s.Set(ctx, personID, hash, true); err != nil {
+			return err
+		}
+		return s.changed(ctx, personID, pin)
+	})
+}
+
+func (s *Service) changed(ctx context.Context, personID uuid.UUID, pin secret.Text) error {
+	if s.OnChange == nil {
+		return nil
+	}
+	return s.OnChange(ctx, personID, pin)
+}
+
+// ExpiresAt returns when the PIN of a person must be changed: for one that was never changed, when it expires unused. It
+// returns nil for a person without a PIN.
+func (s *Service) ExpiresAt(ctx context.Context, personID uuid.UUID) (*time.Time, error) {
+	p, found, err := s.repo.expiry(ctx, personID)
+	if err != nil || !found {
+		return nil, err
+	}
+	if p.Initial && p.UnusedExpiresAt != nil {
+		return p.UnusedExpiresAt, nil
+	}
+	return &p.ChangeDueAt, nil
+}
+
+// Rotate generates a new PIN, to be confirmed in the same session within 15 minutes; until then the old one works. A
+// repeat replaces it. It returns fault.Reauthenticate when the PIN was entered more than 5 minutes ago, unless the session
+// must change it anyway.
+func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error) {
+	if !by.PINChangeRequired && s.run.Clock.Now().Sub(by.AuthenticatedAt) > access.FreshFor {
+		return Rotation{}, fault.New(fault.Reauthenticate)
+	}
+	pin, err := s.Generate(false)
+	if err != nil {
+		return Rotation{}, err
+	}
+	hash, err := s.Hash(ctx, pin)
+	if err != nil {
+		return Rotation{}, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	return operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context) (Rotation, operation.Trace, error) {
+		made := Rotation{ID: id, PIN: pin, ExpiresAt: s.run.Clock.Now().Add(RotationLife)}
+		err := s.repo.begin(ctx, rotation{PersonID: by.PersonID, ID: id, SessionID: by.SessionID, Hash: hash, ExpiresAt: made.ExpiresAt})
+		return made, operation.Trace{SubjectKind: "pin-rotation", SubjectID: id.String()}, err
+	}, nil)
+}
+
+// unclaimed returns the context without the request's idempotency key: an answer with a PIN or token is never stored, so a
+// repeat is a request of its own.
+func unclaimed(ctx context.Context) context.Context { return idempotency.WithClaim(ctx, nil) }
+
+// Confirm makes a generated PIN the person's when it is entered right, ends all their sessions and starts a new one. A
+// wrong entry is fault.Invalid at /pin and counts as a try, with the counter of logins; see session.PINs.Verify for the
+// limits. A rotation that is void, unknown or another's is fault.NotFound and counts nothing.
+func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.UUID, pin secret.Text) (session.Session, error) {
+	var r rotation
+	right, err := s.verifier.try(ctx, pin, audit.OriginOf(ctx).Address, func(ctx context.Context) (target, error) {
+		var found bool
+		var err error
+		if r, found, err = s.repo.waiting(ctx, rotationID, by.PersonID, by.SessionID, s.run.Clock.Now()); err != nil {
+			return target{}, err
+		}
+		if !found {
+			return target{}, fault.New(fault.NotFound)
+		}
+		c, err := s.repo.byPerson(ctx, by.PersonID)
+		return target{name: c.TaxCode, personID: by.PersonID, hash: r.Hash}, err
+	})
+	if err != nil {
+		return session.Session{}, err
+	}
+	if !right {
+		return session.Session{}, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: "wrong-pin"})
+	}
+	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context) (session.Session, operation.Trace, error) {
+		trace := operation.Trace{SubjectKind: "pin-rotation", SubjectID: rotationID.String(), Unchecked: true}
+		opened, err := s.confirm(ctx, by, r, pin)
+		return opened, trace, err
+	}, nil)
+}
+
+func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin secret.Text) (session.Session, error) {
+	now := s.run.Clock.Now()
+	old, found, err := s.repo.hold(ctx, by.PersonID)
+	if err != nil {
+		return session.Session{}, err
+	}
+	taken, err := s.repo.take(ctx, r.ID, now)
+	if err != nil {
+		return session.Session{}, err
+	}
+	if !taken {
+		return session.Session{}, fault.New(fault.NotFound)
+	}
+	replaced, err := s.repo.confirm(ctx, by.PersonID, r.Hash, now, changeDue(by.UserClass, now))
+	if err != nil {
+		return session.Session{}, err
+	}
+	if !replaced {
+		return session.Session{}, fault.New(fault.NotFound)
+	}
+	if found && old.FirstAccessAt == nil && s.OnFirstAccess != nil {
+		if err := s.OnFirstAccess(ctx, by.PersonID, old.ChangedAt); err != nil {
+			return session.Session{}, err
+		}
+	}
+	// After the PIN, whose row a login with the old one holds: what that one started is there to be ended.
+	opened, err := s.sessions.Replace(ctx, by, session.EndedPINChanged)
+	if err != nil {
+		return session.Session{}, err
+	}
+	message, err := outbox.NewMessage(Changed, by.PersonID, struct{}{}, now)
+	if err != nil {
+		return session.Session{}, err
+	}
+	if err := s.outbox.Add(ctx, message); err != nil {
+		return session.Session{}, err
+	}
+	return opened, s.changed(ctx, by.PersonID, secret.Text(secret.Normalise(pin)))
+}

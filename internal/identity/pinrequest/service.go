@@ -1,0 +1,360 @@
+package pinrequest
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/register"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// PINs makes initial PINs and gives them to people; pin.Service is one.
+type PINs interface {
+	// NewInitial draws an initial PIN and hashes it, which takes long and belongs outside of transactions.
+	NewInitial(ctx context.Context) (pin.Initial, error)
+	// GiveInHalves gives it to a person and promises a half to each recipient, in the context's transaction.
+	GiveInHalves(ctx context.Context, personID uuid.UUID, initial pin.Initial, first, second pin.Half) (firstID, secondID uuid.UUID, err error)
+	// State returns the state of a person's PIN now.
+	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
+}
+
+// Upgrades are requests to make credentials dispositive.
+type Upgrades interface {
+	// Void ends what waits of a person, in the context's transaction.
+	Void(ctx context.Context, personID uuid.UUID, now time.Time) error
+}
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner   *operation.Runner
+	People   *person.Service
+	Register *register.Register
+	PINs     PINs
+	Outbox   *outbox.Outbox
+	Upgrades Upgrades
+	// Random is what the ids of requests are drawn from.
+	Random io.Reader
+}
+
+// Service takes requests for a PIN and decides about them.
+type Service struct {
+	Deps
+	repo repository
+}
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{Deps: d, repo: repository{d.Runner.DB}} }
+
+// subjectKind is how the audit trail names a request.
+const subjectKind = "pin-request"
+
+// Request takes a request that somebody makes without a login. It is served at once when the person is in the register, all
+// data agree and they have no PIN that works; else it waits, and nobody can tell from the answer, or from the work that it
+// took, why. It returns fault.Invalid for wrong fields and fault.Busy when too many ask for a PIN.
+func (s *Service) Request(ctx context.Context, a Application) (Shown, error) {
+	return s.take(ctx, access.Actor{}, a)
+}
+
+// File is Request for a caller of the contact centre; who filed it is kept.
+func (s *Service) File(ctx context.Context, by access.Actor, a Application) (Shown, error) {
+	return s.take(ctx, by, a)
+}
+
+func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Shown, error) {
+	a, err := a.normal(s.Runner.Clock.Now())
+	if err != nil {
+		return Shown{}, err
+	}
+	var random uuid.UUID
+	if _, err := io.ReadFull(s.Random, random[:]); err != nil {
+		return Shown{}, err
+	}
+	// In every case: it takes most of the time.
+	initial, err := s.PINs.NewInitial(ctx)
+	if err != nil {
+		return Shown{}, err
+	}
+	shown, err := s.takeOnce(ctx, by, textOf(random), a, initial)
+	if fault.Is(err, fault.Conflict) {
+		// Somebody else made the person in the middle of it: now there is one, and the request is looked at anew.
+		shown, err = s.takeOnce(ctx, by, textOf(random), a, initial)
+	}
+	return shown, err
+}
+
+func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Application, initial pin.Initial) (Shown, error) {
+	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (Shown, operation.Trace, error) {
+		now := s.Runner.Clock.Now()
+		r := Request{ID: id, TaxCode: a.TaxCode, Identity: a.Identity, State: Waiting, Version: 1, CreatedAt: now}
+		if a.Phone != "" {
+			r.Phone = &a.Phone
+		}
+		for _, c := range a.Contacts {
+			r.Contacts = append(r.Contacts, Contact(c))
+		}
+		if by.PersonID != uuid.Nil {
+			r.FiledBy = &by.PersonID
+		}
+		found, err := s.situation(ctx, a.TaxCode, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		serve, because := found.assess(r)
+		r.WaitsBecause = because
+		if serve {
+			// As the register writes them.
+			r, err = s.serve(ctx, r, found, found.entry.Identity, initial)
+		} else {
+			err = s.warn(ctx, found.person.ID, because != nil && *because == HasPIN, now)
+		}
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.repo.add(ctx, r); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		shown, err := s.withFiler(ctx, r.show(nil))
+		trace := operation.Trace{SubjectKind: subjectKind, SubjectID: id, Outcome: string(r.State)}
+		if r.FiledBy != nil {
+			trace.Right = by.Office()
+		}
+		return shown, trace, err
+	}, s.ShowToOffice)
+}
+
+// situation finds out about a tax code, with the same statements for a stranger, and keeps it so until the end of the
+// context's transaction: two requests about one tax code come one after the other.
+func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Time) (situation, error) {
+	var found situation
+	// By the name: a row to wait for is there for the registered alone, and how long many at once take would tell.
+	err := s.Runner.DB.LockName(ctx, code.Clear())
+	if err != nil {
+		return situation{}, err
+	}
+	if found.entry, found.registered, err = s.Register.Find(ctx, code); err != nil {
+		return situation{}, err
+	}
+	p, err := s.People.ByTaxCode(ctx, code)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return situation{}, err
+	}
+	if found.person, err = s.People.Lock(ctx, p.ID); err != nil && !fault.Is(err, fault.NotFound) {
+		return situation{}, err
+	}
+	if found.pin, err = s.PINs.State(ctx, p.ID); err != nil {
+		return situation{}, err
+	}
+	found.taken, err = s.repo.taken(ctx, code, now.Add(-window))
+	return found, err
+}
+
+// serve gives the PIN to the person, who is made where there is none yet, and promises both halves. A PIN that was asked
+// for without being seen is ordinary, whatever the one before it was.
+func (s *Service) serve(ctx context.Context, r Request, found situation, names register.Identity, initial pin.Initial) (Request, error) {
+	p := found.person
+	var err error
+	if p.ID == uuid.Nil {
+		p, err = s.People.Add(ctx, person.New{
+			TaxCode: r.TaxCode, GivenName: names.GivenName, FamilyName: names.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
+		})
+	} else if err = s.People.MakeOrdinary(ctx, p.ID); err == nil {
+		// What somebody asked for with the old PIN must not raise the new one.
+		err = s.Upgrades.Void(ctx, p.ID, s.Runner.Clock.Now())
+	}
+	if err == nil && found.person.ID != uuid.Nil {
+		err = s.tell(ctx, ServedAgain, p.ID, map[string]string{"at": instant(r.CreatedAt)}, r.CreatedAt)
+	}
+	if err != nil {
+		return Request{}, err
+	}
+	contacts := make([]person.NewContact, len(r.Contacts))
+	for i, c := range r.Contacts {
+		contacts[i] = person.NewContact(c)
+	}
+	if err := s.People.AddUnverified(ctx, p.ID, contacts...); err != nil {
+		return Request{}, err
+	}
+	first, second := r.halves()
+	firstID, secondID, err := s.PINs.GiveInHalves(ctx, p.ID, initial, first, second)
+	r.State, r.PersonID, r.FirstMessageID, r.SecondMessageID = Served, &p.ID, &firstID, &secondID
+	return r, err
+}
+
+// warn tells a person who has a PIN of a request in their name. For anybody else the same statements are made: nothing is
+// promised by a message that is withdrawn in the same transaction.
+func (s *Service) warn(ctx context.Context, personID uuid.UUID, hasPIN bool, now time.Time) error {
+	if !hasPIN {
+		personID = uuid.Nil
+	}
+	m, err := outbox.NewMessage(WithPIN, personID, map[string]string{"at": instant(now)}, now)
+	if err != nil {
+		return err
+	}
+	withdrawn := uuid.Nil
+	if !hasPIN {
+		m, withdrawn = m.To(outbox.Email, "nobody"), m.ID
+	}
+	if err := s.Outbox.Add(ctx, m); err != nil {
+		return err
+	}
+	return s.Outbox.Withdraw(ctx, withdrawn)
+}
+
+func (s *Service) tell(ctx context.Context, kind string, personID uuid.UUID, data map[string]string, now time.Time) error {
+	m, err := outbox.NewMessage(kind, personID, data, now)
+	if err != nil {
+		return err
+	}
+	return s.Outbox.Add(ctx, m)
+}
+
+func instant(t time.Time) string { return t.Format(time.RFC3339Nano) }
+
+// Show returns a request to whoever knows its id, or fault.NotFound.
+func (s *Service) Show(ctx context.Context, id string) (Shown, error) {
+	r, err := s.repo.one(ctx, id)
+	if err != nil {
+		return Shown{}, err
+	}
+	all, err := s.withDeliveries(ctx, []Request{r})
+	if err != nil {
+		return Shown{}, err
+	}
+	return all[0], nil
+}
+
+// ShowToOffice returns a request with who filed it, or fault.NotFound.
+func (s *Service) ShowToOffice(ctx context.Context, id string) (Shown, error) {
+	shown, err := s.Show(ctx, id)
+	if err != nil {
+		return Shown{}, err
+	}
+	return s.withFiler(ctx, shown)
+}
+
+// List returns a page of the requests in a state, or in any for "", the oldest first.
+func (s *Service) List(ctx context.Context, state State, request page.Request) (page.Page[Shown], error) {
+	rows, err := s.repo.list(ctx, state, request)
+	if err != nil {
+		return page.Page[Shown]{}, err
+	}
+	shown, err := s.withDeliveries(ctx, rows.Items)
+	if err != nil {
+		return page.Page[Shown]{}, err
+	}
+	return page.Page[Shown]{Items: shown, Next: rows.Next}, s.addFilers(ctx, shown)
+}
+
+func (s *Service) withDeliveries(ctx context.Context, requests []Request) ([]Shown, error) {
+	var messages []uuid.UUID
+	for _, r := range requests {
+		if r.FirstMessageID != nil && r.SecondMessageID != nil {
+			messages = append(messages, *r.FirstMessageID, *r.SecondMessageID)
+		}
+	}
+	var deliveries map[uuid.UUID][]outbox.Delivery
+	if len(messages) > 0 {
+		var err error
+		if deliveries, err = s.Outbox.Deliveries(ctx, messages...); err != nil {
+			return nil, err
+		}
+	}
+	shown := make([]Shown, len(requests))
+	for i, r := range requests {
+		shown[i] = r.show(deliveries)
+	}
+	return shown, nil
+}
+
+func (s *Service) withFiler(ctx context.Context, shown Shown) (Shown, error) {
+	one := []Shown{shown}
+	err := s.addFilers(ctx, one)
+	return one[0], err
+}
+
+func (s *Service) addFilers(ctx context.Context, shown []Shown) error {
+	var ids []uuid.UUID
+	for _, r := range shown {
+		if r.FiledBy != nil {
+			ids = append(ids, *r.FiledBy)
+		}
+	}
+	filers, err := s.repo.filers(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, r := range shown {
+		if r.FiledBy != nil {
+			f := filers[*r.FiledBy]
+			shown[i].Filer = &f
+		}
+	}
+	return nil
+}
+
+// Decide serves a waiting request with the data that it holds, or refuses it. It returns fault.NotFound, fault.Invalid for an
+// outcome that is none, and fault.Conflict for a request that is decided already, and where a PIN cannot be given because
+// the person meanwhile has one or is suspended.
+func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outcome) (Shown, error) {
+	o, err := o.check()
+	if err != nil {
+		return Shown{}, err
+	}
+	before, err := s.repo.one(ctx, id)
+	if err != nil {
+		return Shown{}, err
+	}
+	var initial pin.Initial
+	if o.State == Served {
+		if initial, err = s.PINs.NewInitial(ctx); err != nil {
+			return Shown{}, err
+		}
+	}
+	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (Shown, operation.Trace, error) {
+		shown, err := s.decide(ctx, by, before, o, initial)
+		return shown, operation.Trace{Right: by.Office(), SubjectKind: subjectKind, SubjectID: id, Outcome: string(o.State)}, err
+	}, s.ShowToOffice)
+}
+
+// decide runs in the context's transaction, on a request as it was before it.
+func (s *Service) decide(ctx context.Context, by access.Actor, before Request, o Outcome, initial pin.Initial) (Shown, error) {
+	now := s.Runner.Clock.Now()
+	// The tax code of a request never changes, so that the person can be locked before the request.
+	found, err := s.situation(ctx, before.TaxCode, now)
+	if err != nil {
+		return Shown{}, err
+	}
+	r, err := s.repo.lock(ctx, before.ID)
+	if err != nil {
+		return Shown{}, err
+	}
+	if r, err = r.decide(o, by.PersonID, now); err != nil {
+		return Shown{}, err
+	}
+	if o.State == Served {
+		if err := found.mayServe(); err != nil {
+			return Shown{}, err
+		}
+		if r, err = s.serve(ctx, r, found, r.Identity, initial); err != nil {
+			return Shown{}, err
+		}
+	} else if found.person.ID != uuid.Nil {
+		if err := s.tell(ctx, RefusedByOffice, found.person.ID, map[string]string{"at": instant(r.CreatedAt), "reason": o.Reason}, now); err != nil {
+			return Shown{}, err
+		}
+	}
+	if err := s.repo.save(ctx, r); err != nil {
+		return Shown{}, err
+	}
+	return s.withFiler(ctx, r.show(nil))
+}

@@ -1,0 +1,196 @@
+package pinupgrade_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"diresco/db"
+	"diresco/internal/filing/declaration"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/masterdata/register"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/fault"
+	"diresco/internal/test/coretest"
+	"diresco/internal/test/dbtest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+var ctx = context.Background()
+
+// The beginnings of files.
+const (
+	png  = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"
+	jpeg = "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"
+)
+
+// world is an App in which people ask for a dispositive PIN.
+type world struct {
+	*coretest.App
+	t         *testing.T
+	service   *pinupgrade.Service
+	residents *register.Register
+}
+
+func newWorld(t *testing.T, d *db.DB) *world {
+	t.Helper()
+	return inApp(t, coretest.New(t, d))
+}
+
+// inApp is a process's part of a world.
+func inApp(t *testing.T, a *coretest.App) *world {
+	t.Helper()
+	w := &world{App: a, t: t, residents: register.New(a.DB, a.Clock)}
+	repository := pinupgrade.NewRepository(a.DB)
+	w.service = pinupgrade.NewService(pinupgrade.Deps{
+		Runner: a.Runner, Repository: repository, Register: a.NewRegister(t, map[string]protocol.Book{pinupgrade.Kind: &pinupgrade.Book{Repository: repository}}),
+		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents, People: person.NewService(a.Runner),
+		Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler),
+	})
+	return w
+}
+
+// citizen is somebody with an ordinary PIN and no contributor.
+func (w *world) citizen() access.Actor {
+	w.t.Helper()
+	return w.enter(w.Person(w.t, func(p *coretest.Person) { p.CredentialLevel = access.Ordinary }).ID)
+}
+
+// operator works at the office.
+func (w *world) operator(office string) access.Actor {
+	w.t.Helper()
+	return w.enter(w.Operator(w.t, office).ID)
+}
+
+func (w *world) enter(personID uuid.UUID) access.Actor {
+	w.t.Helper()
+	by, err := w.Guard.Enter(ctx, w.Session(w.t, personID, nil), access.Rule{To: access.ToSession}, access.Target{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return by
+}
+
+// again lets the holder of a session in anew, as the next request does.
+func (w *world) again(by access.Actor) access.Actor {
+	w.t.Helper()
+	by, err := w.Guard.Enter(ctx, by.SessionID, access.Rule{To: access.ToSession}, access.Target{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return by
+}
+
+func (w *world) upload(name, content string) *attachment.Upload {
+	w.t.Helper()
+	u, err := attachment.Spool(strings.NewReader(content), name, w.t.TempDir(), attachment.MaxSize)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = u.Close() })
+	return u
+}
+
+// input is a complete request at the office of Rome.
+func (w *world) input() pinupgrade.Input {
+	w.t.Helper()
+	return pinupgrade.Input{
+		DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10", ExpiresOn: "2031-05-10", OfficeCode: coretest.Rome,
+		Files: []*attachment.Upload{w.upload("../fronte.png", png+strings.Repeat("x", 50_000)), w.upload("retro.jpg", jpeg)},
+	}
+}
+
+func (w *world) request(by access.Actor) pinupgrade.Upgrade {
+	w.t.Helper()
+	u, err := w.service.Request(ctx, by, w.input())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return u
+}
+
+func (w *world) decide(by access.Actor, id uuid.UUID, outcome pinupgrade.State) pinupgrade.Held {
+	w.t.Helper()
+	h, err := w.service.Decide(ctx, by, id, pinupgrade.Decision{Outcome: outcome, Reason: "Documento leggibile e valido"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h
+}
+
+// blobs lists what is stored.
+func (w *world) blobs() []string {
+	w.t.Helper()
+	var keys []string
+	list := w.Blobs.List(nil)
+	for {
+		o, err := list.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return keys
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		keys = append(keys, o.Key)
+	}
+}
+
+// messages lists what was promised to a person, in order.
+func (w *world) messages(personID uuid.UUID) []string {
+	w.t.Helper()
+	var kinds []string
+	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID).Scan(&kinds).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return kinds
+}
+
+// asked returns a context as the edge makes it for an operation of the contract.
+func asked(operation string) context.Context {
+	return audit.WithOrigin(ctx, audit.Origin{Operation: operation, RequestID: "request-1", Address: "192.0.2.1"})
+}
+
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+func refused(t *testing.T, what string, err error, code fault.Code, fields ...string) {
+	t.Helper()
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Code != code {
+		t.Errorf("%s: %v, want %s", what, err, code)
+		return
+	}
+	var want []fault.Field
+	for i := 0; i < len(fields); i += 2 {
+		want = append(want, fault.Field{Pointer: fields[i], Code: fields[i+1]})
+	}
+	if diff := cmp.Diff(want, f.Fields); diff != "" {
+		t.Errorf("%s:\n%s", what, diff)
+	}
+}
+
+func conflict(t *testing.T, what string, err error, reason string) {
+	t.Helper()
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != reason {
+		t.Errorf("%s: %v, want a conflict: %s", what, err, reason)
+	}
+}
+
+func state(t *testing.T, w *world, id uuid.UUID) declaration.State {
+	t.Helper()
+	var s declaration.State
+	if err := w.DB.From(ctx).Raw("SELECT state FROM declarations WHERE id = ?", id).Scan(&s).Error; err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,205 @@
+// Package pinupgrade makes an ordinary PIN (PIN ordinario) a dispositive one (PIN dispositivo): its holder sends a signed
+// request with a copy of an identity document, which is protocolled like anything else that is filed, and an operator of
+// the office decides (INPS PIN rules).
+package pinupgrade
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+	"github.com/gowebpki/jcs"
+)
+
+// Kind is the protocol register's word for a request for a dispositive PIN.
+const Kind = "pin_upgrade"
+
+// Kinds of the messages to the holder of the PIN.
+const (
+	// Received tells that a request was protocolled: {protocol_number, submitted_at}.
+	Received = "pin.upgrade_received"
+	// Decided tells the outcome: {protocol_number, outcome, reason}.
+	Decided = "pin.upgrade_decided"
+	// BecameDispositive tells that a PIN is dispositive: {at}.
+	BecameDispositive = "pin.became_dispositive"
+)
+
+// State is where a request stands.
+type State string
+
+// The states of a request.
+const (
+	Submitted   State = "submitted"
+	Accepted    State = "accepted"
+	NotAccepted State = "not_accepted"
+)
+
+// DocumentKind is the kind of an identity document.
+type DocumentKind string
+
+// The kinds of identity document that are taken.
+const (
+	IdentityCard   DocumentKind = "identity_card"
+	Passport       DocumentKind = "passport"
+	DrivingLicence DocumentKind = "driving_licence"
+)
+
+// MaxFiles is how many files come with a request.
+const MaxFiles = 4
+
+// Upgrade is a request for a dispositive PIN.
+type Upgrade struct {
+	ID             uuid.UUID
+	PersonID       uuid.UUID
+	OfficeCode     string
+	ProtocolNumber string
+	Digest         string
+	DocumentKind   DocumentKind
+	DocumentNumber string
+	IssuedBy       string
+	// IssuedOn and ExpiresOn are dates, YYYY-MM-DD.
+	IssuedOn  string
+	ExpiresOn string
+	// Attachments are the files that came with it; their content is in the store.
+	Attachments []attachment.File `gorm:"serializer:json"`
+	State       State
+	SubmittedAt time.Time
+	DecidedBy   *uuid.UUID
+	DecidedAt   *time.Time
+	Reason      *string
+	Version     int
+}
+
+// TableName tells GORM the table.
+func (Upgrade) TableName() string { return "pin_upgrades" }
+
+// Held is a request together with the holder of the PIN, for the office.
+type Held struct {
+	Upgrade
+	TaxCode    taxcode.Code
+	GivenName  string
+	FamilyName string
+}
+
+// Input is what the holder of an ordinary PIN sends.
+type Input struct {
+	DocumentKind   DocumentKind
+	DocumentNumber string
+	IssuedBy       string
+	IssuedOn       string
+	ExpiresOn      string
+	// OfficeCode is the office that is asked; empty for the competent one.
+	OfficeCode string
+	Files      []*attachment.Upload
+}
+
+// Decision is what an operator decides. The holder is told the reason.
+type Decision struct {
+	Outcome State
+	Reason  string
+}
+
+const (
+	maxDocumentNumber = 32
+	maxIssuer         = 120
+	maxReason         = 1000
+)
+
+// check returns fault.Invalid naming each field that is wrong; today is the date in Rome.
+func (in Input) check(today calendar.Date) error {
+	var wrong []fault.Field
+	refuse := func(refused bool, pointer, code string) bool {
+		if refused {
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: code})
+		}
+		return refused
+	}
+	refuse(in.DocumentKind != IdentityCard && in.DocumentKind != Passport && in.DocumentKind != DrivingLicence, "/document_kind", "enum")
+	refuse(!plainText(in.DocumentNumber, maxDocumentNumber), "/document_number", "pattern")
+	refuse(!plainText(in.IssuedBy, maxIssuer), "/issued_by", "pattern")
+	issued, bad := date(in.IssuedOn)
+	if !refuse(bad != nil, "/issued_on", "format") {
+		refuse(today.Before(issued), "/issued_on", "in-future")
+	}
+	expires, worse := date(in.ExpiresOn)
+	if !refuse(worse != nil, "/expires_on", "format") && !refuse(expires.Before(today), "/expires_on", "document-expired") {
+		refuse(bad == nil && expires.Before(issued), "/expires_on", "before-issue")
+	}
+	refuse(len(in.Files) == 0, "/files", "required")
+	refuse(len(in.Files) > MaxFiles, "/files", "too-many")
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}
+
+func date(s string) (calendar.Date, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return calendar.Date{}, err
+	}
+	return calendar.Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}, nil
+}
+
+// plainText reports whether s has up to limit characters, something to be seen and no control characters.
+func plainText(s string, limit int) bool {
+	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// check returns fault.Invalid naming what is wrong with a decision.
+func (d Decision) check() error {
+	var wrong []fault.Field
+	if d.Outcome != Accepted && d.Outcome != NotAccepted {
+		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: "enum"})
+	}
+	if !plainText(d.Reason, maxReason) {
+		wrong = append(wrong, fault.Field{Pointer: "/reason", Code: "pattern"})
+	}
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}
+
+// decide is the request as the operator decided it. It returns fault.Conflict for one that is decided already.
+func (u Upgrade) decide(d Decision, operator uuid.UUID, now time.Time) (Upgrade, error) {
+	if u.State != Submitted {
+		return u, fault.Because(fault.Conflict, "upgrade-decided")
+	}
+	u.State, u.Reason, u.DecidedBy, u.DecidedAt, u.Version = d.Outcome, &d.Reason, &operator, &now, u.Version+1
+	return u, nil
+}
+
+// digest is what the register keeps of a request: SHA-256 of the RFC 8785 form of the document's data and the digests of the files.
+func (u Upgrade) digest() (string, error) {
+	files := make([]string, len(u.Attachments))
+	for i, f := range u.Attachments {
+		files[i] = f.Digest
+	}
+	encoded, err := json.Marshal(map[string]any{
+		"person_id": u.PersonID, "document_kind": u.DocumentKind, "document_number": u.DocumentNumber, "issued_by": u.IssuedBy,
+		"issued_on": u.IssuedOn, "expires_on": u.ExpiresOn, "files": files,
+	})
+	if err != nil {
+		return "", err
+	}
+	canonical, err := jcs.Transform(encoded)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(canonical)
+	return "sha-256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// folder is where the files of a request lie.
+func folder(id uuid.UUID) string { return "pin-upgrades/" + id.String() }

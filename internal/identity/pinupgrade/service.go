@@ -1,0 +1,285 @@
+package pinupgrade
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/masterdata/register"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Offices knows the offices and which of them looks after somebody.
+type Offices interface {
+	// HasOffice reports whether there is an office with the code.
+	HasOffice(ctx context.Context, code string) (bool, error)
+	// OfficeFor returns the office of the first position of a contributor at which the person has a role, or "".
+	OfficeFor(ctx context.Context, personID uuid.UUID) (string, error)
+}
+
+// Residents knows where people live.
+type Residents interface {
+	// Find returns what the register of persons (anagrafe) says of a person, if anything.
+	Find(ctx context.Context, code taxcode.Code) (register.Entry, bool, error)
+}
+
+// People makes credentials dispositive.
+type People interface {
+	// MakeDispositive does so in the context's transaction, which holds the person's row from then on, and reports whether
+	// they were ordinary before.
+	MakeDispositive(ctx context.Context, id uuid.UUID) (became bool, err error)
+}
+
+// Declarations completes what waits for dispositive credentials.
+type Declarations interface {
+	// CompleteFor does so for one person, in the context's transaction.
+	CompleteFor(ctx context.Context, personID uuid.UUID) error
+}
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner       *operation.Runner
+	Repository   *Repository
+	Register     *protocol.Register
+	Outbox       *outbox.Outbox
+	Files        *attachment.Store
+	Offices      Offices
+	Residents    Residents
+	People       People
+	Declarations Declarations
+	Log          *slog.Logger
+}
+
+// Service has the use cases of requests for a dispositive PIN.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{d} }
+
+// Request files a request for a dispositive PIN. It returns fault.Invalid with the wrong fields, files and the office among
+// them, and fault.Conflict for who has a dispositive PIN or a request that waits.
+func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgrade, error) {
+	if err := in.check(calendar.DateIn(s.Runner.Clock.Now())); err != nil {
+		return Upgrade{}, err
+	}
+	files, err := attachment.Check(in.Files, "/files", attachment.Documents()...)
+	if err != nil {
+		return Upgrade{}, err
+	}
+	office, err := s.office(ctx, by, in.OfficeCode)
+	if err != nil {
+		return Upgrade{}, err
+	}
+	f := &filing{upgrade: Upgrade{
+		ID: uuid.Must(uuid.NewV7()), PersonID: by.PersonID, OfficeCode: office, DocumentKind: in.DocumentKind, DocumentNumber: in.DocumentNumber,
+		IssuedBy: in.IssuedBy, IssuedOn: in.IssuedOn, ExpiresOn: in.ExpiresOn, Attachments: files,
+	}}
+	if f.upgrade.Digest, err = f.upgrade.digest(); err != nil {
+		return Upgrade{}, err
+	}
+	standings, err := s.Repository.standings(ctx, by.PersonID)
+	if err != nil {
+		return Upgrade{}, err
+	}
+	if f.refusal = standings[by.PersonID].refuse(); f.refusal == nil {
+		// Before the number is given: what has one must have its files.
+		if err := s.Files.Put(ctx, folder(f.upgrade.ID), files, in.Files); err != nil {
+			return Upgrade{}, err
+		}
+	}
+	return s.file(ctx, by, f)
+}
+
+// office chooses where the request goes: to the office that is named, else to the one of a contributor for which the person
+// has a role, else to the one of their residence.
+func (s *Service) office(ctx context.Context, by access.Actor, named string) (string, error) {
+	if named != "" {
+		exists, err := s.Offices.HasOffice(ctx, named)
+		if err == nil && !exists {
+			err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "unknown-office"})
+		}
+		return named, err
+	}
+	code, err := s.Offices.OfficeFor(ctx, by.PersonID)
+	if err != nil || code != "" {
+		return code, err
+	}
+	resident, found, err := s.Residents.Find(ctx, by.TaxCode)
+	if err != nil {
+		return "", err
+	}
+	if found && resident.OfficeCode != nil {
+		return *resident.OfficeCode, nil
+	}
+	return "", fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "office-needed"})
+}
+
+// file hands a request to the register and waits for its number. The files of one that was not filed are removed.
+func (s *Service) file(ctx context.Context, by access.Actor, f *filing) (Upgrade, error) {
+	u := f.upgrade
+	entry, err := s.Register.File(ctx, protocol.Filing{
+		Kind: Kind, Office: u.OfficeCode, SubjectID: u.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(u.ID), Origin: audit.OriginOf(ctx), Digest: u.Digest, Content: f,
+	})
+	if err == nil {
+		return entry.Content.(*filing).upgrade, nil
+	}
+	var replay *idempotency.Replay
+	var refused *fault.Fault
+	repeated := errors.As(err, &replay)
+	if f.refusal == nil && (repeated || errors.As(err, &refused)) {
+		// Any other error leaves it open whether it was filed: then the files stay.
+		if err := s.Files.Remove(context.WithoutCancel(ctx), folder(u.ID), u.Attachments); err != nil {
+			s.Log.WarnContext(ctx, "files of a refused request left behind", "upgrade_id", u.ID, "error", err)
+		}
+	}
+	if repeated && replay.Answer == nil {
+		id, err := uuid.Parse(replay.ResourceID)
+		if err != nil {
+			return Upgrade{}, err
+		}
+		first, err := s.Repository.one(ctx, id)
+		return first.asFiled(), err
+	}
+	return Upgrade{}, err
+}
+
+// asFiled is the request as it was when it was filed, whatever was decided since.
+func (u Upgrade) asFiled() Upgrade {
+	u.State, u.DecidedBy, u.DecidedAt, u.Reason, u.Version = Submitted, nil, nil, nil, 1
+	return u
+}
+
+// Show returns a request of the actor's own, and fault.NotFound for any other.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Upgrade, error) {
+	h, err := s.Repository.one(ctx, id)
+	if err == nil && h.PersonID != by.PersonID {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Upgrade{}, err
+	}
+	return h.Upgrade, nil
+}
+
+// Mine lists the actor's own requests, the newest first.
+func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[Upgrade], error) {
+	return s.Repository.ofPerson(ctx, by.PersonID, request)
+}
+
+// OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
+func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Held], error) {
+	return s.Repository.ofOffice(ctx, by.OfficeCode, state, request)
+}
+
+// ShowAtOffice returns a request at the operator's office, and fault.NotFound for any other.
+func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Held, error) {
+	h, err := s.Repository.one(ctx, id)
+	if err == nil && (by.OfficeCode == "" || h.OfficeCode != by.OfficeCode) {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Held{}, err
+	}
+	return h, nil
+}
+
+// File returns one of the files of a request at the operator's office, and fault.NotFound for any other.
+func (s *Service) File(ctx context.Context, by access.Actor, id uuid.UUID, number int) (attachment.File, error) {
+	h, err := s.ShowAtOffice(ctx, by, id)
+	if err != nil {
+		return attachment.File{}, err
+	}
+	if number < 1 || number > len(h.Attachments) {
+		return attachment.File{}, fault.New(fault.NotFound)
+	}
+	return h.Attachments[number-1], nil
+}
+
+// Content returns the content of a file that File returned, to be closed.
+func (s *Service) Content(ctx context.Context, id uuid.UUID, f attachment.File) (io.ReadCloser, error) {
+	return s.Files.Open(ctx, folder(id), f.Number)
+}
+
+// Decide decides a request at the operator's office. Accepted, the holder's credentials are dispositive at once, and what
+// waited for that is completed at its original protocol number, in the same transaction. It returns fault.NotFound for a
+// request of another office, fault.Forbidden for the operator's own, and fault.Conflict for one that is decided already.
+func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
+	if err := d.check(); err != nil {
+		return Held{}, err
+	}
+	// A repeat tells nothing to who has left the office meanwhile.
+	if _, err := s.ShowAtOffice(ctx, by, id); err != nil {
+		return Held{}, err
+	}
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Held, operation.Trace, error) {
+		h, err := s.decide(ctx, by, id, d)
+		done := trace(id)
+		done.Right = by.Office()
+		return h, done, err
+	}, func(ctx context.Context, _ string) (Held, error) { return s.ShowAtOffice(ctx, by, id) })
+}
+
+func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
+	h, err := s.ShowAtOffice(ctx, by, id)
+	if err != nil {
+		return Held{}, err
+	}
+	if h.PersonID == by.PersonID {
+		return Held{}, fault.New(fault.Forbidden)
+	}
+	// The person's row first, as everywhere.
+	became := false
+	if d.Outcome == Accepted {
+		if became, err = s.People.MakeDispositive(ctx, h.PersonID); err != nil {
+			return Held{}, err
+		}
+	}
+	now := s.Runner.Clock.Now()
+	if h.Upgrade, err = s.Repository.lock(ctx, id); err != nil {
+		return Held{}, err
+	}
+	if h.Upgrade, err = h.decide(d, by.PersonID, now); err != nil {
+		return Held{}, err
+	}
+	if err := s.Repository.save(ctx, h.Upgrade); err != nil {
+		return Held{}, err
+	}
+	if err := s.tell(ctx, h.Upgrade, became, now); err != nil || !became {
+		return h, err
+	}
+	return h, s.Declarations.CompleteFor(ctx, h.PersonID)
+}
+
+// tell promises the holder the outcome and, where it makes the difference, the news about the PIN.
+func (s *Service) tell(ctx context.Context, u Upgrade, became bool, now time.Time) error {
+	decided, err := outbox.NewMessage(Decided, u.PersonID, map[string]string{"protocol_number": u.ProtocolNumber, "outcome": string(u.State), "reason": *u.Reason}, now)
+	if err != nil {
+		return err
+	}
+	if !became {
+		return s.Outbox.Add(ctx, decided)
+	}
+	dispositive, err := outbox.NewMessage(BecameDispositive, u.PersonID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
+	if err != nil {
+		return err
+	}
+	return s.Outbox.Add(ctx, decided, dispositive)
+}
+
+func trace(id uuid.UUID) operation.Trace {
+	return operation.Trace{SubjectKind: "pin-upgrade", SubjectID: id.String()}
+}

@@ -1,0 +1,165 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/secret"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+const (
+	accessType  = "at+jwt"
+	clientID    = "diresco"
+	maxToken    = 4096
+	maxSkew     = 30 * time.Second
+	cachedMax   = 16_384
+	tokenAPIEnd = "/v1"
+)
+
+// Claims are what an access token says once it is verified.
+type Claims struct {
+	SessionID uuid.UUID
+	PersonID  uuid.UUID
+}
+
+// accessClaims follow the JWT profile for access tokens (RFC 9068).
+type accessClaims struct {
+	jwt.RegisteredClaims
+	ClientID  string `json:"client_id"`
+	SessionID string `json:"sid"`
+}
+
+// accessTokens makes and reads access tokens.
+type accessTokens struct {
+	ring     *keyring.Keyring
+	clock    clock.Clock
+	issuer   string
+	audience string
+	parser   *jwt.Parser
+	verified verifiedTokens
+}
+
+func newAccessTokens(ring *keyring.Keyring, c clock.Clock, publicURL string) *accessTokens {
+	t := &accessTokens{ring: ring, clock: c, issuer: publicURL, audience: publicURL + tokenAPIEnd}
+	t.parser = jwt.NewParser(
+		jwt.WithValidMethods([]string{jwt.SigningMethodES256.Alg()}),
+		jwt.WithIssuer(t.issuer), jwt.WithAudience(t.audience),
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(c.Now), jwt.WithStrictDecoding(),
+	)
+	return t
+}
+
+// issue makes a token that ends at the given instant, to the second below, or after AccessLife if that comes first.
+func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text, life time.Duration, err error) {
+	if limit := now.Add(AccessLife); until.After(limit) {
+		until = limit
+	}
+	until = until.Truncate(time.Second)
+	issued := jwt.NewWithClaims(jwt.SigningMethodES256, accessClaims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: t.issuer, Audience: jwt.ClaimStrings{t.audience}, Subject: c.PersonID.String(),
+			ID: uuid.NewString(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(until),
+		},
+		ClientID: clientID, SessionID: c.SessionID.String(),
+	})
+	kid, key := t.ring.Signing(keyring.ForSessions)
+	issued.Header["typ"], issued.Header["kid"] = accessType, kid
+	text, err := issued.SignedString(key)
+	return secret.Text(text), max(0, until.Sub(now).Truncate(time.Second)), err
+}
+
+// parse returns the claims of a genuine token that has not expired. Everything else is fault.Unauthenticated, save that
+// the keys could not be read.
+func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, error) {
+	text := token.Reveal()
+	// Line breaks would pass as base64, and one token would have many texts.
+	if len(text) > maxToken || strings.ContainsAny(text, "\r\n") {
+		return Claims{}, fault.New(fault.Unauthenticated)
+	}
+	now := t.clock.Now()
+	digest := sha256.Sum256([]byte(text))
+	if known, ok := t.verified.get(digest); ok {
+		if !now.Before(known.expires) {
+			return Claims{}, fault.New(fault.Unauthenticated)
+		}
+		return known.claims, nil
+	}
+	var claims accessClaims
+	var outage error
+	_, err := t.parser.ParseWithClaims(text, &claims, func(unverified *jwt.Token) (any, error) {
+		kid, err := plainHeader(unverified.Header)
+		if err != nil {
+			return nil, err
+		}
+		key, err := t.ring.Verifying(ctx, keyring.ForSessions, kid)
+		if err != nil && !errors.Is(err, keyring.ErrUnknownKey) {
+			outage = err
+		}
+		return key, err
+	})
+	if outage != nil {
+		return Claims{}, outage
+	}
+	if err != nil || claims.IssuedAt == nil || claims.IssuedAt.After(now.Add(maxSkew)) || claims.ClientID != clientID {
+		return Claims{}, fault.New(fault.Unauthenticated)
+	}
+	sessionID, err := uuid.Parse(claims.SessionID)
+	personID, personErr := uuid.Parse(claims.Subject)
+	if err != nil || personErr != nil {
+		return Claims{}, fault.New(fault.Unauthenticated)
+	}
+	result := Claims{SessionID: sessionID, PersonID: personID}
+	t.verified.put(digest, verifiedToken{result, claims.ExpiresAt.Time})
+	return result, nil
+}
+
+// plainHeader returns the key id of a header with the three members that issue writes and no other: a token that brings
+// its own key (jwk, x5c) or says where to fetch one (jku, x5u) is not looked at, nor is one that asks for more (crit).
+func plainHeader(header map[string]any) (kid string, err error) {
+	kid, _ = header["kid"].(string)
+	if len(header) != 3 || header["typ"] != accessType || kid == "" {
+		return "", jwt.ErrTokenUnverifiable
+	}
+	return kid, nil
+}
+
+// verifiedTokens remembers, by their SHA-256, the tokens whose signature was right, so that the next request with one
+// needs no elliptic curve. It is bounded: when the newer half is full, the older half is forgotten.
+type verifiedTokens struct {
+	mu           sync.RWMutex
+	newer, older map[[sha256.Size]byte]verifiedToken
+}
+
+type verifiedToken struct {
+	claims  Claims
+	expires time.Time
+}
+
+func (v *verifiedTokens) get(digest [sha256.Size]byte) (verifiedToken, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if t, ok := v.newer[digest]; ok {
+		return t, true
+	}
+	t, ok := v.older[digest]
+	return t, ok
+}
+
+func (v *verifiedTokens) put(digest [sha256.Size]byte, t verifiedToken) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.newer == nil || len(v.newer) >= cachedMax {
+		v.newer, v.older = make(map[[sha256.Size]byte]verifiedToken), v.newer
+	}
+	v.newer[digest] = t
+}

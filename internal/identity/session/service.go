@@ -1,0 +1,353 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+// Service is what can be done with sessions.
+type Service struct {
+	run      *operation.Runner
+	repo     repository
+	pins     PINs
+	tokens   *accessTokens
+	refresh  refreshTokens
+	activity *activity
+}
+
+// NewService returns the service. The public URL, without a path, is the issuer of the access tokens. Close it to write
+// down the last activity.
+func NewService(run *operation.Runner, ring *keyring.Keyring, keys *keyring.DataKeys, pins PINs, publicURL string, log *slog.Logger) *Service {
+	repo := repository{run.DB}
+	return &Service{
+		run: run, repo: repo, pins: pins, tokens: newAccessTokens(ring, run.Clock, strings.TrimRight(publicURL, "/")),
+		refresh: refreshTokens{keys}, activity: newActivity(repo.saw, log),
+	}
+}
+
+// Close writes down what is known of activity and ends the writer.
+func (s *Service) Close() { s.activity.writer.Close() }
+
+// Flush returns once every activity noted before the call is written down.
+func (s *Service) Flush(ctx context.Context) { s.activity.writer.Flush(ctx) }
+
+// Parse returns the claims of a genuine access token that has not expired; everything else is fault.Unauthenticated.
+// It does not say that the session lives.
+func (s *Service) Parse(ctx context.Context, token secret.Text) (Claims, error) {
+	return s.tokens.parse(ctx, token)
+}
+
+// Touch notes that the user did something in a session that lives. It never waits.
+func (s *Service) Touch(sessionID uuid.UUID, now time.Time) { s.activity.touch(sessionID, now) }
+
+// LastSeen returns when the user last did something in the session, given what its row says: exactly in one process, and
+// up to five seconds too early where another process saw it last.
+func (s *Service) LastSeen(sessionID uuid.UUID, fromRow time.Time) time.Time {
+	return s.activity.last(sessionID, fromRow)
+}
+
+// Alive returns nil if the session with this row lives at the instant now, else fault.SessionEnded.
+func (s *Service) Alive(sessionID uuid.UUID, lastSeenRow, expiresAt time.Time, endedAt *time.Time, now time.Time) error {
+	return State(expiresAt, endedAt, s.LastSeen(sessionID, lastSeenRow), now)
+}
+
+// Start logs somebody in. Wrong credentials are fault.InvalidCredentials, whatever was wrong; see PINs.Verify for the rest.
+func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, address string) (Session, error) {
+	v, err := s.pins.Verify(ctx, taxCode, pin, address)
+	if err != nil {
+		return Session{}, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(ctx context.Context) (Session, operation.Trace, error) {
+		trace := operation.Trace{PersonID: v.PersonID, SessionID: id, SubjectKind: "session", SubjectID: id.String()}
+		if err := s.pins.StillValid(ctx, v); err != nil {
+			return Session{}, trace, err
+		}
+		opened, err := s.open(ctx, id, v)
+		return opened, trace, err
+	}, nil)
+}
+
+// unclaimed returns the context without the request's idempotency key: an answer with tokens is never stored, so a repeat
+// is a request of its own.
+func unclaimed(ctx context.Context) context.Context { return idempotency.WithClaim(ctx, nil) }
+
+// open inserts a new session in the context's transaction.
+func (s *Service) open(ctx context.Context, id uuid.UUID, v Verified) (Session, error) {
+	now := s.run.Clock.Now()
+	token, err := s.refresh.fresh(id, 0)
+	if err != nil {
+		return Session{}, err
+	}
+	r := row{
+		ID: id, PersonID: v.PersonID, CredentialLevel: v.CredentialLevel, LoginMethod: ByPIN, PINChangeRequired: v.PINChangeRequired,
+		CreatedAt: now, AuthenticatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(AbsoluteAfter), RefreshHash: digest(token.Reveal()),
+	}
+	if err := s.repo.insert(ctx, r); err != nil {
+		return Session{}, err
+	}
+	return s.hand(r, token, now, now)
+}
+
+// hand makes what the holder of a session is given.
+func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Session, error) {
+	idle := idleExpiry(lastSeen, r.ExpiresAt)
+	token, life, err := s.tokens.issue(Claims{SessionID: r.ID, PersonID: r.PersonID}, now, idle)
+	return Session{
+		SessionID: r.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life, IdleExpiresAt: idle, ExpiresAt: r.ExpiresAt,
+		PINChangeRequired: r.PINChangeRequired, CredentialLevel: r.CredentialLevel, LoginMethod: r.LoginMethod,
+	}, err
+}
+
+// Replace ends every session of the actor and starts a new one, inside the caller's transaction and operation: the actor
+// has just proved to hold a new PIN. It returns fault.SessionEnded when the actor's own session has ended meanwhile.
+func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
+	now := s.run.Clock.Now()
+	ended, err := s.repo.endAll(ctx, by.PersonID, reason, now)
+	if err != nil {
+		return Session{}, err
+	}
+	if !slices.Contains(ended, by.SessionID) {
+		return Session{}, fault.New(fault.SessionEnded)
+	}
+	return s.open(ctx, uuid.Must(uuid.NewV7()), Verified{PersonID: by.PersonID, CredentialLevel: by.CredentialLevel})
+}
+
+// EndAllOf ends every session of a person, inside the caller's transaction and operation.
+func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
+	_, err := s.repo.endAll(ctx, personID, reason, s.run.Clock.Now())
+	return err
+}
+
+var errReused = errors.New("refresh token used before")
+
+// Renew gives the next pair of tokens. Within 60 seconds the same refresh token with the same idempotency key gives the
+// same successor; any other second use ends the session. It is no activity. A text that is no refresh token of ours is
+// fault.Unauthenticated; a session that has ended, or ends thereby, is fault.SessionEnded.
+func (s *Service) Renew(ctx context.Context, token secret.Text, idempotencyKey string) (Session, error) {
+	id, _, genuine := s.refresh.open(token)
+	if !genuine {
+		return Session{}, fault.New(fault.Unauthenticated)
+	}
+	renewed, err := s.renew(ctx, id, token, idempotencyKey)
+	if !errors.Is(err, errReused) {
+		return renewed, err
+	}
+	// Somebody else holds a copy of the token, or did: nobody can tell who is the right one.
+	err = s.run.DB.InTx(ctx, func(ctx context.Context) error {
+		r, found, err := s.repo.find(ctx, id, true)
+		if err != nil || !found || r.EndedAt != nil {
+			return err
+		}
+		if _, err := s.repo.end(ctx, id, EndedRefreshUsed, s.run.Clock.Now()); err != nil {
+			return err
+		}
+		return s.trace(ctx, r, EndedRefreshUsed)
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	s.activity.forget(id)
+	return Session{}, fault.New(fault.SessionEnded)
+}
+
+func (s *Service) renew(ctx context.Context, id uuid.UUID, token secret.Text, key string) (Session, error) {
+	used := digest(token.Reveal())
+	now := s.run.Clock.Now()
+	r, lastSeen, err := s.alive(ctx, id, false, now)
+	if err != nil {
+		return Session{}, err
+	}
+	if r.RefreshHash == used {
+		next, err := s.advance(ctx, r, token, key, now)
+		if err != nil {
+			return Session{}, err
+		}
+		if next != "" {
+			return s.hand(r, next, lastSeen, now)
+		}
+		// Another use of the same token was quicker.
+		if r, lastSeen, err = s.alive(ctx, id, false, now); err != nil {
+			return Session{}, err
+		}
+	}
+	if successor, ok := s.repeated(r, token, key, used, now); ok {
+		return s.hand(r, successor, lastSeen, now)
+	}
+	return Session{}, errReused
+}
+
+// advance replaces the current refresh token and returns the next one, or "" when it is no longer the current one.
+func (s *Service) advance(ctx context.Context, r row, token secret.Text, key string, now time.Time) (secret.Text, error) {
+	next, err := s.next(r, token, key)
+	if err != nil {
+		return "", err
+	}
+	used := r.RefreshHash
+	r.RefreshGeneration++
+	r.RefreshHash, r.RenewedAt, r.RenewedHash, r.RenewedKey = digest(next.Reveal()), &now, &used, nil
+	if key != "" {
+		hashed := digest(key)
+		r.RenewedKey = &hashed
+	}
+	won := false
+	err = s.run.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		if won, err = s.repo.renew(ctx, r, used); err != nil || !won {
+			return err
+		}
+		return s.trace(ctx, r, "")
+	})
+	if err != nil || !won {
+		return "", err
+	}
+	return next, nil
+}
+
+// next returns the token that follows: a derived one if the request may be repeated, else a random one.
+func (s *Service) next(r row, token secret.Text, key string) (secret.Text, error) {
+	if key == "" {
+		return s.refresh.fresh(r.ID, r.RefreshGeneration+1)
+	}
+	return s.refresh.successors(token, key, r.ID, r.RefreshGeneration+1)[0], nil
+}
+
+// repeated returns the successor again if this is the exact repeat of the last renewal.
+func (s *Service) repeated(r row, token secret.Text, key, used string, now time.Time) (secret.Text, bool) {
+	if key == "" || r.RenewedAt == nil || r.RenewedHash == nil || r.RenewedKey == nil ||
+		*r.RenewedHash != used || *r.RenewedKey != digest(key) || !now.Before(r.RenewedAt.Add(RenewalRepeat)) {
+		return "", false
+	}
+	for _, successor := range s.refresh.successors(token, key, r.ID, r.RefreshGeneration) {
+		if digest(successor.Reveal()) == r.RefreshHash {
+			return successor, true
+		}
+	}
+	return "", false
+}
+
+// alive returns a session that lives, and its last activity, else fault.SessionEnded.
+func (s *Service) alive(ctx context.Context, id uuid.UUID, lock bool, now time.Time) (row, time.Time, error) {
+	r, found, err := s.repo.find(ctx, id, lock)
+	if err != nil {
+		return row{}, time.Time{}, err
+	}
+	if !found || r.SuspendedAt != nil {
+		return row{}, time.Time{}, fault.New(fault.SessionEnded)
+	}
+	lastSeen := s.LastSeen(id, r.LastSeenAt)
+	return r, lastSeen, State(r.ExpiresAt, r.EndedAt, lastSeen, now)
+}
+
+// trace writes the audit record of something that the holder of a refresh token did.
+func (s *Service) trace(ctx context.Context, r row, outcome string) error {
+	t := operation.Trace{SubjectKind: "session", SubjectID: r.ID.String(), Outcome: outcome}
+	return s.run.Trail.Write(ctx, t.Record(ctx, access.Actor{PersonID: r.PersonID, SessionID: r.ID}, s.run.Clock))
+}
+
+// Reauthenticate proves that the holder of a session is still there, by the PIN, with the same counter of attempts as at
+// login. The session goes on with new tokens. A wrong PIN is fault.InvalidCredentials.
+func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secret.Text) (Session, error) {
+	v, err := s.pins.VerifyPerson(ctx, by.PersonID, pin, audit.OriginOf(ctx).Address)
+	if err != nil {
+		return Session{}, err
+	}
+	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(ctx context.Context) (Session, operation.Trace, error) {
+		trace := operation.Trace{SubjectKind: "session", SubjectID: by.SessionID.String()}
+		if err := s.pins.StillValid(ctx, v); err != nil {
+			return Session{}, trace, err
+		}
+		now := s.run.Clock.Now()
+		r, _, err := s.alive(ctx, by.SessionID, true, now)
+		if err != nil {
+			return Session{}, trace, err
+		}
+		token, err := s.refresh.fresh(r.ID, r.RefreshGeneration+1)
+		if err != nil {
+			return Session{}, trace, err
+		}
+		r.RefreshGeneration++
+		r.RefreshHash, r.AuthenticatedAt, r.LastSeenAt = digest(token.Reveal()), now, now
+		if err := s.repo.reauthenticate(ctx, r); err != nil {
+			return Session{}, trace, err
+		}
+		session, err := s.hand(r, token, now, now)
+		return session, trace, err
+	}, nil)
+	if err == nil {
+		s.Touch(by.SessionID, s.run.Clock.Now())
+	}
+	return again, err
+}
+
+// List returns the live sessions of the actor, newest first.
+func (s *Service) List(ctx context.Context, by access.Actor) ([]Info, error) {
+	now := s.run.Clock.Now()
+	rows, err := s.repo.ofPerson(ctx, by.PersonID, now)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]Info, 0, len(rows))
+	for _, r := range rows {
+		lastSeen := s.LastSeen(r.ID, r.LastSeenAt)
+		if State(r.ExpiresAt, r.EndedAt, lastSeen, now) == nil {
+			infos = append(infos, r.info(lastSeen, by.SessionID))
+		}
+	}
+	return infos, nil
+}
+
+// Show returns a live session of the actor; any other is fault.NotFound.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Info, error) {
+	r, lastSeen, err := s.own(ctx, by, id)
+	if err != nil {
+		return Info{}, err
+	}
+	return r.info(lastSeen, by.SessionID), nil
+}
+
+func (s *Service) own(ctx context.Context, by access.Actor, id uuid.UUID) (row, time.Time, error) {
+	r, lastSeen, err := s.alive(ctx, id, false, s.run.Clock.Now())
+	if fault.Is(err, fault.SessionEnded) || err == nil && r.PersonID != by.PersonID {
+		err = fault.New(fault.NotFound)
+	}
+	return r, lastSeen, err
+}
+
+// End ends a live session of the actor, the current one or another; any other is fault.NotFound.
+func (s *Service) End(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	_, err := operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := operation.Trace{SubjectKind: "session", SubjectID: id.String(), Unchecked: id == by.SessionID}
+		if id != by.SessionID {
+			// Two that end each other come one after the other.
+			if err := s.repo.holdBoth(ctx, id, by.SessionID); err != nil {
+				return struct{}{}, trace, err
+			}
+		}
+		if _, _, err := s.own(ctx, by, id); err != nil {
+			return struct{}{}, trace, err
+		}
+		ended, err := s.repo.end(ctx, id, EndedByHolder, s.run.Clock.Now())
+		if err == nil && !ended {
+			err = fault.New(fault.NotFound)
+		}
+		return struct{}{}, trace, err
+	}, nil)
+	if err == nil {
+		s.activity.forget(id)
+	}
+	return err
+}

@@ -1,0 +1,144 @@
+// Package session keeps working sessions and the tokens that stand for them: a short-lived access token that is sent with
+// every request, and a refresh token that gives the next pair. Whether a session lives is decided by its row, never by a
+// token alone.
+package session
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// IdleAfter is the inactivity after which the working session is closed (INPS rules of access: 30 minutes).
+	IdleAfter = 30 * time.Minute
+	// AbsoluteAfter is the age at which a session ends however active it is.
+	AbsoluteAfter = 12 * time.Hour
+	// AccessLife is the longest life of an access token.
+	AccessLife = 15 * time.Minute
+	// RenewalRepeat is how long the exact repeat of a renewal is answered the same.
+	RenewalRepeat = 60 * time.Second
+)
+
+// LoginMethod is how somebody logged in.
+type LoginMethod string
+
+// ByPIN is the login with tax code and PIN.
+const ByPIN LoginMethod = "pin"
+
+// The reasons for which a session ends before its time.
+const (
+	EndedByHolder    = "ended-by-holder"
+	EndedPINChanged  = "pin-changed"
+	EndedPINReplaced = "pin-replaced"
+	EndedPINRevoked  = "pin-revoked"
+	EndedRefreshUsed = "refresh-reuse"
+	EndedSuspended   = "suspended"
+	EndedPostLeft    = "post-left"
+)
+
+// Session is what its holder is given at login, renewal and re-authentication.
+type Session struct {
+	SessionID    uuid.UUID
+	AccessToken  secret.Text
+	RefreshToken secret.Text
+	// ExpiresIn is the life of the access token, in whole seconds.
+	ExpiresIn         time.Duration
+	IdleExpiresAt     time.Time
+	ExpiresAt         time.Time
+	PINChangeRequired bool
+	CredentialLevel   access.CredentialLevel
+	LoginMethod       LoginMethod
+}
+
+// Info describes a live session, without its tokens.
+type Info struct {
+	SessionID         uuid.UUID
+	Current           bool
+	LoginMethod       LoginMethod
+	CreatedAt         time.Time
+	AuthenticatedAt   time.Time
+	LastSeenAt        time.Time
+	IdleExpiresAt     time.Time
+	ExpiresAt         time.Time
+	PINChangeRequired bool
+}
+
+// Verified is a person whose PIN was right.
+type Verified struct {
+	PersonID          uuid.UUID
+	CredentialLevel   access.CredentialLevel
+	PINChangeRequired bool
+	// PINChangedAt says which PIN it was, so that one that is replaced meanwhile opens no session.
+	PINChangedAt time.Time
+}
+
+// PINs verifies PINs for sessions.
+type PINs interface {
+	// Verify returns the person with this tax code and PIN. It returns fault.InvalidCredentials, the same whether the PIN
+	// is wrong or there is no such person, and fault.PINLocked, fault.RateLimited, fault.Busy or fault.PINExpired.
+	Verify(ctx context.Context, taxCode string, pin secret.Text, address string) (Verified, error)
+	// VerifyPerson is Verify for somebody who is known already.
+	VerifyPerson(ctx context.Context, personID uuid.UUID, pin secret.Text, address string) (Verified, error)
+	// StillValid returns fault.InvalidCredentials when that PIN was replaced or revoked, or its holder suspended, since it
+	// was verified; else, until the end of the context's transaction, it cannot be.
+	StillValid(ctx context.Context, v Verified) error
+}
+
+// State returns nil for a session that lives at the instant now, else fault.SessionEnded. At exactly 30 minutes without
+// activity, or 12 hours of age, it has ended.
+func State(expiresAt time.Time, endedAt *time.Time, lastSeen, now time.Time) error {
+	if endedAt != nil || !now.Before(idleExpiry(lastSeen, expiresAt)) {
+		return fault.New(fault.SessionEnded)
+	}
+	return nil
+}
+
+// idleExpiry is when the session ends if nothing more is done in it.
+func idleExpiry(lastSeen, expiresAt time.Time) time.Time {
+	idle := lastSeen.Add(IdleAfter)
+	if idle.After(expiresAt) {
+		return expiresAt
+	}
+	return idle
+}
+
+// row is a session as it is kept.
+type row struct {
+	ID                uuid.UUID
+	PersonID          uuid.UUID
+	LoginMethod       LoginMethod
+	PINChangeRequired bool `gorm:"column:pin_change_required"`
+	CreatedAt         time.Time
+	AuthenticatedAt   time.Time
+	LastSeenAt        time.Time
+	ExpiresAt         time.Time
+	EndedAt           *time.Time
+	EndReason         *string
+	RefreshGeneration uint32
+	// RefreshHash is the SHA-256 of the one refresh token that is good now.
+	RefreshHash string
+	// RenewedAt, RenewedHash and RenewedKey are the time of the last renewal, the SHA-256 of the token it used up and that
+	// of its Idempotency-Key.
+	RenewedAt   *time.Time
+	RenewedHash *string
+	RenewedKey  *string
+	// What tokens need to know of the person; read with the session, never written.
+	CredentialLevel access.CredentialLevel `gorm:"->"`
+	SuspendedAt     *time.Time             `gorm:"->"`
+}
+
+// TableName tells GORM the table.
+func (row) TableName() string { return "sessions" }
+
+func (r row) info(lastSeen time.Time, current uuid.UUID) Info {
+	return Info{
+		SessionID: r.ID, Current: r.ID == current, LoginMethod: r.LoginMethod, CreatedAt: r.CreatedAt, AuthenticatedAt: r.AuthenticatedAt,
+		LastSeenAt: lastSeen, IdleExpiresAt: idleExpiry(lastSeen, r.ExpiresAt), ExpiresAt: r.ExpiresAt, PINChangeRequired: r.PINChangeRequired,
+	}
+}

@@ -1,0 +1,294 @@
+package session_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/identity/pin/pintest"
+	"diresco/internal/identity/session"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/secret"
+	"diresco/internal/test/dbtest"
+
+	"github.com/google/uuid"
+)
+
+func TestLogin(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		before := w.Count(t, "audit_records")
+		ctx := audit.WithOrigin(ctx, audit.Origin{Operation: "startSession", RequestID: "request-1", Address: "192.0.2.1"})
+		s, err := w.Sessions.Start(ctx, "rssmra80a01h501u", pin, "192.0.2.1")
+		want(t, err, "")
+		if s.ExpiresIn != 15*time.Minute || !s.IdleExpiresAt.Equal(pintest.Start.Add(30*time.Minute)) || !s.ExpiresAt.Equal(pintest.Start.Add(12*time.Hour)) ||
+			s.PINChangeRequired || s.CredentialLevel != access.Dispositive || s.LoginMethod != session.ByPIN {
+			t.Errorf("session %+v", s)
+		}
+		by := w.MustActor(t, s)
+		if by.PersonID != p.ID || by.SessionID != s.SessionID || !by.AuthenticatedAt.Equal(pintest.Start) {
+			t.Errorf("actor %+v", by)
+		}
+		if n := w.Count(t, "audit_records") - before; n != 1 {
+			t.Errorf("%d audit records, want 1", n)
+		}
+		if n := w.Count(t, "audit_records WHERE operation = 'startSession' AND person_id = ? AND session_id = ? AND address = '192.0.2.1'", p.ID, s.SessionID); n != 1 {
+			t.Error("the audit record does not say who logged in, and from where")
+		}
+		// Neither token stands in the database.
+		if n := w.Count(t, "sessions WHERE refresh_hash LIKE ? OR refresh_hash = ?", "%"+s.RefreshToken.Reveal()+"%", s.AccessToken.Reveal()); n != 0 {
+			t.Error("a token stands in the table")
+		}
+	})
+}
+
+func TestLoginRefusals(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		for name, code := range map[string]string{"stranger": pintest.Stranger.Clear(), "no tax code": "BLIPTR93MO4A674Q", "empty": "", "NUL": "RSSMRA\x0080A01H501U"} {
+			if _, err := w.Sessions.Start(ctx, code, pin, ""); !fault.Is(err, fault.InvalidCredentials) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for name, wrong := range map[string]string{"wrong": "23456789", "empty": "", "longer": pin.Reveal() + "2"} {
+			if _, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), secret.Text(wrong), ""); !fault.Is(err, fault.InvalidCredentials) {
+				t.Errorf("%s PIN: %v", name, err)
+			}
+		}
+		w.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = ?", w.Clock.Now(), p.ID)
+		if _, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), pin, ""); !fault.Is(err, fault.InvalidCredentials) {
+			t.Errorf("suspended: %v", err)
+		}
+		w.Exec(t, "UPDATE people SET suspended_at = NULL WHERE id = ?", p.ID)
+		w.Exec(t, "UPDATE pins SET revoked_at = ? WHERE person_id = ?", w.Clock.Now(), p.ID)
+		if _, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), pin, ""); !fault.Is(err, fault.InvalidCredentials) {
+			t.Errorf("revoked: %v", err)
+		}
+		if n := w.Count(t, "sessions"); n != 0 {
+			t.Errorf("%d sessions", n)
+		}
+	})
+}
+
+func TestThirtyMinutesOfInactivity(t *testing.T) {
+	for name, tt := range map[string]struct {
+		idle time.Duration
+		want fault.Code
+	}{
+		"29:59":       {30*time.Minute - time.Second, ""},
+		"almost over": {30*time.Minute - time.Microsecond, ""},
+		"30:00":       {30 * time.Minute, fault.SessionEnded},
+		"much later":  {20 * time.Hour, fault.SessionEnded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Each(t, func(t *testing.T, d *db.DB) {
+				w := pintest.New(t, d, pintest.Cheap)
+				_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+				s := w.Login(t, pintest.Mario, pin)
+				w.Clock.Advance(time.Minute)
+				w.MustActor(t, s)
+				w.Clock.Advance(tt.idle)
+				renewed, err := w.Sessions.Renew(ctx, s.RefreshToken, "")
+				want(t, err, tt.want)
+				if tt.want == "" {
+					if left := 30*time.Minute - tt.idle; renewed.ExpiresIn > left || !renewed.IdleExpiresAt.Equal(w.Clock.Now().Add(left)) {
+						t.Errorf("access token for %v, idle until %v: renewal is no activity", renewed.ExpiresIn, renewed.IdleExpiresAt)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestRenewalIsNoActivity(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		s := w.Login(t, pintest.Mario, pin)
+		for range 5 {
+			w.Clock.Advance(5 * time.Minute)
+			s = renew(t, w, s.RefreshToken, "")
+			if !s.IdleExpiresAt.Equal(pintest.Start.Add(30 * time.Minute)) {
+				t.Fatalf("idle until %v", s.IdleExpiresAt)
+			}
+		}
+		if s.ExpiresIn != 5*time.Minute {
+			t.Errorf("an access token for %v outlives the session's idle limit", s.ExpiresIn)
+		}
+		w.Clock.Advance(5 * time.Minute)
+		_, err := w.Sessions.Renew(ctx, s.RefreshToken, "")
+		want(t, err, fault.SessionEnded)
+		// The access token has run out with the session, so it is not even asked about.
+		_, err = w.Actor(t, s)
+		want(t, err, fault.Unauthenticated)
+	})
+}
+
+func TestTwelveHours(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		s := w.Login(t, pintest.Mario, pin)
+		for w.Clock.Now().Before(pintest.Start.Add(12*time.Hour - 10*time.Minute)) {
+			w.Clock.Advance(10 * time.Minute)
+			s = renew(t, w, s.RefreshToken, "")
+			w.MustActor(t, s)
+		}
+		if s.ExpiresIn != 10*time.Minute || !s.IdleExpiresAt.Equal(s.ExpiresAt) {
+			t.Errorf("token for %v, idle until %v, session until %v", s.ExpiresIn, s.IdleExpiresAt, s.ExpiresAt)
+		}
+		w.Clock.Advance(10 * time.Minute)
+		_, err := w.Sessions.Renew(ctx, s.RefreshToken, "")
+		want(t, err, fault.SessionEnded)
+	})
+}
+
+func TestActivityOverTwoProcesses(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		other := w.Twin(t)
+		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		s := w.Login(t, pintest.Mario, pin)
+		// Requests every second, for a minute, on one process.
+		for range 60 {
+			w.Clock.Advance(time.Second)
+			w.MustActor(t, s)
+		}
+		w.Sessions.Flush(ctx)
+		last := w.Clock.Now()
+		seen := func(o *pintest.World) time.Time {
+			t.Helper()
+			info, err := o.Sessions.Show(ctx, access.Actor{PersonID: w.MustActor(t, s).PersonID}, s.SessionID)
+			want(t, err, "")
+			return info.LastSeenAt
+		}
+		if got := seen(w); !got.Equal(last) {
+			t.Errorf("the process that saw it says %v, want %v", got, last)
+		}
+		if got := seen(other); got.After(last) || last.Sub(got) > 5*time.Second {
+			t.Errorf("the other process says %v, want at most 5 seconds before %v", got, last)
+		}
+		s = renew(t, other, s.RefreshToken, "")
+		// The other process has another key: the first one finds it in the database.
+		w.Clock.Advance(10 * time.Second)
+		w.MustActor(t, s)
+	})
+}
+
+func TestEndings(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		first, second, third := w.Login(t, pintest.Mario, pin), w.Login(t, pintest.Mario, pin), w.Login(t, pintest.Mario, pin)
+		_, foreignPIN := w.Person(t, pintest.Giulia, access.Citizen, false)
+		foreign := w.Login(t, pintest.Giulia, foreignPIN)
+		by := w.MustActor(t, first)
+
+		before := w.Count(t, "audit_records")
+		want(t, w.Sessions.End(ctx, by, foreign.SessionID), fault.NotFound)
+		want(t, w.Sessions.End(ctx, by, uuid.New()), fault.NotFound)
+		_, err := w.Sessions.Show(ctx, by, foreign.SessionID)
+		want(t, err, fault.NotFound)
+		if n := w.Count(t, "audit_records") - before; n != 0 {
+			t.Errorf("%d audit records of refusals", n)
+		}
+
+		infos, err := w.Sessions.List(ctx, by)
+		want(t, err, "")
+		if len(infos) != 3 || infos[0].Current || !infos[2].Current || infos[2].SessionID != first.SessionID {
+			t.Errorf("sessions %+v", infos)
+		}
+		want(t, w.Sessions.End(ctx, by, second.SessionID), "")
+		if n := w.Count(t, "audit_records") - before; n != 1 {
+			t.Errorf("%d audit records of one ending", n)
+		}
+		_, err = w.Actor(t, second)
+		want(t, err, fault.SessionEnded)
+		_, err = w.Sessions.Renew(ctx, second.RefreshToken, "")
+		want(t, err, fault.SessionEnded)
+		want(t, w.Sessions.End(ctx, by, second.SessionID), fault.NotFound)
+
+		want(t, w.Sessions.End(ctx, by, first.SessionID), "")
+		_, err = w.Actor(t, first)
+		want(t, err, fault.SessionEnded)
+
+		w.MustActor(t, third)
+		w.Must(t, func(tx context.Context) error { return w.Sessions.EndAllOf(tx, p.ID, "suspended") })
+		_, err = w.Actor(t, third)
+		want(t, err, fault.SessionEnded)
+		w.MustActor(t, foreign)
+	})
+}
+
+func TestSuspensionEndsAtOnce(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		s := w.Login(t, pintest.Mario, pin)
+		w.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = ?", w.Clock.Now(), p.ID)
+		_, err := w.Sessions.Renew(ctx, s.RefreshToken, "")
+		want(t, err, fault.SessionEnded)
+		_, err = w.Actor(t, s)
+		want(t, err, fault.SessionEnded)
+	})
+}
+
+func TestReauthenticate(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		s := w.Login(t, pintest.Mario, pin)
+		w.Clock.Advance(10 * time.Minute)
+		by := w.MustActor(t, s)
+		_, err := w.Sessions.Reauthenticate(ctx, by, "23456789")
+		want(t, err, fault.InvalidCredentials)
+		if !w.MustActor(t, s).AuthenticatedAt.Equal(pintest.Start) {
+			t.Error("a wrong PIN counts as presence")
+		}
+		before := w.Count(t, "audit_records")
+		again, err := w.Sessions.Reauthenticate(ctx, by, pin)
+		want(t, err, "")
+		if again.SessionID != s.SessionID || !again.ExpiresAt.Equal(s.ExpiresAt) || !again.IdleExpiresAt.Equal(w.Clock.Now().Add(30*time.Minute)) {
+			t.Errorf("session %+v", again)
+		}
+		if !w.MustActor(t, again).AuthenticatedAt.Equal(w.Clock.Now()) {
+			t.Error("presence is not noted")
+		}
+		if n := w.Count(t, "audit_records") - before; n != 1 {
+			t.Errorf("%d audit records, want 1", n)
+		}
+		renewed := renew(t, w, again.RefreshToken, "")
+		// The refresh token from before the re-authentication was replaced: its use is a second use.
+		_, err = w.Sessions.Renew(ctx, s.RefreshToken, "")
+		want(t, err, fault.SessionEnded)
+		_, err = w.Actor(t, renewed)
+		want(t, err, fault.SessionEnded)
+	})
+}
+
+// Wrong PINs at login and at re-authentication are counted together.
+func TestReauthenticationSharesTheCounter(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		by := w.MustActor(t, w.Login(t, pintest.Mario, pin))
+		for i := range 10 {
+			var err error
+			if i%2 == 0 {
+				_, err = w.Sessions.Reauthenticate(ctx, by, "23456789")
+			} else {
+				_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), "23456789", "")
+			}
+			want(t, err, fault.InvalidCredentials)
+		}
+		_, err := w.Sessions.Reauthenticate(ctx, by, pin)
+		want(t, err, fault.PINLocked)
+		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), pin, "")
+		want(t, err, fault.PINLocked)
+	})
+}

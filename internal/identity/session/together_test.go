@@ -1,0 +1,70 @@
+package session_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"diresco/internal/identity/pin/pintest"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/test/coretest"
+	"diresco/internal/test/dbtest"
+)
+
+// Activity is written for all sessions that were used, also for one that an operation holds at that moment: the others do not
+// wait for it, and it is not left out.
+func TestActivityBesideAnOperation(t *testing.T) {
+	// On SQLite one comes after the other anyway.
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := pintest.New(t, d, pintest.Cheap)
+	_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+	free, held := w.Login(t, pintest.Mario, pin), w.Login(t, pintest.Mario, pin)
+	w.Clock.Advance(time.Minute)
+	w.MustActor(t, held)
+	w.MustActor(t, free)
+	seen := func() int { return w.Count(t, "sessions WHERE last_seen_at = ?", w.Clock.Now()) }
+	written := make(chan struct{})
+	err := d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.From(ctx).Exec("SELECT 1 FROM sessions WHERE id = ? FOR SHARE", held.SessionID).Error; err != nil {
+			return err
+		}
+		go func() {
+			defer close(written)
+			w.Sessions.Flush(context.Background())
+		}()
+		coretest.Eventually(t, "the free one is written", func() bool { return seen() == 1 })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-written
+	if n := seen(); n != 2 {
+		t.Errorf("%d of 2 are written", n)
+	}
+}
+
+// Two sessions that end each other at the same moment: one of them does.
+func TestTwoSessionsEndEachOther(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := pintest.New(t, d, pintest.Cheap)
+	_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+	for range 20 {
+		a, b := w.MustActor(t, w.Login(t, pintest.Mario, pin)), w.MustActor(t, w.Login(t, pintest.Mario, pin))
+		errs := make([]error, 2)
+		coretest.Parallel(2, func(i int) {
+			by, other := a, b
+			if i == 1 {
+				by, other = b, a
+			}
+			errs[i] = w.Sessions.End(ctx, by, other.SessionID)
+		})
+		if errs[0] == nil {
+			errs[0], errs[1] = errs[1], errs[0]
+		}
+		if errs[1] != nil || !fault.Is(errs[0], fault.SessionEnded) {
+			t.Fatalf("%v and %v", errs[0], errs[1])
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package throttle
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// AddressWindow is how long a wrong secret counts against the address that it came from.
+	AddressWindow = 10 * time.Minute
+	// AddressFailures is how many wrong secrets within the window make an address wait.
+	AddressFailures = 30
+)
+
+// AddressLimit refuses addresses that send many wrong secrets, over all subjects. Unlike a subject's counter it moves
+// with the wrong ones alone.
+type AddressLimit struct {
+	repo    repository
+	clock   clock.Clock
+	enabled bool
+}
+
+// NewAddressLimit returns the limit; one that is not enabled refuses nobody and keeps nothing.
+func NewAddressLimit(d *db.DB, c clock.Clock, enabled bool) *AddressLimit {
+	return &AddressLimit{repo: repository{d}, clock: c, enabled: enabled}
+}
+
+// Check returns fault.RateLimited, with the time to wait, when 30 secrets from the address were wrong in the last ten
+// minutes. An empty address (work that no client asked for) always passes.
+func (a *AddressLimit) Check(ctx context.Context, address string) error {
+	if !a.enabled || address == "" {
+		return nil
+	}
+	now := a.clock.Now()
+	times, err := a.repo.latest(ctx, network(address), now.Add(-AddressWindow), AddressFailures)
+	if err != nil || len(times) < AddressFailures {
+		return err
+	}
+	return fault.After(fault.RateLimited, times[AddressFailures-1].Add(AddressWindow).Sub(now))
+}
+
+// Record counts a wrong secret against the address, in the context's transaction.
+func (a *AddressLimit) Record(ctx context.Context, address string) error {
+	if !a.enabled || address == "" {
+		return nil
+	}
+	return a.repo.addFailure(ctx, addressFailure{ID: uuid.Must(uuid.NewV7()), Address: network(address), At: a.clock.Now()})
+}
+
+// Purge forgets what no longer counts.
+func (a *AddressLimit) Purge(ctx context.Context) error {
+	return a.repo.purgeFailures(ctx, a.clock.Now().Add(-AddressWindow))
+}
+
+// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since who has one has them all.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String()
+}

@@ -1,0 +1,153 @@
+package access
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+// To says what an operation gives access to. The contract names it for every operation.
+type To string
+
+// What operations give access to.
+const (
+	ToAnyone      To = "anyone"
+	ToSession     To = "session"
+	ToContributor To = "contributor"
+	ToDeclaration To = "declaration"
+	ToDelegate    To = "delegate"
+	ToDelegation  To = "delegation"
+	ToOffice      To = "office"
+)
+
+// Rule is what the contract says about one operation.
+type Rule struct {
+	To To
+	// Classes are the user classes that may use the operation; empty stands for all.
+	Classes []UserClass
+	// Forced operations may be used by a session that must change its PIN.
+	Forced bool
+	// Fresh operations need a PIN entered within the last five minutes.
+	Fresh bool
+	// Strong operations manage delegations, which the service may let in with SPID, CIE or CNS alone; see Guard.StrongDelegations.
+	Strong bool
+	// Service is what a right must cover; empty when any right will do.
+	Service Service
+}
+
+// Target is what the request's path names.
+type Target struct {
+	ContributorID uuid.UUID
+	DeclarationID uuid.UUID
+	DelegateID    uuid.UUID
+	DelegationID  uuid.UUID
+}
+
+// FreshFor is how long a PIN entry is good for changing PIN, contacts or consents.
+const FreshFor = 5 * time.Minute
+
+// Sessions knows when a session is over and is told of activity.
+type Sessions interface {
+	// Alive returns fault.SessionEnded for a session that ended, idled or grew too old.
+	Alive(id uuid.UUID, lastSeen, expires time.Time, ended *time.Time, now time.Time) error
+	// Touch notes activity.
+	Touch(id uuid.UUID, now time.Time)
+}
+
+// Guard decides who may enter an operation.
+type Guard struct {
+	// StrongDelegations keeps sessions begun with a PIN from strong operations. It is set before the first request.
+	StrongDelegations bool
+
+	repository *Repository
+	sessions   Sessions
+	clock      clock.Clock
+}
+
+// NewGuard returns the guard.
+func NewGuard(r *Repository, s Sessions, c clock.Clock) *Guard {
+	return &Guard{repository: r, sessions: s, clock: c}
+}
+
+// Enter decides whether the session may use an operation on its target, with one query (a second one where it
+// is about an intermediary). It returns
+// fault.SessionEnded for a dead session, fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin or fault.Forbidden where
+// the session may not do this at all, fault.NotFound for a target that the person has nothing to do with, and fault.ServiceNotDelegated
+// where the person's rights over it do not cover the service.
+func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
+	f, err := g.repository.load(ctx, sessionID, rule.To, target)
+	if err != nil {
+		return Actor{}, err
+	}
+	if f == nil || f.suspendedAt != nil {
+		return Actor{}, fault.New(fault.SessionEnded)
+	}
+	now := g.clock.Now()
+	if err := g.sessions.Alive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt, now); err != nil {
+		return Actor{}, err
+	}
+	g.sessions.Touch(sessionID, now)
+	rule.Strong = rule.Strong && g.StrongDelegations
+	if err := f.decide(rule, now); err != nil {
+		return f.actor, err
+	}
+	if rule.To == ToDelegate || rule.To == ToDelegation {
+		err = g.repository.seat(ctx, &f.actor, rule, target)
+	}
+	return f.actor, err
+}
+
+// findings are what the one query says.
+type findings struct {
+	actor       Actor
+	lastSeenAt  time.Time
+	expiresAt   time.Time
+	endedAt     *time.Time
+	suspendedAt *time.Time
+	// What is known of the declaration in the path.
+	draftOf    uuid.UUID
+	draftRight uuid.UUID
+	// inOffice says that an operator's office looks after the target.
+	inOffice bool
+	// broken says why what is stored cannot be read.
+	broken error
+}
+
+func (f *findings) decide(rule Rule, now time.Time) error {
+	a := f.actor
+	if a.PINChangeRequired && !rule.Forced {
+		return fault.New(fault.PINChangeRequired)
+	}
+	if len(rule.Classes) > 0 && !slices.Contains(rule.Classes, a.UserClass) {
+		return fault.New(fault.Forbidden)
+	}
+	if rule.To == ToOffice && a.OfficeCode == "" {
+		return fault.New(fault.Forbidden)
+	}
+	if rule.Strong && a.ByPIN {
+		return fault.New(fault.StrongLogin)
+	}
+	if rule.Fresh && !a.PINChangeRequired && now.Sub(a.AuthenticatedAt) > FreshFor {
+		return fault.New(fault.Reauthenticate)
+	}
+	if rule.To != ToContributor && rule.To != ToDeclaration {
+		return nil
+	}
+	if len(a.Rights) == 0 || !f.seesDraft() {
+		return fault.New(fault.NotFound)
+	}
+	if rule.Service != "" && !slices.ContainsFunc(a.Rights, func(r Right) bool { return r.Covers(rule.Service) }) {
+		return fault.New(fault.ServiceNotDelegated)
+	}
+	return nil
+}
+
+// seesDraft reports whether a draft in the path is the actor's own or made under one of the actor's rights; what is no draft passes.
+func (f *findings) seesDraft() bool {
+	return f.draftOf == uuid.Nil || f.draftOf == f.actor.PersonID || slices.Contains(f.actor.RightIDs(), f.draftRight)
+}

@@ -1,0 +1,187 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/test/coretest"
+	"diresco/internal/test/dbtest"
+
+	"github.com/google/uuid"
+)
+
+func recheck(ctx context.Context, t *testing.T, w world, held ...access.Held) []fault.Code {
+	t.Helper()
+	outcomes, err := w.Rights.Recheck(ctx, held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := make([]fault.Code, len(outcomes))
+	for i, outcome := range outcomes {
+		var f *fault.Fault
+		if errors.As(outcome, &f) {
+			codes[i] = f.Code
+		}
+	}
+	return codes
+}
+
+func role(id uuid.UUID) access.Right {
+	return access.Right{ID: id, Links: []access.Link{{Kind: access.RoleLink, ID: id}}}
+}
+
+func TestWhatEndedIsSeenAgain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		right := w.rep.Rights[0].ID
+		ended, suspended := w.repSession(t, func(s *coretest.Session) { s.EndedAt = &s.CreatedAt }), w.withRole(t, access.Employer)
+		w.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = (SELECT person_id FROM sessions WHERE id = ?)", w.Clock.Now(), suspended)
+		gone := w.Role(t, w.Person(t, nil).ID, w.company.ID, access.Employer)
+		w.WithdrawRole(t, gone)
+		nobody := uuid.Must(uuid.NewV7())
+		err := d.InTx(context.Background(), func(ctx context.Context) error {
+			got := recheck(ctx, t, w,
+				access.Held{SessionID: w.rep.SessionID, Right: role(right)}, access.Held{SessionID: ended, Right: role(right)}, access.Held{SessionID: suspended, Right: role(right)},
+				access.Held{SessionID: w.rep.SessionID, Right: role(gone)}, access.Held{SessionID: nobody, Right: role(right)}, access.Held{SessionID: w.rep.SessionID, Right: role(nobody)},
+				access.Held{SessionID: w.rep.SessionID, Right: role(right)},
+				// What one does for oneself takes no right, and a session all the same.
+				access.Held{SessionID: w.rep.SessionID}, access.Held{SessionID: ended}, access.Held{SessionID: suspended}, access.Held{SessionID: nobody})
+			for i, want := range []fault.Code{"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, "",
+				"", fault.SessionEnded, fault.SessionEnded, fault.SessionEnded} {
+				if got[i] != want {
+					t.Errorf("%d: %q, want %q", i, got[i], want)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// ends are the three ways in which somebody loses the right to file.
+var ends = []struct {
+	name, statement string
+	subject         func(access.Actor) uuid.UUID
+	want            fault.Code
+}{
+	{"logout", "UPDATE sessions SET ended_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.SessionID }, fault.SessionEnded},
+	{"withdrawal of the role", "UPDATE contributor_roles SET withdrawn_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.Rights[0].ID }, fault.NotFound},
+	{"suspension", "UPDATE people SET suspended_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.PersonID }, fault.SessionEnded},
+}
+
+// waits reports whether some statement of the database waits for a lock.
+func waits(t *testing.T, d *db.DB) bool {
+	t.Helper()
+	var n int
+	err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n).Error
+	if err != nil {
+		t.Error(err)
+	}
+	return n > 0
+}
+
+func TestAnEndWaitsForWhoWasLetIn(t *testing.T) {
+	for _, e := range ends {
+		t.Run(e.name, func(t *testing.T) {
+			d := dbtest.Open(t, dbtest.Postgres(t))
+			w := newWorld(t, d)
+			held := access.Held{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
+			done := make(chan struct{})
+			err := d.InTx(context.Background(), func(ctx context.Context) error {
+				if got := recheck(ctx, t, w, held); got[0] != "" {
+					t.Errorf("before: %q", got[0])
+				}
+				go func() {
+					defer close(done)
+					w.Exec(t, e.statement, w.Clock.Now(), e.subject(w.rep))
+				}()
+				ended := func() bool {
+					select {
+					case <-done:
+						return true
+					default:
+						return false
+					}
+				}
+				coretest.Eventually(t, "the end waits, or does not", func() bool { return ended() || waits(t, d) })
+				if ended() {
+					t.Error("it ended in the middle of a transaction that was let in")
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-done
+			_ = d.InTx(context.Background(), func(ctx context.Context) error {
+				if got := recheck(ctx, t, w, held); got[0] != e.want {
+					t.Errorf("afterwards: %q", got[0])
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
+	for _, e := range ends {
+		t.Run(e.name, func(t *testing.T) {
+			d := dbtest.Open(t, dbtest.Postgres(t))
+			w := newWorld(t, d)
+			held := access.Held{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
+			outcome := make(chan fault.Code, 1)
+			err := d.InTx(context.Background(), func(ctx context.Context) error {
+				if err := d.From(ctx).Exec(e.statement, w.Clock.Now(), e.subject(w.rep)).Error; err != nil {
+					return err
+				}
+				go func() {
+					_ = d.InTx(context.Background(), func(ctx context.Context) error {
+						outcome <- recheck(ctx, t, w, held)[0]
+						return nil
+					})
+				}()
+				coretest.Eventually(t, "the request waits, or does not", func() bool { return len(outcome) > 0 || waits(t, d) })
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := <-outcome; got != e.want {
+				t.Errorf("got %q, want %q", got, e.want)
+			}
+		})
+	}
+}
+
+// TestALostPostEndsWhatIsDoneByIt: who works here does so until the end of the operation, or not at all.
+func TestALostPostEndsWhatIsDoneByIt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p := w.Operator(t, coretest.Rome)
+		session := w.Session(t, p.ID, nil)
+		by, err := w.Guard.Enter(context.Background(), session, access.Rule{To: access.ToSession}, access.Target{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		still := func(want fault.Code) {
+			t.Helper()
+			err := d.InTx(context.Background(), func(ctx context.Context) error { return w.Rights.Still(ctx, by, by.Office()) })
+			if codeOf(err) != want {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		}
+		still(granted)
+		w.Exec(t, "UPDATE people SET office_code = ? WHERE id = ?", coretest.Milan, p.ID)
+		still(fault.Forbidden)
+		w.Exec(t, "UPDATE people SET office_code = NULL, user_class = 'administrator' WHERE id = ?", p.ID)
+		still(fault.Forbidden)
+		w.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", w.Clock.Now(), session)
+		still(fault.SessionEnded)
+	})
+}

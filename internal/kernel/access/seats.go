@@ -1,0 +1,75 @@
+package access
+
+import (
+	"context"
+	"slices"
+
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+// Seats returns what the actor is at intermediaries, those that left their register included.
+func (r *Repository) Seats(ctx context.Context, by Actor) ([]Seat, error) {
+	var rows []struct {
+		ID         uuid.UUID
+		DelegateID uuid.UUID
+		Kind       string
+		LegalName  string
+		Listed     int
+		Role       string
+		Services   string
+	}
+	err := r.db.From(ctx).Raw(`SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
+		FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE p.id = ? AND h.kind = 'professional'
+		UNION ALL SELECT u.id, h.id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END, u.role, u.services
+		FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id WHERE u.person_id = ? AND u.withdrawn_at IS NULL
+		ORDER BY 4, 2, 6`, by.PersonID, by.PersonID).Scan(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	seats := make([]Seat, len(rows))
+	for i, row := range rows {
+		services, err := ParseServices(row.Services)
+		if err != nil {
+			return nil, err
+		}
+		seats[i] = Seat{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: services}
+	}
+	return seats, nil
+}
+
+// seat lets the actor in to an intermediary or a delegation: as one of the intermediary's people or, at a delegation, as one
+// of the contributor's. It returns fault.NotFound for anybody else and fault.ServiceNotDelegated where no right covers the service.
+func (r *Repository) seat(ctx context.Context, actor *Actor, rule Rule, target Target) error {
+	delegateID := target.DelegateID
+	if rule.To == ToDelegation {
+		var rows []struct{ DelegateID, ContributorID uuid.UUID }
+		if err := r.db.From(ctx).Raw("SELECT delegate_id, contributor_id FROM delegations WHERE id = ?", target.DelegationID).Scan(&rows).Error; err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return fault.New(fault.NotFound)
+		}
+		delegateID, actor.ContributorID = rows[0].DelegateID, rows[0].ContributorID
+		rights, err := r.Rights(ctx, *actor, []uuid.UUID{actor.ContributorID})
+		if err != nil {
+			return err
+		}
+		// Whoever acts for the contributor by a delegation is not the contributor.
+		actor.Rights = slices.DeleteFunc(rights[actor.ContributorID], func(r Right) bool { return r.Positions != nil })
+	}
+	seats, err := r.Seats(ctx, *actor)
+	if err != nil {
+		return err
+	}
+	actor.Seats = slices.DeleteFunc(seats, func(s Seat) bool { return s.DelegateID != delegateID })
+	if len(actor.Seats) == 0 && len(actor.Rights) == 0 {
+		return fault.New(fault.NotFound)
+	}
+	if rule.Service != "" && !slices.ContainsFunc(actor.Seats, func(s Seat) bool { return s.Covers(rule.Service) }) &&
+		!slices.ContainsFunc(actor.Rights, func(r Right) bool { return r.Covers(rule.Service) }) {
+		return fault.New(fault.ServiceNotDelegated)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+// Package operation runs a changing operation as one transaction: the claim of its idempotency key first, then the
+// effect, then another look at the session and the right by which it was let in, then its audit record. (Submissions go
+// through the protocol register, which does the same for a group.)
+package operation
+
+import (
+	"context"
+	"errors"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/clock"
+
+	"github.com/google/uuid"
+)
+
+// Runner has what every changing operation needs.
+type Runner struct {
+	DB    *db.DB
+	Clock clock.Clock
+	Keys  *idempotency.Store
+	Trail *audit.Trail
+	// Rights tells whether who was let in is still in.
+	Rights *access.Repository
+}
+
+// Trace is what an operation leaves in the audit trail beside who asked and from where.
+type Trace struct {
+	// PersonID and SessionID are taken from the actor; set them where there is none yet (a login).
+	PersonID      uuid.UUID
+	SessionID     uuid.UUID
+	ContributorID uuid.UUID
+	// Right is what it was done by; zero for what one does for oneself. It must be good until the end.
+	Right access.Right
+	// Unchecked operations end the session or the right by which they are done, and look at it themselves.
+	Unchecked bool
+	// SubjectKind and SubjectID name what was made or changed.
+	SubjectKind string
+	SubjectID   string
+	// Outcome is "done" unless the operation says otherwise.
+	Outcome string
+}
+
+// Do runs effect once for a request. resourceID names what it makes or changes; a repeat of the request returns either
+// what again renders or, where the first answer was kept, a *idempotency.Replay with that answer.
+func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID string, effect func(ctx context.Context) (T, Trace, error), again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
+	var result T
+	err := r.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := r.Keys.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: resourceID}); err != nil {
+			return err
+		}
+		var trace Trace
+		var err error
+		if result, trace, err = effect(ctx); err != nil {
+			return err
+		}
+		if by.SessionID != uuid.Nil && !trace.Unchecked {
+			if err := r.Rights.Still(ctx, by, trace.Right); err != nil {
+				return err
+			}
+		}
+		return r.Trail.Write(ctx, trace.Record(ctx, by, r.Clock))
+	})
+	if err != nil {
+		return Again(ctx, err, again)
+	}
+	return result, nil
+}
+
+// Again renders what an earlier, equal request made, where err says that there was one whose answer was not kept; any other
+// error is returned as it is. again may be nil.
+func Again[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
+	var replay *idempotency.Replay
+	if errors.As(err, &replay) && replay.Answer == nil && again != nil {
+		return again(ctx, replay.ResourceID)
+	}
+	var none T
+	return none, err
+}
+
+// Seen returns the error of Do, unless that is the kept answer of an earlier request about what again does not render any more:
+// then it returns the error of again, so that no repeat shows what somebody may not see any more.
+func Seen[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) error {
+	var replay *idempotency.Replay
+	if !errors.As(err, &replay) {
+		return err
+	}
+	if _, unseen := again(ctx, replay.ResourceID); unseen != nil {
+		return unseen
+	}
+	return err
+}
+
+// Record makes the audit record of an operation that the actor did now.
+func (t Trace) Record(ctx context.Context, by access.Actor, c clock.Clock) audit.Record {
+	origin := audit.OriginOf(ctx)
+	if t.PersonID == uuid.Nil {
+		t.PersonID = by.PersonID
+	}
+	if t.SessionID == uuid.Nil {
+		t.SessionID = by.SessionID
+	}
+	if t.Outcome == "" {
+		t.Outcome = "done"
+	}
+	return audit.Record{
+		ID: uuid.Must(uuid.NewV7()), At: c.Now(), Operation: origin.Operation,
+		PersonID: present(t.PersonID), SessionID: present(t.SessionID), ContributorID: present(t.ContributorID),
+		ActingAs: presentText(string(t.Right.ActingAs)), RightID: present(t.Right.ID),
+		SubjectKind: presentText(t.SubjectKind), SubjectID: presentText(t.SubjectID),
+		Outcome: t.Outcome, RequestID: origin.RequestID, Address: origin.Address,
+	}
+}
+
+func present(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+func presentText(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

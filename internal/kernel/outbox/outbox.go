@@ -1,0 +1,177 @@
+// Package outbox holds messages that were promised in a transaction and are sent after it.
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+// Channel is how a message travels.
+type Channel string
+
+// The channels. PEC is certified e-mail (posta elettronica certificata).
+const (
+	SMS    Channel = "sms"
+	Email  Channel = "email"
+	PEC    Channel = "pec"
+	Letter Channel = "letter"
+)
+
+// Message is a promise to tell a person something. Which channels take it is decided when it is sent, unless it names its recipient.
+type Message struct {
+	ID   uuid.UUID
+	Kind string
+	// PersonID is whom the message is about and, without a recipient, for; nil for a message to an address alone.
+	PersonID *uuid.UUID
+	// Channel and Recipient are set together, where the recipient is not chosen among the person's contacts.
+	Channel   *Channel
+	Recipient *string
+	// Data is what the message's template needs, as JSON. It holds no secret.
+	Data string
+	// Sealed is what is secret of it, encrypted, as JSON; it is erased once the message was sent.
+	Sealed    *string
+	State     string
+	CreatedAt time.Time
+	// DeadlineAt is the instant after which it is not sent any more.
+	DeadlineAt time.Time
+}
+
+// TableName tells GORM the table.
+func (Message) TableName() string { return "outbox" }
+
+// The states of a message.
+const (
+	// StateQueued messages wait to be given to their recipients.
+	StateQueued = "queued"
+	// StateRouted messages have one delivery for each recipient.
+	StateRouted = "routed"
+)
+
+// Patience is for how long a message is tried to be sent unless its promise says otherwise.
+const Patience = 72 * time.Hour
+
+// NewMessage makes a queued message to a person; data must encode to a JSON object.
+func NewMessage(kind string, personID uuid.UUID, data any, at time.Time) (Message, error) {
+	encoded, err := json.Marshal(data)
+	if err != nil {
+		return Message{}, err
+	}
+	m := Message{ID: uuid.Must(uuid.NewV7()), Kind: kind, Data: string(encoded), State: StateQueued, CreatedAt: at, DeadlineAt: at.Add(Patience)}
+	if personID != uuid.Nil {
+		m.PersonID = &personID
+	}
+	return m, nil
+}
+
+// To returns the message with the one recipient that it goes to.
+func (m Message) To(channel Channel, recipient string) Message {
+	m.Channel, m.Recipient = &channel, &recipient
+	return m
+}
+
+// Until returns the message with another deadline: a code that has expired is not worth sending.
+func (m Message) Until(deadline time.Time) Message {
+	m.DeadlineAt = deadline
+	return m
+}
+
+const sealing = "outbox"
+
+// Seal returns the message with secret values, which the template finds beside its data. They are encrypted at rest and
+// erased once the message was sent, so it needs a recipient: it is never given to more than one.
+func (m Message) Seal(keys *keyring.DataKeys, secrets map[string]secret.Text) (Message, error) {
+	if m.Recipient == nil {
+		return Message{}, errors.New("a message with a secret needs a recipient")
+	}
+	plain := make(map[string]string, len(secrets))
+	for name, value := range secrets {
+		plain[name] = value.Reveal()
+	}
+	encoded, err := json.Marshal(plain)
+	if err != nil {
+		return Message{}, err
+	}
+	sealed := keys.Seal(sealing, encoded, m.ID[:])
+	m.Sealed = &sealed
+	return m, nil
+}
+
+// Open returns what Seal hid, or nil for a message without secrets.
+func (m Message) Open(keys *keyring.DataKeys) (map[string]secret.Text, error) {
+	if m.Sealed == nil {
+		return nil, nil
+	}
+	plain, err := keys.Open(sealing, *m.Sealed, m.ID[:])
+	if err != nil {
+		return nil, err
+	}
+	var secrets map[string]secret.Text
+	err = json.Unmarshal(plain, &secrets)
+	return secrets, err
+}
+
+// Outbox is the table of promised messages.
+type Outbox struct {
+	db *db.DB
+	// BeforeShowing, where it is set, is called before deliveries are shown. It is for the sandbox, which sends when
+	// somebody looks; set it before the first use and nowhere else.
+	BeforeShowing func(ctx context.Context) error
+}
+
+// New returns the outbox of a database.
+func New(d *db.DB) *Outbox { return &Outbox{db: d} }
+
+func (o *Outbox) beforeShowing(ctx context.Context) error {
+	if o.BeforeShowing == nil {
+		return nil
+	}
+	return o.BeforeShowing(ctx)
+}
+
+// promisedTopic is what is announced when a transaction with promises was committed.
+const promisedTopic = "outbox"
+
+// addedAtOnce is how many messages one statement inserts: SQLite takes about 32,000 values.
+const addedAtOnce = 1000
+
+// Add promises messages inside the transaction that the context carries.
+func (o *Outbox) Add(ctx context.Context, messages ...Message) error {
+	if len(messages) > 0 {
+		o.db.Announce(ctx, promisedTopic)
+	}
+	for some := range slices.Chunk(messages, addedAtOnce) {
+		if err := db.InsertAll(ctx, o.db, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Queued returns the oldest messages that nobody sent yet, locked against other senders in the context's transaction.
+func (o *Outbox) Queued(ctx context.Context, limit int) ([]Message, error) {
+	suffix := ""
+	if o.db.Dialect() == db.Postgres {
+		suffix = " FOR UPDATE SKIP LOCKED"
+	}
+	var messages []Message
+	err := o.db.From(ctx).Raw("SELECT * FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+suffix, limit).Scan(&messages).Error
+	return messages, err
+}
+
+// MarkRouted notes that messages were given to their recipients.
+func (o *Outbox) MarkRouted(ctx context.Context, ids ...uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	r := repository{o.db}
+	return o.db.From(ctx).Exec("UPDATE outbox SET state = 'routed' WHERE "+r.among("id"), r.list(ids)).Error
+}

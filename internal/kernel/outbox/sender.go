@@ -1,0 +1,92 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+// Recipient is where a message goes and in which language it speaks there.
+type Recipient struct {
+	Channel Channel
+	// To is a mobile number, an address of e-mail or PEC, or a postal address.
+	To     string
+	Locale string
+}
+
+// Words are what a message says.
+type Words struct {
+	// Subject is one line without a secret.
+	Subject string
+	// Text and HTML are the body, Short is what an SMS says.
+	Text, HTML, Short string
+}
+
+// Router knows people and words: where messages go, and what they say there.
+type Router interface {
+	// Route returns for each message where it goes, in the context's transaction. A message that names its recipient goes
+	// there and nowhere else; one that nobody can receive goes nowhere.
+	Route(ctx context.Context, messages []Message) ([][]Recipient, error)
+	// Words puts a message into words. Data and secrets are those of the message.
+	Words(kind, data string, secrets map[string]secret.Text, locale string) (Words, error)
+	// Subject returns the subject alone, which needs no secrets.
+	Subject(kind, data, locale string) (string, error)
+	// Bounced is told, in the transaction in which it is noted, of a delivery that its recipient's side refused for good.
+	Bounced(ctx context.Context, d Delivery) error
+}
+
+// Outgoing is a message in words, on its way to one recipient.
+type Outgoing struct {
+	// ID is the delivery's: every repeat carries the same.
+	ID      uuid.UUID
+	Kind    string
+	Channel Channel
+	// To is a mobile number, an address of e-mail or PEC, or a postal address of several lines.
+	To     string
+	Locale string
+	// Subject is one line without a secret.
+	Subject string
+	// Text and HTML are the body for e-mail and PEC, Text also that of a letter.
+	Text, HTML string
+	// Short is what an SMS says.
+	Short string
+	// CreatedAt is when the message was promised.
+	CreatedAt time.Time
+}
+
+// Taken is what a channel says of a message that it took.
+type Taken struct {
+	// State is Sent, Delivered or HandedOver.
+	State DeliveryState
+	// ProviderRef is the provider's own id of the message, if it has one.
+	ProviderRef string
+}
+
+// Sender hands messages over. A message may be given to it twice; its ID tells.
+type Sender interface {
+	// Send returns *Refused for a message that would be refused again, and any other error for one to be tried later. No
+	// error repeats the recipient or a part of the message.
+	Send(ctx context.Context, m Outgoing) (Taken, error)
+}
+
+// Refused means that the recipient cannot be reached this way: a repeat would fare no better.
+type Refused struct {
+	// Reason is a word for operators, in kebab-case, such as unknown-address.
+	Reason string
+}
+
+// Error implements error.
+func (r *Refused) Error() string { return "refused: " + r.Reason }
+
+// refusal returns the refusal that err is, or nil.
+func refusal(err error) *Refused {
+	var refused *Refused
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package outbox
+
+import (
+	"context"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+
+	"github.com/google/uuid"
+)
+
+// Service is what people see of messages: operators how they fare, everybody what they were told.
+type Service struct {
+	run    *operation.Runner
+	repo   repository
+	outbox *Outbox
+	worker *Worker
+}
+
+// NewService returns the service; the worker knows what messages say.
+func NewService(run *operation.Runner, o *Outbox, worker *Worker) *Service {
+	return &Service{run: run, repo: repository{run.DB}, outbox: o, worker: worker}
+}
+
+// Filter narrows a list of deliveries down; empty parts stand for any.
+type Filter struct {
+	State   DeliveryState
+	Channel Channel
+}
+
+// place is a place in a list from the newest to the oldest.
+type place struct {
+	at time.Time
+	id uuid.UUID
+}
+
+func placeAfter(request page.Request) (*place, error) {
+	after, err := request.After()
+	if err != nil || after == nil {
+		return nil, err
+	}
+	return &place{after.At, after.ID}, nil
+}
+
+// List returns deliveries, the newest first. What they say is not in them.
+func (s *Service) List(ctx context.Context, f Filter, request page.Request) (page.Page[Delivery], error) {
+	if err := s.outbox.beforeShowing(ctx); err != nil {
+		return page.Page[Delivery]{}, err
+	}
+	after, err := placeAfter(request)
+	if err != nil {
+		return page.Page[Delivery]{}, err
+	}
+	found, err := s.repo.page(ctx, f, request.Size()+1, after)
+	if err != nil {
+		return page.Page[Delivery]{}, err
+	}
+	return page.Cut(found, request.Size(), func(d Delivery) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} }), nil
+}
+
+// Retry queues a delivery again that failed or was given up. It returns fault.NotFound, and fault.Conflict for one in
+// another state or one that cannot be said any more since its secret was erased.
+func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context) (Delivery, operation.Trace, error) {
+		trace := operation.Trace{Right: by.Office(), SubjectKind: "delivery", SubjectID: id.String()}
+		d, found, err := s.repo.lock(ctx, id, "")
+		if err != nil {
+			return d, trace, err
+		}
+		if !found || id == uuid.Nil {
+			return d, trace, fault.New(fault.NotFound)
+		}
+		switch d.State {
+		case Failed, Dead:
+		case Queued, Sent, Delivered, HandedOver:
+			return d, trace, fault.Because(fault.Conflict, "delivery-not-ended")
+		}
+		messages, err := s.repo.messages(ctx, []Delivery{d})
+		if err != nil {
+			return d, trace, err
+		}
+		if _, err := s.worker.words(d, messages[d.MessageID]); err != nil {
+			return d, trace, &fault.Fault{Code: fault.Conflict, Reason: "message-erased", Err: err}
+		}
+		now := s.run.Clock.Now()
+		d.State, d.NextAt, d.UpdatedAt = Queued, now, now
+		if deadline := now.Add(Patience); d.DeadlineAt.Before(deadline) {
+			d.DeadlineAt = deadline
+		}
+		s.run.DB.Announce(ctx, promisedTopic)
+		return d, trace, s.repo.save(ctx, d)
+	}, func(ctx context.Context, _ string) (Delivery, error) {
+		d, found, err := s.repo.one(ctx, id)
+		if err == nil && !found {
+			err = fault.New(fault.NotFound)
+		}
+		return d, err
+	})
+}
+
+// Deliveries returns the deliveries of messages, by the message's id, the oldest first. One that was not routed yet has none.
+func (o *Outbox) Deliveries(ctx context.Context, messageIDs ...uuid.UUID) (map[uuid.UUID][]Delivery, error) {
+	if err := o.beforeShowing(ctx); err != nil {
+		return nil, err
+	}
+	found, err := repository{o.db}.deliveriesOf(ctx, messageIDs)
+	if err != nil {
+		return nil, err
+	}
+	byMessage := make(map[uuid.UUID][]Delivery, len(messageIDs))
+	for _, d := range found {
+		byMessage[d.MessageID] = append(byMessage[d.MessageID], d)
+	}
+	return byMessage, nil
+}
+
+// Notification is a message as the person sees it who got it.
+type Notification struct {
+	Message
+	Subject    string
+	Deliveries []Notified
+}
+
+// Notified is one delivery of a Notification with its attempts, the last ones of many.
+type Notified struct {
+	Delivery
+	Attempts []Attempt
+}
+
+// The most of each that a Notification shows.
+const (
+	maxDeliveries = 20
+	maxAttempts   = 50
+)
+
+// Notifications returns what a person was told, the newest first, without any secret.
+func (s *Service) Notifications(ctx context.Context, by access.Actor, request page.Request) (page.Page[Notification], error) {
+	var none page.Page[Notification]
+	after, err := placeAfter(request)
+	if err != nil {
+		return none, err
+	}
+	found, err := s.repo.ofPerson(ctx, by.PersonID, request.Size()+1, after)
+	if err != nil {
+		return none, err
+	}
+	cut := page.Cut(found, request.Size(), func(m Message) page.Key { return page.Key{At: m.CreatedAt, ID: m.ID} })
+	items, err := s.notifications(ctx, cut.Items)
+	return page.Page[Notification]{Items: items, Next: cut.Next}, err
+}
+
+func (s *Service) notifications(ctx context.Context, messages []Message) ([]Notification, error) {
+	ids := make([]uuid.UUID, len(messages))
+	for i, m := range messages {
+		ids[i] = m.ID
+	}
+	deliveries, err := s.outbox.Deliveries(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	var deliveryIDs db.UUIDs
+	for _, some := range deliveries {
+		for _, d := range some {
+			deliveryIDs = append(deliveryIDs, d.ID)
+		}
+	}
+	attempts, err := s.repo.attemptsOf(ctx, deliveryIDs)
+	if err != nil {
+		return nil, err
+	}
+	byDelivery := map[uuid.UUID][]Attempt{}
+	for _, a := range attempts {
+		byDelivery[a.DeliveryID] = append(byDelivery[a.DeliveryID], a)
+	}
+	items := make([]Notification, len(messages))
+	for i, m := range messages {
+		items[i] = Notification{Message: m}
+		locale := ""
+		for _, d := range deliveries[m.ID] {
+			if locale == "" {
+				locale = d.Locale
+			}
+			all := byDelivery[d.ID]
+			if len(items[i].Deliveries) < maxDeliveries {
+				items[i].Deliveries = append(items[i].Deliveries, Notified{Delivery: d, Attempts: all[max(0, len(all)-maxAttempts):]})
+			}
+		}
+		if items[i].Subject, err = s.worker.router.Subject(m.Kind, m.Data, locale); err != nil {
+			// A message of a kind that is gone is listed by its kind alone.
+			s.worker.log.WarnContext(ctx, "subject cannot be put into words", "kind", m.Kind, "error", err)
+		}
+	}
+	return items, nil
+}

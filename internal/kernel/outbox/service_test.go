@@ -1,0 +1,255 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/test/dbtest"
+
+	"github.com/google/uuid"
+)
+
+func (o *office) service() *outbox.Service {
+	return outbox.NewService(&operation.Runner{DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock), Trail: audit.NewTrail(o.db), Rights: access.NewRepository(o.db, o.clock)}, outbox.New(o.db), o.Worker)
+}
+
+func TestReports(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		var told []outbox.DeliveryState
+		o.On("pin.changed", func(_ context.Context, d outbox.Delivery) error {
+			told = append(told, d.State)
+			return nil
+		})
+		sms := func() outbox.Delivery {
+			m := o.promiseTo("pin.changed", outbox.SMS, "+393331234567")
+			o.drain()
+			return o.delivery(m)
+		}
+		report := func(r outbox.Report) {
+			t.Helper()
+			if err := o.Report(context.Background(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		state := func(d outbox.Delivery) outbox.DeliveryState {
+			t.Helper()
+			for _, found := range must(outbox.New(o.db).Deliveries(context.Background(), d.MessageID)) {
+				return found[0].State
+			}
+			return ""
+		}
+		arrived, lost, gone := sms(), sms(), sms()
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: arrived.ID, Delivered: true})
+		report(outbox.Report{Channel: outbox.SMS, ProviderRef: *lost.ProviderRef, Reason: "expired"})
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: gone.ID, Permanent: true, Reason: "unknown-number"})
+		// One that overtakes the note that the message was sent leaves no secret behind either.
+		early := o.promiseHalf(outbox.SMS, "+393331234567")
+		o.drain()
+		o.execute("UPDATE outbox SET sealed = 'still there' WHERE id = ?", early.ID)
+		o.execute("UPDATE deliveries SET state = 'queued' WHERE message_id = ?", early.ID)
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: o.delivery(early).ID, Delivered: true})
+		if n := o.count("outbox WHERE sealed IS NOT NULL"); n != 0 {
+			t.Errorf("%d secrets are left", n)
+		}
+		// Late and repeated ones change nothing.
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: arrived.ID, Reason: "expired"})
+		report(outbox.Report{Channel: outbox.SMS, DeliveryID: lost.ID, Delivered: true})
+		if state(arrived) != outbox.Delivered || state(lost) != outbox.Failed || state(gone) != outbox.Failed {
+			t.Errorf("%s, %s, %s", state(arrived), state(lost), state(gone))
+		}
+		if want := []outbox.DeliveryState{outbox.Sent, outbox.Sent, outbox.Sent, outbox.Delivered, outbox.Failed, outbox.Failed}; !slices.Equal(told, want) {
+			t.Errorf("told %v", told)
+		}
+		if !slices.Equal(o.router.bounced, []string{"+393331234567"}) {
+			t.Errorf("bounced: %v", o.router.bounced)
+		}
+		for _, r := range []outbox.Report{
+			{Channel: outbox.SMS, DeliveryID: uuid.Must(uuid.NewV7())}, {Channel: outbox.SMS, ProviderRef: "nobody's"}, {Channel: outbox.SMS},
+			// Another channel has nothing to say about it.
+			{Channel: outbox.PEC, DeliveryID: sms().ID, Delivered: true},
+		} {
+			if err := o.Report(context.Background(), r); !fault.Is(err, fault.NotFound) {
+				t.Errorf("%+v: %v", r, err)
+			}
+		}
+		if o.count("delivery_attempts WHERE outcome = 'failed' AND reason = 'expired'") != 1 {
+			t.Error("the report left no attempt")
+		}
+	})
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func TestDeliveriesAreListedByStateAndChannel(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		o.post.refuse(func(m outbox.Outgoing) error {
+			switch {
+			case strings.HasSuffix(m.To, "0"):
+				return &outbox.Refused{Reason: "unknown"}
+			case strings.HasSuffix(m.To, "1"):
+				return errors.New("away")
+			}
+			return nil
+		})
+		for i := range 12 {
+			o.promiseTo("pin.changed", []outbox.Channel{outbox.SMS, outbox.Email}[i/6], fmt.Sprintf("to-%d", i%3))
+			o.drain()
+			o.clock.Advance(time.Microsecond)
+		}
+		s := o.service()
+		for name, tt := range map[string]struct {
+			filter outbox.Filter
+			want   int
+		}{
+			"all":            {outbox.Filter{}, 12},
+			"failed":         {outbox.Filter{State: outbox.Failed}, 4},
+			"by SMS":         {outbox.Filter{Channel: outbox.SMS}, 6},
+			"queued, e-mail": {outbox.Filter{State: outbox.Queued, Channel: outbox.Email}, 2},
+			"dead":           {outbox.Filter{State: outbox.Dead}, 0},
+		} {
+			var listed []outbox.Delivery
+			for cursor := ""; ; {
+				found, err := s.List(context.Background(), tt.filter, page.Request{Limit: 2, Cursor: cursor})
+				if err != nil {
+					t.Fatal(err)
+				}
+				listed = append(listed, found.Items...)
+				if cursor = found.Next; cursor == "" {
+					break
+				}
+			}
+			newestFirst := slices.IsSortedFunc(listed, func(a, b outbox.Delivery) int { return b.CreatedAt.Compare(a.CreatedAt) })
+			if len(listed) != tt.want || !newestFirst {
+				t.Errorf("%s: %d deliveries, want %d; newest first: %t", name, len(listed), tt.want, newestFirst)
+			}
+			for _, l := range listed {
+				if tt.filter.State != "" && l.State != tt.filter.State || tt.filter.Channel != "" && l.Channel != tt.filter.Channel {
+					t.Errorf("%s: %s by %s", name, l.State, l.Channel)
+				}
+			}
+		}
+		if _, err := s.List(context.Background(), outbox.Filter{}, page.Request{Cursor: "nonsense"}); !fault.Is(err, fault.Malformed) {
+			t.Errorf("wrong cursor: %v", err)
+		}
+	})
+}
+
+func TestADeliveryIsTriedAgainOnRequest(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		s := o.service()
+		operator := access.Actor{PersonID: uuid.Must(uuid.NewV7())}
+		o.post.refuse(func(outbox.Outgoing) error { return &outbox.Refused{Reason: "unknown-address"} })
+		plain, half := o.promise("declaration.received"), o.promiseHalf(outbox.Email, "m@posta.example")
+		o.drain()
+		o.post.refuse(nil)
+		o.clock.Advance(100 * time.Hour)
+		retried, err := s.Retry(context.Background(), operator, o.delivery(plain).ID)
+		if err != nil || retried.State != outbox.Queued || !retried.NextAt.Equal(o.clock.Now()) || !retried.DeadlineAt.After(o.clock.Now()) {
+			t.Fatalf("%+v, %v", retried, err)
+		}
+		o.drain()
+		got := o.delivery(plain)
+		if got.State != outbox.Sent || got.Attempts != 2 || got.LastError != nil {
+			t.Errorf("%+v", got)
+		}
+		for reason, id := range map[string]uuid.UUID{"delivery-not-ended": got.ID, "message-erased": o.delivery(half).ID} {
+			var f *fault.Fault
+			if _, err := s.Retry(context.Background(), operator, id); !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != reason {
+				t.Errorf("want %s, got %v", reason, err)
+			}
+		}
+		if _, err := s.Retry(context.Background(), operator, uuid.Must(uuid.NewV7())); !fault.Is(err, fault.NotFound) {
+			t.Errorf("nothing was tried again: %v", err)
+		}
+		if n := o.count("audit_records WHERE subject_kind = 'delivery' AND subject_id = ? AND person_id = ?", got.ID.String(), operator.PersonID); n != 1 || o.count("audit_records") != 1 {
+			t.Errorf("%d audit records", n)
+		}
+	})
+}
+
+func TestEverybodySeesWhatTheyWereTold(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		me := uuid.Must(uuid.NewV7())
+		for i, kind := range []string{"declaration.received", "to.nobody", "pin.changed"} {
+			m, err := outbox.NewMessage(kind, me, struct{}{}, o.clock.Now().Add(time.Duration(i)*time.Second))
+			if err != nil {
+				t.Fatal(err)
+			}
+			add(t, d, m)
+		}
+		o.promise("declaration.received") // another's
+		o.post.refuse(func(m outbox.Outgoing) error {
+			if m.Kind == "pin.changed" && len(o.post.taken) < 3 {
+				return errors.New("away")
+			}
+			return nil
+		})
+		for range 80 {
+			o.drain()
+			o.clock.Advance(time.Hour)
+		}
+		found, err := o.service().Notifications(context.Background(), access.Actor{PersonID: me}, page.Request{Limit: 2})
+		if err != nil || len(found.Items) != 2 || found.Next == "" {
+			t.Fatalf("%d messages, %v", len(found.Items), err)
+		}
+		changed, nobody := found.Items[0], found.Items[1]
+		if changed.Kind != "pin.changed" || changed.Subject != "pin.changed en" || len(changed.Deliveries) != 1 || nobody.Kind != "to.nobody" || len(nobody.Deliveries) != 0 {
+			t.Fatalf("%+v", found.Items)
+		}
+		attempts := changed.Deliveries[0].Attempts
+		if len(attempts) != 50 || attempts[49].Outcome != outbox.Deferred || *attempts[49].Reason != "away" || !slices.IsSortedFunc(attempts, func(a, b outbox.Attempt) int { return a.At.Compare(b.At) }) {
+			t.Errorf("%d attempts: %+v", len(attempts), attempts)
+		}
+		rest, err := o.service().Notifications(context.Background(), access.Actor{PersonID: me}, page.Request{Limit: 2, Cursor: found.Next})
+		if err != nil || len(rest.Items) != 1 || rest.Next != "" || rest.Items[0].Deliveries[0].State != outbox.Sent {
+			t.Errorf("%+v, %v", rest, err)
+		}
+	})
+}
+
+func TestMetricsTellWhatWaits(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o := newOffice(t, d)
+		read := observed(t, o.Worker)
+		o.post.refuse(func(m outbox.Outgoing) error {
+			if m.Channel == outbox.SMS {
+				return errors.New("away")
+			}
+			return nil
+		})
+		o.promise("declaration.received")
+		o.promiseTo("pin.changed", outbox.SMS, "+393331234567")
+		o.drain()
+		o.clock.Advance(time.Minute)
+		got := read()
+		for name, want := range map[string]float64{
+			"outbox.deliveries email sent": 1, "outbox.deliveries sms deferred": 1, "outbox.queue.depth sms": 1, "outbox.queue.age sms": 60, "outbox.queue.depth email": 0, "outbox.queue.age email": 0,
+		} {
+			if value, there := got[name]; !there || value != want {
+				t.Errorf("%s is %v, want %v; all: %v", name, value, want, got)
+			}
+		}
+	})
+}

@@ -1,0 +1,269 @@
+package protocol_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/platform/clock"
+	"diresco/internal/test/coretest"
+	"diresco/internal/test/dbtest"
+)
+
+// watch reads the register again and again until stop is closed. One statement sees one instant: if then as many entries
+// exist as the highest number says, none is missing, and none can appear later below a number that was seen. It closes
+// looking once it has begun.
+func watch(t *testing.T, d *db.DB, office string, looking chan<- struct{}, stop <-chan struct{}) {
+	begun := sync.OnceFunc(func() { close(looking) })
+	defer begun()
+	var last struct {
+		Highest, Entries int
+		Latest           time.Time
+	}
+	for {
+		now := last
+		// Each column by itself: SQLite gives MAX of a time back as text.
+		err := d.From(context.Background()).Raw(`SELECT e.number AS highest, e.at AS latest, (SELECT COUNT(*) FROM protocol_entries x WHERE x.office_code = e.office_code) AS entries
+			FROM protocol_entries e WHERE e.office_code = ? ORDER BY e.year DESC, e.number DESC LIMIT 1`, office).Scan(&now).Error
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if now.Entries != now.Highest {
+			t.Errorf("office %s: %d entries while the highest number is %d", office, now.Entries, now.Highest)
+		}
+		if now.Highest < last.Highest || now.Highest > last.Highest && !now.Latest.After(last.Latest) {
+			t.Errorf("office %s: from %d at %v to %d at %v", office, last.Highest, last.Latest, now.Highest, now.Latest)
+		}
+		last = now
+		begun()
+		select {
+		case <-stop:
+			return
+		default:
+		}
+	}
+}
+
+// checkOrder checks that an office's lines are 1, 2, 3 … with strictly rising times.
+func checkOrder(t *testing.T, all []line) {
+	t.Helper()
+	for i, l := range all {
+		if l.Number != i+1 {
+			t.Fatalf("line %d of office %s has number %d", i+1, l.OfficeCode, l.Number)
+		}
+		if i > 0 && !l.At.After(all[i-1].At) {
+			t.Fatalf("number %d of office %s is not later than the one before: %v, %v", l.Number, l.OfficeCode, l.At, all[i-1].At)
+		}
+	}
+}
+
+// storm files from many writers at once, one in a hundred failing late, and returns how many were acknowledged at each office.
+func storm(t *testing.T, registers []*protocol.Register, who filer, offices []string, writers, each int) map[string]int {
+	t.Helper()
+	var mu sync.Mutex
+	acknowledged := map[string]int{}
+	coretest.Parallel(writers, func(w int) {
+		last := map[string]int{}
+		for i := range each {
+			office := offices[(w+i)%len(offices)]
+			n := w*each + i
+			entry, err := registers[w%len(registers)].File(context.Background(), who.filing(office, slip{failing: n%100 == 50}))
+			if n%100 == 50 {
+				if !errors.Is(err, errStore) {
+					t.Errorf("a filing that fails late gave %v", err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("writer %d: %v", w, err)
+				return
+			}
+			if entry.Number.Serial <= last[office] {
+				t.Errorf("writer %d got %d after %d", w, entry.Number.Serial, last[office])
+			}
+			last[office] = entry.Number.Serial
+			mu.Lock()
+			acknowledged[office]++
+			mu.Unlock()
+		}
+	})
+	return acknowledged
+}
+
+func TestNumbersHaveNoGapsAndFollowTime(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		const writers, each = 32, 50
+		a := coretest.New(t, d)
+		who := newFiler(t, a)
+		r := a.NewRegisterAt(t, clock.System{}, books(nil))
+		looking, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			watch(t, d, coretest.Rome, looking, stop)
+		}()
+		<-looking
+		acknowledged := storm(t, []*protocol.Register{r}, who, []string{coretest.Rome}, writers, each)
+		close(stop)
+		<-stopped
+		all := lines(t, a, coretest.Rome)
+		checkOrder(t, all)
+		if len(all) != acknowledged[coretest.Rome] || len(all) != writers*each*99/100 {
+			t.Errorf("%d lines, %d acknowledged", len(all), acknowledged[coretest.Rome])
+		}
+		if records, messages := a.Count(t, "audit_records"), a.Count(t, "outbox"); records != len(all) || messages != len(all) {
+			t.Errorf("%d lines, %d audit records, %d messages", len(all), records, messages)
+		}
+	})
+}
+
+func TestEveryOfficeCountsByItself(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := coretest.New(t, d)
+		who := newFiler(t, a)
+		r := a.NewRegisterAt(t, clock.System{}, books(nil))
+		offices := []string{coretest.Rome, coretest.Milan}
+		acknowledged := storm(t, []*protocol.Register{r}, who, offices, 8, 40)
+		for _, office := range offices {
+			all := lines(t, a, office)
+			checkOrder(t, all)
+			if len(all) != acknowledged[office] || len(all) == 0 {
+				t.Errorf("office %s: %d lines, %d acknowledged", office, len(all), acknowledged[office])
+			}
+		}
+	})
+}
+
+func TestTwoProcessesShareOneOrder(t *testing.T) {
+	rawURL := dbtest.Postgres(t)
+	first, second := dbtest.Open(t, rawURL), dbtest.Open(t, rawURL)
+	a := coretest.New(t, first)
+	who := newFiler(t, a)
+	b := a.Twin(t, second)
+	// The second machine's clock is behind: order must not suffer.
+	behind := clock.NewOffset(clock.System{})
+	behind.Set(-3 * time.Second)
+	registers := []*protocol.Register{a.NewRegisterAt(t, clock.System{}, books(nil)), b.NewRegisterAt(t, behind, books(nil))}
+	offices := []string{coretest.Milan, coretest.Rome}
+	var wait sync.WaitGroup
+	stop := make(chan struct{})
+	for _, office := range offices {
+		looking := make(chan struct{})
+		wait.Go(func() { watch(t, second, office, looking, stop) })
+		<-looking
+	}
+	acknowledged := storm(t, registers, who, offices, 16, 40)
+	close(stop)
+	wait.Wait()
+	for _, office := range offices {
+		all := lines(t, a, office)
+		checkOrder(t, all)
+		if len(all) != acknowledged[office] || len(all) == 0 {
+			t.Errorf("office %s: %d lines, %d acknowledged", office, len(all), acknowledged[office])
+		}
+	}
+}
+
+func TestTheYearBeginsAtMidnightInRome(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := coretest.New(t, d)
+		r := a.NewRegister(t, books(nil))
+		// 23:59:59 in Rome on 31 December.
+		a.Clock.Advance(time.Date(2026, 12, 31, 22, 59, 59, 0, time.UTC).Sub(coretest.Start))
+		who := newFiler(t, a)
+		numbers := func(office string) string { return mustFile(t, r, who.filing(office, slip{})).Number.String() }
+		steps := []struct {
+			advance time.Duration
+			office  string
+			want    string
+		}{
+			{0, coretest.Rome, "INPS.7000.31/12/2026.0000001"},
+			{0, coretest.Rome, "INPS.7000.31/12/2026.0000002"},
+			{time.Second - time.Microsecond, coretest.Rome, "INPS.7000.31/12/2026.0000003"},
+			{time.Microsecond, coretest.Rome, "INPS.7000.01/01/2027.0000001"},
+			{0, coretest.Milan, "INPS.4900.01/01/2027.0000001"},
+			{time.Hour, coretest.Rome, "INPS.7000.01/01/2027.0000002"},
+		}
+		for _, s := range steps {
+			a.Clock.Advance(s.advance)
+			if got := numbers(s.office); got != s.want {
+				t.Errorf("at %v: %s, not %s", a.Clock.Now(), got, s.want)
+			}
+		}
+	})
+}
+
+func TestAClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := coretest.New(t, d)
+		a.Clock.Advance(time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC).Sub(coretest.Start))
+		who := newFiler(t, a)
+		c := clock.NewOffset(a.Clock)
+		r := a.NewRegisterAt(t, c, books(nil))
+		newYear := mustFile(t, r, who.filing(coretest.Rome, slip{}))
+		c.Set(-2 * time.Hour)
+		back := mustFile(t, r, who.filing(coretest.Rome, slip{}))
+		if want := "INPS.7000.01/01/2027.0000002"; back.Number.String() != want || !back.At.Equal(newYear.At.Add(time.Microsecond)) {
+			t.Errorf("with the clock in the old year: %s at %v, want %s a microsecond after %v", back.Number, back.At, want, newYear.At)
+		}
+		c.Set(time.Second)
+		if forth := mustFile(t, r, who.filing(coretest.Rome, slip{})); !forth.At.Equal(c.Now()) {
+			t.Errorf("with the clock right again: %v, not %v", forth.At, c.Now())
+		}
+	})
+}
+
+func TestTimesRiseWithinAGroupToo(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := coretest.New(t, d)
+		who := newFiler(t, a)
+		gate := coretest.NewGate()
+		r := a.NewRegister(t, books(gate))
+		filings := make([]protocol.Filing, 5)
+		for i := range filings {
+			filings[i] = who.filing(coretest.Rome, slip{})
+		}
+		for i, got := range together(t, r, gate, who.filing(coretest.Rome, slip{}), filings...) {
+			if got.err != nil {
+				t.Fatal(got.err)
+			}
+			if want := coretest.Start.Add(time.Duration(i+1) * time.Microsecond); got.entry.Number.Serial != i+2 || !got.entry.At.Equal(want) {
+				t.Errorf("arrived as %d: number %d at %v, want %v", i+2, got.entry.Number.Serial, got.entry.At, want)
+			}
+		}
+		checkOrder(t, lines(t, a, coretest.Rome))
+	})
+}
+
+func TestTheLastNumberOfAYear(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		const highest = 9_999_999
+		a := coretest.New(t, d)
+		who := newFiler(t, a)
+		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, ?, ?, ?)", coretest.Rome, 2026, highest-2, coretest.Start)
+		gate := coretest.NewGate()
+		r := a.NewRegister(t, books(gate))
+		got := together(t, r, gate, who.filing(coretest.Rome, slip{}),
+			who.filing(coretest.Rome, slip{}), who.filing(coretest.Rome, slip{}), who.filing(coretest.Milan, slip{}), who.filing(coretest.Rome, slip{}))
+		if got[0].err != nil || got[0].entry.Number.String() != "INPS.7000.16/03/2026.9999999" {
+			t.Errorf("the last number: %v, %v", got[0].entry.Number, got[0].err)
+		}
+		if got[1].err == nil || got[3].err == nil {
+			t.Errorf("beyond the last number: %v, %v", got[1].err, got[3].err)
+		}
+		if got[2].err != nil || got[2].entry.Number.Serial != 1 {
+			t.Errorf("another office: %v, %v", got[2].entry.Number, got[2].err)
+		}
+		if n := a.Count(t, "protocol_counters WHERE office_code = ? AND last_number = ?", coretest.Rome, highest); n != 1 {
+			t.Error("the counter left its last number")
+		}
+		a.Clock.Advance(365 * 24 * time.Hour)
+		if next := mustFile(t, r, who.filing(coretest.Rome, slip{})); next.Number.Serial != 1 {
+			t.Errorf("the year after begins with %v", next.Number)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+// Package protocol is the register (registro di protocollo, DPR 445/2000): it gives numbers to what is submitted, in one
+// gapless, increasing sequence for each office and calendar year. Many waiting submissions are committed as one group in
+// the order of their arrival, since one transaction for each would make the office's counter the speed of the whole house.
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/calendar"
+
+	"github.com/google/uuid"
+)
+
+// Filing is something that waits for its number.
+type Filing struct {
+	// Kind chooses the Book that checks and stores it.
+	Kind string
+	// Office is the code of the competent office.
+	Office string
+	// SubjectID is the id of what is filed.
+	SubjectID uuid.UUID
+	// By is who files, by Right, which is zero for what one files for oneself; both are read again under a lock before the number is given.
+	By    access.Actor
+	Right access.Right
+	// Claim is the idempotency claim of the request, or nil.
+	Claim *idempotency.Claim
+	// Trace is the trail's record of it.
+	Trace operation.Trace
+	// Origin is where the request came from.
+	Origin audit.Origin
+	// Digest is that of the canonical content, as the register keeps it.
+	Digest string
+	// Content is what the Book knows about it.
+	Content any
+}
+
+// Entry is a filing on its way through the group.
+type Entry struct {
+	Filing
+	// At is the time that the entry is filed at, set before its Book checks it.
+	At time.Time
+	// Number is set once the entry has its place in the register.
+	Number Number
+	// Messages are sent to people once the group is committed. The Book's Store fills them in.
+	Messages []outbox.Message
+	// Err is why this entry is refused; the others of its group go on.
+	Err error
+}
+
+// Refuse takes the entry out of its group.
+func (e *Entry) Refuse(err error) {
+	if e.Err == nil {
+		e.Err = err
+	}
+}
+
+// Book knows one kind of filing. Both methods run in the group's transaction, for all entries of the kind at once.
+type Book interface {
+	// Check refuses the entries that may not be filed at their time. An error fails the whole group.
+	Check(ctx context.Context, entries []*Entry) error
+	// Store writes what is filed, with its number and time. An error fails the whole group.
+	Store(ctx context.Context, entries []*Entry) error
+}
+
+// Number is a protocol number.
+type Number struct {
+	Office string
+	// Date is the calendar date in Europe/Rome.
+	Date   time.Time
+	Serial int
+}
+
+// String gives the number as it is written: INPS.<office>.<dd/mm/yyyy>.<7 digits>.
+func (n Number) String() string {
+	return fmt.Sprintf("INPS.%s.%s.%07d", n.Office, n.Date.Format("02/01/2006"), n.Serial)
+}
+
+// counter is the last number and instant given at an office.
+type counter struct {
+	OfficeCode string
+	Year       int
+	LastNumber int
+	LastAt     time.Time
+	// given is the last instant given in this group, also to what was refused then.
+	given time.Time
+}
+
+// TableName tells GORM the table.
+func (counter) TableName() string { return "protocol_counters" }
+
+// time gives the next instant: never earlier than a microsecond after the last one, so that time order and number order
+// agree even if a node's clock is behind.
+func (c *counter) time(now time.Time) time.Time {
+	last := c.LastAt
+	if c.given.After(last) {
+		last = c.given
+	}
+	if earliest := last.Add(time.Microsecond); now.Before(earliest) {
+		now = earliest
+	}
+	c.given = now
+	return now
+}
+
+// number gives the following number, of the year of its time in Europe/Rome.
+func (c *counter) number(at time.Time) Number {
+	date := at.In(calendar.Rome)
+	if date.Year() != c.Year {
+		c.Year, c.LastNumber = date.Year(), 0
+	}
+	c.LastNumber++
+	c.LastAt = at
+	return Number{Office: c.OfficeCode, Date: date, Serial: c.LastNumber}
+}
+
+// entryRow is one line of the register.
+type entryRow struct {
+	OfficeCode string
+	Year       int
+	Number     int
+	At         time.Time
+	Kind       string
+	SubjectID  uuid.UUID
+	Digest     string
+}
+
+// TableName tells GORM the table.
+func (entryRow) TableName() string { return "protocol_entries" }

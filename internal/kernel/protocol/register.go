@@ -1,0 +1,364 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+)
+
+const (
+	groupSize    = 256
+	queueSize    = 4096
+	groupTimeout = 30 * time.Second
+)
+
+// Register puts filings in order.
+type Register struct {
+	db      *db.DB
+	clock   clock.Clock
+	keys    *idempotency.Store
+	trail   *audit.Trail
+	outbox  *outbox.Outbox
+	rights  *access.Repository
+	log     *slog.Logger
+	books   map[string]Book
+	queue   chan *waiting
+	stop    chan struct{}
+	once    sync.Once
+	stopped chan struct{}
+}
+
+type waiting struct {
+	entry *Entry
+	ctx   context.Context
+	done  chan struct{}
+}
+
+// NewRegister starts the register with the book of each kind of filing. Close it to file what is left.
+func NewRegister(d *db.DB, c clock.Clock, keys *idempotency.Store, rights *access.Repository, log *slog.Logger, books map[string]Book) *Register {
+	r := &Register{
+		db: d, clock: c, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), rights: rights, log: log, books: books,
+		queue: make(chan *waiting, queueSize), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go r.run()
+	return r
+}
+
+// Close files what has arrived and ends the register.
+func (r *Register) Close() {
+	r.once.Do(func() { close(r.stop) })
+	<-r.stopped
+}
+
+// File waits until the filing is in the register, durably, or refused. It returns the Book's or the register's fault, an
+// *idempotency.Replay for a request that was filed before, and fault.Busy when more waits than can be filed soon. When
+// the context ends first, the filing may still be made: its idempotency key tells.
+func (r *Register) File(ctx context.Context, f Filing) (Entry, error) {
+	w := &waiting{entry: &Entry{Filing: f}, ctx: ctx, done: make(chan struct{})}
+	select {
+	case <-r.stop:
+		return Entry{}, fault.After(fault.Unavailable, time.Second)
+	default:
+	}
+	select {
+	case r.queue <- w:
+	default:
+		return Entry{}, fault.After(fault.Busy, time.Second)
+	}
+	select {
+	case <-w.done:
+		return *w.entry, w.entry.Err
+	case <-ctx.Done():
+		return Entry{}, ctx.Err()
+	case <-r.stopped:
+		select {
+		case <-w.done:
+			return *w.entry, w.entry.Err
+		default:
+			return Entry{}, fault.After(fault.Unavailable, time.Second)
+		}
+	}
+}
+
+func (r *Register) run() {
+	defer close(r.stopped)
+	for {
+		select {
+		case first := <-r.queue:
+			r.file(r.gather(first))
+		case <-r.stop:
+			for {
+				select {
+				case first := <-r.queue:
+					r.file(r.gather(first))
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// gather takes what has arrived, in order of arrival.
+func (r *Register) gather(first *waiting) []*waiting {
+	group := []*waiting{first}
+	for len(group) < groupSize {
+		select {
+		case w := <-r.queue:
+			group = append(group, w)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// file commits a group. The second of two requests with one key waits for the next round, where it finds the first one's row.
+func (r *Register) file(group []*waiting) {
+	for len(group) > 0 {
+		var now, later []*waiting
+		claimed := map[[2]string]bool{}
+		for _, w := range group {
+			if err := w.ctx.Err(); err != nil {
+				w.finish(err)
+				continue
+			}
+			if c := w.entry.Claim; c != nil {
+				key := [2]string{c.Scope, c.Key}
+				if claimed[key] {
+					later = append(later, w)
+					continue
+				}
+				claimed[key] = true
+			}
+			now = append(now, w)
+		}
+		r.commit(now)
+		group = later
+	}
+}
+
+func (w *waiting) finish(err error) {
+	w.entry.Refuse(err)
+	close(w.done)
+}
+
+// commit files a group in one transaction; when that fails, each of it in one of its own, so that one bad filing harms no other.
+func (r *Register) commit(group []*waiting) {
+	if len(group) == 0 {
+		return
+	}
+	entries := make([]*Entry, len(group))
+	for i, w := range group {
+		entries[i] = &Entry{Filing: w.entry.Filing}
+	}
+	err := r.transact(entries)
+	if err != nil && len(group) > 1 && !db.IsUnavailable(err) {
+		r.log.Warn("group of filings failed, filing one by one", "filings", len(group), "error", err)
+		for _, w := range group {
+			r.commit([]*waiting{w})
+		}
+		return
+	}
+	if db.IsLockTimeout(err) {
+		err = &fault.Fault{Code: fault.Busy, RetryAfter: time.Second, Err: err}
+	}
+	for i, w := range group {
+		w.entry = entries[i]
+		w.finish(err)
+	}
+}
+
+func (r *Register) transact(entries []*Entry) error {
+	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+	defer cancel()
+	return r.db.InTx(ctx, func(ctx context.Context) error {
+		if err := r.claim(ctx, entries); err != nil {
+			return err
+		}
+		live := accepted(entries)
+		if err := r.recheck(ctx, live); err != nil {
+			return err
+		}
+		counters, err := r.lockCounters(ctx, accepted(live))
+		if err != nil {
+			return err
+		}
+		// Taken after the lock: whoever commits later has a later time.
+		now := r.clock.Now()
+		checked := accepted(live)
+		for _, e := range checked {
+			e.At = counters[e.Office].time(now)
+		}
+		for kind, part := range byKind(checked) {
+			if err := r.books[kind].Check(ctx, part); err != nil {
+				return err
+			}
+		}
+		if err := r.release(ctx, live); err != nil {
+			return err
+		}
+		return r.write(ctx, accepted(live), counters)
+	})
+}
+
+// claim takes the idempotency keys, first of all.
+func (r *Register) claim(ctx context.Context, entries []*Entry) error {
+	wants := make([]idempotency.Want, len(entries))
+	for i, e := range entries {
+		wants[i] = idempotency.Want{Claim: e.Claim, ResourceID: e.SubjectID.String()}
+	}
+	for i, err := range r.keys.TakeAll(ctx, wants) {
+		if err == nil {
+			continue
+		}
+		var replay *idempotency.Replay
+		var refused *fault.Fault
+		if !errors.As(err, &replay) && !errors.As(err, &refused) {
+			return err
+		}
+		if fault.Is(err, fault.RequestInProgress) && len(entries) > 1 {
+			// A statement that gave up a lock has ended the transaction.
+			return err
+		}
+		entries[i].Refuse(err)
+	}
+	return nil
+}
+
+// recheck reads session and right again, so that what was revoked meanwhile is refused.
+func (r *Register) recheck(ctx context.Context, entries []*Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	held := make([]access.Held, len(entries))
+	for i, e := range entries {
+		held[i] = access.Held{SessionID: e.By.SessionID, Right: e.Right}
+	}
+	outcomes, err := r.rights.Recheck(ctx, held)
+	if err != nil {
+		return err
+	}
+	for i, outcome := range outcomes {
+		if outcome != nil {
+			entries[i].Refuse(outcome)
+		}
+	}
+	return nil
+}
+
+// lockCounters locks the counters of the entries' offices, in the order of their codes.
+func (r *Register) lockCounters(ctx context.Context, entries []*Entry) (map[string]*counter, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	var offices []string
+	for _, e := range entries {
+		if !slices.Contains(offices, e.Office) {
+			offices = append(offices, e.Office)
+		}
+	}
+	slices.Sort(offices)
+	for {
+		var rows []counter
+		err := r.db.From(ctx).Raw("SELECT * FROM protocol_counters WHERE office_code IN ? ORDER BY office_code"+r.db.ForUpdate(), offices).Scan(&rows).Error
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == len(offices) {
+			counters := make(map[string]*counter, len(rows))
+			for i := range rows {
+				counters[rows[i].OfficeCode] = &rows[i]
+			}
+			return counters, nil
+		}
+		for _, office := range offices {
+			err := r.db.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 0, 0, ?) ON CONFLICT (office_code) DO NOTHING",
+				office, time.Unix(0, 0).UTC()).Error
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// release gives back the keys of refused entries: a refused request leaves no row.
+func (r *Register) release(ctx context.Context, entries []*Entry) error {
+	var claims []*idempotency.Claim
+	for _, e := range entries {
+		if e.Err != nil {
+			claims = append(claims, e.Claim)
+		}
+	}
+	return r.keys.Release(ctx, claims...)
+}
+
+// write numbers the entries in order of arrival and stores everything that belongs to them.
+func (r *Register) write(ctx context.Context, entries []*Entry, counters map[string]*counter) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	rows := make([]entryRow, len(entries))
+	records := make([]audit.Record, len(entries))
+	for i, e := range entries {
+		c := counters[e.Office]
+		e.Number = c.number(e.At)
+		e.Claim.Rendered()
+		rows[i] = entryRow{OfficeCode: e.Office, Year: c.Year, Number: e.Number.Serial, At: e.At, Kind: e.Kind, SubjectID: e.SubjectID, Digest: e.Digest}
+		records[i] = e.Trace.Record(audit.WithOrigin(ctx, e.Origin), e.By, r.clock)
+	}
+	for kind, part := range byKind(entries) {
+		if err := r.books[kind].Store(ctx, part); err != nil {
+			return err
+		}
+	}
+	if err := db.InsertAll(ctx, r.db, rows); err != nil {
+		return err
+	}
+	if err := r.trail.Write(ctx, records...); err != nil {
+		return err
+	}
+	var messages []outbox.Message
+	for _, e := range entries {
+		messages = append(messages, e.Messages...)
+	}
+	if err := r.outbox.Add(ctx, messages...); err != nil {
+		return err
+	}
+	for _, c := range counters {
+		err := r.db.From(ctx).Exec("UPDATE protocol_counters SET year = ?, last_number = ?, last_at = ? WHERE office_code = ?", c.Year, c.LastNumber, c.LastAt, c.OfficeCode).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func accepted(entries []*Entry) []*Entry {
+	live := make([]*Entry, 0, len(entries))
+	for _, e := range entries {
+		if e.Err == nil {
+			live = append(live, e)
+		}
+	}
+	return live
+}
+
+func byKind(entries []*Entry) map[string][]*Entry {
+	kinds := map[string][]*Entry{}
+	for _, e := range entries {
+		kinds[e.Kind] = append(kinds[e.Kind], e)
+	}
+	return kinds
+}

@@ -1,9 +1,0 @@
-package keyring_test
-
-import (
-	"testing"
-
-	"diresco/internal/dbtest"
-)
-
-func TestMain(m *testing.M) { dbtest.Main(m) }

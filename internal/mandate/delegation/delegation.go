@@ -1,0 +1,282 @@
+// Package delegation lets a contributor be represented by an intermediary: drafted by the intermediary, signed on paper by the
+// contributor, activated with a code that went to the contributor (INPS, gestione deleghe).
+package delegation
+
+import (
+	"slices"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// State is where a delegation stands.
+type State string
+
+// The states. Suspended and Expired are never stored: the register and the clock say them.
+const (
+	// Draft (bozza) delegations are being prepared.
+	Draft State = "draft"
+	// Pending ones (in attesa di attivazione) wait for the code that was sent to the contributor.
+	Pending State = "pending"
+	// Active ones (attiva) give the intermediary its rights.
+	Active State = "active"
+	// Suspended ones (sospesa) are those of an intermediary that left its professional register.
+	Suspended State = "suspended"
+	// Revoked ones (revocata) were ended by either side, or discarded before they began.
+	Revoked State = "revoked"
+	// Expired ones (scaduta) came to the end that they were given.
+	Expired State = "expired"
+)
+
+// Transitions are all the ways from state to state.
+var Transitions = map[State][]State{
+	Draft:     {Pending, Revoked},
+	Pending:   {Draft, Active, Revoked},
+	Active:    {Suspended, Revoked, Expired},
+	Suspended: {Active, Revoked, Expired},
+	Revoked:   {},
+	Expired:   {},
+}
+
+// Scope is how much is delegated.
+type Scope string
+
+// The scopes: all services of the positions, those to come included, or chosen ones.
+const (
+	Total   Scope = "total"
+	Partial Scope = "partial"
+)
+
+// DelegateKind is what an intermediary is.
+type DelegateKind string
+
+// The kinds of intermediary. A firm (studio associato) is never the delegate: the individual professional is.
+const (
+	Professional DelegateKind = "professional"
+	Firm         DelegateKind = access.Firm
+	Association  DelegateKind = "association"
+	CAF          DelegateKind = "caf"
+	Patronato    DelegateKind = "patronato"
+)
+
+// EndCause is what ended a delegation.
+type EndCause string
+
+// What ends delegations.
+const (
+	ByContributor  EndCause = "contributor"
+	ByIntermediary EndCause = "intermediary"
+	// ByReplacement is the next delegation of a household employer.
+	ByReplacement EndCause = "replacement"
+	// ByExpiry is the clock; it is never stored.
+	ByExpiry EndCause = "expiry"
+)
+
+// Delegate is an intermediary as its professional register (albo) or association census lists it.
+type Delegate struct {
+	ID                 uuid.UUID
+	Kind               DelegateKind
+	TaxCode            taxcode.Code
+	LegalName          string
+	RegisterCode       string
+	RegistrationNumber string
+	ListedAt           time.Time
+	StruckOffAt        *time.Time
+	UpdatedAt          time.Time `gorm:"autoUpdateTime:false"`
+}
+
+// TableName tells GORM the table.
+func (Delegate) TableName() string { return "delegates" }
+
+// Delegation is what a contributor lets an intermediary do, as it is kept.
+type Delegation struct {
+	ID            uuid.UUID
+	DelegateID    uuid.UUID
+	ContributorID uuid.UUID
+	// ReferenceCode is what the form is known by; each change makes another.
+	ReferenceCode string
+	Scope         Scope
+	// Services is a JSON array of service codes.
+	Services    string
+	Exclusive   bool
+	ValidUntil  *time.Time
+	SignatoryID uuid.UUID
+	State       State
+	DraftedBy   uuid.UUID
+	DraftedAt   time.Time
+	ActivatedBy *uuid.UUID
+	ActivatedAt *time.Time
+	EndedBy     *uuid.UUID
+	EndedAt     *time.Time
+	// EndCause is nil for one that was not revoked.
+	EndCause *EndCause
+	// EndReason is in the words of who ended it; nil where nobody gave any.
+	EndReason *string
+	Version   int
+	// GORM would write the time of the machine.
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
+}
+
+// TableName tells GORM the table.
+func (Delegation) TableName() string { return "delegations" }
+
+// Shown is a delegation with all that is told of it.
+type Shown struct {
+	Delegation
+	DelegateKind        DelegateKind
+	DelegateName        string
+	DelegateTaxCode     taxcode.Code
+	StruckOffAt         *time.Time
+	ContributorTaxCode  taxcode.Code
+	ContributorName     string
+	ContributorKind     contributor.Kind
+	SignatoryGivenName  string
+	SignatoryFamilyName string
+	SignatoryTaxCode    taxcode.Code
+	DrafterGivenName    string
+	DrafterFamilyName   string
+	// Of who activated it, empty until then.
+	ActivatorGivenName  string
+	ActivatorFamilyName string
+	Positions           []contributor.Position `gorm:"-"`
+	Covered             []access.Service       `gorm:"-"`
+	OTP                 *OTP                   `gorm:"-"`
+	// ForContributor says that it is shown to the contributor's side, which sees all of it.
+	ForContributor bool `gorm:"-"`
+	// Workers are who of the intermediary's people may use it, by name, a hundred at most; for the contributor's side.
+	Workers []Worker `gorm:"-"`
+}
+
+// HidesSignatory reports whether it shows no more of the signatory than a look-up does: until it is active, nobody agreed to more.
+func (s Shown) HidesSignatory() bool { return !s.ForContributor && s.ActivatedAt == nil }
+
+// Worker is one of an intermediary's people who may use a delegation.
+type Worker struct {
+	// ActingAs is Intermediary for a role at an organisation, or SubDelegate.
+	ActingAs access.ActingAs
+	// SubDelegationID is nil for a role.
+	SubDelegationID *uuid.UUID
+	PersonID        uuid.UUID
+	GivenName       string
+	FamilyName      string
+	// Services are those that the delegation and the role or sub-delegation both cover.
+	Services  []access.Service
+	GrantedAt time.Time
+}
+
+// StateAt returns the state at an instant: what is stored, what the professional register says and what the clock says.
+func (s Shown) StateAt(now time.Time) State {
+	switch {
+	case s.State != Active:
+		return s.State
+	case s.ValidUntil != nil && !s.ValidUntil.After(now):
+		return Expired
+	case s.StruckOffAt != nil:
+		return Suspended
+	}
+	return Active
+}
+
+// OTP is the one-time code (codice OTP) that a contributor got for a delegation, as far as it may be told.
+type OTP struct {
+	SentAt    time.Time
+	ExpiresAt time.Time
+	Channel   string
+	// Recipient is in clear; show it masked.
+	Recipient string
+	TriesLeft int
+}
+
+// The rules of the code.
+const (
+	otpDigits = 8
+	// OTPLife is how long a code is good.
+	OTPLife = 7 * 24 * time.Hour
+	// OTPTries is how many wrong entries a code survives, less one.
+	OTPTries = 5
+	// sendsADay is how often a code is sent for one delegation in 24 hours.
+	sendsADay = 3
+	// contributorSendsADay is how many codes a contributor gets in 24 hours from all intermediaries together.
+	contributorSendsADay = 10
+	// maxWorkers is how many of an intermediary's people are shown with a delegation.
+	maxWorkers = 100
+	// lookUpsADay is how many contributors one person looks up in 24 hours.
+	lookUpsADay = 200
+)
+
+// send is a draft, or a pending delegation, for which a code goes out.
+func (d Delegation) send(now time.Time) (Delegation, error) {
+	if d.State != Draft && d.State != Pending {
+		return d, fault.Because(fault.Conflict, "delegation-state")
+	}
+	if d.ValidUntil != nil && !d.ValidUntil.After(now) {
+		return d, fault.Because(fault.Conflict, "delegation-over")
+	}
+	return d.moved(Pending, now), nil
+}
+
+// activate is a pending delegation whose code was right.
+func (d Delegation) activate(by uuid.UUID, now time.Time) (Delegation, error) {
+	if d.State != Pending {
+		return d, fault.Because(fault.Conflict, "delegation-state")
+	}
+	if d.ValidUntil != nil && !d.ValidUntil.After(now) {
+		return d, fault.Because(fault.Conflict, "delegation-over")
+	}
+	d = d.moved(Active, now)
+	d.ActivatedBy, d.ActivatedAt = &by, &now
+	return d, nil
+}
+
+// revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended. words say why, and may be empty.
+func (s Shown) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) (Delegation, error) {
+	if state := s.StateAt(now); !slices.Contains(Transitions[state], Revoked) {
+		return s.Delegation, fault.Because(fault.Conflict, "delegation-state")
+	}
+	d := s.Delegation.moved(Revoked, now)
+	d.EndedBy, d.EndedAt, d.EndCause = &by, &now, &cause
+	if words != "" {
+		d.EndReason = &words
+	}
+	return d, nil
+}
+
+// Ended is when a delegation was revoked or expired; nil for one that has not ended.
+func (s Shown) Ended(now time.Time) *time.Time {
+	if s.StateAt(now) == Expired {
+		return s.ValidUntil
+	}
+	return s.EndedAt
+}
+
+// CauseOfEnd is what ended a delegation; nil for one that has not ended.
+func (s Shown) CauseOfEnd(now time.Time) *EndCause {
+	if s.StateAt(now) == Expired {
+		return new(ByExpiry)
+	}
+	return s.EndCause
+}
+
+// changed is a draft again: what was signed, and the code that was sent, were about something else.
+func (d Delegation) changed(now time.Time) (Delegation, error) {
+	if d.State != Draft && d.State != Pending {
+		return d, fault.Because(fault.Conflict, "delegation-state")
+	}
+	return d.moved(Draft, now), nil
+}
+
+func (d Delegation) moved(to State, now time.Time) Delegation {
+	d.State, d.UpdatedAt = to, now
+	d.Version++
+	return d
+}
+
+// overlaps reports whether two delegations are about a position in common.
+func overlaps(a, b []uuid.UUID) bool {
+	return slices.ContainsFunc(a, func(id uuid.UUID) bool { return slices.Contains(b, id) })
+}

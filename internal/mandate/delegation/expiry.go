@@ -1,0 +1,81 @@
+package delegation
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/due"
+
+	"github.com/google/uuid"
+)
+
+// remindBefore are the days before the end of a delegation at which both sides are reminded.
+var remindBefore = []int{30, 7}
+
+// endings is due some days before delegations come to the end that they were given, or when they do.
+type endings struct {
+	*Service
+	kind string
+	days int
+}
+
+// Ends are the due events of delegations: 30 and 7 days before the end that they were given, and the end. Both sides are told of it;
+// the delegation itself ends by the clock.
+func (s *Service) Ends() []due.Source {
+	all := []due.Source{endings{s, expiredKind, 0}}
+	for _, days := range remindBefore {
+		all = append(all, endings{s, reminderKind, days})
+	}
+	return all
+}
+
+// Name implements due.Source.
+func (e endings) Name() string {
+	if e.days == 0 {
+		return e.kind
+	}
+	return e.kind + " " + strconv.Itoa(e.days)
+}
+
+func (e endings) ahead() time.Duration { return time.Duration(e.days) * 24 * time.Hour }
+
+// Next implements due.Source.
+func (e endings) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
+	found, err := e.Repository.ending(ctx, after.At.Add(e.ahead()), after.ID, until.Add(e.ahead()), 1)
+	if err != nil || len(found) == 0 {
+		return time.Time{}, false, err
+	}
+	return clock.Normal(*found[0].ValidUntil).Add(-e.ahead()), true, nil
+}
+
+// Do implements due.Source. Whoever was to be reminded of what has ended meanwhile is told of the end alone.
+func (e endings) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+	at, id := after.At.Add(e.ahead()), after.ID
+	if e.days > 0 && !at.After(until) {
+		at, id = until, uuid.Max
+	}
+	found, err := e.Repository.ending(ctx, at, id, until.Add(e.ahead()), due.AtOnce)
+	if err != nil || len(found) == 0 {
+		return due.By(until), err
+	}
+	// Sent from now on, however late it is noted.
+	if err := e.tell(ctx, e.kind, "", until, found...); err != nil || len(found) < due.AtOnce {
+		return due.By(until), err
+	}
+	last := found[len(found)-1]
+	return due.Place{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
+}
+
+// ending returns the active delegations, suspended ones among them, whose end comes after the place in the order and not after the
+// instant, the first to end first.
+func (r *Repository) ending(ctx context.Context, after time.Time, id uuid.UUID, until time.Time, limit int) ([]Shown, error) {
+	var found []Shown
+	err := r.db.From(ctx).Raw(selectShown+` WHERE g.state = 'active' AND g.valid_until IS NOT NULL AND (g.valid_until, g.id) > (?, ?) AND g.valid_until <= ?
+		ORDER BY g.valid_until, g.id LIMIT ?`, after, id, until, limit).Scan(&found).Error
+	if err != nil {
+		return nil, err
+	}
+	return found, r.complete(ctx, found, until)
+}

@@ -1,0 +1,46 @@
+package delegation
+
+import (
+	"bytes"
+	"context"
+	"unicode/utf8"
+
+	"diresco/internal/mandate/delegationpdf"
+
+	"github.com/google/uuid"
+)
+
+// Form returns a delegation and the form to be signed for it, as a PDF. The guard has let the actor in.
+func (s *Service) Form(ctx context.Context, id uuid.UUID) (Shown, []byte, error) {
+	d, err := s.Show(ctx, id)
+	if err != nil {
+		return Shown{}, nil, err
+	}
+	var pdf bytes.Buffer
+	err = delegationpdf.Render(&pdf, d.Facts())
+	return d, pdf.Bytes(), err
+}
+
+// Facts are what the form of a delegation says: nothing that changes while its terms stay as they are, but who the signatory is.
+// Drafting needs nobody's consent, so until the contributor gave the code there is no more of the signatory than in a look-up.
+func (s Shown) Facts() delegationpdf.Form {
+	f := delegationpdf.Form{
+		ReferenceCode: s.ReferenceCode, DraftedAt: s.DraftedAt, ContributorName: s.ContributorName, ContributorTaxCode: s.ContributorTaxCode.Clear(),
+		SignatoryName: s.SignatoryGivenName + " " + s.SignatoryFamilyName, SignatoryTaxCode: s.SignatoryTaxCode.Clear(),
+		DelegateName: s.DelegateName, DelegateTaxCode: s.DelegateTaxCode.Clear(), DelegateKind: string(s.DelegateKind), DraftedBy: s.DrafterGivenName + " " + s.DrafterFamilyName,
+		Total: s.Scope == Total, Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
+	}
+	if s.ActivatedAt == nil {
+		initial, _ := utf8.DecodeRuneInString(s.SignatoryFamilyName)
+		f.SignatoryName, f.SignatoryTaxCode = s.SignatoryGivenName+" "+string(initial)+".", ""
+	}
+	for _, p := range s.Positions {
+		f.Positions = append(f.Positions, delegationpdf.Position{Number: p.Number, Scheme: p.Scheme, OfficeCode: p.OfficeCode})
+	}
+	if !f.Total {
+		for _, service := range s.Covered {
+			f.Services = append(f.Services, string(service))
+		}
+	}
+	return f
+}

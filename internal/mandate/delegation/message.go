@@ -1,0 +1,70 @@
+package delegation
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/services"
+)
+
+// positionsTold is how many positions a message names by their numbers.
+const positionsTold = 10
+
+// data is what the messages about a delegation are made of: the parties, what is given and for how long. The titles of services are
+// in it in both languages, since nobody knows yet which one is read.
+func (d Shown) data(called map[access.Service]services.Title) map[string]any {
+	numbers := make([]string, min(len(d.Positions), positionsTold))
+	for i := range numbers {
+		numbers[i] = d.Positions[i].Number
+	}
+	data := map[string]any{
+		"reference": d.ReferenceCode, "delegate": d.DelegateName, "contributor": d.ContributorName, "positions": strconv.Itoa(len(d.Positions)),
+		"position_numbers": strings.Join(numbers, ", "), "exclusive": d.Exclusive,
+	}
+	if more := len(d.Positions) - len(numbers); more > 0 {
+		data["more_positions"] = more
+	}
+	if d.ValidUntil != nil {
+		data["valid_until"] = d.ValidUntil.UTC().Format(time.RFC3339Nano)
+	}
+	if d.Scope == Total {
+		return data
+	}
+	italian, english := make([]string, len(d.Covered)), make([]string, len(d.Covered))
+	for i, service := range d.Covered {
+		italian[i], english[i] = called[service].Italian, called[service].English
+	}
+	data["services_it"], data["services_en"] = strings.Join(italian, "; "), strings.Join(english, "; ")
+	return data
+}
+
+// called reads what the services are called that delegations name.
+func (s *Service) called(ctx context.Context, all ...Shown) (map[access.Service]services.Title, error) {
+	var named []access.Service
+	for _, d := range all {
+		if d.Scope == Total {
+			continue
+		}
+		for _, service := range d.Covered {
+			if !slices.Contains(named, service) {
+				named = append(named, service)
+			}
+		}
+	}
+	if len(named) == 0 {
+		return nil, nil
+	}
+	titles, err := s.Catalogue.Titles(ctx, named)
+	if err != nil {
+		return nil, err
+	}
+	called := make(map[access.Service]services.Title, len(named))
+	for i, service := range named {
+		called[service] = titles[i]
+	}
+	return called, nil
+}

@@ -1,0 +1,533 @@
+package delegation
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/throttle"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/services"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/secret"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner     *operation.Runner
+	Repository *Repository
+	Rights     *access.Repository
+	// Contributors knows positions, who signs and where to write.
+	Contributors *contributor.Service
+	People       *person.Service
+	Outbox       *outbox.Outbox
+	Keys         *keyring.DataKeys
+	Limiter      *throttle.Limiter
+	// Catalogue knows what services are called.
+	Catalogue *services.Repository
+	// Random is where codes come from.
+	Random io.Reader
+}
+
+// Service has the use cases of delegations.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{d} }
+
+// The kinds of messages; the data of each names reference, delegate and contributor.
+const (
+	otpKind       = "delegation.otp"
+	activatedKind = "delegation.activated"
+	revokedKind   = "delegation.revoked"
+	reminderKind  = "delegation.reminder"
+	expiredKind   = "delegation.expired"
+)
+
+// Candidate is a contributor that an intermediary may ask for a delegation.
+type Candidate struct {
+	contributor.Contributor
+	Positions   []contributor.Position
+	Signatories []contributor.Signatory
+}
+
+// Candidates looks a contributor up by its tax code for an intermediary. Every look is counted, 200 in 24 hours for one person
+// (fault.RateLimited), and shown to the contributor. delegateID says for which intermediary; without it, it is any of the actor's. It
+// returns fault.Invalid at /tax_code for what is no tax code, and fault.Forbidden, fault.ServiceNotDelegated, and for the intermediary
+// that is named also fault.DelegateMustBePerson and fault.Invalid at /delegate_id, as Draft does.
+func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode string, delegateID *uuid.UUID) ([]Candidate, error) {
+	seat, err := s.looker(ctx, by, delegateID)
+	if err != nil {
+		return nil, err
+	}
+	code, err := taxcode.Parse(taxCode)
+	if err != nil {
+		return nil, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "format"})
+	}
+	var found []Candidate
+	id := uuid.Must(uuid.NewV7())
+	_, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := operation.Trace{Right: seat.Right(), SubjectKind: "delegation-look-up", SubjectID: id.String()}
+		now := s.Runner.Clock.Now()
+		if err := s.mayLookUp(ctx, by, now); err != nil {
+			return struct{}{}, trace, err
+		}
+		look := lookUp{ID: id, DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
+		c, there, err := known(s.Contributors.ByTaxCode(ctx, code))
+		if err != nil {
+			return struct{}{}, trace, err
+		}
+		if there {
+			look.ContributorID, trace.ContributorID = &c.ID, c.ID
+			one := Candidate{Contributor: c}
+			if one.Positions, err = s.Contributors.AllPositions(ctx, c.ID); err != nil {
+				return struct{}{}, trace, err
+			}
+			one.Positions = slices.DeleteFunc(one.Positions, func(p contributor.Position) bool { return p.State != contributor.PositionActive })
+			if one.Signatories, err = s.Contributors.Signatories(ctx, c.ID); err != nil {
+				return struct{}{}, trace, err
+			}
+			found = []Candidate{one}
+		}
+		return struct{}{}, trace, s.Repository.addLookUp(ctx, look)
+	}, nil)
+	return found, err
+}
+
+// mayLookUp counts how often the actor looked somebody up, one after the other.
+func (s *Service) mayLookUp(ctx context.Context, by access.Actor, now time.Time) error {
+	if err := s.Runner.DB.LockName(ctx, "look-ups of "+by.PersonID.String()); err != nil {
+		return err
+	}
+	before, err := s.Repository.lookUps(ctx, by.PersonID, now.Add(-fault.Day))
+	if err != nil {
+		return err
+	}
+	return fault.OverDaily(before, lookUpsADay, now)
+}
+
+// LookUps lists who looked at the actor's contributor, the latest first.
+func (s *Service) LookUps(ctx context.Context, by access.Actor, contributorID uuid.UUID, request page.Request) (page.Page[LookUp], error) {
+	if by.ContributorID != contributorID || !Represents(by) {
+		return page.Page[LookUp]{}, fault.New(fault.Forbidden)
+	}
+	return s.Repository.lookUpsOf(ctx, contributorID, request)
+}
+
+// requireDispositive refuses ordinary credentials: drafting and activating a delegation need dispositive ones at once.
+func requireDispositive(by access.Actor) error {
+	if by.CredentialLevel != access.Dispositive {
+		return fault.New(fault.DispositiveRequired)
+	}
+	return nil
+}
+
+// Input is a delegation as it is drafted.
+type Input struct {
+	DelegateID         *uuid.UUID
+	ContributorTaxCode string
+	PositionIDs        []uuid.UUID
+	Scope              Scope
+	Services           []access.Service
+	Exclusive          bool
+	ValidUntil         *time.Time
+	SignatoryID        uuid.UUID
+}
+
+// Draft prepares a delegation. It returns fault.DispositiveRequired; fault.Forbidden for who works for no intermediary, or for none
+// that is on its register; fault.ServiceNotDelegated for who does not manage delegations there; fault.DelegateMustBePerson for a firm;
+// and fault.Invalid naming what is wrong, at /delegate_id where it is not the actor's or the actor must say which.
+func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Shown, error) {
+	if err := requireDispositive(by); err != nil {
+		return Shown{}, err
+	}
+	seat, err := s.seat(ctx, by, in.DelegateID)
+	if err != nil {
+		return Shown{}, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		return s.draft(ctx, by, seat, id, in)
+	}, s.againTo(by))
+	return drafted, operation.Seen(ctx, err, s.againTo(by))
+}
+
+func (s *Service) draft(ctx context.Context, by access.Actor, seat access.Seat, id uuid.UUID, in Input) (Shown, operation.Trace, error) {
+	now := s.Runner.Clock.Now()
+	// Nobody is told here that there is no such contributor: it has neither the positions nor the signatory. Who wants to know
+	// looks it up, which the contributor sees.
+	c, _, err := s.contributor(ctx, in.ContributorTaxCode)
+	if err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	code, err := reference(s.Random)
+	if err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	d := Delegation{ID: id, DelegateID: seat.DelegateID, ContributorID: c.ID, ReferenceCode: code, State: Draft, DraftedBy: by.PersonID, DraftedAt: now}
+	if d, err = s.filled(ctx, d, in, now); err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	d = d.moved(Draft, now)
+	if err := s.Repository.add(ctx, d, in.PositionIDs); err != nil {
+		return Shown{}, operation.Trace{}, err
+	}
+	shown, err := s.Repository.one(ctx, id, now)
+	return shown, trace(d, seat.Right()), err
+}
+
+func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
+	code, err := taxcode.Parse(taxCode)
+	if err != nil {
+		return contributor.Contributor{}, false, fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: "format"})
+	}
+	return known(s.Contributors.ByTaxCode(ctx, code))
+}
+
+// known tells a contributor that is not there from an error.
+func known(c contributor.Contributor, err error) (contributor.Contributor, bool, error) {
+	if fault.Is(err, fault.NotFound) {
+		return contributor.Contributor{}, false, nil
+	}
+	return c, err == nil, err
+}
+
+// filled checks what was asked for and writes it into the delegation.
+func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.Time) (Delegation, error) {
+	var wrong []fault.Field
+	add := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
+	positions, err := s.Contributors.AllPositions(ctx, d.ContributorID)
+	if err != nil {
+		return d, err
+	}
+	seen := map[uuid.UUID]bool{}
+	for i, id := range in.PositionIDs {
+		pointer := "/position_ids/" + strconv.Itoa(i)
+		at := slices.IndexFunc(positions, func(p contributor.Position) bool { return p.ID == id })
+		switch {
+		case at < 0:
+			add(pointer, "unknown-position")
+		case positions[at].State != contributor.PositionActive:
+			add(pointer, "position-ceased")
+		case seen[id]:
+			add(pointer, "duplicate")
+		}
+		seen[id] = true
+	}
+	if len(in.PositionIDs) == 0 {
+		add("/position_ids", "required")
+	}
+	services := []access.Service{access.AllServices}
+	switch in.Scope {
+	case Total:
+		if len(in.Services) > 0 {
+			add("/services", "not-applicable")
+		}
+	case Partial:
+		services = in.Services
+		switch {
+		case services == nil:
+			add("/services", "required")
+		case len(services) == 0:
+			add("/services", "too-few")
+		}
+		for i, service := range services {
+			switch {
+			case !slices.Contains(access.Services(), service):
+				add("/services/"+strconv.Itoa(i), "unknown-service")
+			case slices.Contains(services[:i], service):
+				add("/services/"+strconv.Itoa(i), "duplicate")
+			}
+		}
+	default:
+		add("/scope", "enum")
+	}
+	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
+	if err != nil {
+		return d, err
+	}
+	if !slices.ContainsFunc(signatories, func(p contributor.Signatory) bool { return p.PersonID == in.SignatoryID }) {
+		add("/signatory_id", "unknown-signatory")
+	}
+	var until *time.Time
+	if in.ValidUntil != nil {
+		instant := clock.Normal(*in.ValidUntil)
+		if until = &instant; !instant.After(now) {
+			add("/valid_until", "past")
+		}
+	}
+	if len(wrong) > 0 {
+		return d, fault.InvalidFields(wrong...)
+	}
+	encoded, err := json.Marshal(services)
+	d.Scope, d.Services, d.Exclusive, d.ValidUntil, d.SignatoryID = in.Scope, string(encoded), in.Exclusive, until, in.SignatoryID
+	return d, err
+}
+
+// reference makes what the form is known by: three groups of four, short enough to be read out.
+func reference(random io.Reader) (string, error) {
+	code, err := secret.Draw(random, 12)
+	if err != nil {
+		return "", err
+	}
+	text := code.Reveal()
+	return text[:4] + "-" + text[4:8] + "-" + text[8:], nil
+}
+
+// again renders what an earlier, equal request made.
+func (s *Service) again() func(ctx context.Context, id string) (Shown, error) {
+	return func(ctx context.Context, id string) (Shown, error) {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			return Shown{}, err
+		}
+		return s.Repository.one(ctx, parsed, s.Runner.Clock.Now())
+	}
+}
+
+// againTo renders it as far as the actor still manages the intermediary's delegations: they may have had another seat then.
+func (s *Service) againTo(by access.Actor) func(ctx context.Context, id string) (Shown, error) {
+	return func(ctx context.Context, id string) (Shown, error) {
+		drafted, err := s.again()(ctx, id)
+		if err != nil {
+			return Shown{}, err
+		}
+		manages, err := s.Manages(ctx, by, drafted.DelegateID)
+		if err == nil && !manages {
+			err = fault.New(fault.NotFound)
+		}
+		if err != nil {
+			return Shown{}, err
+		}
+		return drafted, nil
+	}
+}
+
+func trace(d Delegation, right access.Right) operation.Trace {
+	return operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: "delegation", SubjectID: d.ID.String()}
+}
+
+// Show returns one delegation as it stands. The guard has let the actor in.
+func (s *Service) Show(ctx context.Context, id uuid.UUID) (Shown, error) {
+	return s.Repository.one(ctx, id, s.Runner.Clock.Now())
+}
+
+// ShowTo returns one delegation as the actor's side sees it: the contributor's sees who works under it. The guard has let the actor in.
+func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+	now := s.Runner.Clock.Now()
+	d, err := s.Repository.one(ctx, id, now)
+	if err != nil || !Represents(by) {
+		return d, err
+	}
+	shown := []Shown{d}
+	shown[0].ForContributor = true
+	err = s.Repository.workers(ctx, shown, now)
+	return shown[0], err
+}
+
+// List lists the delegations of the intermediaries for which the actor works and of the contributors whose delegations the
+// actor manages, the latest first.
+func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Shown], error) {
+	var of sides
+	seats, err := s.Rights.Seats(ctx, by)
+	if err != nil {
+		return page.Page[Shown]{}, err
+	}
+	for _, seat := range seats {
+		if manages(seat) && (f.DelegateID == nil || *f.DelegateID == seat.DelegateID) && !slices.Contains(of.delegates, seat.DelegateID) {
+			of.delegates = append(of.delegates, seat.DelegateID)
+		}
+	}
+	represented, err := s.Rights.Represented(ctx, by, access.Delegations)
+	if err != nil {
+		return page.Page[Shown]{}, err
+	}
+	for _, id := range represented {
+		if f.ContributorID == nil || *f.ContributorID == id {
+			of.contributors = append(of.contributors, id)
+		}
+	}
+	found, err := s.Repository.list(ctx, of, f, request, s.Runner.Clock.Now())
+	for i, d := range found.Items {
+		found.Items[i].ForContributor = slices.Contains(represented, d.ContributorID)
+	}
+	return found, err
+}
+
+// OfContributor lists every delegation that the actor's contributor gave, active or not, the latest first.
+func (s *Service) OfContributor(ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request) (page.Page[Shown], error) {
+	if by.ContributorID != contributorID || !Represents(by) {
+		return page.Page[Shown]{}, fault.New(fault.Forbidden)
+	}
+	now := s.Runner.Clock.Now()
+	found, err := s.Repository.list(ctx, sides{contributors: []uuid.UUID{contributorID}}, f, request, now)
+	if err != nil {
+		return found, err
+	}
+	for i := range found.Items {
+		found.Items[i].ForContributor = true
+	}
+	return found, s.Repository.workers(ctx, found.Items, now)
+}
+
+// Search narrows the actor's delegations down by what may not stand in a URL; empty parts stand for any.
+type Search struct {
+	ContributorTaxCode string
+	LegalName          string
+	PositionNumber     string
+	State              State
+}
+
+// Search lists what List does, as far as it matches, the latest first.
+func (s *Service) Search(ctx context.Context, by access.Actor, in Search, request page.Request) (page.Page[Shown], error) {
+	f := Filter{State: in.State, LegalName: in.LegalName}
+	var none page.Page[Shown]
+	if _, err := request.After(); err != nil {
+		return none, err
+	}
+	// Both are looked up first, so that the search itself is a range of an index.
+	if in.ContributorTaxCode != "" {
+		c, there, err := s.contributor(ctx, in.ContributorTaxCode)
+		if err != nil || !there {
+			return none, err
+		}
+		f.ContributorID = &c.ID
+	}
+	if in.PositionNumber != "" {
+		p, _, err := s.Contributors.ByNumber(ctx, in.PositionNumber)
+		if fault.Is(err, fault.NotFound) {
+			return none, nil
+		}
+		if err != nil || f.ContributorID != nil && *f.ContributorID != p.ContributorID {
+			return none, err
+		}
+		f.ContributorID, f.PositionID = &p.ContributorID, &p.ID
+	}
+	return s.List(ctx, by, f, request)
+}
+
+// Change is what is changed of a draft or pending delegation; nil stays as it is.
+type Change struct {
+	PositionIDs []uuid.UUID
+	Scope       *Scope
+	Services    []access.Service
+	Exclusive   *bool
+	ValidUntil  *time.Time
+	// Endless takes the end away.
+	Endless     bool
+	SignatoryID *uuid.UUID
+}
+
+// Change makes a draft or pending delegation a changed draft; the code that was sent is worthless from then on. What changes nothing
+// leaves it as it is. It returns fault.Forbidden, fault.ServiceNotDelegated and fault.DispositiveRequired as Send does,
+// fault.Conflict once it was activated or ended, fault.PreconditionFailed when somebody changed it since the expected version, and
+// fault.Invalid naming what is wrong.
+func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, change Change) (Shown, error) {
+	right, err := delegateRight(by)
+	if err != nil {
+		return Shown{}, err
+	}
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		now := s.Runner.Clock.Now()
+		old, err := s.Repository.lock(ctx, id, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		d, err := old.changed(now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := fault.RequireVersion(expected, old.Version); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		in := old.with(change)
+		if in.same(old.with(Change{})) {
+			return old, trace(old.Delegation, right), nil
+		}
+		if d, err = s.filled(ctx, d, in, now); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		// A form that was signed before must not pass for the changed one.
+		if d.ReferenceCode, err = reference(s.Random); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.Repository.endOTP(ctx, id, now); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.Repository.setPositions(ctx, d, in.PositionIDs); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.Repository.save(ctx, d); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		shown, err := s.Repository.one(ctx, id, now)
+		return shown, trace(d, right), err
+	}, nil)
+}
+
+// same reports whether two would be drafted alike.
+func (in Input) same(other Input) bool {
+	return in.Scope == other.Scope && in.Exclusive == other.Exclusive && in.SignatoryID == other.SignatoryID && sameInstant(in.ValidUntil, other.ValidUntil) &&
+		sameSet(in.PositionIDs, other.PositionIDs, uuid.UUID.String) && sameSet(in.Services, other.Services, func(s access.Service) string { return string(s) })
+}
+
+func sameInstant(a, b *time.Time) bool {
+	return a == nil && b == nil || a != nil && b != nil && clock.Normal(*a).Equal(*b)
+}
+
+// sameSet reports whether two lists differ in nothing but the order.
+func sameSet[T any](a, b []T, text func(T) string) bool {
+	sorted := func(list []T) []string {
+		texts := make([]string, len(list))
+		for i, one := range list {
+			texts[i] = text(one)
+		}
+		slices.Sort(texts)
+		return texts
+	}
+	return slices.Equal(sorted(a), sorted(b))
+}
+
+// with is the delegation as the change would draft it.
+func (s Shown) with(c Change) Input {
+	in := Input{PositionIDs: s.positionIDs(), Scope: s.Scope, Exclusive: s.Exclusive, ValidUntil: s.ValidUntil, SignatoryID: s.SignatoryID}
+	if s.Scope == Partial {
+		in.Services = s.Covered
+	}
+	if c.PositionIDs != nil {
+		in.PositionIDs = c.PositionIDs
+	}
+	if c.Scope != nil {
+		in.Scope = *c.Scope
+		if in.Scope == Total {
+			in.Services = nil
+		}
+	}
+	if c.Services != nil {
+		in.Services = c.Services
+	}
+	if c.Exclusive != nil {
+		in.Exclusive = *c.Exclusive
+	}
+	if c.ValidUntil != nil || c.Endless {
+		in.ValidUntil = c.ValidUntil
+	}
+	if c.SignatoryID != nil {
+		in.SignatoryID = *c.SignatoryID
+	}
+	return in
+}

@@ -1,0 +1,192 @@
+package delegationbatch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"time"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/mandate/delegationpdf"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner      *operation.Runner
+	Repository  *Repository
+	Delegations *delegation.Service
+	// Contributors knows positions and who signs.
+	Contributors *contributor.Service
+	People       *person.Service
+	Log          *slog.Logger
+}
+
+// Service takes batches, shows them, and works them off.
+type Service struct {
+	Deps
+	// BeforeShowing, where it is set, is called before a batch is shown. It is for the sandbox, which works when somebody
+	// looks; set it before the first use and nowhere else.
+	BeforeShowing func(ctx context.Context) error
+}
+
+// NewService returns the service. It works batches off when Run or Drain is called.
+func NewService(d Deps) *Service { return &Service{Deps: d} }
+
+// topic is what is announced when a batch was taken.
+const topic = "delegation-batches"
+
+// Draft takes a list. It returns fault.Invalid for one that is empty or too long or whose shared terms are wrong, fault.Forbidden for who
+// works for no intermediary on its register, fault.DelegateMustBePerson for a firm, and fault.DispositiveRequired.
+func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, error) {
+	seat, err := s.Delegations.Seat(ctx, by, in.DelegateID)
+	if err != nil {
+		return Batch{}, err
+	}
+	now := s.Runner.Clock.Now()
+	if err := in.check(now); err != nil {
+		return Batch{}, err
+	}
+	origin := audit.OriginOf(ctx)
+	b := Batch{
+		ID: uuid.Must(uuid.NewV7()), DelegateID: seat.DelegateID, PersonID: by.PersonID, ItemsTotal: len(in.Entries), SessionID: by.SessionID,
+		RequestID: origin.RequestID, Address: origin.Address, CreatedAt: now,
+	}
+	items, refused, err := b.itemsOf(in.Entries)
+	if err != nil {
+		return Batch{}, err
+	}
+	b = b.progress(refused)
+	taken, err := operation.Do(ctx, s.Runner, by, b.ID.String(), func(ctx context.Context) (Batch, operation.Trace, error) {
+		s.Runner.DB.Announce(ctx, topic)
+		return b, operation.Trace{Right: seat.Right(), SubjectKind: "delegation-batch", SubjectID: b.ID.String()}, s.Repository.add(ctx, b, items)
+	}, s.again(by))
+	return taken, operation.Seen(ctx, err, s.again(by))
+}
+
+// again renders what an earlier, equal request made, as far as the actor may still see it.
+func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (Batch, error) {
+	return func(ctx context.Context, id string) (Batch, error) {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			return Batch{}, err
+		}
+		return s.visible(ctx, by, parsed)
+	}
+}
+
+// itemsOf makes the items of a batch, and counts those that are refused as they stand.
+func (b Batch) itemsOf(entries []Entry) (items []Item, refused int, err error) {
+	items = make([]Item, len(entries))
+	seen := make(map[string]bool, len(entries))
+	for i, e := range entries {
+		number := shown(e.PositionNumber)
+		if e.Reason == "" && seen[number] {
+			e.Reason = reasonRepeated
+		}
+		seen[number] = true
+		services := e.Terms.Services
+		if services == nil {
+			services = []access.Service{}
+		}
+		encoded, err := json.Marshal(services)
+		if err != nil {
+			return nil, 0, err
+		}
+		items[i] = Item{
+			BatchID: b.ID, Line: e.Line, PositionNumber: number, Scope: e.Terms.Scope, Services: string(encoded), Exclusive: e.Terms.Exclusive,
+			ValidUntil: normal(e.Terms.ValidUntil), SignatoryID: e.SignatoryID, State: Pending,
+		}
+		if e.Reason != "" {
+			items[i].State, items[i].Reason = Refused, &e.Reason
+			refused++
+		}
+	}
+	return items, refused, nil
+}
+
+// normal is an instant as it is kept.
+func normal(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	kept := clock.Normal(*t)
+	return &kept
+}
+
+// Show returns a batch with what became of each item. It returns fault.NotFound for who does not manage the intermediary's delegations.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
+	b, err := s.visible(ctx, by, id)
+	if err != nil {
+		return Batch{}, err
+	}
+	if s.BeforeShowing != nil {
+		if err := s.BeforeShowing(ctx); err != nil {
+			return Batch{}, err
+		}
+	}
+	// The batch first: it never says that more is done than its items show.
+	if b, err = s.Repository.one(ctx, id); err != nil {
+		return Batch{}, err
+	}
+	b.Items, err = s.Repository.items(ctx, id)
+	return b, err
+}
+
+// visible returns a batch without its items, or fault.NotFound for who does not manage the intermediary's delegations.
+func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
+	b, err := s.Repository.one(ctx, id)
+	if err != nil {
+		return Batch{}, err
+	}
+	manages, err := s.Delegations.Manages(ctx, by, b.DelegateID)
+	if err != nil {
+		return Batch{}, err
+	}
+	if !manages {
+		return Batch{}, fault.New(fault.NotFound)
+	}
+	return b, nil
+}
+
+// Forms returns the forms of the delegations of a batch that are not active yet, as one PDF in the order of the list. It returns
+// fault.NotFound like Show, and fault.Conflict until the batch is done, and where there is no form.
+func (s *Service) Forms(ctx context.Context, by access.Actor, id uuid.UUID) ([]byte, error) {
+	b, err := s.Show(ctx, by, id)
+	if err != nil {
+		return nil, err
+	}
+	if b.State != Done {
+		return nil, fault.Because(fault.Conflict, "batch-not-done")
+	}
+	var ids []uuid.UUID
+	for _, i := range b.Items {
+		if i.DelegationID != nil && !slices.Contains(ids, *i.DelegationID) {
+			ids = append(ids, *i.DelegationID)
+		}
+	}
+	unsigned, err := s.Delegations.Unsigned(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(unsigned) == 0 {
+		return nil, fault.Because(fault.Conflict, "batch-without-forms")
+	}
+	forms := make([]delegationpdf.Form, len(unsigned))
+	for i, d := range unsigned {
+		forms[i] = d.Facts()
+	}
+	var pdf bytes.Buffer
+	err = delegationpdf.Render(&pdf, forms...)
+	return pdf.Bytes(), err
+}

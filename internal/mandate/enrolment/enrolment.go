@@ -1,0 +1,296 @@
+// Package enrolment has the requests for access to a contributor: form SC65, by which natural-person employers and legal
+// representatives without a profile ask for one, and form RA012, by which access to the services of a public body
+// (amministrazione, ente) is asked for. Each is protocolled, and an operator of the office decides.
+package enrolment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+	"github.com/gowebpki/jcs"
+)
+
+// Kind is the protocol register's word for an enrolment.
+const Kind = "enrolment"
+
+// Kinds of the messages. Each names {protocol_number, form}; what is said goes to who asked, but for the last two.
+const (
+	// Received tells that a request was protocolled, and whether it waits: {submitted_at, legal_name, waits}.
+	Received = "enrolment.received"
+	// Completed tells that a request waits no more for dispositive credentials: {submitted_at}.
+	Completed = "enrolment.completed"
+	// LapsedKind tells that the credentials did not become dispositive in time: {submitted_at}.
+	LapsedKind = "enrolment.lapsed"
+	// Decided tells the outcome: {legal_name, outcome, reason}.
+	Decided = "enrolment.decided"
+	// FiledKind tells who answers for the contributor that somebody asked: {person, legal_name, office, submitted_at}.
+	FiledKind = "enrolment.filed"
+	// AcceptedKind tells them that the person has access: {person, legal_name}.
+	AcceptedKind = "enrolment.accepted"
+)
+
+// Form is which form a request is made on.
+type Form string
+
+// The forms.
+const (
+	SC65  Form = "SC65"
+	RA012 Form = "RA012"
+)
+
+// State is where a request stands.
+type State string
+
+// The states of a request.
+const (
+	Submitted           State = "submitted"
+	AwaitingCredentials State = "awaiting_credentials"
+	Accepted            State = "accepted"
+	NotAccepted         State = "not_accepted"
+	Lapsed              State = "lapsed"
+)
+
+// Enrolment is a request for access to a contributor.
+type Enrolment struct {
+	ID             uuid.UUID
+	Form           Form
+	PersonID       uuid.UUID
+	ContributorID  uuid.UUID
+	OfficeCode     string
+	Services       []access.Service `gorm:"serializer:json"`
+	Notes          *string
+	ProtocolNumber string
+	Digest         string
+	// Awaited says that it was filed with ordinary credentials, whatever became of it since.
+	Awaited     bool
+	State       State
+	SubmittedAt time.Time
+	DecidedBy   *uuid.UUID
+	DecidedAt   *time.Time
+	Reason      *string
+	Version     int
+}
+
+// TableName tells GORM the table.
+func (Enrolment) TableName() string { return "enrolments" }
+
+// Held is a request together with who asked and for which contributor.
+type Held struct {
+	Enrolment
+	TaxCode            taxcode.Code
+	GivenName          string
+	FamilyName         string
+	ContributorTaxCode taxcode.Code
+	LegalName          string
+	ContributorKind    contributor.Kind
+}
+
+// Input is what somebody asks for.
+type Input struct {
+	Form               Form
+	ContributorTaxCode taxcode.Code
+	Services           []access.Service
+	// OfficeCode is the office that is asked, one of those of the contributor's positions; empty for that of the first.
+	OfficeCode string
+	// Notes are optional and may have several lines.
+	Notes *string
+}
+
+// Decision is what an operator decides. Who asked is told the reason.
+type Decision struct {
+	Outcome State
+	Reason  string
+}
+
+const (
+	maxNotes  = 2000
+	maxReason = 1000
+	// awaitingDays is for how many days what was filed with ordinary credentials waits for dispositive ones.
+	awaitingDays = 30
+	// triesADay is how many requests one person tries to file in 24 hours: the answer tells about a tax code.
+	triesADay = 20
+)
+
+// check returns fault.Invalid naming each field that is wrong.
+func (in Input) check() error {
+	var wrong []fault.Field
+	refuse := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
+	switch {
+	case in.Form != SC65 && in.Form != RA012:
+		refuse("/form", "enum")
+	case in.Form == SC65 && len(in.Services) > 0:
+		refuse("/services", "not-applicable")
+	case in.Form == RA012 && len(in.Services) == 0:
+		refuse("/services", "required")
+	}
+	for i, s := range in.Services {
+		switch {
+		case !slices.Contains(access.PublicBodyServices(), s):
+			refuse("/services/"+strconv.Itoa(i), "enum")
+		case slices.Contains(in.Services[:i], s):
+			refuse("/services/"+strconv.Itoa(i), "duplicate")
+		}
+	}
+	if n := in.Notes; n != nil && (*n == "" || !utf8.ValidString(*n) || utf8.RuneCountInString(*n) > maxNotes || strings.ContainsFunc(*n, func(r rune) bool { return r != '\n' && unicode.IsControl(r) })) {
+		refuse("/notes", "pattern")
+	}
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}
+
+// applies reports whether a form is for a kind of contributor.
+func (f Form) applies(kind contributor.Kind) bool {
+	return (f == RA012) == (kind == contributor.PublicBody)
+}
+
+// refuse returns fault.Conflict where the roles that a person has at the contributor give them all that they ask. Who was enabled on
+// 2023-03-31 has such a role, and need not ask again.
+func (in Input) refuse(c contributor.Contributor, has []access.Right) error {
+	if in.Form == SC65 {
+		role := roleOf(SC65, c.Kind)
+		if slices.ContainsFunc(has, func(r access.Right) bool { return r.ActingAs == role && r.Covers(access.AllServices) }) {
+			return fault.Because(fault.Conflict, "already-enabled")
+		}
+		return nil
+	}
+	// A user administrator manages users and uses no service.
+	has = slices.DeleteFunc(slices.Clone(has), func(r access.Right) bool { return r.ActingAs == access.UserAdministrator })
+	missing := slices.ContainsFunc(in.Services, func(s access.Service) bool {
+		return !slices.ContainsFunc(has, func(r access.Right) bool { return r.Covers(s) })
+	})
+	if !missing {
+		return fault.Because(fault.Conflict, "already-enabled")
+	}
+	return nil
+}
+
+// roleOf is the role that an accepted request gives at a contributor.
+func roleOf(form Form, kind contributor.Kind) access.ActingAs {
+	switch {
+	case form == RA012:
+		return access.EmployeeDelegate
+	case kind == contributor.Household:
+		return access.Employer
+	default:
+		return access.LegalRepresentative
+	}
+}
+
+// covered are the services that an accepted request gives.
+func (e Enrolment) covered() []access.Service {
+	if e.Form == SC65 {
+		return []access.Service{access.AllServices}
+	}
+	return e.Services
+}
+
+// asker is how who asked is named to others: the given name, and the family name's initial.
+func (h Held) asker() string {
+	initial, _ := utf8.DecodeRuneInString(h.FamilyName)
+	return h.GivenName + " " + string(initial) + "."
+}
+
+// stateAtSubmission is the state in which a request is filed.
+func stateAtSubmission(level access.CredentialLevel) State {
+	if level == access.Dispositive {
+		return Submitted
+	}
+	return AwaitingCredentials
+}
+
+// asFiled is the request as it was when it was filed, whatever became of it since.
+func (h Held) asFiled() Held {
+	h.State, h.DecidedBy, h.DecidedAt, h.Reason, h.Version = Submitted, nil, nil, nil, 1
+	if h.Awaited {
+		h.State = AwaitingCredentials
+	}
+	return h
+}
+
+// lapsesAt is when a request that waits for dispositive credentials lapses. The day of filing is not counted, and the last
+// day runs to its 24:00 in Rome.
+func (e Enrolment) lapsesAt() time.Time { return calendar.DeadlineDays(e.SubmittedAt, awaitingDays) }
+
+// awaitingBefore is the instant before which everything was filed that has lapsed by the given one.
+func awaitingBefore(until time.Time) time.Time {
+	return calendar.DateIn(until).AddDays(-awaitingDays).Start()
+}
+
+// at is the request as it stands at an instant, whether a lapse was noted or not.
+func (e Enrolment) at(now time.Time) Enrolment {
+	if e.State == AwaitingCredentials && !now.Before(e.lapsesAt()) {
+		e.State = Lapsed
+	}
+	return e
+}
+
+// settle is what becomes of a request that waits, once credentials are dispositive or the time is over.
+func (e Enrolment) settle(now time.Time) Enrolment {
+	if e = e.at(now); e.State == AwaitingCredentials {
+		e.State = Submitted
+	}
+	e.Version++
+	return e
+}
+
+// check returns fault.Invalid naming what is wrong with a decision.
+func (d Decision) check() error {
+	var wrong []fault.Field
+	if d.Outcome != Accepted && d.Outcome != NotAccepted {
+		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: "enum"})
+	}
+	if strings.TrimSpace(d.Reason) == "" || !utf8.ValidString(d.Reason) || utf8.RuneCountInString(d.Reason) > maxReason || strings.ContainsFunc(d.Reason, unicode.IsControl) {
+		wrong = append(wrong, fault.Field{Pointer: "/reason", Code: "pattern"})
+	}
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}
+
+// decide is the request as the operator decided it. It returns fault.Conflict for one that does not wait for the office.
+func (e Enrolment) decide(d Decision, operator uuid.UUID, now time.Time) (Enrolment, error) {
+	switch e.at(now).State {
+	case Submitted:
+	case AwaitingCredentials:
+		return e, fault.Because(fault.Conflict, "enrolment-awaiting-credentials")
+	case Lapsed:
+		return e, fault.Because(fault.Conflict, "enrolment-lapsed")
+	case Accepted, NotAccepted:
+		return e, fault.Because(fault.Conflict, "enrolment-decided")
+	}
+	e.State, e.Reason, e.DecidedBy, e.DecidedAt, e.Version = d.Outcome, &d.Reason, &operator, &now, e.Version+1
+	return e, nil
+}
+
+// digest is what the register keeps of a request: SHA-256 of its RFC 8785 form.
+func (e Enrolment) digest() (string, error) {
+	encoded, err := json.Marshal(map[string]any{
+		"person_id": e.PersonID, "form": e.Form, "contributor_id": e.ContributorID, "services": e.Services, "notes": e.Notes,
+	})
+	if err != nil {
+		return "", err
+	}
+	canonical, err := jcs.Transform(encoded)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(canonical)
+	return "sha-256:" + hex.EncodeToString(sum[:]), nil
+}

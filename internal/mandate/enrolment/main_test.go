@@ -1,0 +1,196 @@
+package enrolment_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/mandate/enrolment"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/fault"
+	"diresco/internal/test/coretest"
+	"diresco/internal/test/dbtest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+var ctx = context.Background()
+
+// world is an App in which people ask for access to contributors.
+type world struct {
+	*coretest.App
+	t       *testing.T
+	people  *person.Service
+	waiting enrolment.Waiting
+	service *enrolment.Service
+}
+
+func newWorld(t *testing.T, d *db.DB) *world {
+	t.Helper()
+	a := coretest.New(t, d)
+	w := &world{App: a, t: t, people: person.NewService(a.Runner), waiting: enrolment.Waiting{Runner: a.Runner, Repository: enrolment.NewRepository(d), Outbox: a.Outbox}}
+	register := a.NewRegister(t, map[string]protocol.Book{enrolment.Kind: &enrolment.Book{Waiting: &w.waiting, Contributors: a.Contributors}})
+	w.service = enrolment.NewService(enrolment.Deps{Waiting: w.waiting, Register: register, Contributors: a.Contributors, People: w.people})
+	return w
+}
+
+// contributor adds one of a kind, with a position at each of the offices.
+func (w *world) contributor(kind contributor.Kind, offices ...string) coretest.Company {
+	w.t.Helper()
+	c := w.Company(w.t, offices...)
+	w.Exec(w.t, "UPDATE contributors SET kind = ? WHERE id = ?", kind, c.ID)
+	c.Kind = kind
+	return c
+}
+
+func (w *world) citizen(level access.CredentialLevel) access.Actor {
+	w.t.Helper()
+	return w.enter(w.Person(w.t, func(p *coretest.Person) { p.CredentialLevel = level }).ID)
+}
+
+func (w *world) operator(office string) access.Actor {
+	w.t.Helper()
+	return w.enter(w.Operator(w.t, office).ID)
+}
+
+func (w *world) enter(personID uuid.UUID) access.Actor {
+	w.t.Helper()
+	by, err := w.Guard.Enter(ctx, w.Session(w.t, personID, nil), access.Rule{To: access.ToSession}, access.Target{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return by
+}
+
+// sc65 and ra012 are requests for a contributor.
+func sc65(c coretest.Company) enrolment.Input {
+	return enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: c.TaxCode}
+}
+
+func ra012(c coretest.Company, services ...access.Service) enrolment.Input {
+	return enrolment.Input{Form: enrolment.RA012, ContributorTaxCode: c.TaxCode, Services: services}
+}
+
+// at is a request that names the office.
+func at(c coretest.Company, office string) enrolment.Input {
+	in := sc65(c)
+	in.OfficeCode = office
+	return in
+}
+
+func (w *world) file(by access.Actor, in enrolment.Input) enrolment.Held {
+	w.t.Helper()
+	h, err := w.service.File(asked("fileEnrolment"), by, in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h
+}
+
+func (w *world) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) enrolment.Held {
+	w.t.Helper()
+	w.Clock.Advance(time.Second)
+	h, err := w.service.Decide(asked("decideEnrolment"), by, id, enrolment.Decision{Outcome: outcome, Reason: "Incarico documentato"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h
+}
+
+// becomesDispositive makes somebody's credentials dispositive, as an office does.
+func (w *world) becomesDispositive(by access.Actor) {
+	w.t.Helper()
+	w.Must(w.t, func(ctx context.Context) error {
+		if _, err := w.people.MakeDispositive(ctx, by.PersonID); err != nil {
+			return err
+		}
+		return w.waiting.CompleteFor(ctx, by.PersonID)
+	})
+}
+
+func (w *world) state(by access.Actor, id uuid.UUID) enrolment.State {
+	w.t.Helper()
+	h, err := w.service.Show(ctx, by, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h.State
+}
+
+// rights are what a person's roles give at a contributor.
+func (w *world) rights(by access.Actor, c coretest.Company) []access.Right {
+	w.t.Helper()
+	rights, err := w.Contributors.Held(ctx, by.PersonID, c.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range rights {
+		rights[i].ID = uuid.Nil
+	}
+	return rights
+}
+
+// messages lists what was promised to a person, in order.
+func (w *world) messages(personID uuid.UUID) []string {
+	w.t.Helper()
+	var kinds []string
+	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID).Scan(&kinds).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return kinds
+}
+
+// data returns that of the last message that was promised to a person.
+func (w *world) data(personID uuid.UUID) string {
+	w.t.Helper()
+	var data string
+	if err := w.DB.From(ctx).Raw("SELECT data FROM outbox WHERE person_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", personID).Scan(&data).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return data
+}
+
+// asked returns a context as the edge makes it for an operation of the contract.
+func asked(operation string) context.Context {
+	return audit.WithOrigin(ctx, audit.Origin{Operation: operation, RequestID: "request-1", Address: "192.0.2.1"})
+}
+
+// withKey returns a context as the edge makes it for a request with an idempotency key.
+func withKey(by access.Actor, key string) context.Context {
+	return idempotency.WithClaim(asked("fileEnrolment"), &idempotency.Claim{Scope: by.PersonID.String(), Operation: "fileEnrolment", Key: key, RequestMAC: "same"})
+}
+
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+func refused(t *testing.T, what string, err error, code fault.Code, fields ...string) {
+	t.Helper()
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Code != code {
+		t.Errorf("%s: %v, want %s", what, err, code)
+		return
+	}
+	var want []fault.Field
+	for i := 0; i < len(fields); i += 2 {
+		want = append(want, fault.Field{Pointer: fields[i], Code: fields[i+1]})
+	}
+	if diff := cmp.Diff(want, f.Fields); diff != "" {
+		t.Errorf("%s:\n%s", what, diff)
+	}
+}
+
+func conflict(t *testing.T, what string, err error, reason string) {
+	t.Helper()
+	var f *fault.Fault
+	if !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != reason {
+		t.Errorf("%s: %v, want a conflict: %s", what, err, reason)
+	}
+}

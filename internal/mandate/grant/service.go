@@ -1,0 +1,346 @@
+package grant
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/register"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner *operation.Runner
+	Rights *access.Repository
+	People *person.Service
+	Outbox *outbox.Outbox
+	// Contributors and Intermediaries are where the roles at each are kept.
+	Contributors, Intermediaries Table
+}
+
+// Service has the use cases of user management.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{d} }
+
+// Place is where somebody manages users. It comes from AtContributor or AtIntermediary, which check that they do.
+type Place struct {
+	id    uuid.UUID
+	table Table
+	// contributorID is nil at an intermediary.
+	contributorID uuid.UUID
+}
+
+// AtContributor returns the contributor as a place where the actor manages users. It returns fault.NotFound where the actor
+// has no right over it and fault.Forbidden for who is neither legal representative nor employer nor user administrator.
+func (s *Service) AtContributor(by access.Actor, id uuid.UUID) (Place, error) {
+	if by.ContributorID != id || len(by.Rights) == 0 {
+		return Place{}, fault.New(fault.NotFound)
+	}
+	if !slices.ContainsFunc(by.Rights, func(r access.Right) bool { return manages(r.ActingAs) }) {
+		return Place{}, fault.New(fault.Forbidden)
+	}
+	return Place{id, s.Contributors, id}, nil
+}
+
+// AtIntermediary returns the association, CAF or patronato as a place where the actor manages users. It returns fault.NotFound
+// where the actor has nothing to do with it and for a firm, fault.Conflict for a professional, who has no users, and fault.Forbidden for who is
+// neither legal representative nor user administrator.
+func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
+	manager, organisation := false, false
+	seats := 0
+	for _, seat := range by.Seats {
+		if seat.DelegateID != id || seat.Kind == access.Firm {
+			continue
+		}
+		seats++
+		organisation = organisation || slices.Contains(organisations, seat.Kind)
+		manager = manager || manages(seat.ActingAs)
+	}
+	switch {
+	case seats == 0:
+		return Place{}, fault.New(fault.NotFound)
+	case !organisation:
+		return Place{}, fault.Because(fault.Conflict, "no-users")
+	case !manager:
+		return Place{}, fault.New(fault.Forbidden)
+	}
+	return Place{id: id, table: s.Intermediaries}, nil
+}
+
+// organisations are the kinds of intermediary whose people act by a role.
+var organisations = []string{"association", "caf", "patronato"}
+
+// Users lists who has a role at the place, the oldest grant first.
+func (s *Service) Users(ctx context.Context, at Place, request page.Request) (page.Page[Grant], error) {
+	return at.table.list(ctx, at.id, request)
+}
+
+// mayGive returns fault.DispositiveRequired and, until the actor confirmed their digital identity, fault.IdentityNotConfirmed.
+func (s *Service) mayGive(ctx context.Context, by access.Actor) error {
+	if by.CredentialLevel != access.Dispositive {
+		return fault.New(fault.DispositiveRequired)
+	}
+	me, err := s.People.ByID(ctx, by.PersonID)
+	if err == nil && me.IdentityConfirmedAt == nil {
+		err = fault.New(fault.IdentityNotConfirmed)
+	}
+	return err
+}
+
+// Find finds the person with exactly the tax code and the family name among those with dispositive credentials, or nobody.
+// Every search is counted, together with what Give tries 20 in 24 hours for one person (fault.RateLimited), and leaves an audit
+// record.
+func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Search) ([]Identity, error) {
+	if err := s.mayGive(ctx, by); err != nil {
+		return nil, err
+	}
+	// A repeated search is one more search.
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) ([]Identity, operation.Trace, error) {
+		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "people-search"}
+		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
+			return nil, trace, err
+		}
+		own, err := at.table.of(ctx, at.id, by.PersonID)
+		if err != nil {
+			return nil, trace, err
+		}
+		m, err := manager(own)
+		if err != nil {
+			return nil, trace, err
+		}
+		trace.Right = at.right(m)
+		if err := s.mayLookUp(ctx, by); err != nil {
+			return nil, trace, err
+		}
+		p, found, err := s.candidate(ctx, search.TaxCode)
+		if err != nil || !found || !register.SameName(p.FamilyName, search.FamilyName) {
+			return nil, trace, err
+		}
+		trace.SubjectKind, trace.SubjectID = "person", p.ID.String()
+		return []Identity{{p.ID, p.TaxCode, p.GivenName, p.FamilyName}}, trace, nil
+	}, nil)
+}
+
+// candidate returns the person with the tax code who may be given a role: anybody else is as unknown as who does not exist.
+func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Person, bool, error) {
+	p, err := s.People.ByTaxCode(ctx, code)
+	if fault.Is(err, fault.NotFound) {
+		return person.Person{}, false, nil
+	}
+	return p, err == nil && p.CredentialLevel == access.Dispositive && p.SuspendedAt == nil, err
+}
+
+// mayLookUp counts the look-ups of a person, whose turn it must be: of many at once, more than are allowed would each see the
+// last one left.
+func (s *Service) mayLookUp(ctx context.Context, by access.Actor) error {
+	now := s.Runner.Clock.Now()
+	before, err := s.Runner.Trail.Times(ctx, by.PersonID, lookups, now.Add(-fault.Day))
+	if err != nil {
+		return err
+	}
+	return fault.OverDaily(before, lookUpsADay, now)
+}
+
+// Give gives a person a role. It returns fault.Forbidden for oneself and for a role that is not the actor's to give, fault.Invalid
+// at /services for wrong ones, for those that the place does not have and for more than the actor has, at /tax_code with
+// unknown-person for who is not registered with dispositive credentials and with identity-not-confirmed for who has not confirmed
+// their identity, and fault.Conflict for a role that the person has. Since the answer tells about the tax code, every try is
+// counted as Find counts (fault.RateLimited).
+func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input) (Grant, error) {
+	if err := s.mayGive(ctx, by); err != nil {
+		return Grant{}, err
+	}
+	if in.TaxCode == by.TaxCode {
+		return Grant{}, fault.Because(fault.Forbidden, "role-for-oneself")
+	}
+	services, err := in.covered()
+	if err != nil {
+		return Grant{}, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	var refused *fault.Fault
+	var trace operation.Trace
+	given, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Grant, operation.Trace, error) {
+		var err error
+		refused, trace = nil, operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: id.String()}
+		if trace.Right, err = s.rightToGive(ctx, by, at, in.Role, services); err != nil {
+			return Grant{}, trace, err
+		}
+		if err := s.mayLookUp(ctx, by); err != nil {
+			return Grant{}, trace, err
+		}
+		refused, err = s.give(ctx, by, at, id, in, services)
+		switch {
+		case err != nil:
+			return Grant{}, trace, err
+		case refused != nil:
+			return Grant{}, trace, refused
+		}
+		g, err := at.table.one(ctx, id)
+		return g, trace, err
+	}, func(ctx context.Context, made string) (Grant, error) {
+		parsed, err := uuid.Parse(made)
+		if err != nil {
+			return Grant{}, err
+		}
+		return at.table.one(ctx, parsed)
+	})
+	if refused == nil {
+		return given, err
+	}
+	trace.SubjectID = ""
+	return Grant{}, s.note(ctx, by, at, trace, refused)
+}
+
+// rightToGive returns the role by which the actor gives another, read again and kept until the end of the transaction.
+func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, role access.ActingAs, services []access.Service) (access.Right, error) {
+	if err := at.table.inTurn(ctx, by.PersonID); err != nil {
+		return access.Right{}, err
+	}
+	own, err := at.table.of(ctx, at.id, by.PersonID)
+	if err != nil {
+		return access.Right{}, err
+	}
+	m, err := giver(own, role, services)
+	if err != nil {
+		return access.Right{}, err
+	}
+	has, err := at.table.services(ctx, at.id)
+	if err != nil {
+		return access.Right{}, err
+	}
+	return at.right(m), checkPlace(services, has)
+}
+
+// give writes the role in the context's transaction. What is refused because of the person is returned apart from what fails: it
+// counts.
+func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services []access.Service) (refused *fault.Fault, failed error) {
+	p, found, err := s.candidate(ctx, in.TaxCode)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "unknown-person"}), nil
+	case p.IdentityConfirmedAt == nil:
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "identity-not-confirmed"}), nil
+	}
+	encoded, err := json.Marshal(services)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Runner.Clock.Now()
+	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: string(encoded)}
+	added, err := at.table.add(ctx, at.id, role, by.PersonID, now)
+	if err != nil {
+		return nil, err
+	}
+	if !added {
+		return fault.Because(fault.Conflict, "role-exists"), nil
+	}
+	return nil, s.tell(ctx, grantedKind, at, role, now)
+}
+
+// note leaves the trace of a try to give a role that was refused because of the person, since such tries are counted. Of many
+// that run at once, those over the limit are told that and nothing else.
+func (s *Service) note(ctx context.Context, by access.Actor, at Place, trace operation.Trace, refused *fault.Fault) error {
+	trace.Outcome = refused.Reason
+	if len(refused.Fields) > 0 {
+		trace.Outcome = refused.Fields[0].Code
+	}
+	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
+		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
+			return struct{}{}, trace, err
+		}
+		return struct{}{}, trace, s.mayLookUp(ctx, by)
+	}, nil)
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// Withdraw ends a role at once: what is filed under it either came before and stands, or comes after and is refused. It
+// returns fault.NotFound for a role that nobody has there now, fault.Forbidden for one that is neither the actor's own nor theirs
+// to withdraw, and fault.Conflict for the last by which somebody could sign.
+func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grantID uuid.UUID) error {
+	if err := s.mayGive(ctx, by); err != nil {
+		return err
+	}
+	_, err := operation.Do(ctx, s.Runner, by, grantID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		// It may end the very role by which it is done; that is locked below.
+		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: grantID.String(), Unchecked: true}
+		if err := s.alive(ctx, by); err != nil {
+			return struct{}{}, trace, err
+		}
+		live, err := at.table.lock(ctx, at.id, by.PersonID, grantID)
+		if err != nil {
+			return struct{}{}, trace, err
+		}
+		own := slices.DeleteFunc(slices.Clone(live), func(r Role) bool { return r.PersonID != by.PersonID })
+		if _, err := manager(own); err != nil {
+			return struct{}{}, trace, err
+		}
+		i := slices.IndexFunc(live, func(r Role) bool { return r.ID == grantID })
+		if i < 0 {
+			return struct{}{}, trace, fault.New(fault.NotFound)
+		}
+		m, err := withdrawer(own, live[i])
+		if err != nil {
+			return struct{}{}, trace, err
+		}
+		trace.Right = at.right(m)
+		if err := mayEnd(live[i], live); err != nil {
+			return struct{}{}, trace, err
+		}
+		now := s.Runner.Clock.Now()
+		if err := at.table.withdraw(ctx, grantID, now); err != nil {
+			return struct{}{}, trace, err
+		}
+		return struct{}{}, trace, s.tell(ctx, withdrawnKind, at, live[i], now)
+	}, nil)
+	return err
+}
+
+// alive returns fault.SessionEnded where the actor's session has ended since the guard let it in, and keeps it otherwise.
+func (s *Service) alive(ctx context.Context, by access.Actor) error {
+	outcomes, err := s.Rights.Recheck(ctx, []access.Held{{SessionID: by.SessionID}})
+	if err != nil {
+		return err
+	}
+	return outcomes[0]
+}
+
+// right is what the audit record says of the role, and what it hangs on.
+func (at Place) right(r Role) access.Right {
+	kind := access.RoleLink
+	if at.contributorID == uuid.Nil {
+		kind = access.DelegateRoleLink
+	}
+	return access.Right{ID: r.ID, ActingAs: r.Role, Links: []access.Link{{Kind: kind, ID: r.ID}}}
+}
+
+// tell promises the person whose role it is a message.
+func (s *Service) tell(ctx context.Context, kind string, at Place, r Role, now time.Time) error {
+	name, err := at.table.name(ctx, at.id)
+	if err != nil {
+		return err
+	}
+	m, err := outbox.NewMessage(kind, r.PersonID, map[string]string{"role": string(r.Role), "place": name, "at": now.Format(time.RFC3339Nano)}, now)
+	if err != nil {
+		return err
+	}
+	return s.Outbox.Add(ctx, m)
+}

@@ -1,0 +1,303 @@
+package subdelegation
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+
+	"github.com/google/uuid"
+)
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner     *operation.Runner
+	Repository *Repository
+	Rights     *access.Repository
+	Outbox     *outbox.Outbox
+}
+
+// Service has the use cases of sub-delegations.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{d} }
+
+// grantOperation is what tries are counted by.
+const grantOperation = "grantSubDelegation"
+
+// unknownPerson is the outcome of a try that named nobody who may get a sub-delegation.
+const unknownPerson = "unknown-person"
+
+// Grant lets a person work with delegations of an intermediary. It returns fault.DispositiveRequired, fault.IdentityNotConfirmed,
+// fault.Forbidden for who decides for no intermediary, fault.Conflict for oneself and where the person has as much already, fault.Invalid
+// naming what is wrong (at /tax_code the same for people who are unknown and for those without dispositive credentials), and
+// fault.RateLimited after 20 tries in 24 hours.
+func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (Shown, error) {
+	if by.CredentialLevel != access.Dispositive {
+		return Shown{}, fault.New(fault.DispositiveRequired)
+	}
+	if in.ValidUntil != nil {
+		until := clock.Normal(*in.ValidUntil)
+		in.ValidUntil = &until
+	}
+	// Before the key, so that no repeat goes round a right that was lost.
+	seat, err := s.seat(ctx, by, in.DelegateID)
+	if err != nil {
+		return Shown{}, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	var refused error
+	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		var shown Shown
+		var err error
+		if shown, refused, err = s.grant(ctx, by, seat, id, in); err == nil {
+			err = refused
+		}
+		return shown, trace(shown, seat.Right()), err
+	}, s.again(by))
+	if refused == nil {
+		return granted, operation.Seen(ctx, err, s.again(by))
+	}
+	return Shown{}, s.note(ctx, by, seat, refused)
+}
+
+// grant gives the sub-delegation in the context's transaction. What is refused because of the person is returned apart from
+// what fails: it counts.
+func (s *Service) grant(ctx context.Context, by access.Actor, seat access.Seat, id uuid.UUID, in Input) (granted Shown, refused, failed error) {
+	now := s.Runner.Clock.Now()
+	var none Shown
+	if confirmed, err := s.Repository.confirmed(ctx, by.PersonID); err != nil {
+		return none, nil, err
+	} else if !confirmed {
+		return none, nil, fault.New(fault.IdentityNotConfirmed)
+	}
+	if in.TaxCode == by.TaxCode {
+		return none, nil, fault.Because(fault.Conflict, "sub-delegate-oneself")
+	}
+	parents, err := s.Repository.parents(ctx, seat.DelegateID, in.DelegationIDs, now)
+	if err != nil {
+		return none, nil, err
+	}
+	if wrong := in.check(parents, now); len(wrong) > 0 {
+		return none, nil, fault.InvalidFields(wrong...)
+	}
+	if err := s.mayTry(ctx, by, now); err != nil {
+		return none, nil, err
+	}
+	w, found, err := s.Repository.worker(ctx, in.TaxCode)
+	switch {
+	case err != nil:
+		return none, nil, err
+	case !found:
+		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: unknownPerson}), nil
+	case w.IdentityConfirmedAt == nil:
+		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: string(fault.IdentityNotConfirmed)}), nil
+	}
+	if err := s.refuseTwin(ctx, seat.DelegateID, w.ID, in, now); err != nil {
+		return none, nil, err
+	}
+	encoded, err := json.Marshal(in.covered())
+	if err != nil {
+		return none, nil, err
+	}
+	row := SubDelegation{
+		ID: id, DelegateID: seat.DelegateID, PersonID: w.ID, Every: in.All, Services: string(encoded), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
+	}
+	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
+		return none, nil, err
+	}
+	shown, err := s.Repository.one(ctx, id, now)
+	if err != nil {
+		return none, nil, err
+	}
+	return shown, nil, s.tell(ctx, grantedKind, shown, now, w.ID)
+}
+
+// refuseTwin returns fault.Conflict, with where it is, for a sub-delegation that gives all that is asked for. Those of one person
+// are given one after the other.
+func (s *Service) refuseTwin(ctx context.Context, delegateID, personID uuid.UUID, in Input, now time.Time) error {
+	if err := s.Runner.DB.LockName(ctx, "sub-delegations of "+delegateID.String()+" "+personID.String()); err != nil {
+		return err
+	}
+	held, err := s.Repository.held(ctx, delegateID, personID, now)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(held, func(h Shown) bool { return !h.ended() && h.gives(in) }); i >= 0 {
+		return &fault.Fault{Code: fault.Conflict, Reason: "sub-delegation-exists", Href: "/v1/sub-delegations/" + held[i].ID.String()}
+	}
+	return nil
+}
+
+// mayTry counts the tries of a person, one after the other.
+func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) error {
+	if err := s.Runner.DB.LockName(ctx, "sub-delegations tried by "+by.PersonID.String()); err != nil {
+		return err
+	}
+	tries, err := s.Runner.Trail.Times(ctx, by.PersonID, []string{grantOperation}, now.Add(-fault.Day))
+	if err != nil {
+		return err
+	}
+	return fault.OverDaily(tries, triesADay, now)
+}
+
+// note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries are counted. Of many that
+// run at once, those over the limit are told that and nothing else.
+func (s *Service) note(ctx context.Context, by access.Actor, seat access.Seat, refused error) error {
+	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
+		return struct{}{}, operation.Trace{SubjectKind: subjectKind, Right: seat.Right(), Outcome: unknownPerson}, s.mayTry(ctx, by, s.Runner.Clock.Now())
+	}, nil)
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// seat is the intermediary for which the actor decides who works with its delegations: the one asked for, or the only one.
+func (s *Service) seat(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Seat, error) {
+	seats, err := s.Rights.Seats(ctx, by)
+	if err != nil {
+		return access.Seat{}, err
+	}
+	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return !gives(seat) || !seat.Listed || seat.Kind == access.Firm })
+	if len(seats) == 0 {
+		return access.Seat{}, fault.Because(fault.Forbidden, "no-intermediary")
+	}
+	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return wanted != nil && seat.DelegateID != *wanted })
+	if len(seats) == 0 {
+		return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "unknown-delegate"})
+	}
+	if slices.ContainsFunc(seats, func(seat access.Seat) bool { return seat.DelegateID != seats[0].DelegateID }) {
+		return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "required"})
+	}
+	return seats[0], nil
+}
+
+const subjectKind = "sub-delegation"
+
+func trace(about Shown, right access.Right) operation.Trace {
+	return operation.Trace{ContributorID: about.contributorID(), SubjectKind: subjectKind, SubjectID: about.ID.String(), Right: right}
+}
+
+// again renders what an earlier, equal request made, as far as the actor may still see it.
+func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (Shown, error) {
+	return func(ctx context.Context, id string) (Shown, error) {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			return Shown{}, err
+		}
+		return s.Show(ctx, by, parsed)
+	}
+}
+
+// List lists what the intermediaries of the actor gave, and what the actor holds, the newest first.
+func (s *Service) List(ctx context.Context, by access.Actor, request page.Request) (page.Page[Shown], error) {
+	seats, err := s.Rights.Seats(ctx, by)
+	if err != nil {
+		return page.Page[Shown]{}, err
+	}
+	sides := []side{{"person_id", by.PersonID}}
+	for _, seat := range seats {
+		if own := (side{"delegate_id", seat.DelegateID}); sees(seat) && !slices.Contains(sides, own) {
+			sides = append(sides, own)
+		}
+	}
+	return s.Repository.list(ctx, sides, request, s.Runner.Clock.Now())
+}
+
+// Show returns a sub-delegation to who holds it and to the intermediary's people. It returns fault.NotFound for anybody else.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+	shown, _, err := s.visible(ctx, by, id)
+	return shown, err
+}
+
+// ending is by what somebody may end a sub-delegation.
+type ending struct {
+	may bool
+	// right is zero for who holds it.
+	right access.Right
+}
+
+// visible returns a sub-delegation that the actor may see, and whether they may end it too.
+func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, ending, error) {
+	shown, err := s.Repository.one(ctx, id, s.Runner.Clock.Now())
+	if err != nil {
+		return Shown{}, ending{}, err
+	}
+	if shown.PersonID == by.PersonID {
+		return shown, ending{may: true}, nil
+	}
+	seats, err := s.Rights.Seats(ctx, by)
+	if err != nil {
+		return Shown{}, ending{}, err
+	}
+	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return seat.DelegateID != shown.DelegateID || !sees(seat) })
+	if len(seats) == 0 {
+		return Shown{}, ending{}, fault.New(fault.NotFound)
+	}
+	if i := slices.IndexFunc(seats, gives); i >= 0 {
+		return shown, ending{true, seats[i].Right()}, nil
+	}
+	return shown, ending{}, nil
+}
+
+// Revoke ends a sub-delegation at once, for the intermediary or for who holds it. It returns fault.NotFound for anybody else,
+// fault.Forbidden for those of the intermediary's people who do not decide, and fault.Conflict when it has ended already.
+func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+	if _, end, err := s.visible(ctx, by, id); err != nil {
+		return Shown{}, err
+	} else if !end.may {
+		return Shown{}, fault.New(fault.Forbidden)
+	}
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		now := s.Runner.Clock.Now()
+		if err := s.Repository.lock(ctx, id); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		old, end, err := s.visible(ctx, by, id)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if !end.may {
+			return Shown{}, operation.Trace{}, fault.New(fault.Forbidden)
+		}
+		revoked, err := old.revoke(by.PersonID, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		if err := s.Repository.saveRevocation(ctx, revoked); err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		shown, err := s.Repository.one(ctx, id, now)
+		if err != nil {
+			return Shown{}, operation.Trace{}, err
+		}
+		told := []uuid.UUID{shown.PersonID}
+		if by.PersonID == shown.PersonID {
+			told = append(told, shown.GrantedBy)
+		}
+		return shown, trace(shown, end.right), s.tell(ctx, revokedKind, shown, now, told...)
+	}, s.again(by))
+}
+
+// tell promises people a message about a sub-delegation.
+func (s *Service) tell(ctx context.Context, kind string, about Shown, now time.Time, personIDs ...uuid.UUID) error {
+	messages := make([]outbox.Message, len(personIDs))
+	for i, id := range personIDs {
+		var err error
+		data := map[string]string{"delegate": about.DelegateName, "person": about.GivenName + " " + about.FamilyName}
+		if messages[i], err = outbox.NewMessage(kind, id, data, now); err != nil {
+			return err
+		}
+	}
+	return s.Outbox.Add(ctx, messages...)
+}

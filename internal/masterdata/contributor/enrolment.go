@@ -1,0 +1,135 @@
+package contributor
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// ByTaxCode returns the contributor with the tax code, or fault.NotFound.
+func (s *Service) ByTaxCode(ctx context.Context, code taxcode.Code) (Contributor, error) {
+	return s.repository.byTaxCode(ctx, code)
+}
+
+// Office returns the office with the code, or fault.NotFound.
+func (s *Service) Office(ctx context.Context, code string) (Office, error) {
+	return s.repository.office(ctx, code)
+}
+
+// OfficesOf lists the offices of a contributor's positions: those of positions that are active come before those of positions that
+// have ceased.
+func (s *Service) OfficesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
+	return s.repository.officesOf(ctx, contributorID)
+}
+
+// Principals returns, by contributor, who answers for it: its legal representatives and employers, each once.
+func (s *Service) Principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
+	return s.repository.principals(ctx, contributorIDs)
+}
+
+// Held returns the rights that a person's roles at a contributor give.
+func (s *Service) Held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
+	return s.repository.held(ctx, personID, contributorID)
+}
+
+// Enable gives a person a role in the context's transaction, whatever of it they have: a live role of the same kind is
+// extended by the services, and keeps its id.
+func (s *Service) Enable(ctx context.Context, role Role, services []access.Service, by uuid.UUID) error {
+	return s.repository.enable(ctx, role, services, by)
+}
+
+func (r *Repository) byTaxCode(ctx context.Context, code taxcode.Code) (Contributor, error) {
+	var c Contributor
+	err := r.db.From(ctx).Where("tax_code = ?", code.Clear()).Take(&c).Error
+	return c, notFound(err)
+}
+
+func (r *Repository) office(ctx context.Context, code string) (Office, error) {
+	var o Office
+	err := r.db.From(ctx).Where("code = ?", code).Take(&o).Error
+	return o, notFound(err)
+}
+
+func (r *Repository) officesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
+	var rows []Office
+	err := r.db.From(ctx).Raw(`SELECT o.code, o.title FROM positions p JOIN offices o ON o.code = p.office_code WHERE p.contributor_id = ?
+		GROUP BY o.code, o.title ORDER BY MIN(CASE p.state WHEN 'active' THEN '0' ELSE '1' END || p.number)`, contributorID).Scan(&rows).Error
+	return rows, err
+}
+
+func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
+	var rows []Role
+	err := r.db.From(ctx).Raw(`SELECT DISTINCT contributor_id, person_id FROM contributor_roles
+		WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer') AND withdrawn_at IS NULL ORDER BY contributor_id, person_id`, contributorIDs).Scan(&rows).Error
+	found := make(map[uuid.UUID][]uuid.UUID, len(rows))
+	for _, row := range rows {
+		found[row.ContributorID] = append(found[row.ContributorID], row.PersonID)
+	}
+	return found, err
+}
+
+func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
+	var rows []Role
+	err := r.db.From(ctx).Where("person_id = ? AND contributor_id = ? AND withdrawn_at IS NULL", personID, contributorID).Order("granted_at, id").Find(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	rights := make([]access.Right, len(rows))
+	for i, row := range rows {
+		services, err := access.ParseServices(row.Services)
+		if err != nil {
+			return nil, err
+		}
+		rights[i] = access.Right{ID: row.ID, ContributorID: contributorID, ActingAs: row.Role, Services: services}
+	}
+	return rights, nil
+}
+
+// triesToEnable bounds how often a role is withdrawn by somebody else between the two statements of enable.
+const triesToEnable = 3
+
+func (r *Repository) enable(ctx context.Context, role Role, services []access.Service, by uuid.UUID) error {
+	for range triesToEnable {
+		encoded, err := json.Marshal(services)
+		if err != nil {
+			return err
+		}
+		added := r.db.From(ctx).Exec(`INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (person_id, contributor_id, role) WHERE withdrawn_at IS NULL DO NOTHING`, role.ID, role.ContributorID, role.PersonID, role.Role, string(encoded), by, role.GrantedAt)
+		if added.Error != nil || added.RowsAffected == 1 {
+			return added.Error
+		}
+		var live []Role
+		err = r.db.From(ctx).Raw("SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND withdrawn_at IS NULL"+r.db.ForUpdate(),
+			role.PersonID, role.ContributorID, role.Role).Scan(&live).Error
+		if err != nil {
+			return err
+		}
+		if len(live) == 0 {
+			continue // it was withdrawn in between
+		}
+		has, err := access.ParseServices(live[0].Services)
+		if err != nil {
+			return err
+		}
+		for _, s := range services {
+			if !(access.Right{Services: has}).Covers(s) {
+				has = append(has, s)
+			}
+		}
+		if slices.Contains(has, access.AllServices) {
+			has = []access.Service{access.AllServices}
+		}
+		if encoded, err = json.Marshal(has); err != nil {
+			return err
+		}
+		return r.db.From(ctx).Exec("UPDATE contributor_roles SET services = ? WHERE id = ?", string(encoded), live[0].ID).Error
+	}
+	return fault.New(fault.Conflict)
+}

@@ -1,0 +1,213 @@
+package contributor
+
+import (
+	"context"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/grouped"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Repository reads and writes contributors, positions, offices and roles.
+type Repository struct {
+	db *db.DB
+	// owned reads positions for many requests with one statement; nil on SQLite, where a statement is no journey.
+	owned *grouped.Loader[uuid.UUID, ownedPosition]
+	// stride is how lists over many contributors go.
+	stride access.Stride
+}
+
+const (
+	ownedTogether = 128
+	ownedLanes    = 2
+)
+
+// NewRepository returns the repository of a database.
+func NewRepository(d *db.DB) *Repository {
+	r := &Repository{db: d, stride: access.DefaultStride()}
+	if d.Dialect() == db.Postgres {
+		r.owned = grouped.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
+			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
+		})
+	}
+	return r
+}
+
+func (r *Repository) offices(ctx context.Context, request page.Request) (page.Page[Office], error) {
+	query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
+	after, err := request.After()
+	if err != nil {
+		return page.Page[Office]{}, err
+	}
+	if after != nil {
+		query = query.Where("code > ?", after.Text)
+	}
+	var rows []Office
+	if err := query.Find(&rows).Error; err != nil {
+		return page.Page[Office]{}, err
+	}
+	return page.Cut(rows, request.Size(), func(o Office) page.Key {
+		// An office has a code and no id; any id that is not nil makes the cursor whole.
+		return page.Key{Text: o.Code, ID: uuid.NameSpaceOID}
+	}), nil
+}
+
+// entitled lists the contributors that a person has a right over and, for an operator, those with a position at the office.
+func (r *Repository) entitled(ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request) (page.Page[Entitled], error) {
+	var none page.Page[Entitled]
+	rows, err := r.reached(ctx, known, by, search, request)
+	if err != nil {
+		return none, err
+	}
+	found := page.Cut(rows, request.Size(), func(c Contributor) page.Key {
+		// The id alone: a cursor stands in a URL, where a name has no place.
+		return page.Key{ID: c.ID}
+	})
+	rights, err := r.rights(ctx, known, by, found.Items)
+	if err != nil {
+		return none, err
+	}
+	result := page.Page[Entitled]{Next: found.Next, Items: make([]Entitled, 0, len(found.Items))}
+	for _, c := range found.Items {
+		result.Items = append(result.Items, Entitled{Contributor: c, Rights: rights[c.ID]})
+	}
+	return result, nil
+}
+
+// rights reads the actor's rights over all the contributors of a page at once.
+func (r *Repository) rights(ctx context.Context, known *access.Repository, by access.Actor, of []Contributor) (map[uuid.UUID][]access.Right, error) {
+	ids := make([]uuid.UUID, len(of))
+	for i, c := range of {
+		ids[i] = c.ID
+	}
+	rights, err := known.Rights(ctx, by, ids)
+	if err != nil || len(ids) == 0 {
+		return rights, err
+	}
+	if by.UserClass != access.Operator {
+		return rights, nil
+	}
+	var inOffice []uuid.UUID
+	if err := r.db.From(ctx).Model(&Position{}).Distinct("contributor_id").Where("office_code = ? AND contributor_id IN ?", by.OfficeCode, ids).Scan(&inOffice).Error; err != nil {
+		return nil, err
+	}
+	for _, id := range inOffice {
+		rights[id] = append(rights[id], access.Right{ID: by.PersonID, ContributorID: id, ActingAs: access.OfficeOperator, Services: []access.Service{access.AllServices}})
+	}
+	return rights, nil
+}
+
+func (r *Repository) byID(ctx context.Context, id uuid.UUID) (Contributor, error) {
+	var c Contributor
+	err := r.db.From(ctx).Where("id = ?", id).Take(&c).Error
+	return c, notFound(err)
+}
+
+// positions lists those of a contributor; office and among, unless they are empty, narrow them down.
+func (r *Repository) positions(ctx context.Context, contributorID uuid.UUID, office string, among []uuid.UUID, request page.Request) (page.Page[Position], error) {
+	var none page.Page[Position]
+	query := r.db.From(ctx).Where("contributor_id = ?", contributorID).Order("number").Limit(request.Size() + 1)
+	if office != "" {
+		query = query.Where("office_code = ?", office)
+	}
+	if among != nil {
+		query = query.Where("id IN ?", among)
+	}
+	after, err := request.After()
+	if err != nil {
+		return none, err
+	}
+	if after != nil {
+		query = query.Where("number > ?", after.Text)
+	}
+	var rows []Position
+	if err := query.Find(&rows).Error; err != nil {
+		return none, err
+	}
+	return page.Cut(rows, request.Size(), func(p Position) page.Key { return page.Key{Text: p.Number, ID: p.ID} }), nil
+}
+
+// ownedPosition is a position with what is to be known of its contributor.
+type ownedPosition struct {
+	Position
+	TaxCode   taxcode.Code
+	LegalName string
+	Kind      Kind
+}
+
+func (r *Repository) position(ctx context.Context, contributorID, positionID uuid.UUID) (Position, Contributor, error) {
+	var p ownedPosition
+	var found bool
+	var err error
+	if r.owned != nil && !r.db.WithinTx(ctx) {
+		p, found, err = r.owned.Load(ctx, positionID)
+	} else {
+		var all map[uuid.UUID]ownedPosition
+		all, err = r.positionsWithOwners(ctx, "?", positionID)
+		p, found = all[positionID]
+	}
+	if err == nil && (!found || p.ContributorID != contributorID) {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Position{}, Contributor{}, err
+	}
+	return p.Position, Contributor{ID: p.ContributorID, TaxCode: p.TaxCode, LegalName: p.LegalName, Kind: p.Kind}, nil
+}
+
+func (r *Repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
+	var rows []ownedPosition
+	err := r.db.From(ctx).Raw("SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which, args...).Scan(&rows).Error
+	all := make(map[uuid.UUID]ownedPosition, len(rows))
+	for _, p := range rows {
+		all[p.ID] = p
+	}
+	return all, err
+}
+
+// Add writes a contributor with its positions in the context's transaction.
+func (r *Repository) Add(ctx context.Context, c Contributor, positions []Position) error {
+	if err := r.db.From(ctx).Create(&c).Error; err != nil {
+		return err
+	}
+	if len(positions) == 0 {
+		return nil
+	}
+	return r.db.From(ctx).Create(&positions).Error
+}
+
+// AddRole writes a role in the context's transaction.
+func (r *Repository) AddRole(ctx context.Context, role Role) error {
+	return r.db.From(ctx).Create(&role).Error
+}
+
+func (r *Repository) hasOffice(ctx context.Context, code string) (bool, error) {
+	var found []int
+	err := r.db.From(ctx).Raw("SELECT 1 FROM offices WHERE code = ?", code).Scan(&found).Error
+	return len(found) == 1, err
+}
+
+// AddOffice adds an office where there is none with its code yet, in the context's transaction.
+func (r *Repository) AddOffice(ctx context.Context, o Office) error {
+	if o.Title == "" {
+		o.Title = "Sede " + o.Code
+	}
+	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO NOTHING", o.Code, o.Title).Error
+}
+
+// PutOffice adds an office, or gives it a new title, in the context's transaction.
+func (r *Repository) PutOffice(ctx context.Context, o Office) error {
+	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title).Error
+}
+
+func notFound(err error) error {
+	if db.IsNotFound(err) {
+		return fault.New(fault.NotFound)
+	}
+	return err
+}

@@ -1,0 +1,282 @@
+package registerimport
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+
+	"github.com/google/uuid"
+)
+
+// book is what is special about one register.
+type book struct {
+	columns []column
+	// table is where its lines are staged.
+	table string
+	// whole files are the whole register: who is missing has left it.
+	whole bool
+	// stage puts rows into the table and returns the lines whose key is there already.
+	stage func(ctx context.Context, d *db.DB, importID uuid.UUID, rows []record) (repeated []int, err error)
+	// key is the column to which a repeated line points.
+	key string
+	// check holds rows against what is known, offices among it; it may be nil.
+	check func(ctx context.Context, k knowledge, rows []record) ([]LineError, error)
+	// apply are the statements that bring the staged lines of a range of keys in: after @low, not after @high. Each changes only
+	// what differs, so that nothing is locked that stays as it is.
+	apply []string
+}
+
+// bookOf returns the book of a register.
+func bookOf(r Register) book {
+	switch r {
+	case People:
+		return people
+	case Albi:
+		return albi
+	case Associations:
+		return associations
+	case Contributors:
+		return contributors
+	case Positions:
+		return positions
+	case PublicBodyData:
+		return publicBodyData
+	}
+	return book{}
+}
+
+// stageAs stages rows as values of the type T, whose table has the columns import_id, key and line.
+func stageAs[T any](row func(importID uuid.UUID, r record) T, line func(T) int) func(context.Context, *db.DB, uuid.UUID, []record) ([]int, error) {
+	return func(ctx context.Context, d *db.DB, importID uuid.UUID, rows []record) ([]int, error) {
+		staged := make([]T, len(rows))
+		for i, r := range rows {
+			staged[i] = row(importID, r)
+		}
+		added, err := db.InsertReturning(ctx, d, staged, " ON CONFLICT (import_id, key) DO NOTHING RETURNING line")
+		if err != nil || len(added) == len(rows) {
+			return nil, err
+		}
+		is := make(map[int]bool, len(added))
+		for _, a := range added {
+			is[line(a)] = true
+		}
+		var repeated []int
+		for _, r := range rows {
+			if !is[r.line] {
+				repeated = append(repeated, r.line)
+			}
+		}
+		return repeated, nil
+	}
+}
+
+// stagedRange selects the staged lines of a step.
+const stagedRange = "s.import_id = @import AND s.key > @low AND s.key <= @high"
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+type stagedPerson struct {
+	ImportID   uuid.UUID
+	Key        string
+	Line       int
+	GivenName  string
+	FamilyName string
+	BirthDate  string
+	BirthPlace string
+	Street     string
+	PostalCode string
+	Town       string
+	Province   string
+	OfficeCode *string
+}
+
+// TableName tells GORM the table.
+func (stagedPerson) TableName() string { return "staged_people" }
+
+const personColumns = "given_name, family_name, birth_date, birth_place, street, postal_code, town, province, office_code"
+
+var people = book{
+	table: "staged_people", key: "tax_code",
+	columns: []column{
+		{"tax_code", false, personCode}, {"given_name", false, text}, {"family_name", false, text}, {"birth_date", false, date}, {"birth_place", false, text},
+		{"street", false, text}, {"postal_code", false, matching(`[0-9A-Za-z -]{3,10}`)}, {"town", false, text}, {"province", false, matching(`[A-Z]{2}`)}, {"office_code", true, officeCode},
+	},
+	stage: stageAs(func(id uuid.UUID, r record) stagedPerson {
+		v := r.values
+		return stagedPerson{id, v[0], r.line, v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], optional(v[9])}
+	}, func(s stagedPerson) int { return s.Line }),
+	check: func(_ context.Context, k knowledge, rows []record) ([]LineError, error) {
+		return k.offices.missing(rows, 9), nil
+	},
+	apply: []string{
+		`UPDATE register_people AS t SET given_name = s.given_name, family_name = s.family_name, birth_date = s.birth_date, birth_place = s.birth_place, street = s.street,
+			postal_code = s.postal_code, town = s.town, province = s.province, office_code = s.office_code, updated_at = @now
+		FROM staged_people AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key
+			AND (t.given_name <> s.given_name OR t.family_name <> s.family_name OR t.birth_date <> s.birth_date OR t.birth_place <> s.birth_place OR t.street <> s.street
+				OR t.postal_code <> s.postal_code OR t.town <> s.town OR t.province <> s.province OR COALESCE(t.office_code, '') <> COALESCE(s.office_code, ''))`,
+		`INSERT INTO register_people (tax_code, ` + personColumns + `, updated_at) SELECT s.key, ` + personColumns + `, @now FROM staged_people AS s
+		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM register_people AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
+	},
+}
+
+// commonServices are those that are not of public bodies alone, as a role has them.
+func commonServices() string {
+	own := access.PublicBodyServices()
+	common := slices.DeleteFunc(access.Services(), func(s access.Service) bool { return slices.Contains(own, s) })
+	encoded, _ := json.Marshal(common) // texts are always encoded
+	return string(encoded)
+}
+
+type stagedContributor struct {
+	ImportID                   uuid.UUID
+	Key                        string
+	Line                       int
+	ID                         uuid.UUID
+	RoleID                     uuid.UUID
+	LegalName                  string
+	Kind                       string
+	LegalRepresentativeTaxCode *string
+	Enabled2023                *string `gorm:"column:enabled_2023"`
+}
+
+// TableName tells GORM the table.
+func (stagedContributor) TableName() string { return "staged_contributors" }
+
+const enabledColumn = "enabled_2023"
+
+var contributors = book{
+	table: "staged_contributors", key: "tax_code",
+	columns: []column{
+		{"tax_code", false, code}, {"legal_name", false, text}, {"kind", false, oneOf("company", "public_body", "self_employed", "household")},
+		{"legal_representative_tax_code", true, personCode}, {enabledColumn, true, truth},
+	},
+	stage: stageAs(func(id uuid.UUID, r record) stagedContributor {
+		v := r.values
+		return stagedContributor{id, v[0], r.line, newID(), newID(), v[1], v[2], optional(v[3]), optional(v[4])}
+	}, func(s stagedContributor) int { return s.Line }),
+	apply: []string{
+		`UPDATE contributors AS t SET legal_name = s.legal_name, kind = s.kind
+		FROM staged_contributors AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key AND (t.legal_name <> s.legal_name OR t.kind <> s.kind)`,
+		`INSERT INTO contributors (id, tax_code, legal_name, kind, created_at) SELECT s.id, s.key, s.legal_name, s.kind, @now FROM staged_contributors AS s
+		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributors AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
+		// The services of public bodies are asked for on form RA012, unless one was enabled on 2023-03-31.
+		`INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at)
+		SELECT s.role_id, c.id, p.id, 'legal_representative', CASE WHEN s.kind = 'public_body' AND COALESCE(s.enabled_2023, '0') <> '1' THEN @common ELSE '["*"]' END, @now
+		FROM staged_contributors AS s JOIN contributors AS c ON c.tax_code = s.key JOIN people AS p ON p.tax_code = s.legal_representative_tax_code
+		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributor_roles AS t WHERE t.person_id = p.id AND t.contributor_id = c.id
+			AND t.role = 'legal_representative' AND t.withdrawn_at IS NULL) ON CONFLICT DO NOTHING`,
+	},
+}
+
+type stagedPosition struct {
+	ImportID           uuid.UUID
+	Key                string
+	Line               int
+	ID                 uuid.UUID
+	ContributorTaxCode string
+	Scheme             string
+	OfficeCode         string
+	State              string
+}
+
+// TableName tells GORM the table.
+func (stagedPosition) TableName() string { return "staged_positions" }
+
+var positions = book{
+	table: "staged_positions", key: "number",
+	columns: []column{
+		{"number", false, number}, {"contributor_tax_code", false, code}, {"scheme", false, matching(`[a-z][a-z0-9_]{1,39}`)},
+		{"office_code", false, officeCode}, {"state", false, oneOf("active", "ceased")},
+	},
+	stage: stageAs(func(id uuid.UUID, r record) stagedPosition {
+		v := r.values
+		return stagedPosition{id, v[0], r.line, newID(), v[1], v[2], v[3], v[4]}
+	}, func(s stagedPosition) int { return s.Line }),
+	check: func(ctx context.Context, k knowledge, rows []record) ([]LineError, error) {
+		wrong := k.offices.missing(rows, 3)
+		known, err := k.contributors(ctx, values(rows, 1))
+		if err != nil {
+			return nil, err
+		}
+		owners, err := k.owners(ctx, values(rows, 0))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			owner, exists := owners[r.values[0]]
+			switch {
+			case !known[r.values[1]]:
+				wrong = append(wrong, LineError{r.line, "/contributor_tax_code", "unknown-contributor"})
+			case exists && owner.TaxCode != r.values[1]:
+				// A position never goes from one contributor to another.
+				wrong = append(wrong, LineError{r.line, "/contributor_tax_code", "contributor-differs"})
+			}
+		}
+		return wrong, nil
+	},
+	apply: []string{
+		`UPDATE positions AS t SET scheme = s.scheme, office_code = s.office_code, state = s.state FROM staged_positions AS s
+		WHERE ` + stagedRange + ` AND t.number = s.key AND t.contributor_id = (SELECT c.id FROM contributors AS c WHERE c.tax_code = s.contributor_tax_code)
+			AND (t.scheme <> s.scheme OR t.office_code <> s.office_code OR t.state <> s.state)`,
+		`INSERT INTO positions (id, contributor_id, number, scheme, office_code, state, created_at)
+		SELECT s.id, c.id, s.key, s.scheme, s.office_code, s.state, @now FROM staged_positions AS s JOIN contributors AS c ON c.tax_code = s.contributor_tax_code
+		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM positions AS t WHERE t.number = s.key) ON CONFLICT DO NOTHING`,
+	},
+}
+
+type stagedEntry struct {
+	ImportID       uuid.UUID
+	Key            string
+	Line           int
+	ID             uuid.UUID
+	PositionNumber string
+	Kind           string
+	Reference      string
+	Date           string
+	Amount         string
+	Currency       string
+	Description    string
+}
+
+// TableName tells GORM the table.
+func (stagedEntry) TableName() string { return "staged_public_body_data" }
+
+var publicBodyData = book{
+	table: "staged_public_body_data", key: "reference",
+	columns: []column{
+		{"position_number", false, number}, {"kind", false, oneOf("payment", "debit_note", "amortisation_plan")}, {"reference", false, text}, {"date", false, date},
+		{"amount", false, matching(`-?(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,2})?`)}, {"currency", false, matching(`[A-Z]{3}`)}, {"description", false, text},
+	},
+	stage: stageAs(func(id uuid.UUID, r record) stagedEntry {
+		v := r.values
+		return stagedEntry{id, v[0] + "/" + v[1] + "/" + v[2], r.line, newID(), v[0], v[1], v[2], v[3], v[4], v[5], v[6]}
+	}, func(s stagedEntry) int { return s.Line }),
+	check: func(ctx context.Context, k knowledge, rows []record) ([]LineError, error) {
+		owners, err := k.owners(ctx, values(rows, 0))
+		if err != nil {
+			return nil, err
+		}
+		var wrong []LineError
+		for _, r := range rows {
+			switch owner, exists := owners[r.values[0]]; {
+			case !exists:
+				wrong = append(wrong, LineError{r.line, "/position_number", "unknown-position"})
+			case owner.Kind != "public_body":
+				wrong = append(wrong, LineError{r.line, "/position_number", "not-a-public-body"})
+			}
+		}
+		return wrong, nil
+	},
+	apply: []string{
+		`UPDATE public_body_data AS t SET date = s.date, amount = s.amount, currency = s.currency, description = s.description, updated_at = @now
+		FROM staged_public_body_data AS s, positions AS p WHERE ` + stagedRange + ` AND p.number = s.position_number
+			AND t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference
+			AND (t.date <> s.date OR t.amount <> s.amount OR t.currency <> s.currency OR t.description <> s.description)`,
+		`INSERT INTO public_body_data (id, position_id, kind, reference, date, amount, currency, description, updated_at)
+		SELECT s.id, p.id, s.kind, s.reference, s.date, s.amount, s.currency, s.description, @now FROM staged_public_body_data AS s JOIN positions AS p ON p.number = s.position_number
+		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM public_body_data AS t WHERE t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference) ON CONFLICT DO NOTHING`,
+	},
+}

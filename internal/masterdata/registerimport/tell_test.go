@@ -1,0 +1,48 @@
+package registerimport_test
+
+import (
+	"testing"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/registerimport"
+	"diresco/internal/test/coretest"
+
+	"github.com/google/uuid"
+)
+
+// Who leaves a register and comes back is heard of by those who sign for the contributors, each once, and by somebody at the organisation.
+func TestBothSidesHearOfARegister(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		home := w.Company(t, coretest.Rome)
+		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.Household, home.ID)
+		employer, both := w.Person(t, nil), w.Person(t, nil)
+		w.Role(t, employer.ID, home.ID, access.Employer)
+		w.Role(t, both.ID, home.ID, access.Employer)
+		w.Role(t, both.ID, home.ID, access.LegalRepresentative)
+		company, representative := w.Employer(t, coretest.Rome)
+		w.Role(t, w.Person(t, nil).ID, company.ID, access.Employer)
+
+		patronato := w.Association(t)
+		w.DelegateRole(t, w.Person(t, nil).ID, patronato, access.EmployeeDelegate, access.Declarations)
+		manager := w.Person(t, nil)
+		w.DelegateRole(t, manager.ID, patronato, access.EmployeeDelegate, access.Delegations)
+		w.Delegation(t, patronato, home, nil)
+		w.Delegation(t, patronato, company, nil)
+		itself := w.one("SELECT tax_code FROM delegates WHERE id = ?", patronato)
+
+		const other = "00743110157;Altro;patronato;register;1"
+		w.bring(registerimport.Associations, associationHeader, other)
+		w.bring(registerimport.Associations, associationHeader, other, itself+";Patronato;patronato;register;2")
+		for _, kind := range []string{"delegation.suspended", "delegation.resumed"} {
+			for who, id := range map[string]uuid.UUID{"the employer": employer.ID, "who has two roles": both.ID, "the company's representative": representative.PersonID, "who manages delegations": manager.ID} {
+				if n := w.Count(t, "outbox WHERE kind = ? AND person_id = ?", kind, id); n != 1 {
+					t.Errorf("%s hears %d times: %s", who, n, kind)
+				}
+			}
+			if n := w.Count(t, "outbox WHERE kind = ?", kind); n != 4 {
+				t.Errorf("%d messages %s", n, kind)
+			}
+		}
+	})
+}

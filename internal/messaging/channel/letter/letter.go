@@ -1,0 +1,192 @@
+// Package letter draws letters and puts them where the print house fetches them.
+package letter
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"diresco/internal/messaging/channel"
+	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/pdftext"
+
+	"codeberg.org/go-pdf/fpdf"
+)
+
+// Measures of a letter, an upright A4, in millimetres. The address stands in the window of an Italian envelope C5/6: on the
+// right, 110 mm from the left edge, 45 to 75 mm from the upper one.
+const (
+	left         = 25.0
+	width        = 210 - 2*left
+	windowLeft   = 110.0
+	windowTop    = 45.0
+	windowBottom = 75.0
+	windowWidth  = 210 - windowLeft - 15
+	belowWindow  = 95.0
+	nextTop      = 25.0 // of the pages after the first
+	bottom       = 297 - 30.0
+	footer       = 297 - 18.0
+)
+
+// Sizes of type, in points. An address that needs more lines gets a smaller one, down to what a sorting machine reads.
+const (
+	bodySize      = 10.5
+	returnSize    = 7.0
+	addressSize   = 11.0
+	smallestSize  = 7.5
+	leading       = 1.35
+	tight         = 1.15 // leading in the window
+	pointsPerInch = 72
+	mmPerInch     = 25.4
+)
+
+// sender is the line above the address and at the head of the letter.
+const sender = "DiResCo – Dichiarazioni di responsabilità del contribuente"
+
+// noAddress is the reason of a refusal: what stands there is no address, or one that no window holds.
+const noAddress = "malformed-address"
+
+// Render draws a message as a letter. The same message gives the same bytes. It returns *channel.Refused for a message
+// whose address does not fit into the window.
+func Render(m channel.Outgoing) ([]byte, error) {
+	pdf, _, err := render(m)
+	return pdf, err
+}
+
+// render also returns the number of pages.
+func render(m channel.Outgoing) ([]byte, int, error) {
+	// The first drawing only counts the pages.
+	draft, err := draw(m, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	pages := draft.PageCount()
+	final, err := draw(m, pages)
+	if err != nil {
+		return nil, 0, err
+	}
+	var out bytes.Buffer
+	if err := final.Output(&out); err != nil {
+		return nil, 0, fmt.Errorf("drawing the letter: %w", err)
+	}
+	return out.Bytes(), pages, nil
+}
+
+func draw(m channel.Outgoing, pages int) (*fpdf.Fpdf, error) {
+	lang := "it-IT"
+	if m.Locale == english {
+		lang = "en-GB"
+	}
+	s := &sheet{pdftext.New(m.Subject, lang, m.CreatedAt)}
+	s.SetMargins(left, nextTop, left)
+	s.SetFooterFunc(func() { s.footer(m.Locale, m.ID.String(), pages) })
+	s.AddPage()
+	s.line(pdftext.Bold, bodySize, left, 20, sender)
+	if err := s.address(m.To); err != nil {
+		return nil, err
+	}
+	s.line(pdftext.Sans, bodySize, left, belowWindow, date(m))
+	s.SetY(belowWindow + 2*height(bodySize))
+	s.paragraph(pdftext.Bold, subject(m))
+	s.SetY(s.GetY() + height(bodySize)/2)
+	s.paragraph(pdftext.Sans, m.Text)
+	return s.Fpdf, nil
+}
+
+// sheet is a letter while it is written.
+type sheet struct{ *fpdf.Fpdf }
+
+// address writes the line of the sender and the recipient's lines into the window.
+func (s *sheet) address(to string) error {
+	s.line(pdftext.Sans, returnSize, windowLeft, windowTop, sender)
+	lines := Lines(to)
+	if len(lines) == 0 {
+		return &channel.Refused{Reason: noAddress}
+	}
+	top := windowTop + height(returnSize) + 0.5
+	for size := addressSize; size >= smallestSize; size -= 0.5 {
+		s.SetFont(pdftext.Sans, "", size)
+		var fitting []string
+		for _, l := range lines {
+			fitting = append(fitting, pdftext.Wrap(s.Fpdf, l, windowWidth)...)
+		}
+		step := height(size) / leading * tight
+		if float64(len(fitting))*step > windowBottom-top {
+			continue
+		}
+		for i, l := range fitting {
+			s.line(pdftext.Sans, size, windowLeft, top+float64(i)*step, l)
+		}
+		return nil
+	}
+	return &channel.Refused{Reason: noAddress}
+}
+
+// paragraph writes text over the width of the page and goes on with the next one where it must.
+func (s *sheet) paragraph(face, text string) {
+	s.SetFont(face, "", bodySize)
+	for _, l := range pdftext.Wrap(s.Fpdf, text, width) {
+		y := s.GetY()
+		if y+height(bodySize) > bottom {
+			s.AddPage()
+			y = nextTop
+		}
+		s.line(face, bodySize, left, y, l)
+		s.SetY(y + height(bodySize))
+	}
+}
+
+// line writes one line of printable text with its upper edge at y. The place of the next row stays what it was.
+func (s *sheet) line(face string, size, x, y float64, text string) {
+	keep := s.GetY()
+	s.SetFont(face, "", size)
+	s.SetXY(x, y)
+	s.CellFormat(0, height(size), pdftext.Printable(text), "", 0, "L", false, 0, "")
+	s.SetY(keep)
+}
+
+func (s *sheet) footer(locale, id string, pages int) {
+	of := "Pagina %d di %d"
+	if locale == english {
+		of = "Page %d of %d"
+	}
+	s.line(pdftext.Sans, returnSize, left, footer, fmt.Sprintf(of, s.PageNo(), pages)+" – "+id)
+}
+
+func height(size float64) float64 { return size * leading * mmPerInch / pointsPerInch }
+
+// Lines returns the lines of a postal address that say something, as they are printed.
+func Lines(address string) []string {
+	var lines []string
+	for l := range strings.SplitSeq(strings.ReplaceAll(address, "\r", "\n"), "\n") {
+		if l = strings.Join(strings.Fields(pdftext.Printable(l)), " "); l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+const english = "en"
+
+var months = map[string][12]string{
+	"it":    {"gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre", "novembre", "dicembre"},
+	english: {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+}
+
+// date writes out the day in Rome on which the message was promised. A repeat bears the same.
+func date(m channel.Outgoing) string {
+	names, known := months[m.Locale]
+	if !known {
+		names = months["it"]
+	}
+	d := calendar.DateIn(m.CreatedAt)
+	return strconv.Itoa(d.Day) + " " + names[d.Month-1] + " " + strconv.Itoa(d.Year)
+}
+
+func subject(m channel.Outgoing) string {
+	if m.Locale == english {
+		return "Subject: " + m.Subject
+	}
+	return "Oggetto: " + m.Subject
+}

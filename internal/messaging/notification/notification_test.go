@@ -1,0 +1,197 @@
+package notification_test
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"diresco/internal/messaging/notification"
+)
+
+const filed = `{"protocol_number": "INPS.7000.16/07/2026.0000042", "type": "151-2015", "title": "Assunzione di lavoratori con disabilità", "submitted_at": "2026-07-16T22:15:04.218301Z"}`
+
+// realistic returns, by kind, the data that the code which promises a message writes, with what it seals: testdata/<kind>.json.
+func realistic(t *testing.T) map[string]string {
+	t.Helper()
+	found, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no test data, %v", err)
+	}
+	all := map[string]string{}
+	for _, path := range found {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimSuffix(filepath.Base(path), ".json")] = string(content)
+	}
+	return all
+}
+
+// kindsInCode finds the kinds that the program promises: texts in the form "noun.event" in files that make messages, and
+// constants of that form beside them.
+func kindsInCode(t *testing.T) map[string]string {
+	t.Helper()
+	form := regexp.MustCompile(`^[a-z_]+\.[a-z_]+$`)
+	kinds, constants := map[string]string{}, map[string]map[string]string{}
+	promising := map[string]bool{}
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		folder := filepath.Dir(path)
+		if constants[folder] == nil {
+			constants[folder] = map[string]string{}
+		}
+		promises := false
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.SelectorExpr)
+			if ok && call.Sel.Name == "NewMessage" {
+				from, ok := call.X.(*ast.Ident)
+				promises = promises || ok && from.Name == "outbox"
+			}
+			return true
+		})
+		promising[folder] = promising[folder] || promises
+		collect := func(into map[string]string) func(ast.Node) bool {
+			return func(n ast.Node) bool {
+				if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					if s, err := strconv.Unquote(literal.Value); err == nil && form.MatchString(s) {
+						into[s] = path
+					}
+				}
+				return true
+			}
+		}
+		for _, declared := range parsed.Decls {
+			if d, ok := declared.(*ast.GenDecl); ok && d.Tok == token.CONST {
+				ast.Inspect(d, collect(constants[folder]))
+			}
+		}
+		if promises {
+			ast.Inspect(parsed, collect(kinds))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder, found := range constants {
+		if promising[folder] {
+			maps.Copy(kinds, found)
+		}
+	}
+	return kinds
+}
+
+func TestEveryKindInTheCodeHasTexts(t *testing.T) {
+	kinds := kindsInCode(t)
+	if kinds["declaration.received"] == "" || kinds["pin.many_wrong_tries"] == "" || kinds["pin.changed"] == "" {
+		t.Fatalf("the search found only %v", kinds)
+	}
+	samples := realistic(t)
+	for kind, path := range kinds {
+		if _, known := samples[kind]; !known {
+			t.Errorf("%s, which %s promises, has no data in testdata", kind, path)
+		}
+	}
+}
+
+func TestTexts(t *testing.T) {
+	known, err := notification.Kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := realistic(t)
+	for _, kind := range known {
+		if _, tested := samples[kind]; !tested {
+			t.Errorf("%s has texts that nothing tests", kind)
+		}
+	}
+	for kind, data := range samples {
+		var before notification.Text
+		for _, locale := range notification.Locales() {
+			text, err := notification.Render(kind, data, nil, locale)
+			if err != nil {
+				t.Errorf("%s in %s: %v", kind, locale, err)
+				continue
+			}
+			if text == before {
+				t.Errorf("%s is the same in %s", kind, locale)
+			}
+			before = text
+			whole := text.Subject + text.Body + text.Short + text.HTML
+			if strings.Contains(whole, "<no value>") || strings.Contains(whole, "{{") || strings.Contains(whole, "%!") {
+				t.Errorf("%s in %s has a gap:\n%s", kind, locale, whole)
+			}
+			if subject, err := notification.Subject(kind, data, locale); err != nil || subject != text.Subject {
+				t.Errorf("the subject of %s in %s alone is %q, %v", kind, locale, subject, err)
+			}
+			if text.Subject == "" || text.Body == "" || text.Short == "" || strings.ContainsAny(text.Subject+text.Short, "\r\n") || utf8.RuneCountInString(text.Short) > 160 {
+				t.Errorf("%s in %s: %q, %q", kind, locale, text.Subject, text.Short)
+			}
+		}
+	}
+}
+
+func TestReceivedDeclarationTellsNumberAndRomanTime(t *testing.T) {
+	text, err := notification.Render("declaration.received", filed, nil, notification.Italian)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 22:15 UTC on 16 July is past midnight in Rome.
+	for _, want := range []string{"la Sua dichiarazione", "numero di protocollo INPS.7000.16/07/2026.0000042", "17/07/2026 alle ore 00:15:04", "Assunzione di lavoratori con disabilità"} {
+		if !strings.Contains(text.Body, want) {
+			t.Errorf("%q is missing in:\n%s", want, text.Body)
+		}
+	}
+	if english, err := notification.Render("declaration.received", filed, nil, notification.English); err != nil || !strings.Contains(english.Body, "17 July 2026 at 00:15:04") {
+		t.Errorf("%v\n%s", err, english.Body)
+	}
+}
+
+func TestValuesStayInTheirLine(t *testing.T) {
+	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1\r\nBcc: thief@example.org", "type": "<b>&\n.\n"}`, nil, notification.Italian)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(text.Subject, "\r\n") || strings.Contains(text.Body, "\n.\n") || strings.Contains(text.Body, "\r") {
+		t.Errorf("%q\n%q", text.Subject, text.Body)
+	}
+	if !strings.Contains(text.Body, "<b>&") {
+		t.Errorf("plain text was escaped: %q", text.Body)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	if _, err := notification.Render("declaration.forgotten", `{}`, nil, notification.Italian); !errors.Is(err, notification.ErrUnknownKind) {
+		t.Errorf("unknown kind: %v", err)
+	}
+	for name, data := range map[string]string{
+		"value missing": `{"type": "151-2015"}`, "no object": `[]`, "broken": `{`,
+	} {
+		if text, err := notification.Render("declaration.withdrawn", data, nil, notification.Italian); err == nil {
+			t.Errorf("%s: %q", name, text.Body)
+		}
+	}
+	if _, err := notification.Render("declaration.received", strings.Replace(filed, "2026-07-16T", "yesterday ", 1), nil, notification.Italian); err == nil {
+		t.Error("a wrong instant was written out")
+	}
+	if text, err := notification.Render("pin.changed", `{}`, nil, "de"); err != nil || !strings.Contains(text.Body, "Gentile utente") {
+		t.Errorf("a language without texts: %v\n%s", err, text.Body)
+	}
+}

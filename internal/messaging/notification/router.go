@@ -1,0 +1,100 @@
+package notification
+
+import (
+	"context"
+
+	"diresco/db"
+	"diresco/internal/identity/person"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+// Bounced is the kind of the message that tells a person of a contact that does not work; its data is {"kind", "contact"},
+// masked.
+const Bounced = "contact.bounced"
+
+// Router chooses where messages go and puts them into words. It implements outbox.Router.
+type Router struct {
+	clock  clock.Clock
+	people *person.Service
+	outbox *outbox.Outbox
+}
+
+var _ outbox.Router = (*Router)(nil)
+
+// NewRouter returns the router of a database.
+func NewRouter(d *db.DB, c clock.Clock, people *person.Service) *Router {
+	return &Router{clock: c, people: people, outbox: outbox.New(d)}
+}
+
+// Route implements outbox.Router.
+func (r *Router) Route(ctx context.Context, messages []outbox.Message) ([][]outbox.Recipient, error) {
+	var people, reached []uuid.UUID
+	seen, chosen := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	for _, m := range messages {
+		if m.PersonID == nil {
+			continue
+		}
+		if !seen[*m.PersonID] {
+			seen[*m.PersonID] = true
+			people = append(people, *m.PersonID)
+		}
+		if m.Recipient == nil && !chosen[*m.PersonID] {
+			chosen[*m.PersonID] = true
+			reached = append(reached, *m.PersonID)
+		}
+	}
+	preferences, err := r.people.PreferencesOf(ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	contacts, err := r.people.ContactsOf(ctx, reached)
+	if err != nil {
+		return nil, err
+	}
+	recipients := make([][]outbox.Recipient, len(messages))
+	for i, m := range messages {
+		var p person.Preferences
+		if m.PersonID != nil {
+			p = preferences[*m.PersonID]
+		}
+		switch {
+		case m.Recipient != nil:
+			recipients[i] = []outbox.Recipient{{Channel: *m.Channel, To: *m.Recipient, Locale: localeOf(p)}}
+		case m.PersonID != nil:
+			recipients[i] = Recipients(m.Kind, contacts[*m.PersonID], p)
+		}
+	}
+	return recipients, nil
+}
+
+// Words implements outbox.Router.
+func (r *Router) Words(kind, data string, secrets map[string]secret.Text, locale string) (outbox.Words, error) {
+	text, err := Render(kind, data, secrets, Locale(locale))
+	return outbox.Words{Subject: text.Subject, Text: text.Body, HTML: text.HTML, Short: text.Short}, err
+}
+
+// Subject implements outbox.Router.
+func (r *Router) Subject(kind, data, locale string) (string, error) {
+	return Subject(kind, data, Locale(locale))
+}
+
+// Bounced implements outbox.Router: where the contact is one of the person's it counts no more, and the person is told on
+// another one.
+func (r *Router) Bounced(ctx context.Context, d outbox.Delivery) error {
+	if d.PersonID == nil {
+		return nil
+	}
+	first, err := r.people.Bounce(ctx, *d.PersonID, d.Channel, d.Recipient)
+	if err != nil || !first {
+		return err
+	}
+	m, err := outbox.NewMessage(Bounced, *d.PersonID, map[string]string{"kind": string(person.KindOf(d.Channel)), "contact": outbox.Mask(d.Channel, d.Recipient)}, r.clock.Now())
+	if err != nil {
+		return err
+	}
+	return r.outbox.Add(ctx, m)
+}

@@ -1,0 +1,123 @@
+// Package attachment takes in the files that users send with a form: it keeps them aside while the request lasts, tells by
+// their content what they are, gives them names that harm nobody, and stores them under paths of our own.
+package attachment
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"unicode"
+
+	"diresco/internal/platform/fault"
+
+	"github.com/gabriel-vasile/mimetype"
+)
+
+// MaxSize is how long one file may be, in bytes: 3 MiB.
+const MaxSize = 3 << 20
+
+// MediaType is what a file is, by its content.
+type MediaType string
+
+// The media types that somebody may allow.
+const (
+	PDF  MediaType = "application/pdf"
+	JPEG MediaType = "image/jpeg"
+	PNG  MediaType = "image/png"
+	TIFF MediaType = "image/tiff"
+)
+
+// Documents are the media types of a scanned or printed document.
+func Documents() []MediaType { return []MediaType{PDF, JPEG, PNG, TIFF} }
+
+// extensions are those that a name may have, the usual one first.
+var extensions = map[MediaType][]string{
+	PDF: {".pdf"}, JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, PNG: {".png", ".apng"}, TIFF: {".tif", ".tiff"},
+}
+
+// Codes of what can be wrong with a file, for the field that it came in.
+const (
+	// CodeEmpty is the code of a file without content.
+	CodeEmpty = "file-empty"
+	// CodeTooLarge is the code of a file that is longer than allowed.
+	CodeTooLarge = "file-too-large"
+	// CodeType is the code of a file that is of none of the allowed types.
+	CodeType = "file-type"
+)
+
+// File is a file that was taken in, as its owner and whoever reads it see it.
+type File struct {
+	// Number is its place among those that came with it, from 1 on.
+	Number int `json:"number"`
+	// Name is what its sender called it, made safe.
+	Name      string    `json:"file_name"`
+	MediaType MediaType `json:"media_type"`
+	// Size is its length in bytes.
+	Size int64 `json:"size"`
+	// Digest is "sha-256:" and the hexadecimal SHA-256 of its content.
+	Digest string `json:"digest"`
+}
+
+// Check tells what the uploads are. Their sizes, their content and nothing that their sender says of them count. It returns
+// fault.Invalid with the place of each that is empty, too long or of a type that is not allowed; pointer names the field.
+func Check(uploads []*Upload, pointer string, allowed ...MediaType) ([]File, error) {
+	files := make([]File, len(uploads))
+	var wrong []fault.Field
+	for i, u := range uploads {
+		found, code, err := identify(u, allowed)
+		if err != nil {
+			return nil, err
+		}
+		if code != "" {
+			wrong = append(wrong, fault.Field{Pointer: Pointer(pointer, i), Code: code})
+			continue
+		}
+		files[i] = File{Number: i + 1, Name: SafeName(u.Name(), found), MediaType: found, Size: u.Size(), Digest: u.Digest()}
+	}
+	if len(wrong) > 0 {
+		return nil, fault.InvalidFields(wrong...)
+	}
+	return files, nil
+}
+
+// headLength is how much of a file is looked at to tell its type.
+const headLength = 3072
+
+func identify(u *Upload, allowed []MediaType) (found MediaType, code string, err error) {
+	switch {
+	case u.Size() == 0:
+		return "", CodeEmpty, nil
+	case u.Size() > MaxSize:
+		return "", CodeTooLarge, nil
+	}
+	head := make([]byte, min(u.Size(), headLength))
+	if _, err := io.ReadFull(u.Open(), head); err != nil {
+		return "", "", err
+	}
+	if found = detect(head, allowed); found == "" {
+		return "", CodeType, nil
+	}
+	return found, "", nil
+}
+
+// detect returns which of the allowed types the head of a file shows, or "".
+func detect(head []byte, allowed []MediaType) MediaType {
+	// From the most exact type to what it is a kind of: an animated PNG is a PNG.
+	for m := mimetype.Detect(head); m != nil; m = m.Parent() {
+		i := slices.IndexFunc(allowed, func(t MediaType) bool { return m.Is(string(t)) })
+		if i < 0 {
+			continue
+		}
+		if allowed[i] == PDF && !beginsAsPDF(head) {
+			return ""
+		}
+		return allowed[i]
+	}
+	return ""
+}
+
+// beginsAsPDF refuses what only has the signature somewhere: a page of HTML can name it in a comment.
+func beginsAsPDF(head []byte) bool {
+	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	return bytes.HasPrefix(bytes.TrimLeftFunc(head, unicode.IsSpace), []byte("%PDF-"))
+}

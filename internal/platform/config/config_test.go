@@ -1,0 +1,263 @@
+package config_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"diresco/internal/platform/config"
+)
+
+func read(t *testing.T, environ ...string) config.Config {
+	t.Helper()
+	c, err := config.Read(environ)
+	if err != nil {
+		t.Fatalf("Read(%q): %v", environ, err)
+	}
+	return c
+}
+
+func TestNothingSetGivesTheDocumentedDefaults(t *testing.T) {
+	t.Setenv("DIRESCO_RATE_SESSION", "1") // only what Read is handed counts, not the process's own environment
+	c := read(t, "HOME=/nowhere", "PATH=")
+	if c.Addr != "127.0.0.1:8080" || c.AdminAddr != "" || c.RateSession != 600 || c.RateAddress != 120 ||
+		c.LogLevel != slog.LevelInfo || c.LogFormat != "json" || c.DelegationLogin != config.AnyLogin || c.SandboxPublic || c.Traces {
+		t.Errorf("defaults: %+v", c)
+	}
+}
+
+func TestEveryVariableIsRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tls.pem")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := read(t,
+		"DIRESCO_ADDR=[::1]:9000", "DIRESCO_ADMIN_ADDR=:9091", "DIRESCO_PUBLIC_URL=https://diresco.example.org/",
+		"DIRESCO_TLS_CERT="+file, "DIRESCO_TLS_KEY="+file,
+		"DIRESCO_CORS_ORIGINS=https://a.example.org,http://localhost:3000", "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8",
+		"DIRESCO_DATABASE_URL=postgres://app:hunter2@db/diresco", "DIRESCO_MIGRATION_DATABASE_URL=postgresql://owner@db/diresco",
+		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
+		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA",
+		"DIRESCO_RATE_SESSION=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
+		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it", "DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),
+		"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org/v1", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2", "DIRESCO_SMS_SENDER=DiResCo",
+		"DIRESCO_SMS_REPORT_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
+	)
+	value := reflect.ValueOf(c)
+	for i := range value.NumField() {
+		if field := value.Type().Field(i); field.IsExported() && value.Field(i).IsZero() {
+			t.Errorf("%s was not read", field.Name)
+		}
+	}
+	if got, want := c.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}; !reflect.DeepEqual(got, want) {
+		t.Errorf("trusted proxies: %v", got)
+	}
+	if c.PublicURL != "https://diresco.example.org" || c.MigrationURL() != "postgresql://owner@db/diresco" || c.DatabaseURL.Reveal() != "postgres://app:hunter2@db/diresco" {
+		t.Errorf("read: %q %q", c.PublicURL, c.MigrationURL())
+	}
+}
+
+func TestAWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T) {
+	const wrong = "hunter2"
+	for _, tc := range []struct{ name, value string }{
+		{"ADDR", wrong}, {"ADDR", wrong + ":99999"}, {"ADDR", wrong + ":http"}, {"ADMIN_ADDR", wrong},
+		{"PUBLIC_URL", wrong}, {"PUBLIC_URL", "ftp://" + wrong}, {"PUBLIC_URL", "https://x.example/" + wrong}, {"PUBLIC_URL", "https://u:" + wrong + "@x.example"},
+		{"CORS_ORIGINS", "*"}, {"CORS_ORIGINS", "https://*." + wrong}, {"CORS_ORIGINS", "https://a.example,https://b.example/" + wrong}, {"CORS_ORIGINS", "null"},
+		{"TRUSTED_PROXIES", wrong}, {"TRUSTED_PROXIES", "10.0.0.1"}, {"TRUSTED_PROXIES", "0.0.0.0/0"},
+		{"DATABASE_URL", "mysql://u:" + wrong + "@db/x"}, {"DATABASE_URL", "sqlite:"}, {"MIGRATION_DATABASE_URL", "sqlite:" + wrong},
+		{"BLOB_URL", wrong}, {"BLOB_URL", "s3:///" + wrong}, {"RATE_SESSION", wrong}, {"RATE_SESSION", "0"}, {"RATE_ADDRESS", "-1"},
+		{"DELEGATION_LOGIN", wrong}, {"DELEGATION_LOGIN", "Strong " + wrong}, {"LOG_LEVEL", wrong}, {"LOG_FORMAT", wrong}, {"SANDBOX_PUBLIC", wrong}, {"TLS_CERT", "/nowhere/" + wrong}, {"TLS_KEY", "/"},
+		{"SMTP_URL", wrong}, {"SMTP_URL", "smtp://u:" + wrong + "@relay"}, {"SMTP_URL", "http://" + wrong + "?from=a@b.it"}, {"PEC_SMTP_URL", "smtps://" + wrong},
+		{"PEC_SPOOL_DIR", "/nowhere/" + wrong}, {"PEC_SPOOL_DIR", os.Args[0]},
+		{"SMS_GATEWAY_URL", wrong}, {"SMS_GATEWAY_URL", "http://sms.example.org/" + wrong}, {"SMS_GATEWAY_URL", "https://u:" + wrong + "@sms.example.org"},
+		{"SMS_GATEWAY_TOKEN", wrong + " x"}, {"SMS_SENDER", wrong + wrong}, {"SMS_SENDER", "+0" + wrong},
+		{"SMS_REPORT_SECRET", wrong}, {"SMS_REPORT_SECRET", "whsec_" + wrong}, {"SMS_REPORT_SECRET", "whsec_aHVudGVyMg=="}, {"SMS_REPORT_SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+	} {
+		environ := []string{"DIRESCO_" + tc.name + "=" + tc.value}
+		switch tc.name { // each needs the other
+		case "TLS_CERT":
+			environ = append(environ, "DIRESCO_TLS_KEY="+os.Args[0])
+		case "TLS_KEY":
+			environ = append(environ, "DIRESCO_TLS_CERT="+os.Args[0])
+		case "SMS_GATEWAY_URL":
+			environ = append(environ, "DIRESCO_SMS_GATEWAY_TOKEN=x")
+		case "SMS_GATEWAY_TOKEN":
+			environ = append(environ, "DIRESCO_SMS_GATEWAY_URL=https://sms.example.org")
+		}
+		_, err := config.Read(environ)
+		if err == nil {
+			t.Errorf("%s=%s was accepted", tc.name, tc.value)
+			continue
+		}
+		line := err.Error()
+		if strings.Count(line, "\n") != 0 || !strings.HasPrefix(line, "DIRESCO_"+tc.name+": ") || strings.Contains(line, wrong) {
+			t.Errorf("%s=%s: %q", tc.name, tc.value, line)
+		}
+	}
+}
+
+func TestAMisspeltVariableIsNamed(t *testing.T) {
+	_, err := config.Read([]string{"DIRESCO_ADRESS=x:hunter2", "DIRESCO_RATE=5", "DIRESCO_LOG_LEVEL=loud"})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "DIRESCO_ADRESS: ") || !strings.HasPrefix(lines[1], "DIRESCO_LOG_LEVEL: ") || !strings.HasPrefix(lines[2], "DIRESCO_RATE: ") {
+		t.Errorf("%q", lines)
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Error("the value is repeated")
+	}
+}
+
+func TestCertificateNeedsItsKey(t *testing.T) {
+	_, err := config.Read([]string{"DIRESCO_TLS_CERT=" + os.Args[0]})
+	if err == nil || !strings.Contains(err.Error(), "DIRESCO_TLS_CERT and DIRESCO_TLS_KEY") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTheSMSGatewayNeedsItsToken(t *testing.T) {
+	for _, one := range []string{"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2"} {
+		_, err := config.Read([]string{one})
+		if err == nil || err.Error() != "DIRESCO_SMS_GATEWAY_URL and DIRESCO_SMS_GATEWAY_TOKEN: set both or neither" {
+			t.Errorf("%s: %v", one, err)
+		}
+	}
+}
+
+func TestServe(t *testing.T) {
+	const database, dir = "DIRESCO_DATABASE_URL=postgres://db/diresco", "DIRESCO_DATA_DIR=/var/lib/diresco"
+	for name, tc := range map[string]struct {
+		environ []string
+		names   []string // of the variables complained of, in order; none when all is well
+	}{
+		"nothing set":                   {nil, []string{"DATABASE_URL"}},
+		"nothing but a database":        {[]string{database}, []string{"BLOB_URL", "DATA_KEYS", "SIGNING_KEYS"}},
+		"database and directory":        {[]string{database, dir}, nil},
+		"keys and files elsewhere":      {[]string{database, "DIRESCO_SIGNING_KEYS=/k", "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, nil},
+		"no place for the signing keys": {[]string{database, "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, []string{"SIGNING_KEYS"}},
+		"beyond loopback, no origin":    {[]string{database, dir, "DIRESCO_ADDR=:8080"}, []string{"PUBLIC_URL"}},
+		"beyond loopback, plain http":   {[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=http://diresco.example.org"}, []string{"PUBLIC_URL"}},
+		"beyond loopback, https":        {[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=https://diresco.example.org"}, nil},
+		"loopback origin, plain http":   {[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=http://localhost:8080"}, nil},
+		"looks like loopback, is not":   {[]string{database, dir, "DIRESCO_PUBLIC_URL=http://localhost.example.org"}, []string{"PUBLIC_URL"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := read(t, tc.environ...)
+			err := c.Serve()
+			if len(tc.names) == 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			lines := strings.Split(err.Error(), "\n")
+			if len(lines) != len(tc.names) {
+				t.Fatalf("lines: %q", lines)
+			}
+			for i, name := range tc.names {
+				if !strings.HasPrefix(lines[i], "DIRESCO_"+name+": ") {
+					t.Errorf("line %d: %q, want %s", i, lines[i], name)
+				}
+			}
+		})
+	}
+}
+
+func TestServeKeepsInTheDataDirectoryWhatHasNoPlace(t *testing.T) {
+	c := read(t, "DIRESCO_DATABASE_URL=sqlite:x.db", "DIRESCO_DATA_DIR=/var/lib/diresco")
+	if err := c.Serve(); err != nil {
+		t.Fatal(err)
+	}
+	if c.SigningKeys != "/var/lib/diresco/signing-keys.json" || c.BlobURL != "file:///var/lib/diresco/blobs" || c.DataKeysPath() != "/var/lib/diresco/data-keys" {
+		t.Errorf("%q %q", c.SigningKeys, c.BlobURL)
+	}
+	if c.AdminAddr != "127.0.0.1:9090" || c.PublicURL != "http://127.0.0.1:8080" {
+		t.Errorf("%q %q", c.AdminAddr, c.PublicURL)
+	}
+	if off := read(t, "DIRESCO_DATABASE_URL=sqlite:x.db", "DIRESCO_DATA_DIR=d", "DIRESCO_ADMIN_ADDR="); off.Serve() != nil || off.AdminAddr != "" {
+		t.Errorf("an empty ADMIN_ADDR gives %q", off.AdminAddr)
+	}
+}
+
+func TestSandboxNeedsNothingAndStaysOnLoopback(t *testing.T) {
+	c := read(t)
+	if err := c.Sandbox(); err != nil {
+		t.Fatal(err)
+	}
+	if c.AdminAddr != "" || c.DataDir != "" || c.PublicURL != "http://127.0.0.1:8080" {
+		t.Errorf("%+v", c)
+	}
+	c.Place("/tmp/sandbox")
+	if c.DataDir != "/tmp/sandbox" || c.SigningKeys != "/tmp/sandbox/signing-keys.json" || c.BlobURL != "file:///tmp/sandbox/blobs" {
+		t.Errorf("%+v", c)
+	}
+
+	bare := read(t, "DIRESCO_ADDR=0.0.0.0:8080")
+	if err := bare.Sandbox(); err == nil || !strings.HasPrefix(err.Error(), "DIRESCO_ADDR: ") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("open to everybody: %v", err)
+	}
+	open := read(t, "DIRESCO_ADDR=0.0.0.0:8080", "DIRESCO_PUBLIC_URL=http://sandbox.example.org")
+	if err := open.Sandbox(); err == nil || !strings.HasPrefix(err.Error(), "DIRESCO_ADDR: ") {
+		t.Errorf("open to everybody: %v", err)
+	}
+	open.SandboxPublic = true
+	if err := open.Sandbox(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFreePortGivesTheOriginOnceItIsKnown(t *testing.T) {
+	c := read(t, "DIRESCO_ADDR=127.0.0.1:0")
+	if err := c.Sandbox(); err != nil || c.PublicURL != "" {
+		t.Fatalf("%v, %q", err, c.PublicURL)
+	}
+	c.Listening("127.0.0.1:40123")
+	c.Listening("127.0.0.1:1")
+	if c.PublicURL != "http://127.0.0.1:40123" {
+		t.Errorf("%q", c.PublicURL)
+	}
+}
+
+func TestStoreNeedsADatabase(t *testing.T) {
+	c := read(t)
+	if err := c.Store(); err == nil || !strings.HasPrefix(err.Error(), "DIRESCO_DATABASE_URL: ") {
+		t.Errorf("%v", err)
+	}
+	c = read(t, "DIRESCO_DATABASE_URL=sqlite:x.db")
+	if err := c.Store(); err != nil || c.MigrationURL() != "sqlite:x.db" {
+		t.Errorf("%v, %q", err, c.MigrationURL())
+	}
+}
+
+func TestDescribeExplainsEveryVariable(t *testing.T) {
+	var out bytes.Buffer
+	if err := config.Describe(&out); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for line := range strings.Lines(out.String()) {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		rows[name] = strings.TrimSpace(rest)
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
+		if name := field.Tag.Get("env"); name != "" && name != "-" {
+			if meaning := field.Tag.Get("desc"); meaning == "" || !strings.HasSuffix(rows["DIRESCO_"+name], meaning) {
+				t.Errorf("%s is not explained: %q", name, rows["DIRESCO_"+name])
+			}
+		}
+	}
+	if rows["OTEL_EXPORTER_OTLP_ENDPOINT"] == "" {
+		t.Error("the variable of the collector is not explained")
+	}
+}

@@ -1,0 +1,193 @@
+package keyring
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+
+	"diresco/internal/platform/secret"
+)
+
+const dataKeyBytes = 32
+
+var dataKeyID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+// DataKeys are the symmetric keys of an installation. The first one is current; the others still check what they made.
+type DataKeys struct {
+	keys []dataKey
+	// derived holds the key of each purpose under each data key.
+	mu      sync.RWMutex
+	derived map[derivedKey][]byte
+}
+
+type derivedKey struct{ id, purpose string }
+
+type dataKey struct {
+	id    string
+	bytes []byte
+}
+
+// String implements fmt.Stringer without any part of a key.
+func (d *DataKeys) String() string { return fmt.Sprintf("%d data keys", len(d.keys)) }
+
+// ParseDataKeys reads "id:base64,id:base64", each key 32 bytes in base64 of any of the usual alphabets. The error never
+// holds a part of a key.
+func ParseDataKeys(text secret.Text) (*DataKeys, error) {
+	d := &DataKeys{}
+	seen := map[string]bool{}
+	for i, item := range strings.Split(strings.TrimSpace(text.Reveal()), ",") {
+		id, encoded, found := strings.Cut(strings.TrimSpace(item), ":")
+		if !found || !dataKeyID.MatchString(id) {
+			return nil, fmt.Errorf("data key %d is not of the form id:base64, with an id of letters, digits, - and _", i+1)
+		}
+		if seen[id] {
+			return nil, fmt.Errorf("data key %d: its id stands twice", i+1)
+		}
+		seen[id] = true
+		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(encoded), "="))
+		if err != nil || len(decoded) != dataKeyBytes {
+			return nil, fmt.Errorf("data key %d is not %d bytes in base64", i+1, dataKeyBytes)
+		}
+		d.keys = append(d.keys, dataKey{id, decoded})
+	}
+	return d, nil
+}
+
+// LoadOrCreateDataKeys reads the keys from a file and where there is none yet first writes one with a new key, for the
+// owner's eyes only.
+func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
+	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
+	if errors.Is(err, os.ErrNotExist) {
+		fresh := make([]byte, dataKeyBytes+4)
+		if _, err := rand.Read(fresh); err != nil {
+			return nil, err
+		}
+		line := fmt.Sprintf("k%x:%s\n", fresh[dataKeyBytes:], base64.StdEncoding.EncodeToString(fresh[:dataKeyBytes]))
+		if err := writeNew(path, []byte(line)); err != nil {
+			return nil, err
+		}
+		// Another process may have been quicker: what stands in the file counts.
+		content, err = os.ReadFile(path) //nolint:gosec // as above
+		if err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	d, err := ParseDataKeys(secret.Text(content))
+	if err != nil {
+		return nil, fmt.Errorf("data keys in %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// MAC returns a keyed digest (HMAC-SHA-256, base64url) of the parts under the current key, and that key's id. Each purpose
+// has a key of its own, so a digest made for one is worthless for another; parts are told apart by their lengths.
+func (d *DataKeys) MAC(purpose string, parts ...[]byte) (keyID, mac string) {
+	return d.keys[0].id, base64.RawURLEncoding.EncodeToString(d.sum(d.keys[0], purpose, parts))
+}
+
+// CheckMAC reports, in constant time, whether MAC gave this digest under the key with this id, current or old.
+func (d *DataKeys) CheckMAC(keyID, mac, purpose string, parts ...[]byte) bool {
+	for _, key := range d.keys {
+		if key.id == keyID {
+			want := base64.RawURLEncoding.EncodeToString(d.sum(key, purpose, parts))
+			return subtle.ConstantTimeCompare([]byte(want), []byte(mac)) == 1
+		}
+	}
+	return false
+}
+
+// Sums returns the 32 bytes of the parts' keyed digest under every key, the current one first.
+func (d *DataKeys) Sums(purpose string, parts ...[]byte) [][]byte {
+	sums := make([][]byte, 0, len(d.keys))
+	for _, key := range d.keys {
+		sums = append(sums, d.sum(key, purpose, parts))
+	}
+	return sums
+}
+
+// Seal encrypts (AES-256-GCM) a text under the current key and binds it to the parts, which Open must be given again.
+func (d *DataKeys) Seal(purpose string, plain []byte, parts ...[]byte) string {
+	key := d.keys[0]
+	// The nonce is drawn by the cipher, which puts it before the text.
+	//nolint:gosec // no nonce is passed: the cipher takes none
+	return key.id + ":" + base64.RawURLEncoding.EncodeToString(d.cipher(key, purpose).Seal(nil, nil, plain, bytes.Join(parts, []byte{0})))
+}
+
+// Open decrypts what Seal made under the current or an old key. Its error tells nothing of the text.
+func (d *DataKeys) Open(purpose, sealed string, parts ...[]byte) ([]byte, error) {
+	id, encoded, _ := strings.Cut(sealed, ":")
+	for _, key := range d.keys {
+		if key.id != id {
+			continue
+		}
+		text, err := base64.RawURLEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, errors.New("sealed text is not base64")
+		}
+		plain, err := d.cipher(key, purpose).Open(nil, nil, text, bytes.Join(parts, []byte{0}))
+		if err != nil {
+			return nil, errors.New("sealed text was changed, or is another's")
+		}
+		return plain, nil
+	}
+	return nil, errors.New("the data key of a sealed text is not there any more")
+}
+
+func (d *DataKeys) cipher(key dataKey, purpose string) cipher.AEAD {
+	block, err := aes.NewCipher(d.derive(key, "seal "+purpose))
+	if err != nil {
+		panic(err) // only a key of another length is refused
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err) // only a cipher with other blocks is refused
+	}
+	return aead
+}
+
+func (d *DataKeys) sum(key dataKey, purpose string, parts [][]byte) []byte {
+	h := hmac.New(sha256.New, d.derive(key, purpose))
+	var length [8]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		_, _ = h.Write(length[:]) // a hash never fails
+		_, _ = h.Write(part)
+	}
+	return h.Sum(nil)
+}
+
+func (d *DataKeys) derive(key dataKey, purpose string) []byte {
+	name := derivedKey{key.id, purpose}
+	d.mu.RLock()
+	known := d.derived[name]
+	d.mu.RUnlock()
+	if known != nil {
+		return known
+	}
+	made, err := hkdf.Key(sha256.New, key.bytes, nil, "diresco "+purpose, dataKeyBytes)
+	if err != nil {
+		panic(err) // only a length over 8160 bytes is refused
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.derived == nil {
+		d.derived = map[derivedKey][]byte{}
+	}
+	d.derived[name] = made
+	return made
+}

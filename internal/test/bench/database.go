@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"diresco/internal/test/dbtest"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// database is the throwaway PostgreSQL cluster.
+type database struct {
+	url        string
+	stop       func()
+	conn       *pgx.Conn
+	version    string
+	postmaster process
+}
+
+// startDatabase starts a cluster and makes sure that it is durable: speed without fsync would be no figure.
+func startDatabase(ctx context.Context) (*database, error) {
+	rawURL, stop, err := dbtest.Cluster(true)
+	if err != nil {
+		return nil, err
+	}
+	d := &database{url: rawURL, stop: stop}
+	if err := d.look(ctx); err != nil {
+		return nil, errors.Join(err, d.close(ctx))
+	}
+	return d, nil
+}
+
+func (d *database) look(ctx context.Context) error {
+	var err error
+	if d.conn, err = pgx.Connect(ctx, d.url); err != nil {
+		return err
+	}
+	var fsync, commit string
+	var backend int
+	err = d.conn.QueryRow(ctx, "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'), pg_backend_pid()").
+		Scan(&d.version, &fsync, &commit, &backend)
+	if err != nil {
+		return err
+	}
+	if fsync != "on" || commit != "on" {
+		return fmt.Errorf("the cluster is not durable: fsync=%s synchronous_commit=%s", fsync, commit)
+	}
+	own, err := process(backend).stat()
+	d.postmaster = own.parent
+	return err
+}
+
+// close ends the cluster and deletes its data.
+func (d *database) close(ctx context.Context) error {
+	var err error
+	if d.conn != nil {
+		err = d.conn.Close(context.WithoutCancel(ctx))
+	}
+	d.stop()
+	return err
+}
+
+// quiet lets every work begin alike: nothing of the work before it is left to be written.
+func (d *database) quiet(ctx context.Context) error {
+	_, err := d.conn.Exec(ctx, "CHECKPOINT")
+	return err
+}
+
+// analyse gives the planner the statistics that a database in use has.
+func (d *database) analyse(ctx context.Context) error {
+	_, err := d.conn.Exec(ctx, "VACUUM ANALYZE")
+	return err
+}
+
+// multiply copies a submitted declaration until its contributor has the given number, each a second older than the one
+// before. It makes what lists read and nothing else: no lines in the register, no receipts.
+func (d *database) multiply(ctx context.Context, declarationID string, total int) error {
+	_, err := d.conn.Exec(ctx, `INSERT INTO declarations SELECT copy.* FROM declarations d, generate_series(2, $2::integer) n
+		CROSS JOIN LATERAL jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), 'protocol_number', d.protocol_number || '-' || n,
+			'created_at', d.created_at - n * interval '1 second', 'updated_at', d.updated_at - n * interval '1 second',
+			'listed_at', d.listed_at - n * interval '1 second', 'submitted_at', d.submitted_at - n * interval '1 second')) copy
+		WHERE d.id = $1`, declarationID, total)
+	return err
+}
+
+// declarations lists ids of declarations that were submitted for the contributor at the office, the oldest first.
+func (d *database) declarations(ctx context.Context, contributorID, office string, limit int) ([]string, error) {
+	rows, err := d.conn.Query(ctx, "SELECT id::text FROM declarations WHERE contributor_id = $1 AND office_code = $2 AND state <> 'draft' ORDER BY listed_at LIMIT $3",
+		contributorID, office, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

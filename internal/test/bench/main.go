@@ -1,0 +1,156 @@
+// Command bench measures the speed of the real server on a real, durable PostgreSQL, together with the references that the
+// figures are to be compared with, and prints tables. Everything is measured in one run, on one machine, which the load
+// generator shares: on another day or machine the ratios stay, the rates do not. It needs Linux, Go and PostgreSQL.
+//
+// With -inprocess the service runs inside this process, so that -cpuprofile shows where its time goes:
+//
+//	go run ./internal/test/bench -quick -inprocess -only '^submit' -cpuprofile /tmp/profiles
+//	go tool pprof -top -ignore '^main\.' /tmp/profiles/submit--5-offices-64.pprof
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// options are what the command line says.
+type options struct {
+	quick     bool
+	duration  time.Duration
+	inProcess bool
+	profiles  string
+	only      *regexp.Regexp
+	// The rest makes this process the bare server that is a reference.
+	bare                 string
+	bareRead, bareSubmit int
+}
+
+func parseOptions() (options, error) {
+	var o options
+	var only string
+	flag.BoolVar(&o.quick, "quick", false, "measure each work for 2 seconds: enough to see that it works, not for figures to keep")
+	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each work is measured")
+	flag.BoolVar(&o.inProcess, "inprocess", false, "run the service inside this process, for profiles; leaves out what needs the binary")
+	flag.StringVar(&o.profiles, "cpuprofile", "", "write a CPU profile of this process for each work into this directory; use with -inprocess")
+	flag.StringVar(&only, "only", "", "measure only works whose name matches this regular expression")
+	flag.StringVar(&o.bare, "bare", "", "internal: be the bare reference server at this address")
+	flag.IntVar(&o.bareRead, "bare-read", 0, "internal: length of the bare server's answer to GET")
+	flag.IntVar(&o.bareSubmit, "bare-submit", 0, "internal: length of the bare server's answer to POST")
+	flag.Parse()
+	var err error
+	if o.only, err = regexp.Compile(only); err != nil {
+		return o, fmt.Errorf("-only: %w", err)
+	}
+	switch {
+	case flag.NArg() > 0:
+		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
+	case o.duration <= 0:
+		return o, errors.New("-duration must be above zero")
+	case o.profiles != "" && !o.inProcess:
+		return o, errors.New("-cpuprofile shows the load generator alone unless -inprocess is given too")
+	case o.profiles != "":
+		err = os.MkdirAll(o.profiles, 0o750)
+	}
+	return o, err
+}
+
+func main() { os.Exit(run()) }
+
+// run returns the exit code, so that what it defers is done.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parseOptions()
+	if err == nil && o.bare != "" {
+		err = serveBare(ctx, o.bare, o.bareRead, o.bareSubmit)
+	} else if err == nil {
+		err = newBench(o).main(ctx, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: FAILED:", err)
+		return 1
+	}
+	return 0
+}
+
+// bench is one run.
+type bench struct {
+	options          options
+	duration, warmUp time.Duration
+	database         *database
+	server           *server
+	world            *world
+	meter            meter
+	results          []*result
+	facts            []string
+	logins           *medians
+	outbox           *outboxSpeeds
+	imports          []importSpeed
+}
+
+func newBench(o options) *bench {
+	b := &bench{options: o, duration: o.duration}
+	if o.quick {
+		b.duration = 2 * time.Second
+	}
+	b.warmUp = max(b.duration/5, time.Second)
+	return b
+}
+
+// main measures everything and prints what was measured, also when something failed on the way.
+func (b *bench) main(ctx context.Context, w io.Writer) (err error) {
+	b.fact("date %s, Go %s, %d cores (%s)", time.Now().UTC().Format(time.RFC3339), runtime.Version(), runtime.NumCPU(), processor())
+	b.fact("load average of the machine before: %s", loadAverage())
+	dir, err := os.MkdirTemp("", "diresco-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	err = b.measure(ctx, dir)
+	b.fact("load average of the machine after: %s", loadAverage())
+	b.print(w)
+	for _, r := range b.results {
+		if r.unexpected > 0 {
+			err = errors.Join(err, fmt.Errorf("%s, %d clients: %d unexpected answers, the first: %s", r.name, r.clients, r.unexpected, r.example))
+		}
+	}
+	return err
+}
+
+func (b *bench) fact(format string, args ...any) {
+	b.facts = append(b.facts, fmt.Sprintf(format, args...))
+}
+
+func (b *bench) print(w io.Writer) {
+	for _, f := range b.facts {
+		fmt.Fprintln(w, "*", f)
+	}
+	fmt.Fprintln(w)
+	speeds(b.results).print(w)
+	costs(b.results, runtime.NumCPU()).print(w)
+	if o := b.outbox; o != nil {
+		o.table().print(w)
+	}
+	importTable(b.imports).print(w)
+	if m := b.logins; m != nil {
+		t := &table{}
+		t.add(fmt.Sprintf("login, one after the other, %d each", m.tries), "p50", "p90")
+		for _, row := range []struct {
+			name  string
+			times []time.Duration
+		}{{"known person, right PIN", m.right}, {"known person, wrong PIN", m.wrong}, {"unknown person", m.unknown}} {
+			t.add(row.name, milliseconds(median(row.times)), milliseconds(quantile(slices.Sorted(slices.Values(row.times)), 0.9)))
+		}
+		t.print(w)
+	}
+}

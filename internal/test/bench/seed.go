@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/filing/declaration"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+const (
+	filers      = 20
+	loginPeople = 64
+	// primed is how many declarations each filer submits before anything is measured, at each of two offices.
+	primed    = 40
+	longList  = 100_000
+	shortList = 100
+	typeCode  = "RIOC"
+)
+
+// offices are those at which declarations are filed; the first is the one of "one office".
+var offices = []string{"7000", "4900", "5100", "8100", "3000"}
+
+// user is somebody who can log in.
+type user struct {
+	taxCode string
+	token   string
+}
+
+// filer declares for a contributor with two positions: one at one of the offices, one at the first.
+type filer struct {
+	user
+	contributor     string
+	office          string
+	spread, central string
+}
+
+// world is what was put into the database.
+type world struct {
+	pin     string
+	filers  []*filer
+	long    *filer
+	short   *filer
+	logins  []*user
+	example json.RawMessage
+}
+
+// seed migrates the database and fills it.
+func seed(ctx context.Context, databaseURL string) (*world, error) {
+	d, err := db.Open(ctx, databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	w := &world{}
+	err = d.Migrate(ctx)
+	if err == nil {
+		err = newSeeder(d, w).all(ctx)
+	}
+	return w, errors.Join(err, d.Close())
+}
+
+type seeder struct {
+	world        *world
+	db           *db.DB
+	clock        clock.Clock
+	runner       *operation.Runner
+	people       *person.Service
+	pins         *pin.Service
+	contributors *contributor.Repository
+	types        *declaration.Types
+	count        int
+	hash         string
+}
+
+func newSeeder(d *db.DB, w *world) *seeder {
+	c := clock.System{}
+	runner := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
+	return &seeder{
+		world: w, db: d, clock: c, runner: runner, people: person.NewService(runner), contributors: contributor.NewRepository(d),
+		types: declaration.NewTypes(declaration.NewRepository(d), c),
+	}
+}
+
+func (s *seeder) all(ctx context.Context) error {
+	if err := s.choosePIN(ctx); err != nil {
+		return err
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		for _, code := range offices {
+			if err := s.contributors.PutOffice(ctx, contributor.Office{Code: code, Title: "Sede " + code}); err != nil {
+				return err
+			}
+		}
+		if err := s.types.Install(ctx); err != nil {
+			return err
+		}
+		for i := range filers + 2 {
+			f, err := s.filer(ctx, offices[i%len(offices)])
+			if err != nil {
+				return err
+			}
+			switch i {
+			case filers:
+				s.world.long = f
+			case filers + 1:
+				s.world.short = f
+			default:
+				s.world.filers = append(s.world.filers, f)
+			}
+		}
+		for range loginPeople {
+			_, u, err := s.person(ctx)
+			if err != nil {
+				return err
+			}
+			s.world.logins = append(s.world.logins, u)
+		}
+		return nil
+	})
+}
+
+// choosePIN makes the one PIN that everybody has here: hashing one for each would take longer than the rest.
+func (s *seeder) choosePIN(ctx context.Context) error {
+	hasher, err := pin.NewHasher(pin.HasherOptions{})
+	if err != nil {
+		return err
+	}
+	// What checks PINs and ends sessions is not needed to give them.
+	s.pins = pin.NewService(pin.Deps{Runner: s.runner, Verifier: pin.NewVerifier(s.db, s.clock, hasher, nil, nil), Random: rand.Reader})
+	chosen, err := s.pins.Generate(false)
+	if err != nil {
+		return err
+	}
+	s.world.pin = chosen.Reveal()
+	s.hash, err = s.pins.Hash(ctx, chosen)
+	return err
+}
+
+// taxCodeOf makes a different valid tax code for every number below 25,000 and family name.
+func taxCodeOf(familyName string, n int) (taxcode.Code, error) {
+	born := time.Date(1930, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, n)
+	return taxcode.Compose(taxcode.Birth{FamilyName: familyName, GivenName: "Maria", Date: born, Sex: taxcode.Female, Place: "H501"})
+}
+
+// person adds somebody with dispositive credentials.
+func (s *seeder) person(ctx context.Context) (uuid.UUID, *user, error) {
+	s.count++
+	code, err := taxCodeOf("Bianchi", s.count)
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	p, err := s.people.Add(ctx, person.New{
+		TaxCode: code, GivenName: "Maria", FamilyName: "Bianchi", UserClass: access.Citizen, CredentialLevel: access.Dispositive,
+		Contacts: []person.NewContact{{Kind: person.Email, Value: fmt.Sprintf("p%d@example.org", s.count)}},
+	})
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	return p.ID, &user{taxCode: code.Clear()}, s.pins.Set(ctx, p.ID, s.hash, false)
+}
+
+// filer adds a company with its legal representative.
+func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
+	personID, u, err := s.person(ctx)
+	if err != nil {
+		return nil, err
+	}
+	code, err := taxcode.ComposeOrganisation(fmt.Sprintf("%010d", s.count))
+	if err != nil {
+		return nil, err
+	}
+	now := s.clock.Now()
+	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("Officine %d S.r.l.", s.count), Kind: contributor.Company, CreatedAt: now}
+	var positions []contributor.Position
+	for i, at := range []string{office, offices[0]} {
+		positions = append(positions, contributor.Position{
+			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", 10*s.count+i), Scheme: "aziende", OfficeCode: at,
+			State: contributor.PositionActive, CreatedAt: now,
+		})
+	}
+	if err := s.contributors.Add(ctx, c, positions); err != nil {
+		return nil, err
+	}
+	err = s.contributors.AddRole(ctx, contributor.Role{
+		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: personID, Role: access.LegalRepresentative, Services: `["*"]`, GrantedAt: now,
+	})
+	return &filer{user: *u, contributor: c.ID.String(), office: office, spread: positions[0].ID.String(), central: positions[1].ID.String()}, err
+}
+
+// people are all who file.
+func (w *world) people() []*filer { return append([]*filer{w.long, w.short}, w.filers...) }
+
+// logIn gives everybody who files a session, by a real login. Access tokens live for minutes, so every work begins with it.
+func (w *world) logIn(ctx context.Context, address string) error {
+	c, err := dial(ctx, address, nil)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for _, f := range w.people() {
+		status, err := c.do(ctx, loginCall(address, f.taxCode, w.pin).next())
+		if err != nil {
+			return err
+		}
+		var session struct {
+			AccessToken string `json:"access_token"`
+		}
+		if err := json.Unmarshal(c.body, &session); err != nil || status != http.StatusCreated || session.AccessToken == "" {
+			return errors.Join(err, refused(status, c.body))
+		}
+		f.token = session.AccessToken
+	}
+	return nil
+}
+
+func loginCall(address, taxCode, pin string) *call {
+	body, _ := json.Marshal(map[string]string{"tax_code": taxCode, "pin": pin}) //nolint:errchkjson // strings always encode
+	return newCall(http.MethodPost, "/v1/sessions", address, "", body, false)
+}
+
+// submitCall files a declaration at a position.
+func (w *world) submitCall(address string, f *filer, position string) *call {
+	body, _ := json.Marshal(map[string]any{"type": typeCode, "position_id": position, "content": w.example, "submit": true}) //nolint:errchkjson // as above
+	return newCall(http.MethodPost, "/v1/contributors/"+f.contributor+"/declarations", address, f.token, body, true)
+}
+
+// prime reads the type's example and files the first declarations, so that there is something to read.
+func (w *world) prime(ctx context.Context, address string, d *database) error {
+	c, err := dial(ctx, address, nil)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	status, err := c.do(ctx, newCall(http.MethodGet, "/v1/declaration-types/"+typeCode, address, "", nil, false).next())
+	if err != nil {
+		return err
+	}
+	var shown struct {
+		ContentExample json.RawMessage `json:"content_example"`
+	}
+	if err := json.Unmarshal(c.body, &shown); err != nil || status != http.StatusOK {
+		return errors.Join(err, refused(status, c.body))
+	}
+	w.example = shown.ContentExample
+	if err := w.logIn(ctx, address); err != nil {
+		return fmt.Errorf("login: %w", err)
+	}
+	for _, f := range w.people() {
+		for _, position := range []string{f.spread, f.central} {
+			file := w.submitCall(address, f, position)
+			for range w.primes(f) {
+				status, err := c.do(ctx, file.next())
+				if err == nil && status != http.StatusCreated {
+					err = refused(status, c.body)
+				}
+				if err != nil {
+					return fmt.Errorf("submit: %w", err)
+				}
+			}
+		}
+	}
+	for f, total := range map[*filer]int{w.long: longList, w.short: shortList} {
+		ids, err := d.declarations(ctx, f.contributor, f.office, 1)
+		if err != nil || len(ids) == 0 {
+			return errors.Join(err, errors.New("no declaration to copy"))
+		}
+		if err := d.multiply(ctx, ids[0], total-1); err != nil {
+			return err
+		}
+	}
+	return d.analyse(ctx)
+}
+
+// primes is how many declarations the filer submits at each position at first; those with lists have theirs copied.
+func (w *world) primes(f *filer) int {
+	if f == w.long || f == w.short {
+		return 1
+	}
+	return primed
+}
