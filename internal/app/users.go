@@ -8,14 +8,13 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/mandate/grant"
-	"diresco/internal/masterdata/contributor"
 )
 
 // userHandlers makes user management.
 func userHandlers(runner *operation.Runner, people *person.Service, rights *access.Repository, messages *outbox.Outbox, delegations *delegation.Service) httpapi.UserHandlers {
 	return httpapi.UserHandlers{
 		Users: grant.NewService(grant.Deps{
-			Runner: runner, Rights: rights, People: people, Outbox: messages, Contributors: contributor.Roles(runner.DB), Intermediaries: delegation.Roles(runner.DB),
+			Runner: runner, Rights: rights, People: people, Outbox: messages,
 		}),
 		Delegations: delegations,
 	}

@@ -9,9 +9,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
-	"diresco/internal/mandate/delegation"
 	"diresco/internal/mandate/grant"
-	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/coretest"
@@ -45,7 +43,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	a := coretest.New(t, d)
 	w := &world{App: a, t: t, people: person.NewService(a.Runner)}
 	w.users = grant.NewService(grant.Deps{
-		Runner: a.Runner, Rights: a.Rights, People: w.people, Outbox: a.Outbox, Contributors: contributor.Roles(d), Intermediaries: delegation.Roles(d),
+		Runner: a.Runner, Rights: a.Rights, People: w.people, Outbox: a.Outbox,
 	})
 	w.company = a.Company(t, coretest.Rome)
 	w.rep = w.with(access.LegalRepresentative)

@@ -25,20 +25,24 @@ type Deps struct {
 	Rights *access.Repository
 	People *person.Service
 	Outbox *outbox.Outbox
-	// Contributors and Intermediaries are where the roles at each are kept.
-	Contributors, Intermediaries Table
 }
 
 // Service has the use cases of user management.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	// contributors and intermediaries are where the roles at each are kept.
+	contributors, intermediaries table
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	return &Service{Deps: d, contributors: contributorRoles(d.Runner.DB), intermediaries: intermediaryRoles(d.Runner.DB)}
+}
 
 // Place is where somebody manages users. It comes from AtContributor or AtIntermediary, which check that they do.
 type Place struct {
 	id    uuid.UUID
-	table Table
+	table table
 	// contributorID is nil at an intermediary.
 	contributorID uuid.UUID
 }
@@ -52,7 +56,7 @@ func (s *Service) AtContributor(by access.Actor, id uuid.UUID) (Place, error) {
 	if !slices.ContainsFunc(by.Rights, func(r access.Right) bool { return manages(r.ActingAs) }) {
 		return Place{}, fault.New(fault.Forbidden)
 	}
-	return Place{id, s.Contributors, id}, nil
+	return Place{id, s.contributors, id}, nil
 }
 
 // AtIntermediary returns the association, CAF or patronato as a place where the actor manages users. It returns fault.NotFound
@@ -77,7 +81,7 @@ func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	case !manager:
 		return Place{}, fault.New(fault.Forbidden)
 	}
-	return Place{id: id, table: s.Intermediaries}, nil
+	return Place{id: id, table: s.intermediaries}, nil
 }
 
 // organisations are the kinds of intermediary whose people act by a role.

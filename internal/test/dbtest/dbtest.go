@@ -22,7 +22,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
 )
 
-// Each runs the test once on SQLite and once on PostgreSQL.
+// Each runs the test once on SQLite and once on PostgreSQL; under -short on SQLite alone, for the loop of one package.
 func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	t.Helper()
 	EachURL(t, func(t *testing.T, rawURL string) {
@@ -30,10 +30,13 @@ func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	})
 }
 
-// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one.
+// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one; under -short for SQLite alone.
 func EachURL(t *testing.T, test func(t *testing.T, rawURL string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
+	if testing.Short() {
+		return
+	}
 	t.Run("postgres", func(t *testing.T) { test(t, Postgres(t)) })
 }
 
