@@ -17,7 +17,7 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/httpapi"
-	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pinupgrade"
@@ -32,7 +32,7 @@ import (
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/registerimport"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/due"
@@ -199,7 +199,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	}
 	verifier := pin.NewVerifier(a.DB, p.clock, hasher, limiter, addresses)
 	sessions := session.NewService(runner, p.keys, p.dataKeys, verifier, p.config.PublicURL, log)
-	codes := onetime.New(a.DB, p.clock, p.dataKeys, limiter, addresses, p.options.Random)
+	codes := otp.New(a.DB, p.clock, p.dataKeys, limiter, addresses, p.options.Random)
 	pins := pin.NewService(pin.Deps{Runner: runner, Verifier: verifier, Sessions: sessions, Outbox: messages, Keys: p.dataKeys, Codes: codes, Random: p.options.Random})
 	people := person.NewService(runner)
 	if err := a.makeWorker(p, people, pins); err != nil {
@@ -260,7 +260,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 			PINRequestHandlers: pinRequests, OfficePINRequestHandlers: officePINRequests,
 			PINUpgradeHandlers: pinUpgrades, OfficePINUpgradeHandlers: officePINUpgrades,
 			EnrolmentHandlers: enrolments, OfficeEnrolmentHandlers: officeEnrolments,
-			ServiceHandlers:     httpapi.ServiceHandlers{Services: services.New(runner, rights, positions), Clock: p.clock},
+			ServiceHandlers:     httpapi.ServiceHandlers{Services: servicecatalog.New(runner, rights, positions), Clock: p.clock},
 			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
 			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
 			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
@@ -298,7 +298,7 @@ func (a *App) fill(ctx context.Context, p parts, types *declaration.Types, deps 
 		if err := types.Install(ctx); err != nil {
 			return err
 		}
-		return services.New(deps.Runner, nil, nil).Install(ctx)
+		return servicecatalog.New(deps.Runner, nil, nil).Install(ctx)
 	})
 }
 

@@ -2,10 +2,10 @@ package app
 
 import (
 	"diresco/internal/httpapi"
-	"diresco/internal/identity/backoffice"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/session"
+	"diresco/internal/identity/staff"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
@@ -15,7 +15,7 @@ import (
 func peopleHandlers(
 	runner *operation.Runner, people *person.Service, pins *pin.Service, sessions *session.Service, offices *contributor.Service, waiting completers, messages *outbox.Outbox,
 ) httpapi.PeopleHandlers {
-	return httpapi.PeopleHandlers{BackOffice: backoffice.NewService(backoffice.Deps{
+	return httpapi.PeopleHandlers{BackOffice: staff.NewService(staff.Deps{
 		Runner: runner, People: people, PINs: pins, Sessions: sessions, Offices: offices, Declarations: waiting, Outbox: messages,
 	})}
 }

@@ -9,7 +9,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 )
 
 // delegationHandlers makes what lets contributors be represented by intermediaries.
@@ -18,6 +18,6 @@ func delegationHandlers(
 ) httpapi.DelegationHandlers {
 	return httpapi.DelegationHandlers{Clock: p.clock, Delegations: delegation.NewService(delegation.Deps{
 		Runner: runner, Repository: delegation.NewRepository(runner.DB), Rights: rights, Contributors: contributors,
-		People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Catalogue: services.NewRepository(runner.DB), Random: p.options.Random,
+		People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Catalogue: servicecatalog.NewRepository(runner.DB), Random: p.options.Random,
 	})}
 }

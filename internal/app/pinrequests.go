@@ -8,13 +8,13 @@ import (
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 )
 
 // pinRequestHandlers makes what takes requests for a PIN, from whoever asks and at the contact centre.
 func pinRequestHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, messages *outbox.Outbox, p parts) (httpapi.PINRequestHandlers, httpapi.OfficePINRequestHandlers) {
 	requests := pinrequest.NewService(pinrequest.Deps{
-		Runner: runner, People: people, Register: register.New(runner.DB, p.clock), PINs: pins, Outbox: messages, Random: p.options.Random,
+		Runner: runner, People: people, Register: residents.New(runner.DB, p.clock), PINs: pins, Outbox: messages, Random: p.options.Random,
 		Upgrades: pinupgrade.NewRepository(runner.DB),
 	})
 	return httpapi.PINRequestHandlers{PINRequests: requests}, httpapi.OfficePINRequestHandlers{Requests: requests}

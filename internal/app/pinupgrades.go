@@ -11,7 +11,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/config"
 )
@@ -22,7 +22,7 @@ func pinUpgradeHandlers(
 ) (httpapi.PINUpgradeHandlers, httpapi.OfficePINUpgradeHandlers) {
 	upgrades := pinupgrade.NewService(pinupgrade.Deps{
 		Runner: runner, Repository: pinupgrade.NewRepository(runner.DB), Register: filings, Outbox: messages, Files: attachment.NewStore(p.bucket), Offices: offices,
-		Residents: register.New(runner.DB, p.clock), People: people, Declarations: waiting, Log: p.options.Log,
+		Residents: residents.New(runner.DB, p.clock), People: people, Declarations: waiting, Log: p.options.Log,
 	})
 	return httpapi.PINUpgradeHandlers{PINUpgrades: upgrades}, httpapi.OfficePINUpgradeHandlers{Upgrades: upgrades}
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"diresco/internal/httpapi"
-	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pinrecovery"
@@ -14,7 +14,7 @@ import (
 )
 
 // recoveryHandlers makes what helps people who cannot log in.
-func recoveryHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, codes *onetime.Codes, messages *outbox.Outbox, p parts) httpapi.PINRecoveryHandlers {
+func recoveryHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, codes *otp.Codes, messages *outbox.Outbox, p parts) httpapi.PINRecoveryHandlers {
 	return httpapi.PINRecoveryHandlers{PINs: pins, Recovery: pinrecovery.NewService(pinrecovery.Deps{
 		Runner: runner, People: people, PINs: pins, Codes: codes, Outbox: messages, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
 	})}
@@ -24,6 +24,6 @@ func recoveryHandlers(runner *operation.Runner, people *person.Service, pins *pi
 const codesKept = 24 * time.Hour
 
 // forgetCodes drops codes that have had their time.
-func forgetCodes(codes *onetime.Codes) func(ctx context.Context) error {
+func forgetCodes(codes *otp.Codes) func(ctx context.Context) error {
 	return func(ctx context.Context) error { return codes.Forget(ctx, codesKept) }
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 
 	"diresco/api"
-	"diresco/internal/identity/backoffice"
 	"diresco/internal/identity/person"
+	"diresco/internal/identity/staff"
 )
 
 // PeopleHandlers has the operations of the section Back office about people and those who work here.
-type PeopleHandlers struct{ BackOffice *backoffice.Service }
+type PeopleHandlers struct{ BackOffice *staff.Service }
 
 // SearchPeople implements api.StrictServerInterface.
 func (h PeopleHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequestObject) (api.SearchPeopleResponseObject, error) {
@@ -37,7 +37,7 @@ func (h PeopleHandlers) RegisterPerson(ctx context.Context, r api.RegisterPerson
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.BackOffice.Register(ctx, actorFrom(ctx), backoffice.Registration{
+	p, err := h.BackOffice.Register(ctx, actorFrom(ctx), staff.Registration{
 		TaxCode: code, GivenName: r.Body.GivenName, FamilyName: r.Body.FamilyName,
 		Contacts: items(value(r.Body.Contacts), electronicContact),
 	})
@@ -95,7 +95,7 @@ func (h PeopleHandlers) ReadmitPerson(ctx context.Context, r api.ReadmitPersonRe
 	return api.ReadmitPerson204Response{}, nil
 }
 
-func viewRecord(r backoffice.Record) api.PersonRecord {
+func viewRecord(r staff.Record) api.PersonRecord {
 	return api.PersonRecord{
 		PersonId: r.ID, TaxCode: r.TaxCode.Clear(), GivenName: r.GivenName, FamilyName: r.FamilyName, UserClass: api.UserClass(r.UserClass),
 		CredentialLevel: api.CredentialLevel(r.CredentialLevel), OfficeCode: r.OfficeCode, PinState: api.PinState(r.PINState), Suspended: r.SuspendedAt != nil,

@@ -5,7 +5,7 @@ import (
 
 	"diresco/api"
 	"diresco/internal/identity/pinrequest"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -42,7 +42,7 @@ func pinApplication(body api.PinApplication) (pinrequest.Application, error) {
 	}
 	return pinrequest.Application{
 		TaxCode: code,
-		Identity: register.Identity{
+		Identity: residents.Identity{
 			GivenName: body.GivenName, FamilyName: body.FamilyName, BirthDate: body.BirthDate.Format(openapi_types.DateFormat), BirthPlace: body.BirthPlace,
 			Street: body.Residence.Street, PostalCode: body.Residence.PostalCode, Town: body.Residence.Town, Province: body.Residence.Province,
 		},

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"diresco/api"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 )
 
 // ServiceHandlers has the operations of the section Services.
 type ServiceHandlers struct {
-	Services *services.Catalogue
+	Services *servicecatalog.Catalogue
 	Clock    clock.Clock
 }
 
@@ -22,7 +22,7 @@ func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesReq
 	if err != nil {
 		return nil, err
 	}
-	view := func(s services.Service) api.Service { return viewService(ctx, s, h.Clock.Now()) }
+	view := func(s servicecatalog.Service) api.Service { return viewService(ctx, s, h.Clock.Now()) }
 	return api.ListServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks(ctx, "/services", "", found.Next, r.Params.Limit)}, nil
 }
 
@@ -38,13 +38,13 @@ func (h ServiceHandlers) ShowServiceChannel(ctx context.Context, r api.ShowServi
 // ListMyServices implements api.StrictServerInterface.
 func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyServicesRequestObject) (api.ListMyServicesResponseObject, error) {
 	p := r.Params
-	found, err := h.Services.Mine(ctx, actorFrom(ctx), services.Chosen{ContributorID: p.ContributorId, PositionID: p.PositionId}, inEnglishAsked(ctx), pageRequest(ctx, p.Limit, p.Cursor))
+	found, err := h.Services.Mine(ctx, actorFrom(ctx), servicecatalog.Chosen{ContributorID: p.ContributorId, PositionID: p.PositionId}, inEnglishAsked(ctx), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	params := map[string]*string{"contributor_id": idText(p.ContributorId), "position_id": idText(p.PositionId)}
 	now := h.Clock.Now()
-	view := func(m services.Mine) api.MyService {
+	view := func(m servicecatalog.Mine) api.MyService {
 		s := viewService(ctx, m.Service, now)
 		return api.MyService{
 			ServiceCode: s.ServiceCode, Title: s.Title, Section: s.Section, Links: s.Links, Channels: s.Channels, Pinned: m.Pinned, Settings: m.Settings,
@@ -61,18 +61,18 @@ func (h ServiceHandlers) ShowMyMenu(ctx context.Context, _ api.ShowMyMenuRequest
 		return nil, err
 	}
 	tag := versionTag(m.Version)
-	if m.Version == services.Unarranged {
+	if m.Version == servicecatalog.Unarranged {
 		// What is shown then follows from the rights.
-		tag = answerTag(m.Version, strings.Join(items(m.Entries, func(e services.Entry) string { return e.ServiceCode }), " "))
+		tag = answerTag(m.Version, strings.Join(items(m.Entries, func(e servicecatalog.Entry) string { return e.ServiceCode }), " "))
 	}
 	return api.ShowMyMenu200JSONResponse{Body: viewMenu(m), Headers: api.ShowMyMenu200ResponseHeaders{ETag: tag}}, nil
 }
 
 // ReplaceMyMenu implements api.StrictServerInterface.
 func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuRequestObject) (api.ReplaceMyMenuResponseObject, error) {
-	entries := make([]services.Entry, len(r.Body.Entries))
+	entries := make([]servicecatalog.Entry, len(r.Body.Entries))
 	for i, e := range r.Body.Entries {
-		entries[i] = services.Entry{ServiceCode: e.ServiceCode, Pinned: e.Pinned, Settings: e.Settings}
+		entries[i] = servicecatalog.Entry{ServiceCode: e.ServiceCode, Pinned: e.Pinned, Settings: e.Settings}
 	}
 	m, err := h.Services.ReplaceMenu(ctx, actorFrom(ctx), versionOf(value(r.Params.IfMatch)), entries)
 	if err != nil {
@@ -81,17 +81,17 @@ func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuR
 	return api.ReplaceMyMenu200JSONResponse{Body: viewMenu(m), Headers: api.ReplaceMyMenu200ResponseHeaders{ETag: versionTag(m.Version)}}, nil
 }
 
-func viewService(ctx context.Context, s services.Service, now time.Time) api.Service {
+func viewService(ctx context.Context, s servicecatalog.Service, now time.Time) api.Service {
 	return api.Service{
 		ServiceCode: s.Code, Title: s.Title(inEnglishAsked(ctx)), Section: s.Section,
-		Links: items(s.Links, func(l services.Link) api.ServiceLink {
+		Links: items(s.Links, func(l servicecatalog.Link) api.ServiceLink {
 			return api.ServiceLink{Rel: l.Rel, Href: l.Href, Method: api.ServiceLinkMethod(l.Method)}
 		}),
-		Channels: items(s.Channels, func(c services.Channel) api.ServiceChannel { return viewChannel(c, now) }),
+		Channels: items(s.Channels, func(c servicecatalog.Channel) api.ServiceChannel { return viewChannel(c, now) }),
 	}
 }
 
-func viewChannel(c services.Channel, now time.Time) api.ServiceChannel {
+func viewChannel(c servicecatalog.Channel, now time.Time) api.ServiceChannel {
 	view := api.ServiceChannel{Channel: c.Channel, OpensAt: c.OpensAt, ClosesAt: c.ClosesAt, Open: c.Open(now)}
 	if view.Open {
 		view.Href = &c.Href
@@ -99,8 +99,8 @@ func viewChannel(c services.Channel, now time.Time) api.ServiceChannel {
 	return view
 }
 
-func viewMenu(m services.Menu) api.Menu {
-	return api.Menu{Entries: items(m.Entries, func(e services.Entry) api.MenuEntry {
+func viewMenu(m servicecatalog.Menu) api.Menu {
+	return api.Menu{Entries: items(m.Entries, func(e servicecatalog.Entry) api.MenuEntry {
 		return api.MenuEntry{ServiceCode: e.ServiceCode, Pinned: e.Pinned, Settings: e.Settings}
 	})}
 }

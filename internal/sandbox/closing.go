@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 )
 
 // A service of the sandbox has a second channel, which closes some time after the data were made, so that testers see one close.
@@ -16,5 +16,5 @@ const (
 
 func (s *Service) plantClosingChannel(ctx context.Context) error {
 	closes := s.clock.Now().Add(closesAfter)
-	return s.services.AddChannel(ctx, closingService, services.Channel{Channel: closingChannel, ClosesAt: &closes, Href: "/docs"})
+	return s.services.AddChannel(ctx, closingService, servicecatalog.Channel{Channel: closingChannel, ClosesAt: &closes, Href: "/docs"})
 }

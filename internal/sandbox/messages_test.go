@@ -19,7 +19,7 @@ import (
 	"github.com/google/uuid"
 )
 
-func (w *world) messages(f sandbox.MessageFilter) []sandbox.Message {
+func (w *fixture) messages(f sandbox.MessageFilter) []sandbox.Message {
 	w.t.Helper()
 	found, err := w.Messages(context.Background(), f, page.Request{Limit: 100})
 	if err != nil {
@@ -155,7 +155,7 @@ func TestParallelListsSeeWhatWasPromised(t *testing.T) {
 }
 
 // promiseTo puts a message with one recipient into the outbox.
-func (w *world) promiseTo(kind string, to sandbox.Person, data any, by outbox.Channel, recipient string) {
+func (w *fixture) promiseTo(kind string, to sandbox.Person, data any, by outbox.Channel, recipient string) {
 	w.t.Helper()
 	m, err := outbox.NewMessage(kind, to.ID, data, w.clock.Now())
 	if err == nil {

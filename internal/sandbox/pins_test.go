@@ -18,8 +18,8 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/secret"
 	"diresco/internal/sandbox"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -61,7 +61,7 @@ func (p *pins) Set(ctx context.Context, personID uuid.UUID, hash string, initial
 }
 
 // works reports whether the person can log in with the listed PIN, and must change it if and only if it is an initial one.
-func (w *world) works(p sandbox.Person, initial bool) bool {
+func (w *fixture) works(p sandbox.Person, initial bool) bool {
 	w.t.Helper()
 	verified, err := w.pins.verifier.Verify(context.Background(), p.TaxCode.Clear(), p.PIN, "192.0.2.1")
 	if err != nil {
@@ -83,7 +83,7 @@ func TestListedPINIsTheCurrentOne(t *testing.T) {
 		w := seeded(t, d)
 		ctx := context.Background()
 		p := w.who("16 characters")
-		by := access.Actor{PersonID: p.ID, SessionID: (&coretest.App{DB: d, Clock: clock.NewManual(w.clock.Now())}).Session(t, p.ID, nil), UserClass: p.UserClass, TaxCode: p.TaxCode, PINChangeRequired: true}
+		by := access.Actor{PersonID: p.ID, SessionID: (&world.App{DB: d, Clock: clock.NewManual(w.clock.Now())}).Session(t, p.ID, nil), UserClass: p.UserClass, TaxCode: p.TaxCode, PINChangeRequired: true}
 		rotation, err := w.pins.Rotate(ctx, by)
 		if err != nil {
 			t.Fatal(err)

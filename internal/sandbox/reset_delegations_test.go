@@ -7,7 +7,7 @@ import (
 )
 
 // fillDelegations leaves a row in every table of delegations that a new sandbox has none in.
-func (w *world) fillDelegations(personID uuid.UUID) {
+func (w *fixture) fillDelegations(personID uuid.UUID) {
 	w.t.Helper()
 	now := w.clock.Now()
 	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }

@@ -7,7 +7,7 @@ import (
 )
 
 // fillImports leaves a row in every table of imports of registers.
-func (w *world) fillImports(positionID, personID uuid.UUID) {
+func (w *fixture) fillImports(positionID, personID uuid.UUID) {
 	w.t.Helper()
 	now := w.clock.Now()
 	imported, delegate := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())

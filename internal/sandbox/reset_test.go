@@ -9,13 +9,13 @@ import (
 	"diresco/db"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/sandbox"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
-func (w *world) execute(statement string, args ...any) {
+func (w *fixture) execute(statement string, args ...any) {
 	w.t.Helper()
 	if err := w.db.InTx(context.Background(), func(ctx context.Context) error { return w.db.From(ctx).Exec(statement, args...).Error }); err != nil {
 		w.t.Fatal(err)
@@ -23,7 +23,7 @@ func (w *world) execute(statement string, args ...any) {
 }
 
 // fill leaves a row in every table, with every kind of link between them.
-func (w *world) fill() {
+func (w *fixture) fill() {
 	w.t.Helper()
 	ctx := context.Background()
 	made, err := w.CreateContributor(request("createSandboxContributor", "key-of-a-contributor"), sandbox.ContributorInput{Kind: contributor.Company})
@@ -84,7 +84,7 @@ func (w *world) fill() {
 }
 
 // rows counts the rows of every table of the schema.
-func (w *world) rows() map[string]int64 {
+func (w *fixture) rows() map[string]int64 {
 	w.t.Helper()
 	query := "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
 	if w.db.Dialect() == db.Postgres {
@@ -101,7 +101,7 @@ func (w *world) rows() map[string]int64 {
 	return rows
 }
 
-func (w *world) files() (n int) {
+func (w *fixture) files() (n int) {
 	list := w.blobs.List(nil)
 	for {
 		if _, err := list.Next(context.Background()); err != nil {
@@ -219,7 +219,7 @@ func TestResetBesideAnImport(t *testing.T) {
 			return err
 		}
 		go func() { done <- w.Reset(request("resetSandbox", "key-of-a-reset")) }()
-		coretest.Eventually(t, "the reset waits", func() bool {
+		world.Eventually(t, "the reset waits", func() bool {
 			var waiting int
 			err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
 			return err == nil && waiting > 0

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"diresco/internal/identity/person"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -32,10 +32,10 @@ func home(place string) town {
 }
 
 // entry is what the register of persons holds of somebody who lives where they were born.
-func entry(code taxcode.Code, givenName, familyName, birthDate string, t town, street string) register.Entry {
-	return register.Entry{
+func entry(code taxcode.Code, givenName, familyName, birthDate string, t town, street string) residents.Entry {
+	return residents.Entry{
 		TaxCode: code, OfficeCode: &t.office,
-		Identity: register.Identity{
+		Identity: residents.Identity{
 			GivenName: givenName, FamilyName: familyName, BirthDate: birthDate, BirthPlace: t.title,
 			Street: street, PostalCode: t.postalCode, Town: t.title, Province: t.province,
 		},
@@ -65,7 +65,7 @@ func (s *Service) plantRegister(ctx context.Context) error {
 	for i, p := range seedPeople {
 		all = append(all, resident{p.birth, seedStreet(i)})
 	}
-	entries := make([]register.Entry, len(all))
+	entries := make([]residents.Entry, len(all))
 	for i, r := range all {
 		code, err := taxcode.Compose(r.birth)
 		if err != nil {

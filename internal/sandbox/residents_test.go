@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"diresco/db"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/sandbox"
 	"diresco/internal/test/dbtest"
@@ -17,8 +17,8 @@ func TestTheRegisterOfPersons(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()
-		r := register.New(d, w.clock)
-		find := func(code taxcode.Code) register.Entry {
+		r := residents.New(d, w.clock)
+		find := func(code taxcode.Code) residents.Entry {
 			t.Helper()
 			e, found, err := r.Find(ctx, code)
 			if err != nil || !found {
@@ -35,7 +35,7 @@ func TestTheRegisterOfPersons(t *testing.T) {
 			homes[e.Street] = true
 		}
 		example := taxcode.MustParse("BNCLNE85M41H501P")
-		want := register.Identity{
+		want := residents.Identity{
 			GivenName: "Elena", FamilyName: "Bianchi", BirthDate: "1985-08-01", BirthPlace: "Roma", Street: "Via Nazionale 10", PostalCode: "00184", Town: "Roma", Province: "RM",
 		}
 		if e := find(example); e.Identity != want || *e.OfficeCode != "7000" {

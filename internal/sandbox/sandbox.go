@@ -17,8 +17,8 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/masterdata/register"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/residents"
+	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
 	"diresco/internal/platform/secret"
@@ -76,10 +76,10 @@ type Service struct {
 	runner       *operation.Runner
 	clock        *clock.Offset
 	persons      *person.Service
-	register     *register.Register
+	register     *residents.Register
 	contributors *contributor.Repository
 	types        *declaration.Types
-	services     *services.Catalogue
+	services     *servicecatalog.Catalogue
 	messages     *outbox.Worker
 	background   []Backlog
 	due          *due.Calendar
@@ -98,8 +98,8 @@ type Service struct {
 func NewService(d Deps) *Service {
 	return &Service{
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People,
-		register: register.New(d.Runner.DB, d.Clock), contributors: d.Contributors,
-		types: d.Types, services: services.New(d.Runner, nil, nil), messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
+		register: residents.New(d.Runner.DB, d.Clock), contributors: d.Contributors,
+		types: d.Types, services: servicecatalog.New(d.Runner, nil, nil), messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }
 

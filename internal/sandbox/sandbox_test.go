@@ -42,8 +42,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 // start is 10:00 in Rome.
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-// world is a sandbox and what the tests look at beside it.
-type world struct {
+// fixture is a sandbox and what the tests look at beside it.
+type fixture struct {
 	*sandbox.Service
 	t       *testing.T
 	db      *db.DB
@@ -56,9 +56,9 @@ type world struct {
 }
 
 // open makes the sandbox's service on a database, as a starting process does.
-func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *world {
+func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *fixture {
 	t.Helper()
-	w := &world{t: t, db: d, machine: clock.NewManual(start), blobs: memblob.OpenBucket(nil), outbox: outbox.New(d)}
+	w := &fixture{t: t, db: d, machine: clock.NewManual(start), blobs: memblob.OpenBucket(nil), outbox: outbox.New(d)}
 	t.Cleanup(func() { _ = w.blobs.Close() })
 	offset, err := installation.Claim(context.Background(), d, installation.Sandbox, start)
 	if err != nil {
@@ -97,7 +97,7 @@ func dataKeys(t testing.TB) *keyring.DataKeys {
 }
 
 // seeded is open with the first test data.
-func seeded(t *testing.T, d *db.DB) *world {
+func seeded(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
 	w := open(t, d)
 	if err := w.Seed(context.Background()); err != nil {
@@ -106,7 +106,7 @@ func seeded(t *testing.T, d *db.DB) *world {
 	return w
 }
 
-func (w *world) people() []sandbox.Person {
+func (w *fixture) people() []sandbox.Person {
 	w.t.Helper()
 	found, err := w.People(context.Background(), page.Request{Limit: 100})
 	if err != nil {
@@ -116,7 +116,7 @@ func (w *world) people() []sandbox.Person {
 }
 
 // who returns the first person whose description holds the text.
-func (w *world) who(description string) sandbox.Person {
+func (w *fixture) who(description string) sandbox.Person {
 	w.t.Helper()
 	for _, p := range w.people() {
 		if strings.Contains(p.Description, description) {
@@ -127,7 +127,7 @@ func (w *world) who(description string) sandbox.Person {
 	return sandbox.Person{}
 }
 
-func (w *world) count(table string) int64 {
+func (w *fixture) count(table string) int64 {
 	w.t.Helper()
 	var n int64
 	if err := w.db.From(context.Background()).Table(table).Count(&n).Error; err != nil {
@@ -137,7 +137,7 @@ func (w *world) count(table string) int64 {
 }
 
 // promise puts a message into the outbox, as an operation does.
-func (w *world) promise(kind string, to sandbox.Person, data any) {
+func (w *fixture) promise(kind string, to sandbox.Person, data any) {
 	w.t.Helper()
 	m, err := outbox.NewMessage(kind, to.ID, data, w.clock.Now())
 	if err == nil {
@@ -293,7 +293,7 @@ func TestPeopleInPages(t *testing.T) {
 }
 
 // register makes a person who is no test person.
-func (w *world) register() (made person.Person) {
+func (w *fixture) register() (made person.Person) {
 	w.t.Helper()
 	err := w.db.InTx(context.Background(), func(ctx context.Context) (err error) {
 		made, err = w.persons.Add(ctx, person.New{

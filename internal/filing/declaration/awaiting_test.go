@@ -9,15 +9,15 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 )
 
 // becomeDispositive is what whoever raises credentials does.
-func becomeDispositive(t *testing.T, a *coretest.App, personID uuid.UUID) {
+func becomeDispositive(t *testing.T, a *world.App, personID uuid.UUID) {
 	t.Helper()
 	a.Must(t, func(ctx context.Context) error {
 		if err := a.DB.From(ctx).Exec("UPDATE people SET credential_level = 'dispositive' WHERE id = ?", personID).Error; err != nil {
@@ -27,7 +27,7 @@ func becomeDispositive(t *testing.T, a *coretest.App, personID uuid.UUID) {
 	})
 }
 
-func kinds(t *testing.T, a *coretest.App, personID uuid.UUID) []string {
+func kinds(t *testing.T, a *world.App, personID uuid.UUID) []string {
 	t.Helper()
 	var all []string
 	for _, p := range promises(t, a) {
@@ -40,7 +40,7 @@ func kinds(t *testing.T, a *coretest.App, personID uuid.UUID) []string {
 
 func TestWhatWaitedIsCompletedAtItsNumber(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, other := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		another := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
@@ -94,7 +94,7 @@ func TestWhatWaitedIsCompletedAtItsNumber(t *testing.T) {
 
 func TestCompletionSupersedesWhatStillCanBe(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		able := []declaration.State{
 			declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted, declaration.ProvisionallyNotAccepted, declaration.NotAccepted, declaration.Confirmed,
@@ -122,7 +122,7 @@ func TestCompletionSupersedesWhatStillCanBe(t *testing.T) {
 // What waits may supersede what waits: the outcome is that of dispositive credentials from the start.
 func TestAChainOfWhatWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		old := a.Submit(t, by, c)
@@ -152,7 +152,7 @@ func TestAChainOfWhatWaits(t *testing.T) {
 // Two people whose declarations supersede each other's become dispositive at once.
 func TestTwoCompletionsDoNotWaitForEachOther(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		for range 5 {
 			one := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
@@ -160,7 +160,7 @@ func TestTwoCompletionsDoNotWaitForEachOther(t *testing.T) {
 			mine, yours := a.Submit(t, one, c), a.Submit(t, two, c)
 			a.Draft(t, one, c, replacing(c, yours.ID, true))
 			a.Draft(t, two, c, replacing(c, mine.ID, true))
-			coretest.Parallel(2, func(i int) { becomeDispositive(t, a, []uuid.UUID{one.PersonID, two.PersonID}[i]) })
+			world.Parallel(2, func(i int) { becomeDispositive(t, a, []uuid.UUID{one.PersonID, two.PersonID}[i]) })
 			for _, id := range []uuid.UUID{mine.ID, yours.ID} {
 				if got := show(t, a, by, id).State; got != declaration.Superseded {
 					t.Errorf("superseded in both ways, one is %s", got)
@@ -172,7 +172,7 @@ func TestTwoCompletionsDoNotWaitForEachOther(t *testing.T) {
 
 func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		// Filed on the 16th of March; the clocks go forward on the 29th, so the 15th of April ends at 22:00 UTC.
@@ -236,7 +236,7 @@ func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 // Whoever comes before the clean-up finds the same: what is past its term is neither completed nor withdrawn.
 func TestWhatIsPastItsTermHasLapsed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, _ := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		past := a.Submit(t, ordinary, c)
@@ -259,7 +259,7 @@ func TestWhatIsPastItsTermHasLapsed(t *testing.T) {
 // The level that counts is the one at the time of the number, not the one that the request came in with.
 func TestCredentialsThatWereRaisedSinceCount(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		stale := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		becomeDispositive(t, a, stale.PersonID)

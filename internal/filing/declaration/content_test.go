@@ -13,8 +13,8 @@ import (
 	"unicode/utf16"
 
 	"diresco/internal/filing/declaration"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"diresco/db"
 
@@ -182,7 +182,7 @@ func TestTheDigestOfADeclaration(t *testing.T) {
 	}
 	// What is stored gives the digest of the receipt again.
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		in := c.Input(true)
 		in.Content = json.RawMessage(`{"notes":"<b> \u00e8 \u2028 \ud83d\ude00 \"\\\/","employer_contribution_rate":2.3810e1,"worker_tax_code":"RSSMRA80A01H501U","mandatory_communication_code":"1700021200123456","average_monthly_pay":"1850.00"}`)
@@ -191,7 +191,7 @@ func TestTheDigestOfADeclaration(t *testing.T) {
 		if err := json.Unmarshal(in.Content, &given); err != nil {
 			t.Fatal(err)
 		}
-		whole := plainText(map[string]any{"type": coretest.Type, "version": 1.0, "contributor_id": c.ID.String(), "position_id": c.Positions[0].ID.String(), "content": given})
+		whole := plainText(map[string]any{"type": world.Type, "version": 1.0, "contributor_id": c.ID.String(), "position_id": c.Positions[0].ID.String(), "content": given})
 		if want := fmt.Sprintf("sha-256:%x", sha256.Sum256([]byte(whole))); *filed.Digest != want || filed.Content != plainText(given) {
 			t.Errorf("%s of %s, not %s", *filed.Digest, filed.Content, want)
 		}

@@ -11,8 +11,8 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -20,18 +20,18 @@ import (
 
 func TestADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		in := c.Input(false)
 		// A draft may be incomplete, and its text in any form.
-		in.Content = json.RawMessage("{ \"worker_tax_code\" : \"" + coretest.Worker + "\",\n\"employer_contribution_rate\": 2.40e1 }")
+		in.Content = json.RawMessage("{ \"worker_tax_code\" : \"" + world.Worker + "\",\n\"employer_contribution_rate\": 2.40e1 }")
 		got := a.Draft(t, by, c, in)
-		worker := coretest.Worker
+		worker := world.Worker
 		want := declaration.Filed{
 			Declaration: declaration.Declaration{
-				ID: got.ID, ContributorID: c.ID, PositionID: c.Positions[0].ID, OfficeCode: coretest.Rome, Type: coretest.Type, TypeVersion: 1, Step: declaration.StepSingle, State: declaration.Draft,
-				Content: `{"employer_contribution_rate":24,"worker_tax_code":"` + coretest.Worker + `"}`, WorkerTaxCode: &worker, PersonID: by.PersonID, ActingAs: access.LegalRepresentative,
-				RightID: by.Rights[0].ID, Version: 1, CreatedAt: coretest.Start, UpdatedAt: coretest.Start, ListedAt: coretest.Start,
+				ID: got.ID, ContributorID: c.ID, PositionID: c.Positions[0].ID, OfficeCode: world.Rome, Type: world.Type, TypeVersion: 1, Step: declaration.StepSingle, State: declaration.Draft,
+				Content: `{"employer_contribution_rate":24,"worker_tax_code":"` + world.Worker + `"}`, WorkerTaxCode: &worker, PersonID: by.PersonID, ActingAs: access.LegalRepresentative,
+				RightID: by.Rights[0].ID, Version: 1, CreatedAt: world.Start, UpdatedAt: world.Start, ListedAt: world.Start,
 			},
 			GivenName: "Mario", FamilyName: "Rossi",
 		}
@@ -51,7 +51,7 @@ func TestADraft(t *testing.T) {
 
 func TestWhatCannotBeDrafted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		other, stranger := a.Employer(t)
 		closed, unknown := ceased(t, a, c), uuid.Must(uuid.NewV7())
@@ -86,13 +86,13 @@ func TestWhatCannotBeDrafted(t *testing.T) {
 			}
 		}
 		in := c.Input(true)
-		in.Content = json.RawMessage(`{"worker_tax_code":"` + coretest.Worker + `","notes":""}`)
+		in.Content = json.RawMessage(`{"worker_tax_code":"` + world.Worker + `","notes":""}`)
 		_, err := a.Declarations.Draft(ctx, by, c.ID, in)
 		refused(t, "filed at once, incomplete and wrong", err, fault.Invalid, "/content/average_monthly_pay", "required", "/content/employer_contribution_rate", "required",
 			"/content/mandatory_communication_code", "required", "/content/notes", "too-short")
 		_, err = a.Declarations.Draft(ctx, by, other.ID, c.Input(false))
 		refused(t, "for another contributor", err, fault.NotFound)
-		_, err = a.Declarations.Draft(ctx, a.Desk(t, coretest.Rome, c.ID), c.ID, c.Input(false))
+		_, err = a.Declarations.Draft(ctx, a.Desk(t, world.Rome, c.ID), c.ID, c.Input(false))
 		refused(t, "by an operator", err, fault.Forbidden)
 		if n := a.Count(t, "declarations") + a.Count(t, "audit_records"); n != 0 {
 			t.Errorf("%d rows are left of what was refused", n)
@@ -102,7 +102,7 @@ func TestWhatCannotBeDrafted(t *testing.T) {
 
 func TestADraftIsMadeUnderTheRightAskedFor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		role := a.Role(t, by.PersonID, c.ID, access.EmployeeDelegate, access.Declarations)
 		by = a.Enter(t, by.SessionID, c.ID)
@@ -124,8 +124,8 @@ func TestADraftIsMadeUnderTheRightAskedFor(t *testing.T) {
 
 func TestChangingADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		c, by := a.Employer(t, coretest.Rome, coretest.Milan)
+		a := world.New(t, d)
+		c, by := a.Employer(t, world.Rome, world.Milan)
 		draft := a.Draft(t, by, c, c.Input(false))
 		closed := ceased(t, a, c)
 		other, _ := a.Employer(t)
@@ -143,14 +143,14 @@ func TestChangingADraft(t *testing.T) {
 			office  string
 		}{
 			{"a member is replaced, one added and one removed", declaration.Change{Content: json.RawMessage(`{"employer_contribution_rate":24.5,"part_time_percentage":50,"average_monthly_pay":null}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","part_time_percentage":50,"worker_tax_code":"RSSMRA80A01H501U"}`, "RSSMRA80A01H501U", coretest.Rome},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","part_time_percentage":50,"worker_tax_code":"RSSMRA80A01H501U"}`, "RSSMRA80A01H501U", world.Rome},
 			{"the worker", declaration.Change{Content: json.RawMessage(`{"worker_tax_code":"MKJRLA80A01L407X","part_time_percentage":null}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", coretest.Rome},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Rome},
 			{"the position", declaration.Change{PositionID: &c.Positions[1].ID},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", coretest.Milan},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Milan},
 			{"no worker any more", declaration.Change{Content: json.RawMessage(`{"worker_tax_code":null,"notes":"<b> & \"è\" \u2028"}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", coretest.Milan},
-			{"nothing", declaration.Change{}, `{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", coretest.Milan},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", world.Milan},
+			{"nothing", declaration.Change{}, `{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", world.Milan},
 		} {
 			got, err := change(step.in)
 			if err != nil {
@@ -204,11 +204,11 @@ func TestChangingADraft(t *testing.T) {
 
 func TestOfChangesAtOneVersionOneIsMade(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
 		var made atomic.Int64
-		coretest.Parallel(10, func(int) {
+		world.Parallel(10, func(int) {
 			_, err := a.Declarations.Change(ctx, by, draft.ID, 1, declaration.Change{Content: json.RawMessage(`{"notes":"x"}`)})
 			if err == nil {
 				made.Add(1)
@@ -224,7 +224,7 @@ func TestOfChangesAtOneVersionOneIsMade(t *testing.T) {
 
 func TestDiscardingADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft, filed := a.Draft(t, by, c, c.Input(false)), a.Submit(t, by, c)
 		if err := a.Declarations.Discard(asked("discardDeclaration"), by, draft.ID); err != nil {
@@ -245,11 +245,11 @@ func TestDiscardingADraft(t *testing.T) {
 // A draft is its maker's and of those under the same right; what was submitted is of all who may consult.
 func TestADraftIsNobodyElses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		_, stranger := a.Employer(t)
 		colleague := a.Colleague(t, c.ID, access.Employer, access.Dispositive)
-		operator := a.Desk(t, coretest.Rome, c.ID)
+		operator := a.Desk(t, world.Rome, c.ID)
 		draft := a.Draft(t, by, c, c.Input(false))
 		use := map[string]func(access.Actor) error{
 			"show":    func(by access.Actor) error { _, err := a.Declarations.Show(ctx, by, draft.ID); return err },

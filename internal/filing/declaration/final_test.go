@@ -9,8 +9,8 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/protocol"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -22,8 +22,8 @@ func brokenBooks(d *db.DB) map[string]protocol.Book {
 // Should the program ever try to change what was submitted, the database does not let it.
 func TestWhatWasSubmittedIsFinal(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		c, by := a.Employer(t, coretest.Rome, coretest.Milan)
+		a := world.New(t, d)
+		c, by := a.Employer(t, world.Rome, world.Milan)
 		filed, draft := a.Submit(t, by, c), a.Draft(t, by, c, c.Input(false))
 		other, _ := a.Employer(t)
 		update := func(set string, id uuid.UUID, args ...any) error {
@@ -49,8 +49,8 @@ func TestWhatWasSubmittedIsFinal(t *testing.T) {
 			{"acting_as = 'employer'", nil, true},
 			{"right_id = ?", []any{uuid.Must(uuid.NewV7())}, true},
 			{"supersedes_id = ?", []any{draft.ID}, true},
-			{"created_at = ?", []any{coretest.Start}, true},
-			{"submitted_at = ?", []any{coretest.Start}, false},
+			{"created_at = ?", []any{world.Start}, true},
+			{"submitted_at = ?", []any{world.Start}, false},
 			{"protocol_number = 'INPS.7000.16/03/2026.0000009'", nil, false},
 			{"digest = 'sha-256:00'", nil, false},
 			{"type_version = 2", nil, false},
@@ -81,8 +81,8 @@ func TestWhatWasSubmittedIsFinal(t *testing.T) {
 // Nor does it forget a filing, its number, its receipt or its trace.
 func TestWhatWasFiledIsNotDeleted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		c, by := a.Employer(t, coretest.Rome)
+		a := world.New(t, d)
+		c, by := a.Employer(t, world.Rome)
 		a.Submit(t, by, c)
 		draft := a.Draft(t, by, c, c.Input(false))
 		run := func(statement string, args ...any) error {

@@ -13,8 +13,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -22,8 +22,8 @@ import (
 
 // archive is a world with many declarations: two companies with positions in two offices, and several people who file.
 type archive struct {
-	*coretest.App
-	first, second coretest.Company
+	*world.App
+	first, second world.Company
 	// rep acts for both companies; a colleague for the first one; the clerk may not see declarations at the second one.
 	rep, repSecond, colleague, clerk, operator access.Actor
 }
@@ -32,16 +32,16 @@ var workers = []string{"RSSMRA80A01H501U", "MKJRLA80A01L407X"}
 
 func newArchive(t *testing.T, d *db.DB) archive {
 	t.Helper()
-	a := archive{App: coretest.New(t, d)}
-	a.first, a.rep = a.Employer(t, coretest.Rome, coretest.Milan)
-	a.second = a.Company(t, coretest.Milan)
+	a := archive{App: world.New(t, d)}
+	a.first, a.rep = a.Employer(t, world.Rome, world.Milan)
+	a.second = a.Company(t, world.Milan)
 	a.Role(t, a.rep.PersonID, a.second.ID, access.LegalRepresentative)
 	a.repSecond = a.Enter(t, a.rep.SessionID, a.second.ID)
 	a.colleague = a.Colleague(t, a.first.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 	a.clerk = a.Colleague(t, a.first.ID, access.Employer, access.Dispositive)
 	// At the second company the clerk manages users: of declarations that right says nothing.
 	a.Role(t, a.clerk.PersonID, a.second.ID, access.UserAdministrator, "users")
-	a.operator = a.Desk(t, coretest.Rome, a.first.ID)
+	a.operator = a.Desk(t, world.Rome, a.first.ID)
 	for i := range 90 {
 		a.add(t, i)
 	}
@@ -60,7 +60,7 @@ func (a archive) add(t testing.TB, i int) {
 	case 3:
 		by = a.clerk
 	}
-	in := declaration.Input{Type: coretest.Type, PositionID: c.Positions[i%len(c.Positions)].ID, Content: coretest.ContentFor(workers[i/3%2]), Submit: i%4 != 0}
+	in := declaration.Input{Type: world.Type, PositionID: c.Positions[i%len(c.Positions)].ID, Content: world.ContentFor(workers[i/3%2]), Submit: i%4 != 0}
 	if i%7 == 0 {
 		in.Type, in.Content = "76-2013", json.RawMessage(`{"worker_tax_code":"RSSMRA80A01H501U","mandatory_communication_code":"1700026200987654","event":"hire","event_date":"2026-02-02","benefit":"naspi","hire_not_compulsory":true,"no_dismissal_by_linked_employer":true,"de_minimis_aid":"0.00"}`)
 	}
@@ -130,7 +130,7 @@ func (a archive) views() []view {
 				return a.Declarations.OfContributor(ctx, a.operator, f, r)
 			},
 			func(d declaration.Declaration) bool {
-				return d.ContributorID == a.first.ID && d.State != declaration.Draft && d.OfficeCode == coretest.Rome
+				return d.ContributorID == a.first.ID && d.State != declaration.Draft && d.OfficeCode == world.Rome
 			},
 		},
 		{
@@ -139,7 +139,7 @@ func (a archive) views() []view {
 				return a.Declarations.OfOffice(ctx, a.operator, f, r)
 			},
 			func(d declaration.Declaration) bool {
-				return d.State != declaration.Draft && d.OfficeCode == coretest.Rome
+				return d.State != declaration.Draft && d.OfficeCode == world.Rome
 			},
 		},
 	}
@@ -181,7 +181,7 @@ func drawFilter(t *rapid.T, all []declaration.Declaration) declaration.Filter {
 	}
 	var f declaration.Filter
 	if rapid.Bool().Draw(t, "by type") {
-		f.Type = rapid.SampledFrom([]string{coretest.Type, "76-2013", "NONE"}).Draw(t, "type")
+		f.Type = rapid.SampledFrom([]string{world.Type, "76-2013", "NONE"}).Draw(t, "type")
 	}
 	if rapid.Bool().Draw(t, "by state") {
 		f.State = rapid.SampledFrom(append([]declaration.State{declaration.Draft, declaration.Submitted}, states...)).Draw(t, "state")
@@ -266,7 +266,7 @@ func TestPagesCoverAList(t *testing.T) {
 
 func TestACursorThatIsNone(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		_, by := a.Employer(t)
 		for _, cursor := range []string{"x", "e30", "MDE4ZjNiMjA"} {
 			_, err := a.Declarations.OfContributor(ctx, by, declaration.Filter{}, page.Request{Cursor: cursor})
@@ -280,11 +280,11 @@ func TestACursorThatIsNone(t *testing.T) {
 // A cursor may come from a list with another filter: both hold.
 func TestACursorOfAnotherFilter(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		c, by := a.Employer(t, coretest.Rome, coretest.Milan)
+		a := world.New(t, d)
+		c, by := a.Employer(t, world.Rome, world.Milan)
 		// At one instant, at two offices.
 		for i := range c.Positions {
-			a.Draft(t, by, c, declaration.Input{Type: coretest.Type, PositionID: c.Positions[i].ID, Content: coretest.Content(), Submit: true})
+			a.Draft(t, by, c, declaration.Input{Type: world.Type, PositionID: c.Positions[i].ID, Content: world.Content(), Submit: true})
 		}
 		at := a.Clock.Now()
 		a.Clock.Advance(time.Second)
@@ -316,7 +316,7 @@ func TestACursorOfAnotherFilter(t *testing.T) {
 
 func TestListsOfNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		a.Submit(t, by, c)
 		a.Draft(t, by, c, c.Input(false))
@@ -340,7 +340,7 @@ func TestListsOfNothing(t *testing.T) {
 
 func TestTypesAreListedByCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		var codes []string
 		request := page.Request{Limit: 2}
 		for {

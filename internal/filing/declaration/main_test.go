@@ -10,8 +10,8 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -52,7 +52,7 @@ func conflict(t *testing.T, what string, err error, reason string) {
 	}
 }
 
-func show(t *testing.T, a *coretest.App, by access.Actor, id uuid.UUID) declaration.Filed {
+func show(t *testing.T, a *world.App, by access.Actor, id uuid.UUID) declaration.Filed {
 	t.Helper()
 	d, err := a.Declarations.Show(ctx, by, id)
 	if err != nil {
@@ -61,7 +61,7 @@ func show(t *testing.T, a *coretest.App, by access.Actor, id uuid.UUID) declarat
 	return d
 }
 
-func submit(t *testing.T, a *coretest.App, by access.Actor, id uuid.UUID) declaration.Filed {
+func submit(t *testing.T, a *world.App, by access.Actor, id uuid.UUID) declaration.Filed {
 	t.Helper()
 	d, err := a.Declarations.Submit(ctx, by, id)
 	if err != nil {
@@ -71,15 +71,15 @@ func submit(t *testing.T, a *coretest.App, by access.Actor, id uuid.UUID) declar
 }
 
 // setState moves a submitted declaration as the office's decision will.
-func setState(t *testing.T, a *coretest.App, id uuid.UUID, state declaration.State) {
+func setState(t *testing.T, a *world.App, id uuid.UUID, state declaration.State) {
 	t.Helper()
 	a.Exec(t, "UPDATE declarations SET state = ? WHERE id = ?", state, id)
 }
 
 // ceased adds a position that is closed.
-func ceased(t *testing.T, a *coretest.App, c coretest.Company) uuid.UUID {
+func ceased(t *testing.T, a *world.App, c world.Company) uuid.UUID {
 	t.Helper()
-	p := contributor.Position{ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: "99" + c.Positions[0].Number[2:], Scheme: "aziende", OfficeCode: coretest.Rome, State: contributor.PositionCeased, CreatedAt: a.Clock.Now()}
+	p := contributor.Position{ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: "99" + c.Positions[0].Number[2:], Scheme: "aziende", OfficeCode: world.Rome, State: contributor.PositionCeased, CreatedAt: a.Clock.Now()}
 	a.Must(t, func(ctx context.Context) error { return a.DB.From(ctx).Create(&p).Error })
 	return p.ID
 }

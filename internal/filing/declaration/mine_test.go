@@ -8,8 +8,8 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -26,13 +26,13 @@ func strides() *rapid.Generator[access.Stride] {
 func TestMyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := newArchive(t, d)
-		companies := []coretest.Company{a.first, a.second}
+		companies := []world.Company{a.first, a.second}
 		for i := range 5 {
-			c := a.Company(t, []string{coretest.Rome, coretest.Milan, coretest.Rome}[:i%3+1]...)
+			c := a.Company(t, []string{world.Rome, world.Milan, world.Rome}[:i%3+1]...)
 			a.Role(t, a.rep.PersonID, c.ID, access.LegalRepresentative)
 			by := a.Enter(t, a.rep.SessionID, c.ID)
 			for k := range 2 + 3*i {
-				a.Draft(t, by, c, declaration.Input{Type: coretest.Type, PositionID: c.Positions[k%len(c.Positions)].ID, Content: coretest.ContentFor(workers[k%2]), Submit: k%3 > 0})
+				a.Draft(t, by, c, declaration.Input{Type: world.Type, PositionID: c.Positions[k%len(c.Positions)].ID, Content: world.ContentFor(workers[k%2]), Submit: k%3 > 0})
 			}
 			companies = append(companies, c)
 		}

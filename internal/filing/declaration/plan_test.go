@@ -11,8 +11,8 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // The id and the time of the declaration i.
@@ -25,7 +25,7 @@ const (
 
 // fill makes 20,000 declarations: two in three the company's, the others of 39 more as well, three in four of one type, for 50 workers.
 // SQLite plans without looking at how many there are: a tenth will do.
-func fill(t *testing.T, a *coretest.App, c coretest.Company, by access.Actor) {
+func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 	t.Helper()
 	const companies = 40
 	declarations := 2_000
@@ -40,7 +40,7 @@ func fill(t *testing.T, a *coretest.App, c coretest.Company, by access.Actor) {
 	var values []string
 	for k := range companies {
 		if k > 0 {
-			c = a.Company(t, coretest.Rome)
+			c = a.Company(t, world.Rome)
 		}
 		values = append(values, row)
 		args = append(args, k, c.ID, c.Positions[0].ID, c.Positions[0].OfficeCode)
@@ -62,11 +62,11 @@ func fill(t *testing.T, a *coretest.App, c coretest.Company, by access.Actor) {
 // However many declarations there are, a page is a range of an index: nothing is sorted and the table is not read through.
 func TestAPageIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		c, by := a.Employer(t, coretest.Rome)
-		desk := a.Desk(t, coretest.Rome, c.ID)
+		a := world.New(t, d)
+		c, by := a.Employer(t, world.Rome)
+		desk := a.Desk(t, world.Rome, c.ID)
 		fill(t, a, c, by)
-		heard := coretest.Listen(t, d, "declarations d")
+		heard := world.Listen(t, d, "declarations d")
 		from, to := time.Date(2026, 1, 1, 0, 10, 0, 0, time.UTC), time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
 		ofContributor := func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
 			return a.Declarations.OfContributor(ctx, by, f, r)
@@ -100,7 +100,7 @@ func TestAPageIsARangeOfAnIndex(t *testing.T) {
 					if len(*heard) != 1 {
 						t.Fatalf("%s page: %d statements", which, len(*heard))
 					}
-					for _, plan := range coretest.Plans(t, d, (*heard)[0]) {
+					for _, plan := range world.Plans(t, d, (*heard)[0]) {
 						if !strings.Contains(plan, c.index+" ") || strings.Contains(plan, "Sort") || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "Seq Scan on declarations") ||
 							strings.Contains(plan, "Bitmap") || strings.Contains(plan, "SCAN d") {
 							t.Errorf("%s page of %s: %s", which, c.name, plan)
@@ -117,7 +117,7 @@ func TestAPageIsARangeOfAnIndex(t *testing.T) {
 }
 
 // fillCrowd makes declarations for the crowd's contributors in turn, one in ten of them a draft.
-func fillCrowd(t *testing.T, a *coretest.App, by access.Actor) {
+func fillCrowd(t *testing.T, a *world.App, by access.Actor) {
 	t.Helper()
 	declarations, id, at := 6_000, sqliteID, sqliteAt
 	if a.DB.Dialect() == db.Postgres {
@@ -138,7 +138,7 @@ func fillCrowd(t *testing.T, a *coretest.App, by access.Actor) {
 // the latest are its clients', and for whoever has few clients, each client is asked once, through an index too.
 func TestAPageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		p, delegate := a.Professional(t)
 		a.Crowd(t, delegate)
 		many := access.Actor{PersonID: p.ID, TaxCode: p.TaxCode}
@@ -164,7 +164,7 @@ func TestAPageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 			{"few, of a type", few, declaration.Filter{Type: "76-2013"}, 0, []string{count, ask}, "declarations_by_contributor_type"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				heard := coretest.Listen(t, d, "FROM de")
+				heard := world.Listen(t, d, "FROM de")
 				request := page.Request{Limit: 10}
 				for _, which := range []string{"first", "next"} {
 					*heard = nil
@@ -176,7 +176,7 @@ func TestAPageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 						if !strings.Contains(q.Statement, c.asked[i]) {
 							t.Errorf("statement %d is %s", i, q.Statement)
 						}
-						for _, plan := range coretest.Plans(t, d, q) {
+						for _, plan := range world.Plans(t, d, q) {
 							lines := strings.Split(plan, "\n")
 							if scansATable(lines) || c.asked[i] == walk && c.index == "declarations_by_time" && (strings.Contains(plan, "Sort Key: d.listed_at") || strings.Contains(plan, "TEMP B-TREE")) {
 								t.Errorf("%s page: %s", which, plan)

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
@@ -59,7 +59,7 @@ type receipt struct {
 }
 
 // opened verifies a receipt with the public key alone and reads it, strictly.
-func opened(t *testing.T, a *coretest.App, jws string) (receipt, string) {
+func opened(t *testing.T, a *world.App, jws string) (receipt, string) {
 	t.Helper()
 	signed, err := jose.ParseSignedCompact(jws, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -80,13 +80,13 @@ func opened(t *testing.T, a *coretest.App, jws string) (receipt, string) {
 
 func TestAReceiptSaysWhatWasFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		var salts []string
 		for _, filed := range []declaration.Filed{a.Submit(t, by, c), submit(t, a, by, a.Draft(t, by, c, c.Input(false)).ID)} {
 			got, text := opened(t, a, filed.JWS)
 			want := receipt{
-				Issuer: coretest.PublicURL, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt, Digest: *filed.Digest, DeclarationID: filed.ID, Type: coretest.Type, TypeVersion: 1,
+				Issuer: world.PublicURL, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt, Digest: *filed.Digest, DeclarationID: filed.ID, Type: world.Type, TypeVersion: 1,
 				ContributorID: c.ID, PositionID: c.Positions[0].ID, ActingAs: string(access.LegalRepresentative), RightID: by.Rights[0].ID, FiledBy: by.PersonID,
 			}
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(receipt{}, "Filer", "Contributor")); diff != "" {
@@ -97,7 +97,7 @@ func TestAReceiptSaysWhatWasFiled(t *testing.T) {
 			}
 			salts = append(salts, got.Filer.Salt, got.Contributor.Salt)
 			// Nobody else learns it, nor anything else about a person.
-			for _, personal := range []string{by.TaxCode.Clear(), c.TaxCode.Clear(), coretest.Worker, by.FamilyName, c.LegalName, "1850.00"} {
+			for _, personal := range []string{by.TaxCode.Clear(), c.TaxCode.Clear(), world.Worker, by.FamilyName, c.LegalName, "1850.00"} {
 				if strings.Contains(text, personal) {
 					t.Errorf("the receipt holds %s", personal)
 				}
@@ -115,7 +115,7 @@ func TestAReceiptSaysWhatWasFiled(t *testing.T) {
 
 func TestVerifyingAReceipt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		filed := a.Submit(t, by, c)
 		got, err := a.Declarations.Verify(ctx, filed.JWS)
@@ -127,7 +127,7 @@ func TestVerifyingAReceipt(t *testing.T) {
 		}
 		header, rest, _ := strings.Cut(filed.JWS, ".")
 		payload, signature, _ := strings.Cut(rest, ".")
-		strange, err := coretest.NewSigner(t).SignReceipt([]byte(`{"protocol_number":"INPS.7000.16/03/2026.0000001"}`))
+		strange, err := world.NewSigner(t).SignReceipt([]byte(`{"protocol_number":"INPS.7000.16/03/2026.0000001"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func (brokenSigner) VerifyReceipt(context.Context, string) ([]byte, error) { ret
 
 func TestAReceiptCanBeHadAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		filed := a.Submit(t, by, c)
 		colleague := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
@@ -175,7 +175,7 @@ func TestAReceiptCanBeHadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.Clock.Advance(365 * 24 * time.Hour)
-		for name, who := range map[string]access.Actor{"who filed": by, "a colleague": colleague, "an operator": a.Desk(t, coretest.Rome, c.ID)} {
+		for name, who := range map[string]access.Actor{"who filed": by, "a colleague": colleague, "an operator": a.Desk(t, world.Rome, c.ID)} {
 			again, err := a.Declarations.ReceiptPDF(ctx, who, filed.ID)
 			if err != nil || !bytes.Equal(printed, again) {
 				t.Errorf("%s gets another printed receipt (%v)", name, err)
@@ -190,11 +190,11 @@ func TestAReceiptCanBeHadAgain(t *testing.T) {
 
 func TestAReceiptIsPrintedOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		filed := a.Submit(t, by, c)
 		printed := make([][]byte, 8)
-		coretest.Parallel(len(printed), func(i int) {
+		world.Parallel(len(printed), func(i int) {
 			if i%2 == 1 {
 				// In the middle of the first prints the name changes.
 				a.Exec(t, "UPDATE contributors SET legal_name = ? WHERE id = ?", string(rune('A'+i)), c.ID)
@@ -214,7 +214,7 @@ func TestAReceiptIsPrintedOnce(t *testing.T) {
 
 func TestWithoutASignatureNothingIsFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		a.Submit(t, by, c)
 		a.Register.Close()

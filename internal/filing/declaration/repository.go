@@ -7,8 +7,8 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/batch"
 	"diresco/internal/platform/fault"
-	"diresco/internal/platform/grouped"
 	"diresco/internal/platform/page"
 
 	"github.com/google/uuid"
@@ -19,7 +19,7 @@ import (
 type Repository struct {
 	db *db.DB
 	// shown reads declarations for many requests with one statement; nil on SQLite, where a statement is no journey.
-	shown *grouped.Loader[uuid.UUID, Filed]
+	shown *batch.Loader[uuid.UUID, Filed]
 	// stride is how lists over many contributors go.
 	stride access.Stride
 }
@@ -33,7 +33,7 @@ const (
 func NewRepository(d *db.DB) *Repository {
 	r := &Repository{db: d, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
-		r.shown = grouped.NewLoader(shownTogether, shownLanes, r.allFiled)
+		r.shown = batch.NewLoader(shownTogether, shownLanes, r.allFiled)
 	}
 	return r
 }

@@ -13,8 +13,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -27,7 +27,7 @@ type promise struct {
 	Data     string
 }
 
-func promises(t *testing.T, a *coretest.App) []promise {
+func promises(t *testing.T, a *world.App) []promise {
 	t.Helper()
 	var all []promise
 	if err := a.DB.From(ctx).Raw("SELECT kind, person_id, data FROM outbox ORDER BY created_at, id").Scan(&all).Error; err != nil {
@@ -44,8 +44,8 @@ func TestFilingADraft(t *testing.T) {
 	}{{access.Dispositive, declaration.Submitted, "declaration.received"}, {access.Ordinary, declaration.AwaitingCredentials, "declaration.awaiting_credentials"}} {
 		t.Run(string(c.level), func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
-				a := coretest.New(t, d)
-				company := a.Company(t, coretest.Rome)
+				a := world.New(t, d)
+				company := a.Company(t, world.Rome)
 				by := a.Colleague(t, company.ID, access.LegalRepresentative, c.level)
 				draft := a.Draft(t, by, company, company.Input(false))
 				a.Clock.Advance(time.Hour)
@@ -54,7 +54,7 @@ func TestFilingADraft(t *testing.T) {
 					t.Fatal(err)
 				}
 				at, number := a.Clock.Now(), "INPS.7000.16/03/2026.0000001"
-				digest := declaration.DigestOf(coretest.Type, 1, company.ID, company.Positions[0].ID, draft.Content)
+				digest := declaration.DigestOf(world.Type, 1, company.ID, company.Positions[0].ID, draft.Content)
 				want := draft
 				want.State, want.Version, want.UpdatedAt, want.ListedAt, want.SubmittedAt, want.ProtocolNumber, want.Digest, want.JWS = c.state, 2, at, at, &at, &number, &digest, got.JWS
 				if diff := cmp.Diff(want, got); diff != "" || got.JWS == "" {
@@ -63,7 +63,7 @@ func TestFilingADraft(t *testing.T) {
 				if diff := cmp.Diff(got, show(t, a, by, draft.ID)); diff != "" {
 					t.Errorf("as it is stored:\n%s", diff)
 				}
-				data, _ := json.Marshal(map[string]string{"protocol_number": number, "submitted_at": "2026-03-16T09:15:00Z", "title": titleOf(t, a, coretest.Type), "type": coretest.Type})
+				data, _ := json.Marshal(map[string]string{"protocol_number": number, "submitted_at": "2026-03-16T09:15:00Z", "title": titleOf(t, a, world.Type), "type": world.Type})
 				if diff := cmp.Diff([]promise{{c.message, by.PersonID, string(data)}}, promises(t, a)); diff != "" {
 					t.Error(diff)
 				}
@@ -86,7 +86,7 @@ func TestFilingADraft(t *testing.T) {
 	}
 }
 
-func titleOf(t *testing.T, a *coretest.App, code string) string {
+func titleOf(t *testing.T, a *world.App, code string) string {
 	t.Helper()
 	typ, err := a.Types.Get(ctx, code)
 	if err != nil {
@@ -97,7 +97,7 @@ func titleOf(t *testing.T, a *coretest.App, code string) string {
 
 func TestFilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		drafted := submit(t, a, by, a.Draft(t, by, c, c.Input(false)).ID)
 		atOnce := a.Submit(t, by, c)
@@ -123,10 +123,10 @@ func TestFilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
 
 func TestAnIncompleteDraftIsNotFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		in := c.Input(false)
-		in.Content = json.RawMessage(`{"worker_tax_code":"` + coretest.Worker + `","average_monthly_pay":"1850.00"}`)
+		in.Content = json.RawMessage(`{"worker_tax_code":"` + world.Worker + `","average_monthly_pay":"1850.00"}`)
 		draft := a.Draft(t, by, c, in)
 		_, err := a.Declarations.Submit(ctx, by, draft.ID)
 		refused(t, "incomplete", err, fault.Invalid, "/content/employer_contribution_rate", "required", "/content/mandatory_communication_code", "required")
@@ -151,11 +151,11 @@ func TestAnIncompleteDraftIsNotFiled(t *testing.T) {
 
 func TestADraftIsFiledOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
 		var filed atomic.Int64
-		coretest.Parallel(20, func(int) {
+		world.Parallel(20, func(int) {
 			_, err := a.Declarations.Submit(ctx, by, draft.ID)
 			if err == nil {
 				filed.Add(1)
@@ -172,12 +172,12 @@ func TestADraftIsFiledOnce(t *testing.T) {
 // Whatever happens to a draft while it is filed, what is filed is what was checked and signed.
 func TestFilingWhileADraftIsChanged(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		for round := range 10 {
 			draft := a.Draft(t, by, c, c.Input(false))
 			outcomes := make([]error, 3)
-			coretest.Parallel(3, func(i int) {
+			world.Parallel(3, func(i int) {
 				switch i {
 				case 0:
 					_, outcomes[0] = a.Declarations.Submit(ctx, by, draft.ID)
@@ -217,13 +217,13 @@ func TestFilingWhileADraftIsChanged(t *testing.T) {
 // Of two submissions in one group, the first may be refused for a reason that does not concern the second.
 func TestARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		old := a.Submit(t, by, c)
 		in := c.Input(false)
 		in.SupersedesID = &old.ID
 		draft := a.Draft(t, by, c, in).Declaration
-		typ, err := a.Types.Get(ctx, coretest.Type)
+		typ, err := a.Types.Get(ctx, world.Type)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,17 +244,17 @@ func TestARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
 
 func TestTheWindowOfAType(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
-		opens, closes := coretest.Start.Add(time.Hour), coretest.Start.Add(2*time.Hour)
-		a.Exec(t, "UPDATE declaration_types SET opens_at = ?, closes_at = ? WHERE code = ?", opens, closes, coretest.Type)
+		opens, closes := world.Start.Add(time.Hour), world.Start.Add(2*time.Hour)
+		a.Exec(t, "UPDATE declaration_types SET opens_at = ?, closes_at = ? WHERE code = ?", opens, closes, world.Type)
 		a.Types = declaration.NewTypes(declaration.NewRepository(d), a.Clock)
 		b := a.Twin(t, d)
 		draft := b.Draft(t, by, c, c.Input(false))
 		for _, step := range []struct {
 			at   time.Time
 			open bool
-		}{{coretest.Start, false}, {opens.Add(-time.Microsecond), false}, {opens, true}, {closes.Add(-time.Microsecond), true}, {closes, false}} {
+		}{{world.Start, false}, {opens.Add(-time.Microsecond), false}, {opens, true}, {closes.Add(-time.Microsecond), true}, {closes, false}} {
 			b.Clock.Advance(step.at.Sub(b.Clock.Now()))
 			_, err := b.Declarations.Draft(ctx, by, c.ID, c.Input(true))
 			if step.open && err != nil {
@@ -275,12 +275,12 @@ func TestTheWindowOfAType(t *testing.T) {
 // The window is kept by the time that the protocol gives, which a clock that is behind does not set back.
 func TestTheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
-		closes := coretest.Start.Add(time.Second)
-		a.Exec(t, "UPDATE declaration_types SET closes_at = ? WHERE code = ?", closes, coretest.Type)
+		closes := world.Start.Add(time.Second)
+		a.Exec(t, "UPDATE declaration_types SET closes_at = ? WHERE code = ?", closes, world.Type)
 		// Another machine, whose clock is ahead, filed last.
-		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 2026, 1, ?)", coretest.Rome, closes.Add(-2*time.Microsecond))
+		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 2026, 1, ?)", world.Rome, closes.Add(-2*time.Microsecond))
 		if got := a.Submit(t, by, c); !got.SubmittedAt.Equal(closes.Add(-time.Microsecond)) {
 			t.Errorf("filed at %v", got.SubmittedAt)
 		}
@@ -291,7 +291,7 @@ func TestTheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 
 func TestANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
 		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at)
@@ -299,11 +299,11 @@ func TestANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 			content_example, published_at FROM declaration_types WHERE code = 'RIOC'`)
 		// A process may go on with what it knows for ten seconds, no longer.
 		a.Clock.Advance(10*time.Second - time.Microsecond)
-		if typ, err := a.Types.Get(ctx, coretest.Type); err != nil || typ.Version != 1 {
+		if typ, err := a.Types.Get(ctx, world.Type); err != nil || typ.Version != 1 {
 			t.Fatalf("version %d, %v", typ.Version, err)
 		}
 		a.Clock.Advance(time.Microsecond)
-		if typ, err := a.Types.Get(ctx, coretest.Type); err != nil || typ.Version != 2 || typ.Title != "RIOC, nuova" {
+		if typ, err := a.Types.Get(ctx, world.Type); err != nil || typ.Version != 2 || typ.Title != "RIOC, nuova" {
 			t.Fatalf("version %d, %v", typ.Version, err)
 		}
 		_, err := a.Declarations.Submit(ctx, by, draft.ID)
@@ -312,14 +312,14 @@ func TestANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := submit(t, a, by, draft.ID)
-		if got.TypeVersion != 2 || got.WorkerTaxCode != nil || *got.Digest != declaration.DigestOf(coretest.Type, 2, c.ID, c.Positions[0].ID, got.Content) {
+		if got.TypeVersion != 2 || got.WorkerTaxCode != nil || *got.Digest != declaration.DigestOf(world.Type, 2, c.ID, c.Positions[0].ID, got.Content) {
 			t.Errorf("%+v", got)
 		}
 		if diff := cmp.Diff(got, show(t, a, by, draft.ID)); diff != "" {
 			t.Errorf("as it is stored:\n%s", diff)
 		}
 		// A draft that a newer version finds complete as it is becomes one of that version.
-		untouched := a.Draft(t, by, c, declaration.Input{Type: coretest.Type, PositionID: c.Positions[0].ID, Content: json.RawMessage(got.Content)})
+		untouched := a.Draft(t, by, c, declaration.Input{Type: world.Type, PositionID: c.Positions[0].ID, Content: json.RawMessage(got.Content)})
 		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at)
 			SELECT code, 3, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at FROM declaration_types WHERE code = 'RIOC' AND version = 2`)
 		a.Clock.Advance(10 * time.Second)
@@ -335,7 +335,7 @@ func TestANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 
 func TestAPositionThatClosedTakesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
 		a.Exec(t, "UPDATE positions SET state = 'ceased' WHERE id = ?", c.Positions[0].ID)

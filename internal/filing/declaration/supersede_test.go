@@ -13,8 +13,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -27,7 +27,7 @@ var states = []declaration.State{
 
 func TestWithdrawing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		colleague := a.Colleague(t, c.ID, access.Employer, access.Dispositive)
 		open := []declaration.State{declaration.Submitted, declaration.AwaitingCredentials, declaration.ProvisionallyNotAccepted}
@@ -58,7 +58,7 @@ func TestWithdrawing(t *testing.T) {
 				t.Errorf("%s, as it is stored:\n%s", state, diff)
 			}
 			all := promises(t, a)
-			data, _ := json.Marshal(map[string]string{"protocol_number": *filed.ProtocolNumber, "type": coretest.Type})
+			data, _ := json.Marshal(map[string]string{"protocol_number": *filed.ProtocolNumber, "type": world.Type})
 			if diff := cmp.Diff(promise{"declaration.withdrawn", colleague.PersonID, string(data)}, all[len(all)-1]); diff != "" || len(all) != messages+1 {
 				t.Errorf("%s: %d messages more\n%s", state, len(all)-messages, diff)
 			}
@@ -71,11 +71,11 @@ func TestWithdrawing(t *testing.T) {
 
 func TestWithdrawnOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		filed := a.Submit(t, by, c)
 		var done atomic.Int64
-		coretest.Parallel(10, func(int) {
+		world.Parallel(10, func(int) {
 			_, err := a.Declarations.Withdraw(ctx, by, filed.ID)
 			if err == nil {
 				done.Add(1)
@@ -90,7 +90,7 @@ func TestWithdrawnOnce(t *testing.T) {
 }
 
 // replacing is a complete declaration that supersedes another.
-func replacing(c coretest.Company, old uuid.UUID, atOnce bool) declaration.Input {
+func replacing(c world.Company, old uuid.UUID, atOnce bool) declaration.Input {
 	in := c.Input(atOnce)
 	in.SupersedesID = &old
 	return in
@@ -100,7 +100,7 @@ func TestSuperseding(t *testing.T) {
 	for name, atOnce := range map[string]bool{"a draft": false, "at once": true} {
 		t.Run(name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
-				a := coretest.New(t, d)
+				a := world.New(t, d)
 				c, by := a.Employer(t)
 				able := []declaration.State{
 					declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted, declaration.ProvisionallyNotAccepted, declaration.NotAccepted, declaration.Confirmed,
@@ -140,8 +140,8 @@ func TestSuperseding(t *testing.T) {
 
 func TestWhatCannotBeSuperseded(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		c, by := a.Employer(t, coretest.Rome, coretest.Milan)
+		a := world.New(t, d)
+		c, by := a.Employer(t, world.Rome, world.Milan)
 		other, stranger := a.Employer(t)
 		position, kind := c.Input(true), c.Input(true)
 		position.PositionID = c.Positions[1].ID
@@ -175,7 +175,7 @@ func TestWhatCannotBeSuperseded(t *testing.T) {
 	})
 }
 
-func exampleOf(t *testing.T, a *coretest.App, code string) json.RawMessage {
+func exampleOf(t *testing.T, a *world.App, code string) json.RawMessage {
 	t.Helper()
 	typ, err := a.Types.Get(ctx, code)
 	if err != nil {
@@ -186,7 +186,7 @@ func exampleOf(t *testing.T, a *coretest.App, code string) json.RawMessage {
 
 func TestADeclarationIsSupersededOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		old := a.Submit(t, by, c)
 		drafts := make([]uuid.UUID, 10)
@@ -194,7 +194,7 @@ func TestADeclarationIsSupersededOnce(t *testing.T) {
 			drafts[i] = a.Draft(t, by, c, replacing(c, old.ID, false)).ID
 		}
 		var done atomic.Int64
-		coretest.Parallel(2*len(drafts), func(i int) {
+		world.Parallel(2*len(drafts), func(i int) {
 			var err error
 			if i < len(drafts) {
 				_, err = a.Declarations.Submit(ctx, by, drafts[i])
@@ -215,10 +215,10 @@ func TestADeclarationIsSupersededOnce(t *testing.T) {
 
 func TestOneGroupSupersedesOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		old := a.Submit(t, by, c)
-		typ, err := a.Types.Get(ctx, coretest.Type)
+		typ, err := a.Types.Get(ctx, world.Type)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func TestOneGroupSupersedesOnce(t *testing.T) {
 // Ordinary credentials consult: what is filed with them waits, and until it is complete it takes nothing away.
 func TestWhatWaitsForCredentialsSupersedesNothingYet(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		old := a.Submit(t, by, c)

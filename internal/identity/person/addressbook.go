@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -39,7 +39,7 @@ type AddressBook struct{ Deps }
 // Deps are what an AddressBook works with.
 type Deps struct {
 	Runner *operation.Runner
-	Codes  *onetime.Codes
+	Codes  *otp.Codes
 	Outbox *outbox.Outbox
 	// Keys encrypt the codes that are on their way.
 	Keys *keyring.DataKeys
@@ -195,7 +195,7 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 	if err != nil {
 		return Contact{}, err
 	}
-	return c, b.Codes.Redeem(ctx, onetime.Redemption{
+	return c, b.Codes.Redeem(ctx, otp.Redemption{
 		Purpose: throttle.ContactCode, Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
 	}, func(ctx context.Context) error {
 		_, err := operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {

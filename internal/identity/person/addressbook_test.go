@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
@@ -26,16 +26,16 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
 const day = 24 * time.Hour
 
-// world is Mario, who has a verified mobile and e-mail, and his address book.
-type world struct {
+// fixture is Mario, who has a verified mobile and e-mail, and his address book.
+type fixture struct {
 	db     *db.DB
 	clock  *clock.Manual
 	people *person.Service
@@ -45,29 +45,29 @@ type world struct {
 	by     access.Actor
 }
 
-func open(t *testing.T, d *db.DB) *world {
+func open(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
 	keys, err := keyring.ParseDataKeys("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := clock.NewManual(start)
-	w := &world{db: d, clock: c, outbox: outbox.New(d), keys: keys}
+	w := &fixture{db: d, clock: c, outbox: outbox.New(d), keys: keys}
 	run := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
 	w.people = person.NewService(run)
 	limiter := throttle.NewLimiter(d, c, keys, w.outbox)
 	w.book = person.NewAddressBook(person.Deps{
-		Runner: run, Outbox: w.outbox, Keys: keys, Codes: onetime.New(d, c, keys, limiter, throttle.NewAddressLimit(d, c, false), rand.Reader),
+		Runner: run, Outbox: w.outbox, Keys: keys, Codes: otp.New(d, c, keys, limiter, throttle.NewAddressLimit(d, c, false), rand.Reader),
 	})
 	mario, err := w.people.Create(context.Background(), mario(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.by = access.Actor{PersonID: mario.ID, TaxCode: mario.TaxCode, SessionID: (&coretest.App{DB: d, Clock: c}).Session(t, mario.ID, nil)}
+	w.by = access.Actor{PersonID: mario.ID, TaxCode: mario.TaxCode, SessionID: (&world.App{DB: d, Clock: c}).Session(t, mario.ID, nil)}
 	return w
 }
 
-func (w *world) add(t *testing.T, kind person.ContactKind, value string) person.Contact {
+func (w *fixture) add(t *testing.T, kind person.ContactKind, value string) person.Contact {
 	t.Helper()
 	c, err := w.book.Add(context.Background(), w.by, person.NewContact{Kind: kind, Value: value})
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *world) add(t *testing.T, kind person.ContactKind, value string) person.
 	return c
 }
 
-func (w *world) show(t *testing.T, id uuid.UUID) person.Contact {
+func (w *fixture) show(t *testing.T, id uuid.UUID) person.Contact {
 	t.Helper()
 	c, err := w.book.Show(context.Background(), w.by, id)
 	if err != nil {
@@ -86,7 +86,7 @@ func (w *world) show(t *testing.T, id uuid.UUID) person.Contact {
 }
 
 // messages are those of a kind, the oldest first.
-func (w *world) messages(t *testing.T, kind string) []outbox.Message {
+func (w *fixture) messages(t *testing.T, kind string) []outbox.Message {
 	t.Helper()
 	queued, err := w.outbox.Queued(context.Background(), 10_000)
 	if err != nil {
@@ -96,7 +96,7 @@ func (w *world) messages(t *testing.T, kind string) []outbox.Message {
 }
 
 // code is the one that was sent to the address last.
-func (w *world) code(t *testing.T, to string) secret.Text {
+func (w *fixture) code(t *testing.T, to string) secret.Text {
 	t.Helper()
 	var code secret.Text
 	for _, m := range w.messages(t, person.ContactCode) {
@@ -115,7 +115,7 @@ func (w *world) code(t *testing.T, to string) secret.Text {
 	return code
 }
 
-func (w *world) contact(t *testing.T, kind person.ContactKind) person.Contact {
+func (w *fixture) contact(t *testing.T, kind person.ContactKind) person.Contact {
 	t.Helper()
 	all, err := w.people.Contacts(context.Background(), w.by.PersonID)
 	if err != nil {
@@ -128,7 +128,7 @@ func (w *world) contact(t *testing.T, kind person.ContactKind) person.Contact {
 	return all[i]
 }
 
-func (w *world) recovery(t *testing.T) []person.ContactKind {
+func (w *fixture) recovery(t *testing.T) []person.ContactKind {
 	t.Helper()
 	counting, err := w.people.RecoveryContacts(context.Background(), w.by.PersonID, w.clock.Now())
 	if err != nil {
@@ -142,7 +142,7 @@ func (w *world) recovery(t *testing.T) []person.ContactKind {
 	return kinds
 }
 
-func (w *world) must(t *testing.T, fn func(ctx context.Context) error) {
+func (w *fixture) must(t *testing.T, fn func(ctx context.Context) error) {
 	t.Helper()
 	if err := w.db.InTx(context.Background(), fn); err != nil {
 		t.Fatal(err)

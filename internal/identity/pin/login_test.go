@@ -17,8 +17,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -188,7 +188,7 @@ func TestStrangersCostTheSame(t *testing.T) {
 		w.Person(t, pintest.Mario, access.Citizen, false)
 		revoked, _ := w.Person(t, pintest.Giulia, access.Citizen, false)
 		w.Exec(t, "UPDATE pins SET revoked_at = ? WHERE person_id = ?", w.Clock.Now(), revoked.ID)
-		statements := coretest.Statements(t, d)
+		statements := world.Statements(t, d)
 		type cost struct {
 			hashes     int64
 			statements int

@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -35,7 +35,7 @@ type Service struct {
 	sessions Sessions
 	outbox   *outbox.Outbox
 	keys     *keyring.DataKeys
-	codes    *onetime.Codes
+	codes    *otp.Codes
 	random   io.Reader
 	// OnChange, where it is set, is told each new PIN that works, in the transaction that makes it work. It is for the
 	// sandbox, which shows test PINs; set it before the first use and nowhere else.
@@ -54,7 +54,7 @@ type Deps struct {
 	Outbox   *outbox.Outbox
 	// Keys encrypt the halves of a PIN that are on their way.
 	Keys  *keyring.DataKeys
-	Codes *onetime.Codes
+	Codes *otp.Codes
 	// Random is what PINs are drawn from.
 	Random io.Reader
 }

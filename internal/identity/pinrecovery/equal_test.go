@@ -11,8 +11,8 @@ import (
 	"diresco/internal/identity/throttle"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // Nobody learns who is registered, whether the data match, or whether more was asked than is served: the same statements
@@ -20,7 +20,7 @@ import (
 func TestTheSameWorkForEverybody(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
-		statements := coretest.Statements(t, d)
+		statements := world.Statements(t, d)
 		cost := func(work func() error, code fault.Code) [2]int64 {
 			t.Helper()
 			before := [2]int64{int64(statements()), w.Hasher.Hashes()}

@@ -30,8 +30,8 @@ var (
 	thiefMobile = person.NewContact{Kind: person.Mobile, Value: "+393339999999"}
 )
 
-// world is a person with a PIN that works, and what helps them when they lost it.
-type world struct {
+// fixture is a person with a PIN that works, and what helps them when they lost it.
+type fixture struct {
 	*pintest.World
 	recovery *pinrecovery.Service
 	who      person.Person
@@ -40,9 +40,9 @@ type world struct {
 }
 
 // open makes a world in which Mario is logged in; his e-mail address and further contacts count for recovery.
-func open(t *testing.T, d *db.DB, contacts ...person.NewContact) *world {
+func open(t *testing.T, d *db.DB, contacts ...person.NewContact) *fixture {
 	t.Helper()
-	w := &world{World: pintest.New(t, d, pintest.Cheap)}
+	w := &fixture{World: pintest.New(t, d, pintest.Cheap)}
 	w.recovery = pinrecovery.NewService(pinrecovery.Deps{
 		Runner: w.Runner, People: w.People, PINs: w.PINs, Codes: w.Codes, Outbox: outbox.New(d), Keys: w.DataKeys, PublicURL: pintest.PublicURL,
 	})
@@ -53,7 +53,7 @@ func open(t *testing.T, d *db.DB, contacts ...person.NewContact) *world {
 }
 
 // forget takes all contacts of Mario away.
-func (w *world) forget(t *testing.T) {
+func (w *fixture) forget(t *testing.T) {
 	t.Helper()
 	w.Exec(t, "DELETE FROM contacts WHERE person_id = ?", w.who.ID)
 }
@@ -66,7 +66,7 @@ func want(t *testing.T, err error, code fault.Code) {
 }
 
 // code returns the code that the newest message of the kind carries, and where it goes.
-func (w *world) code(t *testing.T, kind string) (secret.Text, string) {
+func (w *fixture) code(t *testing.T, kind string) (secret.Text, string) {
 	t.Helper()
 	m := w.Message(t, "kind = ?", kind)
 	if m.PersonID == nil || *m.PersonID != w.who.ID || m.Recipient == nil || !m.DeadlineAt.Equal(m.CreatedAt.Add(day)) {
@@ -81,7 +81,7 @@ func (w *world) code(t *testing.T, kind string) (secret.Text, string) {
 }
 
 // newPIN returns the PIN whose halves were promised last.
-func (w *world) newPIN(t *testing.T) (whole secret.Text, recipients [2]string) {
+func (w *fixture) newPIN(t *testing.T) (whole secret.Text, recipients [2]string) {
 	t.Helper()
 	for i, which := range []string{`{"which":"first"}`, `{"which":"second"}`} {
 		m := w.Message(t, "kind = 'pin.half' AND data = ?", which)
@@ -94,7 +94,7 @@ func (w *world) newPIN(t *testing.T) (whole secret.Text, recipients [2]string) {
 }
 
 // recipients lists where explicit messages go.
-func (w *world) recipients(t *testing.T) []string {
+func (w *fixture) recipients(t *testing.T) []string {
 	t.Helper()
 	var all []string
 	if err := w.DB.From(ctx).Raw("SELECT DISTINCT recipient FROM outbox WHERE recipient IS NOT NULL ORDER BY recipient").Scan(&all).Error; err != nil {
@@ -103,10 +103,10 @@ func (w *world) recipients(t *testing.T) []string {
 	return all
 }
 
-func (w *world) messages(t *testing.T) int { t.Helper(); return w.Count(t, "outbox") }
+func (w *fixture) messages(t *testing.T) int { t.Helper(); return w.Count(t, "outbox") }
 
 // start starts a recovery with two contacts and returns the code.
-func (w *world) start(t *testing.T) secret.Text {
+func (w *fixture) start(t *testing.T) secret.Text {
 	t.Helper()
 	want(t, w.recovery.StartRecovery(ctx, pintest.Mario, []person.NewContact{mobile, email}), "")
 	code, _ := w.code(t, pinrecovery.RecoveryCode)

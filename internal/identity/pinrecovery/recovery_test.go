@@ -20,8 +20,8 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 const day = 24 * time.Hour
@@ -85,7 +85,7 @@ func TestRecovery(t *testing.T) {
 
 // Whatever is asked, and by whomever, what is sent goes to stored contacts that count.
 func TestWhoIsServed(t *testing.T) {
-	unverified := func(t *testing.T, w *world) {
+	unverified := func(t *testing.T, w *fixture) {
 		w.forget(t)
 		w.Must(t, func(ctx context.Context) error { return w.People.AddUnverified(ctx, w.who.ID, mobile, email) })
 	}
@@ -93,7 +93,7 @@ func TestWhoIsServed(t *testing.T) {
 		w := open(t, d)
 		for name, tt := range map[string]struct {
 			stored  []person.NewContact
-			change  func(t *testing.T, w *world)
+			change  func(t *testing.T, w *fixture)
 			code    taxcode.Code
 			given   []person.NewContact
 			refused fault.Code
@@ -117,29 +117,29 @@ func TestWhoIsServed(t *testing.T) {
 			"one mailbox of two kinds": {stored: []person.NewContact{mobile, email, {Kind: person.PEC, Value: "Mario.Rossi@posta.example"}},
 				given: []person.NewContact{email, {Kind: person.PEC, Value: email.Value}}},
 			"never verified": {change: unverified, given: []person.NewContact{mobile, email}},
-			"bounced": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *world) {
+			"bounced": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET bounced_at = created_at WHERE kind = 'mobile'")
 			}},
-			"verified 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode, to: email.Value, change: func(t *testing.T, w *world) {
+			"verified 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode, to: email.Value, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET recovery_from = ? WHERE kind = 'email'", w.Clock.Now())
 			}},
-			"verified less than 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *world) {
+			"verified less than 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET recovery_from = ? WHERE kind = 'email'", w.Clock.Now().Add(time.Second))
 			}},
-			"suspended": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *world) {
+			"suspended": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE people SET suspended_at = created_at")
 			}},
-			"no first access": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *world) {
+			"no first access": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
-			"no first access, contacts as they were declared": {given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *world) {
+			"no first access, contacts as they were declared": {given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *fixture) {
 				unverified(t, w)
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
-			"no first access, other contacts": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, thief}, change: func(t *testing.T, w *world) {
+			"no first access, other contacts": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, thief}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
-			"revoked": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *world) {
+			"revoked": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE pins SET revoked_at = changed_at")
 			}},
 		} {
@@ -208,7 +208,7 @@ func TestThreeRequestsADay(t *testing.T) {
 }
 
 // MustStillWork ends the test when Mario's PIN does not let him in.
-func (w *world) MustStillWork(t *testing.T) { t.Helper(); w.Login(t, pintest.Mario, w.pin) }
+func (w *fixture) MustStillWork(t *testing.T) { t.Helper(); w.Login(t, pintest.Mario, w.pin) }
 
 // What was right when the code was sent must still be so when it is used.
 func TestRecoveryIsCheckedAgain(t *testing.T) {
@@ -272,7 +272,7 @@ func TestHundredFlowsOfFiveGuesses(t *testing.T) {
 		hashes := w.Hasher.Hashes()
 		for range 100 {
 			want(t, w.recovery.StartRecovery(ctx, pintest.Mario, []person.NewContact{mobile, email}), "")
-			coretest.Parallel(5, func(int) {
+			world.Parallel(5, func(int) {
 				switch _, err := w.recovery.ConfirmRecovery(ctx, pintest.Mario, "22222222"); {
 				case fault.Is(err, fault.CodeInvalid):
 					evaluated.Add(1)
@@ -305,7 +305,7 @@ func TestManyConfirmationsAtOnce(t *testing.T) {
 		code := w.start(t)
 		records := w.Count(t, "audit_records")
 		var done atomic.Int32
-		coretest.Parallel(20, func(int) {
+		world.Parallel(20, func(int) {
 			switch _, err := w.recovery.ConfirmRecovery(ctx, pintest.Mario, code); {
 			case err == nil:
 				done.Add(1)
@@ -348,7 +348,7 @@ func TestRecoveryAmongOthers(t *testing.T) {
 					})
 				},
 			}
-			coretest.Parallel(len(works), func(i int) {
+			world.Parallel(len(works), func(i int) {
 				if err := works[i](); err != nil && !fault.Is(err, fault.CodeInvalid) && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.InvalidCredentials) && !fault.Is(err, fault.SessionEnded) {
 					t.Errorf("%d: %v", i, err)
 				}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/throttle"
@@ -29,7 +29,7 @@ type Deps struct {
 	Runner *operation.Runner
 	People *person.Service
 	PINs   *pin.Service
-	Codes  *onetime.Codes
+	Codes  *otp.Codes
 	Outbox *outbox.Outbox
 	// Keys encrypt the codes that are on their way.
 	Keys *keyring.DataKeys
@@ -230,7 +230,7 @@ func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code se
 // ConfirmRecovery gives the person with the tax code a new initial PIN in two halves, for the code that was sent to them,
 // and returns where the halves go. The credential level stays; the old PIN and all sessions end, and all contacts are told.
 // It returns fault.CodeInvalid for a code that is wrong, used or expired and for a person who cannot recover the PIN any
-// more, and fault.RateLimited and fault.Busy as onetime.Codes.Redeem and pin.Service.NewInitial do.
+// more, and fault.RateLimited and fault.Busy as otp.Codes.Redeem and pin.Service.NewInitial do.
 func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entered secret.Text) ([]pin.Half, error) {
 	if err := s.repeated(ctx); err != nil {
 		return nil, err
@@ -295,7 +295,7 @@ func (s *Service) redeem(ctx context.Context, purpose throttle.Kind, code taxcod
 		return err
 	}
 	var p person.Person
-	return s.Codes.Redeem(ctx, onetime.Redemption{
+	return s.Codes.Redeem(ctx, otp.Redemption{
 		Purpose: purpose, Name: secret.Text(code.Clear()), PersonID: who.ID, SubjectID: who.ID, Code: entered, Address: audit.OriginOf(ctx).Address,
 		Before: func(ctx context.Context) (err error) {
 			if err := s.Runner.Keys.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: who.ID.String()}); err != nil {

@@ -16,7 +16,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var ctx = audit.WithOrigin(context.Background(), audit.Origin{Operation: "requestPin", RequestID: "r", Address: "192.0.2.1"})
 
-var mario = register.Identity{
+var mario = residents.Identity{
 	GivenName: "Mario", FamilyName: "Rossi", BirthDate: "1980-01-01", BirthPlace: "Roma", Street: "Via Nazionale 10", PostalCode: "00184", Town: "Roma", Province: "RM",
 }
 
@@ -48,7 +48,7 @@ func open(t *testing.T, d *db.DB) *desk {
 // openWith puts the service on a world; change may give it other parts.
 func openWith(t *testing.T, w *pintest.World, change func(*pinrequest.Deps)) *desk {
 	t.Helper()
-	r := register.New(w.DB, w.Clock)
+	r := residents.New(w.DB, w.Clock)
 	deps := pinrequest.Deps{Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Upgrades: pinupgrade.NewRepository(w.DB), Random: rand.Reader}
 	if change != nil {
 		change(&deps)
@@ -57,7 +57,7 @@ func openWith(t *testing.T, w *pintest.World, change func(*pinrequest.Deps)) *de
 	clerk, err := w.People.ByTaxCode(ctx, pintest.Giulia)
 	if fault.Is(err, fault.NotFound) {
 		w.Must(t, func(ctx context.Context) error {
-			return r.Put(ctx, register.Entry{TaxCode: pintest.Mario, Identity: mario})
+			return r.Put(ctx, residents.Entry{TaxCode: pintest.Mario, Identity: mario})
 		})
 		clerk, err = w.People.Create(ctx, person.New{
 			TaxCode: pintest.Giulia, GivenName: "Giulia", FamilyName: "Conti", UserClass: access.ContactCentre, CredentialLevel: access.Dispositive,

@@ -14,7 +14,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
@@ -68,7 +68,7 @@ type Contact struct {
 // Application is what somebody declares who asks for a PIN.
 type Application struct {
 	TaxCode taxcode.Code
-	register.Identity
+	residents.Identity
 	// Phone is where the contact centre can call back; it may be empty.
 	Phone    string
 	Contacts []person.NewContact
@@ -79,7 +79,7 @@ type Request struct {
 	// ID is 128 random bits, base64url.
 	ID      string
 	TaxCode taxcode.Code
-	register.Identity
+	residents.Identity
 	Phone *string
 	// Contacts are in the form that person.NewContact.Normalise returns.
 	Contacts     []Contact `gorm:"serializer:json"`
@@ -217,7 +217,7 @@ func normalContacts(given []person.NewContact) ([]person.NewContact, []fault.Fie
 
 // situation is what is known of the tax code of a request.
 type situation struct {
-	entry      register.Entry
+	entry      residents.Entry
 	registered bool
 	// person is the zero value for somebody who never had to do with the service.
 	person person.Person
@@ -247,7 +247,7 @@ func (s situation) assess(r Request) (serve bool, because *Cause) {
 		return false, cause(HasPIN)
 	case !s.registered:
 		return false, cause(NotInRegister)
-	case len(register.Match(s.entry, r.Identity)) > 0:
+	case len(residents.Match(s.entry, r.Identity)) > 0:
 		return false, cause(DataDiffer)
 	case s.person.SuspendedAt != nil, s.person.WorksHere():
 		return false, nil

@@ -17,8 +17,8 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -128,7 +128,7 @@ func TestWhatWaitsReadsAlike(t *testing.T) {
 				s.Exec(t, "UPDATE pin_requests SET waits_because = 'has_pin' WHERE tax_code = ?", pintest.Mario)
 			}, nil, "", 0},
 		}
-		statements := coretest.Statements(t, d)
+		statements := world.Statements(t, d)
 		type cost struct {
 			hashes     int64
 			statements int

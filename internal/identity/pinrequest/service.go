@@ -10,7 +10,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
@@ -38,7 +38,7 @@ type Upgrades interface {
 type Deps struct {
 	Runner   *operation.Runner
 	People   *person.Service
-	Register *register.Register
+	Register *residents.Register
 	PINs     PINs
 	Outbox   *outbox.Outbox
 	Upgrades Upgrades
@@ -160,7 +160,7 @@ func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Tim
 
 // serve gives the PIN to the person, who is made where there is none yet, and promises both halves. A PIN that was asked
 // for without being seen is ordinary, whatever the one before it was.
-func (s *Service) serve(ctx context.Context, r Request, found situation, names register.Identity, initial pin.Initial) (Request, error) {
+func (s *Service) serve(ctx context.Context, r Request, found situation, names residents.Identity, initial pin.Initial) (Request, error) {
 	p := found.person
 	var err error
 	if p.ID == uuid.Nil {

@@ -11,8 +11,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -21,12 +21,12 @@ import (
 func TestAcceptedThePINIsDispositive(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company := w.Company(t, coretest.Rome)
+		company := w.Company(t, world.Rome)
 		by := w.Colleague(t, company.ID, access.LegalRepresentative, access.Ordinary)
 		waiting := w.Submit(t, by, company)
 		u := w.request(by)
 		w.Clock.Advance(time.Minute)
-		desk := w.operator(coretest.Rome)
+		desk := w.operator(world.Rome)
 		got, err := w.service.Decide(asked("decidePinUpgrade"), desk, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Accepted, Reason: "Documento valido"})
 		if err != nil {
 			t.Fatal(err)
@@ -62,12 +62,12 @@ func TestAcceptedThePINIsDispositive(t *testing.T) {
 func TestNotAcceptedNothingChanges(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company := w.Company(t, coretest.Rome)
+		company := w.Company(t, world.Rome)
 		by := w.Colleague(t, company.ID, access.LegalRepresentative, access.Ordinary)
 		waiting := w.Submit(t, by, company)
 		u := w.request(by)
 		w.Clock.Advance(time.Minute)
-		w.decide(w.operator(coretest.Rome), u.ID, pinupgrade.NotAccepted)
+		w.decide(w.operator(world.Rome), u.ID, pinupgrade.NotAccepted)
 		if w.again(by).CredentialLevel != access.Ordinary || state(t, w, waiting.ID) != declaration.AwaitingCredentials {
 			t.Error("what was not accepted had an effect")
 		}
@@ -83,8 +83,8 @@ func TestNotAcceptedNothingChanges(t *testing.T) {
 func TestWhoDecides(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		office := coretest.Rome
-		own := w.enter(w.Person(t, func(p *coretest.Person) {
+		office := world.Rome
+		own := w.enter(w.Person(t, func(p *world.Person) {
 			p.CredentialLevel, p.UserClass, p.OfficeCode = access.Ordinary, access.Operator, &office
 		}).ID)
 		u := w.request(own)
@@ -96,14 +96,14 @@ func TestWhoDecides(t *testing.T) {
 			want fault.Code
 		}{
 			{"one's own", own, u.ID, fault.Forbidden},
-			{"another office", w.operator(coretest.Milan), u.ID, fault.NotFound},
-			{"no request", w.operator(coretest.Rome), uuid.Must(uuid.NewV7()), fault.NotFound},
+			{"another office", w.operator(world.Milan), u.ID, fault.NotFound},
+			{"no request", w.operator(world.Rome), uuid.Must(uuid.NewV7()), fault.NotFound},
 		} {
 			if _, err := w.service.Decide(ctx, c.by, c.id, yes); !fault.Is(err, c.want) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 		}
-		desk := w.operator(coretest.Rome)
+		desk := w.operator(world.Rome)
 		_, err := w.service.Decide(ctx, desk, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Submitted, Reason: "a\x00b"})
 		refused(t, "what is no decision", err, fault.Invalid, "/outcome", "enum", "/reason", "pattern")
 		if w.again(own).CredentialLevel != access.Ordinary {
@@ -117,9 +117,9 @@ func TestDecidedOnce(t *testing.T) {
 		w := newWorld(t, d)
 		by := w.citizen()
 		u := w.request(by)
-		desks := []access.Actor{w.operator(coretest.Rome), w.operator(coretest.Rome)}
+		desks := []access.Actor{w.operator(world.Rome), w.operator(world.Rome)}
 		var done atomic.Int64
-		coretest.Parallel(8, func(i int) {
+		world.Parallel(8, func(i int) {
 			outcome := pinupgrade.Accepted
 			if i%2 == 0 {
 				outcome = pinupgrade.NotAccepted
@@ -145,12 +145,12 @@ func TestDecidedOnce(t *testing.T) {
 func TestNothingIsLeftWaitingBehindADecision(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company := w.Company(t, coretest.Rome)
-		desk := w.operator(coretest.Rome)
+		company := w.Company(t, world.Rome)
+		desk := w.operator(world.Rome)
 		for range 5 {
 			by := w.Colleague(t, company.ID, access.LegalRepresentative, access.Ordinary)
 			u := w.request(by)
-			coretest.Parallel(8, func(i int) {
+			world.Parallel(8, func(i int) {
 				if i == 4 {
 					w.decide(desk, u.ID, pinupgrade.Accepted)
 					return
@@ -169,13 +169,13 @@ func TestNothingIsLeftWaitingBehindADecision(t *testing.T) {
 func TestListsOfAnOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		desk := w.operator(coretest.Rome)
+		desk := w.operator(world.Rome)
 		var ids []uuid.UUID
 		for range 5 {
 			ids = append(ids, w.request(w.citizen()).ID)
 		}
 		in := w.input()
-		in.OfficeCode = coretest.Milan
+		in.OfficeCode = world.Milan
 		elsewhere, err := w.service.Request(ctx, w.citizen(), in)
 		if err != nil {
 			t.Fatal(err)
@@ -188,7 +188,7 @@ func TestListsOfAnOffice(t *testing.T) {
 			want  []uuid.UUID
 		}{
 			{desk, "", ids}, {desk, pinupgrade.Submitted, []uuid.UUID{ids[0], ids[2], ids[4]}}, {desk, pinupgrade.Accepted, ids[1:2]}, {desk, pinupgrade.NotAccepted, ids[3:4]},
-			{w.operator(coretest.Milan), "", []uuid.UUID{elsewhere.ID}},
+			{w.operator(world.Milan), "", []uuid.UUID{elsewhere.ID}},
 		} {
 			var got []uuid.UUID
 			cursor := ""
@@ -218,18 +218,18 @@ func TestListsOfAnOffice(t *testing.T) {
 func TestARepeatedDecisionAfterAMove(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company := w.Company(t, coretest.Rome)
+		company := w.Company(t, world.Rome)
 		u := w.request(w.Colleague(t, company.ID, access.LegalRepresentative, access.Ordinary))
-		desk := w.operator(coretest.Rome)
+		desk := w.operator(world.Rome)
 		decide := func(by access.Actor) error {
-			_, err := w.service.Decide(coretest.WithKey(ctx, by, "one-decision"), by, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Accepted, Reason: "Documento valido"})
+			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Accepted, Reason: "Documento valido"})
 			return err
 		}
 		if err := decide(desk); err != nil {
 			t.Fatal(err)
 		}
 		w.Exec(t, "UPDATE idempotency_keys SET status = 200, headers = '{}', body = ?", []byte("{}"))
-		desk.OfficeCode = coretest.Milan
+		desk.OfficeCode = world.Milan
 		refused(t, "from another office", decide(desk), fault.NotFound)
 	})
 }

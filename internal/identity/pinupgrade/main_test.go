@@ -15,11 +15,11 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/protocol"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -35,23 +35,23 @@ const (
 	jpeg = "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"
 )
 
-// world is an App in which people ask for a dispositive PIN.
-type world struct {
-	*coretest.App
+// fixture is an App in which people ask for a dispositive PIN.
+type fixture struct {
+	*world.App
 	t         *testing.T
 	service   *pinupgrade.Service
-	residents *register.Register
+	residents *residents.Register
 }
 
-func newWorld(t *testing.T, d *db.DB) *world {
+func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	return inApp(t, coretest.New(t, d))
+	return inApp(t, world.New(t, d))
 }
 
 // inApp is a process's part of a world.
-func inApp(t *testing.T, a *coretest.App) *world {
+func inApp(t *testing.T, a *world.App) *fixture {
 	t.Helper()
-	w := &world{App: a, t: t, residents: register.New(a.DB, a.Clock)}
+	w := &fixture{App: a, t: t, residents: residents.New(a.DB, a.Clock)}
 	repository := pinupgrade.NewRepository(a.DB)
 	w.service = pinupgrade.NewService(pinupgrade.Deps{
 		Runner: a.Runner, Repository: repository, Register: a.NewRegister(t, map[string]protocol.Book{pinupgrade.Kind: &pinupgrade.Book{Repository: repository}}),
@@ -62,18 +62,18 @@ func inApp(t *testing.T, a *coretest.App) *world {
 }
 
 // citizen is somebody with an ordinary PIN and no contributor.
-func (w *world) citizen() access.Actor {
+func (w *fixture) citizen() access.Actor {
 	w.t.Helper()
-	return w.enter(w.Person(w.t, func(p *coretest.Person) { p.CredentialLevel = access.Ordinary }).ID)
+	return w.enter(w.Person(w.t, func(p *world.Person) { p.CredentialLevel = access.Ordinary }).ID)
 }
 
 // operator works at the office.
-func (w *world) operator(office string) access.Actor {
+func (w *fixture) operator(office string) access.Actor {
 	w.t.Helper()
 	return w.enter(w.Operator(w.t, office).ID)
 }
 
-func (w *world) enter(personID uuid.UUID) access.Actor {
+func (w *fixture) enter(personID uuid.UUID) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, w.Session(w.t, personID, nil), access.Rule{To: access.ToSession}, access.Target{})
 	if err != nil {
@@ -83,7 +83,7 @@ func (w *world) enter(personID uuid.UUID) access.Actor {
 }
 
 // again lets the holder of a session in anew, as the next request does.
-func (w *world) again(by access.Actor) access.Actor {
+func (w *fixture) again(by access.Actor) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, by.SessionID, access.Rule{To: access.ToSession}, access.Target{})
 	if err != nil {
@@ -92,7 +92,7 @@ func (w *world) again(by access.Actor) access.Actor {
 	return by
 }
 
-func (w *world) upload(name, content string) *attachment.Upload {
+func (w *fixture) upload(name, content string) *attachment.Upload {
 	w.t.Helper()
 	u, err := attachment.Spool(strings.NewReader(content), name, w.t.TempDir(), attachment.MaxSize)
 	if err != nil {
@@ -103,15 +103,15 @@ func (w *world) upload(name, content string) *attachment.Upload {
 }
 
 // input is a complete request at the office of Rome.
-func (w *world) input() pinupgrade.Input {
+func (w *fixture) input() pinupgrade.Input {
 	w.t.Helper()
 	return pinupgrade.Input{
-		DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10", ExpiresOn: "2031-05-10", OfficeCode: coretest.Rome,
+		DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10", ExpiresOn: "2031-05-10", OfficeCode: world.Rome,
 		Files: []*attachment.Upload{w.upload("../fronte.png", png+strings.Repeat("x", 50_000)), w.upload("retro.jpg", jpeg)},
 	}
 }
 
-func (w *world) request(by access.Actor) pinupgrade.Upgrade {
+func (w *fixture) request(by access.Actor) pinupgrade.Upgrade {
 	w.t.Helper()
 	u, err := w.service.Request(ctx, by, w.input())
 	if err != nil {
@@ -120,7 +120,7 @@ func (w *world) request(by access.Actor) pinupgrade.Upgrade {
 	return u
 }
 
-func (w *world) decide(by access.Actor, id uuid.UUID, outcome pinupgrade.State) pinupgrade.Held {
+func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome pinupgrade.State) pinupgrade.Held {
 	w.t.Helper()
 	h, err := w.service.Decide(ctx, by, id, pinupgrade.Decision{Outcome: outcome, Reason: "Documento leggibile e valido"})
 	if err != nil {
@@ -130,7 +130,7 @@ func (w *world) decide(by access.Actor, id uuid.UUID, outcome pinupgrade.State) 
 }
 
 // blobs lists what is stored.
-func (w *world) blobs() []string {
+func (w *fixture) blobs() []string {
 	w.t.Helper()
 	var keys []string
 	list := w.Blobs.List(nil)
@@ -147,7 +147,7 @@ func (w *world) blobs() []string {
 }
 
 // messages lists what was promised to a person, in order.
-func (w *world) messages(personID uuid.UUID) []string {
+func (w *fixture) messages(personID uuid.UUID) []string {
 	w.t.Helper()
 	var kinds []string
 	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID).Scan(&kinds).Error; err != nil {
@@ -186,7 +186,7 @@ func conflict(t *testing.T, what string, err error, reason string) {
 	}
 }
 
-func state(t *testing.T, w *world, id uuid.UUID) declaration.State {
+func state(t *testing.T, w *fixture, id uuid.UUID) declaration.State {
 	t.Helper()
 	var s declaration.State
 	if err := w.DB.From(ctx).Raw("SELECT state FROM declarations WHERE id = ?", id).Scan(&s).Error; err != nil {

@@ -11,12 +11,12 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -32,7 +32,7 @@ func TestARequestIsProtocolled(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := pinupgrade.Upgrade{
-			ID: got.ID, PersonID: by.PersonID, OfficeCode: coretest.Rome, ProtocolNumber: "INPS.7000.16/03/2026.0000001", Digest: got.Digest,
+			ID: got.ID, PersonID: by.PersonID, OfficeCode: world.Rome, ProtocolNumber: "INPS.7000.16/03/2026.0000001", Digest: got.Digest,
 			DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10", ExpiresOn: "2031-05-10",
 			Attachments: []attachment.File{
 				{Number: 1, Name: "fronte.png", MediaType: attachment.PNG, Size: in.Files[0].Size(), Digest: in.Files[0].Digest()},
@@ -142,10 +142,10 @@ func TestADocumentIsGoodOnItsLastDayInRome(t *testing.T) {
 func TestTheCompetentOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		milan := coretest.Milan
+		milan := world.Milan
 		resides := func(by access.Actor) {
 			w.Must(t, func(ctx context.Context) error {
-				return w.residents.Put(ctx, register.Entry{TaxCode: by.TaxCode, OfficeCode: &milan, UpdatedAt: w.Clock.Now()})
+				return w.residents.Put(ctx, residents.Entry{TaxCode: by.TaxCode, OfficeCode: &milan, UpdatedAt: w.Clock.Now()})
 			})
 		}
 		ask := func(by access.Actor, named string) string {
@@ -160,31 +160,31 @@ func TestTheCompetentOffice(t *testing.T) {
 		}
 		resident := w.citizen()
 		resides(resident)
-		if got := ask(resident, ""); got != coretest.Milan {
+		if got := ask(resident, ""); got != world.Milan {
 			t.Errorf("by residence: %s", got)
 		}
-		company := w.Company(t, coretest.Rome, coretest.Milan)
+		company := w.Company(t, world.Rome, world.Milan)
 		employer := w.citizen()
 		resides(employer)
 		w.Role(t, employer.PersonID, company.ID, access.Employer)
-		if got := ask(employer, ""); got != coretest.Rome {
+		if got := ask(employer, ""); got != world.Rome {
 			t.Errorf("by role: %s", got)
 		}
 		former := w.citizen()
 		resides(former)
 		w.WithdrawRole(t, w.Role(t, former.PersonID, company.ID, access.Employer))
-		if got := ask(former, ""); got != coretest.Milan {
+		if got := ask(former, ""); got != world.Milan {
 			t.Errorf("by a role that was withdrawn: %s", got)
 		}
 		moved := w.citizen()
 		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE id = ?", company.Positions[0].ID)
 		w.Role(t, moved.PersonID, company.ID, access.Employer)
-		if got := ask(moved, ""); got != coretest.Milan {
+		if got := ask(moved, ""); got != world.Milan {
 			t.Errorf("at a position that has ceased: %s", got)
 		}
 		named := w.citizen()
 		resides(named)
-		if got := ask(named, coretest.Rome); got != coretest.Rome {
+		if got := ask(named, world.Rome); got != world.Rome {
 			t.Errorf("named: %s", got)
 		}
 	})
@@ -193,10 +193,10 @@ func TestTheCompetentOffice(t *testing.T) {
 func TestOneRequestWaitsAtATime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		by, desk := w.citizen(), w.operator(coretest.Rome)
+		by, desk := w.citizen(), w.operator(world.Rome)
 		first := w.request(by)
 		in := w.input()
-		in.OfficeCode = coretest.Milan
+		in.OfficeCode = world.Milan
 		_, err := w.service.Request(ctx, by, in)
 		conflict(t, "a second", err, "upgrade-waiting")
 		w.decide(desk, first.ID, pinupgrade.NotAccepted)
@@ -231,16 +231,16 @@ func TestManyAtOnceAreOne(t *testing.T) {
 				for i := range inputs {
 					inputs[i] = w.input()
 					if !keyed && i%2 == 0 {
-						inputs[i].OfficeCode = coretest.Milan
+						inputs[i].OfficeCode = world.Milan
 					}
 				}
-				coretest.Parallel(len(inputs), func(i int) {
+				world.Parallel(len(inputs), func(i int) {
 					process, ctx := w, ctx
 					if i%2 == 0 {
 						process = twin
 					}
 					if keyed {
-						ctx = coretest.WithKey(ctx, by, "key-00000001")
+						ctx = world.WithKey(ctx, by, "key-00000001")
 					}
 					u, err := process.service.Request(ctx, by, inputs[i])
 					if err != nil {
@@ -274,13 +274,13 @@ func TestARepeatIsAnsweredAsTheFirstTime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.citizen()
-		keyed := coretest.WithKey(ctx, by, "key-00000001")
+		keyed := world.WithKey(ctx, by, "key-00000001")
 		first, err := w.service.Request(keyed, by, w.input())
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.decide(w.operator(coretest.Rome), first.ID, pinupgrade.Accepted)
-		again, err := w.service.Request(coretest.WithKey(ctx, by, "key-00000001"), by, w.input())
+		w.decide(w.operator(world.Rome), first.ID, pinupgrade.Accepted)
+		again, err := w.service.Request(world.WithKey(ctx, by, "key-00000001"), by, w.input())
 		if diff := cmp.Diff(first, again); diff != "" || err != nil {
 			t.Errorf("after the decision: %v\n%s", err, diff)
 		}
@@ -308,7 +308,7 @@ func TestTheOfficeReadsTheFiles(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		u := w.request(w.citizen())
-		desk := w.operator(coretest.Rome)
+		desk := w.operator(world.Rome)
 		for number, want := range map[int]string{1: png + strings.Repeat("x", 50_000), 2: jpeg} {
 			f, err := w.service.File(ctx, desk, u.ID, number)
 			if err != nil {
@@ -327,7 +327,7 @@ func TestTheOfficeReadsTheFiles(t *testing.T) {
 		}
 		nowhere := desk
 		nowhere.OfficeCode = ""
-		for name, by := range map[string]access.Actor{"another office": w.operator(coretest.Milan), "no office": nowhere} {
+		for name, by := range map[string]access.Actor{"another office": w.operator(world.Milan), "no office": nowhere} {
 			if _, err := w.service.File(ctx, by, u.ID, 1); !fault.Is(err, fault.NotFound) {
 				t.Errorf("%s: %v", name, err)
 			}

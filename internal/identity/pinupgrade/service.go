@@ -13,7 +13,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
@@ -34,7 +34,7 @@ type Offices interface {
 // Residents knows where people live.
 type Residents interface {
 	// Find returns what the register of persons (anagrafe) says of a person, if anything.
-	Find(ctx context.Context, code taxcode.Code) (register.Entry, bool, error)
+	Find(ctx context.Context, code taxcode.Code) (residents.Entry, bool, error)
 }
 
 // People makes credentials dispositive.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"diresco/internal/platform/grouped"
+	"diresco/internal/platform/batch"
 
 	"github.com/google/uuid"
 )
@@ -33,7 +33,7 @@ type activity struct {
 	mu      sync.Mutex
 	seen    map[uuid.UUID]seen
 	sweepAt int
-	writer  *grouped.Writer[sighting]
+	writer  *batch.Writer[sighting]
 }
 
 type seen struct{ at, queued time.Time }
@@ -41,7 +41,7 @@ type seen struct{ at, queued time.Time }
 func newActivity(write func(context.Context, []sighting) error, log *slog.Logger) *activity {
 	return &activity{
 		seen: map[uuid.UUID]seen{}, sweepAt: sweepNotBefore,
-		writer: grouped.New(grouped.Options[sighting]{
+		writer: batch.New(batch.Options[sighting]{
 			Every: activityEvery, Group: activityGroup, Queue: activityQueue, Write: write,
 			Failed: func(rows []sighting, err error) []sighting {
 				log.Error("activity of sessions not written, kept for the next try", "sessions", len(rows), "error", err)

@@ -14,8 +14,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 func TestRenewalRotates(t *testing.T) {
@@ -170,7 +170,7 @@ func TestForgedRefreshTokensTouchNothing(t *testing.T) {
 			b[i] ^= 1
 			return base64.RawURLEncoding.EncodeToString(b)
 		}
-		statements := coretest.Statements(t, d)
+		statements := world.Statements(t, d)
 		for name, token := range map[string]string{
 			"empty": "", "cut": genuine[:len(genuine)-1], "longer": genuine + "A", "padded": genuine + "=", "line break": genuine[:10] + "\n" + genuine[11:],
 			"version": changed(0), "session": changed(3), "generation": changed(20), "random part": changed(25), "digest": changed(len(decoded) - 1),

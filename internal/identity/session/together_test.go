@@ -8,8 +8,8 @@ import (
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // Activity is written for all sessions that were used, also for one that an operation holds at that moment: the others do not
@@ -33,7 +33,7 @@ func TestActivityBesideAnOperation(t *testing.T) {
 			defer close(written)
 			w.Sessions.Flush(context.Background())
 		}()
-		coretest.Eventually(t, "the free one is written", func() bool { return seen() == 1 })
+		world.Eventually(t, "the free one is written", func() bool { return seen() == 1 })
 		return nil
 	})
 	if err != nil {
@@ -53,7 +53,7 @@ func TestTwoSessionsEndEachOther(t *testing.T) {
 	for range 20 {
 		a, b := w.MustActor(t, w.Login(t, pintest.Mario, pin)), w.MustActor(t, w.Login(t, pintest.Mario, pin))
 		errs := make([]error, 2)
-		coretest.Parallel(2, func(i int) {
+		world.Parallel(2, func(i int) {
 			by, other := a, b
 			if i == 1 {
 				by, other = b, a

@@ -11,8 +11,8 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -22,16 +22,16 @@ const other access.Service = "payments"
 // What a delegation lets an intermediary and its people do: nothing before it is active, nothing after it has ended, on no
 // other position and with no other service than it names. One statement says so, whatever the person is.
 func TestWhatADelegationLetsOneDo(t *testing.T) {
-	inRome := func(w world) uuid.UUID { return w.company.Positions[0].ID }
-	inMilan := func(w world) uuid.UUID { return w.company.Positions[1].ID }
-	partial := func(services ...access.Service) func(*coretest.Delegation) {
-		return func(d *coretest.Delegation) { d.Scope, d.Services = "partial", coretest.Services(services...) }
+	inRome := func(w fixture) uuid.UUID { return w.company.Positions[0].ID }
+	inMilan := func(w fixture) uuid.UUID { return w.company.Positions[1].ID }
+	partial := func(services ...access.Service) func(*world.Delegation) {
+		return func(d *world.Delegation) { d.Scope, d.Services = "partial", world.Services(services...) }
 	}
-	professional := func(t *testing.T, w world, change func(*coretest.Delegation), positions ...uuid.UUID) (session, right uuid.UUID) {
+	professional := func(t *testing.T, w fixture, change func(*world.Delegation), positions ...uuid.UUID) (session, right uuid.UUID) {
 		p, delegate := w.Professional(t)
 		return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, change, positions...)
 	}
-	worker := func(t *testing.T, w world, change func(*coretest.SubDelegation), delegation func(*coretest.Delegation), listed bool) (session, right uuid.UUID) {
+	worker := func(t *testing.T, w fixture, change func(*world.SubDelegation), delegation func(*world.Delegation), listed bool) (session, right uuid.UUID) {
 		_, delegate := w.Professional(t)
 		d := w.Delegation(t, delegate, w.company, delegation)
 		p := w.Person(t, nil)
@@ -43,84 +43,84 @@ func TestWhatADelegationLetsOneDo(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		who  func(t *testing.T, w world) (session, right uuid.UUID)
+		who  func(t *testing.T, w fixture) (session, right uuid.UUID)
 		want wants
 		as   access.ActingAs
 	}{
-		{"a delegate", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) { return professional(t, w, nil) }, entitled, access.Intermediary},
-		{"a delegate for declarations", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"a delegate", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return professional(t, w, nil) }, entitled, access.Intermediary},
+		{"a delegate for declarations", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			return professional(t, w, partial(access.Declarations), inRome(w))
 		}, entitled, access.Intermediary},
-		{"a delegate for another service", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) { return professional(t, w, partial(other)) }, undelegated, access.Intermediary},
-		{"a delegate for another position", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) { return professional(t, w, nil, inMilan(w)) }, elsewhere, access.Intermediary},
-		{"a draft", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return professional(t, w, func(d *coretest.Delegation) { d.State, d.ActivatedAt = "draft", nil })
+		{"a delegate for another service", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return professional(t, w, partial(other)) }, undelegated, access.Intermediary},
+		{"a delegate for another position", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return professional(t, w, nil, inMilan(w)) }, elsewhere, access.Intermediary},
+		{"a draft", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return professional(t, w, func(d *world.Delegation) { d.State, d.ActivatedAt = "draft", nil })
 		}, stranger, ""},
-		{"a pending one", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return professional(t, w, func(d *coretest.Delegation) { d.State, d.ActivatedAt = "pending", nil })
+		{"a pending one", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return professional(t, w, func(d *world.Delegation) { d.State, d.ActivatedAt = "pending", nil })
 		}, stranger, ""},
-		{"a revoked one", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return professional(t, w, func(d *coretest.Delegation) { d.State, d.EndedAt = "revoked", &d.DraftedAt })
+		{"a revoked one", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return professional(t, w, func(d *world.Delegation) { d.State, d.EndedAt = "revoked", &d.DraftedAt })
 		}, stranger, ""},
-		{"one that ends now", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return professional(t, w, func(d *coretest.Delegation) { d.ValidUntil = &d.DraftedAt })
+		{"one that ends now", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return professional(t, w, func(d *world.Delegation) { d.ValidUntil = &d.DraftedAt })
 		}, stranger, ""},
-		{"one that ends soon", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"one that ends soon", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			soon := w.Clock.Now().Add(time.Microsecond)
-			return professional(t, w, func(d *coretest.Delegation) { d.ValidUntil = &soon })
+			return professional(t, w, func(d *world.Delegation) { d.ValidUntil = &soon })
 		}, entitled, access.Intermediary},
-		{"of one that left its register", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"of one that left its register", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			p, delegate := w.Professional(t)
 			id := w.Delegation(t, delegate, w.company, nil)
 			w.StrikeOff(t, delegate)
 			return w.Session(t, p.ID, nil), id
 		}, stranger, ""},
-		{"with a role at an association", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"with a role at an association", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			delegate, p := w.Association(t), w.Person(t, nil)
 			w.DelegateRole(t, p.ID, delegate, access.EmployeeDelegate, access.Declarations)
 			return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, nil)
 		}, entitled, access.Intermediary},
-		{"with a role there for another service", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"with a role there for another service", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			delegate, p := w.Association(t), w.Person(t, nil)
 			w.DelegateRole(t, p.ID, delegate, access.EmployeeDelegate, other)
 			return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, partial(access.Declarations, other))
 		}, undelegated, access.Intermediary},
-		{"a user administrator there", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"a user administrator there", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			delegate, p := w.Association(t), w.Person(t, nil)
 			w.DelegateRole(t, p.ID, delegate, access.UserAdministrator, access.AllServices)
 			return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, nil)
 		}, stranger, ""},
-		{"with a role there that was withdrawn", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"with a role there that was withdrawn", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			delegate, p := w.Association(t), w.Person(t, nil)
 			w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), w.DelegateRole(t, p.ID, delegate, access.EmployeeDelegate, access.AllServices))
 			return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, nil)
 		}, stranger, ""},
-		{"a sub-delegate for all", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) { return worker(t, w, nil, nil, false) }, entitled, access.SubDelegate},
-		{"a sub-delegate for this one", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) { return worker(t, w, nil, nil, true) }, entitled, access.SubDelegate},
-		{"a sub-delegate for another one", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
+		{"a sub-delegate for all", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return worker(t, w, nil, nil, false) }, entitled, access.SubDelegate},
+		{"a sub-delegate for this one", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return worker(t, w, nil, nil, true) }, entitled, access.SubDelegate},
+		{"a sub-delegate for another one", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			_, delegate := w.Professional(t)
 			w.Delegation(t, delegate, w.company, nil)
 			p := w.Person(t, nil)
-			return w.Session(t, p.ID, nil), w.SubDelegation(t, delegate, p.ID, nil, w.Delegation(t, delegate, w.Company(t, coretest.Rome), nil))
+			return w.Session(t, p.ID, nil), w.SubDelegation(t, delegate, p.ID, nil, w.Delegation(t, delegate, w.Company(t, world.Rome), nil))
 		}, stranger, ""},
-		{"a sub-delegate for more than was delegated", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return worker(t, w, func(s *coretest.SubDelegation) { s.Services = coretest.Services(access.Declarations) }, partial(other), true)
+		{"a sub-delegate for more than was delegated", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return worker(t, w, func(s *world.SubDelegation) { s.Services = world.Services(access.Declarations) }, partial(other), true)
 		}, undelegated, access.SubDelegate},
-		{"a sub-delegate revoked", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return worker(t, w, func(s *coretest.SubDelegation) { s.RevokedAt = &s.GrantedAt }, nil, false)
+		{"a sub-delegate revoked", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return worker(t, w, func(s *world.SubDelegation) { s.RevokedAt = &s.GrantedAt }, nil, false)
 		}, stranger, ""},
-		{"a sub-delegate until now", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return worker(t, w, func(s *coretest.SubDelegation) { s.ValidUntil = &s.GrantedAt }, nil, false)
+		{"a sub-delegate until now", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return worker(t, w, func(s *world.SubDelegation) { s.ValidUntil = &s.GrantedAt }, nil, false)
 		}, stranger, ""},
-		{"a sub-delegate of a revoked delegation", func(t *testing.T, w world) (uuid.UUID, uuid.UUID) {
-			return worker(t, w, nil, func(d *coretest.Delegation) { d.State, d.EndedAt = "revoked", &d.DraftedAt }, true)
+		{"a sub-delegate of a revoked delegation", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return worker(t, w, nil, func(d *world.Delegation) { d.State, d.EndedAt = "revoked", &d.DraftedAt }, true)
 		}, stranger, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				w := newWorld(t, d)
 				session, right := c.who(t, w)
-				asked := coretest.Statements(t, d)
+				asked := world.Statements(t, d)
 				for name, e := range c.want.each() {
 					before := asked()
 					actor, err := w.Guard.Enter(context.Background(), session, e.rule, access.Target{ContributorID: w.company.ID, DeclarationID: w.filed})

@@ -9,34 +9,34 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 )
 
-// world is a company with a position in Rome and one in Milan, and what was declared for it in Rome.
-type world struct {
-	*coretest.App
-	company coretest.Company
+// fixture is a company with a position in Rome and one in Milan, and what was declared for it in Rome.
+type fixture struct {
+	*world.App
+	company world.Company
 	// rep is the legal representative, who made filed and draft.
 	rep          access.Actor
 	filed, draft uuid.UUID
 }
 
-func newWorld(t *testing.T, d *db.DB) world {
+func newWorld(t *testing.T, d *db.DB) fixture {
 	t.Helper()
-	a := coretest.New(t, d)
-	w := world{App: a}
-	w.company, w.rep = a.Employer(t, coretest.Rome, coretest.Milan)
+	a := world.New(t, d)
+	w := fixture{App: a}
+	w.company, w.rep = a.Employer(t, world.Rome, world.Milan)
 	w.filed, w.draft = a.Submit(t, w.rep, w.company).ID, a.Draft(t, w.rep, w.company, w.company.Input(false)).ID
 	return w
 }
 
 // withRole logs somebody in who has a role at the company.
-func (w world) withRole(t *testing.T, role access.ActingAs, services ...access.Service) uuid.UUID {
+func (w fixture) withRole(t *testing.T, role access.ActingAs, services ...access.Service) uuid.UUID {
 	t.Helper()
 	p := w.Person(t, nil)
 	w.Role(t, p.ID, w.company.ID, role, services...)
@@ -44,14 +44,14 @@ func (w world) withRole(t *testing.T, role access.ActingAs, services ...access.S
 }
 
 // repSession logs the legal representative in once more.
-func (w world) repSession(t *testing.T, change func(*coretest.Session)) uuid.UUID {
+func (w fixture) repSession(t *testing.T, change func(*world.Session)) uuid.UUID {
 	t.Helper()
 	return w.Session(t, w.rep.PersonID, change)
 }
 
-func (w world) somebody(t *testing.T, class access.UserClass) uuid.UUID {
+func (w fixture) somebody(t *testing.T, class access.UserClass) uuid.UUID {
 	t.Helper()
-	return w.Session(t, w.Person(t, func(p *coretest.Person) { p.UserClass = class }).ID, nil)
+	return w.Session(t, w.Person(t, func(p *world.Person) { p.UserClass = class }).ID, nil)
 }
 
 // The rules that the contract has for declarations: who reads, and who writes.
@@ -120,104 +120,104 @@ func ofClass(w wants, declares, office bool) wants {
 func TestWhoMayEnter(t *testing.T) {
 	cases := []struct {
 		name    string
-		session func(t *testing.T, w world) uuid.UUID
+		session func(t *testing.T, w fixture) uuid.UUID
 		// declaration is what the path names; the one that was filed in Rome where it is nil.
-		declaration func(t *testing.T, w world) uuid.UUID
+		declaration func(t *testing.T, w fixture) uuid.UUID
 		want        wants
 	}{
-		{"no session", func(*testing.T, world) uuid.UUID { return uuid.Must(uuid.NewV7()) }, nil, all(fault.SessionEnded)},
-		{"a session id that is none", func(*testing.T, world) uuid.UUID { return uuid.Nil }, nil, all(fault.SessionEnded)},
-		{"an ended session", func(t *testing.T, w world) uuid.UUID {
-			return w.repSession(t, func(s *coretest.Session) { s.EndedAt = &s.CreatedAt })
+		{"no session", func(*testing.T, fixture) uuid.UUID { return uuid.Must(uuid.NewV7()) }, nil, all(fault.SessionEnded)},
+		{"a session id that is none", func(*testing.T, fixture) uuid.UUID { return uuid.Nil }, nil, all(fault.SessionEnded)},
+		{"an ended session", func(t *testing.T, w fixture) uuid.UUID {
+			return w.repSession(t, func(s *world.Session) { s.EndedAt = &s.CreatedAt })
 		}, nil, all(fault.SessionEnded)},
-		{"a session idle for 30 minutes", func(t *testing.T, w world) uuid.UUID {
-			return w.repSession(t, func(s *coretest.Session) { s.LastSeenAt = s.LastSeenAt.Add(-coretest.IdleAfter) })
+		{"a session idle for 30 minutes", func(t *testing.T, w fixture) uuid.UUID {
+			return w.repSession(t, func(s *world.Session) { s.LastSeenAt = s.LastSeenAt.Add(-world.IdleAfter) })
 		}, nil, all(fault.SessionEnded)},
-		{"a session idle for a microsecond less", func(t *testing.T, w world) uuid.UUID {
-			return w.repSession(t, func(s *coretest.Session) { s.LastSeenAt = s.LastSeenAt.Add(time.Microsecond - coretest.IdleAfter) })
+		{"a session idle for a microsecond less", func(t *testing.T, w fixture) uuid.UUID {
+			return w.repSession(t, func(s *world.Session) { s.LastSeenAt = s.LastSeenAt.Add(time.Microsecond - world.IdleAfter) })
 		}, nil, entitled},
-		{"a session that grew too old", func(t *testing.T, w world) uuid.UUID {
-			return w.repSession(t, func(s *coretest.Session) { s.ExpiresAt = s.CreatedAt })
+		{"a session that grew too old", func(t *testing.T, w fixture) uuid.UUID {
+			return w.repSession(t, func(s *world.Session) { s.ExpiresAt = s.CreatedAt })
 		}, nil, all(fault.SessionEnded)},
-		{"a suspended person", func(t *testing.T, w world) uuid.UUID {
+		{"a suspended person", func(t *testing.T, w fixture) uuid.UUID {
 			now := w.Clock.Now()
-			p := w.Person(t, func(p *coretest.Person) { p.SuspendedAt = &now })
+			p := w.Person(t, func(p *world.Person) { p.SuspendedAt = &now })
 			w.Role(t, p.ID, w.company.ID, access.LegalRepresentative)
 			return w.Session(t, p.ID, nil)
 		}, nil, all(fault.SessionEnded)},
-		{"the legal representative, who must change the PIN", func(t *testing.T, w world) uuid.UUID {
-			return w.repSession(t, func(s *coretest.Session) { s.PinChangeRequired = true })
+		{"the legal representative, who must change the PIN", func(t *testing.T, w fixture) uuid.UUID {
+			return w.repSession(t, func(s *world.Session) { s.PinChangeRequired = true })
 		}, nil, forced},
-		{"a stranger, who must change the PIN", func(t *testing.T, w world) uuid.UUID {
-			return w.Session(t, w.Person(t, nil).ID, func(s *coretest.Session) { s.PinChangeRequired = true })
+		{"a stranger, who must change the PIN", func(t *testing.T, w fixture) uuid.UUID {
+			return w.Session(t, w.Person(t, nil).ID, func(s *world.Session) { s.PinChangeRequired = true })
 		}, nil, forced},
 
-		{"a stranger", func(t *testing.T, w world) uuid.UUID { return w.somebody(t, access.Citizen) }, nil, stranger},
-		{"a strange intermediary", func(t *testing.T, w world) uuid.UUID { return w.somebody(t, access.InstitutionalIntermediary) }, nil, stranger},
-		{"the representative of another company", func(t *testing.T, w world) uuid.UUID {
+		{"a stranger", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.Citizen) }, nil, stranger},
+		{"a strange intermediary", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.InstitutionalIntermediary) }, nil, stranger},
+		{"the representative of another company", func(t *testing.T, w fixture) uuid.UUID {
 			_, other := w.Employer(t)
 			return other.SessionID
 		}, nil, stranger},
-		{"the contact centre", func(t *testing.T, w world) uuid.UUID { return w.somebody(t, access.ContactCentre) }, nil, ofClass(stranger, false, false)},
-		{"an administrator", func(t *testing.T, w world) uuid.UUID { return w.somebody(t, access.Administrator) }, nil, ofClass(stranger, false, false)},
+		{"the contact centre", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.ContactCentre) }, nil, ofClass(stranger, false, false)},
+		{"an administrator", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.Administrator) }, nil, ofClass(stranger, false, false)},
 
-		{"the legal representative", func(_ *testing.T, w world) uuid.UUID { return w.rep.SessionID }, nil, entitled},
-		{"an employer", func(t *testing.T, w world) uuid.UUID { return w.withRole(t, access.Employer) }, nil, entitled},
-		{"a delegate for declarations", func(t *testing.T, w world) uuid.UUID {
+		{"the legal representative", func(_ *testing.T, w fixture) uuid.UUID { return w.rep.SessionID }, nil, entitled},
+		{"an employer", func(t *testing.T, w fixture) uuid.UUID { return w.withRole(t, access.Employer) }, nil, entitled},
+		{"a delegate for declarations", func(t *testing.T, w fixture) uuid.UUID {
 			return w.withRole(t, access.EmployeeDelegate, "other", access.Declarations)
 		}, nil, entitled},
-		{"a delegate without the service", func(t *testing.T, w world) uuid.UUID {
+		{"a delegate without the service", func(t *testing.T, w fixture) uuid.UUID {
 			return w.withRole(t, access.EmployeeDelegate, "other")
 		}, nil, undelegated},
-		{"a delegate for nothing", func(t *testing.T, w world) uuid.UUID {
+		{"a delegate for nothing", func(t *testing.T, w fixture) uuid.UUID {
 			return w.withRole(t, access.EmployeeDelegate, []access.Service{}...)
 		}, nil, undelegated},
-		{"a user administrator", func(t *testing.T, w world) uuid.UUID {
+		{"a user administrator", func(t *testing.T, w fixture) uuid.UUID {
 			return w.withRole(t, access.UserAdministrator, access.Declarations)
 		}, nil, entitled},
-		{"a withdrawn representative", func(t *testing.T, w world) uuid.UUID {
+		{"a withdrawn representative", func(t *testing.T, w fixture) uuid.UUID {
 			p := w.Person(t, nil)
 			w.WithdrawRole(t, w.Role(t, p.ID, w.company.ID, access.LegalRepresentative))
 			return w.Session(t, p.ID, nil)
 		}, nil, stranger},
-		{"a representative who was withdrawn and is a delegate for something else", func(t *testing.T, w world) uuid.UUID {
+		{"a representative who was withdrawn and is a delegate for something else", func(t *testing.T, w fixture) uuid.UUID {
 			p := w.Person(t, nil)
 			w.WithdrawRole(t, w.Role(t, p.ID, w.company.ID, access.LegalRepresentative))
 			w.Role(t, p.ID, w.company.ID, access.EmployeeDelegate, "other")
 			return w.Session(t, p.ID, nil)
 		}, nil, undelegated},
 
-		{"an operator of the office", func(t *testing.T, w world) uuid.UUID {
-			return w.Session(t, w.Operator(t, coretest.Rome).ID, nil)
+		{"an operator of the office", func(t *testing.T, w fixture) uuid.UUID {
+			return w.Session(t, w.Operator(t, world.Rome).ID, nil)
 		}, nil, ofClass(entitled, false, true)},
-		{"an operator of another office of the contributor", func(t *testing.T, w world) uuid.UUID {
-			return w.Session(t, w.Operator(t, coretest.Milan).ID, nil)
+		{"an operator of another office of the contributor", func(t *testing.T, w fixture) uuid.UUID {
+			return w.Session(t, w.Operator(t, world.Milan).ID, nil)
 		}, nil, ofClass(elsewhere, false, true)},
-		{"an operator of an office that the contributor has nothing to do with", func(t *testing.T, w world) uuid.UUID {
+		{"an operator of an office that the contributor has nothing to do with", func(t *testing.T, w fixture) uuid.UUID {
 			w.Exec(t, "INSERT INTO offices (code, title) VALUES ('5100', 'Napoli') ON CONFLICT (code) DO NOTHING")
 			return w.Session(t, w.Operator(t, "5100").ID, nil)
 		}, nil, ofClass(stranger, false, true)},
 
-		{"the maker of a draft", func(_ *testing.T, w world) uuid.UUID { return w.rep.SessionID }, draft, entitled},
-		{"a colleague of the maker of a draft", func(t *testing.T, w world) uuid.UUID { return w.withRole(t, access.Employer) }, draft, elsewhere},
-		{"somebody under the right of the maker of a draft", func(t *testing.T, w world) uuid.UUID {
+		{"the maker of a draft", func(_ *testing.T, w fixture) uuid.UUID { return w.rep.SessionID }, draft, entitled},
+		{"a colleague of the maker of a draft", func(t *testing.T, w fixture) uuid.UUID { return w.withRole(t, access.Employer) }, draft, elsewhere},
+		{"somebody under the right of the maker of a draft", func(t *testing.T, w fixture) uuid.UUID {
 			session := w.withRole(t, access.Employer)
 			w.Exec(t, "UPDATE declarations SET right_id = ? WHERE id = ?", w.Enter(t, session, w.company.ID).Rights[0].ID, w.draft)
 			return session
 		}, draft, entitled},
-		{"the maker of a draft under a role that is withdrawn", func(t *testing.T, w world) uuid.UUID {
+		{"the maker of a draft under a role that is withdrawn", func(t *testing.T, w fixture) uuid.UUID {
 			w.WithdrawRole(t, w.rep.Rights[0].ID)
 			return w.rep.SessionID
 		}, draft, stranger},
-		{"the maker of a draft under another role by now", func(t *testing.T, w world) uuid.UUID {
+		{"the maker of a draft under another role by now", func(t *testing.T, w fixture) uuid.UUID {
 			w.WithdrawRole(t, w.rep.Rights[0].ID)
 			w.Role(t, w.rep.PersonID, w.company.ID, access.Employer)
 			return w.rep.SessionID
 		}, draft, entitled},
-		{"an operator of the office of a draft", func(t *testing.T, w world) uuid.UUID {
-			return w.Session(t, w.Operator(t, coretest.Rome).ID, nil)
+		{"an operator of the office of a draft", func(t *testing.T, w fixture) uuid.UUID {
+			return w.Session(t, w.Operator(t, world.Rome).ID, nil)
 		}, draft, ofClass(elsewhere, false, true)},
-		{"a colleague, at a declaration that is none", func(t *testing.T, w world) uuid.UUID { return w.withRole(t, access.Employer) }, none, elsewhere},
+		{"a colleague, at a declaration that is none", func(t *testing.T, w fixture) uuid.UUID { return w.withRole(t, access.Employer) }, none, elsewhere},
 	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		for _, c := range cases {
@@ -228,7 +228,7 @@ func TestWhoMayEnter(t *testing.T) {
 				if c.declaration != nil {
 					declaration = c.declaration(t, w)
 				}
-				asked := coretest.Statements(t, d)
+				asked := world.Statements(t, d)
 				for name, e := range c.want.each() {
 					before := asked()
 					actor, err := w.Guard.Enter(context.Background(), session, e.rule, access.Target{ContributorID: w.company.ID, DeclarationID: declaration})
@@ -248,14 +248,14 @@ func TestWhoMayEnter(t *testing.T) {
 	})
 }
 
-func draft(_ *testing.T, w world) uuid.UUID { return w.draft }
+func draft(_ *testing.T, w fixture) uuid.UUID { return w.draft }
 
-func none(*testing.T, world) uuid.UUID { return uuid.Must(uuid.NewV7()) }
+func none(*testing.T, fixture) uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 func TestAContributorThatIsNone(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		for _, session := range []uuid.UUID{w.rep.SessionID, w.Session(t, w.Operator(t, coretest.Rome).ID, nil)} {
+		for _, session := range []uuid.UUID{w.rep.SessionID, w.Session(t, w.Operator(t, world.Rome).ID, nil)} {
 			for _, id := range []uuid.UUID{{}, uuid.Must(uuid.NewV7()), w.filed} {
 				if _, err := w.Guard.Enter(context.Background(), session, toContributor, access.Target{ContributorID: id}); !fault.Is(err, fault.NotFound) {
 					t.Errorf("contributor %s: %v", id, err)
@@ -268,8 +268,8 @@ func TestAContributorThatIsNone(t *testing.T) {
 func TestWhoEntersIsKnown(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		office := coretest.Rome
-		p := w.Person(t, func(p *coretest.Person) {
+		office := world.Rome
+		p := w.Person(t, func(p *world.Person) {
 			p.GivenName, p.FamilyName, p.UserClass, p.CredentialLevel, p.OfficeCode = "Niccolò", "D'Amico", access.Operator, access.Ordinary, &office
 		})
 		// An operator may be a citizen with a company of their own.
@@ -277,7 +277,7 @@ func TestWhoEntersIsKnown(t *testing.T) {
 		session := w.Session(t, p.ID, nil)
 		want := access.Actor{
 			SessionID: session, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: "Niccolò", FamilyName: "D'Amico", UserClass: access.Operator, CredentialLevel: access.Ordinary, OfficeCode: office,
-			ByPIN: true, AuthenticatedAt: coretest.Start, ContributorID: w.company.ID,
+			ByPIN: true, AuthenticatedAt: world.Start, ContributorID: w.company.ID,
 			Rights: []access.Right{
 				{ID: role, ContributorID: w.company.ID, ActingAs: access.EmployeeDelegate, Services: []access.Service{"other", access.Declarations}},
 				{ID: p.ID, ContributorID: w.company.ID, ActingAs: access.OfficeOperator, Services: []access.Service{access.AllServices}},
@@ -304,7 +304,7 @@ func TestWhoEntersIsKnown(t *testing.T) {
 				t.Errorf("%s: who has a role does more than consult", name)
 			}
 		}
-		if desk := w.Desk(t, coretest.Rome, w.company.ID); !desk.Consults() {
+		if desk := w.Desk(t, world.Rome, w.company.ID); !desk.Consults() {
 			t.Error("an operator without a role only consults")
 		}
 	})
@@ -313,7 +313,7 @@ func TestWhoEntersIsKnown(t *testing.T) {
 func TestActivityIsNoted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		live, dead := w.somebody(t, access.Citizen), w.repSession(t, func(s *coretest.Session) { s.EndedAt = &s.CreatedAt })
+		live, dead := w.somebody(t, access.Citizen), w.repSession(t, func(s *world.Session) { s.EndedAt = &s.CreatedAt })
 		for _, session := range []uuid.UUID{live, dead} {
 			if _, err := w.Guard.Enter(context.Background(), session, toContributor, access.Target{ContributorID: w.company.ID}); err == nil {
 				t.Error("entered")
@@ -329,7 +329,7 @@ func TestAFreshPINIsFiveMinutesOld(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		fresh := access.Rule{To: access.ToSession, Forced: true, Fresh: true}
-		session, mustChange := w.somebody(t, access.Citizen), w.repSession(t, func(s *coretest.Session) { s.PinChangeRequired = true })
+		session, mustChange := w.somebody(t, access.Citizen), w.repSession(t, func(s *world.Session) { s.PinChangeRequired = true })
 		w.Clock.Advance(access.FreshFor)
 		if _, err := w.Guard.Enter(context.Background(), session, fresh, access.Target{}); err != nil {
 			t.Errorf("after five minutes: %v", err)
@@ -352,7 +352,7 @@ func TestDelegationsMayNeedAStrongLogin(t *testing.T) {
 		at := access.Rule{To: access.ToDelegate, Strong: true}
 		sessions := map[string]uuid.UUID{}
 		for _, method := range []string{"pin", "spid", "cie", "cns"} {
-			sessions[method] = w.repSession(t, func(s *coretest.Session) { s.LoginMethod = method })
+			sessions[method] = w.repSession(t, func(s *world.Session) { s.LoginMethod = method })
 		}
 		for _, asked := range []bool{false, true} {
 			w.Guard.StrongDelegations = asked
@@ -376,7 +376,7 @@ func TestDelegationsMayNeedAStrongLogin(t *testing.T) {
 				}
 			}
 		}
-		mustChange := w.repSession(t, func(s *coretest.Session) { s.PinChangeRequired = true })
+		mustChange := w.repSession(t, func(s *world.Session) { s.PinChangeRequired = true })
 		if _, err := w.Guard.Enter(context.Background(), mustChange, strong, access.Target{}); !fault.Is(err, fault.PINChangeRequired) {
 			t.Errorf("who must change the PIN: %v", err)
 		}

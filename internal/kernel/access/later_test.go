@@ -7,8 +7,8 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // What is done later asks for the person and the seat, and not for the session.
@@ -17,7 +17,7 @@ func TestWhoActsLaterStillMay(t *testing.T) {
 		w := newWorld(t, d)
 		p, caf := w.Person(t, nil), w.Association(t)
 		role := w.DelegateRole(t, p.ID, caf, access.EmployeeDelegate, access.Delegations)
-		w.Session(t, p.ID, func(s *coretest.Session) { s.EndedAt = &s.CreatedAt })
+		w.Session(t, p.ID, func(s *world.Session) { s.EndedAt = &s.CreatedAt })
 		seats, err := w.Rights.Seats(context.Background(), access.Actor{PersonID: p.ID})
 		if err != nil || len(seats) != 1 {
 			t.Fatalf("%v, %v", seats, err)

@@ -8,13 +8,13 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
-func recheck(ctx context.Context, t *testing.T, w world, held ...access.Held) []fault.Code {
+func recheck(ctx context.Context, t *testing.T, w fixture, held ...access.Held) []fault.Code {
 	t.Helper()
 	outcomes, err := w.Rights.Recheck(ctx, held)
 	if err != nil {
@@ -38,7 +38,7 @@ func TestWhatEndedIsSeenAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		right := w.rep.Rights[0].ID
-		ended, suspended := w.repSession(t, func(s *coretest.Session) { s.EndedAt = &s.CreatedAt }), w.withRole(t, access.Employer)
+		ended, suspended := w.repSession(t, func(s *world.Session) { s.EndedAt = &s.CreatedAt }), w.withRole(t, access.Employer)
 		w.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = (SELECT person_id FROM sessions WHERE id = ?)", w.Clock.Now(), suspended)
 		gone := w.Role(t, w.Person(t, nil).ID, w.company.ID, access.Employer)
 		w.WithdrawRole(t, gone)
@@ -109,7 +109,7 @@ func TestAnEndWaitsForWhoWasLetIn(t *testing.T) {
 						return false
 					}
 				}
-				coretest.Eventually(t, "the end waits, or does not", func() bool { return ended() || waits(t, d) })
+				world.Eventually(t, "the end waits, or does not", func() bool { return ended() || waits(t, d) })
 				if ended() {
 					t.Error("it ended in the middle of a transaction that was let in")
 				}
@@ -146,7 +146,7 @@ func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
 						return nil
 					})
 				}()
-				coretest.Eventually(t, "the request waits, or does not", func() bool { return len(outcome) > 0 || waits(t, d) })
+				world.Eventually(t, "the request waits, or does not", func() bool { return len(outcome) > 0 || waits(t, d) })
 				return nil
 			})
 			if err != nil {
@@ -163,7 +163,7 @@ func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
 func TestALostPostEndsWhatIsDoneByIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		p := w.Operator(t, coretest.Rome)
+		p := w.Operator(t, world.Rome)
 		session := w.Session(t, p.ID, nil)
 		by, err := w.Guard.Enter(context.Background(), session, access.Rule{To: access.ToSession}, access.Target{})
 		if err != nil {
@@ -177,7 +177,7 @@ func TestALostPostEndsWhatIsDoneByIt(t *testing.T) {
 			}
 		}
 		still(granted)
-		w.Exec(t, "UPDATE people SET office_code = ? WHERE id = ?", coretest.Milan, p.ID)
+		w.Exec(t, "UPDATE people SET office_code = ? WHERE id = ?", world.Milan, p.ID)
 		still(fault.Forbidden)
 		w.Exec(t, "UPDATE people SET office_code = NULL, user_class = 'administrator' WHERE id = ?", p.ID)
 		still(fault.Forbidden)

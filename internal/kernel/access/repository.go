@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/platform/batch"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-	"diresco/internal/platform/grouped"
 	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
@@ -24,7 +24,7 @@ type Repository struct {
 	db    *db.DB
 	clock clock.Clock
 	// loaders ask for many requests with one statement; nil on SQLite, where a statement is no journey.
-	loaders map[To]*grouped.Loader[question, findings]
+	loaders map[To]*batch.Loader[question, findings]
 }
 
 // question is which session asks for what.
@@ -43,9 +43,9 @@ const (
 func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	r := &Repository{db: d, clock: c}
 	if d.Dialect() == db.Postgres {
-		r.loaders = map[To]*grouped.Loader[question, findings]{}
+		r.loaders = map[To]*batch.Loader[question, findings]{}
 		for _, to := range []To{ToSession, ToContributor, ToDeclaration} {
-			r.loaders[to] = grouped.NewLoader(questionsTogether, questionLanes, func(ctx context.Context, asked []question) (map[question]findings, error) {
+			r.loaders[to] = batch.NewLoader(questionsTogether, questionLanes, func(ctx context.Context, asked []question) (map[question]findings, error) {
 				sessions, targets := make(db.UUIDs, len(asked)), make(db.UUIDs, len(asked))
 				for i, q := range asked {
 					sessions[i], targets[i] = q.session, q.target

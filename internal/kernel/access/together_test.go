@@ -9,8 +9,8 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -22,11 +22,11 @@ func TestNobodyEntersAsAnother(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		const people, rounds = 24, 20
-		companies, actors := make([]coretest.Company, people), make([]access.Actor, people)
+		companies, actors := make([]world.Company, people), make([]access.Actor, people)
 		for i := range people {
 			companies[i], actors[i] = w.Employer(t)
 		}
-		coretest.Parallel(4*people, func(n int) {
+		world.Parallel(4*people, func(n int) {
 			i := n % people
 			for round := range rounds {
 				// Now at one's own company, now at the next one's.
@@ -53,7 +53,7 @@ func TestAWithdrawalHoldsFromTheNextRequest(t *testing.T) {
 		for range 10 {
 			c, by := w.Employer(t)
 			var withdrawn, stop atomic.Bool
-			coretest.Parallel(6, func(i int) {
+			world.Parallel(6, func(i int) {
 				if i == 0 {
 					w.WithdrawRole(t, by.Rights[0].ID)
 					withdrawn.Store(true)
@@ -87,7 +87,7 @@ func TestABrokenRightIsNobodyElses(t *testing.T) {
 			_, others[i] = w.Employer(t)
 		}
 		w.Exec(t, "UPDATE contributor_roles SET services = 'all' WHERE id = ?", broken.Rights[0].ID)
-		coretest.Parallel(2*len(others), func(i int) {
+		world.Parallel(2*len(others), func(i int) {
 			by := broken
 			if i%2 == 0 {
 				by = others[i/2]

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/platform/batch"
 	"diresco/internal/platform/clock"
-	"diresco/internal/platform/grouped"
 
 	"github.com/google/uuid"
 )
@@ -40,12 +40,12 @@ const (
 type AccessLog struct {
 	clock  clock.Clock
 	log    *slog.Logger
-	writer *grouped.Writer[Access]
+	writer *batch.Writer[Access]
 }
 
 // NewAccessLog starts the writer. Close it to write what is left.
 func NewAccessLog(d *db.DB, c clock.Clock, log *slog.Logger) *AccessLog {
-	return &AccessLog{clock: c, log: log, writer: grouped.New(grouped.Options[Access]{
+	return &AccessLog{clock: c, log: log, writer: batch.New(batch.Options[Access]{
 		Every: accessFlushEvery, Group: accessGroup, Queue: accessQueue,
 		Write: func(ctx context.Context, group []Access) error { return writeAccess(ctx, d, group) },
 		Failed: func(rows []Access, err error) []Access {

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -46,7 +46,7 @@ func TestTheTrailStandsOrFallsWithItsTransaction(t *testing.T) {
 		trail := audit.NewTrail(d)
 		person := uuid.Must(uuid.NewV7())
 		subject := "subject"
-		record := audit.Record{ID: uuid.Must(uuid.NewV7()), At: coretest.Start, Operation: "op", PersonID: &person, SubjectID: &subject, Outcome: "done", RequestID: "r", Address: "192.0.2.1"}
+		record := audit.Record{ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", PersonID: &person, SubjectID: &subject, Outcome: "done", RequestID: "r", Address: "192.0.2.1"}
 		boom := errors.New("boom")
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			if err := trail.Write(ctx, record); err != nil {
@@ -82,7 +82,7 @@ func TestTheTrailStandsOrFallsWithItsTransaction(t *testing.T) {
 
 func TestAccessIsLogged(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		c := clock.NewManual(coretest.Start)
+		c := clock.NewManual(world.Start)
 		log := audit.NewAccessLog(d, c, slog.New(slog.DiscardHandler))
 		t.Cleanup(log.Close)
 		id, subject := uuid.Must(uuid.NewV7()), "subject"
@@ -96,7 +96,7 @@ func TestAccessIsLogged(t *testing.T) {
 		if len(got) != 2 || got[0].ID == uuid.Nil || got[0].ID == got[1].ID {
 			t.Fatalf("rows %+v", got)
 		}
-		first.ID, first.At = got[0].ID, coretest.Start
+		first.ID, first.At = got[0].ID, world.Start
 		second.ID, second.At = got[1].ID, c.Now()
 		if diff := cmp.Diff([]audit.Access{first, second}, got); diff != "" {
 			t.Error(diff)
@@ -107,7 +107,7 @@ func TestAccessIsLogged(t *testing.T) {
 func TestTheAccessLogOutlivesAnOutage(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		var said bytes.Buffer
-		log := audit.NewAccessLog(d, clock.NewManual(coretest.Start), slog.New(slog.NewTextHandler(&said, nil)))
+		log := audit.NewAccessLog(d, clock.NewManual(world.Start), slog.New(slog.NewTextHandler(&said, nil)))
 		exec(t, d, "ALTER TABLE access_log RENAME TO elsewhere")
 		for i := range 700 {
 			log.Add(context.Background(), audit.Access{Operation: "op", Outcome: "read", RequestID: fmt.Sprintf("request-%04d", i), Address: "192.0.2.1"})
@@ -139,7 +139,7 @@ func TestTheAccessLogOutlivesAnOutage(t *testing.T) {
 func TestRowsThatAreLostAtTheEndAreReported(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	var said bytes.Buffer
-	log := audit.NewAccessLog(d, clock.NewManual(coretest.Start), slog.New(slog.NewTextHandler(&said, nil)))
+	log := audit.NewAccessLog(d, clock.NewManual(world.Start), slog.New(slog.NewTextHandler(&said, nil)))
 	exec(t, d, "DROP TABLE access_log")
 	log.Add(context.Background(), audit.Access{Operation: "op", Outcome: "read", RequestID: "request-1", Address: "192.0.2.1"})
 	log.Close()
@@ -151,7 +151,7 @@ func TestRowsThatAreLostAtTheEndAreReported(t *testing.T) {
 // When the connection breaks at the commit, nobody knows whether a group was written: it is written again.
 func TestAGroupMayBeWrittenTwice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		group := []audit.Access{{ID: uuid.Must(uuid.NewV7()), At: coretest.Start, Operation: "op", Outcome: "read", RequestID: "request-1", Address: "192.0.2.1"}}
+		group := []audit.Access{{ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", Outcome: "read", RequestID: "request-1", Address: "192.0.2.1"}}
 		for range 2 {
 			if err := audit.WriteAccess(context.Background(), d, group); err != nil {
 				t.Fatal(err)
@@ -168,7 +168,7 @@ func TestNoAccessIsLostUnderLoad(t *testing.T) {
 		before := goleak.IgnoreCurrent()
 		log := audit.NewAccessLog(d, clock.System{}, slog.New(slog.DiscardHandler))
 		const writers, each = 16, 200
-		coretest.Parallel(writers, func(w int) {
+		world.Parallel(writers, func(w int) {
 			for i := range each {
 				log.Add(context.Background(), audit.Access{Operation: "op", Outcome: "read", RequestID: fmt.Sprintf("request-%d-%d", w, i), Address: "192.0.2.1"})
 			}
@@ -203,7 +203,7 @@ func TestActivityIsThePersonsOwnTheLatestFirst(t *testing.T) {
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			for i := range 7 {
 				// Two at each instant, and somebody else's between them.
-				r := audit.Record{ID: uuid.Must(uuid.NewV7()), At: coretest.Start.Add(time.Duration(i/2) * time.Second), Operation: "op", PersonID: &mine, Outcome: "done"}
+				r := audit.Record{ID: uuid.Must(uuid.NewV7()), At: world.Start.Add(time.Duration(i/2) * time.Second), Operation: "op", PersonID: &mine, Outcome: "done"}
 				other := r
 				other.ID, other.PersonID = uuid.Must(uuid.NewV7()), &others
 				if err := trail.Write(ctx, r, other); err != nil {
@@ -211,7 +211,7 @@ func TestActivityIsThePersonsOwnTheLatestFirst(t *testing.T) {
 				}
 				want = append([]uuid.UUID{r.ID}, want...)
 			}
-			return trail.Write(ctx, audit.Record{ID: uuid.Must(uuid.NewV7()), At: coretest.Start, Operation: "nobody's", Outcome: "done"})
+			return trail.Write(ctx, audit.Record{ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "nobody's", Outcome: "done"})
 		})
 		if err != nil {
 			t.Fatal(err)

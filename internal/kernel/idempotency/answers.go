@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/platform/grouped"
+	"diresco/internal/platform/batch"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 // nothing but a rendering at the replay.
 type Answers struct {
 	db     *db.DB
-	writer *grouped.Writer[remembered]
+	writer *batch.Writer[remembered]
 	// queued holds what is not written yet, by scope and key.
 	queued sync.Map
 }
@@ -35,7 +35,7 @@ type remembered struct {
 // NewAnswers starts the writer. Close it to write what is left.
 func NewAnswers(d *db.DB, log *slog.Logger) *Answers {
 	a := &Answers{db: d}
-	a.writer = grouped.New(grouped.Options[remembered]{
+	a.writer = batch.New(batch.Options[remembered]{
 		Every: answersEvery, Group: answersGroup, Queue: answersQueue, Write: a.update,
 		Failed: func(rows []remembered, err error) []remembered {
 			log.Warn("answers for replays not stored", "answers", len(rows), "error", err)

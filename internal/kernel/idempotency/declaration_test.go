@@ -12,19 +12,19 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // parallel sends the same request with the same key n times at once, round robin to the processes, and checks that all get
 // the same declaration. It returns that one.
-func parallel(t *testing.T, n int, processes []*coretest.App, by access.Actor, c coretest.Company, submit bool) declaration.Filed {
+func parallel(t *testing.T, n int, processes []*world.App, by access.Actor, c world.Company, submit bool) declaration.Filed {
 	t.Helper()
 	results := make([]declaration.Filed, n)
-	coretest.Parallel(n, func(i int) {
-		ctx := coretest.WithKey(audit.WithOrigin(context.Background(), audit.Origin{Operation: "draftDeclaration"}), by, "one intent")
+	world.Parallel(n, func(i int) {
+		ctx := world.WithKey(audit.WithOrigin(context.Background(), audit.Origin{Operation: "draftDeclaration"}), by, "one intent")
 		var err error
 		if results[i], err = processes[i%len(processes)].Declarations.Draft(ctx, by, c.ID, c.Input(submit)); err != nil {
 			t.Errorf("request %d: %v", i, err)
@@ -48,9 +48,9 @@ func TestOneIntentIsOneDeclaration(t *testing.T) {
 	for name, submit := range map[string]bool{"drafted": false, "filed": true} {
 		t.Run(name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
-				a := coretest.New(t, d)
+				a := world.New(t, d)
 				c, by := a.Employer(t)
-				got := parallel(t, 50, []*coretest.App{a}, by, c, submit)
+				got := parallel(t, 50, []*world.App{a}, by, c, submit)
 				if submit && (got.ProtocolNumber == nil || *got.ProtocolNumber != "INPS.7000.16/03/2026.0000001" || got.JWS == "") {
 					t.Errorf("got %+v", got)
 				}
@@ -63,21 +63,21 @@ func TestOneIntentIsOneDeclarationAcrossProcesses(t *testing.T) {
 	for name, submit := range map[string]bool{"drafted": false, "filed": true} {
 		t.Run(name, func(t *testing.T) {
 			rawURL := dbtest.Postgres(t)
-			a := coretest.New(t, dbtest.Open(t, rawURL))
+			a := world.New(t, dbtest.Open(t, rawURL))
 			b := a.Twin(t, dbtest.Open(t, rawURL))
 			c, by := a.Employer(t)
-			parallel(t, 50, []*coretest.App{a, b}, by, c, submit)
+			parallel(t, 50, []*world.App{a, b}, by, c, submit)
 		})
 	}
 }
 
 func TestTheKeyOutlivesACrash(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
-		a := coretest.New(t, dbtest.Open(t, rawURL))
+		a := world.New(t, dbtest.Open(t, rawURL))
 		c, by := a.Employer(t)
 		// The caller is gone before the answer: the submission is in its transaction already and is made all the same.
-		a.Signer.Gate = coretest.NewGate()
-		ctx, cancel := context.WithCancel(coretest.WithKey(context.Background(), by, "k"))
+		a.Signer.Gate = world.NewGate()
+		ctx, cancel := context.WithCancel(world.WithKey(context.Background(), by, "k"))
 		result := make(chan error, 1)
 		go func() {
 			_, err := a.Declarations.Draft(ctx, by, c.ID, c.Input(true))
@@ -92,7 +92,7 @@ func TestTheKeyOutlivesACrash(t *testing.T) {
 		a.Register.Close()
 
 		b := a.Twin(t, dbtest.Open(t, rawURL))
-		again, err := b.Declarations.Draft(coretest.WithKey(context.Background(), by, "k"), by, c.ID, c.Input(true))
+		again, err := b.Declarations.Draft(world.WithKey(context.Background(), by, "k"), by, c.ID, c.Input(true))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,11 +104,11 @@ func TestTheKeyOutlivesACrash(t *testing.T) {
 
 func TestSubmittingADraftAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
 		submit := func(key string) (declaration.Filed, error) {
-			return a.Declarations.Submit(coretest.WithKey(context.Background(), by, key), by, draft.ID)
+			return a.Declarations.Submit(world.WithKey(context.Background(), by, key), by, draft.ID)
 		}
 		first, err := submit("k")
 		if err != nil {
@@ -128,7 +128,7 @@ func TestSubmittingADraftAgain(t *testing.T) {
 			t.Errorf("%d keys are remembered: the refused one too", n)
 		}
 		withdraw := func() (declaration.Filed, error) {
-			return a.Declarations.Withdraw(coretest.WithKey(context.Background(), by, "w"), by, draft.ID)
+			return a.Declarations.Withdraw(world.WithKey(context.Background(), by, "w"), by, draft.ID)
 		}
 		withdrawn, err := withdraw()
 		if err != nil {
@@ -147,15 +147,15 @@ func TestSubmittingADraftAgain(t *testing.T) {
 // A repeat gets the first answer, whatever became of the declaration since.
 func TestARepeatSaysWhatWasTrueThen(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
 		for name, file := range map[string]func() (declaration.Filed, error){
 			"at once": func() (declaration.Filed, error) {
-				return a.Declarations.Draft(coretest.WithKey(context.Background(), by, "1"), by, c.ID, c.Input(true))
+				return a.Declarations.Draft(world.WithKey(context.Background(), by, "1"), by, c.ID, c.Input(true))
 			},
 			"a draft": func() (declaration.Filed, error) {
-				return a.Declarations.Submit(coretest.WithKey(context.Background(), by, "2"), by, draft.ID)
+				return a.Declarations.Submit(world.WithKey(context.Background(), by, "2"), by, draft.ID)
 			},
 		} {
 			first, err := file()
@@ -179,15 +179,15 @@ func TestARepeatSaysWhatWasTrueThen(t *testing.T) {
 
 func TestARefusedDeclarationLeavesItsKeyFree(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		missing := c.ID
 		for name, in := range map[string]declaration.Input{
-			"wrong content":                {Type: coretest.Type, PositionID: c.Positions[0].ID, Content: []byte(`{"worker_tax_code":1}`), Submit: true},
-			"nothing to supersede":         {Type: coretest.Type, PositionID: c.Positions[0].ID, Content: coretest.Content(), Submit: true, SupersedesID: &missing},
-			"nothing to supersede, drafts": {Type: coretest.Type, PositionID: c.Positions[0].ID, Content: coretest.Content(), SupersedesID: &missing},
+			"wrong content":                {Type: world.Type, PositionID: c.Positions[0].ID, Content: []byte(`{"worker_tax_code":1}`), Submit: true},
+			"nothing to supersede":         {Type: world.Type, PositionID: c.Positions[0].ID, Content: world.Content(), Submit: true, SupersedesID: &missing},
+			"nothing to supersede, drafts": {Type: world.Type, PositionID: c.Positions[0].ID, Content: world.Content(), SupersedesID: &missing},
 		} {
-			ctx := coretest.WithKey(context.Background(), by, "k")
+			ctx := world.WithKey(context.Background(), by, "k")
 			if _, err := a.Declarations.Draft(ctx, by, c.ID, in); !fault.Is(err, fault.Invalid) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -195,7 +195,7 @@ func TestARefusedDeclarationLeavesItsKeyFree(t *testing.T) {
 				t.Errorf("%s: %d keys", name, n)
 			}
 		}
-		if _, err := a.Declarations.Draft(coretest.WithKey(context.Background(), by, "k"), by, c.ID, c.Input(true)); err != nil {
+		if _, err := a.Declarations.Draft(world.WithKey(context.Background(), by, "k"), by, c.ID, c.Input(true)); err != nil {
 			t.Errorf("the key after refusals: %v", err)
 		}
 	})
@@ -203,11 +203,11 @@ func TestARefusedDeclarationLeavesItsKeyFree(t *testing.T) {
 
 func TestAStoredAnswerIsGivenAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		answers := newAnswers(t, d)
 		c, by := a.Employer(t)
 		for name, submit := range map[string]bool{"drafted": false, "filed": true} {
-			ctx := coretest.WithKey(context.Background(), by, name)
+			ctx := world.WithKey(context.Background(), by, name)
 			if _, err := a.Declarations.Draft(ctx, by, c.ID, c.Input(submit)); err != nil {
 				t.Fatal(err)
 			}
@@ -217,7 +217,7 @@ func TestAStoredAnswerIsGivenAgain(t *testing.T) {
 			want := idempotency.Answer{Status: 201, Headers: map[string]string{"ETag": `"1"`, "Content-Type": "application/json"}, Body: []byte("{\"stored\": \"as it was\"}\x00\xff")}
 			answers.Remember(idempotency.ClaimOf(ctx), want)
 			answers.Flush(context.Background())
-			repeat := coretest.WithKey(context.Background(), by, name)
+			repeat := world.WithKey(context.Background(), by, name)
 			_, err := a.Declarations.Draft(repeat, by, c.ID, c.Input(submit))
 			var replay *idempotency.Replay
 			if !errors.As(err, &replay) || replay.Answer == nil {

@@ -14,8 +14,8 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -46,7 +46,7 @@ func isReplayOf(err error, resource string) bool {
 
 func TestAKeyIsTakenOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(coretest.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start))
 		if err := take(d, s, claim("k", "mac"), "r1"); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestAKeyIsTakenOnce(t *testing.T) {
 
 func TestAKeyIsForgottenAfterADay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		c := clock.NewManual(coretest.Start)
+		c := clock.NewManual(world.Start)
 		s := idempotency.NewStore(d, c)
 		if err := take(d, s, claim("k", "mac"), "r1"); err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestAKeyIsForgottenAfterADay(t *testing.T) {
 
 func TestPurgeDropsWhatIsForgotten(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		c := clock.NewManual(coretest.Start)
+		c := clock.NewManual(world.Start)
 		s := idempotency.NewStore(d, c)
 		for _, key := range []string{"old", "young"} {
 			if err := take(d, s, claim(key, "mac"), "r"); err != nil {
@@ -120,7 +120,7 @@ func TestPurgeDropsWhatIsForgotten(t *testing.T) {
 
 func TestAFailedEffectLeavesNoKey(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(coretest.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start))
 		boom := errors.New("boom")
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			if err := s.Take(ctx, idempotency.Want{Claim: claim("k", "mac"), ResourceID: "r1"}); err != nil {
@@ -139,7 +139,7 @@ func TestAFailedEffectLeavesNoKey(t *testing.T) {
 
 func TestAReleasedKeyIsFree(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(coretest.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start))
 		held := claim("held", "mac")
 		if err := take(d, s, held, "r1"); err != nil {
 			t.Fatal(err)
@@ -172,11 +172,11 @@ func TestAReleasedKeyIsFree(t *testing.T) {
 // Two groups that want the same keys the other way round must not wait for each other for ever.
 func TestGroupsWithTheSameKeysDoNotBlockEachOther(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(coretest.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start))
 		const groups, rounds, keys = 4, 10, 40
 		for round := range rounds {
 			taken := make([]int, groups)
-			coretest.Parallel(groups, func(g int) {
+			world.Parallel(groups, func(g int) {
 				wants := make([]idempotency.Want, keys)
 				for i := range wants {
 					wants[i] = idempotency.Want{Claim: claim(fmt.Sprintf("%d/%02d", round, i), "mac"), ResourceID: "r"}
@@ -216,21 +216,21 @@ func TestATwinThatTakesTooLong(t *testing.T) {
 	query.Set("lock_timeout", "50ms")
 	impatient.RawQuery = query.Encode()
 	d, other := dbtest.Open(t, rawURL), dbtest.Open(t, impatient.String())
-	a := coretest.New(t, d)
+	a := world.New(t, d)
 	b := a.Twin(t, other)
 	c, by := a.Employer(t)
 	err = d.InTx(context.Background(), func(ctx context.Context) error {
-		if err := a.Keys.Take(ctx, idempotency.Want{Claim: coretest.Claim(by, "k"), ResourceID: "r"}); err != nil {
+		if err := a.Keys.Take(ctx, idempotency.Want{Claim: world.Claim(by, "k"), ResourceID: "r"}); err != nil {
 			return err
 		}
 		for name, submit := range map[string]bool{"drafted": false, "filed": true} {
-			_, err := b.Declarations.Draft(coretest.WithKey(context.Background(), by, "k"), by, c.ID, c.Input(submit))
+			_, err := b.Declarations.Draft(world.WithKey(context.Background(), by, "k"), by, c.ID, c.Input(submit))
 			var f *fault.Fault
 			if !errors.As(err, &f) || f.Code != fault.RequestInProgress || f.RetryAfter <= 0 {
 				t.Errorf("%s while the twin runs: %v", name, err)
 			}
 		}
-		if _, err := b.Declarations.Draft(coretest.WithKey(context.Background(), by, "free"), by, c.ID, c.Input(true)); err != nil {
+		if _, err := b.Declarations.Draft(world.WithKey(context.Background(), by, "free"), by, c.ID, c.Input(true)); err != nil {
 			t.Errorf("another key meanwhile: %v", err)
 		}
 		return nil
@@ -245,7 +245,7 @@ func TestATwinThatTakesTooLong(t *testing.T) {
 
 func TestAnswersAreWrittenAtTheEndToo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(coretest.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start))
 		const keys = 450
 		for i := range keys {
 			if err := take(d, s, claim(fmt.Sprint(i), "mac"), "r"); err != nil {
@@ -277,7 +277,7 @@ func TestAnswersAreWrittenAtTheEndToo(t *testing.T) {
 
 func TestSeenTellsWithoutTaking(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		c := clock.NewManual(coretest.Start)
+		c := clock.NewManual(world.Start)
 		s, ctx := idempotency.NewStore(d, c), context.Background()
 		for range 2 {
 			if err := s.Seen(ctx, claim("k", "mac")); err != nil {

@@ -12,8 +12,8 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -24,34 +24,34 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 var errEffect = errors.New("the effect failed")
 
 // rename is an operation: it gives an office a new title.
-func rename(ctx context.Context, a *coretest.App, by access.Actor, title string, trace operation.Trace, after error, again func(context.Context, string) (string, error)) (string, error) {
-	return operation.Do(ctx, a.Runner, by, coretest.Rome, func(ctx context.Context) (string, operation.Trace, error) {
-		if err := a.DB.From(ctx).Exec("UPDATE offices SET title = ? WHERE code = ?", title, coretest.Rome).Error; err != nil {
+func rename(ctx context.Context, a *world.App, by access.Actor, title string, trace operation.Trace, after error, again func(context.Context, string) (string, error)) (string, error) {
+	return operation.Do(ctx, a.Runner, by, world.Rome, func(ctx context.Context) (string, operation.Trace, error) {
+		if err := a.DB.From(ctx).Exec("UPDATE offices SET title = ? WHERE code = ?", title, world.Rome).Error; err != nil {
 			return "", trace, err
 		}
 		return title, trace, after
 	}, again)
 }
 
-func title(t *testing.T, a *coretest.App) string {
+func title(t *testing.T, a *world.App) string {
 	t.Helper()
 	var text string
-	if err := a.DB.From(context.Background()).Raw("SELECT title FROM offices WHERE code = ?", coretest.Rome).Scan(&text).Error; err != nil {
+	if err := a.DB.From(context.Background()).Raw("SELECT title FROM offices WHERE code = ?", world.Rome).Scan(&text).Error; err != nil {
 		t.Fatal(err)
 	}
 	return text
 }
 
 func requestBy(by access.Actor, key string) context.Context {
-	return coretest.WithKey(audit.WithOrigin(context.Background(), audit.Origin{Operation: "renameOffice", RequestID: "request-1", Address: "192.0.2.1"}), by, key)
+	return world.WithKey(audit.WithOrigin(context.Background(), audit.Origin{Operation: "renameOffice", RequestID: "request-1", Address: "192.0.2.1"}), by, key)
 }
 
 func TestAnOperationLeavesOneRecord(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		_, by := a.Employer(t)
 		a.Clock.Advance(time.Minute)
-		trace := operation.Trace{ContributorID: by.ContributorID, Right: by.Rights[0], SubjectKind: "office", SubjectID: coretest.Rome}
+		trace := operation.Trace{ContributorID: by.ContributorID, Right: by.Rights[0], SubjectKind: "office", SubjectID: world.Rome}
 		if _, err := rename(requestBy(by, "k"), a, by, "Roma Centro", trace, nil, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestAnOperationLeavesOneRecord(t *testing.T) {
 		if len(got) != 2 {
 			t.Fatalf("%d records", len(got))
 		}
-		acting, kind, subject, right := string(access.LegalRepresentative), "office", coretest.Rome, by.Rights[0].ID
+		acting, kind, subject, right := string(access.LegalRepresentative), "office", world.Rome, by.Rights[0].ID
 		want := []audit.Record{
 			{
 				ID: got[0].ID, At: a.Clock.Now(), Operation: "renameOffice", PersonID: &by.PersonID, SessionID: &by.SessionID, ContributorID: &by.ContributorID,
@@ -82,7 +82,7 @@ func TestAnOperationLeavesOneRecord(t *testing.T) {
 
 func TestAFailedOperationLeavesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		_, by := a.Employer(t)
 		if _, err := rename(requestBy(by, "k"), a, by, "Roma Centro", operation.Trace{}, errEffect, nil); !errors.Is(err, errEffect) {
 			t.Errorf("got %v", err)
@@ -104,18 +104,18 @@ func TestAFailedOperationLeavesNothing(t *testing.T) {
 
 func TestARepeatHasNoEffect(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		_, by := a.Employer(t)
 		if _, err := rename(requestBy(by, "k"), a, by, "Roma Centro", operation.Trace{}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		got, err := rename(requestBy(by, "k"), a, by, "Roma Est", operation.Trace{}, nil, func(_ context.Context, id string) (string, error) { return "again " + id, nil })
-		if err != nil || got != "again "+coretest.Rome {
+		if err != nil || got != "again "+world.Rome {
 			t.Errorf("the repeat, rendered again: %q, %v", got, err)
 		}
 		_, err = rename(requestBy(by, "k"), a, by, "Roma Est", operation.Trace{}, nil, nil)
 		var replay *idempotency.Replay
-		if !errors.As(err, &replay) || replay.ResourceID != coretest.Rome || replay.Answer != nil {
+		if !errors.As(err, &replay) || replay.ResourceID != world.Rome || replay.Answer != nil {
 			t.Errorf("the repeat of what nobody renders: %v", err)
 		}
 		other := requestBy(by, "k")

@@ -11,8 +11,8 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -85,9 +85,9 @@ func TestKilledWorkersLoseNothing(t *testing.T) {
 		for i := range messages + late {
 			m, err := outbox.NewMessage("pin.half", uuid.Must(uuid.NewV7()), map[string]int{"number": i}, o.clock.Now())
 			if err == nil {
-				m = m.To(outbox.Email, "m@posta.example").Until(coretest.Start.Add(24 * time.Hour))
+				m = m.To(outbox.Email, "m@posta.example").Until(world.Start.Add(24 * time.Hour))
 				if i >= messages {
-					m = m.Until(coretest.Start.Add(time.Second))
+					m = m.Until(world.Start.Add(time.Second))
 				}
 				m, err = m.Seal(o.keys, map[string]secret.Text{"half": secret.Text(fmt.Sprintf("%08d", i))})
 			}

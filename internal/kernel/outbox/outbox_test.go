@@ -9,8 +9,8 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -37,7 +37,7 @@ func add(t *testing.T, d *db.DB, messages ...outbox.Message) {
 func TestMessagesAreSentInTheirOrder(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := outbox.New(d)
-		second, first, third := message(t, "second", coretest.Start.Add(1500*time.Millisecond)), message(t, "first", coretest.Start), message(t, "third", coretest.Start.Add(2*time.Second))
+		second, first, third := message(t, "second", world.Start.Add(1500*time.Millisecond)), message(t, "first", world.Start), message(t, "third", world.Start.Add(2*time.Second))
 		add(t, d, second)
 		add(t, d, third, first)
 		add(t, d)
@@ -82,7 +82,7 @@ func TestAPromiseStandsOrFallsWithItsTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		boom := errors.New("boom")
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
-			if err := outbox.New(d).Add(ctx, message(t, "never", coretest.Start)); err != nil {
+			if err := outbox.New(d).Add(ctx, message(t, "never", world.Start)); err != nil {
 				return err
 			}
 			return boom
@@ -98,7 +98,7 @@ func TestAPromiseStandsOrFallsWithItsTransaction(t *testing.T) {
 }
 
 func TestDataThatIsNone(t *testing.T) {
-	if _, err := outbox.NewMessage("kind", uuid.Nil, func() {}, coretest.Start); err == nil {
+	if _, err := outbox.NewMessage("kind", uuid.Nil, func() {}, world.Start); err == nil {
 		t.Error("a function became a message")
 	}
 }
@@ -108,7 +108,7 @@ func TestTwoSendersNeverHoldOneMessage(t *testing.T) {
 	o := outbox.New(d)
 	var all []uuid.UUID
 	for i := range 4 {
-		m := message(t, "kind", coretest.Start.Add(time.Duration(i)))
+		m := message(t, "kind", world.Start.Add(time.Duration(i)))
 		all = append(all, m.ID)
 		add(t, d, m)
 	}

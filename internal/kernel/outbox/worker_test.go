@@ -17,8 +17,8 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -110,7 +110,7 @@ func newOffice(t *testing.T, d *db.DB) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &office{t: t, db: d, clock: clock.NewManual(coretest.Start), keys: keys, router: &router{}, post: &post{}}
+	o := &office{t: t, db: d, clock: clock.NewManual(world.Start), keys: keys, router: &router{}, post: &post{}}
 	o.Worker = o.worker(d, everywhere(o.post))
 	return o
 }
@@ -209,7 +209,7 @@ func TestAPromisedMessageIsSent(t *testing.T) {
 			t.Fatalf("%d messages sent, want 3", n)
 		}
 		for _, m := range o.post.all() {
-			if !m.CreatedAt.Equal(coretest.Start) {
+			if !m.CreatedAt.Equal(world.Start) {
 				t.Errorf("promised at %v", m.CreatedAt)
 			}
 			switch m.Channel {
@@ -374,7 +374,7 @@ func TestWhatCannotBeSentWaits(t *testing.T) {
 func TestAnIdleWorkerAsksOneQuestion(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
-		asked := coretest.Statements(t, d)
+		asked := world.Statements(t, d)
 		if due, err := o.Due(context.Background()); err != nil || due || asked() != 1 {
 			t.Errorf("due %t, %v, %d statements", due, err, asked())
 		}

@@ -14,8 +14,8 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -24,7 +24,7 @@ import (
 
 func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who, ended, withdrawn, suspended := newFiler(t, a), newFiler(t, a), newFiler(t, a), newFiler(t, a)
 		a.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", a.Clock.Now(), ended.actor.SessionID)
 		a.WithdrawRole(t, withdrawn.right.ID)
@@ -35,19 +35,19 @@ func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 			withFailing bool
 		}{{"refused in the group", false}, {"filed one by one", true}} {
 			t.Run(c.name, func(t *testing.T) {
-				gate := coretest.NewGate()
+				gate := world.NewGate()
 				r := a.NewRegister(t, books(gate))
-				before := len(lines(t, a, coretest.Rome))
+				before := len(lines(t, a, world.Rome))
 				filings := []protocol.Filing{
-					who.claimed(coretest.Rome, c.name+" good 1", slip{}),
-					who.claimed(coretest.Rome, c.name+" refused", slip{refused: true}),
-					ended.claimed(coretest.Rome, c.name, slip{}),
-					withdrawn.claimed(coretest.Rome, c.name, slip{}),
-					suspended.claimed(coretest.Rome, c.name, slip{}),
-					who.claimed(coretest.Rome, c.name+" failing", slip{failing: c.withFailing}),
-					who.claimed(coretest.Rome, c.name+" good 2", slip{}),
+					who.claimed(world.Rome, c.name+" good 1", slip{}),
+					who.claimed(world.Rome, c.name+" refused", slip{refused: true}),
+					ended.claimed(world.Rome, c.name, slip{}),
+					withdrawn.claimed(world.Rome, c.name, slip{}),
+					suspended.claimed(world.Rome, c.name, slip{}),
+					who.claimed(world.Rome, c.name+" failing", slip{failing: c.withFailing}),
+					who.claimed(world.Rome, c.name+" good 2", slip{}),
 				}
-				got := together(t, r, gate, who.filing(coretest.Rome, slip{}), filings...)
+				got := together(t, r, gate, who.filing(world.Rome, slip{}), filings...)
 				for i, code := range []fault.Code{"", fault.Conflict, fault.SessionEnded, fault.NotFound, fault.SessionEnded, "", ""} {
 					switch {
 					case i == 5 && c.withFailing:
@@ -62,7 +62,7 @@ func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 				if !c.withFailing {
 					want = []int{0, 5, 6}
 				}
-				all := lines(t, a, coretest.Rome)
+				all := lines(t, a, world.Rome)
 				checkOrder(t, all)
 				if len(all) != before+1+len(want) {
 					t.Fatalf("%d lines, want %d", len(all), before+1+len(want))
@@ -83,7 +83,7 @@ func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 				}
 			})
 		}
-		if total := len(lines(t, a, coretest.Rome)); a.Count(t, "outbox") != total || a.Count(t, "audit_records") != total {
+		if total := len(lines(t, a, world.Rome)); a.Count(t, "outbox") != total || a.Count(t, "audit_records") != total {
 			t.Errorf("%d lines, %d messages, %d audit records", total, a.Count(t, "outbox"), a.Count(t, "audit_records"))
 		}
 	})
@@ -91,11 +91,11 @@ func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 
 func TestAFilingLeavesItsTrace(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
 		r := a.NewRegister(t, books(nil))
 		a.Clock.Advance(time.Minute)
-		f := who.filing(coretest.Rome, slip{})
+		f := who.filing(world.Rome, slip{})
 		f.Trace.ContributorID = who.actor.ContributorID
 		entry := mustFile(t, r, f)
 		type record struct {
@@ -119,14 +119,14 @@ func TestAFilingLeavesItsTrace(t *testing.T) {
 
 func TestTwinsInOneGroup(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
-		gate := coretest.NewGate()
+		gate := world.NewGate()
 		r := a.NewRegister(t, books(gate))
-		first, twin, other := who.claimed(coretest.Rome, "k", slip{}), who.claimed(coretest.Rome, "k", slip{}), who.claimed(coretest.Rome, "k", slip{})
+		first, twin, other := who.claimed(world.Rome, "k", slip{}), who.claimed(world.Rome, "k", slip{}), who.claimed(world.Rome, "k", slip{})
 		other.Claim.RequestMAC = "another request"
-		refused, after := who.claimed(coretest.Rome, "r", slip{refused: true}), who.claimed(coretest.Rome, "r", slip{})
-		got := together(t, r, gate, who.filing(coretest.Rome, slip{}), first, twin, other, refused, after)
+		refused, after := who.claimed(world.Rome, "r", slip{refused: true}), who.claimed(world.Rome, "r", slip{})
+		got := together(t, r, gate, who.filing(world.Rome, slip{}), first, twin, other, refused, after)
 		var replay *idempotency.Replay
 		if got[0].err != nil || !errors.As(got[1].err, &replay) || replay.ResourceID != first.SubjectID.String() {
 			t.Errorf("first: %v, twin: %v (%+v)", got[0].err, got[1].err, replay)
@@ -137,7 +137,7 @@ func TestTwinsInOneGroup(t *testing.T) {
 		if !fault.Is(got[3].err, fault.Conflict) || got[4].err != nil {
 			t.Errorf("refused: %v; the same key after the refusal: %v", got[3].err, got[4].err)
 		}
-		if n := len(lines(t, a, coretest.Rome)); n != 3 {
+		if n := len(lines(t, a, world.Rome)); n != 3 {
 			t.Errorf("%d lines, want 3", n)
 		}
 	})
@@ -145,16 +145,16 @@ func TestTwinsInOneGroup(t *testing.T) {
 
 func TestCloseFilesWhatWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
 		before := goleak.IgnoreCurrent()
-		gate := coretest.NewGate()
+		gate := world.NewGate()
 		r := a.NewRegister(t, books(gate))
-		results := []<-chan outcome{later(r, who.filing(coretest.Rome, slip{}))}
+		results := []<-chan outcome{later(r, who.filing(world.Rome, slip{}))}
 		gate.Reached()
 		for i := range 300 {
-			results = append(results, later(r, who.filing(coretest.Rome, slip{})))
-			coretest.Eventually(t, "the filing waits", func() bool { return r.Waiting() == i+1 })
+			results = append(results, later(r, who.filing(world.Rome, slip{})))
+			world.Eventually(t, "the filing waits", func() bool { return r.Waiting() == i+1 })
 		}
 		closed := make(chan struct{})
 		go func() {
@@ -162,10 +162,10 @@ func TestCloseFilesWhatWaits(t *testing.T) {
 			close(closed)
 		}()
 		// From the moment on that Close was called, nothing new is taken.
-		coretest.Eventually(t, "the register takes nothing any more", func() bool {
+		world.Eventually(t, "the register takes nothing any more", func() bool {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
-			_, err := r.File(ctx, who.filing(coretest.Rome, slip{}))
+			_, err := r.File(ctx, who.filing(world.Rome, slip{}))
 			return fault.Is(err, fault.Unavailable)
 		})
 		gate.Open()
@@ -176,10 +176,10 @@ func TestCloseFilesWhatWaits(t *testing.T) {
 			}
 		}
 		r.Close()
-		if _, err := r.File(context.Background(), who.filing(coretest.Rome, slip{})); !fault.Is(err, fault.Unavailable) {
+		if _, err := r.File(context.Background(), who.filing(world.Rome, slip{})); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("after Close: %v", err)
 		}
-		if n := len(lines(t, a, coretest.Rome)); n != 301 {
+		if n := len(lines(t, a, world.Rome)); n != 301 {
 			t.Errorf("%d lines", n)
 		}
 		goleak.VerifyNone(t, before)
@@ -188,27 +188,27 @@ func TestCloseFilesWhatWaits(t *testing.T) {
 
 func TestWhoGaveUpBeforeTheirTurnIsNotFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
-		gate := coretest.NewGate()
+		gate := world.NewGate()
 		r := a.NewRegister(t, books(gate))
-		first := later(r, who.filing(coretest.Rome, slip{}))
+		first := later(r, who.filing(world.Rome, slip{}))
 		gate.Reached()
 		ctx, cancel := context.WithCancel(context.Background())
 		result := make(chan error, 1)
 		go func() {
-			_, err := r.File(ctx, who.claimed(coretest.Rome, "gone", slip{}))
+			_, err := r.File(ctx, who.claimed(world.Rome, "gone", slip{}))
 			result <- err
 		}()
-		coretest.Eventually(t, "the filing waits", func() bool { return r.Waiting() == 1 })
+		world.Eventually(t, "the filing waits", func() bool { return r.Waiting() == 1 })
 		cancel()
 		if err := <-result; !errors.Is(err, context.Canceled) {
 			t.Errorf("who gave up got %v", err)
 		}
 		gate.Open()
 		<-first
-		mustFile(t, r, who.filing(coretest.Rome, slip{}))
-		if n := len(lines(t, a, coretest.Rome)); n != 2 || a.Count(t, "idempotency_keys") != 0 {
+		mustFile(t, r, who.filing(world.Rome, slip{}))
+		if n := len(lines(t, a, world.Rome)); n != 2 || a.Count(t, "idempotency_keys") != 0 {
 			t.Errorf("%d lines, %d keys", n, a.Count(t, "idempotency_keys"))
 		}
 	})
@@ -216,20 +216,20 @@ func TestWhoGaveUpBeforeTheirTurnIsNotFiled(t *testing.T) {
 
 func TestAFullRegisterSaysSo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
-		gate := coretest.NewGate()
+		gate := world.NewGate()
 		r := a.NewRegister(t, books(gate))
-		first := later(r, who.filing(coretest.Rome, slip{}))
+		first := later(r, who.filing(world.Rome, slip{}))
 		gate.Reached()
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		var wait sync.WaitGroup
 		for range protocol.QueueSize {
-			wait.Go(func() { _, _ = r.File(ctx, who.filing(coretest.Rome, slip{})) })
+			wait.Go(func() { _, _ = r.File(ctx, who.filing(world.Rome, slip{})) })
 		}
-		coretest.Eventually(t, "the queue is full", func() bool { return r.Waiting() == protocol.QueueSize })
-		_, err := r.File(context.Background(), who.filing(coretest.Rome, slip{}))
+		world.Eventually(t, "the queue is full", func() bool { return r.Waiting() == protocol.QueueSize })
+		_, err := r.File(context.Background(), who.filing(world.Rome, slip{}))
 		var f *fault.Fault
 		if !errors.As(err, &f) || f.Code != fault.Busy || f.RetryAfter <= 0 {
 			t.Errorf("a full register gave %v", err)
@@ -240,9 +240,9 @@ func TestAFullRegisterSaysSo(t *testing.T) {
 		if got := <-first; got.err != nil {
 			t.Error(got.err)
 		}
-		coretest.Eventually(t, "the queue is empty", func() bool { return r.Waiting() == 0 })
-		mustFile(t, r, who.filing(coretest.Rome, slip{}))
-		if n := len(lines(t, a, coretest.Rome)); n != 2 {
+		world.Eventually(t, "the queue is empty", func() bool { return r.Waiting() == 0 })
+		mustFile(t, r, who.filing(world.Rome, slip{}))
+		if n := len(lines(t, a, world.Rome)); n != 2 {
 			t.Errorf("%d lines, want those two that somebody still waited for", n)
 		}
 	})
@@ -262,7 +262,7 @@ func TestAnEndedRightFilesNothingMore(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
-				a := coretest.New(t, d)
+				a := world.New(t, d)
 				r := a.NewRegister(t, books(nil))
 				for range 10 {
 					who := newFiler(t, a)
@@ -274,10 +274,10 @@ func TestAnEndedRightFilesNothingMore(t *testing.T) {
 						return n
 					}
 					seen := 0
-					coretest.Parallel(5, func(i int) {
+					world.Parallel(5, func(i int) {
 						if i > 0 {
 							for {
-								_, err := r.File(context.Background(), who.filing(coretest.Rome, slip{}))
+								_, err := r.File(context.Background(), who.filing(world.Rome, slip{}))
 								if fault.Is(err, c.want) {
 									return
 								}
@@ -287,7 +287,7 @@ func TestAnEndedRightFilesNothingMore(t *testing.T) {
 								}
 							}
 						}
-						coretest.Eventually(t, "something is filed", func() bool { return made(context.Background()) > 0 })
+						world.Eventually(t, "something is filed", func() bool { return made(context.Background()) > 0 })
 						a.Must(t, func(ctx context.Context) error {
 							if err := d.From(ctx).Exec(c.statement, a.Clock.Now(), c.subject(who)).Error; err != nil {
 								return err
@@ -316,16 +316,16 @@ func TestALockThatIsNotGivenUp(t *testing.T) {
 	query.Set("lock_timeout", "50ms")
 	impatient.RawQuery = query.Encode()
 	d := dbtest.Open(t, rawURL)
-	a := coretest.New(t, d)
+	a := world.New(t, d)
 	b := a.Twin(t, dbtest.Open(t, impatient.String()))
 	held, free := newFiler(t, a), newFiler(t, a)
-	gate := coretest.NewGate()
+	gate := world.NewGate()
 	r := b.NewRegister(t, books(gate))
 	err = d.InTx(context.Background(), func(ctx context.Context) error {
 		if err := d.From(ctx).Exec("UPDATE sessions SET last_seen_at = ? WHERE id = ?", a.Clock.Now(), held.actor.SessionID).Error; err != nil {
 			return err
 		}
-		got := together(t, r, gate, free.filing(coretest.Rome, slip{}), free.filing(coretest.Rome, slip{}), held.filing(coretest.Rome, slip{}), free.filing(coretest.Rome, slip{}))
+		got := together(t, r, gate, free.filing(world.Rome, slip{}), free.filing(world.Rome, slip{}), held.filing(world.Rome, slip{}), free.filing(world.Rome, slip{}))
 		var f *fault.Fault
 		if got[0].err != nil || got[2].err != nil || !errors.As(got[1].err, &f) || f.Code != fault.Busy || f.RetryAfter <= 0 {
 			t.Errorf("got %v, %v, %v", got[0].err, got[1].err, got[2].err)
@@ -335,6 +335,6 @@ func TestALockThatIsNotGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustFile(t, r, held.filing(coretest.Rome, slip{}))
-	checkOrder(t, lines(t, a, coretest.Rome))
+	mustFile(t, r, held.filing(world.Rome, slip{}))
+	checkOrder(t, lines(t, a, world.Rome))
 }

@@ -12,8 +12,8 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -31,7 +31,7 @@ type slip struct {
 }
 
 // slips is the book of slips. The gate, where there is one, holds up the first group that is stored.
-type slips struct{ gate *coretest.Gate }
+type slips struct{ gate *world.Gate }
 
 func (slips) Check(_ context.Context, entries []*protocol.Entry) error {
 	for _, e := range entries {
@@ -57,7 +57,7 @@ func (s slips) Store(_ context.Context, entries []*protocol.Entry) error {
 	return nil
 }
 
-func books(gate *coretest.Gate) map[string]protocol.Book {
+func books(gate *world.Gate) map[string]protocol.Book {
 	return map[string]protocol.Book{kind: slips{gate}}
 }
 
@@ -67,7 +67,7 @@ type filer struct {
 	right access.Right
 }
 
-func newFiler(t *testing.T, a *coretest.App) filer {
+func newFiler(t *testing.T, a *world.App) filer {
 	t.Helper()
 	_, actor := a.Employer(t)
 	return filer{actor, actor.Rights[0]}
@@ -85,7 +85,7 @@ func (f filer) filing(office string, s slip) protocol.Filing {
 
 func (f filer) claimed(office, key string, s slip) protocol.Filing {
 	filing := f.filing(office, s)
-	filing.Claim = coretest.Claim(f.actor, key)
+	filing.Claim = world.Claim(f.actor, key)
 	return filing
 }
 
@@ -106,14 +106,14 @@ func later(r *protocol.Register, f protocol.Filing) <-chan outcome {
 }
 
 // together files all of it in one group, in order: behind a first slip that is held up at the gate.
-func together(t *testing.T, r *protocol.Register, gate *coretest.Gate, first protocol.Filing, filings ...protocol.Filing) []outcome {
+func together(t *testing.T, r *protocol.Register, gate *world.Gate, first protocol.Filing, filings ...protocol.Filing) []outcome {
 	t.Helper()
 	held := later(r, first)
 	gate.Reached()
 	results := make([]<-chan outcome, len(filings))
 	for i, f := range filings {
 		results[i] = later(r, f)
-		coretest.Eventually(t, "the filing waits", func() bool { return r.Waiting() == i+1 })
+		world.Eventually(t, "the filing waits", func() bool { return r.Waiting() == i+1 })
 	}
 	gate.Open()
 	if got := <-held; got.err != nil {
@@ -144,7 +144,7 @@ type line struct {
 	SubjectID  uuid.UUID
 }
 
-func lines(t *testing.T, a *coretest.App, office string) []line {
+func lines(t *testing.T, a *world.App, office string) []line {
 	t.Helper()
 	var all []line
 	err := a.DB.From(context.Background()).Raw("SELECT office_code, year, number, at, subject_id FROM protocol_entries WHERE office_code = ? ORDER BY year, number", office).Scan(&all).Error

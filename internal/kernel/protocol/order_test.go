@@ -10,8 +10,8 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/clock"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // watch reads the register again and again until stop is closed. One statement sees one instant: if then as many entries
@@ -67,7 +67,7 @@ func storm(t *testing.T, registers []*protocol.Register, who filer, offices []st
 	t.Helper()
 	var mu sync.Mutex
 	acknowledged := map[string]int{}
-	coretest.Parallel(writers, func(w int) {
+	world.Parallel(writers, func(w int) {
 		last := map[string]int{}
 		for i := range each {
 			office := offices[(w+i)%len(offices)]
@@ -98,22 +98,22 @@ func storm(t *testing.T, registers []*protocol.Register, who filer, offices []st
 func TestNumbersHaveNoGapsAndFollowTime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		const writers, each = 32, 50
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
 		r := a.NewRegisterAt(t, clock.System{}, books(nil))
 		looking, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)
-			watch(t, d, coretest.Rome, looking, stop)
+			watch(t, d, world.Rome, looking, stop)
 		}()
 		<-looking
-		acknowledged := storm(t, []*protocol.Register{r}, who, []string{coretest.Rome}, writers, each)
+		acknowledged := storm(t, []*protocol.Register{r}, who, []string{world.Rome}, writers, each)
 		close(stop)
 		<-stopped
-		all := lines(t, a, coretest.Rome)
+		all := lines(t, a, world.Rome)
 		checkOrder(t, all)
-		if len(all) != acknowledged[coretest.Rome] || len(all) != writers*each*99/100 {
-			t.Errorf("%d lines, %d acknowledged", len(all), acknowledged[coretest.Rome])
+		if len(all) != acknowledged[world.Rome] || len(all) != writers*each*99/100 {
+			t.Errorf("%d lines, %d acknowledged", len(all), acknowledged[world.Rome])
 		}
 		if records, messages := a.Count(t, "audit_records"), a.Count(t, "outbox"); records != len(all) || messages != len(all) {
 			t.Errorf("%d lines, %d audit records, %d messages", len(all), records, messages)
@@ -123,10 +123,10 @@ func TestNumbersHaveNoGapsAndFollowTime(t *testing.T) {
 
 func TestEveryOfficeCountsByItself(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
 		r := a.NewRegisterAt(t, clock.System{}, books(nil))
-		offices := []string{coretest.Rome, coretest.Milan}
+		offices := []string{world.Rome, world.Milan}
 		acknowledged := storm(t, []*protocol.Register{r}, who, offices, 8, 40)
 		for _, office := range offices {
 			all := lines(t, a, office)
@@ -141,14 +141,14 @@ func TestEveryOfficeCountsByItself(t *testing.T) {
 func TestTwoProcessesShareOneOrder(t *testing.T) {
 	rawURL := dbtest.Postgres(t)
 	first, second := dbtest.Open(t, rawURL), dbtest.Open(t, rawURL)
-	a := coretest.New(t, first)
+	a := world.New(t, first)
 	who := newFiler(t, a)
 	b := a.Twin(t, second)
 	// The second machine's clock is behind: order must not suffer.
 	behind := clock.NewOffset(clock.System{})
 	behind.Set(-3 * time.Second)
 	registers := []*protocol.Register{a.NewRegisterAt(t, clock.System{}, books(nil)), b.NewRegisterAt(t, behind, books(nil))}
-	offices := []string{coretest.Milan, coretest.Rome}
+	offices := []string{world.Milan, world.Rome}
 	var wait sync.WaitGroup
 	stop := make(chan struct{})
 	for _, office := range offices {
@@ -170,10 +170,10 @@ func TestTwoProcessesShareOneOrder(t *testing.T) {
 
 func TestTheYearBeginsAtMidnightInRome(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		r := a.NewRegister(t, books(nil))
 		// 23:59:59 in Rome on 31 December.
-		a.Clock.Advance(time.Date(2026, 12, 31, 22, 59, 59, 0, time.UTC).Sub(coretest.Start))
+		a.Clock.Advance(time.Date(2026, 12, 31, 22, 59, 59, 0, time.UTC).Sub(world.Start))
 		who := newFiler(t, a)
 		numbers := func(office string) string { return mustFile(t, r, who.filing(office, slip{})).Number.String() }
 		steps := []struct {
@@ -181,12 +181,12 @@ func TestTheYearBeginsAtMidnightInRome(t *testing.T) {
 			office  string
 			want    string
 		}{
-			{0, coretest.Rome, "INPS.7000.31/12/2026.0000001"},
-			{0, coretest.Rome, "INPS.7000.31/12/2026.0000002"},
-			{time.Second - time.Microsecond, coretest.Rome, "INPS.7000.31/12/2026.0000003"},
-			{time.Microsecond, coretest.Rome, "INPS.7000.01/01/2027.0000001"},
-			{0, coretest.Milan, "INPS.4900.01/01/2027.0000001"},
-			{time.Hour, coretest.Rome, "INPS.7000.01/01/2027.0000002"},
+			{0, world.Rome, "INPS.7000.31/12/2026.0000001"},
+			{0, world.Rome, "INPS.7000.31/12/2026.0000002"},
+			{time.Second - time.Microsecond, world.Rome, "INPS.7000.31/12/2026.0000003"},
+			{time.Microsecond, world.Rome, "INPS.7000.01/01/2027.0000001"},
+			{0, world.Milan, "INPS.4900.01/01/2027.0000001"},
+			{time.Hour, world.Rome, "INPS.7000.01/01/2027.0000002"},
 		}
 		for _, s := range steps {
 			a.Clock.Advance(s.advance)
@@ -199,19 +199,19 @@ func TestTheYearBeginsAtMidnightInRome(t *testing.T) {
 
 func TestAClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		a.Clock.Advance(time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC).Sub(coretest.Start))
+		a := world.New(t, d)
+		a.Clock.Advance(time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC).Sub(world.Start))
 		who := newFiler(t, a)
 		c := clock.NewOffset(a.Clock)
 		r := a.NewRegisterAt(t, c, books(nil))
-		newYear := mustFile(t, r, who.filing(coretest.Rome, slip{}))
+		newYear := mustFile(t, r, who.filing(world.Rome, slip{}))
 		c.Set(-2 * time.Hour)
-		back := mustFile(t, r, who.filing(coretest.Rome, slip{}))
+		back := mustFile(t, r, who.filing(world.Rome, slip{}))
 		if want := "INPS.7000.01/01/2027.0000002"; back.Number.String() != want || !back.At.Equal(newYear.At.Add(time.Microsecond)) {
 			t.Errorf("with the clock in the old year: %s at %v, want %s a microsecond after %v", back.Number, back.At, want, newYear.At)
 		}
 		c.Set(time.Second)
-		if forth := mustFile(t, r, who.filing(coretest.Rome, slip{})); !forth.At.Equal(c.Now()) {
+		if forth := mustFile(t, r, who.filing(world.Rome, slip{})); !forth.At.Equal(c.Now()) {
 			t.Errorf("with the clock right again: %v, not %v", forth.At, c.Now())
 		}
 	})
@@ -219,36 +219,36 @@ func TestAClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
 
 func TestTimesRiseWithinAGroupToo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
-		gate := coretest.NewGate()
+		gate := world.NewGate()
 		r := a.NewRegister(t, books(gate))
 		filings := make([]protocol.Filing, 5)
 		for i := range filings {
-			filings[i] = who.filing(coretest.Rome, slip{})
+			filings[i] = who.filing(world.Rome, slip{})
 		}
-		for i, got := range together(t, r, gate, who.filing(coretest.Rome, slip{}), filings...) {
+		for i, got := range together(t, r, gate, who.filing(world.Rome, slip{}), filings...) {
 			if got.err != nil {
 				t.Fatal(got.err)
 			}
-			if want := coretest.Start.Add(time.Duration(i+1) * time.Microsecond); got.entry.Number.Serial != i+2 || !got.entry.At.Equal(want) {
+			if want := world.Start.Add(time.Duration(i+1) * time.Microsecond); got.entry.Number.Serial != i+2 || !got.entry.At.Equal(want) {
 				t.Errorf("arrived as %d: number %d at %v, want %v", i+2, got.entry.Number.Serial, got.entry.At, want)
 			}
 		}
-		checkOrder(t, lines(t, a, coretest.Rome))
+		checkOrder(t, lines(t, a, world.Rome))
 	})
 }
 
 func TestTheLastNumberOfAYear(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		const highest = 9_999_999
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		who := newFiler(t, a)
-		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, ?, ?, ?)", coretest.Rome, 2026, highest-2, coretest.Start)
-		gate := coretest.NewGate()
+		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, ?, ?, ?)", world.Rome, 2026, highest-2, world.Start)
+		gate := world.NewGate()
 		r := a.NewRegister(t, books(gate))
-		got := together(t, r, gate, who.filing(coretest.Rome, slip{}),
-			who.filing(coretest.Rome, slip{}), who.filing(coretest.Rome, slip{}), who.filing(coretest.Milan, slip{}), who.filing(coretest.Rome, slip{}))
+		got := together(t, r, gate, who.filing(world.Rome, slip{}),
+			who.filing(world.Rome, slip{}), who.filing(world.Rome, slip{}), who.filing(world.Milan, slip{}), who.filing(world.Rome, slip{}))
 		if got[0].err != nil || got[0].entry.Number.String() != "INPS.7000.16/03/2026.9999999" {
 			t.Errorf("the last number: %v, %v", got[0].entry.Number, got[0].err)
 		}
@@ -258,11 +258,11 @@ func TestTheLastNumberOfAYear(t *testing.T) {
 		if got[2].err != nil || got[2].entry.Number.Serial != 1 {
 			t.Errorf("another office: %v, %v", got[2].entry.Number, got[2].err)
 		}
-		if n := a.Count(t, "protocol_counters WHERE office_code = ? AND last_number = ?", coretest.Rome, highest); n != 1 {
+		if n := a.Count(t, "protocol_counters WHERE office_code = ? AND last_number = ?", world.Rome, highest); n != 1 {
 			t.Error("the counter left its last number")
 		}
 		a.Clock.Advance(365 * 24 * time.Hour)
-		if next := mustFile(t, r, who.filing(coretest.Rome, slip{})); next.Number.Serial != 1 {
+		if next := mustFile(t, r, who.filing(world.Rome, slip{})); next.Number.Serial != 1 {
 			t.Errorf("the year after begins with %v", next.Number)
 		}
 	})

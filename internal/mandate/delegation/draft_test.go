@@ -11,8 +11,8 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -85,7 +85,7 @@ func TestFromDraftToRevocation(t *testing.T) {
 func TestWhatCannotBeDrafted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		other := w.Company(t, coretest.Rome)
+		other := w.Company(t, world.Rome)
 		stranger := w.Person(t, nil)
 		ceased := w.company.Positions[1].ID
 		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE id = ?", ceased)

@@ -11,14 +11,14 @@ import (
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
 // worker adds somebody with a role at an intermediary, logged in.
-func (w *world) worker(delegate uuid.UUID, role access.ActingAs, services ...access.Service) (session, roleID uuid.UUID) {
+func (w *fixture) worker(delegate uuid.UUID, role access.ActingAs, services ...access.Service) (session, roleID uuid.UUID) {
 	w.t.Helper()
 	p := w.Person(w.t, nil)
 	roleID = w.DelegateRole(w.t, p.ID, delegate, role, services...)
@@ -217,7 +217,7 @@ func TestADraftIsNotShownAgainAfterTheRoleEnded(t *testing.T) {
 		session, role := w.worker(first, access.EmployeeDelegate, access.AllServices)
 		do := func() (delegation.Shown, error) {
 			by := w.in(session)
-			return w.service.Draft(idempotency.WithClaim(ctx, coretest.Claim(by, "key-0001")), by, input(w.company, w.signatory))
+			return w.service.Draft(idempotency.WithClaim(ctx, world.Claim(by, "key-0001")), by, input(w.company, w.signatory))
 		}
 		drafted, err := do()
 		if err != nil {

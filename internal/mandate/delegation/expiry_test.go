@@ -13,14 +13,14 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/due"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
 // ends is the calendar of what is due about the ends of delegations.
-func (w *world) ends() *due.Calendar {
+func (w *fixture) ends() *due.Calendar {
 	w.t.Helper()
 	c := due.NewCalendar(w.DB, w.Clock, slog.New(slog.DiscardHandler), w.service.Ends()...)
 	if err := c.Begin(ctx); err != nil {
@@ -29,7 +29,7 @@ func (w *world) ends() *due.Calendar {
 	return c
 }
 
-func (w *world) messages(kind string) []outbox.Message {
+func (w *fixture) messages(kind string) []outbox.Message {
 	w.t.Helper()
 	var found []outbox.Message
 	if err := w.DB.From(ctx).Where("kind = ?", kind).Order("created_at, id").Find(&found).Error; err != nil {
@@ -45,14 +45,14 @@ func until(end time.Time) func(*delegation.Input) {
 // Both sides hear of the end of a delegation 30 and 7 days before and when it comes, once each, whether the clock goes there in
 // one jump or somebody looks every day.
 func TestTheEndIsTold(t *testing.T) {
-	for name, advance := range map[string]func(w *world, c *due.Calendar, target time.Time) error{
-		"in one jump": func(w *world, c *due.Calendar, target time.Time) error {
+	for name, advance := range map[string]func(w *fixture, c *due.Calendar, target time.Time) error{
+		"in one jump": func(w *fixture, c *due.Calendar, target time.Time) error {
 			return c.Walk(ctx, target, func(_ context.Context, at time.Time) error {
 				w.Clock.Advance(at.Sub(w.Clock.Now()))
 				return nil
 			})
 		},
-		"day by day": func(w *world, c *due.Calendar, target time.Time) error {
+		"day by day": func(w *fixture, c *due.Calendar, target time.Time) error {
 			for w.Clock.Now().Before(target) {
 				w.Clock.Advance(24 * time.Hour)
 				c.CatchUp(ctx)
@@ -147,7 +147,7 @@ func TestManyEndTogether(t *testing.T) {
 		if d.Dialect() == db.Postgres {
 			w.Exec(t, "ANALYZE") // the server does this by itself, in its own time
 		}
-		asked := coretest.Listen(t, d, "ORDER BY g.valid_until")
+		asked := world.Listen(t, d, "ORDER BY g.valid_until")
 		for _, source := range w.service.Ends() {
 			if _, _, err := source.Next(ctx, due.By(w.Clock.Now()), w.Clock.Now().Add(time.Hour)); err != nil {
 				t.Fatal(err)
@@ -157,7 +157,7 @@ func TestManyEndTogether(t *testing.T) {
 			t.Errorf("%d questions what ends", len(*asked))
 		}
 		for _, q := range *asked {
-			for _, plan := range coretest.Plans(t, d, q) {
+			for _, plan := range world.Plans(t, d, q) {
 				if !strings.Contains(plan, "delegations_expiring") {
 					t.Errorf("%s\n%s", q.Statement, plan)
 				}
@@ -193,13 +193,13 @@ func TestManyEndsAreToldBitByBit(t *testing.T) {
 		if n := told(); n != 1000 {
 			t.Errorf("told of %d before the one that fails", n)
 		}
-		w.Exec(t, "UPDATE delegations SET scope = 'total', services = ? WHERE id = ?", coretest.Services(access.AllServices), last)
+		w.Exec(t, "UPDATE delegations SET scope = 'total', services = ? WHERE id = ?", world.Services(access.AllServices), last)
 		w.Clock.Advance(time.Hour)
 		c.CatchUp(ctx)
 		if n := told(); n != 1200 || len(w.messages("delegation.reminder")) != 1200 {
 			t.Errorf("told of %d in %d messages", n, len(w.messages("delegation.reminder")))
 		}
-		asked := coretest.Statements(t, d)
+		asked := world.Statements(t, d)
 		w.Clock.Advance(7 * 24 * time.Hour)
 		c.CatchUp(ctx)
 		if n := w.Count(t, "outbox WHERE kind = 'delegation.expired'"); n != 1200 || asked() > 60 {
@@ -213,7 +213,7 @@ func TestSomebodyOfAnOrganisationIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		patronato := w.Association(t)
-		joins := func(role access.ActingAs, services ...access.Service) coretest.Person {
+		joins := func(role access.ActingAs, services ...access.Service) world.Person {
 			p := w.Person(t, nil)
 			w.DelegateRole(t, p.ID, patronato, role, services...)
 			return p

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-func (w *world) form(id uuid.UUID) string {
+func (w *fixture) form(id uuid.UUID) string {
 	w.t.Helper()
 	_, pdf, err := w.service.Form(ctx, id)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -31,7 +31,7 @@ func client(i int) uuid.UUID {
 }
 
 // large gives the professional so many clients, each with one position and one active delegation; every hundredth has ended.
-func (w *world) large() {
+func (w *fixture) large() {
 	w.t.Helper()
 	id, number := "printf('%08x-0000-7000-8000-%012x', i, i)", "printf('9%09d', i)"
 	at := "strftime('%Y-%m-%d %H:%M:%S', '2026-01-01', '+' || i || ' seconds') || '+00:00'"
@@ -72,7 +72,7 @@ func TestListsAmongManyDelegations(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.large()
-		asked, statements := coretest.Statements(t, d), coretest.Listen(t, d, "ORDER BY g.drafted_at DESC")
+		asked, statements := world.Statements(t, d), world.Listen(t, d, "ORDER BY g.drafted_at DESC")
 		w.anIntermediaryWithManyClients(t, asked, statements)
 		w.aListOfManySides(t, asked, statements)
 	})
@@ -80,7 +80,7 @@ func TestListsAmongManyDelegations(t *testing.T) {
 
 // An intermediary with many clients pays for none but those it asks for: the right to act is one statement together with the
 // session, and a page of a list or search is a range of an index.
-func (w *world) anIntermediaryWithManyClients(t *testing.T, asked func() int, statements *[]coretest.Question) {
+func (w *fixture) anIntermediaryWithManyClients(t *testing.T, asked func() int, statements *[]world.Question) {
 	before := asked()
 	actor, err := w.Guard.Enter(ctx, w.professional, access.Rule{To: access.ToContributor, Service: access.Declarations}, access.Target{ContributorID: client(4711)})
 	if err != nil || len(actor.Rights) != 1 || actor.Rights[0].ID != client(4711) {
@@ -135,7 +135,7 @@ func (w *world) anIntermediaryWithManyClients(t *testing.T, asked func() int, st
 				}
 			}
 			for _, s := range *statements {
-				for _, p := range coretest.Plans(t, w.DB, s) {
+				for _, p := range world.Plans(t, w.DB, s) {
 					if !strings.Contains(p, c.index) || strings.Contains(p, "Sort") || strings.Contains(p, "TEMP B-TREE") || strings.Contains(p, "Seq Scan on delegations") ||
 						strings.Contains(p, "Seq Scan on contributors") || strings.Contains(p, "Bitmap") || strings.Contains(p, "SCAN ") {
 						t.Errorf("%s page, %s:\n%s", which, c.name, p)
@@ -154,7 +154,7 @@ func (w *world) anIntermediaryWithManyClients(t *testing.T, asked func() int, st
 
 // Whoever represents many contributors and works for many intermediaries asks no more often than who has two of each, and of each
 // side a page reads a range of an index.
-func (w *world) aListOfManySides(t *testing.T, asked func() int, statements *[]coretest.Question) {
+func (w *fixture) aListOfManySides(t *testing.T, asked func() int, statements *[]world.Question) {
 	many, few := w.Person(t, nil), w.Person(t, nil)
 	for i := 1; i <= 300; i++ {
 		w.Role(t, many.ID, client(i), access.LegalRepresentative)
@@ -230,7 +230,7 @@ func (w *world) aListOfManySides(t *testing.T, asked func() int, statements *[]c
 			t.Errorf("%s: no statement heard", name)
 		}
 		for _, s := range *statements {
-			for _, p := range coretest.Plans(t, w.DB, s) {
+			for _, p := range world.Plans(t, w.DB, s) {
 				if !strings.Contains(p, "delegations_by_") || strings.Contains(p, "Seq Scan on delegations") || strings.Contains(p, "SCAN g") || strings.Contains(p, "Bitmap") {
 					t.Errorf("%s:\n%s", name, p)
 				}

@@ -15,12 +15,12 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -30,15 +30,15 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var ctx = context.Background()
 
-// world is an App with a company, its legal representative and a consulente del lavoro who has nothing from it yet.
-type world struct {
-	*coretest.App
+// fixture is an App with a company, its legal representative and a consulente del lavoro who has nothing from it yet.
+type fixture struct {
+	*world.App
 	t       testing.TB
 	keys    *keyring.DataKeys
 	service *delegation.Service
 
-	company   coretest.Company
-	signatory coretest.Person
+	company   world.Company
+	signatory world.Person
 	rep       uuid.UUID
 	delegate  uuid.UUID
 	// professional and representative are sessions.
@@ -46,18 +46,18 @@ type world struct {
 	representative uuid.UUID
 }
 
-func newWorld(t testing.TB, d *db.DB) *world {
+func newWorld(t testing.TB, d *db.DB) *fixture {
 	t.Helper()
 	keys, err := keyring.ParseDataKeys("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{App: coretest.New(t, d), t: t, keys: keys}
+	w := &fixture{App: world.New(t, d), t: t, keys: keys}
 	w.service = delegation.NewService(delegation.Deps{
 		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: person.NewService(w.Runner), Outbox: w.Outbox, Keys: keys,
-		Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: services.NewRepository(d), Random: rand.Reader,
+		Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 	})
-	w.company = w.App.Company(t, coretest.Rome, coretest.Milan)
+	w.company = w.App.Company(t, world.Rome, world.Milan)
 	w.signatory, w.rep = w.representativeOf(w.company)
 	w.representative = w.Session(t, w.signatory.ID, nil)
 	w.professional, w.delegate = w.consulente()
@@ -65,7 +65,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 }
 
 // representativeOf adds a legal representative with a verified e-mail, and returns the role.
-func (w *world) representativeOf(c coretest.Company) (coretest.Person, uuid.UUID) {
+func (w *fixture) representativeOf(c world.Company) (world.Person, uuid.UUID) {
 	w.t.Helper()
 	p := w.Person(w.t, nil)
 	w.contact(p.ID, "email", true)
@@ -73,7 +73,7 @@ func (w *world) representativeOf(c coretest.Company) (coretest.Person, uuid.UUID
 }
 
 // contact adds a contact of a person's own.
-func (w *world) contact(personID uuid.UUID, kind string, verified bool) string {
+func (w *fixture) contact(personID uuid.UUID, kind string, verified bool) string {
 	w.t.Helper()
 	value := kind + "-" + personID.String()[24:] + "@posta.example"
 	w.Exec(w.t, "INSERT INTO contacts (id, person_id, kind, value, verified_at, created_at) VALUES (?, ?, ?, ?, ?, ?)", uuid.Must(uuid.NewV7()), personID, kind, value, nil, w.Clock.Now())
@@ -84,14 +84,14 @@ func (w *world) contact(personID uuid.UUID, kind string, verified bool) string {
 }
 
 // consulente adds a professional and logs them in.
-func (w *world) consulente() (session, delegate uuid.UUID) {
+func (w *fixture) consulente() (session, delegate uuid.UUID) {
 	w.t.Helper()
 	p, delegate := w.Professional(w.t)
 	return w.Session(w.t, p.ID, nil), delegate
 }
 
 // at lets a session in to a delegation, as the edge does.
-func (w *world) at(session, id uuid.UUID) access.Actor {
+func (w *fixture) at(session, id uuid.UUID) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, session, access.Rule{To: access.ToDelegation}, access.Target{DelegationID: id})
 	if err != nil {
@@ -101,7 +101,7 @@ func (w *world) at(session, id uuid.UUID) access.Actor {
 }
 
 // in lets a session in to what needs a session alone.
-func (w *world) in(session uuid.UUID) access.Actor {
+func (w *fixture) in(session uuid.UUID) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, session, access.Rule{To: access.ToSession}, access.Target{})
 	if err != nil {
@@ -111,7 +111,7 @@ func (w *world) in(session uuid.UUID) access.Actor {
 }
 
 // input is a total delegation of all positions of a company.
-func input(c coretest.Company, signatory coretest.Person) delegation.Input {
+func input(c world.Company, signatory world.Person) delegation.Input {
 	in := delegation.Input{ContributorTaxCode: c.TaxCode.Clear(), Scope: delegation.Total, SignatoryID: signatory.ID}
 	for _, p := range c.Positions {
 		in.PositionIDs = append(in.PositionIDs, p.ID)
@@ -120,7 +120,7 @@ func input(c coretest.Company, signatory coretest.Person) delegation.Input {
 }
 
 // draft prepares a total delegation of the company; change may make it another.
-func (w *world) draft(session uuid.UUID, change func(*delegation.Input)) delegation.Shown {
+func (w *fixture) draft(session uuid.UUID, change func(*delegation.Input)) delegation.Shown {
 	w.t.Helper()
 	in := input(w.company, w.signatory)
 	if change != nil {
@@ -134,7 +134,7 @@ func (w *world) draft(session uuid.UUID, change func(*delegation.Input)) delegat
 }
 
 // send has the code sent and returns it.
-func (w *world) send(session, id uuid.UUID) secret.Text {
+func (w *fixture) send(session, id uuid.UUID) secret.Text {
 	w.t.Helper()
 	if _, err := w.service.Send(ctx, w.at(session, id), id); err != nil {
 		w.t.Fatal(err)
@@ -143,7 +143,7 @@ func (w *world) send(session, id uuid.UUID) secret.Text {
 }
 
 // otp is the code that was sent last.
-func (w *world) otp() secret.Text {
+func (w *fixture) otp() secret.Text {
 	w.t.Helper()
 	var m outbox.Message
 	if err := w.DB.From(ctx).Where("kind = 'delegation.otp'").Order("created_at DESC, id DESC").Take(&m).Error; err != nil {
@@ -156,13 +156,13 @@ func (w *world) otp() secret.Text {
 	return opened["otp"]
 }
 
-func (w *world) activate(session, id uuid.UUID, otp secret.Text) (delegation.Shown, error) {
+func (w *fixture) activate(session, id uuid.UUID, otp secret.Text) (delegation.Shown, error) {
 	w.t.Helper()
 	return w.service.Activate(ctx, w.at(session, id), id, delegation.Activation{OTP: otp, SignatureDeclared: true})
 }
 
 // active drafts, sends and activates.
-func (w *world) active(session uuid.UUID, change func(*delegation.Input)) delegation.Shown {
+func (w *fixture) active(session uuid.UUID, change func(*delegation.Input)) delegation.Shown {
 	w.t.Helper()
 	d := w.draft(session, change)
 	d, err := w.activate(session, d.ID, w.send(session, d.ID))
@@ -172,7 +172,7 @@ func (w *world) active(session uuid.UUID, change func(*delegation.Input)) delega
 	return d
 }
 
-func (w *world) state(id uuid.UUID) delegation.State {
+func (w *fixture) state(id uuid.UUID) delegation.State {
 	w.t.Helper()
 	d, err := w.service.Show(ctx, id)
 	if err != nil {
@@ -189,7 +189,7 @@ func wrong(otp secret.Text) secret.Text {
 }
 
 // household makes the company one that employs at home.
-func (w *world) household() {
+func (w *fixture) household() {
 	w.t.Helper()
 	w.Exec(w.t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.Household, w.company.ID)
 }

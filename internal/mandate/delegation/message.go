@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"diresco/internal/kernel/access"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 )
 
 // positionsTold is how many positions a message names by their numbers.
@@ -16,7 +16,7 @@ const positionsTold = 10
 
 // data is what the messages about a delegation are made of: the parties, what is given and for how long. The titles of services are
 // in it in both languages, since nobody knows yet which one is read.
-func (d Shown) data(called map[access.Service]services.Title) map[string]any {
+func (d Shown) data(called map[access.Service]servicecatalog.Title) map[string]any {
 	numbers := make([]string, min(len(d.Positions), positionsTold))
 	for i := range numbers {
 		numbers[i] = d.Positions[i].Number
@@ -43,7 +43,7 @@ func (d Shown) data(called map[access.Service]services.Title) map[string]any {
 }
 
 // called reads what the services are called that delegations name.
-func (s *Service) called(ctx context.Context, all ...Shown) (map[access.Service]services.Title, error) {
+func (s *Service) called(ctx context.Context, all ...Shown) (map[access.Service]servicecatalog.Title, error) {
 	var named []access.Service
 	for _, d := range all {
 		if d.Scope == Total {
@@ -62,7 +62,7 @@ func (s *Service) called(ctx context.Context, all ...Shown) (map[access.Service]
 	if err != nil {
 		return nil, err
 	}
-	called := make(map[access.Service]services.Title, len(named))
+	called := make(map[access.Service]servicecatalog.Title, len(named))
 	for i, service := range named {
 		called[service] = titles[i]
 	}

@@ -11,15 +11,15 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/mandate/delegation"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/messaging/notification"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // read puts a message into words.
-func (w *world) read(m outbox.Message, locale notification.Locale) string {
+func (w *fixture) read(m outbox.Message, locale notification.Locale) string {
 	w.t.Helper()
 	secrets, err := m.Open(w.keys)
 	if err != nil {
@@ -36,7 +36,7 @@ func (w *world) read(m outbox.Message, locale notification.Locale) string {
 func TestMessagesSayWhatIsGiven(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		if err := d.InTx(ctx, services.New(w.Runner, nil, nil).Install); err != nil {
+		if err := d.InTx(ctx, servicecatalog.New(w.Runner, nil, nil).Install); err != nil {
 			t.Fatal(err)
 		}
 		end := time.Date(2027, 3, 31, 22, 0, 0, 0, time.UTC)
@@ -100,7 +100,7 @@ func TestMessagesNameTenPositions(t *testing.T) {
 func offices(n int) []string {
 	all := make([]string, n)
 	for i := range all {
-		all[i] = coretest.Rome
+		all[i] = world.Rome
 	}
 	return all
 }

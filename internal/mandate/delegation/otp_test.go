@@ -9,8 +9,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -117,7 +117,7 @@ func fresh(t *testing.T, d *db.DB) string {
 }
 
 // relogin begins a new session of the professional.
-func (w *world) relogin(delegate uuid.UUID) uuid.UUID {
+func (w *fixture) relogin(delegate uuid.UUID) uuid.UUID {
 	w.t.Helper()
 	var ids []uuid.UUID
 	if err := w.DB.From(ctx).Raw("SELECT p.id FROM people p JOIN delegates h ON h.tax_code = p.tax_code WHERE h.id = ?", delegate).Scan(&ids).Error; err != nil {
@@ -156,7 +156,7 @@ func TestHowOftenACodeIsSent(t *testing.T) {
 		if w.state(one.ID) != delegation.Draft || w.Count(t, "outbox WHERE kind = 'delegation.otp'") != 10 {
 			t.Error("a refused one had an effect")
 		}
-		other := w.Company(t, coretest.Rome)
+		other := w.Company(t, world.Rome)
 		signatory, _ := w.representativeOf(other)
 		elsewhere, err := w.service.Draft(ctx, w.in(last), input(other, signatory))
 		if err != nil {
@@ -189,7 +189,7 @@ func TestTenWrongCodesInARowAndThenAWait(t *testing.T) {
 		// Another intermediary, and the same one for another contributor, do not wait.
 		other, _ := w.consulente()
 		w.active(other, nil)
-		company := w.Company(t, coretest.Rome)
+		company := w.Company(t, world.Rome)
 		signatory, _ := w.representativeOf(company)
 		w.active(w.professional, func(in *delegation.Input) { *in = input(company, signatory) })
 		w.Clock.Advance(5 * time.Minute)
@@ -204,7 +204,7 @@ func TestWhatACodeIsBoundTo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		_, other := w.Professional(t)
-		company := w.Company(t, coretest.Rome)
+		company := w.Company(t, world.Rome)
 		for name, change := range map[string]func(id uuid.UUID){
 			"the intermediary": func(id uuid.UUID) { w.Exec(t, "UPDATE delegations SET delegate_id = ? WHERE id = ?", other, id) },
 			"a position": func(id uuid.UUID) {

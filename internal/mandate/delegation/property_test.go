@@ -11,8 +11,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -83,14 +83,14 @@ func TestTheDocumentedTransitions(t *testing.T) {
 
 // walk is one sequence of calls about a new contributor.
 type walk struct {
-	w    *world
+	w    *fixture
 	r    *rapid.T
 	seen map[[2]delegation.State]bool
 }
 
 func (k walk) run() {
 	w, r := k.w, k.r
-	w.company = w.Company(w.t, coretest.Rome, coretest.Milan)
+	w.company = w.Company(w.t, world.Rome, world.Milan)
 	if rapid.Bool().Draw(r, "household") {
 		w.household()
 	}

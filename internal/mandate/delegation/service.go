@@ -15,7 +15,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
@@ -38,7 +38,7 @@ type Deps struct {
 	Keys         *keyring.DataKeys
 	Limiter      *throttle.Limiter
 	// Catalogue knows what services are called.
-	Catalogue *services.Repository
+	Catalogue *servicecatalog.Repository
 	// Random is where codes come from.
 	Random io.Reader
 }

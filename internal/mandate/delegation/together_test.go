@@ -11,8 +11,8 @@ import (
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -94,13 +94,13 @@ func TestTwoActivationsTogether(t *testing.T) {
 		w := newWorld(t, d)
 		for range 10 {
 			w.professional, w.delegate = w.consulente()
-			w.company = w.Company(t, coretest.Rome)
+			w.company = w.Company(t, world.Rome)
 			w.signatory, _ = w.representativeOf(w.company)
 			draft := w.draft(w.professional, nil)
 			otp := w.send(w.professional, draft.ID)
 			by := w.at(w.professional, draft.ID)
 			var done atomic.Int64
-			coretest.Parallel(2, func(int) {
+			world.Parallel(2, func(int) {
 				_, err := w.service.Activate(ctx, by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
 				if err == nil {
 					done.Add(1)
@@ -126,7 +126,7 @@ func TestOneKeyManyActivationsTogether(t *testing.T) {
 		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.professional, draft.ID)
 		answers := make([]delegation.Shown, 50)
-		coretest.Parallel(len(answers), func(i int) {
+		world.Parallel(len(answers), func(i int) {
 			var err error
 			answers[i], err = w.service.Activate(requested("activateDelegation", "key-0001"), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
 			if err != nil {
@@ -151,7 +151,7 @@ func TestManyWrongCodesTogether(t *testing.T) {
 		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.professional, draft.ID)
 		var compared atomic.Int64
-		coretest.Parallel(20, func(i int) {
+		world.Parallel(20, func(i int) {
 			_, err := w.service.Activate(requested("activateDelegation", fmt.Sprintf("key-%04d", i)), by, draft.ID, delegation.Activation{OTP: wrong(otp), SignatureDeclared: true})
 			if fault.Is(err, fault.OTPInvalid) {
 				compared.Add(1)
@@ -175,7 +175,7 @@ func TestTwoExclusiveOnesTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for range 5 {
-			w.company = w.Company(t, coretest.Rome)
+			w.company = w.Company(t, world.Rome)
 			w.signatory, _ = w.representativeOf(w.company)
 			type side struct {
 				by  access.Actor
@@ -189,7 +189,7 @@ func TestTwoExclusiveOnesTogether(t *testing.T) {
 				sides = append(sides, side{w.at(session, draft.ID), draft.ID, delegation.Activation{OTP: w.send(session, draft.ID), SignatureDeclared: true}})
 			}
 			var done atomic.Int64
-			coretest.Parallel(2, func(i int) {
+			world.Parallel(2, func(i int) {
 				_, err := w.service.Activate(ctx, sides[i].by, sides[i].id, sides[i].otp)
 				if err == nil {
 					done.Add(1)
@@ -210,14 +210,14 @@ func TestARevocationBesideAnActivation(t *testing.T) {
 		w := newWorld(t, d)
 		for range 15 {
 			w.professional, w.delegate = w.consulente()
-			w.company = w.Company(t, coretest.Rome)
+			w.company = w.Company(t, world.Rome)
 			w.signatory, _ = w.representativeOf(w.company)
 			w.representative = w.Session(t, w.signatory.ID, nil)
 			draft := w.draft(w.professional, nil)
 			otp := w.send(w.professional, draft.ID)
 			mine, theirs := w.at(w.professional, draft.ID), w.at(w.representative, draft.ID)
 			var activated bool
-			coretest.Parallel(2, func(i int) {
+			world.Parallel(2, func(i int) {
 				if i == 0 {
 					_, err := w.service.Activate(ctx, mine, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
 					if activated = err == nil; !activated {
@@ -250,7 +250,7 @@ func TestARevocationBesideAFiling(t *testing.T) {
 			active := w.active(w.professional, nil)
 			filer, theirs := w.Enter(t, w.professional, w.company.ID), w.at(w.representative, active.ID)
 			var filed atomic.Int64
-			coretest.Parallel(9, func(i int) {
+			world.Parallel(9, func(i int) {
 				if i == 4 {
 					if _, err := w.service.Revoke(ctx, theirs, active.ID, ""); err != nil {
 						t.Error(err)
@@ -277,7 +277,7 @@ func TestARevocationBesideAFiling(t *testing.T) {
 // waits returns once somebody waits for their turn.
 func waits(t *testing.T, d *db.DB) {
 	t.Helper()
-	coretest.Eventually(t, "somebody waits for their turn", func() bool {
+	world.Eventually(t, "somebody waits for their turn", func() bool {
 		var waiting int
 		err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
 		return err == nil && waiting > 0

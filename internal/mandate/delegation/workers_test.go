@@ -9,21 +9,21 @@ import (
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 )
 
 // named adds somebody with a family name.
-func (w *world) named(familyName string) uuid.UUID {
+func (w *fixture) named(familyName string) uuid.UUID {
 	w.t.Helper()
-	return w.Person(w.t, func(p *coretest.Person) { p.FamilyName = familyName }).ID
+	return w.Person(w.t, func(p *world.Person) { p.FamilyName = familyName }).ID
 }
 
 // given lists the delegations of the company with those who work under them, as its representative sees them.
-func (w *world) given() map[uuid.UUID][]delegation.Worker {
+func (w *fixture) given() map[uuid.UUID][]delegation.Worker {
 	w.t.Helper()
 	found, err := w.service.OfContributor(ctx, w.Enter(w.t, w.representative, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{})
 	if err != nil {
@@ -58,9 +58,9 @@ func TestWhoWorksUnderADelegation(t *testing.T) {
 
 		every, listed, gone, over := w.named("Conti"), w.named("Amato"), w.named("Testa"), w.named("Testa")
 		w.SubDelegation(t, w.delegate, every, nil)
-		w.SubDelegation(t, w.delegate, listed, func(s *coretest.SubDelegation) { s.Services = coretest.Services(access.Delegations) }, alone.ID)
-		w.SubDelegation(t, w.delegate, gone, func(s *coretest.SubDelegation) { s.RevokedAt = &s.GrantedAt })
-		w.SubDelegation(t, w.delegate, over, func(s *coretest.SubDelegation) { s.ValidUntil = &s.GrantedAt })
+		w.SubDelegation(t, w.delegate, listed, func(s *world.SubDelegation) { s.Services = world.Services(access.Delegations) }, alone.ID)
+		w.SubDelegation(t, w.delegate, gone, func(s *world.SubDelegation) { s.RevokedAt = &s.GrantedAt })
+		w.SubDelegation(t, w.delegate, over, func(s *world.SubDelegation) { s.ValidUntil = &s.GrantedAt })
 		twice, sub, withdrawn, administrator := w.named("Amato"), w.named("Conti"), w.named("Testa"), w.named("Testa")
 		w.DelegateRole(t, twice, caf, access.EmployeeDelegate, access.Delegations)
 		w.DelegateRole(t, twice, caf, access.LegalRepresentative, access.Declarations, access.Delegations)
@@ -123,7 +123,7 @@ func TestWhoWorksUnderADelegation(t *testing.T) {
 func TestManyWorkUnderADelegation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		asked := coretest.Statements(t, d)
+		asked := world.Statements(t, d)
 		by := w.Enter(t, w.representative, w.company.ID)
 		taken := map[bool]int{}
 		var last uuid.UUID

@@ -18,11 +18,11 @@ import (
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/mandate/delegationbatch"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/masterdata/services"
+	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -32,30 +32,30 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var ctx = audit.WithOrigin(context.Background(), audit.Origin{Operation: "draftDelegationBatch", RequestID: "request-1", Address: "192.0.2.1"})
 
-// world is an App with a professional and a company, which has one legal representative and a position at each of two offices.
-type world struct {
-	*coretest.App
+// fixture is an App with a professional and a company, which has one legal representative and a position at each of two offices.
+type fixture struct {
+	*world.App
 	t        *testing.T
 	service  *delegationbatch.Service
-	company  coretest.Company
+	company  world.Company
 	rep      access.Actor
 	by       access.Actor
 	delegate uuid.UUID
 }
 
-func newWorld(t *testing.T, d *db.DB) *world {
+func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	w := &world{App: coretest.New(t, d), t: t}
+	w := &fixture{App: world.New(t, d), t: t}
 	w.service = w.process(d)
-	w.company, w.rep = w.Employer(t, coretest.Rome, coretest.Milan)
-	var p coretest.Person
+	w.company, w.rep = w.Employer(t, world.Rome, world.Milan)
+	var p world.Person
 	p, w.delegate = w.Professional(t)
 	w.by = w.enter(p)
 	return w
 }
 
 // process is what works in one process on the database.
-func (w *world) process(d *db.DB) *delegationbatch.Service {
+func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 	w.t.Helper()
 	keys, err := keyring.ParseDataKeys("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	if err != nil {
@@ -66,19 +66,19 @@ func (w *world) process(d *db.DB) *delegationbatch.Service {
 		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
 			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
-			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: services.NewRepository(d), Random: rand.Reader,
+			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 		}),
 	})
 }
 
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 	t.Helper()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newWorld(t, d)) })
 }
 
-func (w *world) enter(p coretest.Person) access.Actor { return w.enterAs(p.ID) }
+func (w *fixture) enter(p world.Person) access.Actor { return w.enterAs(p.ID) }
 
-func (w *world) enterAs(personID uuid.UUID) access.Actor {
+func (w *fixture) enterAs(personID uuid.UUID) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, w.Session(w.t, personID, nil), access.Rule{To: access.ToSession}, access.Target{})
 	if err != nil {
@@ -98,7 +98,7 @@ func numbers(terms delegationbatch.Terms, numbers ...string) delegationbatch.Inp
 	return in
 }
 
-func (w *world) taken(in delegationbatch.Input) delegationbatch.Batch {
+func (w *fixture) taken(in delegationbatch.Input) delegationbatch.Batch {
 	w.t.Helper()
 	b, err := w.service.Draft(ctx, w.by, in)
 	if err != nil {
@@ -107,7 +107,7 @@ func (w *world) taken(in delegationbatch.Input) delegationbatch.Batch {
 	return b
 }
 
-func (w *world) shown(id uuid.UUID) delegationbatch.Batch {
+func (w *fixture) shown(id uuid.UUID) delegationbatch.Batch {
 	w.t.Helper()
 	b, err := w.service.Show(ctx, w.by, id)
 	if err != nil {
@@ -116,7 +116,7 @@ func (w *world) shown(id uuid.UUID) delegationbatch.Batch {
 	return b
 }
 
-func (w *world) drain() {
+func (w *fixture) drain() {
 	w.t.Helper()
 	if err := w.service.Drain(context.Background()); err != nil {
 		w.t.Fatal(err)
@@ -164,11 +164,11 @@ func refused(t *testing.T, what string, err error, code fault.Code, fields ...st
 }
 
 func TestEachItemIsDraftedOrRefusedByItself(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		two, _ := w.Employer(t)
 		second := w.Colleague(t, two.ID, access.LegalRepresentative, access.Dispositive)
-		none := w.Company(t, coretest.Rome)
-		ceased := w.Company(t, coretest.Rome)
+		none := w.Company(t, world.Rome)
+		ceased := w.Company(t, world.Rome)
 		w.Role(t, w.rep.PersonID, ceased.ID, access.LegalRepresentative)
 		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE contributor_id = ?", ceased.ID)
 		rome, milan := w.company.Positions[0].Number, w.company.Positions[1].Number
@@ -206,8 +206,8 @@ func TestEachItemIsDraftedOrRefusedByItself(t *testing.T) {
 
 // Who signs for a household is who signs for it anywhere: its employer.
 func TestTheEmployerSignsForAHousehold(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		home := w.Company(t, coretest.Rome)
+	each(t, func(t *testing.T, w *fixture) {
+		home := w.Company(t, world.Rome)
 		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.Household, home.ID)
 		employer := w.Person(t, nil)
 		w.Role(t, employer.ID, home.ID, access.Employer)
@@ -222,7 +222,7 @@ func TestTheEmployerSignsForAHousehold(t *testing.T) {
 }
 
 func TestAListThatIsRefusedAsAWhole(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		now := w.Clock.Now()
 		number := w.company.Positions[0].Number
 		for what, c := range map[string]struct {
@@ -251,7 +251,7 @@ func TestAListThatIsRefusedAsAWhole(t *testing.T) {
 }
 
 func TestOnlyPeopleOfTheIntermediarySeeABatch(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		b := w.taken(numbers(total, w.company.Positions[0].Number))
 		other, _ := w.Professional(t)
 		for what, by := range map[string]access.Actor{"another professional": w.enter(other), "the contributor": w.rep} {
@@ -265,7 +265,7 @@ func TestOnlyPeopleOfTheIntermediarySeeABatch(t *testing.T) {
 
 // Whoever may not draft any more when an item's turn comes drafts nothing.
 func TestAnItemIsDraftedOnlyWhileItsSenderMay(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		number := w.company.Positions[0].Number
 		struck := w.taken(numbers(total, number))
 		w.StrikeOff(t, w.delegate)
@@ -332,7 +332,7 @@ func TestABatchSurvivesARestart(t *testing.T) {
 
 // An item that fails by a defect is given up after some tries; the others go on.
 func TestADefectStopsOneItemOnly(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		rome, milan := w.company.Positions[0].Number, w.company.Positions[1].Number
 		b := w.taken(numbers(total, rome, milan))
 		w.Exec(t, "UPDATE delegation_batch_items SET services = 'broken' WHERE position_number = ?", rome)
@@ -347,25 +347,25 @@ func TestADefectStopsOneItemOnly(t *testing.T) {
 }
 
 func TestTheWorkerHearsOfABatch(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		running, stop := context.WithCancel(context.Background())
 		ended := make(chan struct{})
 		go func() { defer close(ended); w.service.Run(running) }()
 		b := w.taken(numbers(total, w.company.Positions[0].Number))
-		coretest.Eventually(t, "the batch is done", func() bool { return w.shown(b.ID).State == delegationbatch.Done })
+		world.Eventually(t, "the batch is done", func() bool { return w.shown(b.ID).State == delegationbatch.Done })
 		stop()
 		<-ended
 	})
 }
 
 func TestARepeatedListIsOne(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		in := numbers(total, w.company.Positions[0].Number)
-		first, err := w.service.Draft(coretest.WithKey(ctx, w.by, "key-1"), w.by, in)
+		first, err := w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := w.service.Draft(coretest.WithKey(ctx, w.by, "key-1"), w.by, in)
+		second, err := w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
 		if err != nil || second.ID != first.ID || w.Count(t, "delegation_batches") != 1 {
 			t.Errorf("%v, %v", second, err)
 		}

@@ -8,18 +8,18 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegationbatch"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
 // Whoever names a signatory is not told by the reason whether there is such a position.
 func TestTheReasonTellsOfNoPosition(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		nobody := uuid.Must(uuid.NewV7())
 		_, other := w.Employer(t)
-		ceased := w.Company(t, coretest.Rome)
+		ceased := w.Company(t, world.Rome)
 		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE contributor_id = ?", ceased.ID)
 		in := numbers(total, w.company.Positions[0].Number, w.company.Positions[1].Number, ceased.Positions[0].Number, "0000000000", "1111111111")
 		for i := range in.Entries {
@@ -41,7 +41,7 @@ func TestTheReasonTellsOfNoPosition(t *testing.T) {
 
 // A list looks contributors up, each once, and no more of them than a person may look up in a day. What it asks in vain counts as well.
 func TestAListCountsAsLookUps(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		for range 198 {
 			w.Exec(t, "INSERT INTO delegation_lookups (id, delegate_id, person_id, at) VALUES (?, ?, ?, ?)", uuid.Must(uuid.NewV7()), w.delegate, w.by.PersonID, w.Clock.Now())
 		}
@@ -74,10 +74,10 @@ func TestAListCountsAsLookUps(t *testing.T) {
 
 // One contributor is asked for one code: what is on the same terms is one delegation.
 func TestPositionsOfOneContributorGoTogether(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		offices := make([]string, 5)
 		for i := range offices {
-			offices[i] = coretest.Rome
+			offices[i] = world.Rome
 		}
 		c, rep := w.Employer(t, offices...)
 		other, _ := w.Employer(t)
@@ -112,7 +112,7 @@ func TestPositionsOfOneContributorGoTogether(t *testing.T) {
 
 // Who sent a list may have logged out when its turn comes, and may not have lost the seat.
 func TestTheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		rome, milan := w.company.Positions[0].Number, w.company.Positions[1].Number
 		caf := w.Association(t)
 		p := w.Person(t, nil)
@@ -152,22 +152,22 @@ func TestTheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 
 // A repeat is answered to who may still see the list, and what ended after the actor was let in is seen.
 func TestARepeatedListGoesRoundNoLostSeat(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.Person(t, nil)
 		role := w.DelegateRole(t, p.ID, w.Association(t), access.EmployeeDelegate, access.Delegations)
 		w.by = w.enter(p)
 		in := numbers(total, w.company.Positions[0].Number)
-		if _, err := w.service.Draft(coretest.WithKey(ctx, w.by, "key-1"), w.by, in); err != nil {
+		if _, err := w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in); err != nil {
 			t.Fatal(err)
 		}
 		w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), role)
-		_, err := w.service.Draft(coretest.WithKey(ctx, w.by, "key-1"), w.by, in)
+		_, err := w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
 		refused(t, "without a seat", err, fault.Forbidden)
 		w.DelegateRole(t, p.ID, w.Association(t), access.EmployeeDelegate, access.Delegations)
-		_, err = w.service.Draft(coretest.WithKey(ctx, w.by, "key-1"), w.by, in)
+		_, err = w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
 		refused(t, "with another seat", err, fault.NotFound)
 		w.Exec(t, "UPDATE idempotency_keys SET status = 202, headers = '{}', body = ?", []byte("{}"))
-		_, err = w.service.Draft(coretest.WithKey(ctx, w.by, "key-1"), w.by, in)
+		_, err = w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
 		refused(t, "with another seat, where the answer was kept", err, fault.NotFound)
 		w.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", w.Clock.Now(), w.by.SessionID)
 		_, err = w.service.Draft(ctx, w.by, in)
@@ -201,7 +201,7 @@ func TestTheSeatEndsBesideAnItem(t *testing.T) {
 				return err
 			}
 			go func() { drained <- w.service.Drain(context.Background()) }()
-			coretest.Eventually(t, "the item waits", func() bool {
+			world.Eventually(t, "the item waits", func() bool {
 				return w.Count(t, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
 			})
 			return nil

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -39,14 +39,14 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for name, c := range cases {
-			at := w.contributor(c.kind, coretest.Milan)
-			by, desk := w.citizen(access.Dispositive), w.operator(coretest.Milan)
+			at := w.contributor(c.kind, world.Milan)
+			by, desk := w.citizen(access.Dispositive), w.operator(world.Milan)
 			in := sc65(at)
 			if c.services != nil {
 				in = ra012(at, c.services...)
 			}
 			filed := w.file(by, in)
-			if filed.State != enrolment.Submitted || filed.OfficeCode != coretest.Milan || !strings.HasPrefix(filed.ProtocolNumber, "INPS.4900.16/03/2026.") {
+			if filed.State != enrolment.Submitted || filed.OfficeCode != world.Milan || !strings.HasPrefix(filed.ProtocolNumber, "INPS.4900.16/03/2026.") {
 				t.Errorf("%s: filed as %+v", name, filed)
 			}
 			if got := w.rights(by, at); len(got) != 0 {
@@ -86,10 +86,10 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 func TestARoleIsExtended(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		body, by := w.contributor(contributor.PublicBody, coretest.Rome), w.citizen(access.Dispositive)
+		body, by := w.contributor(contributor.PublicBody, world.Rome), w.citizen(access.Dispositive)
 		role := w.Role(t, by.PersonID, body.ID, access.EmployeeDelegate, access.Declarations, access.ViewDMA)
 		filed := w.file(by, ra012(body, access.ViewDMA, access.CompileDMA))
-		w.decide(w.operator(coretest.Rome), filed.ID, enrolment.Accepted)
+		w.decide(w.operator(world.Rome), filed.ID, enrolment.Accepted)
 		rights, err := w.Contributors.Held(ctx, by.PersonID, body.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -104,9 +104,9 @@ func TestARoleIsExtended(t *testing.T) {
 func TestNotAcceptedChangesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, by := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Dispositive)
+		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Dispositive)
 		filed := w.file(by, sc65(company))
-		w.decide(w.operator(coretest.Rome), filed.ID, enrolment.NotAccepted)
+		w.decide(w.operator(world.Rome), filed.ID, enrolment.NotAccepted)
 		if got := w.rights(by, company); len(got) != 0 {
 			t.Errorf("has %v", got)
 		}
@@ -121,7 +121,7 @@ func TestNotAcceptedChangesNothing(t *testing.T) {
 func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, by, desk := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Ordinary), w.operator(coretest.Rome)
+		company, by, desk := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary), w.operator(world.Rome)
 		people := map[access.ActingAs]access.Actor{}
 		for _, role := range []access.ActingAs{access.LegalRepresentative, access.Employer, access.EmployeeDelegate, access.UserAdministrator} {
 			people[role] = w.citizen(access.Dispositive)
@@ -179,7 +179,7 @@ func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
 func TestAnAcceptanceConfirmsTheIdentity(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, desk := w.contributor(contributor.Company, coretest.Rome), w.operator(coretest.Rome)
+		company, desk := w.contributor(contributor.Company, world.Rome), w.operator(world.Rome)
 		confirmed := func(by access.Actor) *time.Time {
 			t.Helper()
 			p, err := w.people.ByID(ctx, by.PersonID)
@@ -213,13 +213,13 @@ func TestAnAcceptanceConfirmsTheIdentity(t *testing.T) {
 func TestARepeatGetsWhatWasFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, by := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Ordinary)
+		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary)
 		first, err := w.service.File(withKey(by, "key-1"), by, sc65(company))
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.becomesDispositive(by)
-		w.decide(w.operator(coretest.Rome), first.ID, enrolment.Accepted)
+		w.decide(w.operator(world.Rome), first.ID, enrolment.Accepted)
 		repeat := func() {
 			t.Helper()
 			again, err := w.service.File(withKey(by, "key-1"), by, sc65(company))
@@ -243,7 +243,7 @@ func TestARepeatGetsWhatWasFiled(t *testing.T) {
 func TestOrdinaryCredentialsWait(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, by, desk := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Ordinary), w.operator(coretest.Rome)
+		company, by, desk := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary), w.operator(world.Rome)
 		filed := w.file(by, sc65(company))
 		if filed.State != enrolment.AwaitingCredentials {
 			t.Fatalf("filed as %s", filed.State)
@@ -268,17 +268,17 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 			t.Error(diff)
 		}
 		// Filed on the old session after the credentials became dispositive, nothing waits.
-		if h := w.file(by, sc65(w.contributor(contributor.Company, coretest.Rome))); h.State != enrolment.Submitted {
+		if h := w.file(by, sc65(w.contributor(contributor.Company, world.Rome))); h.State != enrolment.Submitted {
 			t.Errorf("filed as %s", h.State)
 		}
 	})
 }
 
 // lapse does what is due by now.
-func (w *world) lapse() {
+func (w *fixture) lapse() {
 	w.t.Helper()
 	w.Must(w.t, func(ctx context.Context) error {
-		_, err := w.waiting.Lapses().Do(ctx, due.By(coretest.Start), w.Clock.Now())
+		_, err := w.waiting.Lapses().Do(ctx, due.By(world.Start), w.Clock.Now())
 		return err
 	})
 }
@@ -287,14 +287,14 @@ func (w *world) lapse() {
 func TestWhatWaitsLapses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, by, desk := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Ordinary), w.operator(coretest.Rome)
+		company, by, desk := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary), w.operator(world.Rome)
 		filed := w.file(by, sc65(company))
 		other := w.citizen(access.Ordinary)
 		late := w.file(other, sc65(company))
 		end := time.Date(2026, 4, 15, 22, 0, 0, 0, time.UTC)
 		w.Clock.Advance(end.Add(-time.Second).Sub(w.Clock.Now()))
 		source := w.waiting.Lapses()
-		if _, found, err := source.Next(ctx, due.By(coretest.Start), w.Clock.Now()); found || err != nil {
+		if _, found, err := source.Next(ctx, due.By(world.Start), w.Clock.Now()); found || err != nil {
 			t.Errorf("something lapses early: %v", err)
 		}
 		if got := w.state(by, filed.ID); got != enrolment.AwaitingCredentials {
@@ -327,7 +327,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		if again := w.file(by, sc65(company)); again.State != enrolment.AwaitingCredentials {
 			t.Errorf("again as %s", again.State)
 		}
-		at, found, err := source.Next(ctx, due.By(coretest.Start), w.Clock.Now())
+		at, found, err := source.Next(ctx, due.By(world.Start), w.Clock.Now())
 		if err != nil || !found || !at.Equal(end) {
 			t.Errorf("lapses at %v %v %v", at, found, err)
 		}
@@ -351,7 +351,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 func TestTheDueEventNotesLapses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company := w.contributor(contributor.Company, coretest.Rome)
+		company := w.contributor(contributor.Company, world.Rome)
 		for range 3 {
 			w.file(w.citizen(access.Ordinary), sc65(company))
 		}
@@ -368,20 +368,20 @@ func TestTheDueEventNotesLapses(t *testing.T) {
 func TestWhoSeesAndDecides(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, by := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Dispositive)
+		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Dispositive)
 		filed := w.file(by, sc65(company))
-		elsewhere, other := w.operator(coretest.Milan), w.citizen(access.Dispositive)
+		elsewhere, other := w.operator(world.Milan), w.citizen(access.Dispositive)
 		_, err := w.service.Show(ctx, other, filed.ID)
 		refused(t, "another citizen", err, fault.NotFound)
 		_, err = w.service.ShowAtOffice(ctx, elsewhere, filed.ID)
 		refused(t, "another office", err, fault.NotFound)
 		_, err = w.service.Decide(ctx, elsewhere, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "x"})
 		refused(t, "decided elsewhere", err, fault.NotFound)
-		_, err = w.service.Decide(ctx, w.operator(coretest.Rome), filed.ID, enrolment.Decision{Outcome: enrolment.Submitted, Reason: " "})
+		_, err = w.service.Decide(ctx, w.operator(world.Rome), filed.ID, enrolment.Decision{Outcome: enrolment.Submitted, Reason: " "})
 		refused(t, "no decision", err, fault.Invalid, "/outcome", "enum", "/reason", "pattern")
 
 		// Who filed becomes an operator of the office, and does not decide about it.
-		w.Exec(t, "UPDATE people SET user_class = 'operator', office_code = ? WHERE id = ?", coretest.Rome, by.PersonID)
+		w.Exec(t, "UPDATE people SET user_class = 'operator', office_code = ? WHERE id = ?", world.Rome, by.PersonID)
 		_, err = w.service.Decide(ctx, w.enter(by.PersonID), filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "x"})
 		refused(t, "one's own", err, fault.Forbidden)
 		if got := w.rights(by, company); len(got) != 0 {
@@ -393,10 +393,10 @@ func TestWhoSeesAndDecides(t *testing.T) {
 func TestListsComeInPages(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		by, desk := w.citizen(access.Dispositive), w.operator(coretest.Rome)
+		by, desk := w.citizen(access.Dispositive), w.operator(world.Rome)
 		var filed []uuid.UUID
 		for range 5 {
-			filed = append(filed, w.file(by, sc65(w.contributor(contributor.Company, coretest.Rome))).ID)
+			filed = append(filed, w.file(by, sc65(w.contributor(contributor.Company, world.Rome))).ID)
 			w.Clock.Advance(time.Second)
 		}
 		walk := func(list func(page.Request) (page.Page[enrolment.Held], error)) (ids []uuid.UUID) {

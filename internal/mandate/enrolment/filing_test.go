@@ -13,8 +13,8 @@ import (
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -23,10 +23,10 @@ import (
 func TestWhatIsNotFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company, body := w.contributor(contributor.Company, coretest.Rome), w.contributor(contributor.PublicBody, coretest.Rome)
+		company, body := w.contributor(contributor.Company, world.Rome), w.contributor(contributor.PublicBody, world.Rome)
 		nowhere := w.contributor(contributor.Company)
 		by := w.citizen(access.Dispositive)
-		unknown := coretest.Company{Contributor: contributor.Contributor{TaxCode: by.TaxCode}}
+		unknown := world.Company{Contributor: contributor.Contributor{TaxCode: by.TaxCode}}
 		text := func(s string) *string { return &s }
 		cases := map[string]struct {
 			in     enrolment.Input
@@ -40,10 +40,10 @@ func TestWhatIsNotFiled(t *testing.T) {
 			"SC65 of a public body":  {sc65(body), []string{"/contributor_tax_code", "unknown-for-form"}},
 			"RA012 of a company":     {ra012(company, access.ViewDMA), []string{"/contributor_tax_code", "unknown-for-form"}},
 			"an unknown contributor": {sc65(unknown), []string{"/contributor_tax_code", "unknown-for-form"}},
-			"unknown, at an office":  {at(unknown, coretest.Milan), []string{"/contributor_tax_code", "unknown-for-form"}},
+			"unknown, at an office":  {at(unknown, world.Milan), []string{"/contributor_tax_code", "unknown-for-form"}},
 			"an unknown office":      {at(company, "9999"), []string{"/office_code", "unknown-office"}},
 			"unknown, both":          {at(unknown, "9999"), []string{"/office_code", "unknown-office"}},
-			"an office of others":    {at(company, coretest.Milan), []string{"/office_code", "office-not-competent"}},
+			"an office of others":    {at(company, world.Milan), []string{"/office_code", "office-not-competent"}},
 			"no office":              {sc65(nowhere), []string{"/office_code", "office-needed"}},
 		}
 		for name, c := range cases {
@@ -53,9 +53,9 @@ func TestWhatIsNotFiled(t *testing.T) {
 		if n := w.Count(t, "enrolments") + w.Count(t, "protocol_entries"); n != 0 {
 			t.Errorf("%d rows", n)
 		}
-		named := at(nowhere, coretest.Milan)
+		named := at(nowhere, world.Milan)
 		named.Notes = text("due\nrighe")
-		if h := w.file(by, named); h.OfficeCode != coretest.Milan || *h.Notes != "due\nrighe" {
+		if h := w.file(by, named); h.OfficeCode != world.Milan || *h.Notes != "due\nrighe" {
 			t.Errorf("filed as %+v", h)
 		}
 	})
@@ -65,15 +65,15 @@ func TestWhatIsNotFiled(t *testing.T) {
 func TestTheCompetentOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		company := w.contributor(contributor.Company, coretest.Rome, coretest.Milan)
-		for office, in := range map[string]enrolment.Input{coretest.Rome: sc65(company), coretest.Milan: at(company, coretest.Milan)} {
+		company := w.contributor(contributor.Company, world.Rome, world.Milan)
+		for office, in := range map[string]enrolment.Input{world.Rome: sc65(company), world.Milan: at(company, world.Milan)} {
 			if h := w.file(w.citizen(access.Dispositive), in); h.OfficeCode != office {
 				t.Errorf("filed at %s, want %s", h.OfficeCode, office)
 			}
 		}
 		// That of a position that has ceased is still one; active ones come first.
-		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE contributor_id = ? AND office_code = ?", company.ID, coretest.Rome)
-		for office, in := range map[string]enrolment.Input{coretest.Milan: sc65(company), coretest.Rome: at(company, coretest.Rome)} {
+		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE contributor_id = ? AND office_code = ?", company.ID, world.Rome)
+		for office, in := range map[string]enrolment.Input{world.Milan: sc65(company), world.Rome: at(company, world.Rome)} {
 			if h := w.file(w.citizen(access.Dispositive), in); h.OfficeCode != office {
 				t.Errorf("filed at %s, want %s", h.OfficeCode, office)
 			}
@@ -85,14 +85,14 @@ func TestTheCompetentOffice(t *testing.T) {
 func TestRefusedTriesAreCounted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		home, company := w.contributor(contributor.Household, coretest.Rome), w.contributor(contributor.Company, coretest.Rome)
+		home, company := w.contributor(contributor.Household, world.Rome), w.contributor(contributor.Company, world.Rome)
 		by := w.citizen(access.Dispositive)
-		unknown := coretest.Company{Contributor: contributor.Contributor{TaxCode: by.TaxCode}}
+		unknown := world.Company{Contributor: contributor.Contributor{TaxCode: by.TaxCode}}
 		filed, err := w.service.File(withKey(by, "key-1"), by, sc65(home))
 		if err != nil {
 			t.Fatal(err)
 		}
-		wrong := []enrolment.Input{ra012(home, access.ViewDMA), ra012(unknown, access.ViewDMA), at(company, coretest.Milan)}
+		wrong := []enrolment.Input{ra012(home, access.ViewDMA), ra012(unknown, access.ViewDMA), at(company, world.Milan)}
 		for i := range 19 {
 			_, err := w.service.File(withKey(by, "key-2"), by, wrong[i%len(wrong)])
 			if !fault.Is(err, fault.Invalid) {
@@ -127,9 +127,9 @@ func TestRefusedTriesAreCounted(t *testing.T) {
 func TestManyTriesAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		home, by := w.contributor(contributor.Household, coretest.Rome), w.citizen(access.Dispositive)
+		home, by := w.contributor(contributor.Household, world.Rome), w.citizen(access.Dispositive)
 		errs := make([]error, 25)
-		coretest.Parallel(len(errs), func(i int) { _, errs[i] = w.service.File(asked("fileEnrolment"), by, ra012(home, access.ViewDMA)) })
+		world.Parallel(len(errs), func(i int) { _, errs[i] = w.service.File(asked("fileEnrolment"), by, ra012(home, access.ViewDMA)) })
 		told := 0
 		for _, err := range errs {
 			if fault.Is(err, fault.Invalid) {
@@ -148,7 +148,7 @@ func TestManyTriesAtOnce(t *testing.T) {
 func TestWhoWasEnabledOn20230331(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		body := w.contributor(contributor.PublicBody, coretest.Rome)
+		body := w.contributor(contributor.PublicBody, world.Rome)
 		enabled, later := w.citizen(access.Dispositive), w.citizen(access.Dispositive)
 		w.Role(t, enabled.PersonID, body.ID, access.EmployeeDelegate, access.ViewPayments, access.ViewDMA)
 		w.Role(t, later.PersonID, body.ID, access.EmployeeDelegate, access.Declarations)
@@ -162,7 +162,7 @@ func TestWhoWasEnabledOn20230331(t *testing.T) {
 func TestOneOpenRequestForTheSame(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		body, other := w.contributor(contributor.PublicBody, coretest.Rome), w.contributor(contributor.PublicBody, coretest.Rome)
+		body, other := w.contributor(contributor.PublicBody, world.Rome), w.contributor(contributor.PublicBody, world.Rome)
 		by := w.citizen(access.Dispositive)
 		errs := make([]error, 8)
 		var all sync.WaitGroup
@@ -190,7 +190,7 @@ func TestOneOpenRequestForTheSame(t *testing.T) {
 func TestAnotherRequestForOtherServices(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		body, by, desk := w.contributor(contributor.PublicBody, coretest.Rome), w.citizen(access.Dispositive), w.operator(coretest.Rome)
+		body, by, desk := w.contributor(contributor.PublicBody, world.Rome), w.citizen(access.Dispositive), w.operator(world.Rome)
 		first := w.file(by, ra012(body, access.ViewPayments, access.ViewDMA))
 		_, err := w.service.File(ctx, by, ra012(body, access.CompileDMA, access.ViewDMA))
 		conflict(t, "one of the same", err, "enrolment-open")
@@ -208,14 +208,14 @@ func TestAnotherRequestForOtherServices(t *testing.T) {
 func TestTheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		add := func(form enrolment.Form, by access.Actor, c coretest.Company, services ...access.Service) error {
+		add := func(form enrolment.Form, by access.Actor, c world.Company, services ...access.Service) error {
 			return w.DB.InTx(ctx, func(ctx context.Context) error {
 				return w.DB.From(ctx).Exec(`INSERT INTO enrolments (id, form, person_id, contributor_id, office_code, services, protocol_number, digest, awaited, state, submitted_at, version)
-					VALUES (?, ?, ?, ?, ?, ?, 'x', 'x', ?, 'submitted', ?, 1)`, uuid.New(), form, by.PersonID, c.ID, coretest.Rome, coretest.Services(services...), false, w.Clock.Now()).Error
+					VALUES (?, ?, ?, ?, ?, ?, 'x', 'x', ?, 'submitted', ?, 1)`, uuid.New(), form, by.PersonID, c.ID, world.Rome, world.Services(services...), false, w.Clock.Now()).Error
 			})
 		}
 		for _, service := range access.PublicBodyServices() {
-			body, by := w.contributor(contributor.PublicBody, coretest.Rome), w.citizen(access.Dispositive)
+			body, by := w.contributor(contributor.PublicBody, world.Rome), w.citizen(access.Dispositive)
 			others := slices.DeleteFunc(access.PublicBodyServices(), func(s access.Service) bool { return s == service })
 			if err := errors.Join(add(enrolment.RA012, by, body, service), add(enrolment.RA012, by, body, others...)); err != nil {
 				t.Error(err)
@@ -224,7 +224,7 @@ func TestTheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 				t.Errorf("%s twice: %v", service, err)
 			}
 		}
-		company, by := w.contributor(contributor.Company, coretest.Rome), w.citizen(access.Dispositive)
+		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Dispositive)
 		if err := add(enrolment.SC65, by, company, []access.Service{}...); err != nil {
 			t.Error(err)
 		}
@@ -238,17 +238,17 @@ func TestTheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 func TestARepeatedDecisionAfterAMove(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		filed := w.file(w.citizen(access.Dispositive), sc65(w.contributor(contributor.Company, coretest.Rome)))
-		desk := w.operator(coretest.Rome)
+		filed := w.file(w.citizen(access.Dispositive), sc65(w.contributor(contributor.Company, world.Rome)))
+		desk := w.operator(world.Rome)
 		decide := func(by access.Actor) error {
-			_, err := w.service.Decide(coretest.WithKey(ctx, by, "one-decision"), by, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "Documento valido"})
+			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "Documento valido"})
 			return err
 		}
 		if err := decide(desk); err != nil {
 			t.Fatal(err)
 		}
 		w.Exec(t, "UPDATE idempotency_keys SET status = 200, headers = '{}', body = ?", []byte("{}"))
-		desk.OfficeCode = coretest.Milan
+		desk.OfficeCode = world.Milan
 		refused(t, "from another office", decide(desk), fault.NotFound)
 	})
 }

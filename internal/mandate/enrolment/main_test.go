@@ -15,8 +15,8 @@ import (
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -26,26 +26,26 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var ctx = context.Background()
 
-// world is an App in which people ask for access to contributors.
-type world struct {
-	*coretest.App
+// fixture is an App in which people ask for access to contributors.
+type fixture struct {
+	*world.App
 	t       *testing.T
 	people  *person.Service
 	waiting enrolment.Waiting
 	service *enrolment.Service
 }
 
-func newWorld(t *testing.T, d *db.DB) *world {
+func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	a := coretest.New(t, d)
-	w := &world{App: a, t: t, people: person.NewService(a.Runner), waiting: enrolment.Waiting{Runner: a.Runner, Repository: enrolment.NewRepository(d), Outbox: a.Outbox}}
+	a := world.New(t, d)
+	w := &fixture{App: a, t: t, people: person.NewService(a.Runner), waiting: enrolment.Waiting{Runner: a.Runner, Repository: enrolment.NewRepository(d), Outbox: a.Outbox}}
 	register := a.NewRegister(t, map[string]protocol.Book{enrolment.Kind: &enrolment.Book{Waiting: &w.waiting, Contributors: a.Contributors}})
 	w.service = enrolment.NewService(enrolment.Deps{Waiting: w.waiting, Register: register, Contributors: a.Contributors, People: w.people})
 	return w
 }
 
 // contributor adds one of a kind, with a position at each of the offices.
-func (w *world) contributor(kind contributor.Kind, offices ...string) coretest.Company {
+func (w *fixture) contributor(kind contributor.Kind, offices ...string) world.Company {
 	w.t.Helper()
 	c := w.Company(w.t, offices...)
 	w.Exec(w.t, "UPDATE contributors SET kind = ? WHERE id = ?", kind, c.ID)
@@ -53,17 +53,17 @@ func (w *world) contributor(kind contributor.Kind, offices ...string) coretest.C
 	return c
 }
 
-func (w *world) citizen(level access.CredentialLevel) access.Actor {
+func (w *fixture) citizen(level access.CredentialLevel) access.Actor {
 	w.t.Helper()
-	return w.enter(w.Person(w.t, func(p *coretest.Person) { p.CredentialLevel = level }).ID)
+	return w.enter(w.Person(w.t, func(p *world.Person) { p.CredentialLevel = level }).ID)
 }
 
-func (w *world) operator(office string) access.Actor {
+func (w *fixture) operator(office string) access.Actor {
 	w.t.Helper()
 	return w.enter(w.Operator(w.t, office).ID)
 }
 
-func (w *world) enter(personID uuid.UUID) access.Actor {
+func (w *fixture) enter(personID uuid.UUID) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, w.Session(w.t, personID, nil), access.Rule{To: access.ToSession}, access.Target{})
 	if err != nil {
@@ -73,22 +73,22 @@ func (w *world) enter(personID uuid.UUID) access.Actor {
 }
 
 // sc65 and ra012 are requests for a contributor.
-func sc65(c coretest.Company) enrolment.Input {
+func sc65(c world.Company) enrolment.Input {
 	return enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: c.TaxCode}
 }
 
-func ra012(c coretest.Company, services ...access.Service) enrolment.Input {
+func ra012(c world.Company, services ...access.Service) enrolment.Input {
 	return enrolment.Input{Form: enrolment.RA012, ContributorTaxCode: c.TaxCode, Services: services}
 }
 
 // at is a request that names the office.
-func at(c coretest.Company, office string) enrolment.Input {
+func at(c world.Company, office string) enrolment.Input {
 	in := sc65(c)
 	in.OfficeCode = office
 	return in
 }
 
-func (w *world) file(by access.Actor, in enrolment.Input) enrolment.Held {
+func (w *fixture) file(by access.Actor, in enrolment.Input) enrolment.Held {
 	w.t.Helper()
 	h, err := w.service.File(asked("fileEnrolment"), by, in)
 	if err != nil {
@@ -97,7 +97,7 @@ func (w *world) file(by access.Actor, in enrolment.Input) enrolment.Held {
 	return h
 }
 
-func (w *world) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) enrolment.Held {
+func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) enrolment.Held {
 	w.t.Helper()
 	w.Clock.Advance(time.Second)
 	h, err := w.service.Decide(asked("decideEnrolment"), by, id, enrolment.Decision{Outcome: outcome, Reason: "Incarico documentato"})
@@ -108,7 +108,7 @@ func (w *world) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) e
 }
 
 // becomesDispositive makes somebody's credentials dispositive, as an office does.
-func (w *world) becomesDispositive(by access.Actor) {
+func (w *fixture) becomesDispositive(by access.Actor) {
 	w.t.Helper()
 	w.Must(w.t, func(ctx context.Context) error {
 		if _, err := w.people.MakeDispositive(ctx, by.PersonID); err != nil {
@@ -118,7 +118,7 @@ func (w *world) becomesDispositive(by access.Actor) {
 	})
 }
 
-func (w *world) state(by access.Actor, id uuid.UUID) enrolment.State {
+func (w *fixture) state(by access.Actor, id uuid.UUID) enrolment.State {
 	w.t.Helper()
 	h, err := w.service.Show(ctx, by, id)
 	if err != nil {
@@ -128,7 +128,7 @@ func (w *world) state(by access.Actor, id uuid.UUID) enrolment.State {
 }
 
 // rights are what a person's roles give at a contributor.
-func (w *world) rights(by access.Actor, c coretest.Company) []access.Right {
+func (w *fixture) rights(by access.Actor, c world.Company) []access.Right {
 	w.t.Helper()
 	rights, err := w.Contributors.Held(ctx, by.PersonID, c.ID)
 	if err != nil {
@@ -141,7 +141,7 @@ func (w *world) rights(by access.Actor, c coretest.Company) []access.Right {
 }
 
 // messages lists what was promised to a person, in order.
-func (w *world) messages(personID uuid.UUID) []string {
+func (w *fixture) messages(personID uuid.UUID) []string {
 	w.t.Helper()
 	var kinds []string
 	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID).Scan(&kinds).Error; err != nil {
@@ -151,7 +151,7 @@ func (w *world) messages(personID uuid.UUID) []string {
 }
 
 // data returns that of the last message that was promised to a person.
-func (w *world) data(personID uuid.UUID) string {
+func (w *fixture) data(personID uuid.UUID) string {
 	w.t.Helper()
 	var data string
 	if err := w.DB.From(ctx).Raw("SELECT data FROM outbox WHERE person_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", personID).Scan(&data).Error; err != nil {

@@ -12,8 +12,8 @@ import (
 	"diresco/internal/mandate/grant"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -66,9 +66,9 @@ func TestWhoManagesUsers(t *testing.T) {
 				t.Errorf("%s: %v", role, err)
 			}
 		}
-		_, err := w.users.AtContributor(w.Desk(t, coretest.Rome, w.company.ID), w.company.ID)
+		_, err := w.users.AtContributor(w.Desk(t, world.Rome, w.company.ID), w.company.ID)
 		refused(t, err, fault.Forbidden, "")
-		_, err = w.users.AtContributor(w.rep, w.Company(t, coretest.Rome).ID)
+		_, err = w.users.AtContributor(w.rep, w.Company(t, world.Rome).ID)
 		refused(t, err, fault.NotFound, "")
 		consultant, studio := w.Professional(t)
 		w.Delegation(t, studio, w.company, nil)
@@ -81,7 +81,7 @@ func TestWhatGivingNeeds(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, unconfirmed := w.confirmed(), w.Person(t, nil)
-		ordinary := w.Person(t, func(p *coretest.Person) { p.CredentialLevel = access.Ordinary })
+		ordinary := w.Person(t, func(p *world.Person) { p.CredentialLevel = access.Ordinary })
 		w.confirm(ordinary.ID)
 		suspended := w.confirmed()
 		w.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = ?", w.Clock.Now(), suspended.ID)
@@ -102,14 +102,14 @@ func TestWhatGivingNeeds(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		for range 2 {
-			if me, err := w.people.ConfirmIdentity(ctx, newcomer, true); err != nil || me.IdentityConfirmedAt == nil || !me.IdentityConfirmedAt.Equal(coretest.Start) {
+			if me, err := w.people.ConfirmIdentity(ctx, newcomer, true); err != nil || me.IdentityConfirmedAt == nil || !me.IdentityConfirmedAt.Equal(world.Start) {
 				t.Errorf("%v %v", me.IdentityConfirmedAt, err)
 			}
 			w.Clock.Advance(time.Minute)
 		}
 		w.given(newcomer, p, access.Employer)
 
-		for _, unknown := range []coretest.Person{ordinary, suspended, nobody} {
+		for _, unknown := range []world.Person{ordinary, suspended, nobody} {
 			_, err = w.give(w.rep, unknown, access.EmployeeDelegate)
 			refused(t, err, fault.Invalid, "/tax_code unknown-person")
 		}
@@ -142,7 +142,7 @@ func TestWhatGivingNeeds(t *testing.T) {
 func TestOnlyTheRightNameFinds(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		p := w.Person(t, func(p *coretest.Person) { p.FamilyName = "D'Amicò" })
+		p := w.Person(t, func(p *world.Person) { p.FamilyName = "D'Amicò" })
 		for name, want := range map[string]int{"D'Amicò": 1, "d’amico": 1, "DAMICO'": 1, "Amico": 0, "D'Amic": 0, "Rossi": 0} {
 			found, err := w.find(w.rep, p, " "+name+" ")
 			if err != nil || len(found) != want {
@@ -152,9 +152,9 @@ func TestOnlyTheRightNameFinds(t *testing.T) {
 				t.Errorf("%q found %+v", name, found)
 			}
 		}
-		for what, change := range map[string]func(*coretest.Person){
-			"ordinary":  func(p *coretest.Person) { p.CredentialLevel = access.Ordinary },
-			"suspended": func(p *coretest.Person) { p.SuspendedAt = &p.CreatedAt },
+		for what, change := range map[string]func(*world.Person){
+			"ordinary":  func(p *world.Person) { p.CredentialLevel = access.Ordinary },
+			"suspended": func(p *world.Person) { p.SuspendedAt = &p.CreatedAt },
 		} {
 			if found, err := w.find(w.rep, w.Person(t, change), "Rossi"); err != nil || len(found) != 0 {
 				t.Errorf("%s: %v %v", what, found, err)
@@ -178,7 +178,7 @@ func TestTwentySearchesADay(t *testing.T) {
 		}
 		w.Clock.Advance(time.Hour)
 		errs := make([]error, 30)
-		coretest.Parallel(len(errs), func(i int) { _, errs[i] = w.find(w.rep, p, "Rossi") })
+		world.Parallel(len(errs), func(i int) { _, errs[i] = w.find(w.rep, p, "Rossi") })
 		served := 0
 		for _, err := range errs {
 			if err == nil {
@@ -216,7 +216,7 @@ func TestTheLastLegalRepresentativeStays(t *testing.T) {
 		other := w.with(access.LegalRepresentative)
 		// Each withdraws the other's role and lays down their own at the same moment: one legal representative is left.
 		errs := make([]error, 4)
-		coretest.Parallel(len(errs), func(i int) {
+		world.Parallel(len(errs), func(i int) {
 			by := []access.Actor{w.rep, other}[i%2]
 			which := []uuid.UUID{other.Rights[0].ID, mine, mine, other.Rights[0].ID}[i]
 			errs[i] = w.users.Withdraw(ctx, by, w.at(by), which)
@@ -338,7 +338,7 @@ func TestAWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 			t.Errorf("%v %v", outcomes, err)
 		}
 		go func() { done <- w.users.Withdraw(context.Background(), w.rep, w.at(w.rep), g.ID) }()
-		coretest.Eventually(t, "the withdrawal waits, or does not", func() bool {
+		world.Eventually(t, "the withdrawal waits, or does not", func() bool {
 			return len(done) > 0 || w.Count(t, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
 		})
 		if len(done) > 0 {

@@ -12,8 +12,8 @@ import (
 	"diresco/internal/mandate/grant"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -27,44 +27,44 @@ var (
 	searching = audit.WithOrigin(ctx, audit.Origin{Operation: "searchPeopleForRole"})
 )
 
-// world is an App with a company whose users are managed.
-type world struct {
-	*coretest.App
+// fixture is an App with a company whose users are managed.
+type fixture struct {
+	*world.App
 	t       *testing.T
 	people  *person.Service
 	users   *grant.Service
-	company coretest.Company
+	company world.Company
 	// rep is the company's legal representative.
 	rep access.Actor
 }
 
-func newWorld(t *testing.T, d *db.DB) *world {
+func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	a := coretest.New(t, d)
-	w := &world{App: a, t: t, people: person.NewService(a.Runner)}
+	a := world.New(t, d)
+	w := &fixture{App: a, t: t, people: person.NewService(a.Runner)}
 	w.users = grant.NewService(grant.Deps{
 		Runner: a.Runner, Rights: a.Rights, People: w.people, Outbox: a.Outbox,
 	})
-	w.company = a.Company(t, coretest.Rome)
+	w.company = a.Company(t, world.Rome)
 	w.rep = w.with(access.LegalRepresentative)
 	return w
 }
 
 // confirmed adds a person with dispositive credentials who confirmed their identity.
-func (w *world) confirmed() coretest.Person {
+func (w *fixture) confirmed() world.Person {
 	w.t.Helper()
 	p := w.Person(w.t, nil)
 	w.confirm(p.ID)
 	return p
 }
 
-func (w *world) confirm(personID uuid.UUID) {
+func (w *fixture) confirm(personID uuid.UUID) {
 	w.t.Helper()
 	w.Exec(w.t, "UPDATE people SET identity_confirmed_at = ? WHERE id = ?", w.Clock.Now(), personID)
 }
 
 // with adds a confirmed person with a role at the company and lets them in.
-func (w *world) with(role access.ActingAs) access.Actor {
+func (w *fixture) with(role access.ActingAs) access.Actor {
 	w.t.Helper()
 	p := w.confirmed()
 	w.Role(w.t, p.ID, w.company.ID, role)
@@ -72,7 +72,7 @@ func (w *world) with(role access.ActingAs) access.Actor {
 }
 
 // enter lets a session in to the company.
-func (w *world) enter(session uuid.UUID) access.Actor {
+func (w *fixture) enter(session uuid.UUID) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, session, access.Rule{To: access.ToContributor}, access.Target{ContributorID: w.company.ID})
 	if err != nil {
@@ -82,7 +82,7 @@ func (w *world) enter(session uuid.UUID) access.Actor {
 }
 
 // seated lets a person in to an intermediary.
-func (w *world) seated(personID, delegateID uuid.UUID) access.Actor {
+func (w *fixture) seated(personID, delegateID uuid.UUID) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, w.Session(w.t, personID, nil), access.Rule{To: access.ToDelegate}, access.Target{DelegateID: delegateID})
 	if err != nil {
@@ -92,7 +92,7 @@ func (w *world) seated(personID, delegateID uuid.UUID) access.Actor {
 }
 
 // at is the company as a place where the actor manages users.
-func (w *world) at(by access.Actor) grant.Place {
+func (w *fixture) at(by access.Actor) grant.Place {
 	w.t.Helper()
 	at, err := w.users.AtContributor(by, w.company.ID)
 	if err != nil {
@@ -101,12 +101,12 @@ func (w *world) at(by access.Actor) grant.Place {
 	return at
 }
 
-func (w *world) give(by access.Actor, p coretest.Person, role access.ActingAs, services ...access.Service) (grant.Grant, error) {
+func (w *fixture) give(by access.Actor, p world.Person, role access.ActingAs, services ...access.Service) (grant.Grant, error) {
 	w.t.Helper()
 	return w.users.Give(giving, by, w.at(by), grant.Input{TaxCode: p.TaxCode, Role: role, Services: services})
 }
 
-func (w *world) given(by access.Actor, p coretest.Person, role access.ActingAs, services ...access.Service) grant.Grant {
+func (w *fixture) given(by access.Actor, p world.Person, role access.ActingAs, services ...access.Service) grant.Grant {
 	w.t.Helper()
 	g, err := w.give(by, p, role, services...)
 	if err != nil {
@@ -115,12 +115,12 @@ func (w *world) given(by access.Actor, p coretest.Person, role access.ActingAs, 
 	return g
 }
 
-func (w *world) find(by access.Actor, p coretest.Person, familyName string) ([]grant.Identity, error) {
+func (w *fixture) find(by access.Actor, p world.Person, familyName string) ([]grant.Identity, error) {
 	w.t.Helper()
 	return w.users.Find(searching, by, w.at(by), grant.Search{TaxCode: p.TaxCode, FamilyName: familyName})
 }
 
-func (w *world) listed(by access.Actor) []grant.Grant {
+func (w *fixture) listed(by access.Actor) []grant.Grant {
 	w.t.Helper()
 	found, err := w.users.Users(ctx, w.at(by), page.Request{})
 	if err != nil {
@@ -130,7 +130,7 @@ func (w *world) listed(by access.Actor) []grant.Grant {
 }
 
 // told counts the messages of a kind to a person.
-func (w *world) told(kind string, personID uuid.UUID) int {
+func (w *fixture) told(kind string, personID uuid.UUID) int {
 	w.t.Helper()
 	return w.Count(w.t, "outbox WHERE kind = ? AND person_id = ?", kind, personID)
 }

@@ -13,8 +13,8 @@ import (
 	"diresco/internal/mandate/grant"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // allRoles are those that somebody has at a contributor; an intermediary has no employer.
@@ -197,8 +197,8 @@ func TestGivingIsCountedLikeSearching(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stranger := w.Person(t, func(p *coretest.Person) { p.CredentialLevel = access.Ordinary })
-		nobody := coretest.Person{TaxCode: w.company.TaxCode}
+		stranger := w.Person(t, func(p *world.Person) { p.CredentialLevel = access.Ordinary })
+		nobody := world.Person{TaxCode: w.company.TaxCode}
 		p := w.confirmed()
 		count := func() int {
 			return w.Count(t, "audit_records WHERE person_id = ? AND operation IN ('grantContributorRole', 'grantIntermediaryRole', 'searchPeopleForRole')", w.rep.PersonID)
@@ -207,7 +207,7 @@ func TestGivingIsCountedLikeSearching(t *testing.T) {
 		// What is refused for other reasons than the person says nothing about them, and is not counted.
 		_, err = w.give(w.rep, stranger, access.EmployeeDelegate, "gardening")
 		refused(t, err, fault.Invalid, "/services/0 unknown-service")
-		_, err = w.give(w.rep, coretest.Person{TaxCode: w.rep.TaxCode}, access.Employer)
+		_, err = w.give(w.rep, world.Person{TaxCode: w.rep.TaxCode}, access.Employer)
 		refused(t, err, fault.Forbidden, "role-for-oneself")
 		if n := count(); n != 0 {
 			t.Errorf("%d counted", n)
@@ -234,7 +234,7 @@ func TestGivingIsCountedLikeSearching(t *testing.T) {
 		}
 
 		errs := make([]error, 30)
-		coretest.Parallel(len(errs), func(i int) {
+		world.Parallel(len(errs), func(i int) {
 			switch i % 3 {
 			case 0:
 				_, errs[i] = w.find(w.rep, p, "Rossi")
@@ -277,7 +277,7 @@ func TestTwoWhoGiveEachOtherRoles(t *testing.T) {
 		other := w.with(access.LegalRepresentative)
 		both := []access.Actor{w.rep, other}
 		errs := make([]error, 4)
-		coretest.Parallel(len(errs), func(i int) {
+		world.Parallel(len(errs), func(i int) {
 			by, to := both[i%2], both[1-i%2]
 			_, errs[i] = w.users.Give(giving, by, w.at(by), grant.Input{TaxCode: to.TaxCode, Role: []access.ActingAs{access.Employer, access.EmployeeDelegate}[i/2]})
 		})

@@ -11,7 +11,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/masterdata/register"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
@@ -130,7 +130,7 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 			return nil, trace, err
 		}
 		p, found, err := s.candidate(ctx, search.TaxCode)
-		if err != nil || !found || !register.SameName(p.FamilyName, search.FamilyName) {
+		if err != nil || !found || !residents.SameName(p.FamilyName, search.FamilyName) {
 			return nil, trace, err
 		}
 		trace.SubjectKind, trace.SubjectID = "person", p.ID.String()

@@ -12,37 +12,37 @@ import (
 	"diresco/internal/mandate/subdelegation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
 // Who lost the seat between two equal requests gets nothing again, also with a seat elsewhere.
 func TestARepeatGoesRoundNoLostSeat(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		caf := w.Association(t)
 		p := w.worker()
 		role := w.DelegateRole(t, p.ID, caf, access.UserAdministrator)
 		by := w.enter(p)
 		in := subdelegation.Input{TaxCode: w.worker().TaxCode, All: true}
-		if _, err := w.service.Grant(coretest.WithKey(ctx, by, "key-1"), by, in); err != nil {
+		if _, err := w.service.Grant(world.WithKey(ctx, by, "key-1"), by, in); err != nil {
 			t.Fatal(err)
 		}
 		w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), role)
-		_, err := w.service.Grant(coretest.WithKey(ctx, by, "key-1"), by, in)
+		_, err := w.service.Grant(world.WithKey(ctx, by, "key-1"), by, in)
 		refused(t, "without a seat", err, fault.Forbidden)
 		w.DelegateRole(t, p.ID, w.Association(t), access.UserAdministrator)
-		_, err = w.service.Grant(coretest.WithKey(ctx, by, "key-1"), by, in)
+		_, err = w.service.Grant(world.WithKey(ctx, by, "key-1"), by, in)
 		refused(t, "with a seat elsewhere", err, fault.NotFound)
 		w.Exec(t, "UPDATE idempotency_keys SET status = 201, headers = '{}', body = ?", []byte("{}"))
-		_, err = w.service.Grant(coretest.WithKey(ctx, by, "key-1"), by, in)
+		_, err = w.service.Grant(world.WithKey(ctx, by, "key-1"), by, in)
 		refused(t, "with a seat elsewhere, where the answer was kept", err, fault.NotFound)
 	})
 }
 
 func TestTheRecordSaysByWhichRight(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		other := w.Delegation(t, w.delegate, w.Company(t, coretest.Rome), nil)
+	each(t, func(t *testing.T, w *fixture) {
+		other := w.Delegation(t, w.delegate, w.Company(t, world.Rome), nil)
 		one, two := w.given(w.worker(), nil), w.given(w.worker(), func(in *subdelegation.Input) { in.DelegationIDs = append(in.DelegationIDs, other) })
 		p := w.worker()
 		every := w.given(p, func(in *subdelegation.Input) { in.DelegationIDs, in.All = nil, true })
@@ -64,7 +64,7 @@ func TestTheRecordSaysByWhichRight(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE subject_id = ? AND acting_as IS NULL AND person_id = ?", every.ID.String(), p.ID); n != 1 {
 			t.Errorf("%d records of giving it back", n)
 		}
-		nobody := coretest.Person{TaxCode: w.Person(t, func(p *coretest.Person) { p.CredentialLevel = access.Ordinary }).TaxCode}
+		nobody := world.Person{TaxCode: w.Person(t, func(p *world.Person) { p.CredentialLevel = access.Ordinary }).TaxCode}
 		_, err := w.grant(nobody, nil)
 		refused(t, "nobody", err, fault.Invalid, "/tax_code", "unknown-person")
 		if n := w.Count(t, "audit_records WHERE outcome = 'unknown-person' AND right_id = ?", w.delegate); n != 1 {
@@ -75,7 +75,7 @@ func TestTheRecordSaysByWhichRight(t *testing.T) {
 
 // What ended after the actor was let in is seen before anything has an effect.
 func TestWhoLostTheSessionOrSeatMeanwhileDoesNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		made := w.given(w.worker(), nil)
 		before := w.Count(t, "audit_records")
 		for what, c := range map[string]struct{ end, mend string }{
@@ -89,7 +89,7 @@ func TestWhoLostTheSessionOrSeatMeanwhileDoesNothing(t *testing.T) {
 			w.Exec(t, c.end, w.Clock.Now(), id)
 			_, err := w.grant(w.worker(), nil)
 			refused(t, what+" gives", err, fault.SessionEnded)
-			_, err = w.grant(coretest.Person{TaxCode: w.Person(t, nil).TaxCode}, nil)
+			_, err = w.grant(world.Person{TaxCode: w.Person(t, nil).TaxCode}, nil)
 			refused(t, what+" tries", err, fault.SessionEnded)
 			_, err = w.service.Revoke(ctx, w.by, made.ID)
 			refused(t, what+" revokes", err, fault.SessionEnded)
@@ -102,9 +102,9 @@ func TestWhoLostTheSessionOrSeatMeanwhileDoesNothing(t *testing.T) {
 }
 
 func TestItSaysWhereItStands(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		end, later := w.Clock.Now().Add(time.Hour), w.Clock.Now().Add(2*time.Hour)
-		second := w.Delegation(t, w.delegate, w.company, func(d *coretest.Delegation) { d.ValidUntil = &later })
+		second := w.Delegation(t, w.delegate, w.company, func(d *world.Delegation) { d.ValidUntil = &later })
 		both := w.given(w.worker(), func(in *subdelegation.Input) { in.DelegationIDs = append(in.DelegationIDs, second) })
 		every := w.given(w.worker(), func(in *subdelegation.Input) { in.DelegationIDs, in.All = nil, true })
 		short := w.given(w.worker(), func(in *subdelegation.Input) { in.ValidUntil = &end })
@@ -146,8 +146,8 @@ func TestItSaysWhereItStands(t *testing.T) {
 
 // What would add nothing is refused, with where the one is that gives it already.
 func TestNobodyGetsTheSameTwice(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		second := w.Delegation(t, w.delegate, w.Company(t, coretest.Rome), nil)
+	each(t, func(t *testing.T, w *fixture) {
+		second := w.Delegation(t, w.delegate, w.Company(t, world.Rome), nil)
 		end, later := w.Clock.Now().Add(time.Hour), w.Clock.Now().Add(2*time.Hour)
 		p := w.worker()
 		terms := func(until *time.Time, ids ...uuid.UUID) func(*subdelegation.Input) {

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -26,22 +26,22 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var ctx = audit.WithOrigin(context.Background(), audit.Origin{Operation: "grantSubDelegation", RequestID: "request-1", Address: "192.0.2.1"})
 
-// world is an App with a professional who has a delegation of a company.
-type world struct {
-	*coretest.App
+// fixture is an App with a professional who has a delegation of a company.
+type fixture struct {
+	*world.App
 	t          *testing.T
 	service    *subdelegation.Service
-	company    coretest.Company
-	person     coretest.Person
+	company    world.Company
+	person     world.Person
 	by         access.Actor
 	delegate   uuid.UUID
 	delegation uuid.UUID
 }
 
-func newWorld(t *testing.T, d *db.DB) *world {
+func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	a := coretest.New(t, d)
-	w := &world{App: a, t: t, service: subdelegation.NewService(subdelegation.Deps{Runner: a.Runner, Repository: subdelegation.NewRepository(d), Rights: a.Rights, Outbox: a.Outbox})}
+	a := world.New(t, d)
+	w := &fixture{App: a, t: t, service: subdelegation.NewService(subdelegation.Deps{Runner: a.Runner, Repository: subdelegation.NewRepository(d), Rights: a.Rights, Outbox: a.Outbox})}
 	w.company, _ = a.Employer(t)
 	w.person, w.delegate = a.Professional(t)
 	w.confirm(w.person)
@@ -50,19 +50,19 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	return w
 }
 
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 	t.Helper()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newWorld(t, d)) })
 }
 
 // confirm has a person confirm their digital identity.
-func (w *world) confirm(p coretest.Person) coretest.Person {
+func (w *fixture) confirm(p world.Person) world.Person {
 	w.t.Helper()
 	w.Exec(w.t, "UPDATE people SET identity_confirmed_at = ? WHERE id = ?", w.Clock.Now(), p.ID)
 	return p
 }
 
-func (w *world) enter(p coretest.Person) access.Actor {
+func (w *fixture) enter(p world.Person) access.Actor {
 	w.t.Helper()
 	by, err := w.Guard.Enter(ctx, w.Session(w.t, p.ID, nil), access.Rule{To: access.ToSession}, access.Target{})
 	if err != nil {
@@ -72,9 +72,9 @@ func (w *world) enter(p coretest.Person) access.Actor {
 }
 
 // worker is somebody who may get a sub-delegation.
-func (w *world) worker() coretest.Person { return w.confirm(w.Person(w.t, nil)) }
+func (w *fixture) worker() world.Person { return w.confirm(w.Person(w.t, nil)) }
 
-func (w *world) grant(to coretest.Person, change func(*subdelegation.Input)) (subdelegation.Shown, error) {
+func (w *fixture) grant(to world.Person, change func(*subdelegation.Input)) (subdelegation.Shown, error) {
 	in := subdelegation.Input{TaxCode: to.TaxCode, DelegationIDs: []uuid.UUID{w.delegation}}
 	if change != nil {
 		change(&in)
@@ -82,7 +82,7 @@ func (w *world) grant(to coretest.Person, change func(*subdelegation.Input)) (su
 	return w.service.Grant(ctx, w.by, in)
 }
 
-func (w *world) given(to coretest.Person, change func(*subdelegation.Input)) subdelegation.Shown {
+func (w *fixture) given(to world.Person, change func(*subdelegation.Input)) subdelegation.Shown {
 	w.t.Helper()
 	s, err := w.grant(to, change)
 	if err != nil {
@@ -92,7 +92,7 @@ func (w *world) given(to coretest.Person, change func(*subdelegation.Input)) sub
 }
 
 // works tries to file a declaration for the company.
-func (w *world) works(session uuid.UUID) error {
+func (w *fixture) works(session uuid.UUID) error {
 	by, err := w.Guard.Enter(ctx, session, access.Rule{To: access.ToContributor, Service: access.Declarations}, access.Target{ContributorID: w.company.ID})
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (w *world) works(session uuid.UUID) error {
 }
 
 // told lists what was promised to a person.
-func (w *world) told(id uuid.UUID) (kinds []string) {
+func (w *fixture) told(id uuid.UUID) (kinds []string) {
 	w.t.Helper()
 	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? AND kind LIKE 'subdelegation.%' ORDER BY created_at, id", id).Scan(&kinds).Error; err != nil {
 		w.t.Fatal(err)
@@ -131,7 +131,7 @@ func refused(t *testing.T, what string, err error, code fault.Code, fields ...st
 }
 
 func TestASubDelegateWorksUntilTheDelegationEnds(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		session := w.Session(t, p.ID, nil)
 		refused(t, "before", w.works(session), fault.NotFound)
@@ -151,7 +151,7 @@ func TestASubDelegateWorksUntilTheDelegationEnds(t *testing.T) {
 }
 
 func TestARevokedSubDelegationIsOverAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		session := w.Session(t, p.ID, nil)
 		first := w.given(p, nil)
@@ -194,15 +194,15 @@ func TestARevokedSubDelegationIsOverAtOnce(t *testing.T) {
 }
 
 func TestNothingIsLearntAboutPeople(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		other, err := taxcode.Parse(coretest.Worker)
+	each(t, func(t *testing.T, w *fixture) {
+		other, err := taxcode.Parse(world.Worker)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ordinary := w.confirm(w.Person(t, func(p *coretest.Person) { p.CredentialLevel = access.Ordinary }))
+		ordinary := w.confirm(w.Person(t, func(p *world.Person) { p.CredentialLevel = access.Ordinary }))
 		out := w.worker()
 		w.Exec(t, "UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?", w.Clock.Now(), out.ID)
-		for what, p := range map[string]coretest.Person{"nobody": {TaxCode: other}, "with ordinary credentials": ordinary, "suspended": out} {
+		for what, p := range map[string]world.Person{"nobody": {TaxCode: other}, "with ordinary credentials": ordinary, "suspended": out} {
 			_, err := w.grant(p, nil)
 			refused(t, what, err, fault.Invalid, "/tax_code", "unknown-person")
 		}
@@ -223,8 +223,8 @@ func TestNothingIsLearntAboutPeople(t *testing.T) {
 }
 
 func TestTriesAreCounted(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		nobody := coretest.Person{TaxCode: func() taxcode.Code { c, _ := taxcode.Parse(coretest.Worker); return c }()}
+	each(t, func(t *testing.T, w *fixture) {
+		nobody := world.Person{TaxCode: func() taxcode.Code { c, _ := taxcode.Parse(world.Worker); return c }()}
 		first := w.given(w.worker(), nil)
 		w.Clock.Advance(time.Minute)
 		// Of many at once no more are looked up than are left.
@@ -262,17 +262,17 @@ func TestTriesAreCounted(t *testing.T) {
 }
 
 func TestTermsThatReachFurtherAreRefused(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		now := w.Clock.Now()
 		end := now.Add(48 * time.Hour)
-		partial := w.Delegation(t, w.delegate, w.Company(t, coretest.Rome), func(d *coretest.Delegation) {
-			d.Scope, d.Services, d.ValidUntil = "partial", coretest.Services(access.Declarations), &end
+		partial := w.Delegation(t, w.delegate, w.Company(t, world.Rome), func(d *world.Delegation) {
+			d.Scope, d.Services, d.ValidUntil = "partial", world.Services(access.Declarations), &end
 		})
 		_, another := w.Professional(t)
 		foreign := w.Delegation(t, another, w.company, nil)
-		draft := w.Delegation(t, w.delegate, w.company, func(d *coretest.Delegation) { d.State, d.ActivatedAt = "draft", nil })
-		expired := w.Delegation(t, w.delegate, w.company, func(d *coretest.Delegation) { d.ValidUntil = &now })
+		draft := w.Delegation(t, w.delegate, w.company, func(d *world.Delegation) { d.State, d.ActivatedAt = "draft", nil })
+		expired := w.Delegation(t, w.delegate, w.company, func(d *world.Delegation) { d.ValidUntil = &now })
 		for _, c := range []struct {
 			what   string
 			change func(*subdelegation.Input)
@@ -313,7 +313,7 @@ func TestTermsThatReachFurtherAreRefused(t *testing.T) {
 }
 
 func TestWhoDecides(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		association := w.Association(t)
 		delegation := w.Delegation(t, association, w.company, nil)
 		seated := func(role access.ActingAs) access.Actor {
@@ -367,7 +367,7 @@ func TestWhoDecides(t *testing.T) {
 }
 
 func TestTheListShowsBothSides(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		var want []uuid.UUID
 		for _, s := range []access.Service{access.ViewPayments, access.Declarations, access.Delegations} {
@@ -409,23 +409,23 @@ func TestTheListShowsBothSides(t *testing.T) {
 }
 
 func TestARepeatedGrantIsOne(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		in := subdelegation.Input{TaxCode: w.worker().TaxCode, All: true}
-		first, err := w.service.Grant(coretest.WithKey(ctx, w.by, "key-1"), w.by, in)
+		first, err := w.service.Grant(world.WithKey(ctx, w.by, "key-1"), w.by, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := w.service.Grant(coretest.WithKey(ctx, w.by, "key-1"), w.by, in)
+		second, err := w.service.Grant(world.WithKey(ctx, w.by, "key-1"), w.by, in)
 		if err != nil || second.ID != first.ID || w.Count(t, "sub_delegations") != 1 || w.Count(t, "audit_records WHERE operation = 'grantSubDelegation'") != 1 {
 			t.Errorf("%v, %v", second, err)
 		}
 		// A try that is refused leaves its key free.
-		in.TaxCode, err = taxcode.Parse(coretest.Worker)
+		in.TaxCode, err = taxcode.Parse(world.Worker)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			_, err = w.service.Grant(coretest.WithKey(ctx, w.by, "key-2"), w.by, in)
+			_, err = w.service.Grant(world.WithKey(ctx, w.by, "key-2"), w.by, in)
 			refused(t, "unknown", err, fault.Invalid, "/tax_code", "unknown-person")
 		}
 	})

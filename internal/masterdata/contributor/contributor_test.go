@@ -14,8 +14,8 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -43,7 +43,7 @@ func through[T any](t *testing.T, limit int, read func(page.Request) (page.Page[
 	}
 }
 
-func named(t *testing.T, a *coretest.App, name string, offices ...string) coretest.Company {
+func named(t *testing.T, a *world.App, name string, offices ...string) world.Company {
 	t.Helper()
 	c := a.Company(t, offices...)
 	a.Exec(t, "UPDATE contributors SET legal_name = ? WHERE id = ?", name, c.ID)
@@ -53,17 +53,17 @@ func named(t *testing.T, a *coretest.App, name string, offices ...string) corete
 
 func TestThePeopleOfAContributorFindIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		p := a.Person(t, nil)
-		var mine []coretest.Company
+		var mine []world.Company
 		// Two of one name: the order must not waver.
 		for _, name := range []string{"Zeta S.p.A.", "Alfa 100% S.r.l.", "Beta_Gamma", "Beta_Gamma", `Delta\Omega`} {
-			c := named(t, a, name, coretest.Rome)
+			c := named(t, a, name, world.Rome)
 			mine = append(mine, c)
 			a.Role(t, p.ID, c.ID, access.EmployeeDelegate, access.Declarations)
 		}
 		a.Role(t, p.ID, mine[0].ID, access.LegalRepresentative)
-		left := named(t, a, "Andata S.r.l.", coretest.Rome)
+		left := named(t, a, "Andata S.r.l.", world.Rome)
 		a.WithdrawRole(t, a.Role(t, p.ID, left.ID, access.LegalRepresentative))
 		stranger, _ := a.Employer(t)
 		by := access.Actor{PersonID: p.ID, UserClass: access.Citizen}
@@ -122,13 +122,13 @@ func TestThePeopleOfAContributorFindIt(t *testing.T) {
 
 func TestAnOperatorFindsTheContributorsOfTheOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		rome, both, own := named(t, a, "A", coretest.Rome), named(t, a, "B", coretest.Milan, coretest.Rome), named(t, a, "C", coretest.Milan)
-		named(t, a, "D", coretest.Milan)
-		p := a.Operator(t, coretest.Rome)
+		a := world.New(t, d)
+		rome, both, own := named(t, a, "A", world.Rome), named(t, a, "B", world.Milan, world.Rome), named(t, a, "C", world.Milan)
+		named(t, a, "D", world.Milan)
+		p := a.Operator(t, world.Rome)
 		a.Role(t, p.ID, own.ID, access.LegalRepresentative)
 		a.Role(t, p.ID, both.ID, access.Employer)
-		by := access.Actor{PersonID: p.ID, UserClass: access.Operator, OfficeCode: coretest.Rome}
+		by := access.Actor{PersonID: p.ID, UserClass: access.Operator, OfficeCode: world.Rome}
 		type found struct {
 			ID     uuid.UUID
 			Rights []access.ActingAs
@@ -152,8 +152,8 @@ func TestAnOperatorFindsTheContributorsOfTheOffice(t *testing.T) {
 
 func TestShowingAContributor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		c, by := a.Employer(t, coretest.Rome, coretest.Milan, coretest.Rome)
+		a := world.New(t, d)
+		c, by := a.Employer(t, world.Rome, world.Milan, world.Rome)
 		other, _ := a.Employer(t)
 		got, err := a.Contributors.Show(context.Background(), by, c.ID)
 		if err != nil {
@@ -170,7 +170,7 @@ func TestShowingAContributor(t *testing.T) {
 		if diff := cmp.Diff(c.Positions, positions(by)); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff([]contributor.Position{c.Positions[1]}, positions(a.Desk(t, coretest.Milan, c.ID))); diff != "" {
+		if diff := cmp.Diff([]contributor.Position{c.Positions[1]}, positions(a.Desk(t, world.Milan, c.ID))); diff != "" {
 			t.Errorf("an operator of Milan:\n%s", diff)
 		}
 		if _, err := a.Contributors.Show(context.Background(), by, other.ID); !fault.Is(err, fault.NotFound) {
@@ -197,8 +197,8 @@ func TestShowingAContributor(t *testing.T) {
 
 func TestOfficesAreListedByCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		want := []contributor.Office{{Code: coretest.Milan, Title: "Milano"}, {Code: coretest.Rome, Title: "Roma Centro"}}
+		a := world.New(t, d)
+		want := []contributor.Office{{Code: world.Milan, Title: "Milano"}, {Code: world.Rome, Title: "Roma Centro"}}
 		a.Must(t, func(ctx context.Context) error {
 			for i := range 5 {
 				o := contributor.Office{Code: fmt.Sprintf("810%d", i), Title: "Torino"}
@@ -207,7 +207,7 @@ func TestOfficesAreListedByCode(t *testing.T) {
 					return err
 				}
 			}
-			return a.Store.PutOffice(ctx, contributor.Office{Code: coretest.Rome, Title: "Roma Centro"})
+			return a.Store.PutOffice(ctx, contributor.Office{Code: world.Rome, Title: "Roma Centro"})
 		})
 		got := through(t, 3, func(r page.Request) (page.Page[contributor.Office], error) {
 			return a.Contributors.Offices(context.Background(), r)
@@ -225,7 +225,7 @@ func TestOfficesAreListedByCode(t *testing.T) {
 
 func TestARoleIsHeldOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		c, by := a.Employer(t)
 		again := contributor.Role{ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: by.PersonID, Role: access.LegalRepresentative, Services: `["*"]`, GrantedAt: a.Clock.Now()}
 		err := d.InTx(context.Background(), func(ctx context.Context) error { return a.Store.AddRole(ctx, again) })

@@ -9,15 +9,15 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // An intermediary with many delegations reads a page of its clients from the range of an index, without a sort; where too few of the first
 // names are its clients', and for whoever has few clients, these are read through their rights and sorted.
 func TestAPageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
+		a := world.New(t, d)
 		p, delegate := a.Professional(t)
 		a.Crowd(t, delegate)
 		if d.Dialect() == db.Postgres {
@@ -43,7 +43,7 @@ func TestAPageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 			{"few", few, contributor.Search{}, 1, []string{count, ask}, "contributors_pkey"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				heard := coretest.Listen(t, d, "")
+				heard := world.Listen(t, d, "")
 				request := page.Request{Limit: 10}
 				for _, which := range []string{"first", "next"} {
 					*heard = nil
@@ -56,7 +56,7 @@ func TestAPageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 						if !strings.Contains(q.Statement, part) {
 							t.Errorf("statement %d is %s", i, q.Statement)
 						}
-						for _, plan := range coretest.Plans(t, d, q) {
+						for _, plan := range world.Plans(t, d, q) {
 							for line := range strings.Lines(plan) {
 								line = strings.TrimLeft(strings.TrimSpace(line), "-> ")
 								for _, table := range []string{"Seq Scan on contributors", "Seq Scan on delegations", "Seq Scan on positions", "SCAN g", "SCAN x"} {

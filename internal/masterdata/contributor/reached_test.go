@@ -12,8 +12,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -22,18 +22,18 @@ import (
 // Whatever the rights, the list of contributors is those that each has a right over.
 func TestMyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := coretest.New(t, d)
-		var companies []coretest.Company
+		a := world.New(t, d)
+		var companies []world.Company
 		var ids []uuid.UUID
 		for i := range 12 {
-			c := named(t, a, []string{"Alfa", "Beta", "Alfabeta", "Gamma"}[i%4], []string{coretest.Milan, coretest.Rome}[i%2:]...)
+			c := named(t, a, []string{"Alfa", "Beta", "Alfabeta", "Gamma"}[i%4], []string{world.Milan, world.Rome}[i%2:]...)
 			companies, ids = append(companies, c), append(ids, c.ID)
 		}
 		rapid.Check(t, func(rt *rapid.T) {
 			draw := func(most int) int { return rapid.IntRange(0, most).Draw(rt, "right") }
 			by := a.RandomRights(t, companies, draw)
 			if draw(4) == 0 {
-				by.UserClass, by.OfficeCode = access.Operator, coretest.Milan
+				by.UserClass, by.OfficeCode = access.Operator, world.Milan
 			}
 			a.Store.SetStride(access.Stride{Many: rapid.SampledFrom([]int{1, 3, 1000}).Draw(rt, "many"), Rows: rapid.SampledFrom([]int{1, 4, 8, 1000}).Draw(rt, "rows")})
 			var search contributor.Search
@@ -50,7 +50,7 @@ func TestMyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 				rt.Fatal(err)
 			}
 			var want, got []uuid.UUID
-			slices.SortFunc(companies, func(x, y coretest.Company) int {
+			slices.SortFunc(companies, func(x, y world.Company) int {
 				return cmp.Or(cmp.Compare(x.LegalName, y.LegalName), bytes.Compare(x.ID[:], y.ID[:]))
 			})
 			for _, c := range companies {

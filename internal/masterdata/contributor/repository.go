@@ -5,8 +5,8 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/batch"
 	"diresco/internal/platform/fault"
-	"diresco/internal/platform/grouped"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
 
@@ -17,7 +17,7 @@ import (
 type Repository struct {
 	db *db.DB
 	// owned reads positions for many requests with one statement; nil on SQLite, where a statement is no journey.
-	owned *grouped.Loader[uuid.UUID, ownedPosition]
+	owned *batch.Loader[uuid.UUID, ownedPosition]
 	// stride is how lists over many contributors go.
 	stride access.Stride
 }
@@ -31,7 +31,7 @@ const (
 func NewRepository(d *db.DB) *Repository {
 	r := &Repository{db: d, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
-		r.owned = grouped.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
+		r.owned = batch.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
 			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
 		})
 	}

@@ -11,7 +11,7 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/registerimport"
 	"diresco/internal/platform/page"
-	"diresco/internal/test/coretest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -21,14 +21,14 @@ func person(t testing.TB, n int, street, office string) string {
 }
 
 func TestPeople(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", coretest.Rome), person(t, 2, "Via Roma 2", ""))
+	each(t, func(t *testing.T, w *fixture) {
+		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Rome), person(t, 2, "Via Roma 2", ""))
 		if got := w.one("SELECT street FROM register_people ORDER BY tax_code"); got != "Via Roma 1,Via Roma 2" && got != "Via Roma 2,Via Roma 1" {
 			t.Error(got)
 		}
 		// Who is missing stays: the file is not the whole register.
-		w.bring(registerimport.People, peopleHeader, person(t, 2, "Via Milano 2", coretest.Milan))
-		if got := w.one("SELECT street || office_code FROM register_people WHERE tax_code = ?", code(t, 2)); got != "Via Milano 2"+coretest.Milan {
+		w.bring(registerimport.People, peopleHeader, person(t, 2, "Via Milano 2", world.Milan))
+		if got := w.one("SELECT street || office_code FROM register_people WHERE tax_code = ?", code(t, 2)); got != "Via Milano 2"+world.Milan {
 			t.Error(got)
 		}
 		if n := w.Count(t, "register_people"); n != 2 {
@@ -46,7 +46,7 @@ func TestPeople(t *testing.T) {
 }
 
 // nothingLeft checks that an import leaves neither lines nor files.
-func (w *world) nothingLeft() {
+func (w *fixture) nothingLeft() {
 	w.t.Helper()
 	for _, table := range []string{"staged_people", "staged_delegates", "staged_contributors", "staged_positions", "staged_public_body_data", "register_notices", "register_imports WHERE step <> 'none' OR lease_owner IS NOT NULL"} {
 		if n := w.Count(w.t, table); n != 0 {
@@ -59,9 +59,9 @@ func (w *world) nothingLeft() {
 }
 
 func TestAWrongLineChangesNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		c := w.Company(t, coretest.Rome)
-		public := w.Company(t, coretest.Rome)
+	each(t, func(t *testing.T, w *fixture) {
+		c := w.Company(t, world.Rome)
+		public := w.Company(t, world.Rome)
 		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.PublicBody, public.ID)
 		_, professional := w.Professional(t)
 		professionalCode := w.one("SELECT tax_code FROM delegates WHERE id = ?", professional)
@@ -124,7 +124,7 @@ func TestAWrongLineChangesNothing(t *testing.T) {
 }
 
 func TestContributorsPositionsAndPublicBodies(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		represents := w.Person(t, nil)
 		line := func(name, kind, representative, enabled string) string {
 			return "00743110157;" + name + ";" + kind + ";" + representative + ";" + enabled
@@ -184,13 +184,13 @@ func lawyers(t testing.TB, register string, people ...string) []string {
 }
 
 func TestWhoLeavesTheRegister(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		consulente, delegate := w.Professional(t)
 		me := consulente.TaxCode.Clear()
-		c, representative := w.Employer(t, coretest.Rome, coretest.Milan)
+		c, representative := w.Employer(t, world.Rome, world.Milan)
 		w.Delegation(t, delegate, c, nil)
-		ended := w.Company(t, coretest.Rome)
-		w.Delegation(t, delegate, ended, func(d *coretest.Delegation) { now := w.Clock.Now(); d.ValidUntil = &now })
+		ended := w.Company(t, world.Rome)
+		w.Delegation(t, delegate, ended, func(d *world.Delegation) { now := w.Clock.Now(); d.ValidUntil = &now })
 		w.Role(t, w.Person(t, nil).ID, ended.ID, access.LegalRepresentative)
 		session := w.Session(t, consulente.ID, nil)
 		rule := access.Rule{To: access.ToContributor, Service: access.Declarations}
@@ -239,7 +239,7 @@ func TestWhoLeavesTheRegister(t *testing.T) {
 }
 
 func TestTheSameFileAgain(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		first := peopleHeader + "\n" + person(t, 1, "Via Roma 1", "")
 		other := peopleHeader + "\n" + person(t, 1, "Via Roma 2", "")
 		broken := peopleHeader + "\nx"
@@ -282,10 +282,10 @@ func TestTheSameFileAgain(t *testing.T) {
 
 // One key, many at once: one import, one file.
 func TestOneKey(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		content := peopleHeader + "\n" + person(t, 1, "Via Roma 1", "")
 		ids := make([]uuid.UUID, 8)
-		coretest.Parallel(len(ids), func(n int) {
+		world.Parallel(len(ids), func(n int) {
 			ctx := idempotency.WithClaim(context.Background(), &idempotency.Claim{Scope: "person:x", Key: "key", Operation: "importRegister", RequestMAC: "m"})
 			i, err := w.service.Take(ctx, w.admin, fileOf(registerimport.People, registerimport.CSV, content))
 			if err != nil {

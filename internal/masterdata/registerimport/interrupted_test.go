@@ -12,8 +12,8 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/registerimport"
 	"diresco/internal/platform/fault"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -34,10 +34,10 @@ func (c *tired) Now() time.Time {
 
 // TestInterrupted stops a worker wherever it can be stopped, lets another go on after the lease, and compares.
 func TestInterrupted(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		consulente, delegate := w.Professional(t)
 		for n := range 3 {
-			c, _ := w.Employer(t, coretest.Rome)
+			c, _ := w.Employer(t, world.Rome)
 			w.Delegation(t, delegate, c, nil)
 			_ = n
 		}
@@ -91,7 +91,7 @@ func TestBesideOthers(t *testing.T) {
 	w := newWorld(t, d)
 	stays, staying := w.Professional(t)
 	leaves, leaving := w.Professional(t)
-	c, _ := w.Employer(t, coretest.Rome)
+	c, _ := w.Employer(t, world.Rome)
 	w.Delegation(t, staying, c, nil)
 	w.Delegation(t, leaving, c, nil)
 	holds := func(by access.Actor) access.Held {
@@ -114,7 +114,7 @@ func TestBesideOthers(t *testing.T) {
 			t.Errorf("who is not struck off yet: %v", err)
 		}
 		go func() { ended <- w.worker.Drain(context.Background()) }()
-		coretest.Eventually(t, "the import waits for who files", func() bool {
+		world.Eventually(t, "the import waits for who files", func() bool {
 			return w.one("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") != "0"
 		})
 		if got := w.one("SELECT legal_name FROM delegates ORDER BY id"); got != before {

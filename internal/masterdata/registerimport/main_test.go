@@ -17,43 +17,43 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-// world is the core with imports.
-type world struct {
-	*coretest.App
+// fixture is the core with imports.
+type fixture struct {
+	*world.App
 	t       *testing.T
 	service *registerimport.Service
 	worker  *registerimport.Worker
 	admin   access.Actor
 }
 
-func newWorld(t *testing.T, d *db.DB) *world {
+func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	w := &world{App: coretest.New(t, d), t: t}
+	w := &fixture{App: world.New(t, d), t: t}
 	if _, err := installation.Claim(context.Background(), d, installation.Production, w.Clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	w.service = registerimport.NewService(registerimport.Deps{Runner: w.Runner, Blobs: w.Blobs})
 	w.worker = w.newWorker()
-	w.admin = access.Actor{PersonID: w.Person(t, func(p *coretest.Person) { p.UserClass = access.Administrator }).ID}
+	w.admin = access.Actor{PersonID: w.Person(t, func(p *world.Person) { p.UserClass = access.Administrator }).ID}
 	return w
 }
 
 // newWorker is that of another process.
-func (w *world) newWorker() *registerimport.Worker { return w.newWorkerWith(w.Clock) }
+func (w *fixture) newWorker() *registerimport.Worker { return w.newWorkerWith(w.Clock) }
 
-func (w *world) newWorkerWith(c clock.Clock) *registerimport.Worker {
+func (w *fixture) newWorkerWith(c clock.Clock) *registerimport.Worker {
 	return registerimport.NewWorker(registerimport.WorkerOptions{DB: w.DB, Clock: c, Blobs: w.Blobs, Outbox: w.Outbox, Log: slog.New(slog.DiscardHandler)})
 }
 
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 	t.Helper()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newWorld(t, d)) })
 }
@@ -64,7 +64,7 @@ func fileOf(r registerimport.Register, f registerimport.Format, content string) 
 }
 
 // send takes a file without working it off.
-func (w *world) send(r registerimport.Register, f registerimport.Format, content string) registerimport.Import {
+func (w *fixture) send(r registerimport.Register, f registerimport.Format, content string) registerimport.Import {
 	w.t.Helper()
 	w.Clock.Advance(time.Second)
 	i, err := w.service.Take(context.Background(), w.admin, fileOf(r, f, content))
@@ -74,14 +74,14 @@ func (w *world) send(r registerimport.Register, f registerimport.Format, content
 	return i
 }
 
-func (w *world) drain() {
+func (w *fixture) drain() {
 	w.t.Helper()
 	if err := w.worker.Drain(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) show(id uuid.UUID) registerimport.Import {
+func (w *fixture) show(id uuid.UUID) registerimport.Import {
 	w.t.Helper()
 	i, err := w.service.Show(context.Background(), id)
 	if err != nil {
@@ -91,7 +91,7 @@ func (w *world) show(id uuid.UUID) registerimport.Import {
 }
 
 // bring imports lines as CSV and expects that they count.
-func (w *world) bring(r registerimport.Register, header string, lines ...string) registerimport.Import {
+func (w *fixture) bring(r registerimport.Register, header string, lines ...string) registerimport.Import {
 	w.t.Helper()
 	i := w.send(r, registerimport.CSV, header+"\n"+strings.Join(lines, "\n")+"\n")
 	w.drain()
@@ -102,7 +102,7 @@ func (w *world) bring(r registerimport.Register, header string, lines ...string)
 }
 
 // wrong imports a file that must fail, and returns what is wrong with it.
-func (w *world) wrong(r registerimport.Register, f registerimport.Format, content string) string {
+func (w *fixture) wrong(r registerimport.Register, f registerimport.Format, content string) string {
 	w.t.Helper()
 	i := w.send(r, f, content)
 	w.drain()
@@ -121,7 +121,7 @@ func (w *world) wrong(r registerimport.Register, f registerimport.Format, conten
 }
 
 // one returns a single text.
-func (w *world) one(query string, args ...any) string {
+func (w *fixture) one(query string, args ...any) string {
 	w.t.Helper()
 	var found []string
 	if err := w.DB.From(context.Background()).Raw(query, args...).Scan(&found).Error; err != nil {

@@ -6,21 +6,21 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/registerimport"
-	"diresco/internal/test/coretest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
 
 // Who leaves a register and comes back is heard of by those who sign for the contributors, each once, and by somebody at the organisation.
 func TestBothSidesHearOfARegister(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		home := w.Company(t, coretest.Rome)
+	each(t, func(t *testing.T, w *fixture) {
+		home := w.Company(t, world.Rome)
 		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.Household, home.ID)
 		employer, both := w.Person(t, nil), w.Person(t, nil)
 		w.Role(t, employer.ID, home.ID, access.Employer)
 		w.Role(t, both.ID, home.ID, access.Employer)
 		w.Role(t, both.ID, home.ID, access.LegalRepresentative)
-		company, representative := w.Employer(t, coretest.Rome)
+		company, representative := w.Employer(t, world.Rome)
 		w.Role(t, w.Person(t, nil).ID, company.ID, access.Employer)
 
 		patronato := w.Association(t)

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/messaging/notification"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -37,18 +37,18 @@ func (p *post) Send(_ context.Context, m outbox.Outgoing) (outbox.Taken, error) 
 	return outbox.Taken{}, nil
 }
 
-// world is an outbox with people who have contacts.
-type world struct {
-	*coretest.App
+// fixture is an outbox with people who have contacts.
+type fixture struct {
+	*world.App
 	t      *testing.T
 	people *person.Service
 	worker *outbox.Worker
 	post   *post
 }
 
-func newWorld(t *testing.T, d *db.DB) *world {
+func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	w := &world{App: coretest.New(t, d), t: t, post: &post{absent: map[string]bool{}}}
+	w := &fixture{App: world.New(t, d), t: t, post: &post{absent: map[string]bool{}}}
 	keys, err := keyring.ParseDataKeys(secret.Text("k1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))))
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 }
 
 // somebody makes a person with verified contacts.
-func (w *world) somebody(contacts ...person.NewContact) uuid.UUID {
+func (w *fixture) somebody(contacts ...person.NewContact) uuid.UUID {
 	w.t.Helper()
 	p := w.Person(w.t, nil)
 	w.Must(w.t, func(ctx context.Context) error { return w.people.AddVerified(ctx, p.ID, contacts...) })
@@ -70,7 +70,7 @@ func (w *world) somebody(contacts ...person.NewContact) uuid.UUID {
 }
 
 // tell promises a message and returns where it, and what follows from it, went.
-func (w *world) tell(kind string, personID uuid.UUID, change ...func(outbox.Message) outbox.Message) []string {
+func (w *fixture) tell(kind string, personID uuid.UUID, change ...func(outbox.Message) outbox.Message) []string {
 	w.t.Helper()
 	m, err := outbox.NewMessage(kind, personID, struct{}{}, w.Clock.Now())
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"diresco/internal/platform/publicnet"
+	"diresco/internal/platform/egress"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/smtpurl"
 )
@@ -41,7 +41,7 @@ func isSMTP(raw secret.Text) bool {
 }
 
 func isGateway(raw string) bool {
-	_, err := publicnet.CheckURL(raw)
+	_, err := egress.CheckURL(raw)
 	return err == nil
 }
 

@@ -50,7 +50,7 @@ func (p part) sees(positionNumber string, a answer) bool {
 }
 
 // listedDelegate adds an intermediary on its register.
-func (w *world) listedDelegate(kind, taxCode string) uuid.UUID {
+func (w *fixture) listedDelegate(kind, taxCode string) uuid.UUID {
 	w.t.Helper()
 	id, now := uuid.New(), w.clock.Now()
 	w.execute(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, updated_at)
@@ -59,7 +59,7 @@ func (w *world) listedDelegate(kind, taxCode string) uuid.UUID {
 }
 
 // activeDelegation adds one by the filer's contributor.
-func (w *world) activeDelegation(f filer, delegate, position uuid.UUID, services string) uuid.UUID {
+func (w *fixture) activeDelegation(f filer, delegate, position uuid.UUID, services string) uuid.UUID {
 	w.t.Helper()
 	id, now, scope := uuid.New(), w.clock.Now(), "partial"
 	if services == everyService {
@@ -79,7 +79,7 @@ const (
 
 // parts are logged in people with a part of what the filer's contributor can give, by what that is. The other position is one
 // of the same contributor.
-func (w *world) parts(f filer, other uuid.UUID) map[string]part {
+func (w *fixture) parts(f filer, other uuid.UUID) map[string]part {
 	w.t.Helper()
 	now := w.clock.Now()
 	all, some := []string{"*"}, []string{"view_payments"}
@@ -117,7 +117,7 @@ func (w *world) parts(f filer, other uuid.UUID) map[string]part {
 }
 
 // subDelegate lets a person work with one delegation.
-func (w *world) subDelegate(delegate uuid.UUID, holder client.SandboxPerson, delegation uuid.UUID, services string) {
+func (w *fixture) subDelegate(delegate uuid.UUID, holder client.SandboxPerson, delegation uuid.UUID, services string) {
 	w.t.Helper()
 	id := uuid.New()
 	w.execute("INSERT INTO sub_delegations (id, delegate_id, person_id, every, services, granted_by, granted_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, 1)",

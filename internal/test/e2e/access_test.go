@@ -135,7 +135,7 @@ var accessTable = map[string]row{
 }
 
 // call sends the operation at the filer's things as somebody else.
-func (w *world) call(o operation, r row, f filer, declaration, token string) answer {
+func (w *fixture) call(o operation, r row, f filer, declaration, token string) answer {
 	path := strings.NewReplacer("{contributor_id}", f.contributor.String(), "{declaration_id}", declaration, "{session_id}", "current",
 		"{delegate_id}", filersCAF, "{delegation_id}", filersDelegation, "{sub_delegation_id}", filersSubDelegation, "{batch_id}", filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
@@ -153,7 +153,7 @@ func (w *world) call(o operation, r row, f filer, declaration, token string) ans
 
 // TestNobodyElsesData: every operation that needs a login × everybody who has nothing to do with the thing.
 func TestNobodyElsesData(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		marker := "marker-7f3a9c"
 		content := f.draft(map[string]any{"submit": true})
@@ -276,7 +276,7 @@ func TestNobodyElsesData(t *testing.T) {
 }
 
 // positions are those of the filer's contributor, the filer's first.
-func (w *world) positions(f filer) []client.Position {
+func (w *fixture) positions(f filer) []client.Position {
 	w.t.Helper()
 	r, err := w.as(f.token).ListPositionsWithResponse(context.Background(), f.contributor, nil)
 	if err != nil || r.JSON200 == nil || len(r.JSON200.Items) < 2 {
@@ -291,7 +291,7 @@ func namesAnothers(path string) bool {
 }
 
 // snapshot is everything of the filer's that another could have changed.
-func (w *world) snapshot(f filer, declarations ...answer) string {
+func (w *fixture) snapshot(f filer, declarations ...answer) string {
 	w.t.Helper()
 	var b strings.Builder
 	for _, d := range declarations {
@@ -304,13 +304,13 @@ func (w *world) snapshot(f filer, declarations ...answer) string {
 }
 
 // suspend shuts a person out, as an administrator.
-func (w *world) suspend(p client.SandboxPerson) {
+func (w *fixture) suspend(p client.SandboxPerson) {
 	w.t.Helper()
 	w.do(http.MethodPost, "/v1/backoffice/people/"+p.PersonId.String()+"/suspension", w.administrator().AccessToken, map[string]any{"reason": "prova"}, key()).want(w.t, http.StatusOK, "")
 }
 
 // createPerson makes a test person.
-func (w *world) createPerson(input map[string]any) client.SandboxPerson {
+func (w *fixture) createPerson(input map[string]any) client.SandboxPerson {
 	w.t.Helper()
 	var p client.SandboxPerson
 	w.do(http.MethodPost, "/v1/sandbox/people", "", input).want(w.t, http.StatusCreated, "").decode(w.t, &p)

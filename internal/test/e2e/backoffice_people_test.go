@@ -17,13 +17,13 @@ func ofClass(class client.UserClass) func(client.SandboxPerson) bool {
 }
 
 // administrator logs the sandbox's administrator in.
-func (w *world) administrator() client.Session {
+func (w *fixture) administrator() client.Session {
 	w.t.Helper()
 	return w.loginAs(w.person(ofClass(client.UserClassAdministrator)))
 }
 
 // rows counts what a table holds.
-func (w *world) rows(table, where string, args ...any) int64 {
+func (w *fixture) rows(table, where string, args ...any) int64 {
 	w.t.Helper()
 	var n int64
 	if err := w.app.DB.From(context.Background()).Table(table).Where(where, args...).Count(&n).Error; err != nil {
@@ -34,7 +34,7 @@ func (w *world) rows(table, where string, args ...any) int64 {
 
 // TestACitizenBecomesAnOperator of an office, sees what was filed there, moves, and is a citizen again.
 func TestACitizenBecomesAnOperator(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
@@ -119,7 +119,7 @@ func TestACitizenBecomesAnOperator(t *testing.T) {
 
 // TestOperatorsThatCannotBe added or removed.
 func TestOperatorsThatCannotBe(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		token := w.administrator().AccessToken
 		p := w.createPerson(map[string]any{"user_class": "citizen"})
 		add := func(body map[string]any) answer {
@@ -156,7 +156,7 @@ func TestOperatorsThatCannotBe(t *testing.T) {
 
 // TestSuspension ends every session from the next request on, whatever token it comes with.
 func TestSuspension(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		admin := w.as(w.administrator().AccessToken)
 		p, _, email := w.reachable(map[string]any{})
@@ -197,7 +197,7 @@ func TestSuspension(t *testing.T) {
 
 // TestAPINFromTheCounter: a person is registered, gets the PIN whole, and it is dispositive at once.
 func TestAPINFromTheCounter(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		staff := w.loginAs(w.person(ofClass(client.UserClassOperator)))
 		operator := w.as(staff.AccessToken)
@@ -277,7 +277,7 @@ func TestAPINFromTheCounter(t *testing.T) {
 
 // TestWhatWaitedIsCompletedAtTheCounter: what was filed with an ordinary PIN is submitted once the PIN is dispositive.
 func TestWhatWaitedIsCompletedAtTheCounter(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))
 		filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
 		if filed.field("state") != "awaiting_credentials" {
@@ -298,7 +298,7 @@ func TestWhatWaitedIsCompletedAtTheCounter(t *testing.T) {
 // TestThePeopleOfTheCounterAreWatched: one audit row for each change, and a row in the access log for each search and reading,
 // which says who was looked at.
 func TestThePeopleOfTheCounterAreWatched(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		admin, operator := w.administrator().AccessToken, w.loginAs(w.person(ofClass(client.UserClassOperator))).AccessToken
 		p := w.createPerson(map[string]any{"user_class": "citizen"})
 		person, operators := "/v1/backoffice/people/"+p.PersonId.String(), "/v1/backoffice/operators"

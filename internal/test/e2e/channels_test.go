@@ -24,13 +24,13 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // house is the real service with an administrator, and with what its messages leave by inside the test.
 type house struct {
-	*world
+	*fixture
 	token      string
 	email, pec *channeltest.SMTP
 	gateway    *channeltest.Gateway
@@ -47,8 +47,8 @@ func openHouse(t *testing.T, databaseURL string) *house {
 	t.Helper()
 	listener := httptest.NewUnstartedServer(nil)
 	h := &house{
-		world: &world{t: t, dir: t.TempDir(), log: &syncBuffer{}, http: &http.Client{Transport: newContractTransport(t)}},
-		email: channeltest.NewSMTP(t, channeltest.SMTPOptions{User: "u", Password: "p"}), pec: channeltest.NewSMTP(t, channeltest.SMTPOptions{}),
+		fixture: &fixture{t: t, dir: t.TempDir(), log: &syncBuffer{}, http: &http.Client{Transport: newContractTransport(t)}},
+		email:   channeltest.NewSMTP(t, channeltest.SMTPOptions{User: "u", Password: "p"}), pec: channeltest.NewSMTP(t, channeltest.SMTPOptions{}),
 		gateway: channeltest.NewGateway(t), spool: t.TempDir(),
 	}
 	c, err := config.Read([]string{
@@ -119,7 +119,7 @@ func (h *house) prove(kind, value string, texts func() []string) {
 	h.t.Helper()
 	path := h.addContact(h.token, kind, value).want(h.t, http.StatusCreated, "").header.Get("Location")
 	var code string
-	coretest.Eventually(h.t, "a code by "+kind, func() bool {
+	world.Eventually(h.t, "a code by "+kind, func() bool {
 		for _, text := range slices.Backward(texts()) {
 			if code = codeInText.FindString(text); code != "" {
 				return true
@@ -170,7 +170,7 @@ func TestMessagesReallyLeave(t *testing.T) {
 
 		// The SMS: the gateway's word, once it is signed.
 		id := h.gateway.Messages()[0].MessageID
-		coretest.Eventually(t, "an SMS that is noted as sent", func() bool { return h.delivery("sms", id)["state"] == "sent" })
+		world.Eventually(t, "an SMS that is noted as sent", func() bool { return h.delivery("sms", id)["state"] == "sent" })
 		delivered := fmt.Sprintf(`{ "message_id": %q, "state": "delivered" }`, id)
 		for name, a := range map[string]answer{
 			"unsigned": h.do(http.MethodPost, "/v1/sms-reports", "", delivered),
@@ -207,7 +207,7 @@ func TestMessagesReallyLeave(t *testing.T) {
 		if err := os.Rename(filepath.Join(h.spool, "1.part"), filepath.Join(h.spool, "1.eml")); err != nil {
 			t.Fatal(err)
 		}
-		coretest.Eventually(t, "a receipt that is read", func() bool {
+		world.Eventually(t, "a receipt that is read", func() bool {
 			_, err := os.Stat(filepath.Join(h.spool, "done", "1.eml"))
 			return err == nil
 		})
@@ -229,7 +229,7 @@ func (h *house) followTheManual() {
 	h.gateway.Answer(http.StatusBadRequest, "")
 	h.addContact(h.token, "email", "mario.rossi@posta.example").want(h.t, http.StatusCreated, "")
 	var refused map[string]any
-	coretest.Eventually(h.t, "an SMS that is refused", func() bool {
+	world.Eventually(h.t, "an SMS that is refused", func() bool {
 		items, _ := h.do(http.MethodGet, "/v1/backoffice/deliveries?state=failed&channel=sms", h.token, nil).field("items").([]any)
 		if len(items) == 1 {
 			refused, _ = items[0].(map[string]any)
@@ -254,7 +254,7 @@ func (h *house) followTheManual() {
 	if out := run(blocks[1][1] + blocks[2][1]); !strings.Contains(out, `"last_error":"refused-by-gateway"`) || !strings.Contains(out, `"state":"queued"`) {
 		h.t.Errorf("%s", out)
 	}
-	coretest.Eventually(h.t, "an SMS that is sent again", func() bool { return h.delivery("sms", id)["state"] == "sent" })
+	world.Eventually(h.t, "an SMS that is sent again", func() bool { return h.delivery("sms", id)["state"] == "sent" })
 	if out := run(blocks[0][1]); strings.TrimSpace(out) != "204" {
 		h.t.Errorf("%s", out)
 	}

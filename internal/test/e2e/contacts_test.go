@@ -16,7 +16,7 @@ import (
 )
 
 // sent returns the messages that the sandbox keeps for the address, the newest first.
-func (w *world) sent(to string) []client.SandboxMessage {
+func (w *fixture) sent(to string) []client.SandboxMessage {
 	w.t.Helper()
 	r, err := w.as("").ListSandboxMessagesWithResponse(context.Background(), &client.ListSandboxMessagesParams{To: &to})
 	if err != nil || r.JSON200 == nil {
@@ -26,7 +26,7 @@ func (w *world) sent(to string) []client.SandboxMessage {
 }
 
 // told reports whether a message with these words went to the address.
-func (w *world) told(to string, words ...string) bool {
+func (w *fixture) told(to string, words ...string) bool {
 	w.t.Helper()
 	return slices.ContainsFunc(w.sent(to), func(m client.SandboxMessage) bool {
 		return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(m.Subject+"\n"+m.Text, word) })
@@ -36,7 +36,7 @@ func (w *world) told(to string, words ...string) bool {
 var codeInText = regexp.MustCompile(`\b[2-9A-HJKMNP-Z]{8}\b`)
 
 // codeTo returns the code in the newest message to the address.
-func (w *world) codeTo(to string) string {
+func (w *fixture) codeTo(to string) string {
 	w.t.Helper()
 	messages := w.sent(to)
 	if len(messages) == 0 {
@@ -49,19 +49,19 @@ func (w *world) codeTo(to string) string {
 	return code
 }
 
-func (w *world) addContact(token, kind, value string) answer {
+func (w *fixture) addContact(token, kind, value string) answer {
 	w.t.Helper()
 	return w.do(http.MethodPost, "/v1/me/contacts", token, map[string]any{"kind": kind, "value": value}, key())
 }
 
-func (w *world) verifyContact(token, path, code string) answer {
+func (w *fixture) verifyContact(token, path, code string) answer {
 	w.t.Helper()
 	return w.do(http.MethodPost, path+"/verification", token, map[string]any{"code": code}, key())
 }
 
 // TestContacts: who adds or removes a contact proves that it is theirs, and the others hear of it.
 func TestContacts(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"}}})
 		s := w.loginAs(p)
 		token := s.AccessToken
@@ -129,7 +129,7 @@ func TestContacts(t *testing.T) {
 
 // TestPostalContact: the code for an address goes there, by letter.
 func TestPostalContact(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		token := w.loginAs(p).AccessToken
 		const home = "Mario Rossi\nVia Roma 1\n00100 Roma RM"
@@ -149,7 +149,7 @@ func TestPostalContact(t *testing.T) {
 
 // TestContactCodesAreFew: at most three to one contact in 24 hours.
 func TestContactCodesAreFew(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		path := w.addContact(token, "email", "new@posta.example").want(t, http.StatusCreated, "").header.Get("Location")
 		resend := func() answer { return w.do(http.MethodPost, path+"/code-deliveries", token, nil, key()) }
@@ -170,7 +170,7 @@ func TestContactCodesAreFew(t *testing.T) {
 
 // TestGuessesAtContactCodes: 100 flows of 5 guesses each, over many contacts and sessions, are one person's tries.
 func TestGuessesAtContactCodes(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		var tokens, paths []string
 		for range 10 {
@@ -209,7 +209,7 @@ func TestGuessesAtContactCodes(t *testing.T) {
 
 // TestNobodyElsesContacts: what is another's is not there.
 func TestNobodyElsesContacts(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		owner, other := w.loginAs(w.createPerson(map[string]any{})).AccessToken, w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		path := w.addContact(owner, "pec", "mario@pec.example").want(t, http.StatusCreated, "").header.Get("Location")
 		code := w.codeTo("mario@pec.example")
@@ -235,7 +235,7 @@ func TestNobodyElsesContacts(t *testing.T) {
 
 // TestPreferences: language, channel and silence, and nobody overwrites unawares.
 func TestPreferences(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"}}})
 		token := w.loginAs(p).AccessToken
 		const path = "/v1/me/notification-preferences"
@@ -272,7 +272,7 @@ func TestPreferences(t *testing.T) {
 
 // TestEveryChangeOfContactsLeavesItsTrace, which the person can read.
 func TestEveryChangeOfContactsLeavesItsTrace(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		var want []string
 		step := func(operation string, send func(named header) answer) answer {
@@ -324,7 +324,7 @@ func TestEveryChangeOfContactsLeavesItsTrace(t *testing.T) {
 // TestHalvesOfThePINVerifyTheirContact: it counts from the first access on, also for recovery. The other one still needs its
 // code.
 func TestHalvesOfThePINVerifyTheirContact(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		w.requestPIN(elena()).want(t, http.StatusAccepted, "")
 		taxCode, _ := elena()["tax_code"].(string)
 		first := w.codeTo(elenaMobile)

@@ -12,7 +12,7 @@ import (
 // TestTheEndOfADelegationIsTold: on its way the sandbox's clock passes a reminder and the end, of which both sides are told. The
 // message with the code says what it gives.
 func TestTheEndOfADelegationIsTold(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		token := w.loginAs(w.person(described(consulente))).AccessToken
 		company := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String(), f.token, nil).want(t, http.StatusOK, "")

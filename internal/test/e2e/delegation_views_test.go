@@ -10,7 +10,7 @@ import (
 
 // TestADelegationAsItIsShown: its tag follows what is shown, who sees the signatory, who activated it and who ended it.
 func TestADelegationAsItIsShown(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		login := func() string { return w.loginAs(w.person(described(consulente))).AccessToken }
 		token := login()

@@ -20,7 +20,7 @@ import (
 // filersDelegation is an active delegation of the filer's contributor to the filer's CAF, in the access table.
 const filersDelegation = "019d0000-0000-7000-8000-0000000000de"
 
-func (w *world) delegationToCAF(f filer) {
+func (w *fixture) delegationToCAF(f filer) {
 	w.t.Helper()
 	now := w.clock.Now()
 	w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, signatory_id, state, drafted_by, drafted_at, activated_at, version, updated_at)
@@ -30,7 +30,7 @@ func (w *world) delegationToCAF(f filer) {
 
 // formerIntermediaries are logged in professionals whose delegation by the filer's contributor gives them nothing, by what is
 // the matter with it.
-func (w *world) formerIntermediaries(f filer) map[string]string {
+func (w *fixture) formerIntermediaries(f filer) map[string]string {
 	w.t.Helper()
 	now := w.clock.Now()
 	tokens := map[string]string{}
@@ -75,7 +75,7 @@ const (
 var otpInText = regexp.MustCompile(`\b[0-9]{8}\b`)
 
 // otpTo returns the code in the newest message to the address.
-func (w *world) otpTo(address string) string {
+func (w *fixture) otpTo(address string) string {
 	w.t.Helper()
 	messages := w.sent(address)
 	if len(messages) == 0 {
@@ -94,7 +94,7 @@ func once() *client.SendDelegationOtpParams {
 
 // TestAnIntermediaryFilesByADelegation is the story of a delegation, through the generated client, from the look-up to the end.
 func TestAnIntermediaryFilesByADelegation(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		mine, theirs := w.as(w.loginAs(w.person(described(consulente))).AccessToken), w.as(f.token)
@@ -249,7 +249,7 @@ func TestAnIntermediaryFilesByADelegation(t *testing.T) {
 
 // TestTheEndOfADelegationIsMovedAndTakenAway: null takes away what may be left out, and is refused for what may not.
 func TestTheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		token := w.loginAs(w.person(described(consulente))).AccessToken
@@ -314,7 +314,7 @@ func TestTheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 }
 
 func TestAFirmIsNobodysDelegate(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		body := map[string]any{"contributor_tax_code": "00743110157", "position_ids": []uuid.UUID{f.position}, "scope": "total", "signatory_id": f.person.PersonId}
 		employee := w.loginAs(w.person(described("Employee (dipendente)"))).AccessToken
@@ -326,7 +326,7 @@ func TestAFirmIsNobodysDelegate(t *testing.T) {
 
 // TestTheSandboxHasIntermediaries: the CAF can act at once, and a test person on a register is an intermediary.
 func TestTheSandboxHasIntermediaries(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		worker := w.loginAs(w.person(described("CAF worker"))).AccessToken
 		clients := w.do(http.MethodGet, "/v1/contributors", worker, nil).want(t, http.StatusOK, "")
 		if !bytes.Contains(clients.body, []byte(`"acting_as":"intermediary"`)) {
@@ -345,7 +345,7 @@ func TestTheSandboxHasIntermediaries(t *testing.T) {
 // TestDelegationsAreForWhoManagesThem: somebody whose role at the contributor is about declarations alone neither sees nor ends
 // what it delegated.
 func TestDelegationsAreForWhoManagesThem(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		w.caf(f.person.PersonId)
 		w.delegationToCAF(f)

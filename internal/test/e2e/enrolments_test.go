@@ -22,14 +22,14 @@ const (
 )
 
 // enrol files a form.
-func (w *world) enrol(token string, body map[string]any, headers ...header) answer {
+func (w *fixture) enrol(token string, body map[string]any, headers ...header) answer {
 	w.t.Helper()
 	return w.do(http.MethodPost, "/v1/enrolments", token, body, slices.Concat([]header{key()}, headers)...)
 }
 
 // TestAPublicBodysEmployeeGetsAccess: form RA012, the office, the message, and the services that are there at once.
 func TestAPublicBodysEmployeeGetsAccess(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "email", "value": "nuova@comune.example"}}})
 		token := w.loginAs(p).AccessToken
@@ -132,7 +132,7 @@ func TestAPublicBodysEmployeeGetsAccess(t *testing.T) {
 
 // TestWhatAnEnrolmentNeeds: the fields that are wrong are named; who was enabled in 2023 need not ask again.
 func TestWhatAnEnrolmentNeeds(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		for _, c := range []struct {
 			field string
@@ -159,7 +159,7 @@ func TestWhatAnEnrolmentNeeds(t *testing.T) {
 
 // TestTriesToEnrolAreCounted: the contract's 20 in 24 hours.
 func TestTriesToEnrolAreCounted(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		form := map[string]any{"form": "SC65", "contributor_tax_code": comuneTaxCode}
 		for range 20 {
@@ -177,7 +177,7 @@ func TestTriesToEnrolAreCounted(t *testing.T) {
 
 // TestAnEnrolmentWaitsForDispositiveCredentials, which the office gives, or lapses.
 func TestAnEnrolmentWaitsForDispositiveCredentials(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		form := map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "7000"}
 		f := w.ordinary()
 		filed := w.enrol(f.token, form).want(t, http.StatusAccepted, "")

@@ -38,7 +38,7 @@ func exampleIn(t *testing.T, o *openapi3.Operation, mediaType string) any {
 	return content.Example
 }
 
-func (w *world) named(familyName string) client.SandboxPerson {
+func (w *fixture) named(familyName string) client.SandboxPerson {
 	w.t.Helper()
 	return w.person(func(p client.SandboxPerson) bool { return p.FamilyName == familyName })
 }
@@ -46,7 +46,7 @@ func (w *world) named(familyName string) client.SandboxPerson {
 // TestExamplesWorkInAFreshSandbox: whoever copies an example into a call, as the person whom it is for, gets what it says. Of
 // ids, which are new in every sandbox, those stand in the path or in with.
 func TestExamplesWorkInAFreshSandbox(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		tokens := map[string]string{"": ""}
 		token := func(familyName string) string {
 			if _, known := tokens[familyName]; !known {

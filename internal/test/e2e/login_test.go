@@ -12,7 +12,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func (w *world) tryLogin(taxCode, pin string) answer {
+func (w *fixture) tryLogin(taxCode, pin string) answer {
 	w.t.Helper()
 	return w.do(http.MethodPost, "/v1/sessions", "", map[string]any{"tax_code": taxCode, "pin": pin})
 }
@@ -22,7 +22,7 @@ const wrongPIN = "00000000"
 
 // TestTenWrongPINs is the wait of 5 minutes, for a registered person and for nobody at all.
 func TestTenWrongPINs(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		known := w.createPerson(map[string]any{})
 		for _, taxCode := range []string{known.TaxCode, "MKJRLA80A01L407X", "not a tax code"} {
 			for range 10 {
@@ -47,7 +47,7 @@ func TestTenWrongPINs(t *testing.T) {
 
 // TestSessionsEnd by inactivity, by age, by logout and by a new PIN.
 func TestSessionsEnd(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		renew := func(s client.Session) answer {
 			return w.do(http.MethodPost, "/v1/sessions/current/tokens", "", map[string]any{"refresh_token": s.RefreshToken})
@@ -88,7 +88,7 @@ func TestSessionsEnd(t *testing.T) {
 
 // TestFirstAccess: the 16 characters allow nothing but their change to 8.
 func TestFirstAccess(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		fresh := w.person(func(p client.SandboxPerson) bool { return len(p.Pin) == 16 })
 		s := w.loginAs(fresh)
 		if !s.PinChangeRequired {
@@ -119,7 +119,7 @@ func TestFirstAccess(t *testing.T) {
 
 // TestPeriodicChange: citizens after 6 months, intermediaries after 3.
 func TestPeriodicChange(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		citizen := w.createPerson(map[string]any{"user_class": "citizen"})
 		intermediary := w.createPerson(map[string]any{"user_class": "institutional_intermediary"})
 		forced := func(p client.SandboxPerson) bool { return w.loginAs(p).PinChangeRequired }
@@ -147,7 +147,7 @@ func TestPeriodicChange(t *testing.T) {
 
 // TestReauthentication: more than five minutes after the login a change of the PIN needs the PIN again.
 func TestReauthentication(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		s := w.loginAs(p)
 		w.clock.Advance(5*time.Minute + time.Second)

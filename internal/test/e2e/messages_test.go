@@ -13,7 +13,7 @@ import (
 
 // TestMessagesAndHowTheyFare: who filed is told and sees it, the back office sees that it was sent and no more.
 func TestMessagesAndHowTheyFare(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
@@ -73,7 +73,7 @@ func TestMessagesAndHowTheyFare(t *testing.T) {
 }
 
 // execute changes the database behind the service's back.
-func (w *world) execute(statement string, args ...any) {
+func (w *fixture) execute(statement string, args ...any) {
 	w.t.Helper()
 	if err := w.app.DB.InTx(context.Background(), func(ctx context.Context) error { return w.app.DB.From(ctx).Exec(statement, args...).Error }); err != nil {
 		w.t.Fatal(err)
@@ -82,7 +82,7 @@ func (w *world) execute(statement string, args ...any) {
 
 // TestLettersOfTheSandbox: a letter can be seen as the print house would get it.
 func TestLettersOfTheSandbox(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		w.execute(`INSERT INTO outbox (id, kind, person_id, channel, recipient, data, state, created_at, deadline_at) VALUES (?, 'pin.changed', ?, 'letter', ?, '{}', 'queued', ?, ?)`,
 			uuid.Must(uuid.NewV7()), p.PersonId, "Mario Rossi\nVia Roma 1\n00100 Roma RM", w.clock.Now(), w.clock.Now().AddDate(0, 1, 0))

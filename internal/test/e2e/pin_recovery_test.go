@@ -14,7 +14,7 @@ import (
 )
 
 // secretTo returns the code in the newest message to a recipient whose text has the words.
-func (w *world) secretTo(to, words string) string {
+func (w *fixture) secretTo(to, words string) string {
 	w.t.Helper()
 	for _, m := range w.sent(to) {
 		if strings.Contains(m.Text, words) {
@@ -26,7 +26,7 @@ func (w *world) secretTo(to, words string) string {
 }
 
 // reachable makes a person with contacts of their own.
-func (w *world) reachable(input map[string]any) (p client.SandboxPerson, mobile, email string) {
+func (w *fixture) reachable(input map[string]any) (p client.SandboxPerson, mobile, email string) {
 	w.t.Helper()
 	n := len(w.people())
 	mobile, email = fmt.Sprintf("+39333111%04d", n), fmt.Sprintf("persona%d@posta.example", n)
@@ -40,7 +40,7 @@ func recoveryOf(taxCode, mobile, email string) map[string]any {
 
 // TestLostPINIsRecovered from the two contacts to the first login with the new PIN.
 func TestLostPINIsRecovered(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		p, mobile, email := w.reachable(map[string]any{"credential_level": "dispositive"})
 		s := w.loginAs(p)
@@ -103,7 +103,7 @@ func TestLostPINIsRecovered(t *testing.T) {
 
 // TestRecoveryTellsNobodyAnything: the same answers, whoever asks about whomever.
 func TestRecoveryTellsNobodyAnything(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		fresh, freshMobile, freshEmail := w.reachable(map[string]any{"pin": "fresh"})
 		shape := func(a answer) string {
@@ -158,7 +158,7 @@ func TestRecoveryTellsNobodyAnything(t *testing.T) {
 
 // TestRecoverySendsToStoredContactsAlone, whatever is written into the request.
 func TestRecoverySendsToStoredContactsAlone(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		right := []map[string]any{{"kind": "mobile", "value": mobile}, {"kind": "email", "value": email}}
 		body := func(contacts any, more map[string]any) map[string]any {
@@ -235,7 +235,7 @@ func (h hostTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // withHost runs work with another Host header in every request.
-func (w *world) withHost(host string, work func()) {
+func (w *fixture) withHost(host string, work func()) {
 	was := w.http
 	defer func() { w.http = was }()
 	w.http = &http.Client{Transport: hostTransport{was.Transport, host}}
@@ -244,7 +244,7 @@ func (w *world) withHost(host string, work func()) {
 
 // TestGuessesAtCodes: each kind of code has its own counter, and a right code waits too.
 func TestGuessesAtCodes(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		w.do(http.MethodPost, "/v1/pin-recoveries", "", recoveryOf(p.TaxCode, mobile, email)).want(t, http.StatusAccepted, "")
 		code := w.secretTo(email, "recupero")
@@ -275,7 +275,7 @@ func TestGuessesAtCodes(t *testing.T) {
 
 // TestRevokedPIN, by its holder with a login and by whoever lost it without.
 func TestRevokedPIN(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		s, elsewhere := w.loginAs(p), w.loginAs(p)
 		w.clock.Advance(5*time.Minute + time.Second)
@@ -319,7 +319,7 @@ func TestRevokedPIN(t *testing.T) {
 }
 
 // auditRecords counts what an operation left in the trail.
-func (w *world) auditRecords(operation string) int64 {
+func (w *fixture) auditRecords(operation string) int64 {
 	w.t.Helper()
 	var n int64
 	if err := w.app.DB.From(context.Background()).Table("audit_records").Where("operation = ?", operation).Count(&n).Error; err != nil {
@@ -330,7 +330,7 @@ func (w *world) auditRecords(operation string) int64 {
 
 // TestNoStepIsSkipped: no code is good for what it was not made for.
 func TestNoStepIsSkipped(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		other, otherMobile, otherEmail := w.reachable(map[string]any{})
 		recovery := func(taxCode, code string) answer {

@@ -42,13 +42,13 @@ const (
 	elenaEmail  = "elena.bianchi@posta.example"
 )
 
-func (w *world) requestPIN(body any) answer {
+func (w *fixture) requestPIN(body any) answer {
 	w.t.Helper()
 	return w.do(http.MethodPost, "/v1/pin-requests", "", body, key())
 }
 
 // letters returns the letters that the sandbox keeps, the newest first.
-func (w *world) letters() []client.SandboxMessage {
+func (w *fixture) letters() []client.SandboxMessage {
 	w.t.Helper()
 	channel := client.MessageChannelLetter
 	r, err := w.as("").ListSandboxMessagesWithResponse(context.Background(), &client.ListSandboxMessagesParams{Channel: &channel})
@@ -59,7 +59,7 @@ func (w *world) letters() []client.SandboxMessage {
 }
 
 // firstAccess logs in with an initial PIN and changes it; it returns the session and the new PIN.
-func (w *world) firstAccess(taxCode, initial string) (client.Session, string) {
+func (w *fixture) firstAccess(taxCode, initial string) (client.Session, string) {
 	w.t.Helper()
 	ctx := context.Background()
 	s := w.login(taxCode, initial)
@@ -78,14 +78,14 @@ func (w *world) firstAccess(taxCode, initial string) (client.Session, string) {
 }
 
 // contactCentre logs in somebody who answers the telephone.
-func (w *world) contactCentre() client.Session {
+func (w *fixture) contactCentre() client.Session {
 	w.t.Helper()
 	return w.loginAs(w.person(ofClass(client.UserClassContactCentre)))
 }
 
 // TestFirstPIN is the way from the request to the first access: SMS and letter, both halves joined, login, change.
 func TestFirstPIN(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		made := w.requestPIN(elena()).want(t, http.StatusAccepted, "")
 		location := made.header.Get("Location")
@@ -165,7 +165,7 @@ func TestFirstPIN(t *testing.T) {
 
 // TestPINRequestsReadAlike: who is not in the register, whose data differ, who has a PIN and who asks too often get the same answer.
 func TestPINRequestsReadAlike(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		known := w.createPerson(map[string]any{})
 		names := map[string]any{"tax_code": known.TaxCode, "given_name": known.GivenName, "family_name": known.FamilyName}
 		requests := []map[string]any{
@@ -212,7 +212,7 @@ func TestPINRequestsReadAlike(t *testing.T) {
 
 // TestTheContactCentreDecides: it sees why a request waits, serves one and refuses another.
 func TestTheContactCentreDecides(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		clerk := w.contactCentre()
 		asked := elenaWith(map[string]any{"given_name": "Èlena Maria"})
@@ -268,7 +268,7 @@ func TestTheContactCentreDecides(t *testing.T) {
 
 // TestAPINCanBeAskedForAgain once the old one is revoked, with what the description of a test person says of the register.
 func TestAPINCanBeAskedForAgain(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{"register": "labour_consultant"})
 		told := regexp.MustCompile(`born (\S+) in (.+), lives in (.+), (\d{5}) (.+) ([A-Z]{2})$`).FindStringSubmatch(p.Description)
 		if told == nil {
@@ -301,7 +301,7 @@ func TestAPINCanBeAskedForAgain(t *testing.T) {
 
 // TestPINRequestsLeaveOneRecord: each changing operation leaves one audit record, reads of another's data one in the access log.
 func TestPINRequestsLeaveOneRecord(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		clerk := w.contactCentre()
 		record := func(operation, outcome string, send func(header) answer, status int) answer {
 			t.Helper()
@@ -351,7 +351,7 @@ func TestPINRequestsLeaveOneRecord(t *testing.T) {
 
 // TestOneIntentIsOnePINRequest: a repeat with the same key gets the first answer, and wrong fields are named.
 func TestOneIntentIsOnePINRequest(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		one := key()
 		first := w.do(http.MethodPost, "/v1/pin-requests", "", elena(), one).want(t, http.StatusAccepted, "")
 		w.clock.Advance(time.Minute)

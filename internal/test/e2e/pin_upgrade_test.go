@@ -56,12 +56,12 @@ func upgradeForm(fields map[string]string, files ...sent) string {
 }
 
 // ordinary is the person with an ordinary PIN, logged in.
-func (w *world) ordinary() filer {
+func (w *fixture) ordinary() filer {
 	w.t.Helper()
 	return w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))
 }
 
-func (w *world) upgrade(token string, body string, headers ...header) answer {
+func (w *fixture) upgrade(token string, body string, headers ...header) answer {
 	w.t.Helper()
 	return w.do(http.MethodPost, "/v1/me/pin/upgrades", token, body, slices.Concat([]header{key(), upgradeType}, headers)...)
 }
@@ -69,7 +69,7 @@ func (w *world) upgrade(token string, body string, headers ...header) answer {
 // TestTheOrdinaryPINBecomesDispositive is the whole way: file with an ordinary PIN, wait, ask, be looked at, and have what
 // waited completed under the number that it always had.
 func TestTheOrdinaryPINBecomesDispositive(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.ordinary()
 		filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
@@ -178,7 +178,7 @@ func TestTheOrdinaryPINBecomesDispositive(t *testing.T) {
 
 // TestNobodyElsesUpgrade: what one person asked is for that person and the office.
 func TestNobodyElsesUpgrade(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		asked := w.upgrade(f.token, upgradeForm(map[string]string{"document_number": "SEGRETO77"}, sent{"segreto.png", pngHead + "SEGRETO77"})).want(t, http.StatusAccepted, "")
 		id, _ := asked.field("upgrade_id").(string)
@@ -229,7 +229,7 @@ func TestNobodyElsesUpgrade(t *testing.T) {
 
 // TestFilesThatDoHarm: nothing wrong is stored, and what is only called wrongly is made safe.
 func TestFilesThatDoHarm(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		blobs := func() (n int) {
 			_ = filepath.WalkDir(filepath.Join(w.dir, "blobs"), func(_ string, d os.DirEntry, err error) error {
@@ -286,7 +286,7 @@ func TestFilesThatDoHarm(t *testing.T) {
 
 // TestOneKeyManyTimes: ten at once with one key are one request, with its files once.
 func TestOneKeyManyTimesIsOneUpgrade(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		once := key()
 		answers := make([]answer, 10)
@@ -327,7 +327,7 @@ func TestOneKeyManyTimesIsOneUpgrade(t *testing.T) {
 
 // TestAnOldLoginAsksForThePINAgain: raising one's own rights takes a PIN that was entered just now.
 func TestAnOldLoginAsksForThePINAgain(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		w.clock.Advance(5*time.Minute + time.Microsecond)
 		w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusForbidden, "reauthentication-required")

@@ -16,7 +16,7 @@ import (
 
 // TestOneIntentOneDeclaration: one key, fifty at once, one row and fifty equal answers.
 func TestOneIntentOneDeclaration(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		once := key()
 		answers := make([]answer, 50)
@@ -48,7 +48,7 @@ func TestOneIntentOneDeclaration(t *testing.T) {
 
 // TestNoForeignFields: what only the server sets is refused, and so is what the contract does not know.
 func TestNoForeignFields(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		for _, field := range []string{"state", "declaration_id", "protocol_number", "submitted_at", "filed_by", "contributor_id", "receipt", "person_id", "whatever"} {
 			a := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{field: "x"}), key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
@@ -67,7 +67,7 @@ func TestNoForeignFields(t *testing.T) {
 
 // TestEveryChangeLeavesItsTrace: one audit row for each changing operation, and rows for refusals and reads of another's data.
 func TestEveryChangeLeavesItsTrace(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		count := func(table, where string, args ...any) int64 {
 			var n int64
@@ -123,7 +123,7 @@ func TestEveryChangeLeavesItsTrace(t *testing.T) {
 
 // TestNothingPersonalIsCachedOrCrossed: many users at once, each sees what is theirs alone.
 func TestNothingPersonalIsCachedOrCrossed(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		const users, rounds = 64, 160
 		type user struct {
 			person client.SandboxPerson
@@ -158,7 +158,7 @@ var naughty = []string{
 
 // TestBadInputIsNeverAFailure: every string of every body with naughty values, and bodies cut, doubled, too deep and too long.
 func TestBadInputIsNeverAFailure(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		send := func(path, token, body string) {
 			t.Helper()
@@ -228,7 +228,7 @@ func mustJSON(t *testing.T, v any) string {
 
 // TestMetricsNameRoutesOnly: what operators see counts requests by route, and names nobody.
 func TestMetricsNameRoutesOnly(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		w.do(http.MethodGet, f.path, f.token, nil).want(t, http.StatusOK, "")
 		recorder := httptest.NewRecorder()

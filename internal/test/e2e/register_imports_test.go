@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"diresco/api/client"
-	"diresco/internal/test/coretest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -26,7 +26,7 @@ func albo(lines ...string) string {
 }
 
 // bring imports a file of a register as the administrator and returns what became of it.
-func (w *world) bring(token, register, content string) client.RegisterImport {
+func (w *fixture) bring(token, register, content string) client.RegisterImport {
 	w.t.Helper()
 	taken := w.do(http.MethodPost, "/v1/backoffice/register-imports?register="+register, token, content, csvType, key()).want(w.t, http.StatusAccepted, "")
 	shown := w.imported(token, taken.header.Get("Location"))
@@ -37,9 +37,9 @@ func (w *world) bring(token, register, content string) client.RegisterImport {
 }
 
 // imported waits until a file is worked off.
-func (w *world) imported(token, location string) (shown client.RegisterImport) {
+func (w *fixture) imported(token, location string) (shown client.RegisterImport) {
 	w.t.Helper()
-	coretest.Eventually(w.t, "the file is worked off", func() bool {
+	world.Eventually(w.t, "the file is worked off", func() bool {
 		w.do(http.MethodGet, location, token, nil).want(w.t, http.StatusOK, "").decode(w.t, &shown)
 		return shown.State == client.ImportStateDone || shown.State == client.ImportStateFailed
 	})
@@ -48,7 +48,7 @@ func (w *world) imported(token, location string) (shown client.RegisterImport) {
 
 // TestWhoLeavesTheRegister: a consulente acts for a client until the register does not list them any more, and again when it does.
 func TestWhoLeavesTheRegister(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f, admin := w.filer(), w.administrator().AccessToken
 		consulente := w.createPerson(map[string]any{"user_class": "institutional_intermediary"})
 		line := consulente.TaxCode + ";" + consulente.GivenName + ";" + consulente.FamilyName + ";labour_consultants_tv;12"
@@ -97,7 +97,7 @@ func TestWhoLeavesTheRegister(t *testing.T) {
 }
 
 // delegate gives an intermediary an active delegation of all that the filer's contributor has.
-func (w *world) delegate(p client.SandboxPerson, f filer) {
+func (w *fixture) delegate(p client.SandboxPerson, f filer) {
 	w.t.Helper()
 	id, now := uuid.Must(uuid.NewV7()), w.clock.Now()
 	w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, signatory_id, state, drafted_by, drafted_at, activated_at, version, updated_at)
@@ -108,7 +108,7 @@ func (w *world) delegate(p client.SandboxPerson, f filer) {
 
 // TestFilesThatAreNotTaken: what is wrong with a request as a whole is told at once.
 func TestFilesThatAreNotTaken(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		admin := w.administrator().AccessToken
 		at := "/v1/backoffice/register-imports"
 		w.do(http.MethodPost, at+"?register=albi", admin, albo(), header{"Content-Type", "application/json"}, key()).want(t, http.StatusUnsupportedMediaType, "")

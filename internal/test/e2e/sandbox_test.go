@@ -11,7 +11,7 @@ import (
 
 // TestTestersMakeTheirWorld: people, contributors, roles, time and a new beginning.
 func TestTestersMakeTheirWorld(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		made := w.do(http.MethodPost, "/v1/sandbox/contributors", "", map[string]any{"legal_name": "Prova S.p.A."}).want(t, http.StatusCreated, "")
 		id, _ := made.field("contributor_id").(string)
 		roles := func(services any) []map[string]any {

@@ -18,7 +18,7 @@ import (
 
 // secrets are what was issued to people, or entered by them, by what it is.
 type secrets struct {
-	w     *world
+	w     *fixture
 	known map[string]string
 	// before are dumps of the database at times when some of it was promised and not sent.
 	before []string
@@ -76,7 +76,7 @@ func (s *secrets) found(text string) (names []string) {
 }
 
 // dump is all that the tables hold, except the sandbox's own, which are there to be read.
-func (w *world) dump() string {
+func (w *fixture) dump() string {
 	w.t.Helper()
 	ctx := context.Background()
 	w.app.Answers.Flush(ctx)
@@ -114,7 +114,7 @@ func (w *world) dump() string {
 // TestNoSecretInClear: after a whole life of a PIN nothing that was issued stands in a log or a table; while a message waits
 // to be sent its secret is sealed, and afterwards it is gone.
 func TestNoSecretInClear(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		s := &secrets{w: w, known: map[string]string{}}
 		taxCode, _ := elena()["tax_code"].(string)
 		post := func(path, token string, body any, status int) answer {

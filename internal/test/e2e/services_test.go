@@ -11,7 +11,7 @@ import (
 )
 
 // catalogue lists every service.
-func (w *world) catalogue() []client.Service {
+func (w *fixture) catalogue() []client.Service {
 	w.t.Helper()
 	found, err := w.as("").ListServicesWithResponse(context.Background(), nil)
 	if err != nil || found.JSON200 == nil {
@@ -22,7 +22,7 @@ func (w *world) catalogue() []client.Service {
 
 // TestServicesLeadToOperations: every link of every service leads to an operation of the contract.
 func TestServicesLeadToOperations(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		known := map[string]bool{}
 		for _, o := range operations(t) {
 			known[o.method+" /v1"+o.path] = true
@@ -70,7 +70,7 @@ func TestServicesLeadToOperations(t *testing.T) {
 
 // TestAChannelOfTheSandboxCloses thirty days after the data were made, and says where to go then.
 func TestAChannelOfTheSandboxCloses(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		path := ""
 		for _, s := range w.catalogue() {
 			for _, c := range s.Channels {
@@ -105,7 +105,7 @@ func arranged(t *testing.T, a answer) []string {
 
 // TestStaffSeesWhatItMayDo: every list in the menu of who works for the institute opens.
 func TestStaffSeesWhatItMayDo(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		for _, class := range []client.UserClass{client.UserClassOperator, client.UserClassContactCentre, client.UserClassAdministrator} {
 			token := w.loginAs(w.person(func(p client.SandboxPerson) bool { return p.UserClass == class })).AccessToken
 			found, err := w.as(token).ListMyServicesWithResponse(context.Background(), nil)
@@ -130,7 +130,7 @@ func TestStaffSeesWhatItMayDo(t *testing.T) {
 
 // TestTheMenu is made from rights, leads to what was chosen, and is arranged by who uses it.
 func TestTheMenu(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		me := w.as(f.token)

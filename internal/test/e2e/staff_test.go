@@ -11,7 +11,7 @@ import (
 // TestNobodyMakesThemselvesAnAdministrator: the contact centre can neither end the PIN of an administrator nor have a new one of
 // somebody who works here sent to itself.
 func TestNobodyMakesThemselvesAnAdministrator(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		centre, admin := w.contactCentre(), w.person(ofClass(client.UserClassAdministrator))
 		pinOf := func(p client.SandboxPerson) string { return "/v1/backoffice/people/" + p.PersonId.String() + "/pin" }
 		w.do(http.MethodDelete, pinOf(admin), centre.AccessToken, nil).want(t, http.StatusForbidden, "forbidden")

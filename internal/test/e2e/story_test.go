@@ -18,7 +18,7 @@ var protocolNumber = regexp.MustCompile(`^INPS\.[0-9A-Z]{4}\.\d{2}/\d{2}/\d{4}\.
 
 // TestDeclareAndHaveTheReceipt is the main job, through the generated client: log in, declare, have the receipt, verify it.
 func TestDeclareAndHaveTheReceipt(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		me := w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelDispositive))
 		session := w.loginAs(me)
@@ -113,7 +113,7 @@ func TestDeclareAndHaveTheReceipt(t *testing.T) {
 
 // TestDraftChangeSubmitWithdraw is the life of one declaration.
 func TestDraftChangeSubmitWithdraw(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		draft := w.do(http.MethodPost, f.path, f.token, f.draft(nil), key()).want(t, http.StatusCreated, "")
 		if draft.field("state") != "draft" || draft.field("receipt") != nil {
@@ -160,7 +160,7 @@ func TestDraftChangeSubmitWithdraw(t *testing.T) {
 
 // TestOrdinaryCredentialsWait: what is sent with an ordinary PIN is protocolled but waits.
 func TestOrdinaryCredentialsWait(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))
 		filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
 		if filed.field("state") != "awaiting_credentials" || filed.field("protocol_number") == nil {
@@ -179,12 +179,12 @@ type filer struct {
 	example     json.RawMessage
 }
 
-func (w *world) filer() filer {
+func (w *fixture) filer() filer {
 	w.t.Helper()
 	return w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelDispositive)))
 }
 
-func (w *world) filerAs(p client.SandboxPerson) filer {
+func (w *fixture) filerAs(p client.SandboxPerson) filer {
 	w.t.Helper()
 	ctx := context.Background()
 	f := filer{person: p, token: w.loginAs(p).AccessToken, contributor: p.ContributorIds[0]}

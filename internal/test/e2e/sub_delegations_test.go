@@ -11,7 +11,7 @@ import (
 
 	"diresco/api/client"
 	"diresco/internal/platform/pdftext/pdftexttest"
-	"diresco/internal/test/coretest"
+	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
@@ -23,7 +23,7 @@ const (
 )
 
 // workOfCAF adds a sub-delegation and a batch of the filer's CAF.
-func (w *world) workOfCAF(f filer) {
+func (w *fixture) workOfCAF(f filer) {
 	w.t.Helper()
 	now := w.clock.Now()
 	w.execute(`INSERT INTO sub_delegations (id, delegate_id, person_id, every, services, granted_by, granted_at, version) VALUES (?, ?, ?, ?, '["*"]', ?, ?, 1)`,
@@ -36,7 +36,7 @@ func (w *world) workOfCAF(f filer) {
 
 // formerSubDelegates are logged in people whose sub-delegation for the filer's contributor gives them nothing, by what is the
 // matter with it. The intermediary is another one than the filer's.
-func (w *world) formerSubDelegates(f filer) map[string]string {
+func (w *fixture) formerSubDelegates(f filer) map[string]string {
 	w.t.Helper()
 	now, earlier := w.clock.Now(), w.clock.Now().Add(-time.Minute)
 	delegate := uuid.New()
@@ -74,7 +74,7 @@ func (w *world) formerSubDelegates(f filer) map[string]string {
 }
 
 // delegationOfAnother adds an active delegation by another contributor than the filer's.
-func (w *world) delegationOfAnother(f filer, delegate uuid.UUID) uuid.UUID {
+func (w *fixture) delegationOfAnother(f filer, delegate uuid.UUID) uuid.UUID {
 	w.t.Helper()
 	var position struct{ ID, ContributorID uuid.UUID }
 	if err := w.app.DB.From(context.Background()).Raw("SELECT id, contributor_id FROM positions WHERE contributor_id <> ? ORDER BY id LIMIT 1", f.contributor).Scan(&position).Error; err != nil {
@@ -85,7 +85,7 @@ func (w *world) delegationOfAnother(f filer, delegate uuid.UUID) uuid.UUID {
 }
 
 // delegated drafts and activates a delegation of the filer's position to the consulente del lavoro, and returns its path.
-func (w *world) delegated(f filer, token string, services ...string) string {
+func (w *fixture) delegated(f filer, token string, services ...string) string {
 	w.t.Helper()
 	c := w.do(http.MethodGet, "/v1/contributors/"+f.contributor.String(), f.token, nil).want(w.t, http.StatusOK, "")
 	body := map[string]any{"contributor_tax_code": c.field("tax_code"), "position_ids": []uuid.UUID{f.position}, "scope": "total", "signatory_id": f.person.PersonId}
@@ -101,7 +101,7 @@ func (w *world) delegated(f filer, token string, services ...string) string {
 // TestAnEmployeeWorksBySubDelegation: the consulente lets the employee work with one delegation; the contributor sees who
 // filed; the sub-delegation is revoked, given again, and ends with the delegation.
 func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		boss := w.loginAs(w.person(described(consulente))).AccessToken
@@ -214,7 +214,7 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 
 // TestAnIntermediaryDraftsInBulk from JSON and from CSV, reads what became of each line, and prints the forms.
 func TestAnIntermediaryDraftsInBulk(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		token := w.loginAs(w.person(described(consulente))).AccessToken
@@ -293,7 +293,7 @@ func TestAnIntermediaryDraftsInBulk(t *testing.T) {
 
 // TestReadsThatAreOpenToAnySessionLeaveATrace where they show what belongs to others, and so do codes that were wrong.
 func TestReadsThatAreOpenToAnySessionLeaveATrace(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		boss := w.person(described(consulente))
 		token := w.loginAs(boss).AccessToken
@@ -306,7 +306,7 @@ func TestReadsThatAreOpenToAnySessionLeaveATrace(t *testing.T) {
 		// A row is written after the answer has gone.
 		logged := func(where string, rows int64, args ...any) {
 			t.Helper()
-			coretest.Eventually(t, fmt.Sprintf("%d rows of %v", rows, args), func() bool {
+			world.Eventually(t, fmt.Sprintf("%d rows of %v", rows, args), func() bool {
 				w.app.AccessLog.Flush(context.Background())
 				return w.rows("access_log", where, args...) == rows
 			})

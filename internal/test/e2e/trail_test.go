@@ -6,7 +6,7 @@ import (
 )
 
 // trailNamesRights looks at what every test leaves: where a right lets somebody in, the audit record says which it was.
-func (w *world) trailNamesRights() {
+func (w *fixture) trailNamesRights() {
 	w.t.Helper()
 	var scoped []string
 	for id, o := range operations(w.t) {

@@ -27,7 +27,7 @@ func nameOfFiler(f filer) any {
 }
 
 // caf adds a CAF of which the person is the legal representative, and returns that role.
-func (w *world) caf(personID uuid.UUID) uuid.UUID {
+func (w *fixture) caf(personID uuid.UUID) uuid.UUID {
 	w.t.Helper()
 	now, role := w.clock.Now(), uuid.Must(uuid.NewV7())
 	code, err := taxcode.ComposeOrganisation("9753186420")
@@ -55,7 +55,7 @@ func (a answer) fieldCode() string {
 // TestAnEmployeeIsEnabled: the legal representative searches a person, gives a role for declarations, the person files by
 // it, and it is withdrawn.
 func TestAnEmployeeIsEnabled(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
 		boss := w.as(f.token)
@@ -149,7 +149,7 @@ func TestAnEmployeeIsEnabled(t *testing.T) {
 // TestNothingIsLearntAboutOthers: who has ordinary credentials is as unknown as who does not exist, and 20 searches a day are
 // all there are, wherever they are made, tries to give a role among them.
 func TestNothingIsLearntAboutOthers(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		w.caf(f.person.PersonId)
 		at := "/v1/contributors/" + f.contributor.String()
@@ -206,7 +206,7 @@ func TestNothingIsLearntAboutOthers(t *testing.T) {
 
 // TestUsersOfACAF: its legal representative enables a worker, who sees it and manages nobody.
 func TestUsersOfACAF(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		boss := w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelDispositive))
 		last := w.caf(boss.PersonId)
@@ -252,7 +252,7 @@ func TestUsersOfACAF(t *testing.T) {
 
 // TestTheCAFOfTheSandboxHasARepresentative: who gives its people their roles is among the test people.
 func TestTheCAFOfTheSandboxHasARepresentative(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		boss := w.person(described("Representative of the CAF"))
 		if len(boss.IntermediaryRoles) != 1 || boss.IntermediaryRoles[0].Role != "legal_representative" || len(boss.Roles) != 0 {
 			t.Fatalf("%+v", boss)
@@ -268,7 +268,7 @@ func TestTheCAFOfTheSandboxHasARepresentative(t *testing.T) {
 
 // TestAFirmIsNoIntermediary: who works at a firm that a register lists sees only what they are otherwise.
 func TestAFirmIsNoIntermediary(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, w *fixture) {
 		professional, employee := w.person(described(consulente)), w.person(described("Employee (dipendente)"))
 		if len(professional.IntermediaryRoles) != 1 || len(employee.IntermediaryRoles) != 1 {
 			t.Fatalf("%+v, %+v", professional.IntermediaryRoles, employee.IntermediaryRoles)

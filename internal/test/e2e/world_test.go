@@ -29,8 +29,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 // cheapPINs makes hashing quick: what it costs is not what these tests are about.
 var cheapPINs = pin.HasherOptions{Memory: 64, Time: 1, Slots: 4, Queue: 256, Wait: 30 * time.Second}
 
-// world is a running sandbox with a clock that stands still until the test moves it.
-type world struct {
+// fixture is a running sandbox with a clock that stands still until the test moves it.
+type fixture struct {
 	t     *testing.T
 	app   *app.App
 	clock *clock.Manual
@@ -59,15 +59,15 @@ func (s *syncBuffer) String() string {
 }
 
 // start opens a sandbox on the database.
-func start(t *testing.T, databaseURL string) *world {
+func start(t *testing.T, databaseURL string) *fixture {
 	t.Helper()
 	return startWith(t, databaseURL, cheapPINs)
 }
 
 // startWith opens a sandbox that hashes PINs in the given way and is configured otherwise than by default.
-func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, configure ...func(*config.Config)) *world {
+func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, configure ...func(*config.Config)) *fixture {
 	t.Helper()
-	w := &world{t: t, clock: clock.NewManual(time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)), dir: t.TempDir(), log: &syncBuffer{}}
+	w := &fixture{t: t, clock: clock.NewManual(time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)), dir: t.TempDir(), log: &syncBuffer{}}
 	listener := httptest.NewUnstartedServer(nil)
 	c := config.Config{
 		Addr: listener.Listener.Addr().String(), PublicURL: "http://" + listener.Listener.Addr().String(), DataDir: w.dir,
@@ -98,13 +98,13 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 }
 
 // each runs the test on a sandbox of its own for each kind of database.
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 	t.Helper()
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) { test(t, start(t, rawURL)) })
 }
 
 // as returns a client with the access token, or without one when it is empty.
-func (w *world) as(token string) *client.ClientWithResponses {
+func (w *fixture) as(token string) *client.ClientWithResponses {
 	w.t.Helper()
 	c, err := client.NewClientWithResponses(w.url+"/v1", client.WithHTTPClient(w.http), client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		if token != "" {
@@ -119,7 +119,7 @@ func (w *world) as(token string) *client.ClientWithResponses {
 }
 
 // people lists the sandbox's people.
-func (w *world) people() []client.SandboxPerson {
+func (w *fixture) people() []client.SandboxPerson {
 	w.t.Helper()
 	limit := client.Limit(100)
 	r, err := w.as("").ListSandboxPeopleWithResponse(context.Background(), &client.ListSandboxPeopleParams{Limit: &limit})
@@ -130,7 +130,7 @@ func (w *world) people() []client.SandboxPerson {
 }
 
 // person returns the first of the sandbox's people that fits.
-func (w *world) person(fits func(client.SandboxPerson) bool) client.SandboxPerson {
+func (w *fixture) person(fits func(client.SandboxPerson) bool) client.SandboxPerson {
 	w.t.Helper()
 	for _, p := range w.people() {
 		if fits(p) {
@@ -154,7 +154,7 @@ func operatorOf(office string) func(client.SandboxPerson) bool {
 }
 
 // login starts a session and fails the test if that is refused.
-func (w *world) login(taxCode, pin string) client.Session {
+func (w *fixture) login(taxCode, pin string) client.Session {
 	w.t.Helper()
 	r, err := w.as("").StartSessionWithResponse(context.Background(), nil, client.SessionStart{TaxCode: taxCode, Pin: &pin})
 	if err != nil {
@@ -166,7 +166,7 @@ func (w *world) login(taxCode, pin string) client.Session {
 	return *r.JSON201
 }
 
-func (w *world) loginAs(p client.SandboxPerson) client.Session {
+func (w *fixture) loginAs(p client.SandboxPerson) client.Session {
 	w.t.Helper()
 	return w.login(p.TaxCode, p.Pin)
 }
@@ -207,7 +207,7 @@ func (a answer) field(path ...string) any {
 type header struct{ name, value string }
 
 // do sends a request as it stands, for what the generated client would never send.
-func (w *world) do(method, path, token string, body any, headers ...header) answer {
+func (w *fixture) do(method, path, token string, body any, headers ...header) answer {
 	w.t.Helper()
 	var reader io.Reader
 	switch b := body.(type) {

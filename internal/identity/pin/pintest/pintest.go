@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/identity/onetime"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/session"
@@ -58,7 +58,7 @@ type World struct {
 	Addresses *throttle.AddressLimit
 	Verifier  *pin.Verifier
 	Sessions  *session.Service
-	Codes     *onetime.Codes
+	Codes     *otp.Codes
 	PINs      *pin.Service
 }
 
@@ -114,7 +114,7 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o p
 	w.Verifier = pin.NewVerifier(d, c, w.Hasher, w.Limiter, w.Addresses)
 	w.Sessions = session.NewService(w.Runner, w.Ring, w.DataKeys, w.Verifier, PublicURL, slog.New(slog.DiscardHandler))
 	t.Cleanup(w.Sessions.Close)
-	w.Codes = onetime.New(d, c, w.DataKeys, w.Limiter, w.Addresses, rand.Reader)
+	w.Codes = otp.New(d, c, w.DataKeys, w.Limiter, w.Addresses, rand.Reader)
 	w.PINs = pin.NewService(pin.Deps{Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes, Random: rand.Reader})
 	return w
 }

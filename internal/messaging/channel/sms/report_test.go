@@ -16,8 +16,8 @@ import (
 	"diresco/internal/messaging/channel/sms"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-	"diresco/internal/test/coretest"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -43,14 +43,14 @@ func (r *reporter) Report(_ context.Context, report outbox.Report) error {
 }
 
 type desk struct {
-	app      *coretest.App
+	app      *world.App
 	reporter *reporter
 	reports  *sms.Reports
 }
 
 func open(t *testing.T, d *db.DB) *desk {
 	t.Helper()
-	w := &desk{app: coretest.New(t, d), reporter: &reporter{}}
+	w := &desk{app: world.New(t, d), reporter: &reporter{}}
 	var err error
 	if w.reports, err = sms.NewReports(w.app.Runner, w.reporter, key); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
-	"diresco/internal/platform/publicnet"
+	"diresco/internal/platform/egress"
 	"diresco/internal/platform/secret"
 
 	"github.com/google/uuid"
@@ -41,7 +41,7 @@ type Config struct {
 	// From is what recipients see as the sender, if the gateway may choose; it may be empty.
 	From string
 	// Network is for tests; the zero value is the real thing.
-	Network publicnet.Options
+	Network egress.Options
 }
 
 // Sender hands messages to the gateway.
@@ -53,12 +53,12 @@ type Sender struct {
 
 // NewSender returns a sender for a gateway. It fails when the URL is not one that may be configured.
 func NewSender(c Config) (*Sender, error) {
-	u, err := publicnet.CheckURL(c.URL)
+	u, err := egress.CheckURL(c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("SMS gateway: %w", err)
 	}
 	c.Network.Timeout = timeout
-	return &Sender{config: c, url: u, client: publicnet.Client(u, c.Network)}, nil
+	return &Sender{config: c, url: u, client: egress.Client(u, c.Network)}, nil
 }
 
 // request is what the gateway gets.

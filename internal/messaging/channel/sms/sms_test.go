@@ -176,7 +176,7 @@ func TestASilentGatewayIsLeft(t *testing.T) {
 	}
 }
 
-// Which addresses exactly, package publicnet tests.
+// Which addresses exactly, package egress tests.
 func TestHousesAreNotReached(t *testing.T) {
 	for _, raw := range []string{"https://10.0.0.1/", "https://169.254.169.254/latest", "https://[::ffff:192.168.0.1]/"} {
 		s, err := sms.NewSender(sms.Config{URL: raw, Token: "hunter2"})

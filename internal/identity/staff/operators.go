@@ -1,0 +1,115 @@
+package staff
+
+import (
+	"context"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/session"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Operators lists the people who work here, by family name.
+func (s *Service) Operators(ctx context.Context, request page.Request) (page.Page[person.Person], error) {
+	return s.People.Operators(ctx, request)
+}
+
+// Operator returns somebody who works here, or fault.NotFound.
+func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, error) {
+	return s.People.Operator(ctx, id)
+}
+
+// Appoint gives a citizen a post. It holds from the next request on, in open sessions too. It returns fault.Invalid for a
+// wrong post, an office that does not exist or a tax code that nobody is registered with, and fault.Conflict for somebody who
+// works here already or works for others.
+func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Code, post person.Post) (person.Person, error) {
+	found, err := s.People.ByTaxCode(ctx, code)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "not-registered"})
+	}
+	if err != nil {
+		return person.Person{}, err
+	}
+	return operation.Do(ctx, s.Runner, by, found.ID.String(), func(ctx context.Context) (person.Person, operation.Trace, error) {
+		if err := s.checkOffice(ctx, post.OfficeCode); err != nil {
+			return person.Person{}, operation.Trace{}, err
+		}
+		p, err := s.People.Appoint(ctx, found.ID, post)
+		if err != nil {
+			return person.Person{}, operation.Trace{}, err
+		}
+		return p, subject(by, p.ID), s.PINs.ClassChanged(ctx, p.ID, p.UserClass)
+	}, func(ctx context.Context, _ string) (person.Person, error) { return s.People.ByID(ctx, found.ID) })
+}
+
+// Reassign changes the post of somebody who works here, from the next request on; version is what the change is based on.
+// It returns fault.NotFound, fault.PreconditionFailed, fault.Invalid for a post that would be wrong, and fault.Conflict where
+// no administrator would be left.
+func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, version int, change person.PostChange) (person.Person, error) {
+	if _, err := s.People.Operator(ctx, id); err != nil {
+		return person.Person{}, err
+	}
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (person.Person, operation.Trace, error) {
+		if change.OfficeCode != nil {
+			if err := s.checkOffice(ctx, *change.OfficeCode); err != nil {
+				return person.Person{}, operation.Trace{}, err
+			}
+		}
+		oneself, err := s.onOneself(ctx, by, id)
+		if err != nil {
+			return person.Person{}, operation.Trace{}, err
+		}
+		before, after, err := s.People.Reassign(ctx, id, version, change)
+		if err != nil {
+			return person.Person{}, operation.Trace{}, err
+		}
+		if oneself && before.UserClass != by.UserClass {
+			// Whose post was taken meanwhile does not give it back to themselves.
+			return person.Person{}, operation.Trace{}, fault.New(fault.Forbidden)
+		}
+		if before.UserClass != after.UserClass {
+			err = s.PINs.ClassChanged(ctx, id, after.UserClass)
+		}
+		trace := subject(by, id)
+		trace.Unchecked = oneself
+		return after, trace, err
+	}, nil)
+}
+
+// Dismiss makes somebody who works here a citizen again and ends their sessions. It returns fault.NotFound, and
+// fault.Conflict for the last administrator.
+func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := subject(by, id)
+		var err error
+		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
+			return struct{}{}, trace, err
+		}
+		p, err := s.People.Dismiss(ctx, id)
+		if err != nil {
+			return struct{}{}, trace, err
+		}
+		if err := s.PINs.ClassChanged(ctx, id, p.UserClass); err != nil {
+			return struct{}{}, trace, err
+		}
+		return struct{}{}, trace, s.Sessions.EndAllOf(ctx, id, session.EndedPostLeft)
+	}, nil)
+	return err
+}
+
+// checkOffice refuses an office that does not exist.
+func (s *Service) checkOffice(ctx context.Context, code string) error {
+	if code == "" {
+		return nil
+	}
+	exists, err := s.Offices.HasOffice(ctx, code)
+	if err == nil && !exists {
+		err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "unknown-office"})
+	}
+	return err
+}

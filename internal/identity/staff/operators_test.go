@@ -1,0 +1,367 @@
+package staff_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin/pintest"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
+	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+)
+
+func TestAppointReassignDismiss(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
+		s := w.Login(t, pintest.Mario, text)
+		expires := func() time.Time {
+			t.Helper()
+			at, err := w.PINs.ExpiresAt(ctx, p.ID)
+			want(t, err, "", "")
+			return *at
+		}
+		months := func(n int) time.Time { return pintest.Start.AddDate(0, n, 0).Add(-time.Hour) } // Rome's summer time
+		if !expires().Equal(months(6)) {
+			t.Fatalf("a citizen's PIN expires at %v", expires())
+		}
+		_, err := w.service.Operator(ctx, p.ID)
+		want(t, err, fault.NotFound, "")
+
+		var made person.Person
+		w.traced(t, 1, func() {
+			made, err = w.service.Appoint(ctx, w.admin, pintest.Mario, person.Post{Class: access.Operator, OfficeCode: rome})
+			want(t, err, "", "")
+		})
+		if made.UserClass != access.Operator || made.Office() != rome || made.Version != 2 {
+			t.Errorf("made %+v", made)
+		}
+		by, err := w.Actor(t, s)
+		if err != nil || by.UserClass != access.Operator || by.OfficeCode != rome {
+			t.Errorf("the open session is %s of office %s, %v", by.UserClass, by.OfficeCode, err)
+		}
+		if !expires().Equal(months(3)) {
+			t.Errorf("an operator's PIN expires at %v", expires())
+		}
+
+		office := milan
+		w.traced(t, 1, func() {
+			made, err = w.service.Reassign(ctx, w.admin, p.ID, made.Version, person.PostChange{OfficeCode: &office})
+			want(t, err, "", "")
+		})
+		if made.Office() != milan || made.Version != 3 {
+			t.Errorf("moved %+v", made)
+		}
+		class := access.ContactCentre
+		made, err = w.service.Reassign(ctx, w.admin, p.ID, made.Version, person.PostChange{Class: &class})
+		want(t, err, "", "")
+		if made.UserClass != access.ContactCentre || made.Office() != "" || made.Version != 4 {
+			t.Errorf("who is no operator any more has no office: %+v", made)
+		}
+		same, err := w.service.Reassign(ctx, w.admin, p.ID, made.Version, person.PostChange{Class: &class})
+		if err != nil || same.Version != made.Version {
+			t.Errorf("what changes nothing is no change: %+v, %v", same, err)
+		}
+		if by := w.MustActor(t, s); by.UserClass != access.ContactCentre || by.OfficeCode != "" {
+			t.Errorf("the open session is %s of office %s", by.UserClass, by.OfficeCode)
+		}
+
+		w.traced(t, 1, func() { want(t, w.service.Dismiss(ctx, w.admin, p.ID), "", "") })
+		_, err = w.Actor(t, s)
+		want(t, err, fault.SessionEnded, "")
+		if again := w.MustActor(t, w.Login(t, pintest.Mario, text)); again.UserClass != access.Citizen {
+			t.Errorf("is %s", again.UserClass)
+		}
+		if !expires().Equal(months(6)) {
+			t.Errorf("a citizen's PIN expires at %v again", expires())
+		}
+		want(t, w.service.Dismiss(ctx, w.admin, p.ID), fault.NotFound, "")
+	})
+}
+
+func TestPostsThatCannotBe(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.Person(t, pintest.Mario, access.Citizen, false)
+		w.Person(t, pintest.Giulia, access.InstitutionalIntermediary, false)
+		for _, tt := range []struct {
+			post          person.Post
+			pointer, code string
+		}{
+			{person.Post{Class: access.Operator}, "/office_code", "required"},
+			{person.Post{Class: access.Operator, OfficeCode: "9999"}, "/office_code", "unknown-office"},
+			{person.Post{Class: access.ContactCentre, OfficeCode: rome}, "/office_code", "only-operators"},
+			{person.Post{Class: access.Administrator, OfficeCode: rome}, "/office_code", "only-operators"},
+			{person.Post{Class: access.Citizen}, "/user_class", "enum"},
+			{person.Post{Class: access.InstitutionalIntermediary}, "/user_class", "enum"},
+		} {
+			_, err := w.service.Appoint(ctx, w.admin, pintest.Mario, tt.post)
+			wantField(t, err, tt.pointer, tt.code)
+		}
+		post := person.Post{Class: access.Operator, OfficeCode: rome}
+		_, err := w.service.Appoint(ctx, w.admin, taxcode.MustParse("BNCLNE85M41H501P"), post)
+		wantField(t, err, "/tax_code", "not-registered")
+		_, err = w.service.Appoint(ctx, w.admin, pintest.Giulia, post)
+		want(t, err, fault.Conflict, "not-a-citizen")
+		_, err = w.service.Appoint(ctx, w.admin, bruno, post)
+		want(t, err, fault.Conflict, "already-operator")
+
+		text := func(s string) *string { return &s }
+		class := func(c access.UserClass) *access.UserClass { return &c }
+		for _, tt := range []struct {
+			id            uuid.UUID
+			change        person.PostChange
+			pointer, code string
+		}{
+			{w.operator.PersonID, person.PostChange{OfficeCode: text("9999")}, "/office_code", "unknown-office"},
+			{w.operator.PersonID, person.PostChange{OfficeCode: text("")}, "/office_code", "required"},
+			{w.operator.PersonID, person.PostChange{Class: class(access.Administrator), OfficeCode: text(milan)}, "/office_code", "only-operators"},
+			{w.operator.PersonID, person.PostChange{Class: class(access.Citizen)}, "/user_class", "enum"},
+			{w.contactCentre.PersonID, person.PostChange{Class: class(access.Operator)}, "/office_code", "required"},
+			{w.contactCentre.PersonID, person.PostChange{OfficeCode: text(milan)}, "/office_code", "only-operators"},
+		} {
+			_, err := w.service.Reassign(ctx, w.admin, tt.id, 1, tt.change)
+			wantField(t, err, tt.pointer, tt.code)
+		}
+		_, err = w.service.Reassign(ctx, w.admin, w.operator.PersonID, 2, person.PostChange{OfficeCode: text(milan)})
+		want(t, err, fault.PreconditionFailed, "")
+		_, err = w.service.Reassign(ctx, w.admin, uuid.New(), 1, person.PostChange{OfficeCode: text(milan)})
+		want(t, err, fault.NotFound, "")
+	})
+}
+
+// TestARepeatedAppointment gets the answer of the first, whose key it has.
+func TestARepeatedAppointment(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.Person(t, pintest.Mario, access.Citizen, false)
+		claimed := func(operation string) context.Context {
+			return idempotency.WithClaim(ctx, &idempotency.Claim{Scope: "person:" + w.admin.PersonID.String(), Key: operation, Operation: operation, RequestMAC: "mac"})
+		}
+		post := person.Post{Class: access.Operator, OfficeCode: rome}
+		for range 2 {
+			p, err := w.service.Appoint(claimed("addOperator"), w.admin, pintest.Mario, post)
+			if err != nil || p.Office() != rome || p.Version != 2 {
+				t.Errorf("%+v, %v", p, err)
+			}
+			r, err := w.service.Suspend(claimed("suspendPerson"), w.admin, p.ID, "prova")
+			if err != nil || r.SuspendedAt == nil {
+				t.Errorf("%+v, %v", r, err)
+			}
+			w.Exec(t, "UPDATE people SET version = 2 WHERE id = ?", p.ID)
+		}
+	})
+}
+
+func TestTheLastAdministratorStays(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		other := w.works(t, pintest.Giulia, access.Administrator, "")
+		class := access.ContactCentre
+		lose := map[string]func(by access.Actor, id uuid.UUID) error{
+			"dismissed": func(by access.Actor, id uuid.UUID) error { return w.service.Dismiss(ctx, by, id) },
+			"demoted": func(by access.Actor, id uuid.UUID) error {
+				p, err := w.People.ByID(ctx, id)
+				want(t, err, "", "")
+				_, err = w.service.Reassign(ctx, by, id, p.Version, person.PostChange{Class: &class})
+				return err
+			},
+			"suspended": func(by access.Actor, id uuid.UUID) error {
+				_, err := w.service.Suspend(ctx, by, id, "prova")
+				return err
+			},
+		}
+		for name, take := range lose {
+			t.Run(name, func(t *testing.T) {
+				// Two at once, each by the other: one of them stays.
+				var both sync.WaitGroup
+				outcomes := make([]error, 2)
+				both.Go(func() { outcomes[0] = take(w.admin, other.PersonID) })
+				both.Go(func() { outcomes[1] = take(other, w.admin.PersonID) })
+				both.Wait()
+				if outcomes[0] == nil {
+					outcomes[0], outcomes[1] = outcomes[1], outcomes[0]
+				}
+				want(t, outcomes[0], fault.Conflict, "last-administrator")
+				want(t, outcomes[1], "", "")
+				var left []uuid.UUID
+				if err := d.From(ctx).Raw("SELECT id FROM people WHERE user_class = 'administrator' AND suspended_at IS NULL").Scan(&left).Error; err != nil || len(left) != 1 {
+					t.Fatalf("left are %v, %v", left, err)
+				}
+				// A suspended administrator is none who could take over.
+				for what, again := range lose {
+					if err := again(access.Actor{PersonID: uuid.New()}, left[0]); !fault.Is(err, fault.Conflict) {
+						t.Errorf("the last one %s: %v", what, err)
+					}
+				}
+				w.Exec(t, "UPDATE people SET user_class = 'administrator', suspended_at = NULL WHERE id IN ?", []uuid.UUID{w.admin.PersonID, other.PersonID})
+				w.Exec(t, "UPDATE sessions SET ended_at = NULL, end_reason = NULL")
+			})
+		}
+	})
+}
+
+func TestListOfOperators(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.Exec(t, "DELETE FROM sessions")
+		w.Exec(t, "DELETE FROM people")
+		// Two of each class for each name, and others who do not work here.
+		classes := []access.UserClass{access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator}
+		var expected []string
+		for i := range 30 {
+			code, err := taxcode.Compose(taxcode.Birth{FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1950, 1, 1+i, 0, 0, 0, 0, time.UTC), Sex: taxcode.Male, Place: "H501"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			class := classes[i%len(classes)]
+			name := []string{"Bianchi", "D'Amico", "Neri"}[i%3]
+			in := person.New{TaxCode: code, GivenName: "Mario", FamilyName: name, UserClass: class, CredentialLevel: access.Dispositive}
+			if class == access.Operator {
+				in.OfficeCode = rome
+			}
+			if _, err := w.People.Create(ctx, in, nil); err != nil {
+				t.Fatal(err)
+			}
+			if class != access.Citizen && class != access.InstitutionalIntermediary {
+				expected = append(expected, name)
+			}
+		}
+		slices.Sort(expected)
+		for _, size := range []int{1, 4, 100} {
+			var listed []string
+			seen := map[uuid.UUID]bool{}
+			request := page.Request{Limit: size}
+			for {
+				statements := world.Statements(t, d)
+				found, err := w.service.Operators(ctx, request)
+				if err != nil || len(found.Items) > size {
+					t.Fatalf("%d items, %v", len(found.Items), err)
+				}
+				if n := statements(); n != 1 {
+					t.Errorf("%d statements for a page", n)
+				}
+				for _, p := range found.Items {
+					listed = append(listed, p.FamilyName)
+					seen[p.ID] = true
+				}
+				if found.Next == "" {
+					break
+				}
+				if cursor, err := base64.RawURLEncoding.DecodeString(found.Next); err != nil || strings.Contains(string(cursor), listed[len(listed)-1]) {
+					t.Errorf("cursor %s, %v", cursor, err)
+				}
+				request.Cursor = found.Next
+			}
+			if !slices.Equal(listed, expected) || len(seen) != len(expected) {
+				t.Errorf("by %d: %v, want %v", size, listed, expected)
+			}
+		}
+		if _, err := w.service.Operators(ctx, page.Request{Cursor: "eA"}); !fault.Is(err, fault.Malformed) {
+			t.Errorf("a cursor that was never given: %v", err)
+		}
+	})
+}
+
+// TestTheListIsReadFromItsIndex: at a page in the middle nothing is sorted but the pages of the three classes, and nothing is read
+// that is not shown.
+func TestTheListIsReadFromItsIndex(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	var filled []person.Person
+	for i := range 10_000 {
+		code, err := taxcode.ComposeOrganisation(fmt.Sprintf("%010d", 1+i)) // any code will do, and these are quick to make
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := person.Person{ID: uuid.New(), TaxCode: code, GivenName: "G", FamilyName: fmt.Sprintf("F%06d", i), UserClass: access.Citizen, CredentialLevel: access.Ordinary, Version: 1, CreatedAt: pintest.Start}
+		switch i % 20 {
+		case 0:
+			p.UserClass = access.Administrator
+		case 1:
+			p.UserClass = access.ContactCentre
+		}
+		filled = append(filled, p)
+	}
+	if err := d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.From(ctx).CreateInBatches(filled, 500).Error; err != nil {
+			return err
+		}
+		return d.From(ctx).Exec("ANALYZE people").Error
+	}); err != nil {
+		t.Fatal(err)
+	}
+	people := person.NewService(&operation.Runner{DB: d})
+	first, err := people.Operators(ctx, page.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var statement string
+	var args []any
+	if err := d.From(ctx).Callback().Row().After("gorm:row").Register("test:listen", func(g *gorm.DB) {
+		statement, args = g.Statement.SQL.String(), g.Statement.Vars
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := people.Operators(ctx, page.Request{Cursor: first.Next}); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := d.Writer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := pool.QueryContext(ctx, "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) "+statement, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var plan strings.Builder
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(line + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(plan.String(), "Index Scan using people_by_class") != 3 || strings.Contains(plan.String(), "Rows Removed") || strings.Contains(plan.String(), "Seq Scan") {
+		t.Errorf("plan:\n%s", plan.String())
+	}
+}
+
+// TestWhoLostAPostDoesNotTakeItBack: an operation that was let in before does nothing to oneself any more.
+func TestWhoLostAPostDoesNotTakeItBack(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		other := w.works(t, pintest.Giulia, access.Administrator, "")
+		class, back := access.ContactCentre, access.Administrator
+		_, err := w.service.Reassign(ctx, w.admin, other.PersonID, fault.AnyVersion, person.PostChange{Class: &class})
+		want(t, err, "", "")
+		_, err = w.service.Reassign(ctx, other, other.PersonID, fault.AnyVersion, person.PostChange{Class: &back})
+		want(t, err, fault.Forbidden, "")
+		_, err = w.service.Suspend(ctx, other, w.operator.PersonID, "prova")
+		want(t, err, fault.Forbidden, "")
+		w.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", w.Clock.Now(), w.admin.SessionID)
+		want(t, w.service.Dismiss(ctx, w.admin, w.admin.PersonID), fault.SessionEnded, "")
+		if n := w.Count(t, "people WHERE user_class = 'administrator'"); n != 1 {
+			t.Errorf("%d administrators", n)
+		}
+	})
+}

@@ -1,0 +1,153 @@
+package staff
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/identity/session"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Record is a person as those who work here see them.
+type Record struct {
+	person.Person
+	PINState pin.State
+	Contacts []person.Contact
+}
+
+// Registration is a person to be registered at the counter.
+type Registration struct {
+	TaxCode    taxcode.Code
+	GivenName  string
+	FamilyName string
+	// Contacts are of different kinds. They were told, not tried: each counts once it is verified.
+	Contacts []person.NewContact
+}
+
+// check returns fault.Invalid for contacts that are not of different kinds, or one mailbox under two.
+func (r Registration) check() error {
+	var wrong []fault.Field
+	for i, c := range r.Contacts {
+		pointer := "/contacts/" + strconv.Itoa(i)
+		for _, before := range r.Contacts[:i] {
+			switch {
+			case before.Kind == c.Kind:
+				wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: "repeated"})
+			case strings.EqualFold(before.Value, c.Value):
+				wrong = append(wrong, fault.Field{Pointer: pointer + "/value", Code: "repeated"})
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}
+
+// Find returns the person with exactly this tax code, or nobody.
+func (s *Service) Find(ctx context.Context, code taxcode.Code) ([]Record, error) {
+	p, err := s.People.ByTaxCode(ctx, code)
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.record(ctx, p)
+	return []Record{r}, err
+}
+
+// Show returns a person, or fault.NotFound.
+func (s *Service) Show(ctx context.Context, id uuid.UUID) (Record, error) {
+	p, err := s.People.ByID(ctx, id)
+	if err != nil {
+		return Record{}, err
+	}
+	return s.record(ctx, p)
+}
+
+func (s *Service) record(ctx context.Context, p person.Person) (Record, error) {
+	state, err := s.PINs.State(ctx, p.ID)
+	if err != nil {
+		return Record{}, err
+	}
+	contacts, err := s.People.Contacts(ctx, p.ID)
+	return Record{Person: p, PINState: state, Contacts: contacts}, err
+}
+
+// again shows the person that an earlier, equal request was about.
+func (s *Service) again(ctx context.Context, id string) (Record, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil {
+		return Record{}, err
+	}
+	return s.Show(ctx, parsed)
+}
+
+// Register makes a citizen with ordinary credentials and without a PIN; contacts are not verified by this. It returns fault.Invalid for wrong fields and
+// fault.Conflict for a tax code that is registered already.
+func (s *Service) Register(ctx context.Context, by access.Actor, in Registration) (Record, error) {
+	if err := in.check(); err != nil {
+		return Record{}, err
+	}
+	id := uuid.Must(uuid.NewV7())
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Record, operation.Trace, error) {
+		p, err := s.People.Add(ctx, person.New{
+			ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
+		})
+		if err != nil {
+			return Record{}, operation.Trace{}, err
+		}
+		if err := s.People.AddUnverified(ctx, id, in.Contacts...); err != nil {
+			return Record{}, operation.Trace{}, err
+		}
+		r, err := s.record(ctx, p)
+		return r, subject(by, id), err
+	}, s.again)
+}
+
+// Suspend shuts a person out from the next request on, whatever sessions and tokens they hold, and tells them. It returns
+// fault.NotFound, and fault.Conflict for somebody who is suspended already, for the actor and for the last administrator.
+func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, reason string) (Record, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Record, operation.Trace, error) {
+		if by.PersonID == id {
+			return Record{}, operation.Trace{}, fault.Because(fault.Conflict, "own-account")
+		}
+		p, err := s.People.Suspend(ctx, id, reason)
+		if err != nil {
+			return Record{}, operation.Trace{}, err
+		}
+		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
+			return Record{}, operation.Trace{}, err
+		}
+		if err := s.tell(ctx, PersonSuspended, id); err != nil {
+			return Record{}, operation.Trace{}, err
+		}
+		r, err := s.record(ctx, p)
+		return r, subject(by, id), err
+	}, s.again)
+}
+
+// Readmit lets a suspended person in again, who then has to log in, and tells them. It returns fault.NotFound, and
+// fault.Conflict for somebody who is not suspended.
+func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		if _, err := s.People.Readmit(ctx, id); err != nil {
+			return struct{}{}, operation.Trace{}, err
+		}
+		// A session that was opened while the suspension came about must not come to life.
+		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
+			return struct{}{}, operation.Trace{}, err
+		}
+		return struct{}{}, subject(by, id), s.tell(ctx, PersonReadmitted, id)
+	}, nil)
+	return err
+}

@@ -1,0 +1,97 @@
+package staff
+
+import (
+	"context"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+// IssuePIN gives a person, who has just shown a document, a new PIN in place of any other. It is dispositive at once, and so
+// are the person's credentials: what waited for that is completed. Their sessions end and they are told. The PIN is in the
+// result and nowhere else, so a repeat of the request issues another one. It returns fault.Forbidden for the actor's own PIN and for staff,
+// fault.NotFound, and fault.Conflict for somebody who is suspended.
+func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (pin.Handed, error) {
+	if by.PersonID == id {
+		return pin.Handed{}, fault.Because(fault.Forbidden, "own-pin")
+	}
+	// Looked at before the hash is paid for, and again under the lock.
+	if err := mayHavePIN(s.People.ByID(ctx, id)); err != nil {
+		return pin.Handed{}, err
+	}
+	initial, err := s.PINs.NewInitial(ctx)
+	if err != nil {
+		return pin.Handed{}, err
+	}
+	// An answer with a PIN is never stored.
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (pin.Handed, operation.Trace, error) {
+		// That a document was shown stays on record, which one does not.
+		trace := operation.Trace{Right: by.Office(), SubjectKind: pin.SubjectKind + documentShown, SubjectID: id.String()}
+		handed, err := s.issue(ctx, id, initial)
+		return handed, trace, err
+	}, nil)
+}
+
+// documentShown is added to what an audit record says that a PIN issued at the counter is.
+const documentShown = "-document-shown"
+
+func mayHavePIN(p person.Person, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case p.UserClass != access.Citizen && p.UserClass != access.InstitutionalIntermediary:
+		// Or an operator could log in as an administrator. Staff recover their PIN, or are citizens first.
+		return fault.Because(fault.Forbidden, "staff-pin")
+	case p.SuspendedAt != nil:
+		return fault.Because(fault.Conflict, "person-suspended")
+	}
+	return nil
+}
+
+func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) (pin.Handed, error) {
+	if err := mayHavePIN(s.People.Lock(ctx, id)); err != nil {
+		return pin.Handed{}, err
+	}
+	became, err := s.People.MakeDispositive(ctx, id)
+	if err != nil {
+		return pin.Handed{}, err
+	}
+	handed, err := s.PINs.GiveInPerson(ctx, id, initial)
+	if err != nil {
+		return pin.Handed{}, err
+	}
+	if became {
+		if err := s.Declarations.CompleteFor(ctx, id); err != nil {
+			return pin.Handed{}, err
+		}
+	}
+	return handed, s.tell(ctx, PINIssued, id)
+}
+
+// RevokePIN revokes the PIN of a person, ends their sessions and tells them. It returns fault.NotFound, for somebody
+// without a PIN too, and fault.Forbidden for an administrator's, which only administrators revoke: a revoked PIN is not recovered,
+// and nobody else could let them in again.
+func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		trace := operation.Trace{Right: by.Office(), SubjectKind: pin.SubjectKind, SubjectID: id.String()}
+		p, err := s.People.Lock(ctx, id)
+		if err != nil {
+			return struct{}{}, trace, err
+		}
+		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
+			return struct{}{}, trace, err
+		}
+		if p.UserClass == access.Administrator && by.UserClass != access.Administrator {
+			return struct{}{}, trace, fault.Because(fault.Forbidden, "administrator-pin")
+		}
+		_, err = s.PINs.RevokeFor(ctx, id)
+		return struct{}{}, trace, err
+	}, nil)
+	return err
+}

@@ -1,0 +1,97 @@
+// Package staff is what the people who work here do with people: register them, give and take PINs at the counter,
+// suspend and readmit them, and manage who works here. The rows belong to person, pin and session; this package joins what
+// each of them does into one operation. Locks are taken in the order people, PINs, sessions, the rest.
+package staff
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+
+	"github.com/google/uuid"
+)
+
+// PINs is what is done with the PIN of somebody else; see pin.Service.
+type PINs interface {
+	// NewInitial draws a PIN and hashes it, outside of transactions.
+	NewInitial(ctx context.Context) (pin.Initial, error)
+	// GiveInPerson makes it the person's and ends their sessions, in the context's transaction.
+	GiveInPerson(ctx context.Context, personID uuid.UUID, initial pin.Initial) (pin.Handed, error)
+	// RevokeFor revokes the person's PIN and returns from when on, ends their sessions and tells them, in the context's transaction; fault.NotFound
+	// for somebody without a PIN.
+	RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error)
+	// ClassChanged computes anew when the person's PIN must be changed, in the context's transaction.
+	ClassChanged(ctx context.Context, personID uuid.UUID, class access.UserClass) error
+	// State returns the state of a person's PIN.
+	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
+}
+
+// Offices knows the offices; see contributor.Service.
+type Offices interface {
+	// HasOffice reports whether there is an office with the code.
+	HasOffice(ctx context.Context, code string) (bool, error)
+}
+
+// Sessions ends sessions; see session.Service.
+type Sessions interface {
+	// EndAllOf ends every session of a person, in the context's transaction.
+	EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error
+}
+
+// Declarations completes what waits for dispositive credentials; see declaration.Service.
+type Declarations interface {
+	// CompleteFor completes what the person filed with ordinary credentials, in the context's transaction.
+	CompleteFor(ctx context.Context, personID uuid.UUID) error
+}
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner       *operation.Runner
+	People       *person.Service
+	PINs         PINs
+	Sessions     Sessions
+	Offices      Offices
+	Declarations Declarations
+	Outbox       *outbox.Outbox
+}
+
+// Service has the use cases of the back office about people.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{d} }
+
+// The kinds of message that people get of what is done here. Their data is {"at": instant}.
+const (
+	PINIssued        = "pin.issued"
+	PersonSuspended  = "person.suspended"
+	PersonReadmitted = "person.readmitted"
+)
+
+// tell promises a message to a person, in the context's transaction.
+func (s *Service) tell(ctx context.Context, kind string, personID uuid.UUID) error {
+	now := s.Runner.Clock.Now()
+	message, err := outbox.NewMessage(kind, personID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
+	if err != nil {
+		return err
+	}
+	return s.Outbox.Add(ctx, message)
+}
+
+// subject is what an audit record says of an operation on a person.
+func subject(by access.Actor, id uuid.UUID) operation.Trace {
+	return operation.Trace{Right: by.Office(), SubjectKind: "person", SubjectID: id.String()}
+}
+
+// onOneself returns fault.SessionEnded where somebody ends their own session or post by one that has ended already.
+func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) (oneself bool, err error) {
+	if id != by.PersonID {
+		return false, nil
+	}
+	return true, s.Runner.Rights.Alive(ctx, by)
+}

@@ -1,0 +1,197 @@
+package servicecatalog
+
+import (
+	"context"
+	"slices"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+
+	"github.com/google/uuid"
+)
+
+// Contributors knows contributors, positions, and the rights over them.
+type Contributors interface {
+	// Find returns a contributor with the actor's rights over it, or fault.NotFound.
+	Find(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Entitled, error)
+	// FindPosition returns a position and its contributor with the actor's rights about it, or fault.NotFound.
+	FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Position, contributor.Entitled, error)
+}
+
+// Catalogue has the use cases of services and menus.
+type Catalogue struct {
+	runner       *operation.Runner
+	repository   *Repository
+	rights       *access.Repository
+	contributors Contributors
+}
+
+// New returns the catalogue. Rights and contributors are needed for Mine alone.
+func New(runner *operation.Runner, rights *access.Repository, contributors Contributors) *Catalogue {
+	return &Catalogue{runner: runner, repository: NewRepository(runner.DB), rights: rights, contributors: contributors}
+}
+
+// Install brings the services that come with the program into the context's transaction: those that are not there yet, and
+// newer versions of those that are.
+func (c *Catalogue) Install(ctx context.Context) error {
+	shipped, err := Shipped()
+	if err != nil {
+		return err
+	}
+	for _, s := range shipped {
+		if err := c.repository.put(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddChannel gives a service a channel in the context's transaction, or changes the one that it has.
+func (c *Catalogue) AddChannel(ctx context.Context, service string, channel Channel) error {
+	return c.repository.putChannel(ctx, service, channel)
+}
+
+// List returns every service, by section and title.
+func (c *Catalogue) List(ctx context.Context, english bool, request page.Request) (page.Page[Service], error) {
+	all, err := c.repository.all(ctx, "")
+	if err != nil {
+		return page.Page[Service]{}, err
+	}
+	slices.SortFunc(all, bySectionAndTitle(english))
+	return page.Slice(all, request, func(s Service) page.Key { return page.Key{Text: s.Code, ID: uuid.NameSpaceOID} })
+}
+
+// Enter returns a channel of a service that is open. It returns fault.NotFound, and fault.ChannelClosed with where to go instead.
+func (c *Catalogue) Enter(ctx context.Context, service, channel string) (Channel, error) {
+	found, err := c.repository.all(ctx, service)
+	if err == nil && len(found) == 0 {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Channel{}, err
+	}
+	return found[0].enter(channel, c.runner.Clock.Now())
+}
+
+// Chosen narrows a menu down to what may be done for a contributor, or about one of its positions.
+type Chosen struct {
+	ContributorID *uuid.UUID
+	PositionID    *uuid.UUID
+}
+
+// Mine returns the actor's menu: what any of their rights opens and they do for themselves or, where something is chosen,
+// what their rights over that open. What no channel leads to now is left out. It returns fault.NotFound for what the actor
+// has no right over.
+func (c *Catalogue) Mine(ctx context.Context, by access.Actor, chosen Chosen, english bool, request page.Request) (page.Page[Mine], error) {
+	var none page.Page[Mine]
+	offered, err := c.offered(ctx, by, chosen)
+	if err != nil {
+		return none, err
+	}
+	menu, err := c.repository.menu(ctx, by.PersonID)
+	if err != nil {
+		return none, err
+	}
+	return page.Slice(menu.arrange(offered, english), request, func(m Mine) page.Key { return page.Key{Text: m.Code, ID: uuid.NameSpaceOID} })
+}
+
+// offered returns the open services that the actor may use, in no order.
+func (c *Catalogue) offered(ctx context.Context, by access.Actor, chosen Chosen) ([]Service, error) {
+	u, err := c.user(ctx, by, &chosen)
+	if err != nil {
+		return nil, err
+	}
+	all, err := c.repository.all(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	now := c.runner.Clock.Now()
+	offered := make([]Service, 0, len(all))
+	for _, s := range all {
+		if s, usable := s.forUser(u); usable && s.open(now) {
+			offered = append(offered, s.at(chosen.ContributorID, chosen.PositionID))
+		}
+	}
+	return offered, nil
+}
+
+// user finds what opens services to the actor. The contributor of a chosen position is chosen with it.
+func (c *Catalogue) user(ctx context.Context, by access.Actor, chosen *Chosen) (user, error) {
+	if chosen.ContributorID == nil && chosen.PositionID == nil {
+		return c.anywhere(ctx, by)
+	}
+	var at contributor.Entitled
+	var p contributor.Position
+	var err error
+	if chosen.PositionID != nil {
+		p, at, err = c.contributors.FindPosition(ctx, by, *chosen.PositionID)
+		if err == nil && chosen.ContributorID != nil && at.ID != *chosen.ContributorID {
+			err = fault.New(fault.NotFound)
+		}
+		chosen.ContributorID = &p.ContributorID
+	} else {
+		at, err = c.contributors.Find(ctx, by, *chosen.ContributorID)
+	}
+	u := user{class: by.UserClass, chosen: true}
+	for _, r := range at.Rights {
+		u.places = append(u.places, place{kind: string(at.Kind), scheme: p.Scheme, right: r})
+	}
+	return u, err
+}
+
+// anywhere is for a menu in which nothing is chosen.
+func (c *Catalogue) anywhere(ctx context.Context, by access.Actor) (user, error) {
+	u := user{class: by.UserClass}
+	reaches, err := c.rights.Reach(ctx, by)
+	if err != nil {
+		return u, err
+	}
+	for _, r := range reaches {
+		u.places = append(u.places, place{kind: r.Kind, right: access.Right{ActingAs: r.ActingAs, Services: r.Services}})
+	}
+	u.seats, err = c.rights.Seats(ctx, by)
+	return u, err
+}
+
+// Menu returns how the actor arranged the services; who never did has what Mine lists, in its order.
+func (c *Catalogue) Menu(ctx context.Context, by access.Actor, english bool) (Menu, error) {
+	menu, err := c.repository.menu(ctx, by.PersonID)
+	if err != nil || menu.Version != Unarranged {
+		return menu, err
+	}
+	offered, err := c.offered(ctx, by, Chosen{})
+	for _, m := range menu.arrange(offered, english) {
+		menu.Entries = append(menu.Entries, Entry{ServiceCode: m.Code, Settings: map[string]any{}})
+	}
+	return menu, err
+}
+
+// ReplaceMenu replaces the actor's arrangement, of which they read the expected version. It returns fault.PreconditionFailed
+// when it changed since, and fault.Invalid for services that never were, or stand twice, and for wrong settings.
+func (c *Catalogue) ReplaceMenu(ctx context.Context, by access.Actor, expected int, entries []Entry) (Menu, error) {
+	return operation.Do(ctx, c.runner, by, by.PersonID.String(), func(ctx context.Context) (Menu, operation.Trace, error) {
+		trace := operation.Trace{SubjectKind: "menu", SubjectID: by.PersonID.String()}
+		known, err := c.repository.codes(ctx)
+		if err != nil {
+			return Menu{}, trace, err
+		}
+		if err := checkEntries(entries, known); err != nil {
+			return Menu{}, trace, err
+		}
+		if entries == nil {
+			entries = []Entry{}
+		}
+		before, err := c.repository.lockMenu(ctx, by.PersonID)
+		if err != nil {
+			return Menu{}, trace, err
+		}
+		if err := fault.RequireVersion(expected, before.Version); err != nil {
+			return Menu{}, trace, err
+		}
+		m := Menu{PersonID: by.PersonID, Entries: entries, Version: before.Version + 1, UpdatedAt: c.runner.Clock.Now()}
+		return m, trace, c.repository.putMenu(ctx, m)
+	}, nil)
+}

@@ -1,0 +1,28 @@
+package servicecatalog
+
+import (
+	"context"
+
+	"diresco/internal/kernel/access"
+)
+
+// Title is what a service is called.
+type Title struct{ Italian, English string }
+
+// Titles returns what the services that rights name are called, in their order; one that is not in the catalogue by its code.
+func (r *Repository) Titles(ctx context.Context, codes []access.Service) ([]Title, error) {
+	var rows []serviceRow
+	if err := r.db.From(ctx).Raw("SELECT code, title_it, title_en FROM services WHERE code IN ?", codes).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	titles := make([]Title, len(codes))
+	for i, code := range codes {
+		titles[i] = Title{string(code), string(code)}
+		for _, row := range rows {
+			if row.Code == string(code) {
+				titles[i] = Title{row.TitleIt, row.TitleEn}
+			}
+		}
+	}
+	return titles, nil
+}

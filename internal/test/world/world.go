@@ -1,0 +1,144 @@
+// Package world puts the core together for tests: an application without its HTTP edge, on a given database, with a
+// clock that stands still, keys that live as long as the test, and people, contributors and rights to try it with.
+package world
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"testing"
+	"time"
+
+	"diresco/db"
+	"diresco/internal/filing/declaration"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/clock"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+)
+
+// Start is where the clock of a new App stands: a Monday morning in March.
+var Start = time.Date(2026, 3, 16, 8, 15, 0, 0, time.UTC)
+
+// The offices that a new App has.
+const (
+	Rome  = "7000"
+	Milan = "4900"
+)
+
+// PublicURL is what receipts name as their issuer.
+const PublicURL = "https://diresco.test"
+
+// App is the core of one process.
+type App struct {
+	DB       *db.DB
+	Clock    *clock.Manual
+	Keys     *idempotency.Store
+	Runner   *operation.Runner
+	Rights   *access.Repository
+	Sessions *Sessions
+	Guard    *access.Guard
+	Outbox   *outbox.Outbox
+	Signer   *Signer
+	Blobs    *blob.Bucket
+	Types    *declaration.Types
+	Store    *contributor.Repository
+	// Contributors, Register and Declarations are what the edge calls.
+	Contributors *contributor.Service
+	Register     *protocol.Register
+	Declarations *declaration.Service
+}
+
+// New puts an App together on an empty, migrated database, with two offices and the declaration types that come with the
+// program. Its register is closed when the test ends.
+func New(t testing.TB, d *db.DB) *App {
+	t.Helper()
+	bucket := memblob.OpenBucket(nil)
+	t.Cleanup(func() {
+		if err := bucket.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	a := assemble(t, d, clock.NewManual(Start), NewSigner(t), bucket)
+	a.Must(t, func(ctx context.Context) error {
+		for _, o := range []contributor.Office{{Code: Rome, Title: "Roma"}, {Code: Milan, Title: "Milano"}} {
+			if err := a.Store.PutOffice(ctx, o); err != nil {
+				return err
+			}
+		}
+		return a.Types.Install(ctx)
+	})
+	return a
+}
+
+// Twin is another process on the same database, reached through d: it shares clock, keys and blobs with a and nothing else.
+// After a was closed it is the same process started again.
+func (a *App) Twin(t testing.TB, d *db.DB) *App {
+	t.Helper()
+	return assemble(t, d, a.Clock, a.Signer, a.Blobs)
+}
+
+func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *blob.Bucket) *App {
+	t.Helper()
+	repository := declaration.NewRepository(d)
+	a := &App{
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Rights: access.NewRepository(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
+		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(repository, c), Store: contributor.NewRepository(d),
+	}
+	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Rights: a.Rights}
+	a.Guard = access.NewGuard(a.Rights, a.Sessions, c)
+	a.Contributors = contributor.NewService(a.Store, a.Rights)
+	a.Register = a.NewRegister(t, map[string]protocol.Book{
+		declaration.Kind: &declaration.Book{Repository: repository, Signer: signer, Random: rand.Reader, PublicURL: PublicURL},
+	})
+	a.Declarations = declaration.NewService(declaration.Deps{
+		Runner: a.Runner, Repository: repository, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
+		Signer: signer, Blobs: bucket, Random: rand.Reader, PublicURL: PublicURL,
+	})
+	return a
+}
+
+// NewRegister starts a register with other books on the App's database and clock, and closes it when the test ends.
+func (a *App) NewRegister(t testing.TB, books map[string]protocol.Book) *protocol.Register {
+	t.Helper()
+	return a.NewRegisterAt(t, a.Clock, books)
+}
+
+// NewRegisterAt is NewRegister with another clock.
+func (a *App) NewRegisterAt(t testing.TB, c clock.Clock, books map[string]protocol.Book) *protocol.Register {
+	t.Helper()
+	r := protocol.NewRegister(a.DB, c, a.Keys, a.Rights, slog.New(slog.DiscardHandler), books)
+	t.Cleanup(r.Close)
+	return r
+}
+
+// Must runs fn in a transaction and ends the test when it fails.
+func (a *App) Must(t testing.TB, fn func(ctx context.Context) error) {
+	t.Helper()
+	if err := a.DB.InTx(context.Background(), fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Exec runs one statement in a transaction of its own and ends the test when it fails.
+func (a *App) Exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	a.Must(t, func(ctx context.Context) error { return a.DB.From(ctx).Exec(statement, args...).Error })
+}
+
+// Count returns how many rows a query selects: table and condition, as in "outbox WHERE kind = ?".
+func (a *App) Count(t testing.TB, from string, args ...any) int {
+	t.Helper()
+	var n int
+	if err := a.DB.From(context.Background()).Raw("SELECT COUNT(*) FROM "+from, args...).Scan(&n).Error; err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
