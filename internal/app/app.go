@@ -227,7 +227,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		Signer: p.keys, Blobs: p.bucket, PublicURL: p.config.PublicURL,
 	})
 	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
-	events := due.NewCalendar(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Lapses(), waiting.Lapses())...)
+	events := due.NewScheduler(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Lapses(), waiting.Lapses())...)
 	if err := events.Begin(ctx); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}

@@ -41,7 +41,7 @@ func (h OfficeEnrolmentHandlers) DecideEnrolment(ctx context.Context, r api.Deci
 	return api.DecideEnrolment200JSONResponse(viewOfficeEnrolment(decided)), nil
 }
 
-func viewOfficeEnrolment(h enrolment.Held) api.OfficeEnrolment {
+func viewOfficeEnrolment(h enrolment.Details) api.OfficeEnrolment {
 	e := viewEnrolment(h)
 	return api.OfficeEnrolment{
 		EnrolmentId: e.EnrolmentId, Person: api.PersonIdentity{PersonId: h.PersonID, TaxCode: h.TaxCode.Clear(), GivenName: h.GivenName, FamilyName: h.FamilyName},

@@ -64,7 +64,7 @@ func (h OfficePINRequestHandlers) DecidePinRequest(ctx context.Context, r api.De
 	return api.DecidePinRequest200JSONResponse(view), err
 }
 
-func viewOfficePINRequest(r pinrequest.Shown) (api.OfficePinRequest, error) {
+func viewOfficePINRequest(r pinrequest.View) (api.OfficePinRequest, error) {
 	born, err := time.Parse(openapi_types.DateFormat, r.BirthDate)
 	view := api.OfficePinRequest{
 		RequestId: r.ID, State: api.PinRequestState(r.State), TaxCode: r.TaxCode.Clear(), GivenName: r.GivenName, FamilyName: r.FamilyName,

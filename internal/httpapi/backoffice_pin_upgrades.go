@@ -74,7 +74,7 @@ func (h OfficePINUpgradeHandlers) DecidePinUpgrade(ctx context.Context, r api.De
 	return api.DecidePinUpgrade200JSONResponse(viewOfficeUpgrade(decided)), nil
 }
 
-func viewOfficeUpgrade(h pinupgrade.Held) api.OfficePinUpgrade {
+func viewOfficeUpgrade(h pinupgrade.Details) api.OfficePinUpgrade {
 	u := viewUpgrade(h.Upgrade)
 	return api.OfficePinUpgrade{
 		UpgradeId: u.UpgradeId, Person: api.PinHolder{PersonId: h.PersonID, TaxCode: h.TaxCode.Clear(), GivenName: h.GivenName, FamilyName: h.FamilyName},

@@ -145,15 +145,15 @@ func searchOf(body *api.DeclarationSearch) (declaration.Filter, error) {
 	return filter, nil
 }
 
-func viewDeclarations(ctx context.Context, found page.Page[declaration.Filed], path, query string, limit *int32) api.DeclarationList {
+func viewDeclarations(ctx context.Context, found page.Page[declaration.View], path, query string, limit *int32) api.DeclarationList {
 	return api.DeclarationList{Items: items(found.Items, viewSummary), Links: pageLinks(ctx, path, query, found.Next, limit)}
 }
 
-func viewFiledBy(d declaration.Filed) api.FiledBy {
+func viewFiledBy(d declaration.View) api.FiledBy {
 	return api.FiledBy{PersonId: d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName, ActingAs: api.ActingAs(d.ActingAs), RightId: d.RightID}
 }
 
-func viewSummary(d declaration.Filed) api.DeclarationSummary {
+func viewSummary(d declaration.View) api.DeclarationSummary {
 	return api.DeclarationSummary{
 		DeclarationId: d.ID, ContributorId: d.ContributorID, PositionId: d.PositionID, Type: d.Type, TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
 		Step: api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), FiledBy: viewFiledBy(d), CreatedAt: d.CreatedAt, SubmittedAt: d.SubmittedAt,
@@ -161,7 +161,7 @@ func viewSummary(d declaration.Filed) api.DeclarationSummary {
 	}
 }
 
-func viewDeclaration(d declaration.Filed) api.Declaration {
+func viewDeclaration(d declaration.View) api.Declaration {
 	path := idPath("/declarations", d.ID)
 	view := api.Declaration{
 		DeclarationId: d.ID, ContributorId: d.ContributorID, PositionId: d.PositionID, Type: d.Type, TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
@@ -182,6 +182,6 @@ func viewDeclaration(d declaration.Filed) api.Declaration {
 	return view
 }
 
-func viewReceipt(d declaration.Filed) api.Receipt {
+func viewReceipt(d declaration.View) api.Receipt {
 	return api.Receipt{ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationId: d.ID, Jws: d.JWS}
 }

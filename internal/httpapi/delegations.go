@@ -58,7 +58,7 @@ func (h DelegationHandlers) ListContributorDelegations(ctx context.Context, r ap
 	}
 	now := h.Clock.Now()
 	return api.ListContributorDelegations200JSONResponse{
-		Items: items(found.Items, func(s delegation.Shown) api.Delegation { return viewForContributor(s, now) }),
+		Items: items(found.Items, func(s delegation.View) api.Delegation { return viewForContributor(s, now) }),
 		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/delegations", "", found.Next, p.Limit),
 	}, nil
 }
@@ -183,24 +183,24 @@ func (h DelegationHandlers) RevokeDelegation(ctx context.Context, r api.RevokeDe
 }
 
 // view shows a delegation to who changed it.
-func (h DelegationHandlers) view(ctx context.Context, s delegation.Shown) api.Delegation {
+func (h DelegationHandlers) view(ctx context.Context, s delegation.View) api.Delegation {
 	s.ForContributor = delegation.Represents(actorFrom(ctx))
 	return viewDelegation(s, h.Clock.Now())
 }
 
-func (h DelegationHandlers) list(found page.Page[delegation.Shown], links api.PageLinks) api.DelegationList {
+func (h DelegationHandlers) list(found page.Page[delegation.View], links api.PageLinks) api.DelegationList {
 	now := h.Clock.Now()
-	return api.DelegationList{Items: items(found.Items, func(s delegation.Shown) api.Delegation { return viewDelegation(s, now) }), Links: links}
+	return api.DelegationList{Items: items(found.Items, func(s delegation.View) api.Delegation { return viewDelegation(s, now) }), Links: links}
 }
 
 // delegationTag is the entity tag of a delegation as it is shown, which clock, register and wrong codes change without a new version.
-func delegationTag(s delegation.Shown, view api.Delegation) string {
+func delegationTag(s delegation.View, view api.Delegation) string {
 	shown, _ := json.Marshal(view) // of text, numbers and times
 	return answerTag(s.Version, string(shown))
 }
 
 // viewForContributor shows also who works under a delegation.
-func viewForContributor(s delegation.Shown, now time.Time) api.Delegation {
+func viewForContributor(s delegation.View, now time.Time) api.Delegation {
 	view := viewDelegation(s, now)
 	workers := []api.DelegationWorker(items(s.Workers, viewWorker))
 	view.Workers = &workers
@@ -208,7 +208,7 @@ func viewForContributor(s delegation.Shown, now time.Time) api.Delegation {
 }
 
 // viewDelegation shows a delegation as it stands at the instant.
-func viewDelegation(s delegation.Shown, now time.Time) api.Delegation {
+func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 	view := api.Delegation{
 		DelegationId: s.ID, State: api.DelegationState(s.StateAt(now)), ReferenceCode: s.ReferenceCode, Delegate: viewDelegate(s.DelegateID, s.DelegateKind, s.DelegateName),
 		Contributor: api.DelegatingContributor{ContributorId: s.ContributorID, TaxCode: s.ContributorTaxCode.Clear(), LegalName: s.ContributorName},

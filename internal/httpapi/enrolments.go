@@ -47,7 +47,7 @@ func (h EnrolmentHandlers) ShowEnrolment(ctx context.Context, r api.ShowEnrolmen
 	return api.ShowEnrolment200JSONResponse(viewEnrolment(found)), nil
 }
 
-func viewEnrolment(e enrolment.Held) api.Enrolment {
+func viewEnrolment(e enrolment.Details) api.Enrolment {
 	return api.Enrolment{
 		EnrolmentId: e.ID, Form: api.EnrolmentForm(e.Form), State: api.EnrolmentState(e.State), ProtocolNumber: e.ProtocolNumber, ContributorTaxCode: e.ContributorTaxCode.Clear(),
 		Services:   items(e.Services, func(s access.Service) api.PublicBodyService { return api.PublicBodyService(s) }),

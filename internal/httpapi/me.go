@@ -42,17 +42,17 @@ func (h MeHandlers) viewMe(ctx context.Context, p person.Person) (api.Me, error)
 	if err != nil {
 		return api.Me{}, err
 	}
-	seats, err := h.Rights.Seats(ctx, actorFrom(ctx))
+	memberships, err := h.Rights.Memberships(ctx, actorFrom(ctx))
 	if err != nil {
 		return api.Me{}, err
 	}
 	// Several roles at one are one intermediary, and a firm (studio associato) is none.
-	seats = slices.CompactFunc(seats, func(a, b access.Seat) bool { return a.DelegateID == b.DelegateID })
-	seats = slices.DeleteFunc(seats, func(s access.Seat) bool { return !api.DelegateKind(s.Kind).Valid() })
+	memberships = slices.CompactFunc(memberships, func(a, b access.Membership) bool { return a.DelegateID == b.DelegateID })
+	memberships = slices.DeleteFunc(memberships, func(s access.Membership) bool { return !api.DelegateKind(s.Kind).Valid() })
 	return api.Me{
 		PersonId: p.ID, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: api.UserClass(p.UserClass), CredentialLevel: api.CredentialLevel(p.CredentialLevel),
 		PinExpiresAt: expires, IdentityConfirmed: p.IdentityConfirmedAt != nil, OfficeCode: p.OfficeCode,
-		Intermediaries: items(seats, func(s access.Seat) api.MyIntermediary {
+		Intermediaries: items(memberships, func(s access.Membership) api.MyIntermediary {
 			return api.MyIntermediary{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.Kind), LegalName: s.LegalName}
 		}),
 	}, nil

@@ -51,7 +51,7 @@ func pinApplication(body api.PinApplication) (pinrequest.Application, error) {
 }
 
 // viewPINRequest is what whoever asked may see: not why it waits.
-func viewPINRequest(r pinrequest.Shown) api.PinRequest {
+func viewPINRequest(r pinrequest.View) api.PinRequest {
 	return api.PinRequest{RequestId: r.ID, State: api.PinRequestState(r.State), Deliveries: items(r.Deliveries, viewHalf), CreatedAt: r.CreatedAt}
 }
 

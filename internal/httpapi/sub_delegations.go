@@ -59,7 +59,7 @@ func (h SubDelegationHandlers) RevokeSubDelegation(ctx context.Context, r api.Re
 	return api.RevokeSubDelegation200JSONResponse(viewSubDelegation(revoked)), nil
 }
 
-func viewSubDelegation(s subdelegation.Shown) api.SubDelegation {
+func viewSubDelegation(s subdelegation.View) api.SubDelegation {
 	return api.SubDelegation{
 		SubDelegationId: s.ID, Delegate: api.Delegate{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.DelegateKind), LegalName: s.DelegateName},
 		Person: api.PersonReference{PersonId: s.PersonID, GivenName: s.GivenName, FamilyName: s.FamilyName}, All: s.Every,

@@ -181,7 +181,7 @@ func (s *Service) representative(ctx context.Context, code taxcode.Code) (func(c
 		if err != nil {
 			return err
 		}
-		registered, err := s.enter(ctx, p)
+		registered, err := s.insert(ctx, p)
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func (s *Service) CreatePerson(ctx context.Context, in PersonInput) (Person, err
 		return Person{}, err
 	}
 	created, err := s.persons.Create(ctx, made, func(ctx context.Context, p person.Person) error {
-		registered, err := s.enter(ctx, p)
+		registered, err := s.insert(ctx, p)
 		if err != nil {
 			return err
 		}

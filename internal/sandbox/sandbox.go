@@ -59,7 +59,7 @@ type Deps struct {
 	// Background is what else is done off the requests, and here when testers look; it may promise messages.
 	Background []Backlog
 	// Due does what falls due while the clock is moved.
-	Due  *due.Calendar
+	Due  *due.Scheduler
 	PINs PINs
 	// Blobs holds the files that were made of declarations, each named after its id, and those that people sent, in folders
 	// named after what they belong to; Reset deletes them.
@@ -82,7 +82,7 @@ type Service struct {
 	services     *servicecatalog.Catalogue
 	messages     *outbox.Worker
 	background   []Backlog
-	due          *due.Calendar
+	due          *due.Scheduler
 	pins         PINs
 	blobs        *blob.Bucket
 	choose       chooser

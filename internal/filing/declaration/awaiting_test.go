@@ -52,7 +52,7 @@ func TestWhatWaitedIsCompletedAtItsNumber(t *testing.T) {
 		}
 		a.Clock.Advance(time.Hour)
 		becomeDispositive(t, a, ordinary.PersonID)
-		for _, was := range []declaration.Filed{first, second} {
+		for _, was := range []declaration.View{first, second} {
 			want := was
 			want.State, want.Version, want.UpdatedAt = declaration.Submitted, was.Version+1, a.Clock.Now()
 			if diff := cmp.Diff(want, show(t, a, ordinary, was.ID)); diff != "" {
@@ -66,7 +66,7 @@ func TestWhatWaitedIsCompletedAtItsNumber(t *testing.T) {
 				t.Errorf("%d audit records", n)
 			}
 		}
-		for _, same := range []declaration.Filed{between, theirs, draft} {
+		for _, same := range []declaration.View{between, theirs, draft} {
 			if got := show(t, a, map[bool]access.Actor{true: ordinary, false: other}[same.ID == draft.ID], same.ID); got.State != same.State || got.Version != same.Version {
 				t.Errorf("%s became %s", same.State, got.State)
 			}

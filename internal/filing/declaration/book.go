@@ -25,7 +25,7 @@ type submission struct {
 	digest      string
 	// draftVersion is that of the draft which was checked; zero for what was never a draft.
 	draftVersion int
-	filed        Filed
+	filed        View
 }
 
 // supersedes reports whether an earlier declaration is replaced at submission. What waits for dispositive credentials takes

@@ -67,8 +67,8 @@ type Declaration struct {
 	Digest         *string
 }
 
-// Filed is a declaration as it is shown: with its maker's names and its receipt.
-type Filed struct {
+// View is a declaration as it is shown: with its maker's names and its receipt.
+type View struct {
 	Declaration
 	GivenName  string
 	FamilyName string
@@ -106,7 +106,7 @@ type Filter struct {
 }
 
 // Names returns the receipt's facts about who filed.
-func (d Filed) Names() string { return d.GivenName + " " + d.FamilyName }
+func (d View) Names() string { return d.GivenName + " " + d.FamilyName }
 
 // requireDraft returns fault.Conflict for what was submitted already.
 func (d Declaration) requireDraft() error {

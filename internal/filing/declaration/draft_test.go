@@ -27,7 +27,7 @@ func TestADraft(t *testing.T) {
 		in.Content = json.RawMessage("{ \"worker_tax_code\" : \"" + world.Worker + "\",\n\"employer_contribution_rate\": 2.40e1 }")
 		got := a.Draft(t, by, c, in)
 		worker := world.Worker
-		want := declaration.Filed{
+		want := declaration.View{
 			Declaration: declaration.Declaration{
 				ID: got.ID, ContributorID: c.ID, PositionID: c.Positions[0].ID, OfficeCode: world.Rome, Type: world.Type, TypeVersion: 1, Step: declaration.StepSingle, State: declaration.Draft,
 				Content: `{"employer_contribution_rate":24,"worker_tax_code":"` + world.Worker + `"}`, WorkerTaxCode: &worker, PersonID: by.PersonID, ActingAs: access.LegalRepresentative,
@@ -130,7 +130,7 @@ func TestChangingADraft(t *testing.T) {
 		closed := ceased(t, a, c)
 		other, _ := a.Employer(t)
 		version := 1
-		change := func(in declaration.Change) (declaration.Filed, error) {
+		change := func(in declaration.Change) (declaration.View, error) {
 			t.Helper()
 			a.Clock.Advance(time.Minute)
 			return a.Declarations.Change(asked("changeDeclaration"), by, draft.ID, version, in)

@@ -17,7 +17,7 @@ func (s *Service) Lapses() due.Source { return lapses{s} }
 func (lapses) Name() string { return "declaration.lapsed" }
 
 // Next implements due.Source.
-func (l lapses) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
+func (l lapses) Next(ctx context.Context, after due.Cursor, until time.Time) (time.Time, bool, error) {
 	at, found, err := l.NextLapse(ctx, until)
 	if found && !at.After(after.At) {
 		// One that was overlooked is due now.
@@ -27,10 +27,10 @@ func (l lapses) Next(ctx context.Context, after due.Place, until time.Time) (tim
 }
 
 // Do implements due.Source. What has lapsed does not wait any more, so the place need not tell.
-func (l lapses) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+func (l lapses) Do(ctx context.Context, after due.Cursor, until time.Time) (due.Cursor, error) {
 	_, more, err := l.LapseAwaiting(ctx, until)
 	if err != nil || more {
 		return after, err
 	}
-	return due.By(until), nil
+	return due.Through(until), nil
 }

@@ -90,7 +90,7 @@ func (a archive) everything(t testing.TB) []declaration.Declaration {
 // view is one of the three lists, as somebody sees it.
 type view struct {
 	name string
-	list func(declaration.Filter, page.Request) (page.Page[declaration.Filed], error)
+	list func(declaration.Filter, page.Request) (page.Page[declaration.View], error)
 	sees func(declaration.Declaration) bool
 }
 
@@ -98,7 +98,7 @@ func (a archive) views() []view {
 	ofContributor := func(name string, by access.Actor) view {
 		return view{
 			name,
-			func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
+			func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 				return a.Declarations.OfContributor(ctx, by, f, r)
 			},
 			func(d declaration.Declaration) bool {
@@ -109,7 +109,7 @@ func (a archive) views() []view {
 	mine := func(name string, by access.Actor, companies ...uuid.UUID) view {
 		return view{
 			name,
-			func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
+			func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 				return a.Declarations.Mine(ctx, by, f, r)
 			},
 			func(d declaration.Declaration) bool {
@@ -126,7 +126,7 @@ func (a archive) views() []view {
 		mine("all of an operator without a role", a.operator),
 		{
 			"the contributor's, by the operator",
-			func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
+			func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 				return a.Declarations.OfContributor(ctx, a.operator, f, r)
 			},
 			func(d declaration.Declaration) bool {
@@ -135,7 +135,7 @@ func (a archive) views() []view {
 		},
 		{
 			"the office's",
-			func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
+			func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 				return a.Declarations.OfOffice(ctx, a.operator, f, r)
 			},
 			func(d declaration.Declaration) bool {
@@ -289,7 +289,7 @@ func TestACursorOfAnotherFilter(t *testing.T) {
 		at := a.Clock.Now()
 		a.Clock.Advance(time.Second)
 		a.Submit(t, by, c)
-		list := func(to *time.Time, cursor string) page.Page[declaration.Filed] {
+		list := func(to *time.Time, cursor string) page.Page[declaration.View] {
 			t.Helper()
 			p, err := a.Declarations.OfContributor(ctx, by, declaration.Filter{SubmittedTo: to}, page.Request{Limit: 1, Cursor: cursor})
 			if err != nil {
@@ -320,14 +320,14 @@ func TestListsOfNothing(t *testing.T) {
 		c, by := a.Employer(t)
 		a.Submit(t, by, c)
 		a.Draft(t, by, c, c.Input(false))
-		for name, list := range map[string]func() (page.Page[declaration.Filed], error){
-			"nobody's contributor": func() (page.Page[declaration.Filed], error) {
+		for name, list := range map[string]func() (page.Page[declaration.View], error){
+			"nobody's contributor": func() (page.Page[declaration.View], error) {
 				return a.Declarations.OfContributor(ctx, access.Actor{PersonID: by.PersonID, ContributorID: c.ID}, declaration.Filter{}, page.Request{})
 			},
-			"nobody": func() (page.Page[declaration.Filed], error) {
+			"nobody": func() (page.Page[declaration.View], error) {
 				return a.Declarations.Mine(ctx, access.Actor{}, declaration.Filter{}, page.Request{})
 			},
-			"no office": func() (page.Page[declaration.Filed], error) {
+			"no office": func() (page.Page[declaration.View], error) {
 				return a.Declarations.OfOffice(ctx, by, declaration.Filter{}, page.Request{})
 			},
 		} {

@@ -52,7 +52,7 @@ func conflict(t *testing.T, what string, err error, reason string) {
 	}
 }
 
-func show(t *testing.T, a *world.App, by access.Actor, id uuid.UUID) declaration.Filed {
+func show(t *testing.T, a *world.App, by access.Actor, id uuid.UUID) declaration.View {
 	t.Helper()
 	d, err := a.Declarations.Show(ctx, by, id)
 	if err != nil {
@@ -61,7 +61,7 @@ func show(t *testing.T, a *world.App, by access.Actor, id uuid.UUID) declaration
 	return d
 }
 
-func submit(t *testing.T, a *world.App, by access.Actor, id uuid.UUID) declaration.Filed {
+func submit(t *testing.T, a *world.App, by access.Actor, id uuid.UUID) declaration.View {
 	t.Helper()
 	d, err := a.Declarations.Submit(ctx, by, id)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // each contributor one index probe for its newest declaration, then up to a page of those whose newest is newest; with many, a walk over
 // the latest declarations of all, a few index probes each, until the page is full, and the former only where the walk was
 // in vain (see access.Stride). What a filter or a right over some positions alone leaves out is passed over within a contributor's range.
-func (r *Repository) ofRights(ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
-	var none page.Page[Filed]
+func (r *Repository) ofRights(ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
+	var none page.Page[View]
 	after, err := request.After()
 	if err != nil {
 		return none, err
@@ -41,7 +41,7 @@ type mine struct {
 	size    int
 }
 
-func (m mine) read(ctx context.Context, rights *access.Repository) ([]Filed, error) {
+func (m mine) read(ctx context.Context, rights *access.Repository) ([]View, error) {
 	if m.filter.WorkerTaxCode != "" {
 		// A worker's declarations are few.
 		return m.walk(ctx, nil)
@@ -75,7 +75,7 @@ func (m mine) visible(within narrowing) narrowing {
 }
 
 // walk reads the latest of all declarations, down to the end if there is one.
-func (m mine) walk(ctx context.Context, end *page.Key) ([]Filed, error) {
+func (m mine) walk(ctx context.Context, end *page.Key) ([]View, error) {
 	f := m.filter
 	if end != nil {
 		// One end alone, as in within.
@@ -102,7 +102,7 @@ func (m mine) end(ctx context.Context) (*page.Key, error) {
 }
 
 // ask reads the same through the contributors. A declaration that belongs on the page is of a contributor whose newest one does.
-func (m mine) ask(ctx context.Context) ([]Filed, error) {
+func (m mine) ask(ctx context.Context) ([]View, error) {
 	where := m.visible(m.filter.within(m.after))
 	return m.filed(ctx, ", clients AS MATERIALIZED ("+m.reached.Contributors+"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+`)
 		SELECT d.*, p.given_name, p.family_name FROM found f JOIN declarations d ON d.id = f.id JOIN people p ON p.id = d.person_id ORDER BY d.listed_at DESC, d.id DESC`, where.args)
@@ -119,9 +119,9 @@ func (m mine) latest(of string, n int, where string) string {
 	return "SELECT c.contributor_id, d.listed_at, d.id FROM " + of + " c " + each + fmt.Sprintf(latestFirst, m.size+1)
 }
 
-// filed reads what a query on the seats, and on more tables where it begins with those, selects.
-func (m mine) filed(ctx context.Context, query string, args map[string]any) ([]Filed, error) {
-	var rows []Filed
-	err := m.r.db.From(ctx).Raw("WITH "+m.reached.Seats+query, args).Find(&rows).Error
+// filed reads what a query on the memberships, and on more tables where it begins with those, selects.
+func (m mine) filed(ctx context.Context, query string, args map[string]any) ([]View, error) {
+	var rows []View
+	err := m.r.db.From(ctx).Raw("WITH "+m.reached.Memberships+query, args).Find(&rows).Error
 	return rows, err
 }

@@ -56,7 +56,7 @@ func TestMyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 			all := a.everything(t)
 			a.follow(rt, view{
 				"mine",
-				func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
+				func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 					return a.Declarations.Mine(ctx, by, f, r)
 				},
 				func(d declaration.Declaration) bool {

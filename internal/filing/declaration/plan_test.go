@@ -68,15 +68,15 @@ func TestAPageIsARangeOfAnIndex(t *testing.T) {
 		fill(t, a, c, by)
 		heard := world.Listen(t, d, "declarations d")
 		from, to := time.Date(2026, 1, 1, 0, 10, 0, 0, time.UTC), time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
-		ofContributor := func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
+		ofContributor := func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 			return a.Declarations.OfContributor(ctx, by, f, r)
 		}
-		ofOffice := func(f declaration.Filter, r page.Request) (page.Page[declaration.Filed], error) {
+		ofOffice := func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 			return a.Declarations.OfOffice(ctx, desk, f, r)
 		}
 		for _, c := range []struct {
 			name   string
-			list   func(declaration.Filter, page.Request) (page.Page[declaration.Filed], error)
+			list   func(declaration.Filter, page.Request) (page.Page[declaration.View], error)
 			filter declaration.Filter
 			index  string
 		}{

@@ -98,13 +98,13 @@ func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
 }
 
 // Receipt returns a submitted declaration with its signed receipt, and fault.NotFound for a draft, which has none.
-func (s *Service) Receipt(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
+func (s *Service) Receipt(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	d, err := s.Show(ctx, by, id)
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	if d.State == Draft {
-		return Filed{}, fault.New(fault.NotFound)
+		return View{}, fault.New(fault.NotFound)
 	}
 	return d, nil
 }
@@ -141,7 +141,7 @@ type printed struct {
 	ContentSchema  string
 }
 
-func (s *Service) print(ctx context.Context, d Filed) ([]byte, error) {
+func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 	p, err := s.Repository.facts(ctx, d.Declaration)
 	if err != nil {
 		return nil, err

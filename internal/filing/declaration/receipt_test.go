@@ -83,7 +83,7 @@ func TestAReceiptSaysWhatWasFiled(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		var salts []string
-		for _, filed := range []declaration.Filed{a.Submit(t, by, c), submit(t, a, by, a.Draft(t, by, c, c.Input(false)).ID)} {
+		for _, filed := range []declaration.View{a.Submit(t, by, c), submit(t, a, by, a.Draft(t, by, c, c.Input(false)).ID)} {
 			got, text := opened(t, a, filed.JWS)
 			want := receipt{
 				Issuer: world.PublicURL, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt, Digest: *filed.Digest, DeclarationID: filed.ID, Type: world.Type, TypeVersion: 1,

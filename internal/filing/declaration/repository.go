@@ -19,7 +19,7 @@ import (
 type Repository struct {
 	db *db.DB
 	// shown reads declarations for many requests with one statement; nil on SQLite, where a statement is no journey.
-	shown *batch.Loader[uuid.UUID, Filed]
+	shown *batch.Loader[uuid.UUID, View]
 	// stride is how lists over many contributors go.
 	stride access.Stride
 }
@@ -71,7 +71,7 @@ const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, ''
 	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
 
 // filed reads one declaration with its maker's names and its receipt, in the context's transaction if there is one.
-func (r *Repository) filed(ctx context.Context, id uuid.UUID) (Filed, error) {
+func (r *Repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
 	if r.shown != nil && !r.db.WithinTx(ctx) {
 		f, found, err := r.shown.Load(ctx, id)
 		if err == nil && !found {
@@ -79,18 +79,18 @@ func (r *Repository) filed(ctx context.Context, id uuid.UUID) (Filed, error) {
 		}
 		return f, err
 	}
-	var f Filed
+	var f View
 	err := r.db.From(ctx).Raw(selectFiled+"?", id).Take(&f).Error
 	return f, notFound(err)
 }
 
 // allFiled is filed for many, on PostgreSQL.
-func (r *Repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Filed, error) {
-	var rows []Filed
+func (r *Repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]View, error) {
+	var rows []View
 	if err := r.db.From(ctx).Raw(selectFiled+"ANY(?::uuid[])", db.UUIDs(ids)).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
-	all := make(map[uuid.UUID]Filed, len(rows))
+	all := make(map[uuid.UUID]View, len(rows))
 	for _, f := range rows {
 		all[f.ID] = f
 	}
@@ -98,7 +98,7 @@ func (r *Repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UU
 }
 
 // asFiled reads a submitted declaration as it was when it was filed, whatever became of it since.
-func (r *Repository) asFiled(ctx context.Context, id uuid.UUID) (Filed, error) {
+func (r *Repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 	f, err := r.filed(ctx, id)
 	if err != nil {
 		return f, err
@@ -186,22 +186,22 @@ func ofOffice(code string) scope {
 }
 
 // list returns a page, the latest first.
-func (r *Repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[Filed], error) {
-	var none page.Page[Filed]
+func (r *Repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
+	var none page.Page[View]
 	query := in(r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id")).
 		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
 	after, err := request.After()
 	if err != nil {
 		return none, err
 	}
-	var rows []Filed
+	var rows []View
 	if err := f.only().of(f.within(after).of(query)).Find(&rows).Error; err != nil {
 		return none, err
 	}
 	return page.Cut(rows, request.Size(), listedKey), nil
 }
 
-func listedKey(d Filed) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }
+func listedKey(d View) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }
 
 // narrowing is a part of a condition in SQL, each piece behind an AND, with named arguments.
 type narrowing struct {

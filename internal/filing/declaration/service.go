@@ -49,37 +49,37 @@ func NewService(d Deps) *Service { return &Service{d} }
 // Draft makes a draft for the contributor or, where asked, files it at once. It returns fault.NotFound for a contributor
 // that the actor has nothing to do with, fault.Forbidden and fault.ServiceNotDelegated where the actor may not declare for
 // it, fault.Invalid with the wrong fields, and fault.Conflict outside the type's window.
-func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (Filed, error) {
+func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (View, error) {
 	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	t, err := s.Types.Get(ctx, in.Type)
 	if fault.Is(err, fault.NotFound) {
-		return Filed{}, fault.InvalidFields(fault.Field{Pointer: "/type", Code: "unknown-type"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/type", Code: "unknown-type"})
 	}
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	if in.Step == "" {
 		in.Step = t.Steps[0].Step
 	}
 	if !t.hasStep(in.Step) {
-		return Filed{}, fault.InvalidFields(fault.Field{Pointer: "/step", Code: "unknown-step"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/step", Code: "unknown-step"})
 	}
 	if in.ReservationID != nil {
-		return Filed{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: "not-applicable"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: "not-applicable"})
 	}
 	if err := checkContent(t, in.Content, in.Submit); err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	content, err := canonical(in.Content)
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	position, owner, err := s.position(ctx, contributorID, in.PositionID)
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	now := s.Runner.Clock.Now()
 	d := Declaration{
@@ -91,13 +91,13 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	if in.Submit {
 		return s.file(ctx, by, right, &submission{declaration: d, typ: t, contributor: owner})
 	}
-	return operation.Do(ctx, s.Runner, by, d.ID.String(), func(ctx context.Context) (Filed, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, d.ID.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		if err := s.checkSuperseded(ctx, d); err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		err := s.Repository.create(ctx, d)
 		return named(d, by), trace(d, right), err
-	}, s.again(ctx))
+	}, s.replay(ctx))
 }
 
 // position looks the position up and says which field is wrong when it is not the contributor's.
@@ -135,25 +135,25 @@ func supersedes(d, old Declaration) error {
 	return nil
 }
 
-// again renders what an earlier, equal request made.
-func (s *Service) again(ctx context.Context) func(context.Context, string) (Filed, error) {
-	return func(_ context.Context, id string) (Filed, error) {
+// replay renders what an earlier, equal request made.
+func (s *Service) replay(ctx context.Context) func(context.Context, string) (View, error) {
+	return func(_ context.Context, id string) (View, error) {
 		parsed, err := uuid.Parse(id)
 		if err != nil {
-			return Filed{}, err
+			return View{}, err
 		}
 		return s.Repository.filed(ctx, parsed)
 	}
 }
 
 // Show returns one declaration, and fault.NotFound where the actor may not see it.
-func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	d, err := s.Repository.filed(ctx, id)
 	if err == nil && !visible(d.Declaration, by) {
 		err = fault.New(fault.NotFound)
 	}
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	return d, nil
 }
@@ -181,31 +181,31 @@ func visible(d Declaration, by access.Actor) bool {
 
 // Change changes a draft that the caller read at the expected version. It returns fault.PreconditionFailed when somebody
 // changed it since, and fault.Conflict once it was submitted.
-func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, in Change) (Filed, error) {
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Filed, operation.Trace, error) {
+func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, in Change) (View, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		d, right, err := s.lockDraft(ctx, by, id, &expected)
 		if err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if in.PositionID != nil {
 			position, _, err := s.position(ctx, d.ContributorID, *in.PositionID)
 			if err != nil {
-				return Filed{}, operation.Trace{}, err
+				return View{}, operation.Trace{}, err
 			}
 			d.PositionID, d.OfficeCode = position.ID, position.OfficeCode
 			if right, err = rightFor(by, d); err != nil {
-				return Filed{}, operation.Trace{}, err
+				return View{}, operation.Trace{}, err
 			}
 		}
 		if in.Content != nil {
 			if d, err = s.patch(ctx, d, in.Content); err != nil {
-				return Filed{}, operation.Trace{}, err
+				return View{}, operation.Trace{}, err
 			}
 		}
 		d.Version++
 		d.UpdatedAt = s.Runner.Clock.Now()
 		if err := s.Repository.saveDraft(ctx, d); err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		f, err := s.Repository.filed(ctx, id)
 		return f, trace(d, right), err
@@ -278,27 +278,27 @@ func (s *Service) Discard(ctx context.Context, by access.Actor, id uuid.UUID) er
 
 // Submit files a draft: its number, time and signed receipt are in the result. It returns fault.Invalid when the content is
 // not complete and fault.Conflict when it was submitted before or its type is not open.
-func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
+func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	d, err := s.Show(ctx, by, id)
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	right, err := rightFor(by, d.Declaration)
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	t, err := s.Types.Get(ctx, d.Type)
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	sub := &submission{declaration: d.Declaration, typ: t, draftVersion: d.Version}
 	// What is no draft any more goes on to the register, which knows whether this is the same request again.
 	if d.State == Draft {
 		if err := checkContent(t, []byte(d.Content), true); err != nil {
-			return Filed{}, err
+			return View{}, err
 		}
 		if _, sub.contributor, err = s.position(ctx, d.ContributorID, d.PositionID); err != nil {
-			return Filed{}, err
+			return View{}, err
 		}
 		sub.declaration.TypeVersion = t.Version
 		sub.declaration.WorkerTaxCode = workerOf(t, d.Content)
@@ -307,7 +307,7 @@ func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Fi
 }
 
 // file hands a submission to the register and waits for its number.
-func (s *Service) file(ctx context.Context, by access.Actor, right access.Right, sub *submission) (Filed, error) {
+func (s *Service) file(ctx context.Context, by access.Actor, right access.Right, sub *submission) (View, error) {
 	d := &sub.declaration
 	sub.by = by
 	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
@@ -320,66 +320,66 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 	if errors.As(err, &replay) && replay.Answer == nil {
 		id, err := uuid.Parse(replay.ResourceID)
 		if err != nil {
-			return Filed{}, err
+			return View{}, err
 		}
 		return s.Repository.asFiled(ctx, id)
 	}
 	if err != nil {
-		return Filed{}, err
+		return View{}, err
 	}
 	return entry.Content.(*submission).filed, nil
 }
 
 // Withdraw takes a submitted declaration back while the office has not decided. It returns fault.Conflict after that.
-func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (Filed, error) {
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Filed, operation.Trace, error) {
+func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		d, err := s.Repository.lock(ctx, id)
 		if err == nil && !visible(d, by) {
 			err = fault.New(fault.NotFound)
 		}
 		if err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		right, err := by.RightToFile(d.ContributorID, d.PositionID, nil)
 		if err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if !d.MayBeWithdrawn() || d.lapsed(s.Runner.Clock.Now()) {
-			return Filed{}, operation.Trace{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
+			return View{}, operation.Trace{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
 		}
 		d.State, d.Version, d.UpdatedAt = Withdrawn, d.Version+1, s.Runner.Clock.Now()
 		if err := s.Repository.saveState(ctx, d); err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		message, err := outbox.NewMessage("declaration.withdrawn", by.PersonID, map[string]string{"protocol_number": *d.ProtocolNumber, "type": d.Type}, d.UpdatedAt)
 		if err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.Outbox.Add(ctx, message); err != nil {
-			return Filed{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		f, err := s.Repository.filed(ctx, id)
 		return f, trace(d, right), err
-	}, s.again(ctx))
+	}, s.replay(ctx))
 }
 
 // OfContributor lists what was submitted for the actor's contributor, by whomever, and the actor's drafts; the latest first.
-func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
+func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	return s.Repository.list(ctx, ofContributor(by), f, request)
 }
 
 // Mine lists what was submitted for every contributor that the actor may declare for, and the actor's drafts; the latest first.
-func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
+func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	return s.Repository.ofRights(ctx, s.Rights, by, f, request)
 }
 
 // OfOffice lists what was submitted to the operator's office; the latest first.
-func (s *Service) OfOffice(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Filed], error) {
+func (s *Service) OfOffice(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	return s.Repository.list(ctx, ofOffice(by.OfficeCode), f, request)
 }
 
-func named(d Declaration, by access.Actor) Filed {
-	return Filed{Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName}
+func named(d Declaration, by access.Actor) View {
+	return View{Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName}
 }
 
 func trace(d Declaration, right access.Right) operation.Trace {

@@ -109,7 +109,7 @@ func TestFilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
 			t.Errorf("%s at %v after %s at %v", *atOnce.ProtocolNumber, atOnce.SubmittedAt, *drafted.ProtocolNumber, drafted.SubmittedAt)
 		}
 		// But for what makes it another declaration, nothing differs.
-		for _, f := range []*declaration.Filed{&drafted, &atOnce} {
+		for _, f := range []*declaration.View{&drafted, &atOnce} {
 			f.ID, f.Version, f.CreatedAt, f.UpdatedAt, f.ListedAt, f.SubmittedAt, f.ProtocolNumber, f.JWS = uuid.Nil, 0, time.Time{}, time.Time{}, time.Time{}, nil, nil, ""
 		}
 		if diff := cmp.Diff(drafted, atOnce); diff != "" {

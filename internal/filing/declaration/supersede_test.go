@@ -247,7 +247,7 @@ func TestWhatWaitsForCredentialsSupersedesNothingYet(t *testing.T) {
 		c, by := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		old := a.Submit(t, by, c)
-		for _, waiting := range []declaration.Filed{
+		for _, waiting := range []declaration.View{
 			a.Draft(t, ordinary, c, replacing(c, old.ID, true)), submit(t, a, ordinary, a.Draft(t, ordinary, c, replacing(c, old.ID, false)).ID),
 		} {
 			if waiting.State != declaration.AwaitingCredentials || *waiting.SupersedesID != old.ID {

@@ -76,7 +76,7 @@ func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (
 	return operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (Contact, operation.Trace, error) {
 		c := Contact{ID: id, PersonID: by.PersonID, Kind: normal.Kind, Value: normal.Value, CreatedAt: b.Runner.Clock.Now()}
 		return c, traceOf(id), b.add(ctx, c)
-	}, b.again(by))
+	}, b.replay(by))
 }
 
 func (b *AddressBook) add(ctx context.Context, c Contact) error {
@@ -97,7 +97,7 @@ func (b *AddressBook) add(ctx context.Context, c Contact) error {
 	if err := b.sendCode(ctx, c); err != nil {
 		return err
 	}
-	return b.tell(ctx, ContactAdded, c, c.CreatedAt)
+	return b.notify(ctx, ContactAdded, c, c.CreatedAt)
 }
 
 // locked returns the contacts of a person, and keeps the person's other operations on them waiting until the context's
@@ -135,8 +135,8 @@ func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
 	return b.Outbox.Add(ctx, message)
 }
 
-// tell promises a message about a contact to every verified one of the person.
-func (b *AddressBook) tell(ctx context.Context, kind string, c Contact, now time.Time) error {
+// notify promises a message about a contact to every verified one of the person.
+func (b *AddressBook) notify(ctx context.Context, kind string, c Contact, now time.Time) error {
 	message, err := about(kind, c, now)
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID)
 			return Contact{}, operation.Trace{}, err
 		}
 		return c, traceOf(id), b.sendCode(ctx, c)
-	}, b.again(by))
+	}, b.replay(by))
 }
 
 // toVerify returns a contact of the actor that can be verified.
@@ -182,7 +182,7 @@ func (b *AddressBook) Verify(ctx context.Context, by access.Actor, id uuid.UUID,
 	}
 	c, err := b.verify(ctx, by, id, code)
 	if err != nil {
-		// A twin of this request may have used the code meanwhile.
+		// A concurrent duplicate of this request may have used the code meanwhile.
 		if c, repeated, err := b.repeated(ctx, by); repeated || err != nil {
 			return c, err
 		}
@@ -209,17 +209,17 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 
 // repeated reports whether the request was done before, and returns what it is answered with then.
 func (b *AddressBook) repeated(ctx context.Context, by access.Actor) (Contact, bool, error) {
-	err := b.Runner.Keys.Seen(ctx, idempotency.ClaimOf(ctx))
+	err := b.Runner.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx))
 	var replay *idempotency.Replay
 	if errors.As(err, &replay) && replay.Answer == nil {
-		c, err := b.again(by)(ctx, replay.ResourceID)
+		c, err := b.replay(by)(ctx, replay.ResourceID)
 		return c, true, err
 	}
 	return Contact{}, false, err
 }
 
-// again renders what an earlier, equal request made.
-func (b *AddressBook) again(by access.Actor) func(context.Context, string) (Contact, error) {
+// replay renders what an earlier, equal request made.
+func (b *AddressBook) replay(by access.Actor) func(context.Context, string) (Contact, error) {
 	return func(ctx context.Context, id string) (Contact, error) {
 		parsed, err := uuid.Parse(id)
 		if err != nil {
@@ -265,7 +265,7 @@ func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error 
 			return err
 		}
 	}
-	return b.tell(ctx, ContactRemoved, c, now)
+	return b.notify(ctx, ContactRemoved, c, now)
 }
 
 // FirstAccess makes the contacts count, also for recovery, that received part of the PIN with which somebody has logged in

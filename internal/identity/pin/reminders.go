@@ -57,7 +57,7 @@ func (r reminders) Name() string { return Reminder + " " + r.ending.what + " " +
 func (r reminders) ahead() time.Duration { return time.Duration(r.days) * 24 * time.Hour }
 
 // Next implements due.Source.
-func (r reminders) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
+func (r reminders) Next(ctx context.Context, after due.Cursor, until time.Time) (time.Time, bool, error) {
 	found, err := r.repo.ending(ctx, r.ending, end{EndsAt: after.At.Add(r.ahead()), PersonID: after.ID}, until.Add(r.ahead()), 1)
 	if err != nil || len(found) == 0 {
 		return time.Time{}, false, err
@@ -66,7 +66,7 @@ func (r reminders) Next(ctx context.Context, after due.Place, until time.Time) (
 }
 
 // Do implements due.Source. A PIN that has ended meanwhile is not worth a reminder.
-func (r reminders) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+func (r reminders) Do(ctx context.Context, after due.Cursor, until time.Time) (due.Cursor, error) {
 	from := end{EndsAt: after.At.Add(r.ahead()), PersonID: after.ID}
 	if !from.EndsAt.After(until) {
 		from = end{EndsAt: until, PersonID: uuid.Max}
@@ -87,10 +87,10 @@ func (r reminders) Do(ctx context.Context, after due.Place, until time.Time) (du
 		messages[i] = messages[i].Until(endsAt)
 	}
 	if err := r.outbox.Add(ctx, messages...); err != nil || len(found) < due.AtOnce {
-		return due.By(until), err
+		return due.Through(until), err
 	}
 	last := found[len(found)-1]
-	return due.Place{At: clock.Normal(last.EndsAt).Add(-r.ahead()), ID: last.PersonID}, nil
+	return due.Cursor{At: clock.Normal(last.EndsAt).Add(-r.ahead()), ID: last.PersonID}, nil
 }
 
 // end is when somebody's PIN ends.

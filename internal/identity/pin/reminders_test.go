@@ -29,8 +29,8 @@ func reminders(t *testing.T, w *pintest.World) []outbox.Message {
 // Whoever has a PIN that comes to its end hears of it 30, 7 and 1 days before, whether the clock goes there in one jump or
 // somebody looks every minute.
 func TestRemindersBeforeTheEnd(t *testing.T) {
-	for name, advance := range map[string]func(w *pintest.World, c *due.Calendar, target time.Time) error{
-		"in one jump": func(w *pintest.World, c *due.Calendar, target time.Time) error {
+	for name, advance := range map[string]func(w *pintest.World, c *due.Scheduler, target time.Time) error{
+		"in one jump": func(w *pintest.World, c *due.Scheduler, target time.Time) error {
 			return c.Walk(ctx, target, func(_ context.Context, at time.Time) error {
 				if at.Before(w.Clock.Now()) {
 					t.Errorf("back to %v", at)
@@ -39,7 +39,7 @@ func TestRemindersBeforeTheEnd(t *testing.T) {
 				return nil
 			})
 		},
-		"day by day": func(w *pintest.World, c *due.Calendar, target time.Time) error {
+		"day by day": func(w *pintest.World, c *due.Scheduler, target time.Time) error {
 			for w.Clock.Now().Before(target) {
 				w.Clock.Advance(24 * time.Hour)
 				c.CatchUp(ctx)
@@ -53,7 +53,7 @@ func TestRemindersBeforeTheEnd(t *testing.T) {
 				w := pintest.New(t, d, pintest.Cheap)
 				mario, _ := w.Person(t, pintest.Mario, access.Citizen, false)
 				giulia, _ := w.Person(t, pintest.Giulia, access.Citizen, true)
-				c := due.NewCalendar(d, w.Clock, slog.New(slog.DiscardHandler), w.PINs.Reminders()...)
+				c := due.NewScheduler(d, w.Clock, slog.New(slog.DiscardHandler), w.PINs.Reminders()...)
 				if err := c.Begin(ctx); err != nil {
 					t.Fatal(err)
 				}
@@ -91,7 +91,7 @@ func TestNoReminderInVain(t *testing.T) {
 		w := pintest.New(t, d, pintest.Cheap)
 		mario, _ := w.Person(t, pintest.Mario, access.Citizen, false)
 		w.Person(t, pintest.Giulia, access.Citizen, false)
-		c := due.NewCalendar(d, w.Clock, slog.New(slog.DiscardHandler), w.PINs.Reminders()...)
+		c := due.NewScheduler(d, w.Clock, slog.New(slog.DiscardHandler), w.PINs.Reminders()...)
 		if err := c.Begin(ctx); err != nil {
 			t.Fatal(err)
 		}

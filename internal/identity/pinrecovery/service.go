@@ -277,7 +277,7 @@ func (s *Service) ConfirmRevocation(ctx context.Context, code taxcode.Code, ente
 	return revoked, err
 }
 
-// redeemOnce is redeem for a request whose twin may have used the code up meanwhile.
+// redeemOnce is redeem for a request whose concurrent duplicate may have used the code up meanwhile.
 func (s *Service) redeemOnce(ctx context.Context, purpose throttle.Kind, code taxcode.Code, entered secret.Text, effect func(ctx context.Context, p person.Person, now time.Time) error) error {
 	err := s.redeem(ctx, purpose, code, entered, effect)
 	if fault.Is(err, fault.CodeInvalid) {

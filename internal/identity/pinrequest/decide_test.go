@@ -129,10 +129,10 @@ func TestNoPINForStaffOnRequest(t *testing.T) {
 			s.Exec(t, "UPDATE people SET user_class = ? WHERE id = ?", class, p.ID)
 			s.Exec(t, "UPDATE pins SET revoked_at = ? WHERE person_id = ?", s.Clock.Now(), p.ID)
 			sent := s.Count(t, "outbox")
-			for _, ask := range []func() (pinrequest.Shown, error){
-				func() (pinrequest.Shown, error) { return s.Request(ctx, application(nil)) },
-				func() (pinrequest.Shown, error) { return s.File(ctx, s.Clerk, application(nil)) },
-				func() (pinrequest.Shown, error) {
+			for _, ask := range []func() (pinrequest.View, error){
+				func() (pinrequest.View, error) { return s.Request(ctx, application(nil)) },
+				func() (pinrequest.View, error) { return s.File(ctx, s.Clerk, application(nil)) },
+				func() (pinrequest.View, error) {
 					return s.File(ctx, s.Clerk, application(func(a *pinrequest.Application) { a.Street = "Via del Ladro 1" }))
 				},
 			} {
@@ -229,7 +229,7 @@ func TestTheList(t *testing.T) {
 		filed, err := s.File(ctx, s.Clerk, application(stranger))
 		want(t, err, "")
 		seen := map[string]bool{}
-		var last pinrequest.Shown
+		var last pinrequest.View
 		request := page.Request{Limit: 3}
 		for {
 			found, err := s.List(ctx, "", request)

@@ -83,7 +83,7 @@ func application(change func(*pinrequest.Application)) pinrequest.Application {
 	return a
 }
 
-func (s *desk) ask(t *testing.T, change func(*pinrequest.Application)) pinrequest.Shown {
+func (s *desk) ask(t *testing.T, change func(*pinrequest.Application)) pinrequest.View {
 	t.Helper()
 	r, err := s.Request(ctx, application(change))
 	want(t, err, "")
@@ -118,7 +118,7 @@ func (s *desk) message(t *testing.T, id *uuid.UUID) outbox.Message {
 }
 
 // pinOf joins the halves that a request sent out.
-func (s *desk) pinOf(t *testing.T, r pinrequest.Shown) secret.Text {
+func (s *desk) pinOf(t *testing.T, r pinrequest.View) secret.Text {
 	t.Helper()
 	joined := ""
 	for _, id := range []*uuid.UUID{r.FirstMessageID, r.SecondMessageID} {

@@ -118,8 +118,8 @@ type Filer struct {
 	FamilyName string
 }
 
-// Shown is a request with what is known of both halves of the PIN; they are empty unless it was served.
-type Shown struct {
+// View is a request with what is known of both halves of the PIN; they are empty unless it was served.
+type View struct {
 	Request
 	Deliveries []HalfDelivery
 	// Filer is nil for a request that was made on-line.
@@ -285,8 +285,8 @@ func (r Request) halves() (first, second pin.Half) {
 }
 
 // show adds the deliveries of both halves; a half that no worker has looked at yet is queued.
-func (r Request) show(deliveries map[uuid.UUID][]outbox.Delivery) Shown {
-	shown := Shown{Request: r, Deliveries: []HalfDelivery{}}
+func (r Request) show(deliveries map[uuid.UUID][]outbox.Delivery) View {
+	shown := View{Request: r, Deliveries: []HalfDelivery{}}
 	if r.State != Served || r.FirstMessageID == nil || r.SecondMessageID == nil {
 		return shown
 	}

@@ -154,7 +154,7 @@ func TestWhatWaitsReadsAlike(t *testing.T) {
 			}
 			shown, err := s.Show(ctx, r.ID)
 			want(t, err, "")
-			for _, got := range []pinrequest.Shown{r, shown} {
+			for _, got := range []pinrequest.View{r, shown} {
 				if diff := cmp.Diff(public{pinrequest.Waiting, []pinrequest.HalfDelivery{}}, public{got.State, got.Deliveries}); diff != "" || len(got.ID) != 22 {
 					t.Errorf("%s: %s", name, diff)
 				}

@@ -61,28 +61,28 @@ const subjectKind = "pin-request"
 // Request takes a request that somebody makes without a login. It is served at once when the person is in the register, all
 // data agree and they have no PIN that works; else it waits, and nobody can tell from the answer, or from the work that it
 // took, why. It returns fault.Invalid for wrong fields and fault.Busy when too many ask for a PIN.
-func (s *Service) Request(ctx context.Context, a Application) (Shown, error) {
+func (s *Service) Request(ctx context.Context, a Application) (View, error) {
 	return s.take(ctx, access.Actor{}, a)
 }
 
 // File is Request for a caller of the contact centre; who filed it is kept.
-func (s *Service) File(ctx context.Context, by access.Actor, a Application) (Shown, error) {
+func (s *Service) File(ctx context.Context, by access.Actor, a Application) (View, error) {
 	return s.take(ctx, by, a)
 }
 
-func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Shown, error) {
+func (s *Service) take(ctx context.Context, by access.Actor, a Application) (View, error) {
 	a, err := a.normal(s.Runner.Clock.Now())
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	var random uuid.UUID
 	if _, err := io.ReadFull(s.Random, random[:]); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	// In every case: it takes most of the time.
 	initial, err := s.PINs.NewInitial(ctx)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	shown, err := s.takeOnce(ctx, by, textOf(random), a, initial)
 	if fault.Is(err, fault.Conflict) {
@@ -92,8 +92,8 @@ func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Sho
 	return shown, err
 }
 
-func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Application, initial pin.Initial) (Shown, error) {
-	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (Shown, operation.Trace, error) {
+func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Application, initial pin.Initial) (View, error) {
+	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (View, operation.Trace, error) {
 		now := s.Runner.Clock.Now()
 		r := Request{ID: id, TaxCode: a.TaxCode, Identity: a.Identity, State: Waiting, Version: 1, CreatedAt: now}
 		if a.Phone != "" {
@@ -107,7 +107,7 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 		}
 		found, err := s.situation(ctx, a.TaxCode, now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		serve, because := found.assess(r)
 		r.WaitsBecause = because
@@ -118,10 +118,10 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 			err = s.warn(ctx, found.person.ID, because != nil && *because == HasPIN, now)
 		}
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.repo.add(ctx, r); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		shown, err := s.withFiler(ctx, r.show(nil))
 		trace := operation.Trace{SubjectKind: subjectKind, SubjectID: id, Outcome: string(r.State)}
@@ -172,7 +172,7 @@ func (s *Service) serve(ctx context.Context, r Request, found situation, names r
 		err = s.Upgrades.Void(ctx, p.ID, s.Runner.Clock.Now())
 	}
 	if err == nil && found.person.ID != uuid.Nil {
-		err = s.tell(ctx, ServedAgain, p.ID, map[string]string{"at": instant(r.CreatedAt)}, r.CreatedAt)
+		err = s.notify(ctx, ServedAgain, p.ID, map[string]string{"at": instant(r.CreatedAt)}, r.CreatedAt)
 	}
 	if err != nil {
 		return Request{}, err
@@ -210,7 +210,7 @@ func (s *Service) warn(ctx context.Context, personID uuid.UUID, hasPIN bool, now
 	return s.Outbox.Withdraw(ctx, withdrawn)
 }
 
-func (s *Service) tell(ctx context.Context, kind string, personID uuid.UUID, data map[string]string, now time.Time) error {
+func (s *Service) notify(ctx context.Context, kind string, personID uuid.UUID, data map[string]string, now time.Time) error {
 	m, err := outbox.NewMessage(kind, personID, data, now)
 	if err != nil {
 		return err
@@ -221,41 +221,41 @@ func (s *Service) tell(ctx context.Context, kind string, personID uuid.UUID, dat
 func instant(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
 // Show returns a request to whoever knows its id, or fault.NotFound.
-func (s *Service) Show(ctx context.Context, id string) (Shown, error) {
+func (s *Service) Show(ctx context.Context, id string) (View, error) {
 	r, err := s.repo.one(ctx, id)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	all, err := s.withDeliveries(ctx, []Request{r})
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	return all[0], nil
 }
 
 // ShowToOffice returns a request with who filed it, or fault.NotFound.
-func (s *Service) ShowToOffice(ctx context.Context, id string) (Shown, error) {
+func (s *Service) ShowToOffice(ctx context.Context, id string) (View, error) {
 	shown, err := s.Show(ctx, id)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	return s.withFiler(ctx, shown)
 }
 
 // List returns a page of the requests in a state, or in any for "", the oldest first.
-func (s *Service) List(ctx context.Context, state State, request page.Request) (page.Page[Shown], error) {
+func (s *Service) List(ctx context.Context, state State, request page.Request) (page.Page[View], error) {
 	rows, err := s.repo.list(ctx, state, request)
 	if err != nil {
-		return page.Page[Shown]{}, err
+		return page.Page[View]{}, err
 	}
 	shown, err := s.withDeliveries(ctx, rows.Items)
 	if err != nil {
-		return page.Page[Shown]{}, err
+		return page.Page[View]{}, err
 	}
-	return page.Page[Shown]{Items: shown, Next: rows.Next}, s.addFilers(ctx, shown)
+	return page.Page[View]{Items: shown, Next: rows.Next}, s.addFilers(ctx, shown)
 }
 
-func (s *Service) withDeliveries(ctx context.Context, requests []Request) ([]Shown, error) {
+func (s *Service) withDeliveries(ctx context.Context, requests []Request) ([]View, error) {
 	var messages []uuid.UUID
 	for _, r := range requests {
 		if r.FirstMessageID != nil && r.SecondMessageID != nil {
@@ -269,20 +269,20 @@ func (s *Service) withDeliveries(ctx context.Context, requests []Request) ([]Sho
 			return nil, err
 		}
 	}
-	shown := make([]Shown, len(requests))
+	shown := make([]View, len(requests))
 	for i, r := range requests {
 		shown[i] = r.show(deliveries)
 	}
 	return shown, nil
 }
 
-func (s *Service) withFiler(ctx context.Context, shown Shown) (Shown, error) {
-	one := []Shown{shown}
+func (s *Service) withFiler(ctx context.Context, shown View) (View, error) {
+	one := []View{shown}
 	err := s.addFilers(ctx, one)
 	return one[0], err
 }
 
-func (s *Service) addFilers(ctx context.Context, shown []Shown) error {
+func (s *Service) addFilers(ctx context.Context, shown []View) error {
 	var ids []uuid.UUID
 	for _, r := range shown {
 		if r.FiledBy != nil {
@@ -305,56 +305,56 @@ func (s *Service) addFilers(ctx context.Context, shown []Shown) error {
 // Decide serves a waiting request with the data that it holds, or refuses it. It returns fault.NotFound, fault.Invalid for an
 // outcome that is none, and fault.Conflict for a request that is decided already, and where a PIN cannot be given because
 // the person meanwhile has one or is suspended.
-func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outcome) (Shown, error) {
+func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outcome) (View, error) {
 	o, err := o.check()
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	before, err := s.repo.one(ctx, id)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	var initial pin.Initial
 	if o.State == Served {
 		if initial, err = s.PINs.NewInitial(ctx); err != nil {
-			return Shown{}, err
+			return View{}, err
 		}
 	}
-	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (Shown, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (View, operation.Trace, error) {
 		shown, err := s.decide(ctx, by, before, o, initial)
 		return shown, operation.Trace{Right: by.Office(), SubjectKind: subjectKind, SubjectID: id, Outcome: string(o.State)}, err
 	}, s.ShowToOffice)
 }
 
 // decide runs in the context's transaction, on a request as it was before it.
-func (s *Service) decide(ctx context.Context, by access.Actor, before Request, o Outcome, initial pin.Initial) (Shown, error) {
+func (s *Service) decide(ctx context.Context, by access.Actor, before Request, o Outcome, initial pin.Initial) (View, error) {
 	now := s.Runner.Clock.Now()
 	// The tax code of a request never changes, so that the person can be locked before the request.
 	found, err := s.situation(ctx, before.TaxCode, now)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	r, err := s.repo.lock(ctx, before.ID)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	if r, err = r.decide(o, by.PersonID, now); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	if o.State == Served {
 		if err := found.mayServe(); err != nil {
-			return Shown{}, err
+			return View{}, err
 		}
 		if r, err = s.serve(ctx, r, found, r.Identity, initial); err != nil {
-			return Shown{}, err
+			return View{}, err
 		}
 	} else if found.person.ID != uuid.Nil {
-		if err := s.tell(ctx, RefusedByOffice, found.person.ID, map[string]string{"at": instant(r.CreatedAt), "reason": o.Reason}, now); err != nil {
-			return Shown{}, err
+		if err := s.notify(ctx, RefusedByOffice, found.person.ID, map[string]string{"at": instant(r.CreatedAt), "reason": o.Reason}, now); err != nil {
+			return View{}, err
 		}
 	}
 	if err := s.repo.save(ctx, r); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	return s.withFiler(ctx, r.show(nil))
 }

@@ -120,7 +120,7 @@ func (w *fixture) request(by access.Actor) pinupgrade.Upgrade {
 	return u
 }
 
-func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome pinupgrade.State) pinupgrade.Held {
+func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome pinupgrade.State) pinupgrade.Details {
 	w.t.Helper()
 	h, err := w.service.Decide(ctx, by, id, pinupgrade.Decision{Outcome: outcome, Reason: "Documento leggibile e valido"})
 	if err != nil {

@@ -83,8 +83,8 @@ type Upgrade struct {
 // TableName tells GORM the table.
 func (Upgrade) TableName() string { return "pin_upgrades" }
 
-// Held is a request together with the holder of the PIN, for the office.
-type Held struct {
+// Details is a request together with the holder of the PIN, for the office.
+type Details struct {
 	Upgrade
 	TaxCode    taxcode.Code
 	GivenName  string

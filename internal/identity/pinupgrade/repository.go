@@ -30,8 +30,8 @@ func (r *Repository) Void(ctx context.Context, personID uuid.UUID, now time.Time
 const selectHeld = "SELECT u.*, p.tax_code, p.given_name, p.family_name FROM pin_upgrades u JOIN people p ON p.id = u.person_id WHERE "
 
 // one returns a request, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID) (Held, error) {
-	var h Held
+func (r *Repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
+	var h Details
 	err := r.db.From(ctx).Raw(selectHeld+"u.id = ?", id).Take(&h).Error
 	return h, notFound(err)
 }
@@ -89,11 +89,11 @@ func (r *Repository) ofPerson(ctx context.Context, personID uuid.UUID, request p
 }
 
 // ofOffice lists the requests at an office, the oldest first; an empty state stands for all.
-func (r *Repository) ofOffice(ctx context.Context, office string, state State, request page.Request) (page.Page[Held], error) {
+func (r *Repository) ofOffice(ctx context.Context, office string, state State, request page.Request) (page.Page[Details], error) {
 	conditions, args := "u.office_code = ?", []any{office}
 	after, err := request.After()
 	if err != nil {
-		return page.Page[Held]{}, err
+		return page.Page[Details]{}, err
 	}
 	if state != "" {
 		conditions, args = conditions+" AND u.state = ?", append(args, state)
@@ -101,12 +101,12 @@ func (r *Repository) ofOffice(ctx context.Context, office string, state State, r
 	if after != nil {
 		conditions, args = conditions+" AND (u.submitted_at, u.id) > (?, ?)", append(args, after.At.UTC(), after.ID)
 	}
-	var rows []Held
+	var rows []Details
 	err = r.db.From(ctx).Raw(selectHeld+conditions+" ORDER BY u.submitted_at, u.id LIMIT ?", append(args, request.Size()+1)...).Scan(&rows).Error
 	if err != nil {
-		return page.Page[Held]{}, err
+		return page.Page[Details]{}, err
 	}
-	return page.Cut(rows, request.Size(), func(h Held) page.Key { return page.Key{At: h.SubmittedAt, ID: h.ID} }), nil
+	return page.Cut(rows, request.Size(), func(h Details) page.Key { return page.Key{At: h.SubmittedAt, ID: h.ID} }), nil
 }
 
 func notFound(err error) error {

@@ -181,18 +181,18 @@ func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Reques
 }
 
 // OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
-func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Held], error) {
+func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Details], error) {
 	return s.Repository.ofOffice(ctx, by.OfficeCode, state, request)
 }
 
 // ShowAtOffice returns a request at the operator's office, and fault.NotFound for any other.
-func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Held, error) {
+func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
 	h, err := s.Repository.one(ctx, id)
 	if err == nil && (by.OfficeCode == "" || h.OfficeCode != by.OfficeCode) {
 		err = fault.New(fault.NotFound)
 	}
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	return h, nil
 }
@@ -217,55 +217,55 @@ func (s *Service) Content(ctx context.Context, id uuid.UUID, f attachment.File) 
 // Decide decides a request at the operator's office. Accepted, the holder's credentials are dispositive at once, and what
 // waited for that is completed at its original protocol number, in the same transaction. It returns fault.NotFound for a
 // request of another office, fault.Forbidden for the operator's own, and fault.Conflict for one that is decided already.
-func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
+func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
 	if err := d.check(); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	// A repeat tells nothing to who has left the office meanwhile.
 	if _, err := s.ShowAtOffice(ctx, by, id); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Held, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Details, operation.Trace, error) {
 		h, err := s.decide(ctx, by, id, d)
 		done := trace(id)
 		done.Right = by.Office()
 		return h, done, err
-	}, func(ctx context.Context, _ string) (Held, error) { return s.ShowAtOffice(ctx, by, id) })
+	}, func(ctx context.Context, _ string) (Details, error) { return s.ShowAtOffice(ctx, by, id) })
 }
 
-func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
+func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
 	h, err := s.ShowAtOffice(ctx, by, id)
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	if h.PersonID == by.PersonID {
-		return Held{}, fault.New(fault.Forbidden)
+		return Details{}, fault.New(fault.Forbidden)
 	}
 	// The person's row first, as everywhere.
 	became := false
 	if d.Outcome == Accepted {
 		if became, err = s.People.MakeDispositive(ctx, h.PersonID); err != nil {
-			return Held{}, err
+			return Details{}, err
 		}
 	}
 	now := s.Runner.Clock.Now()
 	if h.Upgrade, err = s.Repository.lock(ctx, id); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	if h.Upgrade, err = h.decide(d, by.PersonID, now); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	if err := s.Repository.save(ctx, h.Upgrade); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
-	if err := s.tell(ctx, h.Upgrade, became, now); err != nil || !became {
+	if err := s.notify(ctx, h.Upgrade, became, now); err != nil || !became {
 		return h, err
 	}
 	return h, s.Declarations.CompleteFor(ctx, h.PersonID)
 }
 
-// tell promises the holder the outcome and, where it makes the difference, the news about the PIN.
-func (s *Service) tell(ctx context.Context, u Upgrade, became bool, now time.Time) error {
+// notify promises the holder the outcome and, where it makes the difference, the news about the PIN.
+func (s *Service) notify(ctx context.Context, u Upgrade, became bool, now time.Time) error {
 	decided, err := outbox.NewMessage(Decided, u.PersonID, map[string]string{"protocol_number": u.ProtocolNumber, "outcome": string(u.State), "reason": *u.Reason}, now)
 	if err != nil {
 		return err

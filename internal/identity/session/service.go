@@ -60,8 +60,8 @@ func (s *Service) LastSeen(sessionID uuid.UUID, fromRow time.Time) time.Time {
 	return s.activity.last(sessionID, fromRow)
 }
 
-// Alive returns nil if the session with this row lives at the instant now, else fault.SessionEnded.
-func (s *Service) Alive(sessionID uuid.UUID, lastSeenRow, expiresAt time.Time, endedAt *time.Time, now time.Time) error {
+// RequireLive returns nil if the session with this row lives at the instant now, else fault.SessionEnded.
+func (s *Service) RequireLive(sessionID uuid.UUID, lastSeenRow, expiresAt time.Time, endedAt *time.Time, now time.Time) error {
 	return State(expiresAt, endedAt, s.LastSeen(sessionID, lastSeenRow), now)
 }
 

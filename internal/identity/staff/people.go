@@ -83,8 +83,8 @@ func (s *Service) record(ctx context.Context, p person.Person) (Record, error) {
 	return Record{Person: p, PINState: state, Contacts: contacts}, err
 }
 
-// again shows the person that an earlier, equal request was about.
-func (s *Service) again(ctx context.Context, id string) (Record, error) {
+// replay shows the person that an earlier, equal request was about.
+func (s *Service) replay(ctx context.Context, id string) (Record, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil {
 		return Record{}, err
@@ -111,7 +111,7 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 		}
 		r, err := s.record(ctx, p)
 		return r, subject(by, id), err
-	}, s.again)
+	}, s.replay)
 }
 
 // Suspend shuts a person out from the next request on, whatever sessions and tokens they hold, and tells them. It returns
@@ -128,12 +128,12 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
 			return Record{}, operation.Trace{}, err
 		}
-		if err := s.tell(ctx, PersonSuspended, id); err != nil {
+		if err := s.notify(ctx, PersonSuspended, id); err != nil {
 			return Record{}, operation.Trace{}, err
 		}
 		r, err := s.record(ctx, p)
 		return r, subject(by, id), err
-	}, s.again)
+	}, s.replay)
 }
 
 // Readmit lets a suspended person in again, who then has to log in, and tells them. It returns fault.NotFound, and
@@ -147,7 +147,7 @@ func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) er
 		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
 			return struct{}{}, operation.Trace{}, err
 		}
-		return struct{}{}, subject(by, id), s.tell(ctx, PersonReadmitted, id)
+		return struct{}{}, subject(by, id), s.notify(ctx, PersonReadmitted, id)
 	}, nil)
 	return err
 }

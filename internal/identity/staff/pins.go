@@ -17,20 +17,20 @@ import (
 // are the person's credentials: what waited for that is completed. Their sessions end and they are told. The PIN is in the
 // result and nowhere else, so a repeat of the request issues another one. It returns fault.Forbidden for the actor's own PIN and for staff,
 // fault.NotFound, and fault.Conflict for somebody who is suspended.
-func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (pin.Handed, error) {
+func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (pin.IssuedPIN, error) {
 	if by.PersonID == id {
-		return pin.Handed{}, fault.Because(fault.Forbidden, "own-pin")
+		return pin.IssuedPIN{}, fault.Because(fault.Forbidden, "own-pin")
 	}
 	// Looked at before the hash is paid for, and again under the lock.
 	if err := mayHavePIN(s.People.ByID(ctx, id)); err != nil {
-		return pin.Handed{}, err
+		return pin.IssuedPIN{}, err
 	}
 	initial, err := s.PINs.NewInitial(ctx)
 	if err != nil {
-		return pin.Handed{}, err
+		return pin.IssuedPIN{}, err
 	}
 	// An answer with a PIN is never stored.
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (pin.Handed, operation.Trace, error) {
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (pin.IssuedPIN, operation.Trace, error) {
 		// That a document was shown stays on record, which one does not.
 		trace := operation.Trace{Right: by.Office(), SubjectKind: pin.SubjectKind + documentShown, SubjectID: id.String()}
 		handed, err := s.issue(ctx, id, initial)
@@ -54,24 +54,24 @@ func mayHavePIN(p person.Person, err error) error {
 	return nil
 }
 
-func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) (pin.Handed, error) {
+func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error) {
 	if err := mayHavePIN(s.People.Lock(ctx, id)); err != nil {
-		return pin.Handed{}, err
+		return pin.IssuedPIN{}, err
 	}
 	became, err := s.People.MakeDispositive(ctx, id)
 	if err != nil {
-		return pin.Handed{}, err
+		return pin.IssuedPIN{}, err
 	}
 	handed, err := s.PINs.GiveInPerson(ctx, id, initial)
 	if err != nil {
-		return pin.Handed{}, err
+		return pin.IssuedPIN{}, err
 	}
 	if became {
 		if err := s.Declarations.CompleteFor(ctx, id); err != nil {
-			return pin.Handed{}, err
+			return pin.IssuedPIN{}, err
 		}
 	}
-	return handed, s.tell(ctx, PINIssued, id)
+	return handed, s.notify(ctx, PINIssued, id)
 }
 
 // RevokePIN revokes the PIN of a person, ends their sessions and tells them. It returns fault.NotFound, for somebody

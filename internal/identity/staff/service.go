@@ -21,7 +21,7 @@ type PINs interface {
 	// NewInitial draws a PIN and hashes it, outside of transactions.
 	NewInitial(ctx context.Context) (pin.Initial, error)
 	// GiveInPerson makes it the person's and ends their sessions, in the context's transaction.
-	GiveInPerson(ctx context.Context, personID uuid.UUID, initial pin.Initial) (pin.Handed, error)
+	GiveInPerson(ctx context.Context, personID uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error)
 	// RevokeFor revokes the person's PIN and returns from when on, ends their sessions and tells them, in the context's transaction; fault.NotFound
 	// for somebody without a PIN.
 	RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error)
@@ -73,8 +73,8 @@ const (
 	PersonReadmitted = "person.readmitted"
 )
 
-// tell promises a message to a person, in the context's transaction.
-func (s *Service) tell(ctx context.Context, kind string, personID uuid.UUID) error {
+// notify promises a message to a person, in the context's transaction.
+func (s *Service) notify(ctx context.Context, kind string, personID uuid.UUID) error {
 	now := s.Runner.Clock.Now()
 	message, err := outbox.NewMessage(kind, personID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
 	if err != nil {
@@ -93,5 +93,5 @@ func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) 
 	if id != by.PersonID {
 		return false, nil
 	}
-	return true, s.Runner.Rights.Alive(ctx, by)
+	return true, s.Runner.Rights.RequireLiveSession(ctx, by)
 }

@@ -182,7 +182,7 @@ func TestIssueAtTheCounter(t *testing.T) {
 			shown[id] = text
 			return nil
 		}
-		var handed pin.Handed
+		var handed pin.IssuedPIN
 		w.traced(t, 1, func() {
 			var err error
 			handed, err = w.service.IssuePIN(ctx, w.operator, p.ID)

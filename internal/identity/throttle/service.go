@@ -153,7 +153,7 @@ func (a *Attempt) Settle(ctx context.Context, outcome Outcome, also func(ctx con
 			return fault.After(fault.Busy, time.Second)
 		}
 		counter = after
-		if err := a.tell(ctx, outcome, after, now); err != nil || also == nil {
+		if err := a.notify(ctx, outcome, after, now); err != nil || also == nil {
 			return err
 		}
 		return also(ctx)
@@ -161,8 +161,8 @@ func (a *Attempt) Settle(ctx context.Context, outcome Outcome, also func(ctx con
 	return counter, err
 }
 
-// tell promises a message to a person whose secret was tried so many times.
-func (a *Attempt) tell(ctx context.Context, outcome Outcome, c Counter, now time.Time) error {
+// notify promises a message to a person whose secret was tried so many times.
+func (a *Attempt) notify(ctx context.Context, outcome Outcome, c Counter, now time.Time) error {
 	if a.key.kind != PIN || outcome != Wrong || c.Failures == 0 || c.Failures%TellEvery != 0 || a.subject.PersonID == uuid.Nil {
 		return nil
 	}

@@ -164,12 +164,12 @@ type Actor struct {
 	// ContributorID is what Rights are about: the contributor in the path, or the one of the declaration in the path.
 	ContributorID uuid.UUID
 	Rights        []Right
-	// Seats are what the actor is at the intermediary in the path, or at that of the delegation in the path.
-	Seats []Seat
+	// Memberships are what the actor is at the intermediary in the path, or at that of the delegation in the path.
+	Memberships []Membership
 }
 
-// Seat is what somebody is at an intermediary: the professional, or a person with a role at an organisation.
-type Seat struct {
+// Membership is what somebody is at an intermediary: the professional, or a person with a role at an organisation.
+type Membership struct {
 	// ID is that of the role, or of the intermediary whose person the actor is.
 	ID         uuid.UUID
 	DelegateID uuid.UUID
@@ -185,12 +185,12 @@ type Seat struct {
 // individual professional is.
 const Firm = "firm"
 
-// Covers reports whether the seat includes the service.
-func (s Seat) Covers(service Service) bool { return Right{Services: s.Services}.Covers(service) }
+// Covers reports whether the membership includes the service.
+func (s Membership) Covers(service Service) bool { return Right{Services: s.Services}.Covers(service) }
 
-// Right is what somebody acts by who does something from the seat. It ends with the role and, as long as the intermediary is on its
+// Right is what somebody acts by who does something by the membership. It ends with the role and, as long as the intermediary is on its
 // register, when it leaves that.
-func (s Seat) Right() Right {
+func (s Membership) Right() Right {
 	right := Right{ID: s.ID, ActingAs: s.ActingAs, Services: s.Services, Links: []Link{{DelegateLink, s.DelegateID}}}
 	if s.ID != s.DelegateID {
 		right.Links = append(right.Links, Link{DelegateRoleLink, s.ID})
@@ -228,8 +228,8 @@ func (a Actor) Positions(s Service) []uuid.UUID {
 	return positions(a.Rights, func(r Right) bool { return r.Covers(s) })
 }
 
-// Seen are the contributor's positions that any of the actor's rights is about; nil stands for all.
-func (a Actor) Seen() []uuid.UUID {
+// VisiblePositions are the contributor's positions that any of the actor's rights is about; nil stands for all.
+func (a Actor) VisiblePositions() []uuid.UUID {
 	return positions(a.Rights, func(Right) bool { return true })
 }
 

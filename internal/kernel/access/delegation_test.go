@@ -154,11 +154,11 @@ func TestAnIntermediarySeesItsPositionsOnly(t *testing.T) {
 		delegation := w.Delegation(t, delegate, w.company, nil, w.company.Positions[1].ID)
 		by := w.Enter(t, w.Session(t, p.ID, nil), w.company.ID)
 
-		for name, list := range map[string]func() (page.Page[declaration.Filed], error){
-			"the contributor's": func() (page.Page[declaration.Filed], error) {
+		for name, list := range map[string]func() (page.Page[declaration.View], error){
+			"the contributor's": func() (page.Page[declaration.View], error) {
 				return w.Declarations.OfContributor(context.Background(), by, declaration.Filter{}, page.Request{})
 			},
-			"mine": func() (page.Page[declaration.Filed], error) {
+			"mine": func() (page.Page[declaration.View], error) {
 				return w.Declarations.Mine(context.Background(), by, declaration.Filter{}, page.Request{})
 			},
 		} {

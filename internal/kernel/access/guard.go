@@ -53,8 +53,8 @@ const FreshFor = 5 * time.Minute
 
 // Sessions knows when a session is over and is told of activity.
 type Sessions interface {
-	// Alive returns fault.SessionEnded for a session that ended, idled or grew too old.
-	Alive(id uuid.UUID, lastSeen, expires time.Time, ended *time.Time, now time.Time) error
+	// RequireLive returns fault.SessionEnded for a session that ended, idled or grew too old.
+	RequireLive(id uuid.UUID, lastSeen, expires time.Time, ended *time.Time, now time.Time) error
 	// Touch notes activity.
 	Touch(id uuid.UUID, now time.Time)
 }
@@ -88,7 +88,7 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 		return Actor{}, fault.New(fault.SessionEnded)
 	}
 	now := g.clock.Now()
-	if err := g.sessions.Alive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt, now); err != nil {
+	if err := g.sessions.RequireLive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt, now); err != nil {
 		return Actor{}, err
 	}
 	g.sessions.Touch(sessionID, now)
@@ -97,7 +97,7 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 		return f.actor, err
 	}
 	if rule.To == ToDelegate || rule.To == ToDelegation {
-		err = g.repository.seat(ctx, &f.actor, rule, target)
+		err = g.repository.admit(ctx, &f.actor, rule, target)
 	}
 	return f.actor, err
 }

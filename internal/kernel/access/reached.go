@@ -10,8 +10,8 @@ import (
 
 // Reached says in SQL, with named arguments, what somebody's rights are about, for lists over all of the contributors together.
 type Reached struct {
-	// Seats is the common table expression that the other parts read: the intermediaries whose delegations the person works with.
-	Seats string
+	// Memberships is the common table expression that the other parts read: the intermediaries whose delegations the person works with.
+	Memberships string
 	// Covers is the condition that some right is about the row: a few index probes, however many rights there are.
 	Covers string
 	// Contributors selects the contributor_id of each contributor once: work in proportion to the rights.
@@ -52,18 +52,18 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 	roles := "FROM contributor_roles r WHERE r.person_id = @person AND r.withdrawn_at IS NULL AND " + has("r.services")
 	live := "g.delegate_id = s.delegate_id AND " + now(liveDelegation) + " AND " + has("g.services")
 	given := "(s.sub_delegation_id IS NULL OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = s.sub_delegation_id AND i.delegation_id = g.id))"
-	delegations := "FROM seats s JOIN delegations g ON " + live + " WHERE " + given
+	delegations := "FROM memberships s JOIN delegations g ON " + live + " WHERE " + given
 	if r.db.Dialect() == db.Postgres {
 		// The offset keeps it from joining with all delegations that there are.
-		delegations = "FROM seats s CROSS JOIN LATERAL (SELECT g.id, g.contributor_id FROM delegations g WHERE " + live + " OFFSET 0) g WHERE " + given
+		delegations = "FROM memberships s CROSS JOIN LATERAL (SELECT g.id, g.contributor_id FROM delegations g WHERE " + live + " OFFSET 0) g WHERE " + given
 	}
-	about := "FROM seats s JOIN delegations g ON g.contributor_id = " + contributor + " AND " + live
+	about := "FROM memberships s JOIN delegations g ON g.contributor_id = " + contributor + " AND " + live
 	if position != "" {
 		about += " JOIN delegation_positions z ON z.delegation_id = g.id AND z.position_id = " + position
 	}
 	about += " WHERE " + given
 	reached := Reached{
-		Seats: `seats AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + onRegister + `
+		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + onRegister + `
 			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + onRegister + `
 			WHERE u.person_id = @person AND ` + liveWorkerRole + ` AND ` + has("u.services") + `
 			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + onRegister + `
@@ -88,6 +88,6 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 // HasMany reports whether there are so many rights, and counts no further.
 func (r *Repository) HasMany(ctx context.Context, reached Reached, many int) (bool, error) {
 	var n int
-	err := r.db.From(ctx).Raw(fmt.Sprintf("WITH %s SELECT COUNT(*) FROM (SELECT 1 FROM (%s) x LIMIT %d) n", reached.Seats, strings.Join(reached.each, " UNION ALL "), many), reached.Args).Scan(&n).Error
+	err := r.db.From(ctx).Raw(fmt.Sprintf("WITH %s SELECT COUNT(*) FROM (SELECT 1 FROM (%s) x LIMIT %d) n", reached.Memberships, strings.Join(reached.each, " UNION ALL "), many), reached.Args).Scan(&n).Error
 	return n == many, err
 }

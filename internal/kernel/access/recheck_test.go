@@ -14,9 +14,9 @@ import (
 	"github.com/google/uuid"
 )
 
-func recheck(ctx context.Context, t *testing.T, w fixture, held ...access.Held) []fault.Code {
+func recheck(ctx context.Context, t *testing.T, w fixture, held ...access.RecheckClaim) []fault.Code {
 	t.Helper()
-	outcomes, err := w.Rights.Recheck(ctx, held)
+	outcomes, err := w.Rights.RecheckAll(ctx, held)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,11 +45,11 @@ func TestWhatEndedIsSeenAgain(t *testing.T) {
 		nobody := uuid.Must(uuid.NewV7())
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			got := recheck(ctx, t, w,
-				access.Held{SessionID: w.rep.SessionID, Right: role(right)}, access.Held{SessionID: ended, Right: role(right)}, access.Held{SessionID: suspended, Right: role(right)},
-				access.Held{SessionID: w.rep.SessionID, Right: role(gone)}, access.Held{SessionID: nobody, Right: role(right)}, access.Held{SessionID: w.rep.SessionID, Right: role(nobody)},
-				access.Held{SessionID: w.rep.SessionID, Right: role(right)},
+				access.RecheckClaim{SessionID: w.rep.SessionID, Right: role(right)}, access.RecheckClaim{SessionID: ended, Right: role(right)}, access.RecheckClaim{SessionID: suspended, Right: role(right)},
+				access.RecheckClaim{SessionID: w.rep.SessionID, Right: role(gone)}, access.RecheckClaim{SessionID: nobody, Right: role(right)}, access.RecheckClaim{SessionID: w.rep.SessionID, Right: role(nobody)},
+				access.RecheckClaim{SessionID: w.rep.SessionID, Right: role(right)},
 				// What one does for oneself takes no right, and a session all the same.
-				access.Held{SessionID: w.rep.SessionID}, access.Held{SessionID: ended}, access.Held{SessionID: suspended}, access.Held{SessionID: nobody})
+				access.RecheckClaim{SessionID: w.rep.SessionID}, access.RecheckClaim{SessionID: ended}, access.RecheckClaim{SessionID: suspended}, access.RecheckClaim{SessionID: nobody})
 			for i, want := range []fault.Code{"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, "",
 				"", fault.SessionEnded, fault.SessionEnded, fault.SessionEnded} {
 				if got[i] != want {
@@ -91,7 +91,7 @@ func TestAnEndWaitsForWhoWasLetIn(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			d := dbtest.Open(t, dbtest.Postgres(t))
 			w := newWorld(t, d)
-			held := access.Held{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
+			held := access.RecheckClaim{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
 			done := make(chan struct{})
 			err := d.InTx(context.Background(), func(ctx context.Context) error {
 				if got := recheck(ctx, t, w, held); got[0] != "" {
@@ -134,7 +134,7 @@ func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			d := dbtest.Open(t, dbtest.Postgres(t))
 			w := newWorld(t, d)
-			held := access.Held{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
+			held := access.RecheckClaim{SessionID: w.rep.SessionID, Right: w.rep.Rights[0]}
 			outcome := make(chan fault.Code, 1)
 			err := d.InTx(context.Background(), func(ctx context.Context) error {
 				if err := d.From(ctx).Exec(e.statement, w.Clock.Now(), e.subject(w.rep)).Error; err != nil {
@@ -171,7 +171,7 @@ func TestALostPostEndsWhatIsDoneByIt(t *testing.T) {
 		}
 		still := func(want fault.Code) {
 			t.Helper()
-			err := d.InTx(context.Background(), func(ctx context.Context) error { return w.Rights.Still(ctx, by, by.Office()) })
+			err := d.InTx(context.Background(), func(ctx context.Context) error { return w.Rights.RecheckInTx(ctx, by, by.Office()) })
 			if codeOf(err) != want {
 				t.Errorf("got %v, want %q", err, want)
 			}

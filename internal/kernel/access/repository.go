@@ -360,8 +360,8 @@ func ParseServices(text string) ([]Service, error) {
 	return services, err
 }
 
-// Held is what a request was let in with.
-type Held struct {
+// RecheckClaim is what a request was let in with.
+type RecheckClaim struct {
 	SessionID uuid.UUID
 	// Right is zero for what one does for oneself, which takes no right.
 	Right Right
@@ -382,15 +382,15 @@ var liveLinks = map[LinkKind]struct {
 	ListedLink:        {"SELECT h.id FROM delegates h WHERE h.id IN ? AND " + onRegister, "", false},
 }
 
-// Recheck reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends
+// RecheckAll reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends
 // (a session, a right, or all of a person's at a suspension) either does so before the transaction, and is seen here, or after it;
 // so does the change of a person's credentials. It returns one outcome for each: nil, fault.SessionEnded or fault.NotFound.
-func (r *Repository) Recheck(ctx context.Context, held []Held) ([]error, error) {
+func (r *Repository) RecheckAll(ctx context.Context, held []RecheckClaim) ([]error, error) {
 	return r.recheck(ctx, held, "p, s")
 }
 
 // recheck locks the tables named, of the sessions s and their people p.
-func (r *Repository) recheck(ctx context.Context, held []Held, lock string) ([]error, error) {
+func (r *Repository) recheck(ctx context.Context, held []RecheckClaim, lock string) ([]error, error) {
 	sessions := make(map[uuid.UUID]bool, len(held))
 	links := map[LinkKind]map[uuid.UUID]bool{}
 	for _, h := range held {
@@ -464,12 +464,12 @@ func (r *Repository) keepListed(ctx context.Context, links map[LinkKind]map[uuid
 		ids(ListedLink), ids(DelegationLink)).Error
 }
 
-// Still asks again, at the end of an operation's transaction, whether the session, its person and the right are good, and keeps
+// RecheckInTx asks again, at the end of an operation's transaction, whether the session, its person and the right are good, and keeps
 // them so until it commits: what ends them comes before the whole operation, or after it. Since it is asked last, whoever ends
 // them is never waited for by somebody for whom they wait. The person is not locked, since others lock people first: a suspension
 // ends all sessions. It returns fault.SessionEnded, fault.NotFound, or fault.Forbidden for who has lost, or changed, their post here.
-func (r *Repository) Still(ctx context.Context, by Actor, right Right) error {
-	outcomes, err := r.recheck(ctx, []Held{{by.SessionID, right}}, "s")
+func (r *Repository) RecheckInTx(ctx context.Context, by Actor, right Right) error {
+	outcomes, err := r.recheck(ctx, []RecheckClaim{{by.SessionID, right}}, "s")
 	if err != nil {
 		return err
 	}
@@ -487,9 +487,9 @@ func (r *Repository) Still(ctx context.Context, by Actor, right Right) error {
 	return err
 }
 
-// Alive is for operations that end their own session: they ask first, without a lock, since they lock the session later. It returns
+// RequireLiveSession is for operations that end their own session: they ask first, without a lock, since they lock the session later. It returns
 // fault.SessionEnded.
-func (r *Repository) Alive(ctx context.Context, by Actor) error {
+func (r *Repository) RequireLiveSession(ctx context.Context, by Actor) error {
 	var n int
 	err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM sessions WHERE id = ? AND ended_at IS NULL", by.SessionID).Scan(&n).Error
 	if err == nil && n == 0 {
@@ -498,9 +498,9 @@ func (r *Repository) Alive(ctx context.Context, by Actor) error {
 	return err
 }
 
-// StillMay asks what Still does, for what somebody asked for earlier and is done later: their session may have ended since. It
+// RecheckStanding asks what Still does, for what somebody asked for earlier and is done later: their session may have ended since. It
 // returns fault.NotFound for who is suspended, and where the right has ended.
-func (r *Repository) StillMay(ctx context.Context, personID uuid.UUID, right Right) error {
+func (r *Repository) RecheckStanding(ctx context.Context, personID uuid.UUID, right Right) error {
 	people := map[uuid.UUID]bool{personID: false}
 	if err := r.confirm(ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+r.db.ForShare("p"), people); err != nil {
 		return err

@@ -20,9 +20,9 @@ import (
 
 // parallel sends the same request with the same key n times at once, round robin to the processes, and checks that all get
 // the same declaration. It returns that one.
-func parallel(t *testing.T, n int, processes []*world.App, by access.Actor, c world.Company, submit bool) declaration.Filed {
+func parallel(t *testing.T, n int, processes []*world.App, by access.Actor, c world.Company, submit bool) declaration.View {
 	t.Helper()
-	results := make([]declaration.Filed, n)
+	results := make([]declaration.View, n)
 	world.Parallel(n, func(i int) {
 		ctx := world.WithKey(audit.WithOrigin(context.Background(), audit.Origin{Operation: "draftDeclaration"}), by, "one intent")
 		var err error
@@ -107,7 +107,7 @@ func TestSubmittingADraftAgain(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
-		submit := func(key string) (declaration.Filed, error) {
+		submit := func(key string) (declaration.View, error) {
 			return a.Declarations.Submit(world.WithKey(context.Background(), by, key), by, draft.ID)
 		}
 		first, err := submit("k")
@@ -127,7 +127,7 @@ func TestSubmittingADraftAgain(t *testing.T) {
 		if n := a.Count(t, "idempotency_keys"); n != 1 {
 			t.Errorf("%d keys are remembered: the refused one too", n)
 		}
-		withdraw := func() (declaration.Filed, error) {
+		withdraw := func() (declaration.View, error) {
 			return a.Declarations.Withdraw(world.WithKey(context.Background(), by, "w"), by, draft.ID)
 		}
 		withdrawn, err := withdraw()
@@ -150,11 +150,11 @@ func TestARepeatSaysWhatWasTrueThen(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
-		for name, file := range map[string]func() (declaration.Filed, error){
-			"at once": func() (declaration.Filed, error) {
+		for name, file := range map[string]func() (declaration.View, error){
+			"at once": func() (declaration.View, error) {
 				return a.Declarations.Draft(world.WithKey(context.Background(), by, "1"), by, c.ID, c.Input(true))
 			},
-			"a draft": func() (declaration.Filed, error) {
+			"a draft": func() (declaration.View, error) {
 				return a.Declarations.Submit(world.WithKey(context.Background(), by, "2"), by, draft.ID)
 			},
 		} {

@@ -97,9 +97,9 @@ type Want struct {
 	ResourceID string
 }
 
-// Take claims one key in the context's transaction. It waits for a twin that is still running and returns a *Replay when
+// Take claims one key in the context's transaction. It waits for a concurrent duplicate that is still running and returns a *Replay when
 // that one succeeded, fault.IdempotencyKeyReused when the key belongs to another request, and fault.RequestInProgress when
-// the twin takes too long. A nil claim is always granted.
+// the duplicate takes too long. A nil claim is always granted.
 func (s *Store) Take(ctx context.Context, want Want) error {
 	if want.Claim == nil {
 		return nil

@@ -280,24 +280,24 @@ func TestSeenTellsWithoutTaking(t *testing.T) {
 		c := clock.NewManual(world.Start)
 		s, ctx := idempotency.NewStore(d, c), context.Background()
 		for range 2 {
-			if err := s.Seen(ctx, claim("k", "mac")); err != nil {
+			if err := s.ReplayOf(ctx, claim("k", "mac")); err != nil {
 				t.Errorf("a key that nobody took: %v", err)
 			}
 		}
 		if err := take(d, s, claim("k", "mac"), "r1"); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Seen(ctx, claim("k", "mac")); !isReplayOf(err, "r1") {
+		if err := s.ReplayOf(ctx, claim("k", "mac")); !isReplayOf(err, "r1") {
 			t.Errorf("the same request: %v", err)
 		}
-		if err := s.Seen(ctx, claim("k", "other")); !fault.Is(err, fault.IdempotencyKeyReused) {
+		if err := s.ReplayOf(ctx, claim("k", "other")); !fault.Is(err, fault.IdempotencyKeyReused) {
 			t.Errorf("another request: %v", err)
 		}
-		if err := s.Seen(ctx, nil); err != nil {
+		if err := s.ReplayOf(ctx, nil); err != nil {
 			t.Errorf("no key: %v", err)
 		}
 		c.Advance(idempotency.Lifetime)
-		if err := s.Seen(ctx, claim("k", "other")); err != nil {
+		if err := s.ReplayOf(ctx, claim("k", "other")); err != nil {
 			t.Errorf("a key that is forgotten: %v", err)
 		}
 	})

@@ -57,21 +57,21 @@ func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID strin
 			return err
 		}
 		if by.SessionID != uuid.Nil && !trace.Unchecked {
-			if err := r.Rights.Still(ctx, by, trace.Right); err != nil {
+			if err := r.Rights.RecheckInTx(ctx, by, trace.Right); err != nil {
 				return err
 			}
 		}
 		return r.Trail.Write(ctx, trace.Record(ctx, by, r.Clock))
 	})
 	if err != nil {
-		return Again(ctx, err, again)
+		return Replay(ctx, err, again)
 	}
 	return result, nil
 }
 
-// Again renders what an earlier, equal request made, where err says that there was one whose answer was not kept; any other
+// Replay renders what an earlier, equal request made, where err says that there was one whose answer was not kept; any other
 // error is returned as it is. again may be nil.
-func Again[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
+func Replay[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
 	var replay *idempotency.Replay
 	if errors.As(err, &replay) && replay.Answer == nil && again != nil {
 		return again(ctx, replay.ResourceID)
@@ -80,9 +80,9 @@ func Again[T any](ctx context.Context, err error, again func(ctx context.Context
 	return none, err
 }
 
-// Seen returns the error of Do, unless that is the kept answer of an earlier request about what again does not render any more:
+// ReplayIfVisible returns the error of Do, unless that is the kept answer of an earlier request about what again does not render any more:
 // then it returns the error of again, so that no repeat shows what somebody may not see any more.
-func Seen[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) error {
+func ReplayIfVisible[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) error {
 	var replay *idempotency.Replay
 	if !errors.As(err, &replay) {
 		return err

@@ -242,11 +242,11 @@ func (r *Register) recheck(ctx context.Context, entries []*Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	held := make([]access.Held, len(entries))
+	held := make([]access.RecheckClaim, len(entries))
 	for i, e := range entries {
-		held[i] = access.Held{SessionID: e.By.SessionID, Right: e.Right}
+		held[i] = access.RecheckClaim{SessionID: e.By.SessionID, Right: e.Right}
 	}
-	outcomes, err := r.rights.Recheck(ctx, held)
+	outcomes, err := r.rights.RecheckAll(ctx, held)
 	if err != nil {
 		return err
 	}

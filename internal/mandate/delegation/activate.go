@@ -24,60 +24,60 @@ import (
 // fault.ServiceNotDelegated for who does not manage its delegations, and fault.DispositiveRequired; fault.RateLimited for the fourth
 // code of one delegation and the eleventh to one contributor in 24 hours; and fault.Conflict when there is nowhere to send it, the
 // delegation has gone on or is past its end, or its signatory does not represent the contributor any more.
-func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	right, err := delegateRight(by)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		now := s.Runner.Clock.Now()
 		old, err := s.Repository.lock(ctx, id, now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		d, err := old.send(now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.mayStillSign(ctx, old); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.maySend(ctx, old, now); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		channel, to, err := s.recipient(ctx, old)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		otp, err := s.makeOTP(ctx, old, by.PersonID, string(channel), to, now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
-		called, err := s.called(ctx, old)
+		called, err := s.serviceTitles(ctx, old)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		message, err := outbox.NewMessage(otpKind, old.SignatoryID, old.data(called), now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		message, err = message.To(channel, to).Until(now.Add(OTPLife)).Seal(s.Keys, map[string]secret.Text{"otp": otp})
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.Outbox.Add(ctx, message); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.Repository.save(ctx, d); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
 		return shown, trace(d, right), err
-	}, s.again())
+	}, s.replay())
 }
 
 // mayStillSign refuses a delegation whose signatory does not represent the contributor any more.
-func (s *Service) mayStillSign(ctx context.Context, d Shown) error {
+func (s *Service) mayStillSign(ctx context.Context, d View) error {
 	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
 	if err == nil && !slices.ContainsFunc(signatories, func(p contributor.Signatory) bool { return p.PersonID == d.SignatoryID }) {
 		err = fault.Because(fault.Conflict, "signatory-gone")
@@ -85,7 +85,7 @@ func (s *Service) mayStillSign(ctx context.Context, d Shown) error {
 	return err
 }
 
-func (s *Service) maySend(ctx context.Context, d Shown, now time.Time) error {
+func (s *Service) maySend(ctx context.Context, d View, now time.Time) error {
 	for _, limit := range []struct {
 		column string
 		id     uuid.UUID
@@ -103,7 +103,7 @@ func (s *Service) maySend(ctx context.Context, d Shown, now time.Time) error {
 }
 
 // recipient is where the contributor gets its code: never where the intermediary says.
-func (s *Service) recipient(ctx context.Context, d Shown) (outbox.Channel, string, error) {
+func (s *Service) recipient(ctx context.Context, d View) (outbox.Channel, string, error) {
 	pec, err := s.Contributors.PEC(ctx, d.ContributorID)
 	if err != nil {
 		return "", "", err
@@ -142,42 +142,42 @@ type Activation struct {
 // has left its register, or the signatory does not represent the contributor any more; and fault.ExclusiveExists while another's
 // exclusive delegation covers a position, or this one is exclusive and another is active there. For a household employer the earlier
 // ones end instead.
-func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, in Activation) (Shown, error) {
+func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, in Activation) (View, error) {
 	right, err := delegateRight(by)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	if !in.SignatureDeclared {
-		return Shown{}, fault.InvalidFields(fault.Field{Pointer: "/signature_declared", Code: "not-declared"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/signature_declared", Code: "not-declared"})
 	}
 	// A repeat needs no attempt.
-	if err := s.Runner.Keys.Seen(ctx, idempotency.ClaimOf(ctx)); err != nil {
-		return operation.Again(ctx, err, s.again())
+	if err := s.Runner.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {
+		return operation.Replay(ctx, err, s.replay())
 	}
 	d, err := s.Repository.one(ctx, id, s.Runner.Clock.Now())
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	attempt, refused := s.Limiter.Reserve(ctx, throttle.DelegationOTP, throttle.Subject{Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String())})
-	activated, outcome, err := s.enter(ctx, by, right, id, in.OTP, refused)
+	activated, outcome, err := s.redeem(ctx, by, right, id, in.OTP, refused)
 	if refused == nil {
 		// What became of the code stands already. An attempt that is not settled counts as wrong in the end.
 		_, _ = attempt.Settle(ctx, outcome, nil)
 	}
 	if err != nil {
-		return operation.Again(ctx, err, s.again())
+		return operation.Replay(ctx, err, s.replay())
 	}
 	return activated, nil
 }
 
-// enter compares a code and activates the delegation if it is right, or returns refused where the limiter let no attempt through.
-// First of all it takes the request's key: a twin waits there for this one, before it costs a try or is refused for what this one did.
+// redeem compares a code and activates the delegation if it is right, or returns refused where the limiter let no attempt through.
+// First of all it takes the request's key: a concurrent duplicate waits there for this one, before it costs a try or is refused for what this one did.
 // The try is part of the transaction, which one does after the other, and stays when the code was wrong; the key does not.
-func (s *Service) enter(ctx context.Context, by access.Actor, right access.Right, id uuid.UUID, otp secret.Text, refused error) (Shown, throttle.Outcome, error) {
+func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, id uuid.UUID, otp secret.Text, refused error) (View, throttle.Outcome, error) {
 	// Whoever goes away before the answer must not take back that the code was wrong.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), throttle.Lease)
 	defer cancel()
-	var shown Shown
+	var shown View
 	var wrong error
 	err := s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
 		claim := idempotency.ClaimOf(ctx)
@@ -202,56 +202,56 @@ func (s *Service) enter(ctx context.Context, by access.Actor, right access.Right
 		}
 		if !matches(s.Keys, row, old, otp) {
 			// Who may not enter it any more has not tried.
-			if err := s.Rights.Still(ctx, by, right); err != nil {
+			if err := s.Rights.RecheckInTx(ctx, by, right); err != nil {
 				return err
 			}
 			left := OTPTries - row.Tries
 			wrong = &fault.Fault{Code: fault.OTPInvalid, TriesLeft: &left}
 			return s.Runner.Keys.Release(ctx, claim)
 		}
-		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
 			activated, err := s.activate(ctx, by, right, old, d, row, now)
 			return activated, trace(d, right), err
 		}, nil)
 		return err
 	})
 	if wrong != nil {
-		return Shown{}, throttle.Wrong, cmp.Or(err, wrong)
+		return View{}, throttle.Wrong, cmp.Or(err, wrong)
 	}
 	if err != nil {
-		return Shown{}, throttle.Abandoned, err
+		return View{}, throttle.Abandoned, err
 	}
 	return shown, throttle.Right, nil
 }
 
 // activate makes a delegation whose code was right an active one. An error undoes the try as well: what stands in the way is no
 // wrong code.
-func (s *Service) activate(ctx context.Context, by access.Actor, right access.Right, old Shown, d Delegation, row otpRow, now time.Time) (Shown, error) {
+func (s *Service) activate(ctx context.Context, by access.Actor, right access.Right, old View, d Delegation, row otpRow, now time.Time) (View, error) {
 	if old.StruckOffAt != nil {
-		return Shown{}, fault.Because(fault.Conflict, "delegate-not-listed")
+		return View{}, fault.Because(fault.Conflict, "delegate-not-listed")
 	}
 	if err := s.mayStillSign(ctx, old); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	if err := s.Repository.useOTP(ctx, row.ID, now); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
-	if err := s.makeRoom(ctx, old, by, right, now); err != nil {
-		return Shown{}, err
+	if err := s.resolveConflicts(ctx, old, by, right, now); err != nil {
+		return View{}, err
 	}
 	if err := s.Repository.save(ctx, d); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	shown, err := s.Repository.one(ctx, d.ID, now)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
-	return shown, s.tell(ctx, activatedKind, "", now, shown)
+	return shown, s.notify(ctx, activatedKind, "", now, shown)
 }
 
-// makeRoom refuses a delegation that does not go together with others of the contributor; a household employer has one
+// resolveConflicts refuses a delegation that does not go together with others of the contributor; a household employer has one
 // intermediary, so there the earlier delegations end, each with a record of its own.
-func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, right access.Right, now time.Time) error {
+func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor, right access.Right, now time.Time) error {
 	others, err := s.Repository.activeOf(ctx, d.ContributorID, d.ID, now)
 	if err != nil {
 		return err
@@ -276,7 +276,7 @@ func (s *Service) makeRoom(ctx context.Context, d Shown, by access.Actor, right 
 }
 
 // end revokes a delegation in the context's transaction and tells both sides, with the words that somebody gave for it.
-func (s *Service) end(ctx context.Context, d Shown, by access.Actor, cause EndCause, words string, now time.Time) error {
+func (s *Service) end(ctx context.Context, d View, by access.Actor, cause EndCause, words string, now time.Time) error {
 	ended, err := d.revoke(by.PersonID, cause, words, now)
 	if err != nil {
 		return err
@@ -291,46 +291,46 @@ func (s *Service) end(ctx context.Context, d Shown, by access.Actor, cause EndCa
 		return nil
 	}
 	d.Delegation = ended
-	return s.tell(ctx, revokedKind, words, now, d)
+	return s.notify(ctx, revokedKind, words, now, d)
 }
 
 // Revoke ends a delegation, from either side, at once; a draft is discarded. words say why, and may be empty. It returns
 // fault.Conflict when it has ended already.
-func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, words string) (Shown, error) {
+func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, words string) (View, error) {
 	cause := ByContributor
 	right, represents := representing(by)
 	if !represents {
-		at := slices.IndexFunc(by.Seats, manages)
+		at := slices.IndexFunc(by.Memberships, manages)
 		if at < 0 {
-			return Shown{}, fault.New(fault.Forbidden)
+			return View{}, fault.New(fault.Forbidden)
 		}
 		cause = ByIntermediary
 		// Who leaves the register may give back what was delegated all the same.
-		seat := by.Seats[at]
-		seat.Listed = false
-		right = seat.Right()
+		membership := by.Memberships[at]
+		membership.Listed = false
+		right = membership.Right()
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		now := s.Runner.Clock.Now()
 		d, err := s.Repository.lock(ctx, id, now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.end(ctx, d, by, cause, words, now); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
 		return shown, trace(d.Delegation, right), err
-	}, s.again())
+	}, s.replay())
 }
 
-// tell promises both sides a message about each of the delegations, with the words that somebody gave for what happened.
-func (s *Service) tell(ctx context.Context, kind, words string, now time.Time, about ...Shown) error {
+// notify promises both sides a message about each of the delegations, with the words that somebody gave for what happened.
+func (s *Service) notify(ctx context.Context, kind, words string, now time.Time, about ...View) error {
 	delegates, contributors := make([]uuid.UUID, len(about)), make([]uuid.UUID, len(about))
 	for i, d := range about {
 		delegates[i], contributors[i] = d.DelegateID, d.ContributorID
 	}
-	people, err := access.Told(ctx, s.Runner.DB, delegates)
+	people, err := access.AffairsContacts(ctx, s.Runner.DB, delegates)
 	if err != nil {
 		return err
 	}
@@ -338,7 +338,7 @@ func (s *Service) tell(ctx context.Context, kind, words string, now time.Time, a
 	if err != nil {
 		return err
 	}
-	called, err := s.called(ctx, about...)
+	called, err := s.serviceTitles(ctx, about...)
 	if err != nil {
 		return err
 	}

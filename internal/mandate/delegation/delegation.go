@@ -125,8 +125,8 @@ type Delegation struct {
 // TableName tells GORM the table.
 func (Delegation) TableName() string { return "delegations" }
 
-// Shown is a delegation with all that is told of it.
-type Shown struct {
+// View is a delegation with all that is told of it.
+type View struct {
 	Delegation
 	DelegateKind        DelegateKind
 	DelegateName        string
@@ -153,7 +153,7 @@ type Shown struct {
 }
 
 // HidesSignatory reports whether it shows no more of the signatory than a look-up does: until it is active, nobody agreed to more.
-func (s Shown) HidesSignatory() bool { return !s.ForContributor && s.ActivatedAt == nil }
+func (s View) HidesSignatory() bool { return !s.ForContributor && s.ActivatedAt == nil }
 
 // Worker is one of an intermediary's people who may use a delegation.
 type Worker struct {
@@ -170,7 +170,7 @@ type Worker struct {
 }
 
 // StateAt returns the state at an instant: what is stored, what the professional register says and what the clock says.
-func (s Shown) StateAt(now time.Time) State {
+func (s View) StateAt(now time.Time) State {
 	switch {
 	case s.State != Active:
 		return s.State
@@ -234,7 +234,7 @@ func (d Delegation) activate(by uuid.UUID, now time.Time) (Delegation, error) {
 }
 
 // revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended. words say why, and may be empty.
-func (s Shown) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) (Delegation, error) {
+func (s View) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) (Delegation, error) {
 	if state := s.StateAt(now); !slices.Contains(Transitions[state], Revoked) {
 		return s.Delegation, fault.Because(fault.Conflict, "delegation-state")
 	}
@@ -247,7 +247,7 @@ func (s Shown) revoke(by uuid.UUID, cause EndCause, words string, now time.Time)
 }
 
 // Ended is when a delegation was revoked or expired; nil for one that has not ended.
-func (s Shown) Ended(now time.Time) *time.Time {
+func (s View) Ended(now time.Time) *time.Time {
 	if s.StateAt(now) == Expired {
 		return s.ValidUntil
 	}
@@ -255,7 +255,7 @@ func (s Shown) Ended(now time.Time) *time.Time {
 }
 
 // CauseOfEnd is what ended a delegation; nil for one that has not ended.
-func (s Shown) CauseOfEnd(now time.Time) *EndCause {
+func (s View) CauseOfEnd(now time.Time) *EndCause {
 	if s.StateAt(now) == Expired {
 		return new(ByExpiry)
 	}

@@ -42,7 +42,7 @@ func (e endings) Name() string {
 func (e endings) ahead() time.Duration { return time.Duration(e.days) * 24 * time.Hour }
 
 // Next implements due.Source.
-func (e endings) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
+func (e endings) Next(ctx context.Context, after due.Cursor, until time.Time) (time.Time, bool, error) {
 	found, err := e.Repository.ending(ctx, after.At.Add(e.ahead()), after.ID, until.Add(e.ahead()), 1)
 	if err != nil || len(found) == 0 {
 		return time.Time{}, false, err
@@ -51,27 +51,27 @@ func (e endings) Next(ctx context.Context, after due.Place, until time.Time) (ti
 }
 
 // Do implements due.Source. Whoever was to be reminded of what has ended meanwhile is told of the end alone.
-func (e endings) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due.Cursor, error) {
 	at, id := after.At.Add(e.ahead()), after.ID
 	if e.days > 0 && !at.After(until) {
 		at, id = until, uuid.Max
 	}
 	found, err := e.Repository.ending(ctx, at, id, until.Add(e.ahead()), due.AtOnce)
 	if err != nil || len(found) == 0 {
-		return due.By(until), err
+		return due.Through(until), err
 	}
 	// Sent from now on, however late it is noted.
-	if err := e.tell(ctx, e.kind, "", until, found...); err != nil || len(found) < due.AtOnce {
-		return due.By(until), err
+	if err := e.notify(ctx, e.kind, "", until, found...); err != nil || len(found) < due.AtOnce {
+		return due.Through(until), err
 	}
 	last := found[len(found)-1]
-	return due.Place{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
+	return due.Cursor{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
 }
 
 // ending returns the active delegations, suspended ones among them, whose end comes after the place in the order and not after the
 // instant, the first to end first.
-func (r *Repository) ending(ctx context.Context, after time.Time, id uuid.UUID, until time.Time, limit int) ([]Shown, error) {
-	var found []Shown
+func (r *Repository) ending(ctx context.Context, after time.Time, id uuid.UUID, until time.Time, limit int) ([]View, error) {
+	var found []View
 	err := r.db.From(ctx).Raw(selectShown+` WHERE g.state = 'active' AND g.valid_until IS NOT NULL AND (g.valid_until, g.id) > (?, ?) AND g.valid_until <= ?
 		ORDER BY g.valid_until, g.id LIMIT ?`, after, id, until, limit).Scan(&found).Error
 	if err != nil {

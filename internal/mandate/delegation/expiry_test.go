@@ -20,9 +20,9 @@ import (
 )
 
 // ends is the calendar of what is due about the ends of delegations.
-func (w *fixture) ends() *due.Calendar {
+func (w *fixture) ends() *due.Scheduler {
 	w.t.Helper()
-	c := due.NewCalendar(w.DB, w.Clock, slog.New(slog.DiscardHandler), w.service.Ends()...)
+	c := due.NewScheduler(w.DB, w.Clock, slog.New(slog.DiscardHandler), w.service.Ends()...)
 	if err := c.Begin(ctx); err != nil {
 		w.t.Fatal(err)
 	}
@@ -45,14 +45,14 @@ func until(end time.Time) func(*delegation.Input) {
 // Both sides hear of the end of a delegation 30 and 7 days before and when it comes, once each, whether the clock goes there in
 // one jump or somebody looks every day.
 func TestTheEndIsTold(t *testing.T) {
-	for name, advance := range map[string]func(w *fixture, c *due.Calendar, target time.Time) error{
-		"in one jump": func(w *fixture, c *due.Calendar, target time.Time) error {
+	for name, advance := range map[string]func(w *fixture, c *due.Scheduler, target time.Time) error{
+		"in one jump": func(w *fixture, c *due.Scheduler, target time.Time) error {
 			return c.Walk(ctx, target, func(_ context.Context, at time.Time) error {
 				w.Clock.Advance(at.Sub(w.Clock.Now()))
 				return nil
 			})
 		},
-		"day by day": func(w *fixture, c *due.Calendar, target time.Time) error {
+		"day by day": func(w *fixture, c *due.Scheduler, target time.Time) error {
 			for w.Clock.Now().Before(target) {
 				w.Clock.Advance(24 * time.Hour)
 				c.CatchUp(ctx)
@@ -89,7 +89,7 @@ func TestTheEndIsTold(t *testing.T) {
 				want := []told{
 					{"delegation.reminder", end.Add(-30 * 24 * time.Hour)}, {"delegation.reminder", end.Add(-7 * 24 * time.Hour)}, {"delegation.expired", end},
 				}
-				for i, one := range []delegation.Shown{ending, suspended} {
+				for i, one := range []delegation.View{ending, suspended} {
 					var got []told
 					readers := map[uuid.UUID]int{}
 					for _, kind := range []string{"delegation.reminder", "delegation.expired"} {
@@ -149,7 +149,7 @@ func TestManyEndTogether(t *testing.T) {
 		}
 		asked := world.Listen(t, d, "ORDER BY g.valid_until")
 		for _, source := range w.service.Ends() {
-			if _, _, err := source.Next(ctx, due.By(w.Clock.Now()), w.Clock.Now().Add(time.Hour)); err != nil {
+			if _, _, err := source.Next(ctx, due.Through(w.Clock.Now()), w.Clock.Now().Add(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 		}

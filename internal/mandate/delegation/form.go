@@ -11,10 +11,10 @@ import (
 )
 
 // Form returns a delegation and the form to be signed for it, as a PDF. The guard has let the actor in.
-func (s *Service) Form(ctx context.Context, id uuid.UUID) (Shown, []byte, error) {
+func (s *Service) Form(ctx context.Context, id uuid.UUID) (View, []byte, error) {
 	d, err := s.Show(ctx, id)
 	if err != nil {
-		return Shown{}, nil, err
+		return View{}, nil, err
 	}
 	var pdf bytes.Buffer
 	err = delegationpdf.Render(&pdf, d.Facts())
@@ -23,7 +23,7 @@ func (s *Service) Form(ctx context.Context, id uuid.UUID) (Shown, []byte, error)
 
 // Facts are what the form of a delegation says: nothing that changes while its terms stay as they are, but who the signatory is.
 // Drafting needs nobody's consent, so until the contributor gave the code there is no more of the signatory than in a look-up.
-func (s Shown) Facts() delegationpdf.Form {
+func (s View) Facts() delegationpdf.Form {
 	f := delegationpdf.Form{
 		ReferenceCode: s.ReferenceCode, DraftedAt: s.DraftedAt, ContributorName: s.ContributorName, ContributorTaxCode: s.ContributorTaxCode.Clear(),
 		SignatoryName: s.SignatoryGivenName + " " + s.SignatoryFamilyName, SignatoryTaxCode: s.SignatoryTaxCode.Clear(),

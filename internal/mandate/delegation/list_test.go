@@ -94,27 +94,27 @@ func (w *fixture) anIntermediaryWithManyClients(t *testing.T, asked func() int, 
 	company := client(7)
 	for _, c := range []struct {
 		name  string
-		list  func(page.Request) (page.Page[delegation.Shown], error)
+		list  func(page.Request) (page.Page[delegation.View], error)
 		index string
 		want  []uuid.UUID
 		more  bool
 	}{
-		{"all", func(r page.Request) (page.Page[delegation.Shown], error) {
+		{"all", func(r page.Request) (page.Page[delegation.View], error) {
 			return w.service.List(ctx, by, delegation.Filter{}, r)
 		}, "delegations_by_delegate ", []uuid.UUID{client(clients), client(clients - 1)}, true},
-		{"revoked", func(r page.Request) (page.Page[delegation.Shown], error) {
+		{"revoked", func(r page.Request) (page.Page[delegation.View], error) {
 			return w.service.List(ctx, by, delegation.Filter{State: delegation.Revoked}, r)
 		}, "delegations_by_delegate_state ", []uuid.UUID{client(clients), client(clients - 100)}, true},
-		{"active", func(r page.Request) (page.Page[delegation.Shown], error) {
+		{"active", func(r page.Request) (page.Page[delegation.View], error) {
 			return w.service.List(ctx, by, delegation.Filter{State: delegation.Active}, r)
 		}, "delegations_by_delegate", []uuid.UUID{client(clients - 1), client(clients - 2)}, true},
-		{"of a contributor", func(r page.Request) (page.Page[delegation.Shown], error) {
+		{"of a contributor", func(r page.Request) (page.Page[delegation.View], error) {
 			return w.service.List(ctx, by, delegation.Filter{ContributorID: &company}, r)
 		}, "delegations_by_", []uuid.UUID{company}, false},
-		{"by position", func(r page.Request) (page.Page[delegation.Shown], error) {
+		{"by position", func(r page.Request) (page.Page[delegation.View], error) {
 			return w.service.Search(ctx, by, delegation.Search{PositionNumber: code(77)}, r)
 		}, "delegations_by_", []uuid.UUID{client(77)}, false},
-		{"by name", func(r page.Request) (page.Page[delegation.Shown], error) {
+		{"by name", func(r page.Request) (page.Page[delegation.View], error) {
 			return w.service.Search(ctx, by, delegation.Search{LegalName: "DITTA 1999"}, r)
 		}, "delegations_by_delegate ", []uuid.UUID{client(19_999), client(19_998)}, true},
 	} {
@@ -173,14 +173,14 @@ func (w *fixture) aListOfManySides(t *testing.T, asked func() int, statements *[
 		w.DelegateRole(t, few.ID, associations[i], access.EmployeeDelegate, access.Delegations)
 	}
 	session := map[bool]uuid.UUID{false: w.Session(t, few.ID, nil), true: w.Session(t, many.ID, nil)}
-	for name, list := range map[string]func(access.Actor, page.Request) (page.Page[delegation.Shown], error){
-		"all": func(by access.Actor, r page.Request) (page.Page[delegation.Shown], error) {
+	for name, list := range map[string]func(access.Actor, page.Request) (page.Page[delegation.View], error){
+		"all": func(by access.Actor, r page.Request) (page.Page[delegation.View], error) {
 			return w.service.List(ctx, by, delegation.Filter{}, r)
 		},
-		"active": func(by access.Actor, r page.Request) (page.Page[delegation.Shown], error) {
+		"active": func(by access.Actor, r page.Request) (page.Page[delegation.View], error) {
 			return w.service.List(ctx, by, delegation.Filter{State: delegation.Active}, r)
 		},
-		"by name": func(by access.Actor, r page.Request) (page.Page[delegation.Shown], error) {
+		"by name": func(by access.Actor, r page.Request) (page.Page[delegation.View], error) {
 			return w.service.Search(ctx, by, delegation.Search{LegalName: "ditta"}, r)
 		},
 	} {

@@ -120,7 +120,7 @@ func input(c world.Company, signatory world.Person) delegation.Input {
 }
 
 // draft prepares a total delegation of the company; change may make it another.
-func (w *fixture) draft(session uuid.UUID, change func(*delegation.Input)) delegation.Shown {
+func (w *fixture) draft(session uuid.UUID, change func(*delegation.Input)) delegation.View {
 	w.t.Helper()
 	in := input(w.company, w.signatory)
 	if change != nil {
@@ -156,13 +156,13 @@ func (w *fixture) otp() secret.Text {
 	return opened["otp"]
 }
 
-func (w *fixture) activate(session, id uuid.UUID, otp secret.Text) (delegation.Shown, error) {
+func (w *fixture) activate(session, id uuid.UUID, otp secret.Text) (delegation.View, error) {
 	w.t.Helper()
 	return w.service.Activate(ctx, w.at(session, id), id, delegation.Activation{OTP: otp, SignatureDeclared: true})
 }
 
 // active drafts, sends and activates.
-func (w *fixture) active(session uuid.UUID, change func(*delegation.Input)) delegation.Shown {
+func (w *fixture) active(session uuid.UUID, change func(*delegation.Input)) delegation.View {
 	w.t.Helper()
 	d := w.draft(session, change)
 	d, err := w.activate(session, d.ID, w.send(session, d.ID))

@@ -16,7 +16,7 @@ const positionsTold = 10
 
 // data is what the messages about a delegation are made of: the parties, what is given and for how long. The titles of services are
 // in it in both languages, since nobody knows yet which one is read.
-func (d Shown) data(called map[access.Service]servicecatalog.Title) map[string]any {
+func (d View) data(called map[access.Service]servicecatalog.Title) map[string]any {
 	numbers := make([]string, min(len(d.Positions), positionsTold))
 	for i := range numbers {
 		numbers[i] = d.Positions[i].Number
@@ -42,8 +42,8 @@ func (d Shown) data(called map[access.Service]servicecatalog.Title) map[string]a
 	return data
 }
 
-// called reads what the services are called that delegations name.
-func (s *Service) called(ctx context.Context, all ...Shown) (map[access.Service]servicecatalog.Title, error) {
+// serviceTitles reads what the services are called that delegations name.
+func (s *Service) serviceTitles(ctx context.Context, all ...View) (map[access.Service]servicecatalog.Title, error) {
 	var named []access.Service
 	for _, d := range all {
 		if d.Scope == Total {

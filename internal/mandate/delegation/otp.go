@@ -37,7 +37,7 @@ func (otpRow) TableName() string { return "delegation_otps" }
 const otpPurpose = "delegation otp"
 
 // bound is what a code is good for: this delegation, between these two, about these positions.
-func bound(s Shown, id uuid.UUID, otp secret.Text) [][]byte {
+func bound(s View, id uuid.UUID, otp secret.Text) [][]byte {
 	parts := [][]byte{id[:], []byte(secret.Normalise(otp)), s.ID[:], s.ContributorID[:], s.DelegateID[:]}
 	positions := s.positionIDs()
 	slices.SortFunc(positions, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
@@ -47,7 +47,7 @@ func bound(s Shown, id uuid.UUID, otp secret.Text) [][]byte {
 	return parts
 }
 
-func (s Shown) positionIDs() []uuid.UUID {
+func (s View) positionIDs() []uuid.UUID {
 	ids := make([]uuid.UUID, len(s.Positions))
 	for i, p := range s.Positions {
 		ids[i] = p.ID
@@ -56,7 +56,7 @@ func (s Shown) positionIDs() []uuid.UUID {
 }
 
 // makeOTP replaces the live code of a delegation.
-func (s *Service) makeOTP(ctx context.Context, d Shown, by uuid.UUID, channel, recipient string, now time.Time) (secret.Text, error) {
+func (s *Service) makeOTP(ctx context.Context, d View, by uuid.UUID, channel, recipient string, now time.Time) (secret.Text, error) {
 	otp, err := secret.DrawDigits(s.Random, otpDigits)
 	if err != nil {
 		return "", err
@@ -72,7 +72,7 @@ func (s *Service) makeOTP(ctx context.Context, d Shown, by uuid.UUID, channel, r
 }
 
 // matches reports whether what was entered is the code that was sent, for the delegation as it stands.
-func matches(keys *keyring.DataKeys, row otpRow, d Shown, otp secret.Text) bool {
+func matches(keys *keyring.DataKeys, row otpRow, d View, otp secret.Text) bool {
 	return keys.CheckMAC(row.MACKey, row.MAC, otpPurpose, bound(d, row.ID, otp)...)
 }
 

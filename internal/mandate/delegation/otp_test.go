@@ -72,7 +72,7 @@ func TestARepeatOfTheActivationCostsNothing(t *testing.T) {
 		draft := w.draft(w.professional, nil)
 		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.professional, draft.ID)
-		enter := func(key string) (delegation.Shown, error) {
+		enter := func(key string) (delegation.View, error) {
 			return w.service.Activate(requested("activateDelegation", key), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
 		}
 		for range 15 {

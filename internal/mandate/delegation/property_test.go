@@ -160,7 +160,7 @@ func (k walk) run() {
 // compare looks at all delegations after a call and notes which way each went.
 func (k walk) compare(act string, all []uuid.UUID, states map[uuid.UUID]delegation.State) {
 	exclusive := map[uuid.UUID]bool{}
-	var live []delegation.Shown
+	var live []delegation.View
 	for _, id := range all {
 		d, err := k.w.service.Show(ctx, id)
 		if err != nil {

@@ -31,13 +31,13 @@ const selectShown = `SELECT g.*, h.kind AS delegate_kind, h.legal_name AS delega
 	JOIN people m ON m.id = g.drafted_by LEFT JOIN people a ON a.id = g.activated_by`
 
 // one returns a delegation, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (Shown, error) {
-	var rows []Shown
+func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
+	var rows []View
 	if err := r.db.From(ctx).Raw(selectShown+" WHERE g.id = ?", id).Scan(&rows).Error; err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	if len(rows) == 0 {
-		return Shown{}, fault.New(fault.NotFound)
+		return View{}, fault.New(fault.NotFound)
 	}
 	err := r.complete(ctx, rows, now)
 	return rows[0], err
@@ -48,16 +48,16 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (Show
 //
 // The name comes before any row but that of the request's idempotency key. No circle comes of that: a key is taken first of all or
 // not at all, so whoever has the name asks for no key any more, and nobody who waits here is waited for.
-func (r *Repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (Shown, error) {
+func (r *Repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
 	var found []uuid.UUID
 	if err := r.db.From(ctx).Raw("SELECT contributor_id FROM delegations WHERE id = ?", id).Scan(&found).Error; err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	if len(found) == 0 {
-		return Shown{}, fault.New(fault.NotFound)
+		return View{}, fault.New(fault.NotFound)
 	}
 	if err := r.db.LockName(ctx, "delegations of "+found[0].String()); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	// Whoever files under the delegation waits, or is waited for; whoever writes a row that points to it does not.
 	suffix := ""
@@ -65,18 +65,18 @@ func (r *Repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (Sho
 		suffix = " FOR NO KEY UPDATE"
 	}
 	if err := r.db.From(ctx).Exec("SELECT 1 FROM delegations WHERE id = ?"+suffix, id).Error; err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	return r.one(ctx, id, now)
 }
 
 // complete reads positions and live codes of many delegations at once.
-func (r *Repository) complete(ctx context.Context, rows []Shown, now time.Time) error {
+func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	ids := make([]uuid.UUID, len(rows))
-	at := make(map[uuid.UUID]*Shown, len(rows))
+	at := make(map[uuid.UUID]*View, len(rows))
 	for i := range rows {
 		ids[i], at[rows[i].ID] = rows[i].ID, &rows[i]
 		services, err := access.ParseServices(rows[i].Services)
@@ -144,8 +144,8 @@ func (r *Repository) save(ctx context.Context, d Delegation) error {
 
 // activeOf returns the other active delegations of a contributor, suspended ones among them, since they come back; what has
 // expired is left out.
-func (r *Repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]Shown, error) {
-	var rows []Shown
+func (r *Repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]View, error) {
+	var rows []View
 	err := r.db.From(ctx).Raw(selectShown+` WHERE g.contributor_id = ? AND g.id <> ? AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
 		ORDER BY g.id`, contributorID, except, now).Scan(&rows).Error
 	if err != nil {
@@ -175,13 +175,13 @@ type sides struct {
 
 // list returns a page of the delegations of the sides, the latest first. Each side is a range of an index, so a page costs
 // the same however many delegations an intermediary has, and one statement however many there are of a kind.
-func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.Request, now time.Time) (page.Page[Shown], error) {
-	var none page.Page[Shown]
+func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.Request, now time.Time) (page.Page[View], error) {
+	var none page.Page[View]
 	after, err := request.After()
 	if err != nil {
 		return none, err
 	}
-	var all []Shown
+	var all []View
 	for column, ids := range map[string][]uuid.UUID{"delegate_id": of.delegates, "contributor_id": of.contributors} {
 		if len(ids) == 0 {
 			continue
@@ -202,14 +202,14 @@ func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.
 			return none, err
 		}
 		for _, d := range part {
-			all = append(all, Shown{Delegation: d})
+			all = append(all, View{Delegation: d})
 		}
 	}
-	slices.SortFunc(all, func(a, b Shown) int {
+	slices.SortFunc(all, func(a, b View) int {
 		return cmp.Or(b.DraftedAt.Compare(a.DraftedAt), cmp.Compare(b.ID.String(), a.ID.String()))
 	})
-	all = slices.CompactFunc(all, func(a, b Shown) bool { return a.ID == b.ID })
-	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s Shown) page.Key { return page.Key{At: s.DraftedAt, ID: s.ID} })
+	all = slices.CompactFunc(all, func(a, b View) bool { return a.ID == b.ID })
+	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s View) page.Key { return page.Key{At: s.DraftedAt, ID: s.ID} })
 	found.Items, err = r.full(ctx, found.Items, now)
 	return found, err
 }
@@ -279,8 +279,8 @@ const selectWorkers = `WITH x AS (
 	SELECT * FROM y WHERE place <= ? ORDER BY delegation_id, place`
 
 // workers adds who of the intermediaries' people may use the delegations that are active.
-func (r *Repository) workers(ctx context.Context, all []Shown, now time.Time) error {
-	at := make(map[uuid.UUID]*Shown, len(all))
+func (r *Repository) workers(ctx context.Context, all []View, now time.Time) error {
+	at := make(map[uuid.UUID]*View, len(all))
 	var ids []uuid.UUID
 	for i, s := range all {
 		if state := s.StateAt(now); state == Active || state == Suspended {
@@ -332,7 +332,7 @@ func withWorker(all []Worker, w Worker) []Worker {
 }
 
 // full reads all that is told of delegations, in the order in which they are given.
-func (r *Repository) full(ctx context.Context, bare []Shown, now time.Time) ([]Shown, error) {
+func (r *Repository) full(ctx context.Context, bare []View, now time.Time) ([]View, error) {
 	if len(bare) == 0 {
 		return bare, nil
 	}
@@ -340,11 +340,11 @@ func (r *Repository) full(ctx context.Context, bare []Shown, now time.Time) ([]S
 	for i, s := range bare {
 		ids[i] = s.ID
 	}
-	var rows []Shown
+	var rows []View
 	if err := r.db.From(ctx).Raw(selectShown+" WHERE g.id IN ?", ids).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
-	slices.SortFunc(rows, func(a, b Shown) int { return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)) })
+	slices.SortFunc(rows, func(a, b View) int { return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)) })
 	return rows, r.complete(ctx, rows, now)
 }
 

@@ -70,7 +70,7 @@ type Candidate struct {
 // returns fault.Invalid at /tax_code for what is no tax code, and fault.Forbidden, fault.ServiceNotDelegated, and for the intermediary
 // that is named also fault.DelegateMustBePerson and fault.Invalid at /delegate_id, as Draft does.
 func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode string, delegateID *uuid.UUID) ([]Candidate, error) {
-	seat, err := s.looker(ctx, by, delegateID)
+	membership, err := s.searchingFor(ctx, by, delegateID)
 	if err != nil {
 		return nil, err
 	}
@@ -81,12 +81,12 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	var found []Candidate
 	id := uuid.Must(uuid.NewV7())
 	_, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{Right: seat.Right(), SubjectKind: "delegation-look-up", SubjectID: id.String()}
+		trace := operation.Trace{Right: membership.Right(), SubjectKind: "delegation-look-up", SubjectID: id.String()}
 		now := s.Runner.Clock.Now()
-		if err := s.mayLookUp(ctx, by, now); err != nil {
+		if err := s.checkLookupQuota(ctx, by, now); err != nil {
 			return struct{}{}, trace, err
 		}
-		look := lookUp{ID: id, DelegateID: seat.DelegateID, PersonID: by.PersonID, At: now}
+		look := lookUp{ID: id, DelegateID: membership.DelegateID, PersonID: by.PersonID, At: now}
 		c, there, err := known(s.Contributors.ByTaxCode(ctx, code))
 		if err != nil {
 			return struct{}{}, trace, err
@@ -108,8 +108,8 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	return found, err
 }
 
-// mayLookUp counts how often the actor looked somebody up, one after the other.
-func (s *Service) mayLookUp(ctx context.Context, by access.Actor, now time.Time) error {
+// checkLookupQuota counts how often the actor looked somebody up, one after the other.
+func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor, now time.Time) error {
 	if err := s.Runner.DB.LockName(ctx, "look-ups of "+by.PersonID.String()); err != nil {
 		return err
 	}
@@ -151,43 +151,43 @@ type Input struct {
 // Draft prepares a delegation. It returns fault.DispositiveRequired; fault.Forbidden for who works for no intermediary, or for none
 // that is on its register; fault.ServiceNotDelegated for who does not manage delegations there; fault.DelegateMustBePerson for a firm;
 // and fault.Invalid naming what is wrong, at /delegate_id where it is not the actor's or the actor must say which.
-func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Shown, error) {
+func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (View, error) {
 	if err := requireDispositive(by); err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
-	seat, err := s.seat(ctx, by, in.DelegateID)
+	membership, err := s.membership(ctx, by, in.DelegateID)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
-		return s.draft(ctx, by, seat, id, in)
-	}, s.againTo(by))
-	return drafted, operation.Seen(ctx, err, s.againTo(by))
+	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+		return s.draft(ctx, by, membership, id, in)
+	}, s.replayTo(by))
+	return drafted, operation.ReplayIfVisible(ctx, err, s.replayTo(by))
 }
 
-func (s *Service) draft(ctx context.Context, by access.Actor, seat access.Seat, id uuid.UUID, in Input) (Shown, operation.Trace, error) {
+func (s *Service) draft(ctx context.Context, by access.Actor, membership access.Membership, id uuid.UUID, in Input) (View, operation.Trace, error) {
 	now := s.Runner.Clock.Now()
 	// Nobody is told here that there is no such contributor: it has neither the positions nor the signatory. Who wants to know
 	// looks it up, which the contributor sees.
 	c, _, err := s.contributor(ctx, in.ContributorTaxCode)
 	if err != nil {
-		return Shown{}, operation.Trace{}, err
+		return View{}, operation.Trace{}, err
 	}
 	code, err := reference(s.Random)
 	if err != nil {
-		return Shown{}, operation.Trace{}, err
+		return View{}, operation.Trace{}, err
 	}
-	d := Delegation{ID: id, DelegateID: seat.DelegateID, ContributorID: c.ID, ReferenceCode: code, State: Draft, DraftedBy: by.PersonID, DraftedAt: now}
+	d := Delegation{ID: id, DelegateID: membership.DelegateID, ContributorID: c.ID, ReferenceCode: code, State: Draft, DraftedBy: by.PersonID, DraftedAt: now}
 	if d, err = s.filled(ctx, d, in, now); err != nil {
-		return Shown{}, operation.Trace{}, err
+		return View{}, operation.Trace{}, err
 	}
 	d = d.moved(Draft, now)
 	if err := s.Repository.add(ctx, d, in.PositionIDs); err != nil {
-		return Shown{}, operation.Trace{}, err
+		return View{}, operation.Trace{}, err
 	}
 	shown, err := s.Repository.one(ctx, id, now)
-	return shown, trace(d, seat.Right()), err
+	return shown, trace(d, membership.Right()), err
 }
 
 func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
@@ -288,30 +288,30 @@ func reference(random io.Reader) (string, error) {
 	return text[:4] + "-" + text[4:8] + "-" + text[8:], nil
 }
 
-// again renders what an earlier, equal request made.
-func (s *Service) again() func(ctx context.Context, id string) (Shown, error) {
-	return func(ctx context.Context, id string) (Shown, error) {
+// replay renders what an earlier, equal request made.
+func (s *Service) replay() func(ctx context.Context, id string) (View, error) {
+	return func(ctx context.Context, id string) (View, error) {
 		parsed, err := uuid.Parse(id)
 		if err != nil {
-			return Shown{}, err
+			return View{}, err
 		}
 		return s.Repository.one(ctx, parsed, s.Runner.Clock.Now())
 	}
 }
 
-// againTo renders it as far as the actor still manages the intermediary's delegations: they may have had another seat then.
-func (s *Service) againTo(by access.Actor) func(ctx context.Context, id string) (Shown, error) {
-	return func(ctx context.Context, id string) (Shown, error) {
-		drafted, err := s.again()(ctx, id)
+// replayTo renders it as far as the actor still manages the intermediary's delegations: they may have had another membership then.
+func (s *Service) replayTo(by access.Actor) func(ctx context.Context, id string) (View, error) {
+	return func(ctx context.Context, id string) (View, error) {
+		drafted, err := s.replay()(ctx, id)
 		if err != nil {
-			return Shown{}, err
+			return View{}, err
 		}
 		manages, err := s.Manages(ctx, by, drafted.DelegateID)
 		if err == nil && !manages {
 			err = fault.New(fault.NotFound)
 		}
 		if err != nil {
-			return Shown{}, err
+			return View{}, err
 		}
 		return drafted, nil
 	}
@@ -322,18 +322,18 @@ func trace(d Delegation, right access.Right) operation.Trace {
 }
 
 // Show returns one delegation as it stands. The guard has let the actor in.
-func (s *Service) Show(ctx context.Context, id uuid.UUID) (Shown, error) {
+func (s *Service) Show(ctx context.Context, id uuid.UUID) (View, error) {
 	return s.Repository.one(ctx, id, s.Runner.Clock.Now())
 }
 
 // ShowTo returns one delegation as the actor's side sees it: the contributor's sees who works under it. The guard has let the actor in.
-func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	now := s.Runner.Clock.Now()
 	d, err := s.Repository.one(ctx, id, now)
 	if err != nil || !Represents(by) {
 		return d, err
 	}
-	shown := []Shown{d}
+	shown := []View{d}
 	shown[0].ForContributor = true
 	err = s.Repository.workers(ctx, shown, now)
 	return shown[0], err
@@ -341,20 +341,20 @@ func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Sh
 
 // List lists the delegations of the intermediaries for which the actor works and of the contributors whose delegations the
 // actor manages, the latest first.
-func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Shown], error) {
+func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	var of sides
-	seats, err := s.Rights.Seats(ctx, by)
+	memberships, err := s.Rights.Memberships(ctx, by)
 	if err != nil {
-		return page.Page[Shown]{}, err
+		return page.Page[View]{}, err
 	}
-	for _, seat := range seats {
-		if manages(seat) && (f.DelegateID == nil || *f.DelegateID == seat.DelegateID) && !slices.Contains(of.delegates, seat.DelegateID) {
-			of.delegates = append(of.delegates, seat.DelegateID)
+	for _, membership := range memberships {
+		if manages(membership) && (f.DelegateID == nil || *f.DelegateID == membership.DelegateID) && !slices.Contains(of.delegates, membership.DelegateID) {
+			of.delegates = append(of.delegates, membership.DelegateID)
 		}
 	}
 	represented, err := s.Rights.Represented(ctx, by, access.Delegations)
 	if err != nil {
-		return page.Page[Shown]{}, err
+		return page.Page[View]{}, err
 	}
 	for _, id := range represented {
 		if f.ContributorID == nil || *f.ContributorID == id {
@@ -369,9 +369,9 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 }
 
 // OfContributor lists every delegation that the actor's contributor gave, active or not, the latest first.
-func (s *Service) OfContributor(ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request) (page.Page[Shown], error) {
+func (s *Service) OfContributor(ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request) (page.Page[View], error) {
 	if by.ContributorID != contributorID || !Represents(by) {
-		return page.Page[Shown]{}, fault.New(fault.Forbidden)
+		return page.Page[View]{}, fault.New(fault.Forbidden)
 	}
 	now := s.Runner.Clock.Now()
 	found, err := s.Repository.list(ctx, sides{contributors: []uuid.UUID{contributorID}}, f, request, now)
@@ -393,9 +393,9 @@ type Search struct {
 }
 
 // Search lists what List does, as far as it matches, the latest first.
-func (s *Service) Search(ctx context.Context, by access.Actor, in Search, request page.Request) (page.Page[Shown], error) {
+func (s *Service) Search(ctx context.Context, by access.Actor, in Search, request page.Request) (page.Page[View], error) {
 	f := Filter{State: in.State, LegalName: in.LegalName}
-	var none page.Page[Shown]
+	var none page.Page[View]
 	if _, err := request.After(); err != nil {
 		return none, err
 	}
@@ -436,43 +436,43 @@ type Change struct {
 // leaves it as it is. It returns fault.Forbidden, fault.ServiceNotDelegated and fault.DispositiveRequired as Send does,
 // fault.Conflict once it was activated or ended, fault.PreconditionFailed when somebody changed it since the expected version, and
 // fault.Invalid naming what is wrong.
-func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, change Change) (Shown, error) {
+func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, change Change) (View, error) {
 	right, err := delegateRight(by)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		now := s.Runner.Clock.Now()
 		old, err := s.Repository.lock(ctx, id, now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		d, err := old.changed(now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := fault.RequireVersion(expected, old.Version); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		in := old.with(change)
 		if in.same(old.with(Change{})) {
 			return old, trace(old.Delegation, right), nil
 		}
 		if d, err = s.filled(ctx, d, in, now); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		// A form that was signed before must not pass for the changed one.
 		if d.ReferenceCode, err = reference(s.Random); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.Repository.endOTP(ctx, id, now); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.Repository.setPositions(ctx, d, in.PositionIDs); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.Repository.save(ctx, d); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
 		return shown, trace(d, right), err
@@ -503,7 +503,7 @@ func sameSet[T any](a, b []T, text func(T) string) bool {
 }
 
 // with is the delegation as the change would draft it.
-func (s Shown) with(c Change) Input {
+func (s View) with(c Change) Input {
 	in := Input{PositionIDs: s.positionIDs(), Scope: s.Scope, Exclusive: s.Exclusive, ValidUntil: s.ValidUntil, SignatoryID: s.SignatoryID}
 	if s.Scope == Partial {
 		in.Services = s.Covered

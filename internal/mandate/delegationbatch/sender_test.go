@@ -110,7 +110,7 @@ func TestPositionsOfOneContributorGoTogether(t *testing.T) {
 	})
 }
 
-// Who sent a list may have logged out when its turn comes, and may not have lost the seat.
+// Who sent a list may have logged out when its turn comes, and may not have lost the membership.
 func TestTheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		rome, milan := w.company.Positions[0].Number, w.company.Positions[1].Number
@@ -139,13 +139,13 @@ func TestTheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 		want(t, w.shown(second.ID), "1 "+milan+" refused forbidden")
 		third := w.taken(numbers(total, milan))
 		w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), role)
-		// A seat elsewhere is none here.
+		// A membership elsewhere is none here.
 		w.DelegateRole(t, p.ID, w.Association(t), access.EmployeeDelegate, access.Delegations)
 		w.drain()
 		w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = NULL WHERE id = ?", role)
 		want(t, w.shown(third.ID), "1 "+milan+" refused unknown-delegate")
 		if w.Count(t, "delegations") != 1 || w.Count(t, "delegation_lookups") != lookUps {
-			t.Error("it did something without a seat")
+			t.Error("it did something without a membership")
 		}
 	})
 }
@@ -162,13 +162,13 @@ func TestARepeatedListGoesRoundNoLostSeat(t *testing.T) {
 		}
 		w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), role)
 		_, err := w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
-		refused(t, "without a seat", err, fault.Forbidden)
+		refused(t, "without a membership", err, fault.Forbidden)
 		w.DelegateRole(t, p.ID, w.Association(t), access.EmployeeDelegate, access.Delegations)
 		_, err = w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
-		refused(t, "with another seat", err, fault.NotFound)
+		refused(t, "with another membership", err, fault.NotFound)
 		w.Exec(t, "UPDATE idempotency_keys SET status = 202, headers = '{}', body = ?", []byte("{}"))
 		_, err = w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
-		refused(t, "with another seat, where the answer was kept", err, fault.NotFound)
+		refused(t, "with another membership, where the answer was kept", err, fault.NotFound)
 		w.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", w.Clock.Now(), w.by.SessionID)
 		_, err = w.service.Draft(ctx, w.by, in)
 		refused(t, "in a session that ended", err, fault.SessionEnded)
@@ -178,7 +178,7 @@ func TestARepeatedListGoesRoundNoLostSeat(t *testing.T) {
 	})
 }
 
-// What ends the seat or the person while an item is under way comes before it.
+// What ends the membership or the person while an item is under way comes before it.
 func TestTheSeatEndsBesideAnItem(t *testing.T) {
 	// On SQLite the one writer puts the two in order before either looks.
 	d := dbtest.Open(t, dbtest.Postgres(t))

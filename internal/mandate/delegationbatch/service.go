@@ -49,7 +49,7 @@ const topic = "delegation-batches"
 // Draft takes a list. It returns fault.Invalid for one that is empty or too long or whose shared terms are wrong, fault.Forbidden for who
 // works for no intermediary on its register, fault.DelegateMustBePerson for a firm, and fault.DispositiveRequired.
 func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, error) {
-	seat, err := s.Delegations.Seat(ctx, by, in.DelegateID)
+	membership, err := s.Delegations.Membership(ctx, by, in.DelegateID)
 	if err != nil {
 		return Batch{}, err
 	}
@@ -59,7 +59,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 	}
 	origin := audit.OriginOf(ctx)
 	b := Batch{
-		ID: uuid.Must(uuid.NewV7()), DelegateID: seat.DelegateID, PersonID: by.PersonID, ItemsTotal: len(in.Entries), SessionID: by.SessionID,
+		ID: uuid.Must(uuid.NewV7()), DelegateID: membership.DelegateID, PersonID: by.PersonID, ItemsTotal: len(in.Entries), SessionID: by.SessionID,
 		RequestID: origin.RequestID, Address: origin.Address, CreatedAt: now,
 	}
 	items, refused, err := b.itemsOf(in.Entries)
@@ -69,13 +69,13 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 	b = b.progress(refused)
 	taken, err := operation.Do(ctx, s.Runner, by, b.ID.String(), func(ctx context.Context) (Batch, operation.Trace, error) {
 		s.Runner.DB.Announce(ctx, topic)
-		return b, operation.Trace{Right: seat.Right(), SubjectKind: "delegation-batch", SubjectID: b.ID.String()}, s.Repository.add(ctx, b, items)
-	}, s.again(by))
-	return taken, operation.Seen(ctx, err, s.again(by))
+		return b, operation.Trace{Right: membership.Right(), SubjectKind: "delegation-batch", SubjectID: b.ID.String()}, s.Repository.add(ctx, b, items)
+	}, s.replay(by))
+	return taken, operation.ReplayIfVisible(ctx, err, s.replay(by))
 }
 
-// again renders what an earlier, equal request made, as far as the actor may still see it.
-func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (Batch, error) {
+// replay renders what an earlier, equal request made, as far as the actor may still see it.
+func (s *Service) replay(by access.Actor) func(ctx context.Context, id string) (Batch, error) {
 	return func(ctx context.Context, id string) (Batch, error) {
 		parsed, err := uuid.Parse(id)
 		if err != nil {

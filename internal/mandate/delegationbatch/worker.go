@@ -105,7 +105,7 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 		if from, err = s.sender(ctx, b); err != nil {
 			return err
 		}
-		position, owner, err = s.Delegations.PositionOf(ctx, from.actor, from.seat, b.ID, i.PositionNumber)
+		position, owner, err = s.Delegations.PositionOf(ctx, from.actor, from.membership, b.ID, i.PositionNumber)
 		switch {
 		case fault.Is(err, fault.NotFound):
 			// The look stays.
@@ -135,9 +135,9 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 		if together, in.PositionIDs, err = s.together(ctx, i, position); err != nil {
 			return err
 		}
-		d, err := s.Delegations.DraftFor(ctx, from.actor, from.seat, in)
+		d, err := s.Delegations.DraftFor(ctx, from.actor, from.membership, in)
 		if fault.Is(err, fault.NotFound) {
-			// The seat ended while this was under way.
+			// The membership ended while this was under way.
 			err = fault.New(fault.Forbidden)
 		}
 		drafted = d.ID
@@ -146,13 +146,13 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 	return together, drafted, err
 }
 
-// sender is who sent a list, with the seat from which they did.
+// sender is who sent a list, with the membership from which they did.
 type sender struct {
-	actor access.Actor
-	seat  access.Seat
+	actor      access.Actor
+	membership access.Membership
 }
 
-// sender returns who sent the list, as they are now: the session may have ended, but not the seat.
+// sender returns who sent the list, as they are now: the session may have ended, but not the membership.
 func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 	p, err := s.People.ByID(ctx, b.PersonID)
 	if err != nil {
@@ -164,8 +164,8 @@ func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 	by := access.Actor{
 		SessionID: b.SessionID, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: p.UserClass, CredentialLevel: p.CredentialLevel,
 	}
-	seat, err := s.Delegations.Seat(ctx, by, &b.DelegateID)
-	return sender{by, seat}, err
+	membership, err := s.Delegations.Membership(ctx, by, &b.DelegateID)
+	return sender{by, membership}, err
 }
 
 // together returns the items that go into one delegation with this one, itself the first, and their positions: those on the same terms

@@ -102,7 +102,7 @@ func (w *Waiting) Lapses() due.Source { return lapses{w} }
 func (lapses) Name() string { return "enrolment.lapsed" }
 
 // Next implements due.Source.
-func (l lapses) Next(ctx context.Context, after due.Place, until time.Time) (time.Time, bool, error) {
+func (l lapses) Next(ctx context.Context, after due.Cursor, until time.Time) (time.Time, bool, error) {
 	first, err := l.Repository.awaitingSince(ctx, awaitingBefore(until), 1)
 	if err != nil || len(first) == 0 {
 		return time.Time{}, false, err
@@ -116,13 +116,13 @@ func (l lapses) Next(ctx context.Context, after due.Place, until time.Time) (tim
 }
 
 // Do implements due.Source. What has lapsed does not wait any more, so the place need not tell.
-func (l lapses) Do(ctx context.Context, after due.Place, until time.Time) (due.Place, error) {
+func (l lapses) Do(ctx context.Context, after due.Cursor, until time.Time) (due.Cursor, error) {
 	rows, err := l.Repository.awaitingSince(ctx, awaitingBefore(until), due.AtOnce)
 	if err != nil || len(rows) == 0 {
-		return due.By(until), err
+		return due.Through(until), err
 	}
 	if err := l.settle(ctx, until, idsOf(rows)...); err != nil || len(rows) == due.AtOnce {
 		return after, err
 	}
-	return due.By(until), nil
+	return due.Through(until), nil
 }

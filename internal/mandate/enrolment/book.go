@@ -23,7 +23,7 @@ type Book struct {
 
 // filing is a request on its way into the register.
 type filing struct {
-	held Held
+	held Details
 	// office is the title of the office that is asked.
 	office string
 	// refusal is why it cannot be filed, found out before. It goes to the register all the same, which knows whether it is
@@ -160,7 +160,7 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 		if err != nil {
 			return err
 		}
-		others, err := h.tell(principals[h.ContributorID], FiledKind, map[string]any{"office": f.office, "submitted_at": h.SubmittedAt.Format(time.RFC3339Nano)}, e.At)
+		others, err := h.notify(principals[h.ContributorID], FiledKind, map[string]any{"office": f.office, "submitted_at": h.SubmittedAt.Format(time.RFC3339Nano)}, e.At)
 		if err != nil {
 			return err
 		}
@@ -169,8 +169,8 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 	return nil
 }
 
-// tell makes the messages about a request to who answers for the contributor. Who asked is told otherwise.
-func (h Held) tell(principals []uuid.UUID, kind string, more map[string]any, at time.Time) ([]outbox.Message, error) {
+// notify makes the messages about a request to who answers for the contributor. Who asked is told otherwise.
+func (h Details) notify(principals []uuid.UUID, kind string, more map[string]any, at time.Time) ([]outbox.Message, error) {
 	data := map[string]any{"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "person": h.asker()}
 	maps.Copy(data, more)
 	var messages []outbox.Message

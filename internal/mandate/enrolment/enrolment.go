@@ -88,8 +88,8 @@ type Enrolment struct {
 // TableName tells GORM the table.
 func (Enrolment) TableName() string { return "enrolments" }
 
-// Held is a request together with who asked and for which contributor.
-type Held struct {
+// Details is a request together with who asked and for which contributor.
+type Details struct {
 	Enrolment
 	TaxCode            taxcode.Code
 	GivenName          string
@@ -201,7 +201,7 @@ func (e Enrolment) covered() []access.Service {
 }
 
 // asker is how who asked is named to others: the given name, and the family name's initial.
-func (h Held) asker() string {
+func (h Details) asker() string {
 	initial, _ := utf8.DecodeRuneInString(h.FamilyName)
 	return h.GivenName + " " + string(initial) + "."
 }
@@ -215,7 +215,7 @@ func stateAtSubmission(level access.CredentialLevel) State {
 }
 
 // asFiled is the request as it was when it was filed, whatever became of it since.
-func (h Held) asFiled() Held {
+func (h Details) asFiled() Details {
 	h.State, h.DecidedBy, h.DecidedAt, h.Reason, h.Version = Submitted, nil, nil, nil, 1
 	if h.Awaited {
 		h.State = AwaitingCredentials

@@ -90,7 +90,7 @@ func TestARoleIsExtended(t *testing.T) {
 		role := w.Role(t, by.PersonID, body.ID, access.EmployeeDelegate, access.Declarations, access.ViewDMA)
 		filed := w.file(by, ra012(body, access.ViewDMA, access.CompileDMA))
 		w.decide(w.operator(world.Rome), filed.ID, enrolment.Accepted)
-		rights, err := w.Contributors.Held(ctx, by.PersonID, body.ID)
+		rights, err := w.Contributors.RightsOf(ctx, by.PersonID, body.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +278,7 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 func (w *fixture) lapse() {
 	w.t.Helper()
 	w.Must(w.t, func(ctx context.Context) error {
-		_, err := w.waiting.Lapses().Do(ctx, due.By(world.Start), w.Clock.Now())
+		_, err := w.waiting.Lapses().Do(ctx, due.Through(world.Start), w.Clock.Now())
 		return err
 	})
 }
@@ -294,7 +294,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		end := time.Date(2026, 4, 15, 22, 0, 0, 0, time.UTC)
 		w.Clock.Advance(end.Add(-time.Second).Sub(w.Clock.Now()))
 		source := w.waiting.Lapses()
-		if _, found, err := source.Next(ctx, due.By(world.Start), w.Clock.Now()); found || err != nil {
+		if _, found, err := source.Next(ctx, due.Through(world.Start), w.Clock.Now()); found || err != nil {
 			t.Errorf("something lapses early: %v", err)
 		}
 		if got := w.state(by, filed.ID); got != enrolment.AwaitingCredentials {
@@ -327,7 +327,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		if again := w.file(by, sc65(company)); again.State != enrolment.AwaitingCredentials {
 			t.Errorf("again as %s", again.State)
 		}
-		at, found, err := source.Next(ctx, due.By(world.Start), w.Clock.Now())
+		at, found, err := source.Next(ctx, due.Through(world.Start), w.Clock.Now())
 		if err != nil || !found || !at.Equal(end) {
 			t.Errorf("lapses at %v %v %v", at, found, err)
 		}
@@ -399,7 +399,7 @@ func TestListsComeInPages(t *testing.T) {
 			filed = append(filed, w.file(by, sc65(w.contributor(contributor.Company, world.Rome))).ID)
 			w.Clock.Advance(time.Second)
 		}
-		walk := func(list func(page.Request) (page.Page[enrolment.Held], error)) (ids []uuid.UUID) {
+		walk := func(list func(page.Request) (page.Page[enrolment.Details], error)) (ids []uuid.UUID) {
 			for request := (page.Request{Limit: 2}); ; {
 				found, err := list(request)
 				if err != nil {
@@ -413,13 +413,13 @@ func TestListsComeInPages(t *testing.T) {
 				}
 			}
 		}
-		oldest := walk(func(r page.Request) (page.Page[enrolment.Held], error) {
+		oldest := walk(func(r page.Request) (page.Page[enrolment.Details], error) {
 			return w.service.OfOffice(ctx, desk, enrolment.Submitted, r)
 		})
 		if diff := cmp.Diff(filed, oldest); diff != "" {
 			t.Error(diff)
 		}
-		newest := walk(func(r page.Request) (page.Page[enrolment.Held], error) { return w.service.Mine(ctx, by, r) })
+		newest := walk(func(r page.Request) (page.Page[enrolment.Details], error) { return w.service.Mine(ctx, by, r) })
 		for i, id := range newest {
 			if id != filed[len(filed)-1-i] {
 				t.Fatalf("mine are %v", newest)

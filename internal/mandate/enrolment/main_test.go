@@ -88,7 +88,7 @@ func at(c world.Company, office string) enrolment.Input {
 	return in
 }
 
-func (w *fixture) file(by access.Actor, in enrolment.Input) enrolment.Held {
+func (w *fixture) file(by access.Actor, in enrolment.Input) enrolment.Details {
 	w.t.Helper()
 	h, err := w.service.File(asked("fileEnrolment"), by, in)
 	if err != nil {
@@ -97,7 +97,7 @@ func (w *fixture) file(by access.Actor, in enrolment.Input) enrolment.Held {
 	return h
 }
 
-func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) enrolment.Held {
+func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) enrolment.Details {
 	w.t.Helper()
 	w.Clock.Advance(time.Second)
 	h, err := w.service.Decide(asked("decideEnrolment"), by, id, enrolment.Decision{Outcome: outcome, Reason: "Incarico documentato"})
@@ -130,7 +130,7 @@ func (w *fixture) state(by access.Actor, id uuid.UUID) enrolment.State {
 // rights are what a person's roles give at a contributor.
 func (w *fixture) rights(by access.Actor, c world.Company) []access.Right {
 	w.t.Helper()
-	rights, err := w.Contributors.Held(ctx, by.PersonID, c.ID)
+	rights, err := w.Contributors.RightsOf(ctx, by.PersonID, c.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}

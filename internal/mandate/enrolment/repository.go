@@ -21,8 +21,8 @@ const selectHeld = `SELECT e.*, p.tax_code, p.given_name, p.family_name, c.tax_c
 	FROM enrolments e JOIN people p ON p.id = e.person_id JOIN contributors c ON c.id = e.contributor_id WHERE `
 
 // one returns a request, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID) (Held, error) {
-	var h Held
+func (r *Repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
+	var h Details
 	err := r.db.From(ctx).Raw(selectHeld+"e.id = ?", id).Take(&h).Error
 	return h, notFound(err)
 }
@@ -78,12 +78,12 @@ func (r *Repository) save(ctx context.Context, e Enrolment) error {
 }
 
 // ofPerson lists a person's requests, the newest first.
-func (r *Repository) ofPerson(ctx context.Context, personID uuid.UUID, request page.Request) (page.Page[Held], error) {
+func (r *Repository) ofPerson(ctx context.Context, personID uuid.UUID, request page.Request) (page.Page[Details], error) {
 	return r.list(ctx, "e.person_id = ?", []any{personID}, " AND (e.submitted_at, e.id) < (?, ?)", " ORDER BY e.submitted_at DESC, e.id DESC LIMIT ?", request)
 }
 
 // ofOffice lists the requests at an office as they stand at an instant, the oldest first; an empty state stands for all.
-func (r *Repository) ofOffice(ctx context.Context, office string, state State, now time.Time, request page.Request) (page.Page[Held], error) {
+func (r *Repository) ofOffice(ctx context.Context, office string, state State, now time.Time, request page.Request) (page.Page[Details], error) {
 	conditions, args := "e.office_code = ?", []any{office}
 	// A lapse counts from its instant on, noted or not.
 	switch state {
@@ -98,19 +98,19 @@ func (r *Repository) ofOffice(ctx context.Context, office string, state State, n
 	return r.list(ctx, conditions, args, " AND (e.submitted_at, e.id) > (?, ?)", " ORDER BY e.submitted_at, e.id LIMIT ?", request)
 }
 
-func (r *Repository) list(ctx context.Context, conditions string, args []any, behind, order string, request page.Request) (page.Page[Held], error) {
+func (r *Repository) list(ctx context.Context, conditions string, args []any, behind, order string, request page.Request) (page.Page[Details], error) {
 	after, err := request.After()
 	if err != nil {
-		return page.Page[Held]{}, err
+		return page.Page[Details]{}, err
 	}
 	if after != nil {
 		conditions, args = conditions+behind, append(args, after.At.UTC(), after.ID)
 	}
-	var rows []Held
+	var rows []Details
 	if err := r.db.From(ctx).Raw(selectHeld+conditions+order, append(args, request.Size()+1)...).Scan(&rows).Error; err != nil {
-		return page.Page[Held]{}, err
+		return page.Page[Details]{}, err
 	}
-	return page.Cut(rows, request.Size(), func(h Held) page.Key { return page.Key{At: h.SubmittedAt, ID: h.ID} }), nil
+	return page.Cut(rows, request.Size(), func(h Details) page.Key { return page.Key{At: h.SubmittedAt, ID: h.ID} }), nil
 }
 
 func notFound(err error) error {

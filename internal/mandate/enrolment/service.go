@@ -30,8 +30,8 @@ type Contributors interface {
 	OfficesOf(ctx context.Context, contributorID uuid.UUID) ([]contributor.Office, error)
 	// Principals returns, by contributor, who answers for it.
 	Principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error)
-	// Held returns the rights that a person's roles at a contributor give.
-	Held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error)
+	// RightsOf returns the rights that a person's roles at a contributor give.
+	RightsOf(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error)
 	// Enable gives a person a role in the context's transaction, or extends the one that they have.
 	Enable(ctx context.Context, role contributor.Role, services []access.Service, by uuid.UUID) error
 }
@@ -61,9 +61,9 @@ func NewService(d Deps) *Service { return &Service{d} }
 // File files a request. It returns fault.Invalid with the wrong fields, the contributor and the office among them, fault.Conflict
 // for what the actor has already and for what an open request asks for, and fault.RateLimited after 20 tries in 24 hours. A
 // contributor that the form is not for is as unknown as one that does not exist.
-func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Held, error) {
+func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details, error) {
 	if err := in.check(); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	var office contributor.Office
 	if in.OfficeCode != "" {
@@ -73,39 +73,39 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Held, er
 			err = invalid("/office_code", "unknown-office")
 		}
 		if err != nil {
-			return Held{}, err
+			return Details{}, err
 		}
 	}
 	c, err := s.Contributors.ByTaxCode(ctx, in.ContributorTaxCode)
 	switch {
 	case err != nil && !fault.Is(err, fault.NotFound):
-		return Held{}, err
+		return Details{}, err
 	case err != nil, !in.Form.applies(c.Kind):
 		return s.refuse(ctx, by, c.ID, invalid("/contributor_tax_code", "unknown-for-form"))
 	}
 	offices, err := s.Contributors.OfficesOf(ctx, c.ID)
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	office, refused := competent(office, offices)
 	if refused != nil {
 		return s.refuse(ctx, by, c.ID, refused)
 	}
-	has, err := s.Contributors.Held(ctx, by.PersonID, c.ID)
+	has, err := s.Contributors.RightsOf(ctx, by.PersonID, c.ID)
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	if in.Services == nil {
 		in.Services = []access.Service{}
 	}
-	f := &filing{office: office.Title, refusal: in.refuse(c, has), held: Held{
+	f := &filing{office: office.Title, refusal: in.refuse(c, has), held: Details{
 		Enrolment: Enrolment{
 			ID: uuid.Must(uuid.NewV7()), Form: in.Form, PersonID: by.PersonID, ContributorID: c.ID, OfficeCode: office.Code, Services: in.Services, Notes: in.Notes,
 		},
 		TaxCode: by.TaxCode, GivenName: by.GivenName, FamilyName: by.FamilyName, ContributorTaxCode: c.TaxCode, LegalName: c.LegalName, ContributorKind: c.Kind,
 	}}
 	if f.held.Digest, err = f.held.digest(); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	return s.file(ctx, by, f)
 }
@@ -131,11 +131,11 @@ func invalid(pointer, code string) *fault.Fault {
 // refuse leaves the trace of a try that was refused because of the contributor, since such tries are counted with what is filed.
 // Of many that run at once, those over the limit are told that and nothing else. The repeat of what was filed, when it was not
 // refused yet, gets that.
-func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uuid.UUID, refused *fault.Fault) (Held, error) {
-	first, err := operation.Do(ctx, s.Runner, by, "", func(ctx context.Context) (Held, operation.Trace, error) {
+func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uuid.UUID, refused *fault.Fault) (Details, error) {
+	first, err := operation.Do(ctx, s.Runner, by, "", func(ctx context.Context) (Details, operation.Trace, error) {
 		left := operation.Trace{ContributorID: contributorID, SubjectKind: Kind, Outcome: refused.Fields[0].Code}
 		if _, err := s.People.Lock(ctx, by.PersonID); err != nil {
-			return Held{}, left, err
+			return Details{}, left, err
 		}
 		now := s.Runner.Clock.Now()
 		tries, err := s.tries(ctx, by.PersonID, now)
@@ -143,9 +143,9 @@ func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uui
 			err = fault.OverDaily(tries, triesADay, now)
 		}
 		if err != nil {
-			return Held{}, left, err
+			return Details{}, left, err
 		}
-		return Held{}, left, s.Runner.Keys.Release(ctx, idempotency.ClaimOf(ctx))
+		return Details{}, left, s.Runner.Keys.Release(ctx, idempotency.ClaimOf(ctx))
 	}, s.first)
 	if err == nil && first.ID == uuid.Nil {
 		err = refused
@@ -154,62 +154,62 @@ func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uui
 }
 
 // file hands a request to the register and waits for its number.
-func (s *Service) file(ctx context.Context, by access.Actor, f *filing) (Held, error) {
+func (s *Service) file(ctx context.Context, by access.Actor, f *filing) (Details, error) {
 	entry, err := s.Register.File(ctx, protocol.Filing{
 		Kind: Kind, Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(f.held.Enrolment),
 		Origin: audit.OriginOf(ctx), Digest: f.held.Digest, Content: f,
 	})
 	if err != nil {
-		return operation.Again(ctx, err, s.first)
+		return operation.Replay(ctx, err, s.first)
 	}
 	return entry.Content.(*filing).held, nil
 }
 
 // first is what an earlier, equal request filed, as it was then.
-func (s *Service) first(ctx context.Context, id string) (Held, error) {
+func (s *Service) first(ctx context.Context, id string) (Details, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	h, err := s.Repository.one(ctx, parsed)
 	return h.asFiled(), err
 }
 
 // Mine lists the actor's requests, the newest first.
-func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[Held], error) {
+func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[Details], error) {
 	found, err := s.Repository.ofPerson(ctx, by.PersonID, request)
 	return s.asOfNow(found), err
 }
 
 // Show returns a request of the actor's own, and fault.NotFound for any other.
-func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Held, error) {
-	return s.one(ctx, id, func(h Held) bool { return h.PersonID == by.PersonID })
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
+	return s.one(ctx, id, func(h Details) bool { return h.PersonID == by.PersonID })
 }
 
 // OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
-func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Held], error) {
+func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Details], error) {
 	found, err := s.Repository.ofOffice(ctx, by.OfficeCode, state, s.Runner.Clock.Now(), request)
 	return s.asOfNow(found), err
 }
 
 // ShowAtOffice returns a request at the operator's office, and fault.NotFound for any other.
-func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Held, error) {
-	return s.one(ctx, id, func(h Held) bool { return by.OfficeCode != "" && h.OfficeCode == by.OfficeCode })
+func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
+	return s.one(ctx, id, func(h Details) bool { return by.OfficeCode != "" && h.OfficeCode == by.OfficeCode })
 }
 
-func (s *Service) one(ctx context.Context, id uuid.UUID, sees func(Held) bool) (Held, error) {
+func (s *Service) one(ctx context.Context, id uuid.UUID, sees func(Details) bool) (Details, error) {
 	h, err := s.Repository.one(ctx, id)
 	if err == nil && !sees(h) {
 		err = fault.New(fault.NotFound)
 	}
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	h.Enrolment = h.at(s.Runner.Clock.Now())
 	return h, nil
 }
 
-func (s *Service) asOfNow(found page.Page[Held]) page.Page[Held] {
+func (s *Service) asOfNow(found page.Page[Details]) page.Page[Details] {
 	now := s.Runner.Clock.Now()
 	for i, h := range found.Items {
 		found.Items[i].Enrolment = h.at(now)
@@ -221,64 +221,64 @@ func (s *Service) asOfNow(found page.Page[Held]) page.Page[Held] {
 // who confirmed their identity: the office identified them by the signed form and their document. It returns
 // fault.NotFound for a request of another office, fault.Forbidden for the operator's own, and fault.Conflict for one that
 // does not wait for a decision.
-func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
+func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
 	if err := d.check(); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	// A repeat tells nothing to who has left the office meanwhile.
 	if _, err := s.ShowAtOffice(ctx, by, id); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Held, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Details, operation.Trace, error) {
 		h, err := s.decide(ctx, by, id, d)
 		done := trace(h.Enrolment)
 		done.Right = right(by, h.ContributorID)
 		return h, done, err
-	}, func(ctx context.Context, _ string) (Held, error) { return s.ShowAtOffice(ctx, by, id) })
+	}, func(ctx context.Context, _ string) (Details, error) { return s.ShowAtOffice(ctx, by, id) })
 }
 
-func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Held, error) {
+func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
 	h, err := s.ShowAtOffice(ctx, by, id)
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	if h.PersonID == by.PersonID {
-		return Held{}, fault.New(fault.Forbidden)
+		return Details{}, fault.New(fault.Forbidden)
 	}
 	// The person's row first, as everywhere.
 	if d.Outcome == Accepted {
 		if err := s.identified(ctx, by, h); err != nil {
-			return Held{}, err
+			return Details{}, err
 		}
 	}
 	locked, err := s.Repository.lock(ctx, id)
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	now := s.Runner.Clock.Now()
 	if h.Enrolment, err = locked[0].decide(d, by.PersonID, now); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	if err := s.Repository.save(ctx, h.Enrolment); err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	if h.State == Accepted {
 		role := contributor.Role{
 			ID: uuid.Must(uuid.NewV7()), ContributorID: h.ContributorID, PersonID: h.PersonID, Role: roleOf(h.Form, h.ContributorKind), GrantedAt: now,
 		}
 		if err := s.Contributors.Enable(ctx, role, h.covered(), by.PersonID); err != nil {
-			return Held{}, err
+			return Details{}, err
 		}
 	}
 	messages, err := s.decided(ctx, h, now)
 	if err != nil {
-		return Held{}, err
+		return Details{}, err
 	}
 	return h, s.Outbox.Add(ctx, messages...)
 }
 
 // identified confirms the identity of who asked, whom the office identified, and leaves a record of that beside the decision's.
-func (s *Service) identified(ctx context.Context, by access.Actor, h Held) error {
+func (s *Service) identified(ctx context.Context, by access.Actor, h Details) error {
 	became, err := s.People.Identified(ctx, h.PersonID)
 	if err != nil || !became {
 		return err
@@ -289,7 +289,7 @@ func (s *Service) identified(ctx context.Context, by access.Actor, h Held) error
 }
 
 // decided makes the messages about a decision: to who asked and, of an acceptance, to who answers for the contributor.
-func (s *Service) decided(ctx context.Context, h Held, now time.Time) ([]outbox.Message, error) {
+func (s *Service) decided(ctx context.Context, h Details, now time.Time) ([]outbox.Message, error) {
 	message, err := outbox.NewMessage(Decided, h.PersonID, map[string]any{
 		"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "outcome": h.State, "reason": *h.Reason,
 	}, now)
@@ -300,7 +300,7 @@ func (s *Service) decided(ctx context.Context, h Held, now time.Time) ([]outbox.
 	if err != nil {
 		return nil, err
 	}
-	others, err := h.tell(principals[h.ContributorID], AcceptedKind, nil, now)
+	others, err := h.notify(principals[h.ContributorID], AcceptedKind, nil, now)
 	return append(others, message), err
 }
 

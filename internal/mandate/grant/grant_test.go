@@ -330,10 +330,10 @@ func TestAWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 	p := w.confirmed()
 	g := w.given(w.rep, p, access.EmployeeDelegate)
 	by := w.enter(w.Session(t, p.ID, nil))
-	held := []access.Held{{SessionID: by.SessionID, Right: by.Rights[0]}}
+	held := []access.RecheckClaim{{SessionID: by.SessionID, Right: by.Rights[0]}}
 	done := make(chan error, 1)
 	w.Must(t, func(ctx context.Context) error {
-		outcomes, err := w.Rights.Recheck(ctx, held)
+		outcomes, err := w.Rights.RecheckAll(ctx, held)
 		if err != nil || outcomes[0] != nil {
 			t.Errorf("%v %v", outcomes, err)
 		}
@@ -350,7 +350,7 @@ func TestAWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Must(t, func(ctx context.Context) error {
-		outcomes, err := w.Rights.Recheck(ctx, held)
+		outcomes, err := w.Rights.RecheckAll(ctx, held)
 		if err == nil {
 			err = outcomes[0]
 		}

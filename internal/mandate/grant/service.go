@@ -64,17 +64,17 @@ func (s *Service) AtContributor(by access.Actor, id uuid.UUID) (Place, error) {
 // neither legal representative nor user administrator.
 func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	manager, organisation := false, false
-	seats := 0
-	for _, seat := range by.Seats {
-		if seat.DelegateID != id || seat.Kind == access.Firm {
+	memberships := 0
+	for _, membership := range by.Memberships {
+		if membership.DelegateID != id || membership.Kind == access.Firm {
 			continue
 		}
-		seats++
-		organisation = organisation || slices.Contains(organisations, seat.Kind)
-		manager = manager || manages(seat.ActingAs)
+		memberships++
+		organisation = organisation || slices.Contains(organisations, membership.Kind)
+		manager = manager || manages(membership.ActingAs)
 	}
 	switch {
-	case seats == 0:
+	case memberships == 0:
 		return Place{}, fault.New(fault.NotFound)
 	case !organisation:
 		return Place{}, fault.Because(fault.Conflict, "no-users")
@@ -126,7 +126,7 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 			return nil, trace, err
 		}
 		trace.Right = at.right(m)
-		if err := s.mayLookUp(ctx, by); err != nil {
+		if err := s.checkLookupQuota(ctx, by); err != nil {
 			return nil, trace, err
 		}
 		p, found, err := s.candidate(ctx, search.TaxCode)
@@ -147,9 +147,9 @@ func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Pers
 	return p, err == nil && p.CredentialLevel == access.Dispositive && p.SuspendedAt == nil, err
 }
 
-// mayLookUp counts the look-ups of a person, whose turn it must be: of many at once, more than are allowed would each see the
+// checkLookupQuota counts the look-ups of a person, whose turn it must be: of many at once, more than are allowed would each see the
 // last one left.
-func (s *Service) mayLookUp(ctx context.Context, by access.Actor) error {
+func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor) error {
 	now := s.Runner.Clock.Now()
 	before, err := s.Runner.Trail.Times(ctx, by.PersonID, lookups, now.Add(-fault.Day))
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 		if trace.Right, err = s.rightToGive(ctx, by, at, in.Role, services); err != nil {
 			return Grant{}, trace, err
 		}
-		if err := s.mayLookUp(ctx, by); err != nil {
+		if err := s.checkLookupQuota(ctx, by); err != nil {
 			return Grant{}, trace, err
 		}
 		refused, err = s.give(ctx, by, at, id, in, services)
@@ -254,7 +254,7 @@ func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.U
 	if !added {
 		return fault.Because(fault.Conflict, "role-exists"), nil
 	}
-	return nil, s.tell(ctx, grantedKind, at, role, now)
+	return nil, s.notify(ctx, grantedKind, at, role, now)
 }
 
 // note leaves the trace of a try to give a role that was refused because of the person, since such tries are counted. Of many
@@ -268,7 +268,7 @@ func (s *Service) note(ctx context.Context, by access.Actor, at Place, trace ope
 		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
 			return struct{}{}, trace, err
 		}
-		return struct{}{}, trace, s.mayLookUp(ctx, by)
+		return struct{}{}, trace, s.checkLookupQuota(ctx, by)
 	}, nil)
 	if err != nil {
 		return err
@@ -313,14 +313,14 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 		if err := at.table.withdraw(ctx, grantID, now); err != nil {
 			return struct{}{}, trace, err
 		}
-		return struct{}{}, trace, s.tell(ctx, withdrawnKind, at, live[i], now)
+		return struct{}{}, trace, s.notify(ctx, withdrawnKind, at, live[i], now)
 	}, nil)
 	return err
 }
 
 // alive returns fault.SessionEnded where the actor's session has ended since the guard let it in, and keeps it otherwise.
 func (s *Service) alive(ctx context.Context, by access.Actor) error {
-	outcomes, err := s.Rights.Recheck(ctx, []access.Held{{SessionID: by.SessionID}})
+	outcomes, err := s.Rights.RecheckAll(ctx, []access.RecheckClaim{{SessionID: by.SessionID}})
 	if err != nil {
 		return err
 	}
@@ -336,8 +336,8 @@ func (at Place) right(r Role) access.Right {
 	return access.Right{ID: r.ID, ActingAs: r.Role, Links: []access.Link{{Kind: kind, ID: r.ID}}}
 }
 
-// tell promises the person whose role it is a message.
-func (s *Service) tell(ctx context.Context, kind string, at Place, r Role, now time.Time) error {
+// notify promises the person whose role it is a message.
+func (s *Service) notify(ctx context.Context, kind string, at Place, r Role, now time.Time) error {
 	name, err := at.table.name(ctx, at.id)
 	if err != nil {
 		return err

@@ -25,21 +25,21 @@ const selectShown = `SELECT w.*, h.kind AS delegate_kind, h.legal_name AS delega
 	FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id JOIN people p ON p.id = w.person_id`
 
 // one returns a sub-delegation as it stands at the instant, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (Shown, error) {
-	var rows []Shown
+func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
+	var rows []View
 	if err := r.db.From(ctx).Raw(selectShown+" WHERE w.id = ?", id).Scan(&rows).Error; err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	if len(rows) == 0 {
-		return Shown{}, fault.New(fault.NotFound)
+		return View{}, fault.New(fault.NotFound)
 	}
 	err := r.complete(ctx, rows, now)
 	return rows[0], err
 }
 
 // held returns what a person has of an intermediary and was not revoked.
-func (r *Repository) held(ctx context.Context, delegateID, personID uuid.UUID, now time.Time) ([]Shown, error) {
-	var rows []Shown
+func (r *Repository) held(ctx context.Context, delegateID, personID uuid.UUID, now time.Time) ([]View, error) {
+	var rows []View
 	if err := r.db.From(ctx).Raw(selectShown+" WHERE w.person_id = ? AND w.delegate_id = ? AND w.revoked_at IS NULL ORDER BY w.granted_at, w.id", personID, delegateID).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
@@ -47,12 +47,12 @@ func (r *Repository) held(ctx context.Context, delegateID, personID uuid.UUID, n
 }
 
 // complete reads the delegations of many sub-delegations at once, and says where each stands.
-func (r *Repository) complete(ctx context.Context, rows []Shown, now time.Time) error {
+func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	ids := make([]uuid.UUID, len(rows))
-	at := make(map[uuid.UUID]*Shown, len(rows))
+	at := make(map[uuid.UUID]*View, len(rows))
 	for i := range rows {
 		ids[i], at[rows[i].ID] = rows[i].ID, &rows[i]
 		var err error
@@ -170,28 +170,28 @@ type side struct {
 }
 
 // list returns a page of the sub-delegations of the sides as they stand at the instant, the newest first. Each side is a range of an index.
-func (r *Repository) list(ctx context.Context, sides []side, request page.Request, now time.Time) (page.Page[Shown], error) {
-	var none page.Page[Shown]
+func (r *Repository) list(ctx context.Context, sides []side, request page.Request, now time.Time) (page.Page[View], error) {
+	var none page.Page[View]
 	after, err := request.After()
 	if err != nil {
 		return none, err
 	}
-	var all []Shown
+	var all []View
 	for _, s := range sides {
 		query, args := selectShown+" WHERE w."+s.column+" = ?", []any{s.id}
 		if after != nil {
 			query, args = query+" AND (w.granted_at, w.id) < (?, ?)", append(args, after.At.UTC(), after.ID)
 		}
-		var part []Shown
+		var part []View
 		if err := r.db.From(ctx).Raw(query+" ORDER BY w.granted_at DESC, w.id DESC LIMIT ?", append(args, request.Size()+1)...).Scan(&part).Error; err != nil {
 			return none, err
 		}
 		all = append(all, part...)
 	}
-	slices.SortFunc(all, func(a, b Shown) int {
+	slices.SortFunc(all, func(a, b View) int {
 		return cmp.Or(b.GrantedAt.Compare(a.GrantedAt), cmp.Compare(b.ID.String(), a.ID.String()))
 	})
-	all = slices.CompactFunc(all, func(a, b Shown) bool { return a.ID == b.ID })
-	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s Shown) page.Key { return page.Key{At: s.GrantedAt, ID: s.ID} })
+	all = slices.CompactFunc(all, func(a, b View) bool { return a.ID == b.ID })
+	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s View) page.Key { return page.Key{At: s.GrantedAt, ID: s.ID} })
 	return found, r.complete(ctx, found.Items, now)
 }

@@ -41,40 +41,40 @@ const unknownPerson = "unknown-person"
 // fault.Forbidden for who decides for no intermediary, fault.Conflict for oneself and where the person has as much already, fault.Invalid
 // naming what is wrong (at /tax_code the same for people who are unknown and for those without dispositive credentials), and
 // fault.RateLimited after 20 tries in 24 hours.
-func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (Shown, error) {
+func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (View, error) {
 	if by.CredentialLevel != access.Dispositive {
-		return Shown{}, fault.New(fault.DispositiveRequired)
+		return View{}, fault.New(fault.DispositiveRequired)
 	}
 	if in.ValidUntil != nil {
 		until := clock.Normal(*in.ValidUntil)
 		in.ValidUntil = &until
 	}
 	// Before the key, so that no repeat goes round a right that was lost.
-	seat, err := s.seat(ctx, by, in.DelegateID)
+	membership, err := s.membership(ctx, by, in.DelegateID)
 	if err != nil {
-		return Shown{}, err
+		return View{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
 	var refused error
-	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
-		var shown Shown
+	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+		var shown View
 		var err error
-		if shown, refused, err = s.grant(ctx, by, seat, id, in); err == nil {
+		if shown, refused, err = s.grant(ctx, by, membership, id, in); err == nil {
 			err = refused
 		}
-		return shown, trace(shown, seat.Right()), err
-	}, s.again(by))
+		return shown, trace(shown, membership.Right()), err
+	}, s.replay(by))
 	if refused == nil {
-		return granted, operation.Seen(ctx, err, s.again(by))
+		return granted, operation.ReplayIfVisible(ctx, err, s.replay(by))
 	}
-	return Shown{}, s.note(ctx, by, seat, refused)
+	return View{}, s.note(ctx, by, membership, refused)
 }
 
 // grant gives the sub-delegation in the context's transaction. What is refused because of the person is returned apart from
 // what fails: it counts.
-func (s *Service) grant(ctx context.Context, by access.Actor, seat access.Seat, id uuid.UUID, in Input) (granted Shown, refused, failed error) {
+func (s *Service) grant(ctx context.Context, by access.Actor, membership access.Membership, id uuid.UUID, in Input) (granted View, refused, failed error) {
 	now := s.Runner.Clock.Now()
-	var none Shown
+	var none View
 	if confirmed, err := s.Repository.confirmed(ctx, by.PersonID); err != nil {
 		return none, nil, err
 	} else if !confirmed {
@@ -83,7 +83,7 @@ func (s *Service) grant(ctx context.Context, by access.Actor, seat access.Seat, 
 	if in.TaxCode == by.TaxCode {
 		return none, nil, fault.Because(fault.Conflict, "sub-delegate-oneself")
 	}
-	parents, err := s.Repository.parents(ctx, seat.DelegateID, in.DelegationIDs, now)
+	parents, err := s.Repository.parents(ctx, membership.DelegateID, in.DelegationIDs, now)
 	if err != nil {
 		return none, nil, err
 	}
@@ -102,7 +102,7 @@ func (s *Service) grant(ctx context.Context, by access.Actor, seat access.Seat, 
 	case w.IdentityConfirmedAt == nil:
 		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: string(fault.IdentityNotConfirmed)}), nil
 	}
-	if err := s.refuseTwin(ctx, seat.DelegateID, w.ID, in, now); err != nil {
+	if err := s.refuseTwin(ctx, membership.DelegateID, w.ID, in, now); err != nil {
 		return none, nil, err
 	}
 	encoded, err := json.Marshal(in.covered())
@@ -110,7 +110,7 @@ func (s *Service) grant(ctx context.Context, by access.Actor, seat access.Seat, 
 		return none, nil, err
 	}
 	row := SubDelegation{
-		ID: id, DelegateID: seat.DelegateID, PersonID: w.ID, Every: in.All, Services: string(encoded), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
+		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: string(encoded), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
 	}
 	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
 		return none, nil, err
@@ -119,7 +119,7 @@ func (s *Service) grant(ctx context.Context, by access.Actor, seat access.Seat, 
 	if err != nil {
 		return none, nil, err
 	}
-	return shown, nil, s.tell(ctx, grantedKind, shown, now, w.ID)
+	return shown, nil, s.notify(ctx, grantedKind, shown, now, w.ID)
 }
 
 // refuseTwin returns fault.Conflict, with where it is, for a sub-delegation that gives all that is asked for. Those of one person
@@ -132,7 +132,7 @@ func (s *Service) refuseTwin(ctx context.Context, delegateID, personID uuid.UUID
 	if err != nil {
 		return err
 	}
-	if i := slices.IndexFunc(held, func(h Shown) bool { return !h.ended() && h.gives(in) }); i >= 0 {
+	if i := slices.IndexFunc(held, func(h View) bool { return !h.ended() && h.gives(in) }); i >= 0 {
 		return &fault.Fault{Code: fault.Conflict, Reason: "sub-delegation-exists", Href: "/v1/sub-delegations/" + held[i].ID.String()}
 	}
 	return nil
@@ -152,9 +152,9 @@ func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) er
 
 // note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries are counted. Of many that
 // run at once, those over the limit are told that and nothing else.
-func (s *Service) note(ctx context.Context, by access.Actor, seat access.Seat, refused error) error {
+func (s *Service) note(ctx context.Context, by access.Actor, membership access.Membership, refused error) error {
 	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
-		return struct{}{}, operation.Trace{SubjectKind: subjectKind, Right: seat.Right(), Outcome: unknownPerson}, s.mayTry(ctx, by, s.Runner.Clock.Now())
+		return struct{}{}, operation.Trace{SubjectKind: subjectKind, Right: membership.Right(), Outcome: unknownPerson}, s.mayTry(ctx, by, s.Runner.Clock.Now())
 	}, nil)
 	if err != nil {
 		return err
@@ -162,52 +162,54 @@ func (s *Service) note(ctx context.Context, by access.Actor, seat access.Seat, r
 	return refused
 }
 
-// seat is the intermediary for which the actor decides who works with its delegations: the one asked for, or the only one.
-func (s *Service) seat(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Seat, error) {
-	seats, err := s.Rights.Seats(ctx, by)
+// membership is the intermediary for which the actor decides who works with its delegations: the one asked for, or the only one.
+func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Membership, error) {
+	memberships, err := s.Rights.Memberships(ctx, by)
 	if err != nil {
-		return access.Seat{}, err
+		return access.Membership{}, err
 	}
-	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return !gives(seat) || !seat.Listed || seat.Kind == access.Firm })
-	if len(seats) == 0 {
-		return access.Seat{}, fault.Because(fault.Forbidden, "no-intermediary")
+	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool {
+		return !gives(membership) || !membership.Listed || membership.Kind == access.Firm
+	})
+	if len(memberships) == 0 {
+		return access.Membership{}, fault.Because(fault.Forbidden, "no-intermediary")
 	}
-	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return wanted != nil && seat.DelegateID != *wanted })
-	if len(seats) == 0 {
-		return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "unknown-delegate"})
+	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool { return wanted != nil && membership.DelegateID != *wanted })
+	if len(memberships) == 0 {
+		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "unknown-delegate"})
 	}
-	if slices.ContainsFunc(seats, func(seat access.Seat) bool { return seat.DelegateID != seats[0].DelegateID }) {
-		return access.Seat{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "required"})
+	if slices.ContainsFunc(memberships, func(membership access.Membership) bool { return membership.DelegateID != memberships[0].DelegateID }) {
+		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "required"})
 	}
-	return seats[0], nil
+	return memberships[0], nil
 }
 
 const subjectKind = "sub-delegation"
 
-func trace(about Shown, right access.Right) operation.Trace {
+func trace(about View, right access.Right) operation.Trace {
 	return operation.Trace{ContributorID: about.contributorID(), SubjectKind: subjectKind, SubjectID: about.ID.String(), Right: right}
 }
 
-// again renders what an earlier, equal request made, as far as the actor may still see it.
-func (s *Service) again(by access.Actor) func(ctx context.Context, id string) (Shown, error) {
-	return func(ctx context.Context, id string) (Shown, error) {
+// replay renders what an earlier, equal request made, as far as the actor may still see it.
+func (s *Service) replay(by access.Actor) func(ctx context.Context, id string) (View, error) {
+	return func(ctx context.Context, id string) (View, error) {
 		parsed, err := uuid.Parse(id)
 		if err != nil {
-			return Shown{}, err
+			return View{}, err
 		}
 		return s.Show(ctx, by, parsed)
 	}
 }
 
 // List lists what the intermediaries of the actor gave, and what the actor holds, the newest first.
-func (s *Service) List(ctx context.Context, by access.Actor, request page.Request) (page.Page[Shown], error) {
-	seats, err := s.Rights.Seats(ctx, by)
+func (s *Service) List(ctx context.Context, by access.Actor, request page.Request) (page.Page[View], error) {
+	memberships, err := s.Rights.Memberships(ctx, by)
 	if err != nil {
-		return page.Page[Shown]{}, err
+		return page.Page[View]{}, err
 	}
 	sides := []side{{"person_id", by.PersonID}}
-	for _, seat := range seats {
-		if own := (side{"delegate_id", seat.DelegateID}); sees(seat) && !slices.Contains(sides, own) {
+	for _, membership := range memberships {
+		if own := (side{"delegate_id", membership.DelegateID}); sees(membership) && !slices.Contains(sides, own) {
 			sides = append(sides, own)
 		}
 	}
@@ -215,7 +217,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, request page.Reques
 }
 
 // Show returns a sub-delegation to who holds it and to the intermediary's people. It returns fault.NotFound for anybody else.
-func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	shown, _, err := s.visible(ctx, by, id)
 	return shown, err
 }
@@ -228,69 +230,71 @@ type ending struct {
 }
 
 // visible returns a sub-delegation that the actor may see, and whether they may end it too.
-func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, ending, error) {
+func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (View, ending, error) {
 	shown, err := s.Repository.one(ctx, id, s.Runner.Clock.Now())
 	if err != nil {
-		return Shown{}, ending{}, err
+		return View{}, ending{}, err
 	}
 	if shown.PersonID == by.PersonID {
 		return shown, ending{may: true}, nil
 	}
-	seats, err := s.Rights.Seats(ctx, by)
+	memberships, err := s.Rights.Memberships(ctx, by)
 	if err != nil {
-		return Shown{}, ending{}, err
+		return View{}, ending{}, err
 	}
-	seats = slices.DeleteFunc(seats, func(seat access.Seat) bool { return seat.DelegateID != shown.DelegateID || !sees(seat) })
-	if len(seats) == 0 {
-		return Shown{}, ending{}, fault.New(fault.NotFound)
+	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool {
+		return membership.DelegateID != shown.DelegateID || !sees(membership)
+	})
+	if len(memberships) == 0 {
+		return View{}, ending{}, fault.New(fault.NotFound)
 	}
-	if i := slices.IndexFunc(seats, gives); i >= 0 {
-		return shown, ending{true, seats[i].Right()}, nil
+	if i := slices.IndexFunc(memberships, gives); i >= 0 {
+		return shown, ending{true, memberships[i].Right()}, nil
 	}
 	return shown, ending{}, nil
 }
 
 // Revoke ends a sub-delegation at once, for the intermediary or for who holds it. It returns fault.NotFound for anybody else,
 // fault.Forbidden for those of the intermediary's people who do not decide, and fault.Conflict when it has ended already.
-func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Shown, error) {
+func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	if _, end, err := s.visible(ctx, by, id); err != nil {
-		return Shown{}, err
+		return View{}, err
 	} else if !end.may {
-		return Shown{}, fault.New(fault.Forbidden)
+		return View{}, fault.New(fault.Forbidden)
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Shown, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		now := s.Runner.Clock.Now()
 		if err := s.Repository.lock(ctx, id); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		old, end, err := s.visible(ctx, by, id)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if !end.may {
-			return Shown{}, operation.Trace{}, fault.New(fault.Forbidden)
+			return View{}, operation.Trace{}, fault.New(fault.Forbidden)
 		}
 		revoked, err := old.revoke(by.PersonID, now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		if err := s.Repository.saveRevocation(ctx, revoked); err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
 		if err != nil {
-			return Shown{}, operation.Trace{}, err
+			return View{}, operation.Trace{}, err
 		}
 		told := []uuid.UUID{shown.PersonID}
 		if by.PersonID == shown.PersonID {
 			told = append(told, shown.GrantedBy)
 		}
-		return shown, trace(shown, end.right), s.tell(ctx, revokedKind, shown, now, told...)
-	}, s.again(by))
+		return shown, trace(shown, end.right), s.notify(ctx, revokedKind, shown, now, told...)
+	}, s.replay(by))
 }
 
-// tell promises people a message about a sub-delegation.
-func (s *Service) tell(ctx context.Context, kind string, about Shown, now time.Time, personIDs ...uuid.UUID) error {
+// notify promises people a message about a sub-delegation.
+func (s *Service) notify(ctx context.Context, kind string, about View, now time.Time, personIDs ...uuid.UUID) error {
 	messages := make([]outbox.Message, len(personIDs))
 	for i, id := range personIDs {
 		var err error

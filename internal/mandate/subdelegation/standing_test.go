@@ -17,7 +17,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Who lost the seat between two equal requests gets nothing again, also with a seat elsewhere.
+// Who lost the membership between two equal requests gets nothing again, also with a membership elsewhere.
 func TestARepeatGoesRoundNoLostSeat(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		caf := w.Association(t)
@@ -30,13 +30,13 @@ func TestARepeatGoesRoundNoLostSeat(t *testing.T) {
 		}
 		w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), role)
 		_, err := w.service.Grant(world.WithKey(ctx, by, "key-1"), by, in)
-		refused(t, "without a seat", err, fault.Forbidden)
+		refused(t, "without a membership", err, fault.Forbidden)
 		w.DelegateRole(t, p.ID, w.Association(t), access.UserAdministrator)
 		_, err = w.service.Grant(world.WithKey(ctx, by, "key-1"), by, in)
-		refused(t, "with a seat elsewhere", err, fault.NotFound)
+		refused(t, "with a membership elsewhere", err, fault.NotFound)
 		w.Exec(t, "UPDATE idempotency_keys SET status = 201, headers = '{}', body = ?", []byte("{}"))
 		_, err = w.service.Grant(world.WithKey(ctx, by, "key-1"), by, in)
-		refused(t, "with a seat elsewhere, where the answer was kept", err, fault.NotFound)
+		refused(t, "with a membership elsewhere, where the answer was kept", err, fault.NotFound)
 	})
 }
 
@@ -56,7 +56,7 @@ func TestTheRecordSaysByWhichRight(t *testing.T) {
 		if n := w.Count(t, seated+"= ?", one.ID.String(), w.delegate, w.company.ID); n != 2 {
 			t.Errorf("%d records of granting and revoking for one contributor", n)
 		}
-		for _, s := range []subdelegation.Shown{two, every} {
+		for _, s := range []subdelegation.View{two, every} {
 			if n := w.Count(t, seated+"IS NULL", s.ID.String(), w.delegate); n != 1 {
 				t.Errorf("%d records for several", n)
 			}
@@ -119,12 +119,12 @@ func TestItSaysWhereItStands(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, s := range []subdelegation.Shown{both, every, short, over} {
+			for i, s := range []subdelegation.View{both, every, short, over} {
 				shown, err := w.service.Show(ctx, by, s.ID)
 				if err != nil || shown.State != wanted[i] {
 					t.Errorf("%s: %d is %s, %v, want %s", when, i, shown.State, err, wanted[i])
 				}
-				if at := slices.IndexFunc(listed.Items, func(l subdelegation.Shown) bool { return l.ID == s.ID }); listed.Items[at].State != wanted[i] {
+				if at := slices.IndexFunc(listed.Items, func(l subdelegation.View) bool { return l.ID == s.ID }); listed.Items[at].State != wanted[i] {
 					t.Errorf("%s: %d is listed as %s", when, i, listed.Items[at].State)
 				}
 			}
@@ -184,7 +184,7 @@ func TestNobodyGetsTheSameTwice(t *testing.T) {
 		everything := w.given(p, func(in *subdelegation.Input) { in.DelegationIDs, in.All = nil, true })
 		same("some of all", everything.ID, func(in *subdelegation.Input) { in.ValidUntil = &later })
 		// What has ended is in nobody's way.
-		for _, s := range []subdelegation.Shown{first, longer, services, endless, every, everything} {
+		for _, s := range []subdelegation.View{first, longer, services, endless, every, everything} {
 			if _, err := w.service.Revoke(ctx, w.by, s.ID); err != nil {
 				t.Fatal(err)
 			}

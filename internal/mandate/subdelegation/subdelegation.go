@@ -48,8 +48,8 @@ const (
 	Expired State = "expired"
 )
 
-// Shown is a sub-delegation with all that is told of it.
-type Shown struct {
+// View is a sub-delegation with all that is told of it.
+type View struct {
 	SubDelegation
 	DelegateKind string
 	DelegateName string
@@ -66,7 +66,7 @@ type Shown struct {
 }
 
 // stateAt is where it stands at the instant.
-func (s Shown) stateAt(now time.Time) State {
+func (s View) stateAt(now time.Time) State {
 	switch {
 	case s.RevokedAt != nil:
 		return Revoked
@@ -80,10 +80,10 @@ func (s Shown) stateAt(now time.Time) State {
 }
 
 // ended reports whether it gives nothing any more, whatever happens.
-func (s Shown) ended() bool { return s.State == Revoked || s.State == Expired }
+func (s View) ended() bool { return s.State == Revoked || s.State == Expired }
 
 // contributorID is whose delegations it is about, if these are all of one contributor.
-func (s Shown) contributorID() uuid.UUID {
+func (s View) contributorID() uuid.UUID {
 	if len(s.contributorIDs) != 1 {
 		return uuid.Nil
 	}
@@ -91,7 +91,7 @@ func (s Shown) contributorID() uuid.UUID {
 }
 
 // gives reports whether it gives all that was asked for: at least the same delegations and services, and for no shorter time.
-func (s Shown) gives(in Input) bool {
+func (s View) gives(in Input) bool {
 	reaches := s.Every || !in.All && !slices.ContainsFunc(in.DelegationIDs, func(id uuid.UUID) bool { return !slices.Contains(s.DelegationIDs, id) })
 	covers := !slices.ContainsFunc(in.covered(), func(asked access.Service) bool { return !access.Right{Services: s.Covered}.Covers(asked) })
 	lasts := s.ValidUntil == nil || in.ValidUntil != nil && !s.ValidUntil.Before(*in.ValidUntil)
@@ -123,7 +123,7 @@ func (in Input) covered() []access.Service {
 const triesADay = 20
 
 // revoke ends a sub-delegation that has not ended.
-func (s Shown) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
+func (s View) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
 	if s.ended() {
 		return s.SubDelegation, fault.Because(fault.Conflict, "sub-delegation-ended")
 	}
@@ -132,14 +132,16 @@ func (s Shown) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
 	return s.SubDelegation, nil
 }
 
-// gives reports whether who has the seat decides who works with the intermediary's delegations: the professional, and at an
+// gives reports whether who has the membership decides who works with the intermediary's delegations: the professional, and at an
 // organisation those who manage its people.
-func gives(seat access.Seat) bool {
-	return seat.ActingAs == access.Intermediary || seat.ActingAs == access.LegalRepresentative || seat.ActingAs == access.UserAdministrator
+func gives(membership access.Membership) bool {
+	return membership.ActingAs == access.Intermediary || membership.ActingAs == access.LegalRepresentative || membership.ActingAs == access.UserAdministrator
 }
 
-// sees reports whether who has the seat sees who works with the intermediary's delegations.
-func sees(seat access.Seat) bool { return gives(seat) || seat.Covers(access.Delegations) }
+// sees reports whether who has the membership sees who works with the intermediary's delegations.
+func sees(membership access.Membership) bool {
+	return gives(membership) || membership.Covers(access.Delegations)
+}
 
 // parent is what is known of a delegation that a sub-delegation is to hang on.
 type parent struct {

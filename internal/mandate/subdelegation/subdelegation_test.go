@@ -74,7 +74,7 @@ func (w *fixture) enter(p world.Person) access.Actor {
 // worker is somebody who may get a sub-delegation.
 func (w *fixture) worker() world.Person { return w.confirm(w.Person(w.t, nil)) }
 
-func (w *fixture) grant(to world.Person, change func(*subdelegation.Input)) (subdelegation.Shown, error) {
+func (w *fixture) grant(to world.Person, change func(*subdelegation.Input)) (subdelegation.View, error) {
 	in := subdelegation.Input{TaxCode: to.TaxCode, DelegationIDs: []uuid.UUID{w.delegation}}
 	if change != nil {
 		change(&in)
@@ -82,7 +82,7 @@ func (w *fixture) grant(to world.Person, change func(*subdelegation.Input)) (sub
 	return w.service.Grant(ctx, w.by, in)
 }
 
-func (w *fixture) given(to world.Person, change func(*subdelegation.Input)) subdelegation.Shown {
+func (w *fixture) given(to world.Person, change func(*subdelegation.Input)) subdelegation.View {
 	w.t.Helper()
 	s, err := w.grant(to, change)
 	if err != nil {

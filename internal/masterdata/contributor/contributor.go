@@ -72,8 +72,8 @@ type Role struct {
 // TableName tells GORM the table.
 func (Role) TableName() string { return "contributor_roles" }
 
-// Entitled is a contributor together with the rights that a person has over it.
-type Entitled struct {
+// ContributorWithRights is a contributor together with the rights that a person has over it.
+type ContributorWithRights struct {
 	Contributor
 	Rights []access.Right
 }

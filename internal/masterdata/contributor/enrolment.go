@@ -33,8 +33,8 @@ func (s *Service) Principals(ctx context.Context, contributorIDs []uuid.UUID) (m
 	return s.repository.principals(ctx, contributorIDs)
 }
 
-// Held returns the rights that a person's roles at a contributor give.
-func (s *Service) Held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
+// RightsOf returns the rights that a person's roles at a contributor give.
+func (s *Service) RightsOf(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
 	return s.repository.held(ctx, personID, contributorID)
 }
 

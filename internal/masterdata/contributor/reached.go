@@ -113,6 +113,6 @@ func (w walk) ask(ctx context.Context) ([]Contributor, error) {
 
 func (w walk) read(ctx context.Context, query string) ([]Contributor, error) {
 	var rows []Contributor
-	err := w.r.db.From(ctx).Raw("WITH "+w.reached.Seats+" "+query+fmt.Sprintf(byName, w.size+1), w.args).Find(&rows).Error
+	err := w.r.db.From(ctx).Raw("WITH "+w.reached.Memberships+" "+query+fmt.Sprintf(byName, w.size+1), w.args).Find(&rows).Error
 	return rows, err
 }

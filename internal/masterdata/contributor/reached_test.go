@@ -60,7 +60,7 @@ func TestMyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 					want = append(want, c.ID)
 				}
 			}
-			for _, e := range through(t, rapid.IntRange(1, 13).Draw(rt, "limit"), func(r page.Request) (page.Page[contributor.Entitled], error) {
+			for _, e := range through(t, rapid.IntRange(1, 13).Draw(rt, "limit"), func(r page.Request) (page.Page[contributor.ContributorWithRights], error) {
 				return a.Contributors.Mine(context.Background(), by, search, r)
 			}) {
 				got = append(got, e.ID)

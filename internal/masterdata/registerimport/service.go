@@ -57,8 +57,8 @@ func (s *Service) Take(ctx context.Context, by access.Actor, f File) (Import, er
 		return s.repo.one(ctx, parsed)
 	}
 	// Before the file is kept for nothing.
-	if err := s.Runner.Keys.Seen(ctx, idempotency.ClaimOf(ctx)); err != nil {
-		return operation.Again(ctx, err, again)
+	if err := s.Runner.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {
+		return operation.Replay(ctx, err, again)
 	}
 	const tries = 5
 	for range tries {

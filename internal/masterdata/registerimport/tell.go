@@ -95,7 +95,7 @@ func (w *Worker) messagesTo(ctx context.Context, n notice, contributors []uuid.U
 
 // messagesToDelegate are those to the intermediary's side: one about all its delegations.
 func (w *Worker) messagesToDelegate(ctx context.Context, n notice, now time.Time) ([]outbox.Message, error) {
-	told, err := access.Told(ctx, w.DB, []uuid.UUID{n.DelegateID})
+	told, err := access.AffairsContacts(ctx, w.DB, []uuid.UUID{n.DelegateID})
 	if err != nil {
 		return nil, err
 	}

@@ -16,9 +16,9 @@ import (
 // Contributors knows contributors, positions, and the rights over them.
 type Contributors interface {
 	// Find returns a contributor with the actor's rights over it, or fault.NotFound.
-	Find(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Entitled, error)
+	Find(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.ContributorWithRights, error)
 	// FindPosition returns a position and its contributor with the actor's rights about it, or fault.NotFound.
-	FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Position, contributor.Entitled, error)
+	FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Position, contributor.ContributorWithRights, error)
 }
 
 // Catalogue has the use cases of services and menus.
@@ -73,7 +73,7 @@ func (c *Catalogue) Enter(ctx context.Context, service, channel string) (Channel
 	if err != nil {
 		return Channel{}, err
 	}
-	return found[0].enter(channel, c.runner.Clock.Now())
+	return found[0].openChannel(channel, c.runner.Clock.Now())
 }
 
 // Chosen narrows a menu down to what may be done for a contributor, or about one of its positions.
@@ -123,7 +123,7 @@ func (c *Catalogue) user(ctx context.Context, by access.Actor, chosen *Chosen) (
 	if chosen.ContributorID == nil && chosen.PositionID == nil {
 		return c.anywhere(ctx, by)
 	}
-	var at contributor.Entitled
+	var at contributor.ContributorWithRights
 	var p contributor.Position
 	var err error
 	if chosen.PositionID != nil {
@@ -152,7 +152,7 @@ func (c *Catalogue) anywhere(ctx context.Context, by access.Actor) (user, error)
 	for _, r := range reaches {
 		u.places = append(u.places, place{kind: r.Kind, right: access.Right{ActingAs: r.ActingAs, Services: r.Services}})
 	}
-	u.seats, err = c.rights.Seats(ctx, by)
+	u.memberships, err = c.rights.Memberships(ctx, by)
 	return u, err
 }
 

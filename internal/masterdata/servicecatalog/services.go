@@ -41,27 +41,27 @@ type Audience struct {
 	// ActingAs are the rights by which the service is used; without any, those that are about services: neither that of an
 	// operator nor that of a user administrator.
 	ActingAs []access.ActingAs `json:"acting_as,omitempty"`
-	// Seats are what lets people of an intermediary use the service without a right over a contributor. With them alone no such
+	// Capabilities are what lets people of an intermediary use the service without a right over a contributor. With them alone no such
 	// right opens it.
-	Seats []Seat `json:"seats,omitempty"`
+	Capabilities []Capability `json:"seats,omitempty"`
 }
 
-// Seat is something that people of an intermediary may do for it. A firm (studio associato) is nobody's delegate, so nobody
+// Capability is something that people of an intermediary may do for it. A firm (studio associato) is nobody's delegate, so nobody
 // does anything for it.
-type Seat string
+type Capability string
 
 // What people of intermediaries may do.
 const (
 	// SeesDelegations is for the professional, and people with a role that covers the service at an organisation.
-	SeesDelegations Seat = "sees_delegations"
+	SeesDelegations Capability = "sees_delegations"
 	// DraftsDelegations is for the same people, while the intermediary is on its register.
-	DraftsDelegations Seat = "drafts_delegations"
+	DraftsDelegations Capability = "drafts_delegations"
 	// ManagesUsers is for who gives roles at an organisation.
-	ManagesUsers Seat = "manages_users"
+	ManagesUsers Capability = "manages_users"
 )
 
-// of reports whether the seat at an intermediary is one that lets its holder do this.
-func (s Seat) of(held access.Seat) bool {
+// of reports whether the membership at an intermediary is one that lets its holder do this.
+func (s Capability) of(held access.Membership) bool {
 	sees := held.ActingAs != access.UserAdministrator && held.Covers(access.Delegations)
 	switch {
 	case held.Kind == access.Firm:
@@ -109,9 +109,9 @@ func (s Service) open(now time.Time) bool {
 	return slices.ContainsFunc(s.Channels, func(c Channel) bool { return c.Open(now) })
 }
 
-// enter returns the channel with the code, if it is open. It returns fault.NotFound for one that the service does not have,
+// openChannel returns the channel with the code, if it is open. It returns fault.NotFound for one that the service does not have,
 // and fault.ChannelClosed for one that is not open now, with where to go instead.
-func (s Service) enter(code string, now time.Time) (Channel, error) {
+func (s Service) openChannel(code string, now time.Time) (Channel, error) {
 	i := slices.IndexFunc(s.Channels, func(c Channel) bool { return c.Channel == code })
 	if i < 0 {
 		return Channel{}, fault.New(fault.NotFound)
@@ -144,9 +144,9 @@ type place struct {
 type user struct {
 	class access.UserClass
 	// chosen says that it is the menu of a contributor, for which only the rights over that count.
-	chosen bool
-	places []place
-	seats  []access.Seat
+	chosen      bool
+	places      []place
+	memberships []access.Membership
 }
 
 // includes reports whether the user is one of the audience; right is the service that a right must cover, if any.
@@ -154,10 +154,10 @@ func (a Audience) includes(u user, right access.Service) bool {
 	switch {
 	case !includes(a.Classes, u.class):
 		return false
-	case right == "" && len(a.ActingAs) == 0 && len(a.Seats) == 0:
+	case right == "" && len(a.ActingAs) == 0 && len(a.Capabilities) == 0:
 		// It is about nobody but who uses it.
 		return !u.chosen
-	case slices.ContainsFunc(a.Seats, func(s Seat) bool { return slices.ContainsFunc(u.seats, s.of) }):
+	case slices.ContainsFunc(a.Capabilities, func(s Capability) bool { return slices.ContainsFunc(u.memberships, s.of) }):
 		return true
 	}
 	return slices.ContainsFunc(u.places, func(p place) bool { return a.at(p, right) })
@@ -166,7 +166,7 @@ func (a Audience) includes(u user, right access.Service) bool {
 // at reports whether the right at the place makes its holder one of the audience.
 func (a Audience) at(p place, right access.Service) bool {
 	switch {
-	case len(a.ActingAs) == 0 && len(a.Seats) > 0, !includes(a.Kinds, p.kind), p.scheme != "" && !includes(a.Schemes, p.scheme):
+	case len(a.ActingAs) == 0 && len(a.Capabilities) > 0, !includes(a.Kinds, p.kind), p.scheme != "" && !includes(a.Schemes, p.scheme):
 		return false
 	case len(a.ActingAs) == 0 && (p.right.ActingAs == access.OfficeOperator || p.right.ActingAs == access.UserAdministrator), !includes(a.ActingAs, p.right.ActingAs):
 		return false

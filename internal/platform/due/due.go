@@ -17,17 +17,17 @@ import (
 // AtOnce is how many events are done in one transaction at most: few, since on SQLite everybody waits for it.
 const AtOnce = 500
 
-// Place is how far a source is done: all that was due before the instant and, of what is due at it, what comes not after the id.
-type Place struct {
+// Cursor is how far a source is done: all that was due before the instant and, of what is due at it, what comes not after the id.
+type Cursor struct {
 	At time.Time
 	ID uuid.UUID
 }
 
-// By is the place behind all that is due by an instant.
-func By(instant time.Time) Place { return Place{instant, uuid.Max} }
+// Through is the place behind all that is due by an instant.
+func Through(instant time.Time) Cursor { return Cursor{instant, uuid.Max} }
 
 // reaches reports whether all that is due by the instant is done.
-func (p Place) reaches(instant time.Time) bool {
+func (p Cursor) reaches(instant time.Time) bool {
 	return p.At.After(instant) || p.At.Equal(instant) && p.ID == uuid.Max
 }
 
@@ -36,27 +36,27 @@ type Source interface {
 	// Name is how the source is remembered. It never changes.
 	Name() string
 	// Next returns the earliest instant at which something is due, after the place and not after the instant; false for none.
-	Next(ctx context.Context, after Place, until time.Time) (time.Time, bool, error)
+	Next(ctx context.Context, after Cursor, until time.Time) (time.Time, bool, error)
 	// Do does, in the context's transaction, what is due after the place and not after the instant, the first AtOnce of it at most. It
 	// returns how far it came: By the instant once nothing is left. What two processes do must be done once.
-	Do(ctx context.Context, after Place, until time.Time) (Place, error)
+	Do(ctx context.Context, after Cursor, until time.Time) (Cursor, error)
 }
 
-// Calendar has the sources of an installation.
-type Calendar struct {
+// Scheduler has the sources of an installation.
+type Scheduler struct {
 	db      *db.DB
 	clock   clock.Clock
 	log     *slog.Logger
 	sources []Source
 }
 
-// NewCalendar returns the calendar of a database.
-func NewCalendar(d *db.DB, c clock.Clock, log *slog.Logger, sources ...Source) *Calendar {
-	return &Calendar{db: d, clock: c, log: log, sources: sources}
+// NewScheduler returns the calendar of a database.
+func NewScheduler(d *db.DB, c clock.Clock, log *slog.Logger, sources ...Source) *Scheduler {
+	return &Scheduler{db: d, clock: c, log: log, sources: sources}
 }
 
 // Begin notes the present for sources that were never asked: what was due before they existed stays undone.
-func (c *Calendar) Begin(ctx context.Context) error {
+func (c *Scheduler) Begin(ctx context.Context) error {
 	return c.db.InTx(ctx, func(ctx context.Context) error {
 		for _, s := range c.sources {
 			err := c.db.From(ctx).Exec("INSERT INTO due_marks (source, done_until) VALUES (?, ?) ON CONFLICT (source) DO NOTHING", s.Name(), c.clock.Now()).Error
@@ -69,7 +69,7 @@ func (c *Calendar) Begin(ctx context.Context) error {
 }
 
 // CatchUp does all that is due by now, source by source. One that fails is logged and does not hold up the others.
-func (c *Calendar) CatchUp(ctx context.Context) {
+func (c *Scheduler) CatchUp(ctx context.Context) {
 	for _, s := range c.sources {
 		if err := c.settle(ctx, s, c.clock.Now()); err != nil && ctx.Err() == nil {
 			c.log.Warn("due events not done", "source", s.Name(), "error", err)
@@ -79,7 +79,7 @@ func (c *Calendar) CatchUp(ctx context.Context) {
 
 // Walk does all that is due until the instant, in the order of time over all sources. Before each step it calls at, with
 // the instant to which the clock is to be set.
-func (c *Calendar) Walk(ctx context.Context, until time.Time, at func(ctx context.Context, instant time.Time) error) error {
+func (c *Scheduler) Walk(ctx context.Context, until time.Time, at func(ctx context.Context, instant time.Time) error) error {
 	for {
 		instant, found, err := c.next(ctx, until)
 		if err != nil {
@@ -109,7 +109,7 @@ func (c *Calendar) Walk(ctx context.Context, until time.Time, at func(ctx contex
 }
 
 // next returns the earliest instant at which any source has something due.
-func (c *Calendar) next(ctx context.Context, until time.Time) (earliest time.Time, found bool, err error) {
+func (c *Scheduler) next(ctx context.Context, until time.Time) (earliest time.Time, found bool, err error) {
 	for _, s := range c.sources {
 		after, err := c.mark(ctx, s, "")
 		if err != nil {
@@ -127,7 +127,7 @@ func (c *Calendar) next(ctx context.Context, until time.Time) (earliest time.Tim
 }
 
 // settle does what a source has due until the instant, some of it at a time.
-func (c *Calendar) settle(ctx context.Context, s Source, until time.Time) error {
+func (c *Scheduler) settle(ctx context.Context, s Source, until time.Time) error {
 	for {
 		if done, err := c.settleSome(ctx, s, until); err != nil || done {
 			return err
@@ -137,7 +137,7 @@ func (c *Calendar) settle(ctx context.Context, s Source, until time.Time) error 
 
 // settleSome does what comes next of a source and moves its mark, in one transaction. It reports whether that was the last of what is due
 // until the instant.
-func (c *Calendar) settleSome(ctx context.Context, s Source, until time.Time) (done bool, err error) {
+func (c *Scheduler) settleSome(ctx context.Context, s Source, until time.Time) (done bool, err error) {
 	err = c.db.InTx(ctx, func(ctx context.Context) error {
 		place, err := c.mark(ctx, s, c.db.ForUpdate())
 		if done = err == nil && place.reaches(until); err != nil || done {
@@ -153,16 +153,16 @@ func (c *Calendar) settleSome(ctx context.Context, s Source, until time.Time) (d
 }
 
 // mark returns how far a source was done.
-func (c *Calendar) mark(ctx context.Context, s Source, lock string) (Place, error) {
+func (c *Scheduler) mark(ctx context.Context, s Source, lock string) (Cursor, error) {
 	var marks []struct {
 		DoneUntil time.Time
 		DoneID    uuid.UUID
 	}
 	if err := c.db.From(ctx).Raw("SELECT done_until, done_id FROM due_marks WHERE source = ?"+lock, s.Name()).Scan(&marks).Error; err != nil {
-		return Place{}, err
+		return Cursor{}, err
 	}
 	if len(marks) == 0 {
-		return Place{}, fmt.Errorf("due events of %s: Begin was not called", s.Name())
+		return Cursor{}, fmt.Errorf("due events of %s: Begin was not called", s.Name())
 	}
-	return Place{clock.Normal(marks[0].DoneUntil), marks[0].DoneID}, nil
+	return Cursor{clock.Normal(marks[0].DoneUntil), marks[0].DoneID}, nil
 }

@@ -41,13 +41,13 @@ func Claim(by access.Actor, key string) *idempotency.Claim {
 }
 
 // Submit files a complete declaration for the company and ends the test when that fails.
-func (a *App) Submit(t testing.TB, by access.Actor, c Company) declaration.Filed {
+func (a *App) Submit(t testing.TB, by access.Actor, c Company) declaration.View {
 	t.Helper()
 	return a.Draft(t, by, c, c.Input(true))
 }
 
 // Draft makes what the input says and ends the test when that fails.
-func (a *App) Draft(t testing.TB, by access.Actor, c Company, in declaration.Input) declaration.Filed {
+func (a *App) Draft(t testing.TB, by access.Actor, c Company, in declaration.Input) declaration.View {
 	t.Helper()
 	d, err := a.Declarations.Draft(context.Background(), by, c.ID, in)
 	if err != nil {

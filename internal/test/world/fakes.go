@@ -72,8 +72,8 @@ type Sessions struct {
 	touched []uuid.UUID
 }
 
-// Alive implements access.Sessions.
-func (s *Sessions) Alive(_ uuid.UUID, lastSeen, expires time.Time, ended *time.Time, now time.Time) error {
+// RequireLive implements access.Sessions.
+func (s *Sessions) RequireLive(_ uuid.UUID, lastSeen, expires time.Time, ended *time.Time, now time.Time) error {
 	if ended != nil || !now.Before(expires) || now.Sub(lastSeen) >= IdleAfter {
 		return fault.New(fault.SessionEnded)
 	}

@@ -63,7 +63,7 @@ func TestRequestsAmongOthers(t *testing.T) {
 				if refused(err) {
 					return
 				}
-				var handed pin.Handed
+				var handed pin.IssuedPIN
 				if refused(locked(func(ctx context.Context) (err error) {
 					handed, err = s.PINs.GiveInPerson(ctx, p.ID, initial)
 					return err

@@ -8,12 +8,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// toldInstead is how many of those who manage an organisation's delegations are told where nobody represents it.
-const toldInstead = 20
+// managersToldInstead is how many of those who manage an organisation's delegations are told where nobody represents it.
+const managersToldInstead = 20
 
-// Told lists who is told of the affairs of intermediaries, each once: the professional, an organisation's legal representatives or, where
+// AffairsContacts lists who is told of the affairs of intermediaries, each once: the professional, an organisation's legal representatives or, where
 // it has none, those who manage its delegations, the first 20 of them.
-func Told(ctx context.Context, d *db.DB, delegateIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
+func AffairsContacts(ctx context.Context, d *db.DB, delegateIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	var rows []struct{ DelegateID, PersonID uuid.UUID }
 	err := d.From(ctx).Raw(`SELECT h.id AS delegate_id, p.id AS person_id FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE h.id IN @delegates AND h.kind = 'professional'
 		UNION SELECT u.delegate_id, u.person_id FROM delegate_roles u WHERE u.delegate_id IN @delegates AND u.role = 'legal_representative' AND u.withdrawn_at IS NULL
@@ -23,7 +23,7 @@ func Told(ctx context.Context, d *db.DB, delegateIDs []uuid.UUID) (map[uuid.UUID
 			AND (u.services LIKE '%"' || @all || '"%' OR u.services LIKE '%"' || @delegations || '"%')
 			AND NOT EXISTS (SELECT 1 FROM delegate_roles l WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND l.withdrawn_at IS NULL)
 		) x WHERE x.place <= @most`,
-		map[string]any{"delegates": delegateIDs, "all": string(AllServices), "delegations": string(Delegations), "most": toldInstead}).Scan(&rows).Error
+		map[string]any{"delegates": delegateIDs, "all": string(AllServices), "delegations": string(Delegations), "most": managersToldInstead}).Scan(&rows).Error
 	told := make(map[uuid.UUID][]uuid.UUID, len(delegateIDs))
 	for _, row := range rows {
 		told[row.DelegateID] = append(told[row.DelegateID], row.PersonID)

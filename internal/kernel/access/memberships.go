@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Seats returns what the actor is at intermediaries, those that left their register included.
-func (r *Repository) Seats(ctx context.Context, by Actor) ([]Seat, error) {
+// Memberships returns what the actor is at intermediaries, those that left their register included.
+func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, error) {
 	var rows []struct {
 		ID         uuid.UUID
 		DelegateID uuid.UUID
@@ -28,20 +28,20 @@ func (r *Repository) Seats(ctx context.Context, by Actor) ([]Seat, error) {
 	if err != nil {
 		return nil, err
 	}
-	seats := make([]Seat, len(rows))
+	memberships := make([]Membership, len(rows))
 	for i, row := range rows {
 		services, err := ParseServices(row.Services)
 		if err != nil {
 			return nil, err
 		}
-		seats[i] = Seat{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: services}
+		memberships[i] = Membership{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: services}
 	}
-	return seats, nil
+	return memberships, nil
 }
 
-// seat lets the actor in to an intermediary or a delegation: as one of the intermediary's people or, at a delegation, as one
+// admit lets the actor in to an intermediary or a delegation: as one of the intermediary's people or, at a delegation, as one
 // of the contributor's. It returns fault.NotFound for anybody else and fault.ServiceNotDelegated where no right covers the service.
-func (r *Repository) seat(ctx context.Context, actor *Actor, rule Rule, target Target) error {
+func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target Target) error {
 	delegateID := target.DelegateID
 	if rule.To == ToDelegation {
 		var rows []struct{ DelegateID, ContributorID uuid.UUID }
@@ -59,15 +59,15 @@ func (r *Repository) seat(ctx context.Context, actor *Actor, rule Rule, target T
 		// Whoever acts for the contributor by a delegation is not the contributor.
 		actor.Rights = slices.DeleteFunc(rights[actor.ContributorID], func(r Right) bool { return r.Positions != nil })
 	}
-	seats, err := r.Seats(ctx, *actor)
+	memberships, err := r.Memberships(ctx, *actor)
 	if err != nil {
 		return err
 	}
-	actor.Seats = slices.DeleteFunc(seats, func(s Seat) bool { return s.DelegateID != delegateID })
-	if len(actor.Seats) == 0 && len(actor.Rights) == 0 {
+	actor.Memberships = slices.DeleteFunc(memberships, func(s Membership) bool { return s.DelegateID != delegateID })
+	if len(actor.Memberships) == 0 && len(actor.Rights) == 0 {
 		return fault.New(fault.NotFound)
 	}
-	if rule.Service != "" && !slices.ContainsFunc(actor.Seats, func(s Seat) bool { return s.Covers(rule.Service) }) &&
+	if rule.Service != "" && !slices.ContainsFunc(actor.Memberships, func(s Membership) bool { return s.Covers(rule.Service) }) &&
 		!slices.ContainsFunc(actor.Rights, func(r Right) bool { return r.Covers(rule.Service) }) {
 		return fault.New(fault.ServiceNotDelegated)
 	}

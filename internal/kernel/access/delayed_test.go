@@ -11,19 +11,19 @@ import (
 	"diresco/internal/test/world"
 )
 
-// What is done later asks for the person and the seat, and not for the session.
+// What is done later asks for the person and the membership, and not for the session.
 func TestWhoActsLaterStillMay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, caf := w.Person(t, nil), w.Association(t)
 		role := w.DelegateRole(t, p.ID, caf, access.EmployeeDelegate, access.Delegations)
 		w.Session(t, p.ID, func(s *world.Session) { s.EndedAt = &s.CreatedAt })
-		seats, err := w.Rights.Seats(context.Background(), access.Actor{PersonID: p.ID})
-		if err != nil || len(seats) != 1 {
-			t.Fatalf("%v, %v", seats, err)
+		memberships, err := w.Rights.Memberships(context.Background(), access.Actor{PersonID: p.ID})
+		if err != nil || len(memberships) != 1 {
+			t.Fatalf("%v, %v", memberships, err)
 		}
 		may := func() error {
-			return d.InTx(context.Background(), func(ctx context.Context) error { return w.Rights.StillMay(ctx, p.ID, seats[0].Right()) })
+			return d.InTx(context.Background(), func(ctx context.Context) error { return w.Rights.RecheckStanding(ctx, p.ID, memberships[0].Right()) })
 		}
 		for what, change := range map[string][2]string{
 			"suspended":        {"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?", "UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?"},

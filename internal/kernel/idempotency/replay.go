@@ -4,10 +4,10 @@ import (
 	"context"
 )
 
-// Seen tells, without claiming it, whether a key was taken: it returns a *Replay when the same request succeeded before,
+// ReplayOf tells, without claiming it, whether a key was taken: it returns a *Replay when the same request succeeded before,
 // fault.IdempotencyKeyReused when the key belongs to another request, and nil otherwise. It is for operations that must look
 // at something that the first request used up before they come to Take. A nil claim was never seen.
-func (s *Store) Seen(ctx context.Context, c *Claim) error {
+func (s *Store) ReplayOf(ctx context.Context, c *Claim) error {
 	if c == nil {
 		return nil
 	}

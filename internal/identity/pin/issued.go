@@ -13,8 +13,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Handed is a PIN that is handed over in person.
-type Handed struct {
+// IssuedPIN is a PIN that is handed over in person.
+type IssuedPIN struct {
 	PIN secret.Text
 	// ExpiresAt is when it expires unless it is used before.
 	ExpiresAt time.Time
@@ -23,25 +23,25 @@ type Handed struct {
 // GiveInPerson gives a person an initial PIN in place of any other, whole and at once, inside the caller's transaction and
 // operation. All sessions of the person, and the codes that would recover or revoke the old PIN, end. It must be changed at
 // the first login, within 60 days. It returns fault.NotFound.
-func (s *Service) GiveInPerson(ctx context.Context, personID uuid.UUID, initial Initial) (Handed, error) {
+func (s *Service) GiveInPerson(ctx context.Context, personID uuid.UUID, initial Initial) (IssuedPIN, error) {
 	if len(initial.pin) != initialLength || initial.hash == "" {
-		return Handed{}, errors.New("an initial PIN is made by NewInitial")
+		return IssuedPIN{}, errors.New("an initial PIN is made by NewInitial")
 	}
 	class, err := s.repo.classOf(ctx, personID)
 	if err != nil {
-		return Handed{}, err
+		return IssuedPIN{}, err
 	}
 	if class == "" {
-		return Handed{}, fault.New(fault.NotFound)
+		return IssuedPIN{}, fault.New(fault.NotFound)
 	}
 	p := given(personID, class, initial.hash, true, s.run.Clock.Now())
 	if err := s.repo.put(ctx, p); err != nil {
-		return Handed{}, err
+		return IssuedPIN{}, err
 	}
 	if err := s.endWith(ctx, personID, session.EndedPINReplaced); err != nil {
-		return Handed{}, err
+		return IssuedPIN{}, err
 	}
-	return Handed{PIN: initial.pin, ExpiresAt: *p.UnusedExpiresAt}, s.changed(ctx, personID, initial.pin)
+	return IssuedPIN{PIN: initial.pin, ExpiresAt: *p.UnusedExpiresAt}, s.changed(ctx, personID, initial.pin)
 }
 
 // ClassChanged computes anew when the PIN of a person must be changed, who has another user class from now on, inside the

@@ -28,7 +28,7 @@ func TestExclusive(t *testing.T) {
 				in.PositionIDs, in.Exclusive = []uuid.UUID{w.company.Positions[0].ID}, exclusive
 			}
 		}
-		try := func(session uuid.UUID, change func(*delegation.Input)) (delegation.Shown, error) {
+		try := func(session uuid.UUID, change func(*delegation.Input)) (delegation.View, error) {
 			draft := w.draft(session, change)
 			return w.activate(session, draft.ID, w.send(session, draft.ID))
 		}
@@ -125,7 +125,7 @@ func TestOneKeyManyActivationsTogether(t *testing.T) {
 		draft := w.draft(w.professional, nil)
 		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.professional, draft.ID)
-		answers := make([]delegation.Shown, 50)
+		answers := make([]delegation.View, 50)
 		world.Parallel(len(answers), func(i int) {
 			var err error
 			answers[i], err = w.service.Activate(requested("activateDelegation", "key-0001"), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})

@@ -215,7 +215,7 @@ func TestADraftIsNotShownAgainAfterTheRoleEnded(t *testing.T) {
 		w := newWorld(t, d)
 		first, second := w.Association(t), w.Association(t)
 		session, role := w.worker(first, access.EmployeeDelegate, access.AllServices)
-		do := func() (delegation.Shown, error) {
+		do := func() (delegation.View, error) {
 			by := w.in(session)
 			return w.service.Draft(idempotency.WithClaim(ctx, world.Claim(by, "key-0001")), by, input(w.company, w.signatory))
 		}
