@@ -32,7 +32,7 @@ func (a *App) makeWorker(p parts, people *person.Service, pins *pin.Service) err
 	a.messages = outbox.NewWorker(outbox.Options{
 		DB: a.DB, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(a.DB, p.clock, people), Senders: channels, Random: p.options.Random, Log: p.options.Log,
 	})
-	a.messages.On(pin.HalfKind, pins.HandedOver)
+	a.messages.On(pin.HalfKind.Name, pins.HandedOver)
 	return nil
 }
 

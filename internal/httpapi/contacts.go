@@ -87,7 +87,7 @@ func (h ContactHandlers) ShowNotificationPreferences(ctx context.Context, _ api.
 func (h ContactHandlers) ReplaceNotificationPreferences(ctx context.Context, r api.ReplaceNotificationPreferencesRequestObject) (api.ReplaceNotificationPreferencesResponseObject, error) {
 	in := person.Preferences{Language: string(r.Body.Language), PreferredChannel: (*outbox.Channel)(r.Body.PreferredChannel)}
 	for _, m := range r.Body.Muted {
-		in.Muted = append(in.Muted, person.Category(m))
+		in.Muted = append(in.Muted, outbox.Category(m))
 	}
 	p, err := h.People.ReplacePreferences(ctx, actorFrom(ctx), versionOf(value(r.Params.IfMatch)), in)
 	if err != nil {
@@ -118,7 +118,7 @@ func viewContact(c person.Contact) api.MyContact {
 func viewPreferences(p person.Preferences) api.NotificationPreferences {
 	return api.NotificationPreferences{
 		Language: api.Language(p.Language), PreferredChannel: (*api.PreferredChannel)(p.PreferredChannel),
-		Muted: items(p.Muted, func(c person.Category) api.MutableCategory { return api.MutableCategory(c) }),
+		Muted: items(p.Muted, func(c outbox.Category) api.MutableCategory { return api.MutableCategory(c) }),
 	}
 }
 

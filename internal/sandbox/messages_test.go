@@ -157,7 +157,7 @@ func TestParallelListsSeeWhatWasPromised(t *testing.T) {
 // promiseTo puts a message with one recipient into the outbox.
 func (w *fixture) promiseTo(kind string, to sandbox.Person, data any, by outbox.Channel, recipient string) {
 	w.t.Helper()
-	m, err := outbox.NewMessage(kind, to.ID, data, w.clock.Now())
+	m, err := outbox.NewMessage(outbox.Kind{Name: kind}, to.ID, data, w.clock.Now())
 	if err == nil {
 		err = w.db.InTx(context.Background(), func(ctx context.Context) error { return w.outbox.Add(ctx, m.To(by, recipient)) })
 	}

@@ -139,7 +139,7 @@ func (w *fixture) count(table string) int64 {
 // promise puts a message into the outbox, as an operation does.
 func (w *fixture) promise(kind string, to sandbox.Person, data any) {
 	w.t.Helper()
-	m, err := outbox.NewMessage(kind, to.ID, data, w.clock.Now())
+	m, err := outbox.NewMessage(outbox.Kind{Name: kind}, to.ID, data, w.clock.Now())
 	if err == nil {
 		err = w.db.InTx(context.Background(), func(ctx context.Context) error { return w.outbox.Add(ctx, m) })
 	}

@@ -147,11 +147,11 @@ func (s *Service) move(ctx context.Context, waiting []waitingRow, now time.Time)
 
 // moved tells who filed a declaration what became of it. One that was replaced in the same moment needs no word.
 func (s *Service) moved(ctx context.Context, d Declaration) ([]outbox.Message, error) {
-	kind, at := "declaration.completed", s.Runner.Clock.Now()
+	kind, at := completedKind, s.Runner.Clock.Now()
 	switch d.State {
 	case Submitted:
 	case Lapsed:
-		kind = "declaration.lapsed"
+		kind = lapsedKind
 		if d.UpdatedAt.After(at) {
 			at = d.UpdatedAt
 		}

@@ -170,9 +170,9 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 
 // received tells who filed that the declaration was received and, where credentials are missing, that it waits.
 func received(d Declaration, sub *submission) (outbox.Message, error) {
-	kind := "declaration.received"
+	kind := receivedKind
 	if d.State == AwaitingCredentials {
-		kind = "declaration.awaiting_credentials"
+		kind = awaitingKind
 	}
 	return outbox.NewMessage(kind, sub.by.PersonID, map[string]string{
 		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": sub.typ.Title, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),

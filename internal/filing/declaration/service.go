@@ -351,7 +351,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (
 		if err := s.Repository.saveState(ctx, d); err != nil {
 			return View{}, operation.Trace{}, err
 		}
-		message, err := outbox.NewMessage("declaration.withdrawn", by.PersonID, map[string]string{"protocol_number": *d.ProtocolNumber, "type": d.Type}, d.UpdatedAt)
+		message, err := outbox.NewMessage(withdrawnKind, by.PersonID, map[string]string{"protocol_number": *d.ProtocolNumber, "type": d.Type}, d.UpdatedAt)
 		if err != nil {
 			return View{}, operation.Trace{}, err
 		}

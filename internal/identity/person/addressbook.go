@@ -22,10 +22,10 @@ import (
 
 // The kinds of message about contacts. ContactCode has {"kind", "expires_at"} as data and {"code"} as its secret, the others
 // have {"kind", "contact"}, masked.
-const (
-	ContactCode    = "contact.code"
-	ContactAdded   = "contact.added"
-	ContactRemoved = "contact.removed"
+var (
+	ContactCode    = outbox.Declare(outbox.Kind{Name: "contact.code"})
+	ContactAdded   = outbox.Declare(outbox.Kind{Name: "contact.added", Audience: outbox.EveryContact})
+	ContactRemoved = outbox.Declare(outbox.Kind{Name: "contact.removed", Audience: outbox.EveryContact})
 )
 
 // subject is how the audit trail names a contact.
@@ -136,7 +136,7 @@ func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
 }
 
 // notify promises a message about a contact to every verified one of the person.
-func (b *AddressBook) notify(ctx context.Context, kind string, c Contact, now time.Time) error {
+func (b *AddressBook) notify(ctx context.Context, kind outbox.Kind, c Contact, now time.Time) error {
 	message, err := about(kind, c, now)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func (b *AddressBook) notify(ctx context.Context, kind string, c Contact, now ti
 	return b.Outbox.Add(ctx, message)
 }
 
-func about(kind string, c Contact, now time.Time) (outbox.Message, error) {
+func about(kind outbox.Kind, c Contact, now time.Time) (outbox.Message, error) {
 	return outbox.NewMessage(kind, c.PersonID, map[string]string{"kind": string(c.Kind), "contact": c.Masked()}, now)
 }
 
@@ -271,7 +271,7 @@ func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error 
 // FirstAccess makes the contacts count, also for recovery, that received part of the PIN with which somebody has logged in
 // for the first time: messages of the kind, promised since the instant at which the PIN was given. It runs inside the
 // caller's transaction and operation.
-func (b *AddressBook) FirstAccess(ctx context.Context, personID uuid.UUID, kind string, since time.Time) error {
+func (b *AddressBook) FirstAccess(ctx context.Context, personID uuid.UUID, kind outbox.Kind, since time.Time) error {
 	reached, err := b.Outbox.Reached(ctx, kind, personID, since)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func (w *fixture) messages(t *testing.T, kind string) []outbox.Message {
 func (w *fixture) code(t *testing.T, to string) secret.Text {
 	t.Helper()
 	var code secret.Text
-	for _, m := range w.messages(t, person.ContactCode) {
+	for _, m := range w.messages(t, person.ContactCode.Name) {
 		if *m.Recipient != to {
 			continue
 		}
@@ -166,12 +166,12 @@ func TestAContactCountsOnceItIsVerified(t *testing.T) {
 		if c.State() != person.Unverified || c.Value != "rossi@pec.example" || c.VerifiedAt != nil || c.RecoveryFrom != nil {
 			t.Errorf("added %+v", c)
 		}
-		codes := w.messages(t, person.ContactCode)
+		codes := w.messages(t, person.ContactCode.Name)
 		if len(codes) != 1 || *codes[0].Recipient != c.Value || *codes[0].Channel != outbox.PEC || !codes[0].DeadlineAt.Equal(start.Add(day)) ||
 			codes[0].Data != `{"expires_at":"2026-03-03T09:00:00Z","kind":"pec"}` {
 			t.Errorf("code messages %+v", codes)
 		}
-		told := w.messages(t, person.ContactAdded)
+		told := w.messages(t, person.ContactAdded.Name)
 		if len(told) != 1 || told[0].Recipient != nil || *told[0].PersonID != w.by.PersonID || told[0].Data != `{"contact":"r***@pec.example","kind":"pec"}` {
 			t.Errorf("told %+v", told)
 		}
@@ -317,7 +317,7 @@ func TestALetterTakesItsTime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		c := w.add(t, person.Postal, "Mario Rossi\nVia Roma 1\n00100 Roma RM")
-		m := w.messages(t, person.ContactCode)[0]
+		m := w.messages(t, person.ContactCode.Name)[0]
 		if *m.Channel != outbox.Letter || !m.DeadlineAt.Equal(start.Add(30*day)) {
 			t.Errorf("by %s until %v", *m.Channel, m.DeadlineAt)
 		}
@@ -336,7 +336,7 @@ func TestRemoval(t *testing.T) {
 		if err := w.book.Remove(ctx, w.by, unverified.ID); err != nil {
 			t.Fatal(err)
 		}
-		if told := w.messages(t, person.ContactRemoved); len(told) != 1 || told[0].Recipient != nil {
+		if told := w.messages(t, person.ContactRemoved.Name); len(told) != 1 || told[0].Recipient != nil {
 			t.Errorf("of an address that was never verified: %+v", told)
 		}
 		if _, err := w.book.Verify(ctx, w.by, unverified.ID, code); !fault.Is(err, fault.NotFound) {
@@ -347,7 +347,7 @@ func TestRemoval(t *testing.T) {
 			t.Fatal(err)
 		}
 		var removed, others int
-		for _, m := range w.messages(t, person.ContactRemoved)[1:] {
+		for _, m := range w.messages(t, person.ContactRemoved.Name)[1:] {
 			switch {
 			case m.Recipient == nil:
 				others++

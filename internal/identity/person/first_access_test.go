@@ -26,7 +26,7 @@ func TestHalvesOfAPINVerifyTheirContacts(t *testing.T) {
 		}
 		const home = "Mario Rossi\nVia Roma 1\n00100 Roma RM"
 		send := func(kind string, channel outbox.Channel, to string, state outbox.DeliveryState) {
-			m, err := outbox.NewMessage(kind, p.ID, struct{}{}, w.clock.Now())
+			m, err := outbox.NewMessage(outbox.Kind{Name: kind}, p.ID, struct{}{}, w.clock.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +54,9 @@ func TestHalvesOfAPINVerifyTheirContacts(t *testing.T) {
 		send("pin.half", outbox.SMS, "+393337654321", outbox.Delivered)
 		send("pin.half", outbox.Letter, home, outbox.HandedOver)
 		w.clock.Advance(time.Hour)
-		w.must(t, func(ctx context.Context) error { return w.book.FirstAccess(ctx, p.ID, "pin.half", given) })
+		w.must(t, func(ctx context.Context) error {
+			return w.book.FirstAccess(ctx, p.ID, outbox.Kind{Name: "pin.half"}, given)
+		})
 		counting, err := w.people.RecoveryContacts(ctx, p.ID, w.clock.Now())
 		if err != nil || len(counting) != 2 || counting[0].Kind != person.Mobile && counting[1].Kind != person.Mobile {
 			t.Errorf("%+v, %v", counting, err)

@@ -15,17 +15,6 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// Category is a kind of messages that a person may not want. Those about PIN, contacts and login are in none.
-type Category string
-
-// The categories.
-const (
-	// AboutDeclarations are messages about what was filed.
-	AboutDeclarations Category = "declarations"
-	// Reminders are messages of something that will be due.
-	Reminders Category = "reminders"
-)
-
 // Languages in which a person can be told; the first is for who never chose.
 var languages = []string{"it", "en"}
 
@@ -36,7 +25,7 @@ type Preferences struct {
 	Language string
 	// PreferredChannel is tried before the others; nil for no preference. It is never a letter.
 	PreferredChannel *outbox.Channel
-	Muted            []Category `gorm:"serializer:json"`
+	Muted            []outbox.Category `gorm:"serializer:json"`
 	// Version counts the changes; it is 1 for who never chose.
 	Version   int
 	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
@@ -46,7 +35,7 @@ type Preferences struct {
 func (Preferences) TableName() string { return "notification_preferences" }
 
 // Mutes reports whether the person does not want messages of the category.
-func (p Preferences) Mutes(c Category) bool { return slices.Contains(p.Muted, c) }
+func (p Preferences) Mutes(c outbox.Category) bool { return slices.Contains(p.Muted, c) }
 
 // check returns fault.Invalid with the fields that are wrong. A preferred channel leads to a verified contact.
 func (p Preferences) check(has []Contact) error {
@@ -64,7 +53,7 @@ func (p Preferences) check(has []Contact) error {
 	}
 	for i, m := range p.Muted {
 		switch {
-		case m != AboutDeclarations && m != Reminders:
+		case m != outbox.AboutDeclarations && m != outbox.Reminders:
 			wrong = append(wrong, fault.Field{Pointer: "/muted/" + strconv.Itoa(i), Code: "enum"})
 		case slices.Contains(p.Muted[:i], m):
 			wrong = append(wrong, fault.Field{Pointer: "/muted/" + strconv.Itoa(i), Code: "duplicate"})
@@ -110,7 +99,7 @@ func (s *Service) replacePreferences(ctx context.Context, personID uuid.UUID, ex
 	}
 	in.PersonID, in.Version, in.UpdatedAt = personID, before.Version+1, s.run.Clock.Now()
 	if in.Muted == nil {
-		in.Muted = []Category{}
+		in.Muted = []outbox.Category{}
 	}
 	return in, s.repo.putPreferences(ctx, in)
 }
@@ -120,7 +109,7 @@ func (r repository) preferences(ctx context.Context, personID uuid.UUID) (Prefer
 	var found []Preferences
 	err := r.db.From(ctx).Where("person_id = ?", personID).Find(&found).Error
 	if err != nil || len(found) == 0 {
-		return Preferences{PersonID: personID, Language: languages[0], Muted: []Category{}, Version: 1}, err
+		return Preferences{PersonID: personID, Language: languages[0], Muted: []outbox.Category{}, Version: 1}, err
 	}
 	return found[0], nil
 }

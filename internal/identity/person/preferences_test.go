@@ -25,10 +25,10 @@ func TestPreferences(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(person.Preferences{PersonID: w.by.PersonID, Language: "it", Muted: []person.Category{}, Version: 1}, shown); diff != "" {
+		if diff := cmp.Diff(person.Preferences{PersonID: w.by.PersonID, Language: "it", Muted: []outbox.Category{}, Version: 1}, shown); diff != "" {
 			t.Error(diff)
 		}
-		in := person.Preferences{Language: "en", PreferredChannel: channel(outbox.SMS), Muted: []person.Category{person.Reminders}}
+		in := person.Preferences{Language: "en", PreferredChannel: channel(outbox.SMS), Muted: []outbox.Category{outbox.Reminders}}
 		for _, version := range []int{0, 2} {
 			_, err = w.people.ReplacePreferences(ctx, w.by, version, in)
 			refused(t, err, fault.PreconditionFailed, "")
@@ -42,7 +42,7 @@ func TestPreferences(t *testing.T) {
 		if diff := cmp.Diff(in, replaced); diff != "" {
 			t.Error(diff)
 		}
-		if shown, err = w.people.Preferences(ctx, w.by.PersonID); err != nil || !shown.Mutes(person.Reminders) || shown.Mutes(person.AboutDeclarations) {
+		if shown, err = w.people.Preferences(ctx, w.by.PersonID); err != nil || !shown.Mutes(outbox.Reminders) || shown.Mutes(outbox.AboutDeclarations) {
 			t.Errorf("%+v, %v", shown, err)
 		}
 		if diff := cmp.Diff(in, shown); diff != "" {
@@ -63,8 +63,8 @@ func TestWrongPreferences(t *testing.T) {
 		w.add(t, person.PEC, "rossi@pec.example")
 		for pointer, in := range map[string]person.Preferences{
 			"/language":          {Language: "de"},
-			"/muted/0":           {Language: "it", Muted: []person.Category{"pin"}},
-			"/muted/1":           {Language: "it", Muted: []person.Category{person.Reminders, person.Reminders}},
+			"/muted/0":           {Language: "it", Muted: []outbox.Category{"pin"}},
+			"/muted/1":           {Language: "it", Muted: []outbox.Category{outbox.Reminders, outbox.Reminders}},
 			"/preferred_channel": {Language: "it", PreferredChannel: channel(outbox.PEC)}, // not verified yet
 		} {
 			var f *fault.Fault

@@ -19,7 +19,7 @@ import (
 
 // HalfKind is the kind of the message that takes half of an initial PIN to its holder; its data is {"which": "first" or
 // "second"} and its secret {"half"}.
-const HalfKind = "pin.half"
+var HalfKind = outbox.Declare(outbox.Kind{Name: "pin.half"})
 
 // How long half of a PIN is tried to be sent: a print house takes its time.
 const (
@@ -134,7 +134,7 @@ func (s *Service) endWith(ctx context.Context, personID uuid.UUID, reason string
 // secret is erased, so nobody can send it again, and another PIN can be requested. Other messages, and the halves of a PIN
 // that was replaced meanwhile, change nothing. It runs inside the transaction in which the delivery's new state is written.
 func (s *Service) HandedOver(ctx context.Context, d outbox.Delivery) error {
-	if d.Kind != HalfKind || d.PersonID == nil {
+	if d.Kind != HalfKind.Name || d.PersonID == nil {
 		return nil
 	}
 	switch d.State {

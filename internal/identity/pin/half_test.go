@@ -143,7 +143,7 @@ func TestUnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 		handed := func(id uuid.UUID, state outbox.DeliveryState) {
 			t.Helper()
 			w.Must(t, func(ctx context.Context) error {
-				return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind, State: state})
+				return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state})
 			})
 		}
 		started := func() bool { return w.Count(t, "pins WHERE unused_expires_at IS NOT NULL") == 1 }
@@ -184,7 +184,7 @@ func TestAPINWithALostHalfExpires(t *testing.T) {
 				handed := func(id uuid.UUID, state outbox.DeliveryState) {
 					t.Helper()
 					w.Must(t, func(ctx context.Context) error {
-						return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind, State: state, CreatedAt: w.Message(t, "id = ?", id).CreatedAt})
+						return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state, CreatedAt: w.Message(t, "id = ?", id).CreatedAt})
 					})
 				}
 				state := func() pin.State {
@@ -227,7 +227,7 @@ func TestALostHalfOfAUsedPIN(t *testing.T) {
 		_, err = w.PINs.Confirm(ctx, by, r.ID, r.PIN)
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
-			return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: ids[0], PersonID: &p.ID, Kind: pin.HalfKind, State: outbox.Failed, CreatedAt: created})
+			return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: ids[0], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.Failed, CreatedAt: created})
 		})
 		w.Login(t, pintest.Mario, r.PIN)
 	})
@@ -244,7 +244,7 @@ func TestAUsedPINDoesNotExpireUnused(t *testing.T) {
 		_, err = w.PINs.Confirm(ctx, by, r.ID, r.PIN)
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
-			return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: ids[1], PersonID: &p.ID, Kind: pin.HalfKind, State: outbox.HandedOver})
+			return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: ids[1], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.HandedOver})
 		})
 		if w.Count(t, "pins WHERE unused_expires_at IS NOT NULL") != 0 {
 			t.Error("a letter that came late made the new PIN expire")

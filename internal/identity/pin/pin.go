@@ -3,6 +3,7 @@
 package pin
 
 import (
+	"diresco/internal/kernel/outbox"
 	"time"
 
 	"diresco/internal/kernel/access"
@@ -29,7 +30,7 @@ const (
 )
 
 // Changed is the kind of the message that tells a person of a changed PIN; its data is empty.
-const Changed = "pin.changed"
+var Changed = outbox.Declare(outbox.Kind{Name: "pin.changed"})
 
 // changeDue returns when a PIN that was changed at the given instant must be changed again.
 func changeDue(class access.UserClass, changedAt time.Time) time.Time {

@@ -15,7 +15,7 @@ import (
 
 // Reminder is the kind of the message that a PIN must be changed, or used, soon; its data is {"days": n, "what": "change" or
 // "unused", "at": instant}.
-const Reminder = "pin.reminder"
+var Reminder = outbox.Declare(outbox.Kind{Name: "pin.reminder", Mute: outbox.Reminders})
 
 // remindBefore are the days before the end of a PIN at which its holder is reminded.
 var remindBefore = []int{30, 7, 1}
@@ -52,7 +52,9 @@ func (s *Service) Reminders() []due.Source {
 }
 
 // Name implements due.Source.
-func (r reminders) Name() string { return Reminder + " " + r.ending.what + " " + strconv.Itoa(r.days) }
+func (r reminders) Name() string {
+	return Reminder.Name + " " + r.ending.what + " " + strconv.Itoa(r.days)
+}
 
 func (r reminders) ahead() time.Duration { return time.Duration(r.days) * 24 * time.Hour }
 

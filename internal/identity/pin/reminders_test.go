@@ -20,7 +20,7 @@ import (
 func reminders(t *testing.T, w *pintest.World) []outbox.Message {
 	t.Helper()
 	var messages []outbox.Message
-	if err := w.DB.From(ctx).Where("kind = ?", pin.Reminder).Order("created_at, person_id").Find(&messages).Error; err != nil {
+	if err := w.DB.From(ctx).Where("kind = ?", pin.Reminder.Name).Order("created_at, person_id").Find(&messages).Error; err != nil {
 		t.Fatal(err)
 	}
 	return messages

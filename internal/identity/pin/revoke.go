@@ -14,7 +14,7 @@ import (
 )
 
 // Revoked is the kind of the message that tells a person of a revoked PIN; its data is {"at"}.
-const Revoked = "pin.revoked"
+var Revoked = outbox.Declare(outbox.Kind{Name: "pin.revoked", Audience: outbox.EveryContact})
 
 // Revoke revokes the actor's own PIN: it and all their sessions end. It returns fault.NotFound when there is none.
 func (s *Service) Revoke(ctx context.Context, by access.Actor) error {

@@ -109,6 +109,6 @@ func (w *fixture) messages(t *testing.T) int { t.Helper(); return w.Count(t, "ou
 func (w *fixture) start(t *testing.T) secret.Text {
 	t.Helper()
 	want(t, w.recovery.StartRecovery(ctx, pintest.Mario, []person.NewContact{mobile, email}), "")
-	code, _ := w.code(t, pinrecovery.RecoveryCode)
+	code, _ := w.code(t, pinrecovery.RecoveryCode.Name)
 	return code
 }

@@ -3,6 +3,7 @@
 package pinrecovery
 
 import (
+	"diresco/internal/kernel/outbox"
 	"slices"
 	"strings"
 	"time"
@@ -15,15 +16,15 @@ import (
 )
 
 // The kinds of message.
-const (
+var (
 	// RecoveryCode carries the code that recovers a PIN; its data is {"expires_at", "link"}, its secret {"code"}.
-	RecoveryCode = "pin.recovery_code"
+	RecoveryCode = outbox.Declare(outbox.Kind{Name: "pin.recovery_code"})
 	// RecoveryImpossible explains to somebody who asked for it why their PIN cannot be recovered; its data is {"link"}.
-	RecoveryImpossible = "pin.recovery_impossible"
+	RecoveryImpossible = outbox.Declare(outbox.Kind{Name: "pin.recovery_impossible"})
 	// Recovered tells of a recovered PIN; its data is {"at"}.
-	Recovered = "pin.recovered"
+	Recovered = outbox.Declare(outbox.Kind{Name: "pin.recovered", Audience: outbox.EveryContact})
 	// RevocationCode carries the code that revokes a PIN; its data is {"expires_at", "link"}, its secret {"code"}.
-	RevocationCode = "pin.revocation_code"
+	RevocationCode = outbox.Declare(outbox.Kind{Name: "pin.revocation_code"})
 )
 
 // INPS PIN rules for who has lost the PIN.

@@ -31,10 +31,10 @@ func TestRecovery(t *testing.T) {
 		w := open(t, d, mobile, pec)
 		records := w.Count(t, "audit_records")
 		code := w.start(t)
-		if _, to := w.code(t, pinrecovery.RecoveryCode); to != email.Value {
+		if _, to := w.code(t, pinrecovery.RecoveryCode.Name); to != email.Value {
 			t.Errorf("the code goes to %s", to)
 		}
-		if data := w.Message(t, "kind = ?", pinrecovery.RecoveryCode).Data; !strings.Contains(data, pintest.PublicURL) || strings.Contains(data, code.Reveal()) {
+		if data := w.Message(t, "kind = ?", pinrecovery.RecoveryCode.Name).Data; !strings.Contains(data, pintest.PublicURL) || strings.Contains(data, code.Reveal()) {
 			t.Errorf("data %s", data)
 		}
 		if n := w.Count(t, "audit_records") - records; n != 1 {
@@ -52,7 +52,7 @@ func TestRecovery(t *testing.T) {
 		if n := w.Count(t, "audit_records") - records; n != 1 || w.Count(t, "audit_records WHERE person_id = ? AND subject_kind = 'pin' AND outcome = 'done' AND operation = 'pinRecovery'", w.who.ID) != 1 {
 			t.Errorf("%d audit records of the confirmation", n)
 		}
-		if w.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL", pinrecovery.Recovered, w.who.ID) != 1 {
+		if w.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL", pinrecovery.Recovered.Name, w.who.ID) != 1 {
 			t.Error("the contacts are not told")
 		}
 		_, err = w.Actor(t, w.session)
@@ -100,12 +100,12 @@ func TestWhoIsServed(t *testing.T) {
 			kind    string
 			to      string
 		}{
-			"mobile and e-mail":         {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode, to: email.Value},
-			"mobile and PEC":            {stored: []person.NewContact{mobile, pec}, given: []person.NewContact{mobile, pec}, kind: pinrecovery.RecoveryCode, to: pec.Value},
-			"not the stored mailbox":    {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{mobile, pec}, kind: pinrecovery.RecoveryCode, to: email.Value},
-			"all three":                 {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{pec, email, mobile}, kind: pinrecovery.RecoveryCode, to: email.Value},
-			"written otherwise":         {stored: []person.NewContact{mobile, email}, given: []person.NewContact{{Kind: person.Mobile, Value: "333 123 4567"}, {Kind: person.Email, Value: "Mario.Rossi@POSTA.example"}}, kind: pinrecovery.RecoveryCode, to: email.Value},
-			"two right, one wrong":      {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{thief, mobile, pec}, kind: pinrecovery.RecoveryCode, to: email.Value},
+			"mobile and e-mail":         {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
+			"mobile and PEC":            {stored: []person.NewContact{mobile, pec}, given: []person.NewContact{mobile, pec}, kind: pinrecovery.RecoveryCode.Name, to: pec.Value},
+			"not the stored mailbox":    {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{mobile, pec}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
+			"all three":                 {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{pec, email, mobile}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
+			"written otherwise":         {stored: []person.NewContact{mobile, email}, given: []person.NewContact{{Kind: person.Mobile, Value: "333 123 4567"}, {Kind: person.Email, Value: "Mario.Rossi@POSTA.example"}}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
+			"two right, one wrong":      {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{thief, mobile, pec}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
 			"one right, one wrong":      {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, thief}},
 			"none right":                {stored: []person.NewContact{mobile, email}, given: []person.NewContact{thiefMobile, thief}},
 			"right values, wrong kinds": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.PEC, Value: email.Value}}},
@@ -120,7 +120,7 @@ func TestWhoIsServed(t *testing.T) {
 			"bounced": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET bounced_at = created_at WHERE kind = 'mobile'")
 			}},
-			"verified 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode, to: email.Value, change: func(t *testing.T, w *fixture) {
+			"verified 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET recovery_from = ? WHERE kind = 'email'", w.Clock.Now())
 			}},
 			"verified less than 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
@@ -129,17 +129,17 @@ func TestWhoIsServed(t *testing.T) {
 			"suspended": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE people SET suspended_at = created_at")
 			}},
-			"no first access": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *fixture) {
+			"no first access": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
-			"no first access, contacts as they were declared": {given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *fixture) {
+			"no first access, contacts as they were declared": {given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
 				unverified(t, w)
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
 			"no first access, other contacts": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, thief}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
-			"revoked": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible, to: email.Value, change: func(t *testing.T, w *fixture) {
+			"revoked": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE pins SET revoked_at = changed_at")
 			}},
 		} {
@@ -170,7 +170,7 @@ func TestWhoIsServed(t *testing.T) {
 				}
 				continue
 			}
-			if len(sent) != 1 || sent[0].Kind != tt.kind || *sent[0].Recipient != tt.to || (sent[0].Sealed == nil) != (tt.kind == pinrecovery.RecoveryImpossible) {
+			if len(sent) != 1 || sent[0].Kind != tt.kind || *sent[0].Recipient != tt.to || (sent[0].Sealed == nil) != (tt.kind == pinrecovery.RecoveryImpossible.Name) {
 				t.Errorf("%s: sent %+v", name, sent)
 			}
 		}
@@ -254,7 +254,7 @@ func TestWhereHalvesGo(t *testing.T) {
 			w.Exec(t, "DELETE FROM one_time_codes")
 			w.Must(t, func(ctx context.Context) error { return w.People.AddVerified(ctx, w.who.ID, tt.stored...) })
 			want(t, w.recovery.StartRecovery(ctx, pintest.Mario, tt.stored), "")
-			code, _ := w.code(t, pinrecovery.RecoveryCode)
+			code, _ := w.code(t, pinrecovery.RecoveryCode.Name)
 			halves, err := w.recovery.ConfirmRecovery(ctx, pintest.Mario, code)
 			want(t, err, "")
 			if _, got := w.newPIN(t); got != tt.want || halves[0].To != got[0] || halves[1].To != got[1] {
@@ -289,7 +289,7 @@ func TestHundredFlowsOfFiveGuesses(t *testing.T) {
 		if n := w.Hasher.Hashes() - hashes; n != 500 {
 			t.Errorf("%d hashes", n)
 		}
-		code, _ := w.code(t, pinrecovery.RecoveryCode)
+		code, _ := w.code(t, pinrecovery.RecoveryCode.Name)
 		_, err := w.recovery.ConfirmRecovery(ctx, pintest.Mario, code)
 		want(t, err, fault.RateLimited)
 		w.MustStillWork(t) // the counter of codes is not that of PINs
@@ -332,7 +332,7 @@ func TestRecoveryAmongOthers(t *testing.T) {
 			w.Exec(t, "UPDATE sessions SET ended_at = NULL, end_reason = NULL WHERE id = ?", by.SessionID)
 			code := w.start(t)
 			want(t, w.recovery.StartRevocation(ctx, pintest.Mario, email), "")
-			revocation, _ := w.code(t, pinrecovery.RevocationCode)
+			revocation, _ := w.code(t, pinrecovery.RevocationCode.Name)
 			initial, err := w.PINs.NewInitial(ctx)
 			want(t, err, "")
 			works := []func() error{

@@ -32,8 +32,8 @@ func TestRevocationWithoutALogin(t *testing.T) {
 		s := w.Login(t, pintest.Mario, whole)
 		records := w.Count(t, "audit_records")
 		want(t, w.recovery.StartRevocation(ctx, pintest.Mario, person.NewContact{Kind: person.Mobile, Value: "333 1234567"}), "")
-		code, to := w.code(t, pinrecovery.RevocationCode)
-		if m := w.Message(t, "kind = ?", pinrecovery.RevocationCode); to != mobile.Value || *m.Channel != outbox.SMS {
+		code, to := w.code(t, pinrecovery.RevocationCode.Name)
+		if m := w.Message(t, "kind = ?", pinrecovery.RevocationCode.Name); to != mobile.Value || *m.Channel != outbox.SMS {
 			t.Errorf("the code goes to %s", to)
 		}
 		_, err = w.recovery.ConfirmRecovery(ctx, pintest.Mario, code)
@@ -97,7 +97,7 @@ func TestWhoMayRevoke(t *testing.T) {
 			t.Errorf("sent to %v", got)
 		}
 		w.Exec(t, "UPDATE people SET suspended_at = created_at")
-		code, _ := w.code(t, pinrecovery.RevocationCode)
+		code, _ := w.code(t, pinrecovery.RevocationCode.Name)
 		_, err := w.recovery.ConfirmRevocation(ctx, pintest.Mario, code)
 		want(t, err, fault.CodeInvalid)
 	})
@@ -128,7 +128,7 @@ func TestANewPINEndsTheCodes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		want(t, w.recovery.StartRevocation(ctx, pintest.Mario, mobile), "")
-		revocation, _ := w.code(t, pinrecovery.RevocationCode)
+		revocation, _ := w.code(t, pinrecovery.RevocationCode.Name)
 		recovery := w.start(t)
 		initial, err := w.PINs.NewInitial(ctx)
 		want(t, err, "")

@@ -102,7 +102,7 @@ func (s *Service) known(ctx context.Context, code taxcode.Code) (person.Person, 
 // reply is what is sent to an applicant; the zero value is nothing.
 type reply struct {
 	outcome string
-	kind    string
+	kind    outbox.Kind
 	to      person.Contact
 }
 
@@ -190,7 +190,7 @@ func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle
 			trace.SubjectKind, trace.SubjectID = pin.SubjectKind, a.person.ID.String()
 		}
 		// Where the answer is that it is impossible, the code counts as a request served; nobody learns it.
-		drawn, err := s.Codes.Make(ctx, purpose, subject(a.person.ID, r.kind != ""), codeLife)
+		drawn, err := s.Codes.Make(ctx, purpose, subject(a.person.ID, r.kind.Name != ""), codeLife)
 		if err != nil {
 			return struct{}{}, trace, err
 		}
@@ -201,7 +201,7 @@ func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle
 
 // send promises the reply. Nothing is promised by a message that is withdrawn in the same transaction.
 func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code secret.Text, now time.Time) error {
-	served := r.kind != ""
+	served := r.kind.Name != ""
 	if !served {
 		personID, r.kind, r.to = uuid.Nil, RecoveryCode, person.Contact{Kind: person.Email, Value: "nobody"}
 	}

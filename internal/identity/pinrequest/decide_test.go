@@ -84,7 +84,7 @@ func TestTheContactCentreRefuses(t *testing.T) {
 		r = s.ask(t, nil)
 		_, err = s.Decide(ctx, s.Clerk, r.ID, refused())
 		want(t, err, "")
-		if s.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL AND data LIKE '%Non risponde%'", pinrequest.RefusedByOffice, p.ID) != 1 {
+		if s.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL AND data LIKE '%Non risponde%'", pinrequest.RefusedByOffice.Name, p.ID) != 1 {
 			t.Error("the person is not told")
 		}
 		shown, err := s.Show(ctx, r.ID)
@@ -109,7 +109,7 @@ func TestWhatCannotBeServed(t *testing.T) {
 		s.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = ?", s.Clock.Now(), p.ID)
 		_, err = s.Decide(ctx, s.Clerk, r.ID, served())
 		conflict(t, err, "person-suspended")
-		if s.Count(t, "pin_requests WHERE state = 'waiting' AND decided_at IS NULL") != 1 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind) != 0 {
+		if s.Count(t, "pin_requests WHERE state = 'waiting' AND decided_at IS NULL") != 1 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 0 {
 			t.Error("something was done")
 		}
 		// Once neither stands in the way, it is.
@@ -189,8 +189,8 @@ func TestParallelDecisions(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if done.Load() != 1 || conflicts.Load() != 11 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind) != 2 || s.Count(t, "people") != 2 {
-			t.Errorf("%d served, %d refused, %d halves", done.Load(), conflicts.Load(), s.Count(t, "outbox WHERE kind = ?", pin.HalfKind))
+		if done.Load() != 1 || conflicts.Load() != 11 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 2 || s.Count(t, "people") != 2 {
+			t.Errorf("%d served, %d refused, %d halves", done.Load(), conflicts.Load(), s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name))
 		}
 	})
 }

@@ -123,7 +123,7 @@ func (s *desk) pinOf(t *testing.T, r pinrequest.View) secret.Text {
 	joined := ""
 	for _, id := range []*uuid.UUID{r.FirstMessageID, r.SecondMessageID} {
 		m := s.message(t, id)
-		if m.Kind != pin.HalfKind || m.PersonID == nil || *m.PersonID != *r.PersonID {
+		if m.Kind != pin.HalfKind.Name || m.PersonID == nil || *m.PersonID != *r.PersonID {
 			t.Fatalf("message %s to %v", m.Kind, m.PersonID)
 		}
 		secrets, err := m.Open(s.DataKeys)

@@ -23,13 +23,13 @@ import (
 )
 
 // The kinds of message. They go to the verified contacts of a registered person alone: those of a request are anybody's.
-const (
+var (
 	// WithPIN tells a person who has a PIN that somebody asked for one in their name; its data is {"at"}.
-	WithPIN = "pin.request_with_pin"
+	WithPIN = outbox.Declare(outbox.Kind{Name: "pin.request_with_pin", Audience: outbox.EveryContact})
 	// ServedAgain tells a person who had a PIN once that another is on its way; its data is {"at"}.
-	ServedAgain = "pin.request_served"
+	ServedAgain = outbox.Declare(outbox.Kind{Name: "pin.request_served", Audience: outbox.EveryContact})
 	// RefusedByOffice tells a person that a request in their name was refused; its data is {"at", "reason"}.
-	RefusedByOffice = "pin.request_refused"
+	RefusedByOffice = outbox.Declare(outbox.Kind{Name: "pin.request_refused", Audience: outbox.EveryContact})
 )
 
 const (

@@ -170,7 +170,7 @@ func TestWhatWaitsReadsAlike(t *testing.T) {
 				t.Errorf("%s: %d messages, want %d", name, told, c.told)
 			}
 		}
-		if n := s.Count(t, "outbox WHERE kind <> ? OR person_id IS NULL OR recipient IS NOT NULL", pinrequest.WithPIN); n != 0 {
+		if n := s.Count(t, "outbox WHERE kind <> ? OR person_id IS NULL OR recipient IS NOT NULL", pinrequest.WithPIN.Name); n != 0 {
 			t.Errorf("%d other messages", n)
 		}
 	})
@@ -231,7 +231,7 @@ func TestAPINThatDoesNotWorkIsReplaced(t *testing.T) {
 				if len(contacts) != 3 || contacts[0].State() != person.Verified || contacts[1].State() != person.Unverified || contacts[2].State() != person.Unverified {
 					t.Errorf("%+v", contacts)
 				}
-				if n := s.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL", pinrequest.ServedAgain, p.ID); n != 1 {
+				if n := s.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL", pinrequest.ServedAgain.Name, p.ID); n != 1 {
 					t.Errorf("the contacts that were there before are told %d times", n)
 				}
 			})
@@ -299,8 +299,8 @@ func TestParallelRequestsMakeOnePIN(t *testing.T) {
 				served++
 			}
 		}
-		if served != 1 || s.Count(t, "people WHERE tax_code = ?", pintest.Mario) != 1 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind) != 2 || s.Count(t, "pin_requests") != len(states) {
-			t.Errorf("%d served, %d halves", served, s.Count(t, "outbox WHERE kind = ?", pin.HalfKind))
+		if served != 1 || s.Count(t, "people WHERE tax_code = ?", pintest.Mario) != 1 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 2 || s.Count(t, "pin_requests") != len(states) {
+			t.Errorf("%d served, %d halves", served, s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name))
 		}
 	})
 }
@@ -447,7 +447,7 @@ func TestDeliveriesShow(t *testing.T) {
 		now := s.Clock.Now()
 		s.Must(t, func(ctx context.Context) error {
 			return d.From(ctx).Create(&outbox.Delivery{
-				ID: uuid.Must(uuid.NewV7()), MessageID: *r.SecondMessageID, PersonID: r.PersonID, Kind: pin.HalfKind, Channel: outbox.Letter, Recipient: "Mario",
+				ID: uuid.Must(uuid.NewV7()), MessageID: *r.SecondMessageID, PersonID: r.PersonID, Kind: pin.HalfKind.Name, Channel: outbox.Letter, Recipient: "Mario",
 				Locale: "it", State: outbox.HandedOver, NextAt: now, DeadlineAt: now, CreatedAt: now, UpdatedAt: now,
 			}).Error
 		})

@@ -210,7 +210,7 @@ func (s *Service) warn(ctx context.Context, personID uuid.UUID, hasPIN bool, now
 	return s.Outbox.Withdraw(ctx, withdrawn)
 }
 
-func (s *Service) notify(ctx context.Context, kind string, personID uuid.UUID, data map[string]string, now time.Time) error {
+func (s *Service) notify(ctx context.Context, kind outbox.Kind, personID uuid.UUID, data map[string]string, now time.Time) error {
 	m, err := outbox.NewMessage(kind, personID, data, now)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func TestRequestsAmongOthers(t *testing.T) {
 						state = outbox.Failed
 					}
 					refused(s.DB.InTx(ctx, func(ctx context.Context) error {
-						return s.PINs.HandedOver(ctx, outbox.Delivery{MessageID: m.ID, PersonID: m.PersonID, Kind: pin.HalfKind, State: state, CreatedAt: m.CreatedAt})
+						return s.PINs.HandedOver(ctx, outbox.Delivery{MessageID: m.ID, PersonID: m.PersonID, Kind: pin.HalfKind.Name, State: state, CreatedAt: m.CreatedAt})
 					}))
 				}
 			},

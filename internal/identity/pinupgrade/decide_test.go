@@ -46,7 +46,7 @@ func TestAcceptedThePINIsDispositive(t *testing.T) {
 		if got := state(t, w, waiting.ID); got != declaration.Submitted {
 			t.Errorf("what waited is %s", got)
 		}
-		if diff := cmp.Diff([]string{"declaration.awaiting_credentials", pinupgrade.Received, pinupgrade.Decided, pinupgrade.BecameDispositive, "declaration.completed"}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{"declaration.awaiting_credentials", pinupgrade.Received.Name, pinupgrade.Decided.Name, pinupgrade.BecameDispositive.Name, "declaration.completed"}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		if n := w.Count(t, "audit_records WHERE request_id = 'request-1'"); n != 1 || w.Count(t, "audit_records WHERE operation = 'decidePinUpgrade' AND person_id = ? AND subject_id = ?", desk.PersonID, u.ID.String()) != 1 {
@@ -71,7 +71,7 @@ func TestNotAcceptedNothingChanges(t *testing.T) {
 		if w.again(by).CredentialLevel != access.Ordinary || state(t, w, waiting.ID) != declaration.AwaitingCredentials {
 			t.Error("what was not accepted had an effect")
 		}
-		if diff := cmp.Diff([]string{"declaration.awaiting_credentials", pinupgrade.Received, pinupgrade.Decided}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{"declaration.awaiting_credentials", pinupgrade.Received.Name, pinupgrade.Decided.Name}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		if shown, err := w.service.Show(ctx, by, u.ID); err != nil || shown.Reason == nil || *shown.Reason != "Documento leggibile e valido" {

@@ -5,6 +5,7 @@ package pinupgrade
 
 import (
 	"crypto/sha256"
+	"diresco/internal/kernel/outbox"
 	"encoding/hex"
 	"encoding/json"
 	"strings"
@@ -25,13 +26,13 @@ import (
 const Kind = "pin_upgrade"
 
 // Kinds of the messages to the holder of the PIN.
-const (
+var (
 	// Received tells that a request was protocolled: {protocol_number, submitted_at}.
-	Received = "pin.upgrade_received"
+	Received = outbox.Declare(outbox.Kind{Name: "pin.upgrade_received"})
 	// Decided tells the outcome: {protocol_number, outcome, reason}.
-	Decided = "pin.upgrade_decided"
+	Decided = outbox.Declare(outbox.Kind{Name: "pin.upgrade_decided"})
 	// BecameDispositive tells that a PIN is dispositive: {at}.
-	BecameDispositive = "pin.became_dispositive"
+	BecameDispositive = outbox.Declare(outbox.Kind{Name: "pin.became_dispositive", Audience: outbox.EveryContact})
 )
 
 // State is where a request stands.

@@ -57,7 +57,7 @@ func TestARequestIsProtocolled(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE operation = 'requestPinUpgrade' AND subject_id = ? AND person_id = ? AND request_id = 'request-1'", got.ID.String(), by.PersonID); n != 1 || w.Count(t, "audit_records") != 1 {
 			t.Errorf("%d audit records", n)
 		}
-		if diff := cmp.Diff([]string{pinupgrade.Received}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{pinupgrade.Received.Name}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		// Our own ids, and nothing that the sender called a file.

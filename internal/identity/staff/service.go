@@ -67,14 +67,14 @@ type Service struct{ Deps }
 func NewService(d Deps) *Service { return &Service{d} }
 
 // The kinds of message that people get of what is done here. Their data is {"at": instant}.
-const (
-	PINIssued        = "pin.issued"
-	PersonSuspended  = "person.suspended"
-	PersonReadmitted = "person.readmitted"
+var (
+	PINIssued        = outbox.Declare(outbox.Kind{Name: "pin.issued", Audience: outbox.EveryContact})
+	PersonSuspended  = outbox.Declare(outbox.Kind{Name: "person.suspended"})
+	PersonReadmitted = outbox.Declare(outbox.Kind{Name: "person.readmitted"})
 )
 
 // notify promises a message to a person, in the context's transaction.
-func (s *Service) notify(ctx context.Context, kind string, personID uuid.UUID) error {
+func (s *Service) notify(ctx context.Context, kind outbox.Kind, personID uuid.UUID) error {
 	now := s.Runner.Clock.Now()
 	message, err := outbox.NewMessage(kind, personID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
 	if err != nil {

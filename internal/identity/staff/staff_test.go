@@ -194,8 +194,8 @@ func TestIssueAtTheCounter(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE subject_kind = 'pin-document-shown' AND subject_id = ? AND person_id = ?", p.ID.String(), w.operator.PersonID); n != 1 {
 			t.Errorf("%d audit records name who issued it to whom", n)
 		}
-		if shown[p.ID] != handed.PIN || !slices.Equal(w.people, []uuid.UUID{p.ID}) || w.told(t, staff.PINIssued, p.ID) != 1 {
-			t.Errorf("hook %v, completed %v, %d messages", shown, w.people, w.told(t, staff.PINIssued, p.ID))
+		if shown[p.ID] != handed.PIN || !slices.Equal(w.people, []uuid.UUID{p.ID}) || w.told(t, staff.PINIssued.Name, p.ID) != 1 {
+			t.Errorf("hook %v, completed %v, %d messages", shown, w.people, w.told(t, staff.PINIssued.Name, p.ID))
 		}
 		_, err := w.Actor(t, before)
 		want(t, err, fault.SessionEnded, "")
@@ -245,7 +245,7 @@ func TestNoPINFor(t *testing.T) {
 		})
 		want(t, w.service.Readmit(ctx, w.admin, p.ID), "", "")
 		w.Login(t, pintest.Mario, text)
-		if w.told(t, staff.PINIssued, p.ID) != 0 {
+		if w.told(t, staff.PINIssued.Name, p.ID) != 0 {
 			t.Error("told of a PIN that was not issued")
 		}
 	})
@@ -298,7 +298,7 @@ func TestSuspendAndReadmit(t *testing.T) {
 				t.Errorf("suspended %+v", r)
 			}
 		})
-		if w.told(t, staff.PersonSuspended, p.ID) != 1 || w.Count(t, "outbox WHERE data LIKE '%cedute%'") != 0 {
+		if w.told(t, staff.PersonSuspended.Name, p.ID) != 1 || w.Count(t, "outbox WHERE data LIKE '%cedute%'") != 0 {
 			t.Error("the person is told, but not why")
 		}
 		dead := func() {
@@ -322,7 +322,7 @@ func TestSuspendAndReadmit(t *testing.T) {
 			want(t, w.service.Readmit(ctx, w.admin, uuid.New()), fault.NotFound, "")
 		})
 		w.traced(t, 1, func() { want(t, w.service.Readmit(ctx, w.admin, p.ID), "", "") })
-		if w.told(t, staff.PersonReadmitted, p.ID) != 1 || w.Count(t, "people WHERE suspension_reason IS NOT NULL") != 0 {
+		if w.told(t, staff.PersonReadmitted.Name, p.ID) != 1 || w.Count(t, "people WHERE suspension_reason IS NOT NULL") != 0 {
 			t.Error("not told, or the reason stayed")
 		}
 		dead()

@@ -25,7 +25,7 @@ const (
 )
 
 // ManyWrongTries is the kind of the message that tells a person of wrong attempts; its data is {"tries": n}.
-const ManyWrongTries = "pin.many_wrong_tries"
+var ManyWrongTries = outbox.Declare(outbox.Kind{Name: "pin.many_wrong_tries", Audience: outbox.EveryContact})
 
 // Subject is whose secret is tried.
 type Subject struct {

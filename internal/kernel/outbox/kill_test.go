@@ -83,7 +83,7 @@ func TestKilledWorkersLoseNothing(t *testing.T) {
 		o := newOffice(t, dbtest.Open(t, rawURL))
 		var all []outbox.Message
 		for i := range messages + late {
-			m, err := outbox.NewMessage("pin.half", uuid.Must(uuid.NewV7()), map[string]int{"number": i}, o.clock.Now())
+			m, err := outbox.NewMessage(outbox.Kind{Name: "pin.half"}, uuid.Must(uuid.NewV7()), map[string]int{"number": i}, o.clock.Now())
 			if err == nil {
 				m = m.To(outbox.Email, "m@posta.example").Until(world.Start.Add(24 * time.Hour))
 				if i >= messages {

@@ -59,13 +59,13 @@ const (
 // Patience is for how long a message is tried to be sent unless its promise says otherwise.
 const Patience = 72 * time.Hour
 
-// NewMessage makes a queued message to a person; data must encode to a JSON object.
-func NewMessage(kind string, personID uuid.UUID, data any, at time.Time) (Message, error) {
+// NewMessage makes a queued message of a kind to a person; data must encode to a JSON object.
+func NewMessage(kind Kind, personID uuid.UUID, data any, at time.Time) (Message, error) {
 	encoded, err := json.Marshal(data)
 	if err != nil {
 		return Message{}, err
 	}
-	m := Message{ID: uuid.Must(uuid.NewV7()), Kind: kind, Data: string(encoded), State: StateQueued, CreatedAt: at, DeadlineAt: at.Add(Patience)}
+	m := Message{ID: uuid.Must(uuid.NewV7()), Kind: kind.Name, Data: string(encoded), State: StateQueued, CreatedAt: at, DeadlineAt: at.Add(Patience)}
 	if personID != uuid.Nil {
 		m.PersonID = &personID
 	}

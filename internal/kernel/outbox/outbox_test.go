@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 func message(t *testing.T, kind string, at time.Time) outbox.Message {
 	t.Helper()
-	m, err := outbox.NewMessage(kind, uuid.Must(uuid.NewV7()), map[string]string{"title": "Esonero «àèìòù» \u2028"}, at)
+	m, err := outbox.NewMessage(outbox.Kind{Name: kind}, uuid.Must(uuid.NewV7()), map[string]string{"title": "Esonero «àèìòù» \u2028"}, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestAPromiseStandsOrFallsWithItsTransaction(t *testing.T) {
 }
 
 func TestDataThatIsNone(t *testing.T) {
-	if _, err := outbox.NewMessage("kind", uuid.Nil, func() {}, world.Start); err == nil {
+	if _, err := outbox.NewMessage(outbox.Kind{Name: "kind"}, uuid.Nil, func() {}, world.Start); err == nil {
 		t.Error("a function became a message")
 	}
 }

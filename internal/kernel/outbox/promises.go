@@ -14,10 +14,10 @@ type Promise struct {
 }
 
 // Promised returns what was promised of a kind about a person after the instant, each to one recipient.
-func (o *Outbox) Promised(ctx context.Context, kind string, personID uuid.UUID, after time.Time) ([]Promise, error) {
+func (o *Outbox) Promised(ctx context.Context, kind Kind, personID uuid.UUID, after time.Time) ([]Promise, error) {
 	var promises []Promise
 	err := o.db.From(ctx).Raw("SELECT recipient, created_at AS at FROM outbox WHERE person_id = ? AND created_at > ? AND kind = ? AND recipient IS NOT NULL",
-		personID, after, kind).Scan(&promises).Error
+		personID, after, kind.Name).Scan(&promises).Error
 	return promises, err
 }
 
@@ -28,10 +28,10 @@ type Address struct {
 }
 
 // Reached returns where messages of a kind about a person, promised since the instant, were sent.
-func (o *Outbox) Reached(ctx context.Context, kind string, personID uuid.UUID, since time.Time) ([]Address, error) {
+func (o *Outbox) Reached(ctx context.Context, kind Kind, personID uuid.UUID, since time.Time) ([]Address, error) {
 	var addresses []Address
 	err := o.db.From(ctx).Raw(`SELECT DISTINCT d.channel, d.recipient FROM outbox m JOIN deliveries d ON d.message_id = m.id
 		WHERE m.person_id = ? AND m.created_at >= ? AND m.kind = ? AND d.state IN ?`,
-		personID, since, kind, []DeliveryState{Sent, Delivered, HandedOver}).Scan(&addresses).Error
+		personID, since, kind.Name, []DeliveryState{Sent, Delivered, HandedOver}).Scan(&addresses).Error
 	return addresses, err
 }

@@ -193,7 +193,7 @@ func TestEverybodySeesWhatTheyWereTold(t *testing.T) {
 		o := newOffice(t, d)
 		me := uuid.Must(uuid.NewV7())
 		for i, kind := range []string{"declaration.received", "to.nobody", "pin.changed"} {
-			m, err := outbox.NewMessage(kind, me, struct{}{}, o.clock.Now().Add(time.Duration(i)*time.Second))
+			m, err := outbox.NewMessage(outbox.Kind{Name: kind}, me, struct{}{}, o.clock.Now().Add(time.Duration(i)*time.Second))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -140,7 +140,7 @@ func (o *office) promiseTo(kind string, c outbox.Channel, to string) outbox.Mess
 // promiseHalf promises a message with a secret.
 func (o *office) promiseHalf(c outbox.Channel, to string) outbox.Message {
 	o.t.Helper()
-	m, err := outbox.NewMessage("pin.half", uuid.Must(uuid.NewV7()), map[string]string{"note": "needs a secret"}, o.clock.Now())
+	m, err := outbox.NewMessage(outbox.Kind{Name: "pin.half"}, uuid.Must(uuid.NewV7()), map[string]string{"note": "needs a secret"}, o.clock.Now())
 	if err == nil {
 		m, err = m.To(c, to).Seal(o.keys, map[string]secret.Text{"half": "K7M2P9QX"})
 	}

@@ -48,7 +48,7 @@ func (s slips) Store(_ context.Context, entries []*protocol.Entry) error {
 		if e.Content.(slip).failing {
 			return errStore
 		}
-		message, err := outbox.NewMessage("slip.filed", e.By.PersonID, map[string]string{"number": e.Number.String()}, e.At)
+		message, err := outbox.NewMessage(outbox.Kind{Name: "slip.filed"}, e.By.PersonID, map[string]string{"number": e.Number.String()}, e.At)
 		if err != nil {
 			return err
 		}

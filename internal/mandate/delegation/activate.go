@@ -325,7 +325,7 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 }
 
 // notify promises both sides a message about each of the delegations, with the words that somebody gave for what happened.
-func (s *Service) notify(ctx context.Context, kind, words string, now time.Time, about ...View) error {
+func (s *Service) notify(ctx context.Context, kind outbox.Kind, words string, now time.Time, about ...View) error {
 	delegates, contributors := make([]uuid.UUID, len(about)), make([]uuid.UUID, len(about))
 	for i, d := range about {
 		delegates[i], contributors[i] = d.DelegateID, d.ContributorID

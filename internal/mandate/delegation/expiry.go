@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
 
@@ -17,7 +18,7 @@ var remindBefore = []int{30, 7}
 // endings is due some days before delegations come to the end that they were given, or when they do.
 type endings struct {
 	*Service
-	kind string
+	kind outbox.Kind
 	days int
 }
 
@@ -34,9 +35,9 @@ func (s *Service) Ends() []due.Source {
 // Name implements due.Source.
 func (e endings) Name() string {
 	if e.days == 0 {
-		return e.kind
+		return e.kind.Name
 	}
-	return e.kind + " " + strconv.Itoa(e.days)
+	return e.kind.Name + " " + strconv.Itoa(e.days)
 }
 
 func (e endings) ahead() time.Duration { return time.Duration(e.days) * 24 * time.Hour }

@@ -50,12 +50,12 @@ type Service struct{ Deps }
 func NewService(d Deps) *Service { return &Service{d} }
 
 // The kinds of messages; the data of each names reference, delegate and contributor.
-const (
-	otpKind       = "delegation.otp"
-	activatedKind = "delegation.activated"
-	revokedKind   = "delegation.revoked"
-	reminderKind  = "delegation.reminder"
-	expiredKind   = "delegation.expired"
+var (
+	otpKind       = outbox.Declare(outbox.Kind{Name: "delegation.otp"})
+	activatedKind = outbox.Declare(outbox.Kind{Name: "delegation.activated"})
+	revokedKind   = outbox.Declare(outbox.Kind{Name: "delegation.revoked"})
+	reminderKind  = outbox.Declare(outbox.Kind{Name: "delegation.reminder", Mute: outbox.Reminders})
+	expiredKind   = outbox.Declare(outbox.Kind{Name: "delegation.expired"})
 )
 
 // Candidate is a contributor that an intermediary may ask for a delegation.

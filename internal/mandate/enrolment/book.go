@@ -170,7 +170,7 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 }
 
 // notify makes the messages about a request to who answers for the contributor. Who asked is told otherwise.
-func (h Details) notify(principals []uuid.UUID, kind string, more map[string]any, at time.Time) ([]outbox.Message, error) {
+func (h Details) notify(principals []uuid.UUID, kind outbox.Kind, more map[string]any, at time.Time) ([]outbox.Message, error) {
 	data := map[string]any{"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "person": h.asker()}
 	maps.Copy(data, more)
 	var messages []outbox.Message

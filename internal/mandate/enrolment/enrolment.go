@@ -5,6 +5,7 @@ package enrolment
 
 import (
 	"crypto/sha256"
+	"diresco/internal/kernel/outbox"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
@@ -28,19 +29,19 @@ import (
 const Kind = "enrolment"
 
 // Kinds of the messages. Each names {protocol_number, form}; what is said goes to who asked, but for the last two.
-const (
+var (
 	// Received tells that a request was protocolled, and whether it waits: {submitted_at, legal_name, waits}.
-	Received = "enrolment.received"
+	Received = outbox.Declare(outbox.Kind{Name: "enrolment.received"})
 	// Completed tells that a request waits no more for dispositive credentials: {submitted_at}.
-	Completed = "enrolment.completed"
+	Completed = outbox.Declare(outbox.Kind{Name: "enrolment.completed"})
 	// LapsedKind tells that the credentials did not become dispositive in time: {submitted_at}.
-	LapsedKind = "enrolment.lapsed"
+	LapsedKind = outbox.Declare(outbox.Kind{Name: "enrolment.lapsed"})
 	// Decided tells the outcome: {legal_name, outcome, reason}.
-	Decided = "enrolment.decided"
+	Decided = outbox.Declare(outbox.Kind{Name: "enrolment.decided"})
 	// FiledKind tells who answers for the contributor that somebody asked: {person, legal_name, office, submitted_at}.
-	FiledKind = "enrolment.filed"
+	FiledKind = outbox.Declare(outbox.Kind{Name: "enrolment.filed"})
 	// AcceptedKind tells them that the person has access: {person, legal_name}.
-	AcceptedKind = "enrolment.accepted"
+	AcceptedKind = outbox.Declare(outbox.Kind{Name: "enrolment.accepted"})
 )
 
 // Form is which form a request is made on.

@@ -60,7 +60,7 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 			if diff := cmp.Diff([]access.Right{c.want}, w.rights(by, at)); diff != "" {
 				t.Errorf("%s:\n%s", name, diff)
 			}
-			if diff := cmp.Diff([]string{enrolment.Received, enrolment.Decided}, w.messages(by.PersonID)); diff != "" {
+			if diff := cmp.Diff([]string{enrolment.Received.Name, enrolment.Decided.Name}, w.messages(by.PersonID)); diff != "" {
 				t.Error(diff)
 			}
 			for _, operation := range []string{"fileEnrolment", "decideEnrolment"} {
@@ -149,7 +149,7 @@ func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
 				t.Errorf("a former legal representative was told %v", got)
 			}
 		}
-		told(enrolment.FiledKind)
+		told(enrolment.FiledKind.Name)
 		var data map[string]string
 		if err := json.Unmarshal([]byte(w.data(people[access.Employer].PersonID)), &data); err != nil {
 			t.Fatal(err)
@@ -162,11 +162,11 @@ func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
 		}
 		w.becomesDispositive(by)
 		w.decide(desk, filed.ID, enrolment.NotAccepted)
-		told(enrolment.FiledKind)
+		told(enrolment.FiledKind.Name)
 		again := w.file(by, sc65(company))
 		w.decide(desk, again.ID, enrolment.Accepted)
-		told(enrolment.FiledKind, enrolment.FiledKind, enrolment.AcceptedKind)
-		if diff := cmp.Diff([]string{enrolment.Received, enrolment.Completed, enrolment.Decided, enrolment.Received, enrolment.Decided}, w.messages(by.PersonID)); diff != "" {
+		told(enrolment.FiledKind.Name, enrolment.FiledKind.Name, enrolment.AcceptedKind.Name)
+		if diff := cmp.Diff([]string{enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name, enrolment.Received.Name, enrolment.Decided.Name}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		if err := json.Unmarshal([]byte(w.data(people[access.Employer].PersonID)), &data); err != nil || data["protocol_number"] != again.ProtocolNumber || data["person"] != "Mario R." {
@@ -264,7 +264,7 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 			t.Errorf("%d audit records", n)
 		}
 		w.decide(desk, filed.ID, enrolment.Accepted)
-		if diff := cmp.Diff([]string{enrolment.Received, enrolment.Completed, enrolment.Decided}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		// Filed on the old session after the credentials became dispositive, nothing waits.
@@ -340,7 +340,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 			if n := w.Count(t, "audit_records WHERE operation = 'lapseEnrolment' AND subject_id = ?", id.String()); n != 1 {
 				t.Errorf("%d audit records of the lapse", n)
 			}
-			if kinds := w.messages(who.PersonID); kinds[1] != enrolment.LapsedKind {
+			if kinds := w.messages(who.PersonID); kinds[1] != enrolment.LapsedKind.Name {
 				t.Errorf("told %v", kinds)
 			}
 		}

@@ -4,6 +4,7 @@
 package grant
 
 import (
+	"diresco/internal/kernel/outbox"
 	"slices"
 	"strconv"
 	"time"
@@ -178,9 +179,9 @@ func mayEnd(r Role, live []Role) error {
 const lookUpsADay = 20
 
 // The kinds of messages; their data name the role, where it is, and when.
-const (
-	grantedKind   = "role.granted"
-	withdrawnKind = "role.withdrawn"
+var (
+	grantedKind   = outbox.Declare(outbox.Kind{Name: "role.granted"})
+	withdrawnKind = outbox.Declare(outbox.Kind{Name: "role.withdrawn"})
 )
 
 // lookups are the operations that are counted together: giving a role tells as much about a tax code as a search does.

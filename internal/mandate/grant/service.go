@@ -337,7 +337,7 @@ func (at Place) right(r Role) access.Right {
 }
 
 // notify promises the person whose role it is a message.
-func (s *Service) notify(ctx context.Context, kind string, at Place, r Role, now time.Time) error {
+func (s *Service) notify(ctx context.Context, kind outbox.Kind, at Place, r Role, now time.Time) error {
 	name, err := at.table.name(ctx, at.id)
 	if err != nil {
 		return err

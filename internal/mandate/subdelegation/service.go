@@ -294,7 +294,7 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 }
 
 // notify promises people a message about a sub-delegation.
-func (s *Service) notify(ctx context.Context, kind string, about View, now time.Time, personIDs ...uuid.UUID) error {
+func (s *Service) notify(ctx context.Context, kind outbox.Kind, about View, now time.Time, personIDs ...uuid.UUID) error {
 	messages := make([]outbox.Message, len(personIDs))
 	for i, id := range personIDs {
 		var err error

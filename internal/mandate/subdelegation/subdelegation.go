@@ -4,6 +4,7 @@
 package subdelegation
 
 import (
+	"diresco/internal/kernel/outbox"
 	"slices"
 	"strconv"
 	"time"
@@ -211,7 +212,7 @@ func outlives(until time.Time, parents map[uuid.UUID]parent) bool {
 }
 
 // The kinds of messages; the data of each names the delegate and the person.
-const (
-	grantedKind = "subdelegation.granted"
-	revokedKind = "subdelegation.revoked"
+var (
+	grantedKind = outbox.Declare(outbox.Kind{Name: "subdelegation.granted"})
+	revokedKind = outbox.Declare(outbox.Kind{Name: "subdelegation.revoked"})
 )

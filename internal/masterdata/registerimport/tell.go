@@ -11,6 +11,13 @@ import (
 	"github.com/google/uuid"
 )
 
+// noticeKinds are the kinds of messages, by what a notice is stored as: an intermediary left its
+// register, or is back on it.
+var noticeKinds = map[string]outbox.Kind{
+	"suspended": outbox.Declare(outbox.Kind{Name: "delegation.suspended"}),
+	"resumed":   outbox.Declare(outbox.Kind{Name: "delegation.resumed"}),
+}
+
 // notice is an intermediary whose clients are to be told.
 type notice struct {
 	DelegateID uuid.UUID
@@ -83,7 +90,7 @@ func (w *Worker) messagesTo(ctx context.Context, n notice, contributors []uuid.U
 	}
 	messages := make([]outbox.Message, len(people))
 	for i, p := range people {
-		messages[i], err = outbox.NewMessage("delegation."+n.Kind, p.PersonID, map[string]string{
+		messages[i], err = outbox.NewMessage(noticeKinds[n.Kind], p.PersonID, map[string]string{
 			"reference": p.Reference, "delegate": n.LegalName, "contributor": p.Contributor, "positions": strconv.Itoa(p.Positions),
 		}, now)
 		if err != nil {
@@ -102,7 +109,7 @@ func (w *Worker) messagesToDelegate(ctx context.Context, n notice, now time.Time
 	people := told[n.DelegateID]
 	messages := make([]outbox.Message, len(people))
 	for i, id := range people {
-		if messages[i], err = outbox.NewMessage("delegation."+n.Kind, id, map[string]string{"delegate": n.LegalName}, now); err != nil {
+		if messages[i], err = outbox.NewMessage(noticeKinds[n.Kind], id, map[string]string{"delegate": n.LegalName}, now); err != nil {
 			return nil, err
 		}
 	}

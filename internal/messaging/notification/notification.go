@@ -2,7 +2,7 @@
 //
 // The words stand in texts/, one file for each kind of message and language. A file has three parts: the subject, the body
 // for e-mail, PEC and letters, and a short text for SMS. To add a kind, add its files and an example of its data, with its
-// secrets, as testdata/<kind>.json; the data that they name has to be in the outbox message.
+// secrets, as testdata/<kind>.json, and declare it (outbox.Declare) beside the code that promises it.
 package notification
 
 import (

@@ -2,15 +2,8 @@ package notification_test
 
 import (
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -36,79 +29,6 @@ func realistic(t *testing.T) map[string]string {
 		all[strings.TrimSuffix(filepath.Base(path), ".json")] = string(content)
 	}
 	return all
-}
-
-// kindsInCode finds the kinds that the program promises: texts in the form "noun.event" in files that make messages, and
-// constants of that form beside them.
-func kindsInCode(t *testing.T) map[string]string {
-	t.Helper()
-	form := regexp.MustCompile(`^[a-z_]+\.[a-z_]+$`)
-	kinds, constants := map[string]string{}, map[string]map[string]string{}
-	promising := map[string]bool{}
-	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return err
-		}
-		folder := filepath.Dir(path)
-		if constants[folder] == nil {
-			constants[folder] = map[string]string{}
-		}
-		promises := false
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			call, ok := n.(*ast.SelectorExpr)
-			if ok && call.Sel.Name == "NewMessage" {
-				from, ok := call.X.(*ast.Ident)
-				promises = promises || ok && from.Name == "outbox"
-			}
-			return true
-		})
-		promising[folder] = promising[folder] || promises
-		collect := func(into map[string]string) func(ast.Node) bool {
-			return func(n ast.Node) bool {
-				if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-					if s, err := strconv.Unquote(literal.Value); err == nil && form.MatchString(s) {
-						into[s] = path
-					}
-				}
-				return true
-			}
-		}
-		for _, declared := range parsed.Decls {
-			if d, ok := declared.(*ast.GenDecl); ok && d.Tok == token.CONST {
-				ast.Inspect(d, collect(constants[folder]))
-			}
-		}
-		if promises {
-			ast.Inspect(parsed, collect(kinds))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for folder, found := range constants {
-		if promising[folder] {
-			maps.Copy(kinds, found)
-		}
-	}
-	return kinds
-}
-
-func TestEveryKindInTheCodeHasTexts(t *testing.T) {
-	kinds := kindsInCode(t)
-	if kinds["declaration.received"] == "" || kinds["pin.many_wrong_tries"] == "" || kinds["pin.changed"] == "" {
-		t.Fatalf("the search found only %v", kinds)
-	}
-	samples := realistic(t)
-	for kind, path := range kinds {
-		if _, known := samples[kind]; !known {
-			t.Errorf("%s, which %s promises, has no data in testdata", kind, path)
-		}
-	}
 }
 
 func TestTexts(t *testing.T) {

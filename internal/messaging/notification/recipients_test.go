@@ -32,29 +32,32 @@ func TestRecipients(t *testing.T) {
 	prefer := func(c outbox.Channel) person.Preferences {
 		return person.Preferences{Language: "it", PreferredChannel: &c}
 	}
-	mute := func(c ...person.Category) person.Preferences { return person.Preferences{Language: "it", Muted: c} }
+	mute := func(c ...outbox.Category) person.Preferences { return person.Preferences{Language: "it", Muted: c} }
+	received := outbox.Kind{Name: "declaration.received", Mute: outbox.AboutDeclarations}
+	reminder := outbox.Kind{Name: "pin.reminder", Mute: outbox.Reminders}
+	changed, alarm := outbox.Kind{Name: "pin.changed"}, outbox.Kind{Name: "pin.recovered", Audience: outbox.EveryContact}
 	for name, tt := range map[string]struct {
-		kind        string
+		kind        outbox.Kind
 		contacts    []person.Contact
 		preferences person.Preferences
 		want        []outbox.Recipient
 	}{
-		"e-mail first":            {"declaration.received", []person.Contact{mobile, pec, email}, person.Preferences{}, []outbox.Recipient{byEmail}},
-		"then PEC":                {"pin.changed", []person.Contact{mobile, pec}, person.Preferences{}, []outbox.Recipient{byPEC}},
-		"then SMS":                {"pin.changed", []person.Contact{postal, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
-		"unverified e-mail":       {"pin.changed", []person.Contact{contact(person.Email, "x@posta.example", false), mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
-		"bounced e-mail":          {"pin.changed", []person.Contact{bounced, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
-		"only an address":         {"pin.changed", []person.Contact{postal}, person.Preferences{}, nil},
-		"nobody":                  {"pin.changed", nil, person.Preferences{}, nil},
-		"attack: everywhere":      {"pin.many_wrong_tries", []person.Contact{mobile, postal, email, contact(person.PEC, "y@pec.example", false)}, person.Preferences{}, []outbox.Recipient{byEmail, bySMS, to(outbox.Letter, "Via Roma 1, 00100 Roma")}},
-		"preferred":               {"pin.changed", []person.Contact{mobile, pec, email}, prefer(outbox.SMS), []outbox.Recipient{bySMS}},
-		"preferred, not there":    {"pin.changed", []person.Contact{mobile, pec}, prefer(outbox.Email), []outbox.Recipient{byPEC}},
-		"preferred, and all":      {"pin.recovered", []person.Contact{mobile, pec, email}, prefer(outbox.PEC), []outbox.Recipient{byPEC, byEmail, bySMS}},
-		"muted":                   {"declaration.received", []person.Contact{email}, mute(person.AboutDeclarations), nil},
-		"something else muted":    {"declaration.received", []person.Contact{email}, mute(person.Reminders), []outbox.Recipient{byEmail}},
-		"muted reminder":          {"pin.reminder", []person.Contact{email}, mute(person.Reminders), nil},
-		"security is never muted": {"pin.changed", []person.Contact{email}, mute(person.Reminders, person.AboutDeclarations), []outbox.Recipient{byEmail}},
-		"in English":              {"pin.changed", []person.Contact{email}, person.Preferences{Language: "en"}, []outbox.Recipient{{Channel: outbox.Email, To: "m@posta.example", Locale: "en"}}},
+		"e-mail first":            {received, []person.Contact{mobile, pec, email}, person.Preferences{}, []outbox.Recipient{byEmail}},
+		"then PEC":                {changed, []person.Contact{mobile, pec}, person.Preferences{}, []outbox.Recipient{byPEC}},
+		"then SMS":                {changed, []person.Contact{postal, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
+		"unverified e-mail":       {changed, []person.Contact{contact(person.Email, "x@posta.example", false), mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
+		"bounced e-mail":          {changed, []person.Contact{bounced, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
+		"only an address":         {changed, []person.Contact{postal}, person.Preferences{}, nil},
+		"nobody":                  {changed, nil, person.Preferences{}, nil},
+		"attack: everywhere":      {alarm, []person.Contact{mobile, postal, email, contact(person.PEC, "y@pec.example", false)}, person.Preferences{}, []outbox.Recipient{byEmail, bySMS, to(outbox.Letter, "Via Roma 1, 00100 Roma")}},
+		"preferred":               {changed, []person.Contact{mobile, pec, email}, prefer(outbox.SMS), []outbox.Recipient{bySMS}},
+		"preferred, not there":    {changed, []person.Contact{mobile, pec}, prefer(outbox.Email), []outbox.Recipient{byPEC}},
+		"preferred, and all":      {alarm, []person.Contact{mobile, pec, email}, prefer(outbox.PEC), []outbox.Recipient{byPEC, byEmail, bySMS}},
+		"muted":                   {received, []person.Contact{email}, mute(outbox.AboutDeclarations), nil},
+		"something else muted":    {received, []person.Contact{email}, mute(outbox.Reminders), []outbox.Recipient{byEmail}},
+		"muted reminder":          {reminder, []person.Contact{email}, mute(outbox.Reminders), nil},
+		"security is never muted": {changed, []person.Contact{email}, mute(outbox.Reminders, outbox.AboutDeclarations), []outbox.Recipient{byEmail}},
+		"in English":              {changed, []person.Contact{email}, person.Preferences{Language: "en"}, []outbox.Recipient{{Channel: outbox.Email, To: "m@posta.example", Locale: "en"}}},
 	} {
 		if got := notification.Recipients(tt.kind, tt.contacts, tt.preferences); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)

@@ -14,7 +14,7 @@ import (
 
 // Bounced is the kind of the message that tells a person of a contact that does not work; its data is {"kind", "contact"},
 // masked.
-const Bounced = "contact.bounced"
+var Bounced = outbox.Declare(outbox.Kind{Name: "contact.bounced"})
 
 // Router chooses where messages go and puts them into words. It implements outbox.Router.
 type Router struct {
@@ -65,7 +65,7 @@ func (r *Router) Route(ctx context.Context, messages []outbox.Message) ([][]outb
 		case m.Recipient != nil:
 			recipients[i] = []outbox.Recipient{{Channel: *m.Channel, To: *m.Recipient, Locale: localeOf(p)}}
 		case m.PersonID != nil:
-			recipients[i] = Recipients(m.Kind, contacts[*m.PersonID], p)
+			recipients[i] = Recipients(outbox.KindNamed(m.Kind), contacts[*m.PersonID], p)
 		}
 	}
 	return recipients, nil

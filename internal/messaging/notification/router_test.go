@@ -72,7 +72,7 @@ func (w *fixture) somebody(contacts ...person.NewContact) uuid.UUID {
 // tell promises a message and returns where it, and what follows from it, went.
 func (w *fixture) tell(kind string, personID uuid.UUID, change ...func(outbox.Message) outbox.Message) []string {
 	w.t.Helper()
-	m, err := outbox.NewMessage(kind, personID, struct{}{}, w.Clock.Now())
+	m, err := outbox.NewMessage(outbox.Kind{Name: kind}, personID, struct{}{}, w.Clock.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}

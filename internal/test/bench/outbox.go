@@ -158,7 +158,7 @@ func promise(ctx context.Context, d *db.DB, people []uuid.UUID, n int) error {
 	messages := make([]outbox.Message, n)
 	for i := range messages {
 		var err error
-		messages[i], err = outbox.NewMessage("declaration.withdrawn", people[i%len(people)], map[string]string{"protocol_number": "INPS.7000.16/03/2026.0000042", "type": typeCode}, clock.System{}.Now())
+		messages[i], err = outbox.NewMessage(outbox.Kind{Name: "declaration.withdrawn"}, people[i%len(people)], map[string]string{"protocol_number": "INPS.7000.16/03/2026.0000042", "type": typeCode}, clock.System{}.Now())
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,51 @@
+package app_test
+
+import (
+	"slices"
+	"testing"
+
+	// Everything that declares a kind of message is part of the house.
+	_ "diresco/internal/app"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/messaging/notification"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMessageKind_HasTextsAndASample(t *testing.T) {
+	var declared []string
+	for _, k := range outbox.Kinds() {
+		declared = append(declared, k.Name)
+		if _, err := notification.Sample(k.Name); err != nil {
+			t.Errorf("%s has no sample: %v", k.Name, err)
+		}
+	}
+	written, err := notification.Kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(declared, written); diff != "" || len(declared) == 0 {
+		t.Errorf("declared kinds and kinds with texts differ:\n%s", diff)
+	}
+}
+
+// What concerns the safety of an account reaches every contact, or is at least never muted.
+func TestMessageKind_SaysWhoIsTold(t *testing.T) {
+	everyContact := []string{
+		"contact.added", "contact.removed", "pin.became_dispositive", "pin.issued", "pin.many_wrong_tries", "pin.recovered",
+		"pin.request_refused", "pin.request_served", "pin.request_with_pin", "pin.revoked",
+	}
+	mutes := map[string]outbox.Category{
+		"declaration.awaiting_credentials": outbox.AboutDeclarations, "declaration.completed": outbox.AboutDeclarations, "declaration.lapsed": outbox.AboutDeclarations,
+		"declaration.received": outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
+		"delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
+	}
+	for _, k := range outbox.Kinds() {
+		if (k.Audience == outbox.EveryContact) != slices.Contains(everyContact, k.Name) {
+			t.Errorf("%s has audience %d", k.Name, k.Audience)
+		}
+		if k.Mute != mutes[k.Name] {
+			t.Errorf("%s is muted with %q", k.Name, k.Mute)
+		}
+	}
+}
