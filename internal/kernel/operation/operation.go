@@ -69,6 +69,35 @@ func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID strin
 	return result, nil
 }
 
+// Run is Do with the trace passed in: the effect completes it instead of returning one.
+//
+// The transaction claims the request's idempotency key, runs the effect, looks again at the session and
+// the right by which the operation is done, and writes the audit record. The id names what the operation makes or
+// changes; the trace that the effect gets has it as its subject's id. A repeat of the request returns what replay
+// renders or, where the first answer was kept, an *idempotency.Replay with that answer. replay may be nil.
+func Run[T any](ctx context.Context, r *Runner, by access.Actor, id string, effect func(ctx context.Context, trace *Trace) (T, error), replay func(ctx context.Context, id string) (T, error)) (T, error) {
+	return Do(ctx, r, by, id, func(ctx context.Context) (T, Trace, error) {
+		trace := Trace{SubjectID: id}
+		result, err := effect(ctx, &trace)
+		if trace.SubjectKind == "" {
+			trace.SubjectID = ""
+		}
+		return result, trace, err
+	}, replay)
+}
+
+// ByID makes a replay of what finds a resource by its id.
+func ByID[T any](find func(ctx context.Context, id uuid.UUID) (T, error)) func(ctx context.Context, id string) (T, error) {
+	return func(ctx context.Context, id string) (T, error) {
+		parsed, err := uuid.Parse(id)
+		if err != nil {
+			var none T
+			return none, err
+		}
+		return find(ctx, parsed)
+	}
+}
+
 // Replay renders what an earlier, equal request made, where err says that there was one whose answer was not kept; any other
 // error is returned as it is. again may be nil.
 func Replay[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
