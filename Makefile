@@ -41,10 +41,10 @@ lint: ## go vet and golangci-lint
 	go vet ./...
 	go tool -modfile=tools/go.mod golangci-lint run
 
-generate: ## make the generated code again, from openapi.yaml
+generate: ## join openapi.yaml from api/contract and make the generated code again
 	go generate ./...
 
-generate-check: ## fail if generated code is stale; changes nothing
+generate-check: ## fail if openapi.yaml or generated code is stale; changes nothing
 	tools/generate-check.sh
 
 bench: ## measure speed and print it as a table

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fails if the generated code is not what the generators make from this tree. They run on a copy, so nothing changes here.
+# Fails if openapi.yaml or the generated code is not what the generators make from this tree. They run on a copy, so nothing
+# changes here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,6 @@ cp -a "$work/here" "$work/generated"
 
 cd "$work"
 if ! git --no-pager diff --no-index --stat here generated; then
-	echo 'generated code is stale: run `make generate` and commit what changes' >&2
+	echo 'openapi.yaml or generated code is stale: run `make generate` and commit what changes' >&2
 	exit 1
 fi
