@@ -26,5 +26,9 @@ func run(parts fs.FS) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(contract, joined.bytes(), 0o644) //nolint:gosec // a source file, for everybody to read
+	expanded, err := expand(joined)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(contract, expanded.bytes(), 0o644) //nolint:gosec // a source file, for everybody to read
 }
