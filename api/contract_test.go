@@ -479,7 +479,7 @@ func TestRequiredArraysAreNeverNull(t *testing.T) {
 		}
 		for _, field := range fields.Fields.List {
 			if _, isSlice := field.Type.(*ast.ArrayType); isSlice && field.Tag != nil && strings.Contains(field.Tag.Value, "json:") && !strings.Contains(field.Tag.Value, "omitempty") {
-				t.Errorf("%s.%s would be null when empty: give it List in server.overlay.yaml", spec.Name, field.Names[0])
+				t.Errorf("%s.%s would be null when empty: the join gave it no List", spec.Name, field.Names[0])
 			}
 		}
 		return true

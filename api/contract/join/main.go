@@ -1,5 +1,6 @@
-// Command join writes openapi.yaml, the published contract, from its parts in api/contract. It works on text, so that order
-// and comments stay as they were written. Package api runs it by go generate, in its own folder, before anything is generated.
+// Command join writes openapi.yaml, the published contract, from its parts in api/contract, and server.overlay.yaml from it.
+// It works on text, so that order and comments stay as they were written. Package api runs it by go generate, in its own
+// folder, before anything is generated.
 package main
 
 import (
@@ -8,10 +9,12 @@ import (
 	"os"
 )
 
-// Where the parts are and where the contract goes, as seen from package api.
+// What is read and what is written, as seen from package api.
 const (
-	parts    = "contract"
-	contract = "../openapi.yaml"
+	parts         = "contract"
+	contract      = "../openapi.yaml"
+	overlayHead   = "server.overlay.head.yaml"
+	serverOverlay = "server.overlay.yaml"
 )
 
 func main() {
@@ -30,5 +33,20 @@ func run(parts fs.FS) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(contract, expanded.bytes(), 0o644) //nolint:gosec // a source file, for everybody to read
+	authored, err := os.ReadFile(overlayHead)
+	if err != nil {
+		return err
+	}
+	actions, err := overlay(string(authored), expanded)
+	if err != nil {
+		return err
+	}
+	if err := write(contract, expanded.bytes()); err != nil {
+		return err
+	}
+	return write(serverOverlay, []byte(actions))
+}
+
+func write(name string, content []byte) error {
+	return os.WriteFile(name, content, 0o644) //nolint:gosec // a source file, for everybody to read
 }
