@@ -8,12 +8,15 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,6 +118,7 @@ type access struct {
 	Forced  bool     `json:"forced"`
 	Fresh   bool     `json:"fresh"`
 	Strong  bool     `json:"strong"`
+	Shared  bool     `json:"shared"`
 }
 
 func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
@@ -160,10 +164,49 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 		if diff := cmp.Diff(want, *op.Security); diff != "" {
 			t.Errorf("security does not fit access to %s: %s", a.To, diff)
 		}
-		if (a.Forced || a.Fresh) && a.To != "session" {
-			t.Error("forced and fresh are properties of a session")
+		if (a.Forced || a.Fresh || a.Shared) && a.To != "session" {
+			t.Error("forced, fresh and shared are properties of a session")
 		}
 	})
+}
+
+// TestOperations_StandInNoGoList keeps what the edge does with an operation in the contract, where it is read together with it.
+func TestOperations_StandInNoGoList(t *testing.T) {
+	ids := map[string]bool{}
+	for _, item := range contract(t).Paths.Map() {
+		for _, op := range item.Operations() {
+			ids[op.OperationID] = true
+		}
+	}
+	files := 0
+	err := filepath.WalkDir("../internal/httpapi", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		files++
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			literal, ok := node.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING {
+				return true
+			}
+			if value, err := strconv.Unquote(literal.Value); err == nil && ids[value] {
+				t.Errorf("%s names %s: say it in the contract, as an extension of the operation", set.Position(literal.Pos()), value)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files == 0 {
+		t.Error("no file found")
+	}
 }
 
 func TestEveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// maxBody is how long a JSON body may be, in bytes.
+// maxBody is how long a JSON body may be, in bytes, where x-max-body says nothing else.
 const maxBody = 1 << 20
 
 // readBody reads the body, once, and decodes it strictly. Handlers get the same bytes.
@@ -29,7 +29,7 @@ func (e *edge) readBody(x *exchange) error {
 	if mediaType, limit := x.rawType(); mediaType != "" {
 		return e.readRaw(x, mediaType, limit)
 	}
-	data, err := readAll(x.c.Response().Writer, request, x.op.longest())
+	data, err := readAll(x.c.Response().Writer, request, x.op.maxBody)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (e *edge) answer(x *exchange, next echo.HandlerFunc) {
 	case x.op.tagged:
 		tagged = &tagWriter{ResponseWriter: response.Writer, wanted: x.c.Request().Header.Values("If-None-Match")}
 		response.Writer = tagged
-	case x.claim != nil && !x.op.secret:
+	case x.claim != nil && !x.op.rendered:
 		kept = &keptWriter{ResponseWriter: response.Writer, claim: x.claim}
 		response.Writer = kept
 	}

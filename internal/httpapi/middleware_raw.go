@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"time"
 
 	"diresco/internal/platform/attachment"
@@ -102,17 +101,4 @@ func (e *edge) allowTime(x *exchange, arrival time.Duration) {
 	connection := http.NewResponseController(x.c.Response())
 	_ = connection.SetReadDeadline(e.now().Add(arrival))
 	_ = connection.SetWriteDeadline(e.now().Add(arrival + answerTime))
-}
-
-// batchOperations take long lists as JSON; maxBatch is how long they may be, in bytes.
-var batchOperations = []string{"draftDelegationBatch"}
-
-const maxBatch = 16 << 20
-
-// longest is how long a JSON body of the operation may be, in bytes.
-func (op *operation) longest() int64 {
-	if slices.Contains(batchOperations, op.id) {
-		return maxBatch
-	}
-	return maxBody
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -26,8 +25,8 @@ type operation struct {
 	sandbox bool
 	// remembered operations give the same answer again to a repeated Idempotency-Key.
 	remembered bool
-	// secret answers hold a PIN: a repeat renders them anew, and they are never stored.
-	secret bool
+	// rendered answers hold a secret: a repeat renders them anew, and they are never stored.
+	rendered bool
 	// cacheable answers are the same for everybody.
 	cacheable bool
 	// tagged answers can be asked for with If-None-Match.
@@ -38,7 +37,7 @@ type operation struct {
 	signed bool
 	// reads are traced: they show what belongs to somebody else than the reader.
 	readsOthers bool
-	// shared operations are for any session, and show what belongs to others to those among them who may see it.
+	// shared operations are for any session; what they show of others is decided where it is read, not by the guard.
 	shared bool
 
 	path    []*parameter
@@ -50,6 +49,8 @@ type operation struct {
 	consumes     []string
 	body         *openapi3.Schema
 	bodyRequired bool
+	// maxBody is how long a JSON body may be, in bytes.
+	maxBody int64
 	// form is how a body of several parts must look; nil for operations that take none.
 	form *formRule
 	// raw are the media types of bodies that are one file, with how long that may be, in bytes.
@@ -63,14 +64,6 @@ type parameter struct {
 	schema   *openapi3.Schema
 }
 
-// secretOperations hand out tokens or PINs: their answers are never kept, and a repeat is a request of its own.
-var secretOperations = []string{"startSession", "renewSession", "reauthenticate", "rotatePin", "confirmPinRotation", "issuePin"}
-
-// sharedReads are for any session: what they show of others is decided where it is read, not by the guard.
-var sharedReads = []string{
-	"listDelegations", "searchDelegations", "showDelegationBatch", "showDelegationBatchForms", "listSubDelegations", "showSubDelegation",
-}
-
 const (
 	sandboxTag      = "Sandbox"
 	accessExtension = "x-access"
@@ -79,12 +72,6 @@ const (
 	ifMatchHeader   = "If-Match"
 	jsonType        = "application/json"
 	problemType     = "application/problem+json"
-)
-
-// verifyReceipt only looks; its key is accepted and means nothing. createSandboxPerson shows the PIN of who it made.
-const (
-	verifyOperation       = "verifyReceipt"
-	createPersonOperation = "createSandboxPerson"
 )
 
 // readOperations makes the table of operations. It refuses a contract with an operation that has no access rule, or that has
@@ -116,8 +103,7 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	if op.id == "" {
 		return nil, errors.New("no operationId")
 	}
-	var err error
-	if op.rule, err = readRule(o, path); err != nil {
+	if err := op.readRule(o, path); err != nil {
 		return nil, err
 	}
 	if err := op.readParameters(item, o); err != nil {
@@ -129,13 +115,17 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	op.readAnswers(method, o)
 	op.sandbox = slices.Contains(o.Tags, sandboxTag)
 	search := strings.HasSuffix(path, searchSuffix)
-	op.remembered = method == http.MethodPost && op.header(keyHeader) && !search && op.id != verifyOperation && !slices.Contains(secretOperations, op.id)
-	op.secret = op.id == createPersonOperation
+	if err := op.readExtensions(method, search, o); err != nil {
+		return nil, err
+	}
 	op.conditional = op.header(ifMatchHeader) && (method == http.MethodPatch || method == http.MethodPut)
-	// What only some classes may use is about others, even where a session is all it takes.
 	op.signed = op.header(signatureHeader)
-	op.shared = slices.Contains(sharedReads, op.id)
-	op.readsOthers = (method == http.MethodGet || search) && op.rule.To != access.ToAnyone && (op.rule.To != access.ToSession || op.staff() || op.shared)
+	read := method == http.MethodGet || search
+	if op.shared && (!read || op.rule.To != access.ToSession || op.staff()) {
+		return nil, fmt.Errorf("%s: shared is for reads by any session", accessExtension)
+	}
+	// What only some classes may use is about others, even where a session is all it takes.
+	op.readsOthers = read && op.rule.To != access.ToAnyone && (op.rule.To != access.ToSession || op.staff() || op.shared)
 	return op, nil
 }
 
@@ -147,15 +137,7 @@ func (op *operation) header(name string) bool {
 }
 
 // readRule reads who may use the operation.
-func readRule(o *openapi3.Operation, path string) (access.Rule, error) {
-	extension, ok := o.Extensions[accessExtension]
-	if !ok {
-		return access.Rule{}, errors.New("no " + accessExtension)
-	}
-	encoded, err := json.Marshal(extension)
-	if err != nil {
-		return access.Rule{}, err
-	}
+func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	var written struct {
 		To      access.To          `json:"to"`
 		Classes []access.UserClass `json:"classes"`
@@ -163,32 +145,35 @@ func readRule(o *openapi3.Operation, path string) (access.Rule, error) {
 		Fresh   bool               `json:"fresh"`
 		Strong  bool               `json:"strong"`
 		Service access.Service     `json:"service"`
+		Shared  bool               `json:"shared"`
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(encoded)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&written); err != nil {
-		return access.Rule{}, fmt.Errorf("%s: %w", accessExtension, err)
+	if o.Extensions[accessExtension] == nil {
+		return errors.New("no " + accessExtension)
+	}
+	if err := extension(o, accessExtension, &written); err != nil {
+		return err
 	}
 	rule := access.Rule{To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Strong: written.Strong, Service: written.Service}
 	switch {
 	case !slices.Contains([]access.To{access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToDelegate, access.ToDelegation, access.ToOffice}, rule.To):
-		return rule, fmt.Errorf("%s: unknown to %q", accessExtension, rule.To)
+		return fmt.Errorf("%s: unknown to %q", accessExtension, rule.To)
 	case rule.To == access.ToContributor && !strings.Contains(path, "{contributor_id}"),
 		rule.To == access.ToDeclaration && !strings.Contains(path, "{declaration_id}"),
 		rule.To == access.ToDelegate && !strings.Contains(path, "{delegate_id}"), rule.To == access.ToDelegation && !strings.Contains(path, "{delegation_id}"):
-		return rule, fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
+		return fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
 	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
-		return rule, fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
+		return fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
 	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Strong || rule.Service != ""):
-		return rule, fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
+		return fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
 	}
 	classes := []access.UserClass{access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator}
 	for _, c := range rule.Classes {
 		if !slices.Contains(classes, c) {
-			return rule, fmt.Errorf("%s: unknown class %q", accessExtension, c)
+			return fmt.Errorf("%s: unknown class %q", accessExtension, c)
 		}
 	}
-	return rule, nil
+	op.rule, op.shared = rule, written.Shared
+	return nil
 }
 
 func (op *operation) readParameters(item *openapi3.PathItem, o *openapi3.Operation) error {

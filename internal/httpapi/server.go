@@ -1,8 +1,8 @@
 // Package httpapi is the HTTP edge: it decides who may come in, checks each request against the contract, calls the handler
 // of the operation, and turns every error into a problem document. It is the one package that knows echo.
 //
-// To add an operation: write it into openapi.yaml with its x-access rule, run go generate, and implement the new method
-// of api.StrictServerInterface in the file of its tag. A handler maps, calls one service and maps back; it takes the
+// To add an operation: write it into the file of its tag in api/contract/paths, with its x-access rule, run go generate, and
+// implement the new method of api.StrictServerInterface in the file of its tag. A handler maps, calls one service and maps back; it takes the
 // caller from actorFrom and returns errors as they are. Authentication, access, limits, validation, idempotency, traces
 // and headers need no line of code: they follow from the contract.
 package httpapi

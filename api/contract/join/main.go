@@ -17,6 +17,9 @@ const (
 	serverOverlay = "server.overlay.yaml"
 )
 
+// contractComment tells who opens the published contract where it is written.
+const contractComment = "# Joined from api/contract by go generate. Change it there.\n"
+
 func main() {
 	if err := run(os.DirFS(parts)); err != nil {
 		fmt.Fprintf(os.Stderr, "join: %v\n", err)
@@ -41,7 +44,7 @@ func run(parts fs.FS) error {
 	if err != nil {
 		return err
 	}
-	if err := write(contract, expanded.bytes()); err != nil {
+	if err := write(contract, append([]byte(contractComment), expanded.bytes()...)); err != nil {
 		return err
 	}
 	return write(serverOverlay, []byte(actions))
