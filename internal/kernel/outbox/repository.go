@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/platform/job"
 
 	"github.com/google/uuid"
 )
@@ -31,9 +32,9 @@ func (r repository) waiting(ctx context.Context, at time.Time) ([]string, error)
 	return found, err
 }
 
-// claim leases deliveries of a channel that are due to one owner, the longest due first. Until the lease ends they are not
-// due any more, for whomever.
-func (r repository) claim(ctx context.Context, c Channel, limit int, at time.Time, owner string, until time.Time) ([]Delivery, error) {
+// claim leases deliveries of a channel that are due, the longest due first. Until the lease ends
+// they are not due any more, for whomever.
+func (r repository) claim(ctx context.Context, c Channel, limit int, lease job.Lease) ([]Delivery, error) {
 	due := "SELECT id FROM deliveries WHERE state = 'queued' AND channel = ? AND next_at <= ? ORDER BY next_at, id LIMIT ?"
 	set := "UPDATE deliveries SET lease_owner = ?, lease_until = ?, next_at = ? "
 	var claimed []Delivery
@@ -41,10 +42,10 @@ func (r repository) claim(ctx context.Context, c Channel, limit int, at time.Tim
 	if r.db.Dialect() == db.Postgres {
 		// A statement of its own is a transaction of its own there. The list is made once, before anything is changed.
 		err = r.db.From(ctx).Raw("WITH due AS MATERIALIZED ("+due+" FOR UPDATE SKIP LOCKED) "+set+"FROM due WHERE deliveries.id = due.id RETURNING deliveries.*",
-			c, at, limit, owner, until, until).Scan(&claimed).Error
+			c, lease.At, limit, lease.Owner, lease.Until, lease.Until).Scan(&claimed).Error
 	} else {
 		err = r.db.InTx(ctx, func(ctx context.Context) error {
-			return r.db.From(ctx).Raw(set+"WHERE id IN ("+due+") RETURNING *", owner, until, until, c, at, limit).Scan(&claimed).Error
+			return r.db.From(ctx).Raw(set+"WHERE id IN ("+due+") RETURNING *", lease.Owner, lease.Until, lease.Until, c, lease.At, limit).Scan(&claimed).Error
 		})
 	}
 	slices.SortFunc(claimed, func(a, b Delivery) int {

@@ -10,6 +10,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/job"
 	"diresco/internal/platform/keyring"
 
 	"github.com/google/uuid"
@@ -66,7 +67,6 @@ type Worker struct {
 	repo    repository
 	lanes   []*lane
 	hooks   map[string][]Hook
-	nudged  chan struct{}
 	metrics metrics
 	// randomTurn is held by who draws from random.
 	randomTurn sync.Mutex
@@ -76,7 +76,8 @@ type Worker struct {
 type lane struct {
 	channel Channel
 	sender  Sender
-	wake    chan struct{}
+	// sending has groups under way at once whenever it is woken.
+	sending *job.Worker
 	mu      sync.Mutex
 	breaker breaker
 }
@@ -85,10 +86,14 @@ type lane struct {
 func NewWorker(o Options) *Worker {
 	w := &Worker{
 		db: o.DB, clock: o.Clock, keys: o.Keys, router: o.Router, random: o.Random, log: o.Log, outbox: New(o.DB), repo: repository{o.DB},
-		hooks: map[string][]Hook{}, nudged: make(chan struct{}, 1), metrics: noMetrics(),
+		hooks: map[string][]Hook{}, metrics: noMetrics(),
 	}
 	for _, c := range channels {
-		w.lanes = append(w.lanes, &lane{channel: c, sender: o.Senders[c], wake: make(chan struct{}, groups)})
+		l := &lane{channel: c, sender: o.Senders[c]}
+		l.sending = job.NewWorker(job.Options{
+			Step: w.send(l, w.sendTogether), Parallel: groups, Log: w.log.With("channel", string(c)), Failure: "deliveries not sent or not noted",
+		})
+		w.lanes = append(w.lanes, l)
 	}
 	return w
 }
@@ -98,130 +103,46 @@ func NewWorker(o Options) *Worker {
 // worker works.
 func (w *Worker) On(kind string, fn Hook) { w.hooks[kind] = append(w.hooks[kind], fn) }
 
-// Nudge has a running worker look for work now. What this process commits to the outbox needs none.
-func (w *Worker) Nudge() {
-	select {
-	case w.nudged <- struct{}{}:
-	default:
-	}
-}
-
-// Run sends what is promised until the context ends, and gives hand-overs that are under way then some seconds to end.
+// Run sends what is promised until the context ends, and gives hand-overs that are under way then
+// some seconds to end.
 func (w *Worker) Run(ctx context.Context) {
-	promised, stop := w.db.Listen(promisedTopic)
-	defer stop()
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, l := range w.lanes {
-		for range groups {
-			all.Go(func() { w.serve(ctx, l) })
-		}
+		all.Go(func() { l.sending.Run(ctx) })
 	}
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		if err := w.look(ctx); err != nil && ctx.Err() == nil {
-			w.log.WarnContext(ctx, "outbox cannot be read", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-promised:
-		case <-w.nudged:
-		case <-tick.C:
-		}
-	}
+	job.NewWorker(job.Options{
+		Step: w.route().When(w.look), Topic: promisedTopic, DB: w.db, Every: pollEvery, Log: w.log, Failure: "outbox cannot be read",
+	}).Run(ctx)
 }
 
-// look routes what was promised and wakes the channels that have work.
-func (w *Worker) look(ctx context.Context) error {
-	for {
-		waiting, err := w.repo.waiting(ctx, w.clock.Now())
-		if err != nil {
-			return err
-		}
-		unrouted := false
-		for _, what := range waiting {
-			unrouted = unrouted || what == routing
-			for _, l := range w.lanes {
-				if what == string(l.channel) {
-					l.rouse()
-				}
-			}
-		}
-		if !unrouted {
-			return nil
-		}
-		if n, err := w.route(ctx); err != nil || n == 0 {
-			// None: another worker is routing them.
-			return err
-		}
-	}
-}
-
-func (l *lane) rouse() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// serve sends groups of one channel whenever it is woken.
-func (w *Worker) serve(ctx context.Context, l *lane) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-l.wake:
-		}
-		for ctx.Err() == nil {
-			claimed, err := w.claim(ctx, l)
-			if err == nil && len(claimed.deliveries) > 0 {
-				if len(claimed.deliveries) == groupSize {
-					l.rouse() // there is more than one group
-				}
-				err = w.sendTogether(ctx, l, claimed)
-			}
-			if err != nil && ctx.Err() == nil {
-				w.log.WarnContext(ctx, "deliveries not sent or not noted", "channel", string(l.channel), "error", err)
-			}
-			if err != nil || len(claimed.deliveries) == 0 {
-				break
-			}
-		}
-	}
-}
-
-// Drain does all that is due by the clock, one after the other, and returns when there is no more. It may run inside a
-// transaction, which then holds all that it does.
-func (w *Worker) Drain(ctx context.Context) error {
-	for {
-		done, err := w.route(ctx)
-		if err != nil {
-			return err
-		}
+// look wakes the channels that have work, and reports whether there is something to be routed.
+func (w *Worker) look(ctx context.Context) (unrouted bool, err error) {
+	waiting, err := w.repo.waiting(ctx, w.clock.Now())
+	for _, what := range waiting {
+		unrouted = unrouted || what == routing
 		for _, l := range w.lanes {
-			for {
-				claimed, err := w.claim(ctx, l)
-				if err != nil {
-					return err
-				}
-				if len(claimed.deliveries) == 0 {
-					break
-				}
-				done += len(claimed.deliveries)
-				outcomes := make([]outcome, len(claimed.deliveries))
-				for i, d := range claimed.deliveries {
-					outcomes[i] = w.attempt(ctx, l, d, claimed.messages[d.MessageID])
-				}
-				if err := w.settle(ctx, claimed.owner, outcomes); err != nil {
-					return err
-				}
+			if what == string(l.channel) {
+				l.sending.Wake()
 			}
 		}
-		if done == 0 {
-			return nil
-		}
 	}
+	return unrouted, err
+}
+
+// Drain does all that is due by the clock, one after the other, and returns when there is no more.
+// It may run inside a transaction, which then holds all that it does.
+func (w *Worker) Drain(ctx context.Context) error {
+	round := job.Step(func(ctx context.Context) (bool, error) {
+		some, err := w.route()(ctx)
+		for _, l := range w.lanes {
+			for more := true; more && err == nil; some = some || more {
+				more, err = w.send(l, w.sendInTurn)(ctx)
+			}
+		}
+		return some, err
+	})
+	return round.Drain(ctx)
 }
 
 // Due reports whether Drain would find something to do.
@@ -230,44 +151,50 @@ func (w *Worker) Due(ctx context.Context) (bool, error) {
 	return len(waiting) > 0, err
 }
 
-// route gives promised messages to their recipients, in one transaction, and returns how many there were.
-func (w *Worker) route(ctx context.Context) (int, error) {
-	n := 0
-	err := w.db.InTx(ctx, func(ctx context.Context) error {
-		messages, err := w.outbox.Queued(ctx, routeAtOnce)
-		if err != nil || len(messages) == 0 {
-			return err
-		}
-		recipients, err := w.router.Route(ctx, messages)
+// route gives promised messages to their recipients. It leaves alone what another worker is routing.
+func (w *Worker) route() job.Step {
+	step := job.Locked(w.db, w.unrouted, w.address)
+	return func(ctx context.Context) (bool, error) {
+		some, err := step(ctx)
 		if err != nil {
-			return err
+			err = fmt.Errorf("route messages: %w", err)
 		}
-		now := w.clock.Now()
-		ids := make([]uuid.UUID, len(messages))
-		var deliveries []Delivery
-		for i, m := range messages {
-			ids[i] = m.ID
-			for _, to := range recipients[i] {
-				d := Delivery{
-					ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To, Locale: to.Locale,
-					State: Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
-				}
-				if w.absent(to.Channel) {
-					d = d.putOff(now)
-				}
-				deliveries = append(deliveries, d)
-			}
-		}
-		n = len(messages)
-		if err := db.InsertAll(ctx, w.db, deliveries); err != nil {
-			return err
-		}
-		return w.outbox.MarkRouted(ctx, ids...)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("route messages: %w", err)
+		return some, err
 	}
-	return n, nil
+}
+
+// unrouted locks messages that nobody else is routing.
+func (w *Worker) unrouted(ctx context.Context) ([]Message, bool, error) {
+	messages, err := w.outbox.Queued(ctx, routeAtOnce)
+	return messages, len(messages) > 0, err
+}
+
+// address adds the deliveries of messages, in the context's transaction.
+func (w *Worker) address(ctx context.Context, messages []Message) error {
+	recipients, err := w.router.Route(ctx, messages)
+	if err != nil {
+		return err
+	}
+	now := w.clock.Now()
+	ids := make([]uuid.UUID, len(messages))
+	var deliveries []Delivery
+	for i, m := range messages {
+		ids[i] = m.ID
+		for _, to := range recipients[i] {
+			d := Delivery{
+				ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To, Locale: to.Locale,
+				State: Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
+			}
+			if w.absent(to.Channel) {
+				d = d.putOff(now)
+			}
+			deliveries = append(deliveries, d)
+		}
+	}
+	if err := db.InsertAll(ctx, w.db, deliveries); err != nil {
+		return err
+	}
+	return w.outbox.MarkRouted(ctx, ids...)
 }
 
 // absent reports whether a channel is not configured here.
@@ -294,26 +221,48 @@ type group struct {
 	messages   map[uuid.UUID]Message
 }
 
+// send hands one group of a channel over.
+func (w *Worker) send(l *lane, handOver func(ctx context.Context, l *lane, g group) error) job.Step {
+	return job.Leased(
+		func(ctx context.Context) (group, bool, error) { return w.claim(ctx, l) },
+		func(ctx context.Context, g group) error { return handOver(ctx, l, g) },
+	)
+}
+
 // claim leases as many deliveries of a channel as may be sent now.
-func (w *Worker) claim(ctx context.Context, l *lane) (group, error) {
+func (w *Worker) claim(ctx context.Context, l *lane) (group, bool, error) {
 	now := w.clock.Now()
 	l.mu.Lock()
 	room := l.breaker.room(now)
 	l.mu.Unlock()
 	if room == 0 {
-		return group{}, nil
+		return group{}, false, nil
 	}
-	g := group{owner: uuid.NewString()}
-	var err error
-	if g.deliveries, err = w.repo.claim(ctx, l.channel, room, now, g.owner, now.Add(leaseTime)); err != nil || len(g.deliveries) == 0 {
-		return g, err
+	// An owner for each group: several are under way at once.
+	lease := job.NewLease(uuid.NewString(), now, leaseTime)
+	deliveries, err := w.repo.claim(ctx, l.channel, room, lease)
+	if err != nil || len(deliveries) == 0 {
+		return group{}, false, err
 	}
-	g.messages, err = w.repo.messages(ctx, g.deliveries)
-	return g, err
+	messages, err := w.repo.messages(ctx, deliveries)
+	return group{lease.Owner, deliveries, messages}, true, err
+}
+
+// sendInTurn sends a group one after the other, so that it may happen in a transaction, and notes
+// what became of it.
+func (w *Worker) sendInTurn(ctx context.Context, l *lane, g group) error {
+	outcomes := make([]outcome, len(g.deliveries))
+	for i, d := range g.deliveries {
+		outcomes[i] = w.attempt(ctx, l, d, g.messages[d.MessageID])
+	}
+	return w.settle(ctx, g.owner, outcomes)
 }
 
 // sendTogether sends a group at once and notes what became of it, those that end together in one transaction.
 func (w *Worker) sendTogether(ctx context.Context, l *lane, g group) error {
+	if len(g.deliveries) == groupSize {
+		l.sending.Wake() // there is more than one group
+	}
 	ended := make(chan outcome, len(g.deliveries))
 	for _, d := range g.deliveries {
 		go func() { ended <- w.attempt(ctx, l, d, g.messages[d.MessageID]) }()

@@ -49,23 +49,29 @@ func (r *Repository) open(ctx context.Context) (bool, error) {
 	return len(found) > 0, err
 }
 
+// claimed is an item to be worked on, and its batch.
+type claimed struct {
+	batch Batch
+	item  Item
+}
+
 // next returns the oldest batch that nobody else works on with its first pending item, and keeps it from others until the end of
 // the transaction; false where there is none.
-func (r *Repository) next(ctx context.Context) (Batch, Item, bool, error) {
+func (r *Repository) next(ctx context.Context) (claimed, bool, error) {
 	suffix := ""
 	if r.db.Dialect() == db.Postgres {
 		suffix = " FOR NO KEY UPDATE SKIP LOCKED"
 	}
 	var batches []Batch
 	if err := r.db.From(ctx).Raw("SELECT * FROM delegation_batches WHERE state <> 'done' ORDER BY created_at, id LIMIT 1" + suffix).Scan(&batches).Error; err != nil || len(batches) == 0 {
-		return Batch{}, Item{}, false, err
+		return claimed{}, false, err
 	}
 	var items []Item
 	err := r.db.From(ctx).Raw("SELECT * FROM delegation_batch_items WHERE batch_id = ? AND state = 'pending' ORDER BY line LIMIT 1", batches[0].ID).Scan(&items).Error
 	if err != nil || len(items) == 0 {
-		return Batch{}, Item{}, false, err
+		return claimed{}, false, err
 	}
-	return batches[0], items[0], true, nil
+	return claimed{batches[0], items[0]}, true, nil
 }
 
 // pending returns those of a batch's items that wait and have one of the position numbers, in their order.

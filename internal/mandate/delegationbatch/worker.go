@@ -12,6 +12,7 @@ import (
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/job"
 
 	"github.com/google/uuid"
 )
@@ -19,76 +20,50 @@ import (
 // pollEvery is how often a worker looks for batches that another process took, or left when it ended.
 const pollEvery = 2 * time.Second
 
-// Run works batches off until the context ends. Any number of processes may do so: each batch is worked on by one at a time.
+// Run works batches off until the context ends. Any number of processes may do so: each batch is
+// worked on by one at a time.
 func (s *Service) Run(ctx context.Context) {
-	taken, stop := s.Runner.DB.Listen(topic)
-	defer stop()
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		if err := s.Drain(ctx); err != nil && ctx.Err() == nil {
-			s.Log.WarnContext(ctx, "delegation batches not worked off", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-taken:
-		case <-tick.C:
-		}
-	}
+	job.NewWorker(job.Options{
+		Step: s.next(), Topic: topic, DB: s.Runner.DB, Every: pollEvery, Log: s.Log, Failure: "delegation batches not worked off",
+	}).Run(ctx)
 }
 
 // Due reports whether Drain would find something to do.
 func (s *Service) Due(ctx context.Context) (bool, error) { return s.Repository.open(ctx) }
 
 // Drain works off what there is and returns when there is no more, or at the first item that fails for no fault of its own.
-func (s *Service) Drain(ctx context.Context) error {
-	for {
-		open, err := s.Repository.open(ctx)
-		if err != nil || !open {
-			return err
-		}
-		if more, err := s.step(ctx); err != nil || !more {
-			return err
-		}
-	}
+func (s *Service) Drain(ctx context.Context) error { return s.next().Drain(ctx) }
+
+// next does one item with those that go into the same delegation.
+func (s *Service) next() job.Step {
+	return job.Locked(s.Runner.DB, s.Repository.next, s.do).When(s.Due)
 }
 
-// step does one item with those that go into the same delegation, and reports false where there is none that nobody else works on.
-func (s *Service) step(ctx context.Context) (bool, error) {
-	var b Batch
-	var i Item
-	var found bool
-	var failed error
-	err := s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
-		var err error
-		if b, i, found, err = s.Repository.next(ctx); err != nil || !found {
-			return err
+// do drafts the delegation of an item in the context's transaction, and notes what became of it.
+func (s *Service) do(ctx context.Context, c claimed) error {
+	b, i := c.batch, c.item
+	together, drafted, err := s.work(ctx, b, i)
+	reason, refused := reasonOf(err)
+	switch {
+	case err == nil:
+		i.State, i.DelegationID = Filed, &drafted
+	case refused:
+		i.State, i.Reason = Refused, &reason
+	case ctx.Err() != nil:
+		return err
+	case i.Failures+1 < maxFailures:
+		i.Failures++
+		if settled := s.Repository.settle(ctx, b, i, i); settled != nil {
+			return settled
 		}
-		together, drafted, err := s.work(ctx, b, i)
-		reason, refused := reasonOf(err)
-		switch {
-		case err == nil:
-			i.State, i.DelegationID = Filed, &drafted
-		case refused:
-			i.State, i.Reason = Refused, &reason
-		case ctx.Err() != nil:
-			return err
-		case i.Failures+1 < maxFailures:
-			i.Failures++
-			failed = err
-			return s.Repository.settle(ctx, b, i, i)
-		default:
-			s.Log.ErrorContext(ctx, "item of a delegation batch given up", "batch", b.ID.String(), "line", i.Line, "error", err)
-			reason := reasonFailed
-			i.State, i.Reason = Refused, &reason
-			together = []Item{i}
-		}
-		return s.Repository.settle(ctx, b.progress(len(together)), i, together...)
-	})
-	if err == nil {
-		err = failed
+		return job.Noted(err)
+	default:
+		s.Log.ErrorContext(ctx, "item of a delegation batch given up", "batch", b.ID.String(), "line", i.Line, "error", err)
+		reason := reasonFailed
+		i.State, i.Reason = Refused, &reason
+		together = []Item{i}
 	}
-	return found, err
+	return s.Repository.settle(ctx, b.progress(len(together)), i, together...)
 }
 
 // work drafts the delegation of an item in the context's transaction, as who sent the list and while they may, and returns it with the

@@ -2,9 +2,9 @@ package registerimport
 
 import (
 	"context"
-	"time"
 
 	"diresco/db"
+	"diresco/internal/platform/job"
 	"diresco/internal/platform/page"
 
 	"github.com/google/uuid"
@@ -64,10 +64,8 @@ func (r repository) oldest(ctx context.Context) (Import, bool, error) {
 }
 
 // claim leases an import that nobody else has leased.
-func (r repository) claim(ctx context.Context, id uuid.UUID, owner string, now, until time.Time) (bool, error) {
-	done := r.db.From(ctx).Exec(`UPDATE register_imports SET lease_owner = ?, lease_until = ? WHERE id = ? AND step <> 'none'
-		AND (lease_owner = ? OR lease_until IS NULL OR lease_until <= ?)`, owner, until, id, owner, now)
-	return done.RowsAffected == 1, done.Error
+func (r repository) claim(ctx context.Context, id uuid.UUID, lease job.Lease) (bool, error) {
+	return lease.Take(ctx, r.db, "register_imports", "id = ? AND step <> 'none'", id)
 }
 
 // hold returns the import for a step, locked, and false when another has leased it meanwhile.

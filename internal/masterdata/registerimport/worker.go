@@ -13,6 +13,7 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/job"
 
 	"github.com/google/uuid"
 	"gocloud.dev/blob"
@@ -44,8 +45,8 @@ type WorkerOptions struct {
 	Log    *slog.Logger
 }
 
-// Worker works imports off, one after the other in the order in which they came. Any number of workers, in one process or
-// several, may run on one database: an import is leased to one at a time.
+// Worker works imports off, one after the other in the order in which they came. An import is
+// leased to one worker at a time, of however many there are.
 type Worker struct {
 	WorkerOptions
 	repo  repository
@@ -59,29 +60,19 @@ func NewWorker(o WorkerOptions) *Worker {
 
 // Run works imports off until the context ends.
 func (w *Worker) Run(ctx context.Context) {
-	queued, stop := w.DB.Listen(queuedTopic)
-	defer stop()
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		if err := w.Drain(ctx); err != nil && ctx.Err() == nil {
-			w.Log.WarnContext(ctx, "import of a register held up", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-queued:
-		case <-tick.C:
-		}
-	}
+	job.NewWorker(job.Options{
+		Step: w.next(), Topic: queuedTopic, DB: w.DB, Every: pollEvery, Log: w.Log, Failure: "import of a register held up",
+	}).Run(ctx)
 }
 
 // Drain works off what there is, and returns when there is no more or another worker is at it.
-func (w *Worker) Drain(ctx context.Context) error {
-	return w.drain(ctx, func(Import) bool { return true })
-}
+func (w *Worker) Drain(ctx context.Context) error { return w.next().Drain(ctx) }
 
-// News adds the messages about imports that have taken effect to the outbox, and starts no import. A sandbox calls it before it shows
-// messages, so that whoever saw an import done finds them.
+// next does the import whose turn it is.
+func (w *Worker) next() job.Step { return job.Leased(w.claim, w.work) }
+
+// News adds the messages about imports that have taken effect to the outbox, and starts no import.
+// A sandbox calls it before it shows messages, so that whoever saw an import done finds them.
 type News struct{ *Worker }
 
 // Due reports whether there is something to be told.
@@ -91,38 +82,34 @@ func (n News) Due(ctx context.Context) (bool, error) {
 }
 
 // Drain tells it. It may run inside a transaction, which then holds all that it does.
-func (n News) Drain(ctx context.Context) error {
-	return n.drain(ctx, func(i Import) bool { return i.State == Done })
-}
+func (n News) Drain(ctx context.Context) error { return job.Leased(n.claim, n.work).Drain(ctx) }
 
-// drain works imports off as long as the oldest one is wanted.
-func (w *Worker) drain(ctx context.Context, wanted func(Import) bool) error {
-	for ctx.Err() == nil {
-		i, some, err := w.repo.oldest(ctx)
-		if err != nil || !some || !wanted(i) {
-			return err
-		}
-		var mine bool
-		err = w.DB.InTx(ctx, func(ctx context.Context) (err error) {
-			now := w.Clock.Now()
-			mine, err = w.repo.claim(ctx, i.ID, w.owner, now, now.Add(leaseTime))
-			return err
-		})
-		if err != nil || !mine {
-			return err
-		}
-		if err := w.work(ctx, i); err != nil {
-			if errors.Is(err, errLost) {
-				return nil
-			}
-			return err
-		}
+func (n News) claim(ctx context.Context) (Import, bool, error) {
+	i, some, err := n.repo.oldest(ctx)
+	if err != nil || !some || i.State != Done {
+		return Import{}, false, err
 	}
-	return ctx.Err()
+	return n.lease(ctx, i)
 }
 
-// errLost means that another worker has leased the import.
-var errLost = errors.New("another worker is at the import")
+// claim leases the import whose turn it is.
+func (w *Worker) claim(ctx context.Context) (Import, bool, error) {
+	i, some, err := w.repo.oldest(ctx)
+	if err != nil || !some {
+		return Import{}, false, err
+	}
+	return w.lease(ctx, i)
+}
+
+// lease reports false where another worker is at the import.
+func (w *Worker) lease(ctx context.Context, i Import) (Import, bool, error) {
+	mine := false
+	err := w.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		mine, err = w.repo.claim(ctx, i.ID, job.NewLease(w.owner, w.Clock.Now(), leaseTime))
+		return err
+	})
+	return i, mine, err
+}
 
 // work does all steps of an import that are left.
 func (w *Worker) work(ctx context.Context, i Import) error {
@@ -169,7 +156,7 @@ func (w *Worker) step(ctx context.Context, id uuid.UUID, do func(ctx context.Con
 			return err
 		}
 		if !mine {
-			return errLost
+			return job.ErrLost
 		}
 		i = held
 		if err := do(ctx, &i); err != nil {
