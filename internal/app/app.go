@@ -20,7 +20,6 @@ import (
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
-	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/identity/session"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
@@ -214,20 +213,19 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	positions := contributor.NewService(contributors, rights)
 	declared := declaration.NewRepository(a.DB)
 	types := declaration.NewTypes(declared, p.clock)
-	waiting := &enrolment.Waiting{Runner: runner, Repository: enrolment.NewRepository(a.DB), Outbox: messages}
-	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log, map[string]protocol.Book{
-		declaration.Kind: &declaration.Book{Repository: declared, Signer: p.keys, Random: p.options.Random, PublicURL: p.config.PublicURL},
-		pinupgrade.Kind:  &pinupgrade.Book{Repository: pinupgrade.NewRepository(a.DB)},
-		enrolment.Kind:   &enrolment.Book{Waiting: waiting, Contributors: positions},
-	})
+	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log)
 	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
 	a.closers = append([]func(){register.Close, a.Answers.Close, a.AccessLog.Close, sessions.Close}, a.closers...)
 	declarations := declaration.NewService(declaration.Deps{
 		Runner: runner, Repository: declared, Types: types, Contributors: positions, Register: register, Rights: rights, Outbox: messages,
-		Signer: p.keys, Blobs: p.bucket, PublicURL: p.config.PublicURL,
+		Signer: p.keys, Blobs: p.bucket, Random: p.options.Random, PublicURL: p.config.PublicURL,
 	})
+	enrolments := enrolment.NewService(enrolment.Deps{
+		Runner: runner, Repository: enrolment.NewRepository(a.DB), Register: register, Outbox: messages, Contributors: positions, People: people,
+	})
+	waiting := completers{declarations.Awaiting, enrolments.Awaiting}
 	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
-	events := due.NewScheduler(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Lapses(), waiting.Lapses())...)
+	events := due.NewScheduler(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Awaiting, enrolments.Awaiting)...)
 	if err := events.Begin(ctx); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
@@ -244,8 +242,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		messages.BeforeShowing = a.Sandbox.HandOver
 	}
 	pinRequests, officePINRequests := pinRequestHandlers(runner, people, pins, messages, p)
-	pinUpgrades, officePINUpgrades := pinUpgradeHandlers(runner, people, positions, completers{declarations, waiting}, register, messages, p)
-	enrolments, officeEnrolments := enrolmentHandlers(waiting, register, positions, people)
+	pinUpgrades, officePINUpgrades := pinUpgradeHandlers(runner, people, positions, waiting, register, messages, p)
 	a.watch = &clockWatch{db: a.DB, clock: p.options.Clock, log: log}
 	a.repeat(watchEvery, a.watch.look)
 	if !p.options.Sandbox {
@@ -259,7 +256,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 			StatusHandlers: httpapi.StatusHandlers{Ready: a.Ready}, SessionHandlers: httpapi.SessionHandlers{Sessions: sessions}, PINHandlers: httpapi.PINHandlers{PINs: pins},
 			PINRequestHandlers: pinRequests, OfficePINRequestHandlers: officePINRequests,
 			PINUpgradeHandlers: pinUpgrades, OfficePINUpgradeHandlers: officePINUpgrades,
-			EnrolmentHandlers: enrolments, OfficeEnrolmentHandlers: officeEnrolments,
+			EnrolmentHandlers: httpapi.EnrolmentHandlers{Enrolments: enrolments}, OfficeEnrolmentHandlers: httpapi.OfficeEnrolmentHandlers{AtOffice: enrolments},
 			ServiceHandlers:     httpapi.ServiceHandlers{Services: servicecatalog.New(runner, rights, positions), Clock: p.clock},
 			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
 			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
@@ -270,7 +267,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 			DelegationHandlers:      delegations,
 			DelegationBatchHandlers: a.delegationBatchHandlers(batches, p),
 			SubDelegationHandlers:   subDelegationHandlers(runner, rights, messages),
-			PeopleHandlers:          peopleHandlers(runner, people, pins, sessions, positions, completers{declarations, waiting}, messages),
+			PeopleHandlers:          peopleHandlers(runner, people, pins, sessions, positions, waiting, messages),
 			BackOfficeHandlers:      httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
 			ContactHandlers: contactHandlers(runner, people, pins, codes, messages, p),
 			MessageHandlers: httpapi.MessageHandlers{Messages: a.deliveryService(runner, messages)}, SMSReportHandlers: httpapi.SMSReportHandlers{Reports: reports},

@@ -3,12 +3,6 @@ package app
 import (
 	"context"
 
-	"diresco/internal/httpapi"
-	"diresco/internal/identity/person"
-	"diresco/internal/kernel/protocol"
-	"diresco/internal/mandate/enrolment"
-	"diresco/internal/masterdata/contributor"
-
 	"github.com/google/uuid"
 )
 
@@ -28,10 +22,4 @@ func (all completers) CompleteFor(ctx context.Context, personID uuid.UUID) error
 		}
 	}
 	return nil
-}
-
-// enrolmentHandlers makes the requests for access, for who asks and for the office.
-func enrolmentHandlers(waiting *enrolment.Waiting, register *protocol.Register, contributors *contributor.Service, people *person.Service) (httpapi.EnrolmentHandlers, httpapi.OfficeEnrolmentHandlers) {
-	s := enrolment.NewService(enrolment.Deps{Waiting: *waiting, Register: register, Contributors: contributors, People: people})
-	return httpapi.EnrolmentHandlers{Enrolments: s}, httpapi.OfficeEnrolmentHandlers{AtOffice: s}
 }

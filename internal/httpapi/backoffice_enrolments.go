@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"diresco/api"
+	"diresco/internal/kernel/review"
 	"diresco/internal/mandate/enrolment"
 )
 
@@ -34,7 +35,7 @@ func (h OfficeEnrolmentHandlers) ShowOfficeEnrolment(ctx context.Context, r api.
 
 // DecideEnrolment implements api.StrictServerInterface.
 func (h OfficeEnrolmentHandlers) DecideEnrolment(ctx context.Context, r api.DecideEnrolmentRequestObject) (api.DecideEnrolmentResponseObject, error) {
-	decided, err := h.AtOffice.Decide(ctx, actorFrom(ctx), r.EnrolmentId, enrolment.Decision{Outcome: enrolment.State(r.Body.Outcome), Reason: r.Body.Reason})
+	decided, err := h.AtOffice.Decide(ctx, actorFrom(ctx), r.EnrolmentId, review.Decision{Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason})
 	if err != nil {
 		return nil, err
 	}

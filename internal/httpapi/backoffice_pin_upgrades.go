@@ -6,6 +6,7 @@ import (
 
 	"diresco/api"
 	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 )
@@ -67,7 +68,7 @@ func (h OfficePINUpgradeHandlers) DownloadPinUpgradeAttachment(ctx context.Conte
 
 // DecidePinUpgrade implements api.StrictServerInterface.
 func (h OfficePINUpgradeHandlers) DecidePinUpgrade(ctx context.Context, r api.DecidePinUpgradeRequestObject) (api.DecidePinUpgradeResponseObject, error) {
-	decided, err := h.Upgrades.Decide(ctx, actorFrom(ctx), r.UpgradeId, pinupgrade.Decision{Outcome: pinupgrade.State(r.Body.Outcome), Reason: r.Body.Reason})
+	decided, err := h.Upgrades.Decide(ctx, actorFrom(ctx), r.UpgradeId, review.Decision{Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason})
 	if err != nil {
 		return nil, err
 	}

@@ -4,31 +4,16 @@ import (
 	"context"
 	"time"
 
-	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/platform/calendar"
-	"diresco/internal/platform/due"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/platform/clock"
 
 	"github.com/google/uuid"
 )
 
-// awaitingDays is for how many days what was filed with ordinary credentials waits for dispositive ones.
-const awaitingDays = 30
-
-// lapsesAt is when a declaration that waits for dispositive credentials lapses. It is a term in which its maker has to act,
-// so the day of filing is not counted and the last day runs to its 24:00 in Rome.
-func (d Declaration) lapsesAt() time.Time {
-	return calendar.DeadlineDays(*d.SubmittedAt, awaitingDays)
-}
-
 // lapsed reports whether the declaration has waited for too long, noted or not.
 func (d Declaration) lapsed(now time.Time) bool {
-	return d.State == Lapsed || d.State == AwaitingCredentials && !now.Before(d.lapsesAt())
-}
-
-// awaitingBefore is the instant before which everything was filed that has lapsed by the given one.
-func awaitingBefore(until time.Time) time.Time {
-	return calendar.DateIn(until).AddDays(-awaitingDays).Start()
+	return d.State == Lapsed || d.State == AwaitingCredentials && !now.Before(protocol.LapsesAt(*d.SubmittedAt))
 }
 
 // moves are declarations on their way into another state, locked; those that left it are noted.
@@ -54,7 +39,7 @@ func (m moves) settle(waiting []uuid.UUID, now time.Time) {
 		switch {
 		case !found || d.State != AwaitingCredentials:
 		case d.lapsed(now):
-			m.to(d, Lapsed, d.lapsesAt())
+			m.to(d, Lapsed, protocol.LapsesAt(*d.SubmittedAt))
 		default:
 			m.to(d, Submitted, now)
 			if d.SupersedesID == nil {
@@ -67,44 +52,15 @@ func (m moves) settle(waiting []uuid.UUID, now time.Time) {
 	}
 }
 
-// CompleteFor completes, in the context's transaction, what a person filed with ordinary credentials and what waits since:
-// each at its original protocol number, in their order. It is for whoever makes credentials dispositive, after the row of the
-// person was locked; the audit record of that operation is the caller's.
-func (s *Service) CompleteFor(ctx context.Context, personID uuid.UUID) error {
-	waiting, err := s.Repository.awaitingOf(ctx, personID)
-	if err != nil || len(waiting) == 0 {
-		return err
-	}
-	_, err = s.move(ctx, waiting, s.Runner.Clock.Now())
-	return err
+// awaited reads and settles declarations that wait for dispositive credentials.
+type awaited struct {
+	*Repository
+	types *Types
+	clock clock.Clock
 }
 
-// LapseAwaiting lets the first of what has waited for dispositive credentials for 30 days by the given instant lapse, due.AtOnce at most,
-// each dated at its own. It returns how many did, and whether there may be more. Inside a transaction it becomes part of it.
-func (s *Service) LapseAwaiting(ctx context.Context, until time.Time) (n int, more bool, err error) {
-	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
-		waiting, err := s.Repository.awaitingSince(ctx, awaitingBefore(until), due.AtOnce)
-		if err != nil || len(waiting) == 0 {
-			return err
-		}
-		more = len(waiting) == due.AtOnce
-		n, err = s.move(ctx, waiting, until)
-		return err
-	})
-	return n, more, err
-}
-
-// NextLapse returns the first instant, not after the given one, at which something lapses that waits; false for none.
-func (s *Service) NextLapse(ctx context.Context, until time.Time) (time.Time, bool, error) {
-	first, err := s.Repository.awaitingSince(ctx, awaitingBefore(until), 1)
-	if err != nil || len(first) == 0 {
-		return time.Time{}, false, err
-	}
-	return calendar.DeadlineDays(first[0].SubmittedAt, awaitingDays), true, nil
-}
-
-// move settles what waits, tells who filed it, and returns how many of them it moved.
-func (s *Service) move(ctx context.Context, waiting []waitingRow, now time.Time) (int, error) {
+// Settle implements protocol.AwaitedStore. What is superseded is locked along.
+func (a awaited) Settle(ctx context.Context, waiting []waitingRow, now time.Time) ([]protocol.Settled, error) {
 	ids := make([]uuid.UUID, 0, len(waiting))
 	all := make([]uuid.UUID, 0, 2*len(waiting))
 	for _, w := range waiting {
@@ -114,40 +70,38 @@ func (s *Service) move(ctx context.Context, waiting []waitingRow, now time.Time)
 			all = append(all, *w.SupersedesID)
 		}
 	}
-	locked, err := s.Repository.lockAll(ctx, all)
+	locked, err := a.lockAll(ctx, all)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	m := moves{all: locked, changed: map[uuid.UUID]bool{}}
 	m.settle(ids, now)
 	for id := range m.changed {
-		if err := s.Repository.saveState(ctx, m.all[id]); err != nil {
-			return 0, err
+		if err := a.saveState(ctx, m.all[id]); err != nil {
+			return nil, err
 		}
 	}
-	var messages []outbox.Message
-	var records []audit.Record
+	var settled []protocol.Settled
 	for _, id := range ids {
 		if !m.changed[id] {
 			continue
 		}
 		d := m.all[id]
-		records = append(records, s.record(d))
-		message, err := s.moved(ctx, d)
+		operation := map[State]string{Submitted: "completeDeclaration", Lapsed: "lapseDeclaration", Superseded: "supersedeDeclaration"}[d.State]
+		messages, err := a.moved(ctx, d)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		messages = append(messages, message...)
+		settled = append(settled, protocol.Settled{
+			SubjectID: d.ID, ContributorID: d.ContributorID, Operation: operation, At: d.UpdatedAt, Messages: messages,
+		})
 	}
-	if err := s.Runner.Trail.Write(ctx, records...); err != nil {
-		return 0, err
-	}
-	return len(records), s.Outbox.Add(ctx, messages...)
+	return settled, nil
 }
 
 // moved tells who filed a declaration what became of it. One that was replaced in the same moment needs no word.
-func (s *Service) moved(ctx context.Context, d Declaration) ([]outbox.Message, error) {
-	kind, at := completedKind, s.Runner.Clock.Now()
+func (a awaited) moved(ctx context.Context, d Declaration) ([]outbox.Message, error) {
+	kind, at := completedKind, a.clock.Now()
 	switch d.State {
 	case Submitted:
 	case Lapsed:
@@ -158,7 +112,7 @@ func (s *Service) moved(ctx context.Context, d Declaration) ([]outbox.Message, e
 	default:
 		return nil, nil
 	}
-	t, err := s.Types.Get(ctx, d.Type)
+	t, err := a.types.Get(ctx, d.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -166,14 +120,4 @@ func (s *Service) moved(ctx context.Context, d Declaration) ([]outbox.Message, e
 		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
 	}, at)
 	return []outbox.Message{message}, err
-}
-
-// record is the trace of what became of a declaration by itself. No request did this, so it names none: what led to it has
-// a record of its own.
-func (s *Service) record(d Declaration) audit.Record {
-	operation := map[State]string{Submitted: "completeDeclaration", Lapsed: "lapseDeclaration", Superseded: "supersedeDeclaration"}[d.State]
-	kind, subject := Kind, d.ID.String()
-	return audit.Record{
-		ID: uuid.Must(uuid.NewV7()), At: d.UpdatedAt, Operation: operation, ContributorID: &d.ContributorID, SubjectKind: &kind, SubjectID: &subject, Outcome: "done",
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/due"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 
@@ -23,7 +24,7 @@ func becomeDispositive(t *testing.T, a *world.App, personID uuid.UUID) {
 		if err := a.DB.From(ctx).Exec("UPDATE people SET credential_level = 'dispositive' WHERE id = ?", personID).Error; err != nil {
 			return err
 		}
-		return a.Declarations.CompleteFor(ctx, personID)
+		return a.Declarations.Awaiting.CompleteFor(ctx, personID)
 	})
 }
 
@@ -182,7 +183,7 @@ func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 		later := a.Submit(t, ordinary, c)
 		next := func(until time.Time) (time.Time, bool) {
 			t.Helper()
-			at, found, err := a.Declarations.NextLapse(ctx, until)
+			at, found, err := a.Declarations.Awaiting.Next(ctx, due.Through(world.Start), until)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,8 +197,16 @@ func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 		}
 		lapse := func(until time.Time, want int) {
 			t.Helper()
-			if n, _, err := a.Declarations.LapseAwaiting(ctx, until); err != nil || n != want {
-				t.Errorf("%d lapsed by %s, want %d; %v", n, until, want, err)
+			before := a.Count(t, "declarations WHERE state = 'lapsed'")
+			a.Must(t, func(ctx context.Context) error {
+				done, err := a.Declarations.Awaiting.Do(ctx, due.Through(world.Start), until)
+				if done != due.Through(until) {
+					t.Errorf("done as far as %v", done)
+				}
+				return err
+			})
+			if n := a.Count(t, "declarations WHERE state = 'lapsed'") - before; n != want {
+				t.Errorf("%d lapsed by %s, want %d", n, until, want)
 			}
 		}
 		lapse(end.Add(-time.Microsecond), 0)

@@ -11,9 +11,21 @@ var Canonical = canonical
 // DigestOf is the digest of a submission.
 var DigestOf = digestOf
 
-// NewEntry makes what the register hands to the Book for a submission of a draft at a version; version 0 is for what was never a draft.
-func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *protocol.Entry {
-	return &protocol.Entry{At: d.CreatedAt, Filing: protocol.Filing{Kind: Kind, Office: d.OfficeCode, SubjectID: d.ID, By: by, Content: &submission{declaration: d, typ: t, by: by, draftVersion: draftVersion}}}
+// Handler checks and stores submissions.
+type Handler = protocol.Handler[submission]
+
+// Entry is what the register hands to the Handler.
+type Entry = protocol.Entry[submission]
+
+// NewHandler returns a Handler that can check.
+func NewHandler(r *Repository) Handler { return handler{Deps{Repository: r}} }
+
+// NewEntry makes the entry for a submission of a draft at a version; version 0 is for what was never a draft.
+func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *Entry {
+	return &Entry{
+		Line:    protocol.Line{Header: protocol.Header{Office: d.OfficeCode, SubjectID: d.ID, By: by}, At: d.CreatedAt},
+		Content: submission{declaration: d, typ: t, draftVersion: draftVersion},
+	}
 }
 
 // SetStride changes how lists over many contributors go.

@@ -2,22 +2,15 @@ package declaration_test
 
 import (
 	"context"
-	"crypto/rand"
 	"strings"
 	"testing"
 
 	"diresco/db"
-	"diresco/internal/filing/declaration"
-	"diresco/internal/kernel/protocol"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 
 	"github.com/google/uuid"
 )
-
-func brokenBooks(d *db.DB) map[string]protocol.Book {
-	return map[string]protocol.Book{declaration.Kind: &declaration.Book{Repository: declaration.NewRepository(d), Signer: brokenSigner{}, Random: rand.Reader}}
-}
 
 // Should the program ever try to change what was submitted, the database does not let it.
 func TestWhatWasSubmittedIsFinal(t *testing.T) {

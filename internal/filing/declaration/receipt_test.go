@@ -218,8 +218,9 @@ func TestWithoutASignatureNothingIsFiled(t *testing.T) {
 		c, by := a.Employer(t)
 		a.Submit(t, by, c)
 		a.Register.Close()
-		broken := *a.Declarations
-		broken.Register = a.NewRegister(t, brokenBooks(d))
+		deps := a.Declarations.Deps
+		deps.Register, deps.Signer = a.NewRegister(t), brokenSigner{}
+		broken := declaration.NewService(deps)
 		if _, err := broken.Draft(ctx, by, c.ID, c.Input(true)); !errors.Is(err, errKeys) || fault.Is(err, fault.Invalid) {
 			t.Errorf("without keys: %v", err)
 		}

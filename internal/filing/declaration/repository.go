@@ -278,34 +278,23 @@ type waitingRow struct {
 	SubmittedAt  time.Time
 }
 
+// FiledAt implements protocol.Awaited.
+func (w waitingRow) FiledAt() time.Time { return w.SubmittedAt }
+
 const selectWaiting = "SELECT id, supersedes_id, submitted_at FROM declarations WHERE state = 'awaiting_credentials' AND "
 
-// awaitingOf returns what a person filed that waits for dispositive credentials, in the order of filing.
-func (r *Repository) awaitingOf(ctx context.Context, personID uuid.UUID) ([]waitingRow, error) {
+// AwaitingOf returns what a person filed that waits for dispositive credentials, in the order of
+// filing.
+func (r *Repository) AwaitingOf(ctx context.Context, personID uuid.UUID) ([]waitingRow, error) {
 	var rows []waitingRow
 	err := r.db.From(ctx).Raw(selectWaiting+"person_id = ? ORDER BY submitted_at, id", personID).Scan(&rows).Error
 	return rows, err
 }
 
-// awaitingSince returns what waits for dispositive credentials and was filed before the instant, in the order of filing.
-func (r *Repository) awaitingSince(ctx context.Context, before time.Time, limit int) ([]waitingRow, error) {
+// AwaitingSince returns what waits for dispositive credentials and was filed before the instant, in
+// the order of filing.
+func (r *Repository) AwaitingSince(ctx context.Context, before time.Time, limit int) ([]waitingRow, error) {
 	var rows []waitingRow
 	err := r.db.From(ctx).Raw(selectWaiting+"submitted_at < ? ORDER BY submitted_at, id LIMIT ?", before, limit).Scan(&rows).Error
 	return rows, err
-}
-
-// dispositive returns which of the people have dispositive credentials. They stay as they are where their rows are locked.
-func (r *Repository) dispositive(ctx context.Context, people []uuid.UUID) (map[uuid.UUID]bool, error) {
-	if len(people) == 0 {
-		return nil, nil
-	}
-	var ids []uuid.UUID
-	if err := r.db.From(ctx).Raw("SELECT id FROM people WHERE id IN ? AND credential_level = 'dispositive'", people).Scan(&ids).Error; err != nil {
-		return nil, err
-	}
-	found := make(map[uuid.UUID]bool, len(ids))
-	for _, id := range ids {
-		found[id] = true
-	}
-	return found, nil
 }

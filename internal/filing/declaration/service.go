@@ -41,10 +41,20 @@ type Deps struct {
 }
 
 // Service has the use cases of declarations.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	lane *protocol.Lane[submission]
+	// Awaiting settles what waits for dispositive credentials.
+	Awaiting *protocol.Awaiting[waitingRow]
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	return &Service{
+		Deps: d, lane: protocol.NewLane(d.Register, Kind, handler{d}),
+		Awaiting: protocol.NewAwaiting(d.Runner, d.Outbox, "declaration.lapsed", Kind, awaited{d.Repository, d.Types, d.Runner.Clock}),
+	}
+}
 
 // Draft makes a draft for the contributor or, where asked, files it at once. It returns fault.NotFound for a contributor
 // that the actor has nothing to do with, fault.Forbidden and fault.ServiceNotDelegated where the actor may not declare for
@@ -70,10 +80,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	if in.ReservationID != nil {
 		return View{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: "not-applicable"})
 	}
-	if err := checkContent(t, in.Content, in.Submit); err != nil {
-		return View{}, err
-	}
-	content, err := canonical(in.Content)
+	content, err := ParseContent(t, in.Content, in.Submit)
 	if err != nil {
 		return View{}, err
 	}
@@ -84,12 +91,11 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	now := s.Runner.Clock.Now()
 	d := Declaration{
 		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: position.ID, OfficeCode: position.OfficeCode,
-		Type: t.Code, TypeVersion: t.Version, Step: in.Step, State: Draft, Content: content, WorkerTaxCode: workerOf(t, content),
-		PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID, SupersedesID: in.SupersedesID,
+		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID, SupersedesID: in.SupersedesID,
 		Version: 1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
-	}
+	}.with(content)
 	if in.Submit {
-		return s.file(ctx, by, right, &submission{declaration: d, typ: t, contributor: owner})
+		return s.file(ctx, by, right, submission{declaration: d, typ: t, owner: owner.TaxCode})
 	}
 	return operation.Do(ctx, s.Runner, by, d.ID.String(), func(ctx context.Context) (View, operation.Trace, error) {
 		if err := s.checkSuperseded(ctx, d); err != nil {
@@ -222,14 +228,11 @@ func (s *Service) patch(ctx context.Context, d Declaration, change []byte) (Decl
 	if err != nil {
 		return d, &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Pointer: "/content", Code: "type"}}, Err: err}
 	}
-	if err := checkContent(t, merged, false); err != nil {
+	content, err := ParseContent(t, merged, false)
+	if err != nil {
 		return d, err
 	}
-	if d.Content, err = canonical(merged); err != nil {
-		return d, err
-	}
-	d.WorkerTaxCode, d.TypeVersion = workerOf(t, d.Content), t.Version
-	return d, nil
+	return d.with(content), nil
 }
 
 // lockDraft reads a draft that the actor may change, locked, with the right by which.
@@ -291,31 +294,30 @@ func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 	if err != nil {
 		return View{}, err
 	}
-	sub := &submission{declaration: d.Declaration, typ: t, draftVersion: d.Version}
+	sub := submission{declaration: d.Declaration, typ: t, draftVersion: d.Version}
 	// What is no draft any more goes on to the register, which knows whether this is the same request again.
 	if d.State == Draft {
-		if err := checkContent(t, []byte(d.Content), true); err != nil {
+		content, err := completeContent(t, d.Content)
+		if err != nil {
 			return View{}, err
 		}
-		if _, sub.contributor, err = s.position(ctx, d.ContributorID, d.PositionID); err != nil {
+		_, owner, err := s.position(ctx, d.ContributorID, d.PositionID)
+		if err != nil {
 			return View{}, err
 		}
-		sub.declaration.TypeVersion = t.Version
-		sub.declaration.WorkerTaxCode = workerOf(t, d.Content)
+		sub.declaration, sub.owner = sub.declaration.with(content), owner.TaxCode
 	}
 	return s.file(ctx, by, right, sub)
 }
 
 // file hands a submission to the register and waits for its number.
-func (s *Service) file(ctx context.Context, by access.Actor, right access.Right, sub *submission) (View, error) {
+func (s *Service) file(ctx context.Context, by access.Actor, right access.Right, sub submission) (View, error) {
 	d := &sub.declaration
-	sub.by = by
 	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
-	sub.digest = digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content)
-	entry, err := s.Register.File(ctx, protocol.Filing{
-		Kind: Kind, Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: idempotency.ClaimOf(ctx),
-		Trace: trace(*d, right), Origin: audit.OriginOf(ctx), Digest: sub.digest, Content: sub,
-	})
+	entry, err := s.lane.File(ctx, protocol.Filing[submission]{Content: sub, Header: protocol.Header{
+		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: idempotency.ClaimOf(ctx), Trace: trace(*d, right), Origin: audit.OriginOf(ctx),
+		Digest: digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content),
+	}})
 	var replay *idempotency.Replay
 	if errors.As(err, &replay) && replay.Answer == nil {
 		id, err := uuid.Parse(replay.ResourceID)
@@ -327,7 +329,9 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 	if err != nil {
 		return View{}, err
 	}
-	return entry.Content.(*submission).filed, nil
+	filed := named(entry.Content.declaration, by)
+	filed.JWS = entry.Content.jws
+	return filed, nil
 }
 
 // Withdraw takes a submitted declaration back while the office has not decided. It returns fault.Conflict after that.

@@ -11,7 +11,6 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
-	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
@@ -229,9 +228,9 @@ func TestARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
 		}
 		stale, right := declaration.NewEntry(draft, typ, by, 7), declaration.NewEntry(draft, typ, by, 1)
 		again := declaration.NewEntry(draft, typ, by, 1)
-		book := declaration.Book{Repository: declaration.NewRepository(d)}
-		entries := []*protocol.Entry{stale, right, again}
-		if err := d.InTx(ctx, func(ctx context.Context) error { return book.Check(ctx, entries) }); err != nil {
+		handler := declaration.NewHandler(declaration.NewRepository(d))
+		entries := []*declaration.Entry{stale, right, again}
+		if err := d.InTx(ctx, func(ctx context.Context) error { return handler.Check(ctx, entries) }); err != nil {
 			t.Fatal(err)
 		}
 		conflict(t, "with a version that is not the last", stale.Err, "declaration-changed")

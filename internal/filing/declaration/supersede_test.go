@@ -11,7 +11,6 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
-	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
@@ -222,14 +221,14 @@ func TestOneGroupSupersedesOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries := make([]*protocol.Entry, 3)
+		entries := make([]*declaration.Entry, 3)
 		for i := range entries {
 			entries[i] = declaration.NewEntry(a.Draft(t, by, c, replacing(c, old.ID, false)).Declaration, typ, by, 1+i%2)
 		}
 		// The second is refused for its version: it supersedes nothing.
 		entries[0], entries[1] = entries[1], entries[0]
-		book := declaration.Book{Repository: declaration.NewRepository(d)}
-		if err := d.InTx(ctx, func(ctx context.Context) error { return book.Check(ctx, entries) }); err != nil {
+		handler := declaration.NewHandler(declaration.NewRepository(d))
+		if err := d.InTx(ctx, func(ctx context.Context) error { return handler.Check(ctx, entries) }); err != nil {
 			t.Fatal(err)
 		}
 		conflict(t, "a changed draft", entries[0].Err, "declaration-changed")

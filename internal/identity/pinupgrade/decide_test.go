@@ -9,6 +9,7 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
@@ -27,7 +28,7 @@ func TestAcceptedThePINIsDispositive(t *testing.T) {
 		u := w.request(by)
 		w.Clock.Advance(time.Minute)
 		desk := w.operator(world.Rome)
-		got, err := w.service.Decide(asked("decidePinUpgrade"), desk, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Accepted, Reason: "Documento valido"})
+		got, err := w.service.Decide(asked("decidePinUpgrade"), desk, u.ID, review.Decision{Outcome: review.Accepted, Reason: "Documento valido"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,8 +53,8 @@ func TestAcceptedThePINIsDispositive(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE request_id = 'request-1'"); n != 1 || w.Count(t, "audit_records WHERE operation = 'decidePinUpgrade' AND person_id = ? AND subject_id = ?", desk.PersonID, u.ID.String()) != 1 {
 			t.Errorf("%d audit records of the decision", n)
 		}
-		for _, outcome := range []pinupgrade.State{pinupgrade.Accepted, pinupgrade.NotAccepted} {
-			_, err := w.service.Decide(ctx, desk, u.ID, pinupgrade.Decision{Outcome: outcome, Reason: "Altro"})
+		for _, outcome := range []review.Outcome{review.Accepted, review.NotAccepted} {
+			_, err := w.service.Decide(ctx, desk, u.ID, review.Decision{Outcome: outcome, Reason: "Altro"})
 			conflict(t, "decided once more", err, "upgrade-decided")
 		}
 	})
@@ -67,7 +68,7 @@ func TestNotAcceptedNothingChanges(t *testing.T) {
 		waiting := w.Submit(t, by, company)
 		u := w.request(by)
 		w.Clock.Advance(time.Minute)
-		w.decide(w.operator(world.Rome), u.ID, pinupgrade.NotAccepted)
+		w.decide(w.operator(world.Rome), u.ID, review.NotAccepted)
 		if w.again(by).CredentialLevel != access.Ordinary || state(t, w, waiting.ID) != declaration.AwaitingCredentials {
 			t.Error("what was not accepted had an effect")
 		}
@@ -88,7 +89,7 @@ func TestWhoDecides(t *testing.T) {
 			p.CredentialLevel, p.UserClass, p.OfficeCode = access.Ordinary, access.Operator, &office
 		}).ID)
 		u := w.request(own)
-		yes := pinupgrade.Decision{Outcome: pinupgrade.Accepted, Reason: "Va bene"}
+		yes := review.Decision{Outcome: review.Accepted, Reason: "Va bene"}
 		for _, c := range []struct {
 			name string
 			by   access.Actor
@@ -104,7 +105,7 @@ func TestWhoDecides(t *testing.T) {
 			}
 		}
 		desk := w.operator(world.Rome)
-		_, err := w.service.Decide(ctx, desk, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Submitted, Reason: "a\x00b"})
+		_, err := w.service.Decide(ctx, desk, u.ID, review.Decision{Outcome: review.Outcome(pinupgrade.Submitted), Reason: "a\x00b"})
 		refused(t, "what is no decision", err, fault.Invalid, "/outcome", "enum", "/reason", "pattern")
 		if w.again(own).CredentialLevel != access.Ordinary {
 			t.Error("a refused decision had an effect")
@@ -120,11 +121,11 @@ func TestDecidedOnce(t *testing.T) {
 		desks := []access.Actor{w.operator(world.Rome), w.operator(world.Rome)}
 		var done atomic.Int64
 		world.Parallel(8, func(i int) {
-			outcome := pinupgrade.Accepted
+			outcome := review.Accepted
 			if i%2 == 0 {
-				outcome = pinupgrade.NotAccepted
+				outcome = review.NotAccepted
 			}
-			_, err := w.service.Decide(ctx, desks[i/4], u.ID, pinupgrade.Decision{Outcome: outcome, Reason: "Va bene"})
+			_, err := w.service.Decide(ctx, desks[i/4], u.ID, review.Decision{Outcome: outcome, Reason: "Va bene"})
 			if err == nil {
 				done.Add(1)
 			} else {
@@ -152,7 +153,7 @@ func TestNothingIsLeftWaitingBehindADecision(t *testing.T) {
 			u := w.request(by)
 			world.Parallel(8, func(i int) {
 				if i == 4 {
-					w.decide(desk, u.ID, pinupgrade.Accepted)
+					w.decide(desk, u.ID, review.Accepted)
 					return
 				}
 				if _, err := w.Declarations.Draft(ctx, by, company.ID, company.Input(true)); err != nil {
@@ -180,8 +181,8 @@ func TestListsOfAnOffice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.decide(desk, ids[1], pinupgrade.Accepted)
-		w.decide(desk, ids[3], pinupgrade.NotAccepted)
+		w.decide(desk, ids[1], review.Accepted)
+		w.decide(desk, ids[3], review.NotAccepted)
 		for _, c := range []struct {
 			by    access.Actor
 			state pinupgrade.State
@@ -222,7 +223,7 @@ func TestARepeatedDecisionAfterAMove(t *testing.T) {
 		u := w.request(w.Colleague(t, company.ID, access.LegalRepresentative, access.Ordinary))
 		desk := w.operator(world.Rome)
 		decide := func(by access.Actor) error {
-			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, u.ID, pinupgrade.Decision{Outcome: pinupgrade.Accepted, Reason: "Documento valido"})
+			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, u.ID, review.Decision{Outcome: review.Accepted, Reason: "Documento valido"})
 			return err
 		}
 		if err := decide(desk); err != nil {

@@ -14,7 +14,7 @@ import (
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
-	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
@@ -52,11 +52,10 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 func inApp(t *testing.T, a *world.App) *fixture {
 	t.Helper()
 	w := &fixture{App: a, t: t, residents: residents.New(a.DB, a.Clock)}
-	repository := pinupgrade.NewRepository(a.DB)
 	w.service = pinupgrade.NewService(pinupgrade.Deps{
-		Runner: a.Runner, Repository: repository, Register: a.NewRegister(t, map[string]protocol.Book{pinupgrade.Kind: &pinupgrade.Book{Repository: repository}}),
+		Runner: a.Runner, Repository: pinupgrade.NewRepository(a.DB), Register: a.NewRegister(t),
 		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents, People: person.NewService(a.Runner),
-		Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler),
+		Declarations: a.Declarations.Awaiting, Log: slog.New(slog.DiscardHandler),
 	})
 	return w
 }
@@ -120,9 +119,9 @@ func (w *fixture) request(by access.Actor) pinupgrade.Upgrade {
 	return u
 }
 
-func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome pinupgrade.State) pinupgrade.Details {
+func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome review.Outcome) pinupgrade.Details {
 	w.t.Helper()
-	h, err := w.service.Decide(ctx, by, id, pinupgrade.Decision{Outcome: outcome, Reason: "Documento leggibile e valido"})
+	h, err := w.service.Decide(ctx, by, id, review.Decision{Outcome: outcome, Reason: "Documento leggibile e valido"})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,22 +4,20 @@
 package pinupgrade
 
 import (
-	"crypto/sha256"
-	"diresco/internal/kernel/outbox"
-	"encoding/hex"
-	"encoding/json"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
-	"github.com/gowebpki/jcs"
 )
 
 // Kind is the protocol register's word for a request for a dispositive PIN.
@@ -75,10 +73,8 @@ type Upgrade struct {
 	Attachments []attachment.File `gorm:"serializer:json"`
 	State       State
 	SubmittedAt time.Time
-	DecidedBy   *uuid.UUID
-	DecidedAt   *time.Time
-	Reason      *string
-	Version     int
+	review.Verdict
+	Version int
 }
 
 // TableName tells GORM the table.
@@ -92,6 +88,9 @@ type Details struct {
 	FamilyName string
 }
 
+// AskedBy implements review.Case.
+func (h Details) AskedBy() uuid.UUID { return h.PersonID }
+
 // Input is what the holder of an ordinary PIN sends.
 type Input struct {
 	DocumentKind   DocumentKind
@@ -104,16 +103,9 @@ type Input struct {
 	Files      []*attachment.Upload
 }
 
-// Decision is what an operator decides. The holder is told the reason.
-type Decision struct {
-	Outcome State
-	Reason  string
-}
-
 const (
 	maxDocumentNumber = 32
 	maxIssuer         = 120
-	maxReason         = 1000
 )
 
 // check returns fault.Invalid naming each field that is wrong; today is the date in Rome.
@@ -157,27 +149,12 @@ func plainText(s string, limit int) bool {
 	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// check returns fault.Invalid naming what is wrong with a decision.
-func (d Decision) check() error {
-	var wrong []fault.Field
-	if d.Outcome != Accepted && d.Outcome != NotAccepted {
-		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: "enum"})
-	}
-	if !plainText(d.Reason, maxReason) {
-		wrong = append(wrong, fault.Field{Pointer: "/reason", Code: "pattern"})
-	}
-	if len(wrong) > 0 {
-		return fault.InvalidFields(wrong...)
-	}
-	return nil
-}
-
 // decide is the request as the operator decided it. It returns fault.Conflict for one that is decided already.
-func (u Upgrade) decide(d Decision, operator uuid.UUID, now time.Time) (Upgrade, error) {
+func (u Upgrade) decide(d review.Decision, operator uuid.UUID, now time.Time) (Upgrade, error) {
 	if u.State != Submitted {
 		return u, fault.Because(fault.Conflict, "upgrade-decided")
 	}
-	u.State, u.Reason, u.DecidedBy, u.DecidedAt, u.Version = d.Outcome, &d.Reason, &operator, &now, u.Version+1
+	u.State, u.Verdict, u.Version = State(d.Outcome), d.Verdict(operator, now), u.Version+1
 	return u, nil
 }
 
@@ -187,19 +164,10 @@ func (u Upgrade) digest() (string, error) {
 	for i, f := range u.Attachments {
 		files[i] = f.Digest
 	}
-	encoded, err := json.Marshal(map[string]any{
+	return protocol.DigestOf(map[string]any{
 		"person_id": u.PersonID, "document_kind": u.DocumentKind, "document_number": u.DocumentNumber, "issued_by": u.IssuedBy,
 		"issued_on": u.IssuedOn, "expires_on": u.ExpiresOn, "files": files,
 	})
-	if err != nil {
-		return "", err
-	}
-	canonical, err := jcs.Transform(encoded)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(canonical)
-	return "sha-256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // folder is where the files of a request lie.

@@ -11,6 +11,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
@@ -199,10 +200,10 @@ func TestOneRequestWaitsAtATime(t *testing.T) {
 		in.OfficeCode = world.Milan
 		_, err := w.service.Request(ctx, by, in)
 		conflict(t, "a second", err, "upgrade-waiting")
-		w.decide(desk, first.ID, pinupgrade.NotAccepted)
+		w.decide(desk, first.ID, review.NotAccepted)
 		w.Clock.Advance(time.Minute)
 		second := w.request(by)
-		w.decide(desk, second.ID, pinupgrade.Accepted)
+		w.decide(desk, second.ID, review.Accepted)
 		for name, now := range map[string]access.Actor{"as before": by, "at the next request": w.again(by)} {
 			_, err = w.service.Request(ctx, now, w.input())
 			conflict(t, name, err, "already-dispositive")
@@ -279,7 +280,7 @@ func TestARepeatIsAnsweredAsTheFirstTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.decide(w.operator(world.Rome), first.ID, pinupgrade.Accepted)
+		w.decide(w.operator(world.Rome), first.ID, review.Accepted)
 		again, err := w.service.Request(world.WithKey(ctx, by, "key-00000001"), by, w.input())
 		if diff := cmp.Diff(first, again); diff != "" || err != nil {
 			t.Errorf("after the decision: %v\n%s", err, diff)

@@ -13,6 +13,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/calendar"
@@ -65,10 +66,15 @@ type Deps struct {
 }
 
 // Service has the use cases of requests for a dispositive PIN.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	lane *protocol.Lane[filing]
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	return &Service{Deps: d, lane: protocol.NewLane(d.Register, Kind, handler{d.Repository})}
+}
 
 // Request files a request for a dispositive PIN. It returns fault.Invalid with the wrong fields, files and the office among
 // them, and fault.Conflict for who has a dispositive PIN or a request that waits.
@@ -84,11 +90,12 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgra
 	if err != nil {
 		return Upgrade{}, err
 	}
-	f := &filing{upgrade: Upgrade{
+	f := filing{upgrade: Upgrade{
 		ID: uuid.Must(uuid.NewV7()), PersonID: by.PersonID, OfficeCode: office, DocumentKind: in.DocumentKind, DocumentNumber: in.DocumentNumber,
 		IssuedBy: in.IssuedBy, IssuedOn: in.IssuedOn, ExpiresOn: in.ExpiresOn, Attachments: files,
 	}}
-	if f.upgrade.Digest, err = f.upgrade.digest(); err != nil {
+	digest, err := f.upgrade.digest()
+	if err != nil {
 		return Upgrade{}, err
 	}
 	standings, err := s.Repository.standings(ctx, by.PersonID)
@@ -101,7 +108,7 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgra
 			return Upgrade{}, err
 		}
 	}
-	return s.file(ctx, by, f)
+	return s.file(ctx, by, f, digest)
 }
 
 // office chooses where the request goes: to the office that is named, else to the one of a contributor for which the person
@@ -129,13 +136,13 @@ func (s *Service) office(ctx context.Context, by access.Actor, named string) (st
 }
 
 // file hands a request to the register and waits for its number. The files of one that was not filed are removed.
-func (s *Service) file(ctx context.Context, by access.Actor, f *filing) (Upgrade, error) {
+func (s *Service) file(ctx context.Context, by access.Actor, f filing, digest string) (Upgrade, error) {
 	u := f.upgrade
-	entry, err := s.Register.File(ctx, protocol.Filing{
-		Kind: Kind, Office: u.OfficeCode, SubjectID: u.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(u.ID), Origin: audit.OriginOf(ctx), Digest: u.Digest, Content: f,
-	})
+	entry, err := s.lane.File(ctx, protocol.Filing[filing]{Content: f, Header: protocol.Header{
+		Office: u.OfficeCode, SubjectID: u.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(u.ID), Origin: audit.OriginOf(ctx), Digest: digest,
+	}})
 	if err == nil {
-		return entry.Content.(*filing).upgrade, nil
+		return entry.Content.upgrade, nil
 	}
 	var replay *idempotency.Replay
 	var refused *fault.Fault
@@ -159,7 +166,7 @@ func (s *Service) file(ctx context.Context, by access.Actor, f *filing) (Upgrade
 
 // asFiled is the request as it was when it was filed, whatever was decided since.
 func (u Upgrade) asFiled() Upgrade {
-	u.State, u.DecidedBy, u.DecidedAt, u.Reason, u.Version = Submitted, nil, nil, nil, 1
+	u.State, u.Verdict, u.Version = Submitted, review.Verdict{}, 1
 	return u
 }
 
@@ -188,8 +195,8 @@ func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, re
 // ShowAtOffice returns a request at the operator's office, and fault.NotFound for any other.
 func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
 	h, err := s.Repository.one(ctx, id)
-	if err == nil && (by.OfficeCode == "" || h.OfficeCode != by.OfficeCode) {
-		err = fault.New(fault.NotFound)
+	if err == nil {
+		err = review.RequireOffice(by, h.OfficeCode)
 	}
 	if err != nil {
 		return Details{}, err
@@ -214,42 +221,31 @@ func (s *Service) Content(ctx context.Context, id uuid.UUID, f attachment.File) 
 	return s.Files.Open(ctx, folder(id), f.Number)
 }
 
-// Decide decides a request at the operator's office. Accepted, the holder's credentials are dispositive at once, and what
-// waited for that is completed at its original protocol number, in the same transaction. It returns fault.NotFound for a
-// request of another office, fault.Forbidden for the operator's own, and fault.Conflict for one that is decided already.
-func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
-	if err := d.check(); err != nil {
-		return Details{}, err
-	}
-	// A repeat tells nothing to who has left the office meanwhile.
-	if _, err := s.ShowAtOffice(ctx, by, id); err != nil {
-		return Details{}, err
-	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Details, operation.Trace, error) {
-		h, err := s.decide(ctx, by, id, d)
+// Decide decides a request at the operator's office. Accepted, the holder's credentials are
+// dispositive at once, and what waited for that is completed at its original protocol number, in
+// the same transaction. It returns the faults of review.Decide, and fault.Conflict for one that is
+// decided already.
+func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d review.Decision) (Details, error) {
+	show := func(ctx context.Context) (Details, error) { return s.ShowAtOffice(ctx, by, id) }
+	return review.Decide(ctx, s.Runner, by, id, d, show, func(ctx context.Context, h Details) (Details, operation.Trace, error) {
+		h, err := s.decide(ctx, by, h, d)
 		done := trace(id)
 		done.Right = by.Office()
 		return h, done, err
-	}, func(ctx context.Context, _ string) (Details, error) { return s.ShowAtOffice(ctx, by, id) })
+	})
 }
 
-func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
-	h, err := s.ShowAtOffice(ctx, by, id)
-	if err != nil {
-		return Details{}, err
-	}
-	if h.PersonID == by.PersonID {
-		return Details{}, fault.New(fault.Forbidden)
-	}
-	// The person's row first, as everywhere.
+// decide decides a request with all that follows from it. Lock order: the holder, the request.
+func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d review.Decision) (Details, error) {
+	var err error
 	became := false
-	if d.Outcome == Accepted {
+	if d.Outcome == review.Accepted {
 		if became, err = s.People.MakeDispositive(ctx, h.PersonID); err != nil {
 			return Details{}, err
 		}
 	}
 	now := s.Runner.Clock.Now()
-	if h.Upgrade, err = s.Repository.lock(ctx, id); err != nil {
+	if h.Upgrade, err = s.Repository.lock(ctx, h.ID); err != nil {
 		return Details{}, err
 	}
 	if h.Upgrade, err = h.decide(d, by.PersonID, now); err != nil {

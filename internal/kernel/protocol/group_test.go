@@ -36,9 +36,9 @@ func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 		}{{"refused in the group", false}, {"filed one by one", true}} {
 			t.Run(c.name, func(t *testing.T) {
 				gate := world.NewGate()
-				r := a.NewRegister(t, books(gate))
+				r := newLane(a.NewRegister(t), gate)
 				before := len(lines(t, a, world.Rome))
-				filings := []protocol.Filing{
+				filings := []protocol.Filing[slip]{
 					who.claimed(world.Rome, c.name+" good 1", slip{}),
 					who.claimed(world.Rome, c.name+" refused", slip{refused: true}),
 					ended.claimed(world.Rome, c.name, slip{}),
@@ -93,7 +93,7 @@ func TestAFilingLeavesItsTrace(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
-		r := a.NewRegister(t, books(nil))
+		r := newLane(a.NewRegister(t), nil)
 		a.Clock.Advance(time.Minute)
 		f := who.filing(world.Rome, slip{})
 		f.Trace.ContributorID = who.actor.ContributorID
@@ -122,7 +122,7 @@ func TestTwinsInOneGroup(t *testing.T) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
 		gate := world.NewGate()
-		r := a.NewRegister(t, books(gate))
+		r := newLane(a.NewRegister(t), gate)
 		first, twin, other := who.claimed(world.Rome, "k", slip{}), who.claimed(world.Rome, "k", slip{}), who.claimed(world.Rome, "k", slip{})
 		other.Claim.RequestMAC = "another request"
 		refused, after := who.claimed(world.Rome, "r", slip{refused: true}), who.claimed(world.Rome, "r", slip{})
@@ -149,16 +149,16 @@ func TestCloseFilesWhatWaits(t *testing.T) {
 		who := newFiler(t, a)
 		before := goleak.IgnoreCurrent()
 		gate := world.NewGate()
-		r := a.NewRegister(t, books(gate))
+		r := newLane(a.NewRegister(t), gate)
 		results := []<-chan outcome{later(r, who.filing(world.Rome, slip{}))}
 		gate.Reached()
 		for i := range 300 {
 			results = append(results, later(r, who.filing(world.Rome, slip{})))
-			world.Eventually(t, "the filing waits", func() bool { return r.Waiting() == i+1 })
+			world.Eventually(t, "the filing waits", func() bool { return r.register.Waiting() == i+1 })
 		}
 		closed := make(chan struct{})
 		go func() {
-			r.Close()
+			r.register.Close()
 			close(closed)
 		}()
 		// From the moment on that Close was called, nothing new is taken.
@@ -175,7 +175,7 @@ func TestCloseFilesWhatWaits(t *testing.T) {
 				t.Fatalf("filing %d: %v, %v", i, got.entry.Number, got.err)
 			}
 		}
-		r.Close()
+		r.register.Close()
 		if _, err := r.File(context.Background(), who.filing(world.Rome, slip{})); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("after Close: %v", err)
 		}
@@ -191,7 +191,7 @@ func TestWhoGaveUpBeforeTheirTurnIsNotFiled(t *testing.T) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
 		gate := world.NewGate()
-		r := a.NewRegister(t, books(gate))
+		r := newLane(a.NewRegister(t), gate)
 		first := later(r, who.filing(world.Rome, slip{}))
 		gate.Reached()
 		ctx, cancel := context.WithCancel(context.Background())
@@ -200,7 +200,7 @@ func TestWhoGaveUpBeforeTheirTurnIsNotFiled(t *testing.T) {
 			_, err := r.File(ctx, who.claimed(world.Rome, "gone", slip{}))
 			result <- err
 		}()
-		world.Eventually(t, "the filing waits", func() bool { return r.Waiting() == 1 })
+		world.Eventually(t, "the filing waits", func() bool { return r.register.Waiting() == 1 })
 		cancel()
 		if err := <-result; !errors.Is(err, context.Canceled) {
 			t.Errorf("who gave up got %v", err)
@@ -219,7 +219,7 @@ func TestAFullRegisterSaysSo(t *testing.T) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
 		gate := world.NewGate()
-		r := a.NewRegister(t, books(gate))
+		r := newLane(a.NewRegister(t), gate)
 		first := later(r, who.filing(world.Rome, slip{}))
 		gate.Reached()
 		ctx, cancel := context.WithCancel(context.Background())
@@ -228,7 +228,7 @@ func TestAFullRegisterSaysSo(t *testing.T) {
 		for range protocol.QueueSize {
 			wait.Go(func() { _, _ = r.File(ctx, who.filing(world.Rome, slip{})) })
 		}
-		world.Eventually(t, "the queue is full", func() bool { return r.Waiting() == protocol.QueueSize })
+		world.Eventually(t, "the queue is full", func() bool { return r.register.Waiting() == protocol.QueueSize })
 		_, err := r.File(context.Background(), who.filing(world.Rome, slip{}))
 		var f *fault.Fault
 		if !errors.As(err, &f) || f.Code != fault.Busy || f.RetryAfter <= 0 {
@@ -240,7 +240,7 @@ func TestAFullRegisterSaysSo(t *testing.T) {
 		if got := <-first; got.err != nil {
 			t.Error(got.err)
 		}
-		world.Eventually(t, "the queue is empty", func() bool { return r.Waiting() == 0 })
+		world.Eventually(t, "the queue is empty", func() bool { return r.register.Waiting() == 0 })
 		mustFile(t, r, who.filing(world.Rome, slip{}))
 		if n := len(lines(t, a, world.Rome)); n != 2 {
 			t.Errorf("%d lines, want those two that somebody still waited for", n)
@@ -263,7 +263,7 @@ func TestAnEndedRightFilesNothingMore(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				a := world.New(t, d)
-				r := a.NewRegister(t, books(nil))
+				r := newLane(a.NewRegister(t), nil)
 				for range 10 {
 					who := newFiler(t, a)
 					made := func(ctx context.Context) int {
@@ -320,7 +320,7 @@ func TestALockThatIsNotGivenUp(t *testing.T) {
 	b := a.Twin(t, dbtest.Open(t, impatient.String()))
 	held, free := newFiler(t, a), newFiler(t, a)
 	gate := world.NewGate()
-	r := b.NewRegister(t, books(gate))
+	r := newLane(b.NewRegister(t), gate)
 	err = d.InTx(context.Background(), func(ctx context.Context) error {
 		if err := d.From(ctx).Exec("UPDATE sessions SET last_seen_at = ? WHERE id = ?", a.Clock.Now(), held.actor.SessionID).Error; err != nil {
 			return err

@@ -30,22 +30,22 @@ type slip struct {
 	failing bool
 }
 
-// slips is the book of slips. The gate, where there is one, holds up the first group that is stored.
+// slips is the handler of slips. The gate, where there is one, holds up the first group that is stored.
 type slips struct{ gate *world.Gate }
 
-func (slips) Check(_ context.Context, entries []*protocol.Entry) error {
+func (slips) Check(_ context.Context, entries []*protocol.Entry[slip]) error {
 	for _, e := range entries {
-		if e.Content.(slip).refused {
+		if e.Content.refused {
 			e.Refuse(fault.Because(fault.Conflict, "slip-refused"))
 		}
 	}
 	return nil
 }
 
-func (s slips) Store(_ context.Context, entries []*protocol.Entry) error {
+func (s slips) Store(_ context.Context, entries []*protocol.Entry[slip]) error {
 	s.gate.Pass()
 	for _, e := range entries {
-		if e.Content.(slip).failing {
+		if e.Content.failing {
 			return errStore
 		}
 		message, err := outbox.NewMessage(outbox.Kind{Name: "slip.filed"}, e.By.PersonID, map[string]string{"number": e.Number.String()}, e.At)
@@ -57,8 +57,14 @@ func (s slips) Store(_ context.Context, entries []*protocol.Entry) error {
 	return nil
 }
 
-func books(gate *world.Gate) map[string]protocol.Book {
-	return map[string]protocol.Book{kind: slips{gate}}
+// lane files slips in a register.
+type lane struct {
+	*protocol.Lane[slip]
+	register *protocol.Register
+}
+
+func newLane(r *protocol.Register, gate *world.Gate) lane {
+	return lane{protocol.NewLane(r, kind, slips{gate}), r}
 }
 
 // filer is somebody who files slips.
@@ -73,17 +79,16 @@ func newFiler(t *testing.T, a *world.App) filer {
 	return filer{actor, actor.Rights[0]}
 }
 
-func (f filer) filing(office string, s slip) protocol.Filing {
+func (f filer) filing(office string, s slip) protocol.Filing[slip] {
 	id := uuid.Must(uuid.NewV7())
-	return protocol.Filing{
-		Kind: kind, Office: office, SubjectID: id, By: f.actor, Right: f.right, Digest: "sha-256:00",
-		Trace:   operation.Trace{Right: f.right, SubjectKind: kind, SubjectID: id.String()},
-		Origin:  audit.Origin{Operation: "fileSlip", RequestID: "request-1", Address: "192.0.2.1"},
-		Content: s,
-	}
+	return protocol.Filing[slip]{Content: s, Header: protocol.Header{
+		Office: office, SubjectID: id, By: f.actor, Right: f.right, Digest: "sha-256:00",
+		Trace:  operation.Trace{Right: f.right, SubjectKind: kind, SubjectID: id.String()},
+		Origin: audit.Origin{Operation: "fileSlip", RequestID: "request-1", Address: "192.0.2.1"},
+	}}
 }
 
-func (f filer) claimed(office, key string, s slip) protocol.Filing {
+func (f filer) claimed(office, key string, s slip) protocol.Filing[slip] {
 	filing := f.filing(office, s)
 	filing.Claim = world.Claim(f.actor, key)
 	return filing
@@ -91,12 +96,12 @@ func (f filer) claimed(office, key string, s slip) protocol.Filing {
 
 // outcome is what one caller of File got.
 type outcome struct {
-	entry protocol.Entry
+	entry protocol.Entry[slip]
 	err   error
 }
 
 // later files without waiting for the result.
-func later(r *protocol.Register, f protocol.Filing) <-chan outcome {
+func later(r lane, f protocol.Filing[slip]) <-chan outcome {
 	result := make(chan outcome, 1)
 	go func() {
 		entry, err := r.File(context.Background(), f)
@@ -106,14 +111,14 @@ func later(r *protocol.Register, f protocol.Filing) <-chan outcome {
 }
 
 // together files all of it in one group, in order: behind a first slip that is held up at the gate.
-func together(t *testing.T, r *protocol.Register, gate *world.Gate, first protocol.Filing, filings ...protocol.Filing) []outcome {
+func together(t *testing.T, r lane, gate *world.Gate, first protocol.Filing[slip], filings ...protocol.Filing[slip]) []outcome {
 	t.Helper()
 	held := later(r, first)
 	gate.Reached()
 	results := make([]<-chan outcome, len(filings))
 	for i, f := range filings {
 		results[i] = later(r, f)
-		world.Eventually(t, "the filing waits", func() bool { return r.Waiting() == i+1 })
+		world.Eventually(t, "the filing waits", func() bool { return r.register.Waiting() == i+1 })
 	}
 	gate.Open()
 	if got := <-held; got.err != nil {
@@ -126,7 +131,7 @@ func together(t *testing.T, r *protocol.Register, gate *world.Gate, first protoc
 	return outcomes
 }
 
-func mustFile(t *testing.T, r *protocol.Register, f protocol.Filing) protocol.Entry {
+func mustFile(t *testing.T, r lane, f protocol.Filing[slip]) protocol.Entry[slip] {
 	t.Helper()
 	entry, err := r.File(context.Background(), f)
 	if err != nil {

@@ -63,7 +63,7 @@ func checkOrder(t *testing.T, all []line) {
 }
 
 // storm files from many writers at once, one in a hundred failing late, and returns how many were acknowledged at each office.
-func storm(t *testing.T, registers []*protocol.Register, who filer, offices []string, writers, each int) map[string]int {
+func storm(t *testing.T, registers []lane, who filer, offices []string, writers, each int) map[string]int {
 	t.Helper()
 	var mu sync.Mutex
 	acknowledged := map[string]int{}
@@ -100,14 +100,14 @@ func TestNumbersHaveNoGapsAndFollowTime(t *testing.T) {
 		const writers, each = 32, 50
 		a := world.New(t, d)
 		who := newFiler(t, a)
-		r := a.NewRegisterAt(t, clock.System{}, books(nil))
+		r := newLane(a.NewRegisterAt(t, clock.System{}), nil)
 		looking, stop, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)
 			watch(t, d, world.Rome, looking, stop)
 		}()
 		<-looking
-		acknowledged := storm(t, []*protocol.Register{r}, who, []string{world.Rome}, writers, each)
+		acknowledged := storm(t, []lane{r}, who, []string{world.Rome}, writers, each)
 		close(stop)
 		<-stopped
 		all := lines(t, a, world.Rome)
@@ -125,9 +125,9 @@ func TestEveryOfficeCountsByItself(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
-		r := a.NewRegisterAt(t, clock.System{}, books(nil))
+		r := newLane(a.NewRegisterAt(t, clock.System{}), nil)
 		offices := []string{world.Rome, world.Milan}
-		acknowledged := storm(t, []*protocol.Register{r}, who, offices, 8, 40)
+		acknowledged := storm(t, []lane{r}, who, offices, 8, 40)
 		for _, office := range offices {
 			all := lines(t, a, office)
 			checkOrder(t, all)
@@ -147,7 +147,7 @@ func TestTwoProcessesShareOneOrder(t *testing.T) {
 	// The second machine's clock is behind: order must not suffer.
 	behind := clock.NewOffset(clock.System{})
 	behind.Set(-3 * time.Second)
-	registers := []*protocol.Register{a.NewRegisterAt(t, clock.System{}, books(nil)), b.NewRegisterAt(t, behind, books(nil))}
+	registers := []lane{newLane(a.NewRegisterAt(t, clock.System{}), nil), newLane(b.NewRegisterAt(t, behind), nil)}
 	offices := []string{world.Milan, world.Rome}
 	var wait sync.WaitGroup
 	stop := make(chan struct{})
@@ -171,7 +171,7 @@ func TestTwoProcessesShareOneOrder(t *testing.T) {
 func TestTheYearBeginsAtMidnightInRome(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
-		r := a.NewRegister(t, books(nil))
+		r := newLane(a.NewRegister(t), nil)
 		// 23:59:59 in Rome on 31 December.
 		a.Clock.Advance(time.Date(2026, 12, 31, 22, 59, 59, 0, time.UTC).Sub(world.Start))
 		who := newFiler(t, a)
@@ -203,7 +203,7 @@ func TestAClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
 		a.Clock.Advance(time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC).Sub(world.Start))
 		who := newFiler(t, a)
 		c := clock.NewOffset(a.Clock)
-		r := a.NewRegisterAt(t, c, books(nil))
+		r := newLane(a.NewRegisterAt(t, c), nil)
 		newYear := mustFile(t, r, who.filing(world.Rome, slip{}))
 		c.Set(-2 * time.Hour)
 		back := mustFile(t, r, who.filing(world.Rome, slip{}))
@@ -222,8 +222,8 @@ func TestTimesRiseWithinAGroupToo(t *testing.T) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
 		gate := world.NewGate()
-		r := a.NewRegister(t, books(gate))
-		filings := make([]protocol.Filing, 5)
+		r := newLane(a.NewRegister(t), gate)
+		filings := make([]protocol.Filing[slip], 5)
 		for i := range filings {
 			filings[i] = who.filing(world.Rome, slip{})
 		}
@@ -246,7 +246,7 @@ func TestTheLastNumberOfAYear(t *testing.T) {
 		who := newFiler(t, a)
 		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, ?, ?, ?)", world.Rome, 2026, highest-2, world.Start)
 		gate := world.NewGate()
-		r := a.NewRegister(t, books(gate))
+		r := newLane(a.NewRegister(t), gate)
 		got := together(t, r, gate, who.filing(world.Rome, slip{}),
 			who.filing(world.Rome, slip{}), who.filing(world.Rome, slip{}), who.filing(world.Milan, slip{}), who.filing(world.Rome, slip{}))
 		if got[0].err != nil || got[0].entry.Number.String() != "INPS.7000.16/03/2026.9999999" {

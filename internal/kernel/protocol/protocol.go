@@ -18,15 +18,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Filing is something that waits for its number.
-type Filing struct {
-	// Kind chooses the Book that checks and stores it.
-	Kind string
+// Header is what the register itself needs to know of a filing.
+type Header struct {
 	// Office is the code of the competent office.
 	Office string
 	// SubjectID is the id of what is filed.
 	SubjectID uuid.UUID
-	// By is who files, by Right, which is zero for what one files for oneself; both are read again under a lock before the number is given.
+	// By files it by Right, which is zero for what one files for oneself. Both are read again under
+	// a lock before the number is given.
 	By    access.Actor
 	Right access.Right
 	// Claim is the idempotency claim of the request, or nil.
@@ -35,38 +34,52 @@ type Filing struct {
 	Trace operation.Trace
 	// Origin is where the request came from.
 	Origin audit.Origin
-	// Digest is that of the canonical content, as the register keeps it.
+	// Digest is that of the canonical content, as the register keeps it; DigestOf makes one.
 	Digest string
-	// Content is what the Book knows about it.
-	Content any
 }
 
-// Entry is a filing on its way through the group.
-type Entry struct {
-	Filing
-	// At is the time that the entry is filed at, set before its Book checks it.
+// Filing is something that waits for its number, with a content that its Handler knows.
+type Filing[T any] struct {
+	Header
+	Content T
+}
+
+// Line is all of an entry but its content: the register works on it whatever is filed.
+type Line struct {
+	Header
+	// At is the time that the entry is filed at, set before its Handler checks it.
 	At time.Time
 	// Number is set once the entry has its place in the register.
 	Number Number
-	// Messages are sent to people once the group is committed. The Book's Store fills them in.
+	// Messages are sent to people once the group is committed. The Handler's Store fills them in.
 	Messages []outbox.Message
 	// Err is why this entry is refused; the others of its group go on.
 	Err error
+	// filing is what the line belongs to.
+	filing filing
 }
 
 // Refuse takes the entry out of its group.
-func (e *Entry) Refuse(err error) {
-	if e.Err == nil {
-		e.Err = err
+func (l *Line) Refuse(err error) {
+	if l.Err == nil {
+		l.Err = err
 	}
 }
 
-// Book knows one kind of filing. Both methods run in the group's transaction, for all entries of the kind at once.
-type Book interface {
+// Entry is a filing on its way through the group. Each attempt to commit it begins with the Content
+// that was filed.
+type Entry[T any] struct {
+	Line
+	Content T
+}
+
+// Handler knows one kind of filing. Both methods run in the group's transaction, for all entries of
+// the kind at once.
+type Handler[T any] interface {
 	// Check refuses the entries that may not be filed at their time. An error fails the whole group.
-	Check(ctx context.Context, entries []*Entry) error
+	Check(ctx context.Context, entries []*Entry[T]) error
 	// Store writes what is filed, with its number and time. An error fails the whole group.
-	Store(ctx context.Context, entries []*Entry) error
+	Store(ctx context.Context, entries []*Entry[T]) error
 }
 
 // Number is a protocol number.

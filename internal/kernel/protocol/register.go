@@ -23,7 +23,7 @@ const (
 	groupTimeout = 30 * time.Second
 )
 
-// Register puts filings in order.
+// Register puts filings in order. What is filed comes in through a Lane of its kind.
 type Register struct {
 	db      *db.DB
 	clock   clock.Clock
@@ -32,24 +32,30 @@ type Register struct {
 	outbox  *outbox.Outbox
 	rights  *access.Repository
 	log     *slog.Logger
-	books   map[string]Book
-	queue   chan *waiting
+	queue   chan filing
 	stop    chan struct{}
 	once    sync.Once
 	stopped chan struct{}
 }
 
+// waiting is how the register tells who waits for a filing.
 type waiting struct {
-	entry *Entry
-	ctx   context.Context
-	done  chan struct{}
+	ctx context.Context
+	// done is closed once the filing is made or refused; err tells why it is refused.
+	done chan struct{}
+	err  error
 }
 
-// NewRegister starts the register with the book of each kind of filing. Close it to file what is left.
-func NewRegister(d *db.DB, c clock.Clock, keys *idempotency.Store, rights *access.Repository, log *slog.Logger, books map[string]Book) *Register {
+func (w *waiting) finish(err error) {
+	w.err = err
+	close(w.done)
+}
+
+// NewRegister starts a register. Close it to file what is left.
+func NewRegister(d *db.DB, c clock.Clock, keys *idempotency.Store, rights *access.Repository, log *slog.Logger) *Register {
 	r := &Register{
-		db: d, clock: c, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), rights: rights, log: log, books: books,
-		queue: make(chan *waiting, queueSize), stop: make(chan struct{}), stopped: make(chan struct{}),
+		db: d, clock: c, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), rights: rights, log: log,
+		queue: make(chan filing, queueSize), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go r.run()
 	return r
@@ -61,32 +67,30 @@ func (r *Register) Close() {
 	<-r.stopped
 }
 
-// File waits until the filing is in the register, durably, or refused. It returns the Book's or the register's fault, an
-// *idempotency.Replay for a request that was filed before, and fault.Busy when more waits than can be filed soon. When
-// the context ends first, the filing may still be made: its idempotency key tells.
-func (r *Register) File(ctx context.Context, f Filing) (Entry, error) {
-	w := &waiting{entry: &Entry{Filing: f}, ctx: ctx, done: make(chan struct{})}
+// wait queues a filing and waits until it is made or refused.
+func (r *Register) wait(ctx context.Context, f filing) error {
+	w := f.wait()
 	select {
 	case <-r.stop:
-		return Entry{}, fault.After(fault.Unavailable, time.Second)
+		return fault.After(fault.Unavailable, time.Second)
 	default:
 	}
 	select {
-	case r.queue <- w:
+	case r.queue <- f:
 	default:
-		return Entry{}, fault.After(fault.Busy, time.Second)
+		return fault.After(fault.Busy, time.Second)
 	}
 	select {
 	case <-w.done:
-		return *w.entry, w.entry.Err
+		return w.err
 	case <-ctx.Done():
-		return Entry{}, ctx.Err()
+		return ctx.Err()
 	case <-r.stopped:
 		select {
 		case <-w.done:
-			return *w.entry, w.entry.Err
+			return w.err
 		default:
-			return Entry{}, fault.After(fault.Unavailable, time.Second)
+			return fault.After(fault.Unavailable, time.Second)
 		}
 	}
 }
@@ -111,12 +115,12 @@ func (r *Register) run() {
 }
 
 // gather takes what has arrived, in order of arrival.
-func (r *Register) gather(first *waiting) []*waiting {
-	group := []*waiting{first}
+func (r *Register) gather(first filing) []filing {
+	group := []filing{first}
 	for len(group) < groupSize {
 		select {
-		case w := <-r.queue:
-			group = append(group, w)
+		case f := <-r.queue:
+			group = append(group, f)
 		default:
 			return group
 		}
@@ -125,62 +129,57 @@ func (r *Register) gather(first *waiting) []*waiting {
 }
 
 // file commits a group. The second of two requests with one key waits for the next round, where it finds the first one's row.
-func (r *Register) file(group []*waiting) {
+func (r *Register) file(group []filing) {
 	for len(group) > 0 {
-		var now, later []*waiting
+		var now, later []filing
 		claimed := map[[2]string]bool{}
-		for _, w := range group {
-			if err := w.ctx.Err(); err != nil {
-				w.finish(err)
+		for _, f := range group {
+			if err := f.wait().ctx.Err(); err != nil {
+				f.wait().finish(err)
 				continue
 			}
-			if c := w.entry.Claim; c != nil {
+			if c := f.header().Claim; c != nil {
 				key := [2]string{c.Scope, c.Key}
 				if claimed[key] {
-					later = append(later, w)
+					later = append(later, f)
 					continue
 				}
 				claimed[key] = true
 			}
-			now = append(now, w)
+			now = append(now, f)
 		}
 		r.commit(now)
 		group = later
 	}
 }
 
-func (w *waiting) finish(err error) {
-	w.entry.Refuse(err)
-	close(w.done)
-}
-
 // commit files a group in one transaction; when that fails, each of it in one of its own, so that one bad filing harms no other.
-func (r *Register) commit(group []*waiting) {
+func (r *Register) commit(group []filing) {
 	if len(group) == 0 {
 		return
 	}
-	entries := make([]*Entry, len(group))
-	for i, w := range group {
-		entries[i] = &Entry{Filing: w.entry.Filing}
+	entries := make([]*Line, len(group))
+	for i, f := range group {
+		entries[i] = f.begin()
 	}
 	err := r.transact(entries)
 	if err != nil && len(group) > 1 && !db.IsUnavailable(err) {
 		r.log.Warn("group of filings failed, filing one by one", "filings", len(group), "error", err)
-		for _, w := range group {
-			r.commit([]*waiting{w})
+		for _, f := range group {
+			r.commit([]filing{f})
 		}
 		return
 	}
 	if db.IsLockTimeout(err) {
 		err = &fault.Fault{Code: fault.Busy, RetryAfter: time.Second, Err: err}
 	}
-	for i, w := range group {
-		w.entry = entries[i]
-		w.finish(err)
+	for i, f := range group {
+		entries[i].Refuse(err)
+		f.wait().finish(entries[i].Err)
 	}
 }
 
-func (r *Register) transact(entries []*Entry) error {
+func (r *Register) transact(entries []*Line) error {
 	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
 	defer cancel()
 	return r.db.InTx(ctx, func(ctx context.Context) error {
@@ -201,8 +200,8 @@ func (r *Register) transact(entries []*Entry) error {
 		for _, e := range checked {
 			e.At = counters[e.Office].time(now)
 		}
-		for kind, part := range byKind(checked) {
-			if err := r.books[kind].Check(ctx, part); err != nil {
+		for _, p := range parts(checked) {
+			if err := p.lane.check(ctx, p.lines); err != nil {
 				return err
 			}
 		}
@@ -214,7 +213,7 @@ func (r *Register) transact(entries []*Entry) error {
 }
 
 // claim takes the idempotency keys, first of all.
-func (r *Register) claim(ctx context.Context, entries []*Entry) error {
+func (r *Register) claim(ctx context.Context, entries []*Line) error {
 	wants := make([]idempotency.Want, len(entries))
 	for i, e := range entries {
 		wants[i] = idempotency.Want{Claim: e.Claim, ResourceID: e.SubjectID.String()}
@@ -238,7 +237,7 @@ func (r *Register) claim(ctx context.Context, entries []*Entry) error {
 }
 
 // recheck reads session and right again, so that what was revoked meanwhile is refused.
-func (r *Register) recheck(ctx context.Context, entries []*Entry) error {
+func (r *Register) recheck(ctx context.Context, entries []*Line) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -259,7 +258,7 @@ func (r *Register) recheck(ctx context.Context, entries []*Entry) error {
 }
 
 // lockCounters locks the counters of the entries' offices, in the order of their codes.
-func (r *Register) lockCounters(ctx context.Context, entries []*Entry) (map[string]*counter, error) {
+func (r *Register) lockCounters(ctx context.Context, entries []*Line) (map[string]*counter, error) {
 	if len(entries) == 0 {
 		return nil, nil
 	}
@@ -294,7 +293,7 @@ func (r *Register) lockCounters(ctx context.Context, entries []*Entry) (map[stri
 }
 
 // release gives back the keys of refused entries: a refused request leaves no row.
-func (r *Register) release(ctx context.Context, entries []*Entry) error {
+func (r *Register) release(ctx context.Context, entries []*Line) error {
 	var claims []*idempotency.Claim
 	for _, e := range entries {
 		if e.Err != nil {
@@ -305,7 +304,7 @@ func (r *Register) release(ctx context.Context, entries []*Entry) error {
 }
 
 // write numbers the entries in order of arrival and stores everything that belongs to them.
-func (r *Register) write(ctx context.Context, entries []*Entry, counters map[string]*counter) error {
+func (r *Register) write(ctx context.Context, entries []*Line, counters map[string]*counter) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -315,11 +314,11 @@ func (r *Register) write(ctx context.Context, entries []*Entry, counters map[str
 		c := counters[e.Office]
 		e.Number = c.number(e.At)
 		e.Claim.Rendered()
-		rows[i] = entryRow{OfficeCode: e.Office, Year: c.Year, Number: e.Number.Serial, At: e.At, Kind: e.Kind, SubjectID: e.SubjectID, Digest: e.Digest}
+		rows[i] = entryRow{OfficeCode: e.Office, Year: c.Year, Number: e.Number.Serial, At: e.At, Kind: e.filing.kind().word(), SubjectID: e.SubjectID, Digest: e.Digest}
 		records[i] = e.Trace.Record(audit.WithOrigin(ctx, e.Origin), e.By, r.clock)
 	}
-	for kind, part := range byKind(entries) {
-		if err := r.books[kind].Store(ctx, part); err != nil {
+	for _, p := range parts(entries) {
+		if err := p.lane.store(ctx, p.lines); err != nil {
 			return err
 		}
 	}
@@ -345,20 +344,12 @@ func (r *Register) write(ctx context.Context, entries []*Entry, counters map[str
 	return nil
 }
 
-func accepted(entries []*Entry) []*Entry {
-	live := make([]*Entry, 0, len(entries))
+func accepted(entries []*Line) []*Line {
+	live := make([]*Line, 0, len(entries))
 	for _, e := range entries {
 		if e.Err == nil {
 			live = append(live, e)
 		}
 	}
 	return live
-}
-
-func byKind(entries []*Entry) map[string][]*Entry {
-	kinds := map[string][]*Entry{}
-	for _, e := range entries {
-		kinds[e.Kind] = append(kinds[e.Kind], e)
-	}
-	return kinds
 }

@@ -4,10 +4,6 @@
 package enrolment
 
 import (
-	"crypto/sha256"
-	"diresco/internal/kernel/outbox"
-	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,13 +12,14 @@ import (
 	"unicode/utf8"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
-	"github.com/gowebpki/jcs"
 )
 
 // Kind is the protocol register's word for an enrolment.
@@ -80,10 +77,8 @@ type Enrolment struct {
 	Awaited     bool
 	State       State
 	SubmittedAt time.Time
-	DecidedBy   *uuid.UUID
-	DecidedAt   *time.Time
-	Reason      *string
-	Version     int
+	review.Verdict
+	Version int
 }
 
 // TableName tells GORM the table.
@@ -100,6 +95,9 @@ type Details struct {
 	ContributorKind    contributor.Kind
 }
 
+// AskedBy implements review.Case.
+func (h Details) AskedBy() uuid.UUID { return h.PersonID }
+
 // Input is what somebody asks for.
 type Input struct {
 	Form               Form
@@ -111,17 +109,8 @@ type Input struct {
 	Notes *string
 }
 
-// Decision is what an operator decides. Who asked is told the reason.
-type Decision struct {
-	Outcome State
-	Reason  string
-}
-
 const (
-	maxNotes  = 2000
-	maxReason = 1000
-	// awaitingDays is for how many days what was filed with ordinary credentials waits for dispositive ones.
-	awaitingDays = 30
+	maxNotes = 2000
 	// triesADay is how many requests one person tries to file in 24 hours: the answer tells about a tax code.
 	triesADay = 20
 )
@@ -217,25 +206,16 @@ func stateAtSubmission(level access.CredentialLevel) State {
 
 // asFiled is the request as it was when it was filed, whatever became of it since.
 func (h Details) asFiled() Details {
-	h.State, h.DecidedBy, h.DecidedAt, h.Reason, h.Version = Submitted, nil, nil, nil, 1
+	h.State, h.Verdict, h.Version = Submitted, review.Verdict{}, 1
 	if h.Awaited {
 		h.State = AwaitingCredentials
 	}
 	return h
 }
 
-// lapsesAt is when a request that waits for dispositive credentials lapses. The day of filing is not counted, and the last
-// day runs to its 24:00 in Rome.
-func (e Enrolment) lapsesAt() time.Time { return calendar.DeadlineDays(e.SubmittedAt, awaitingDays) }
-
-// awaitingBefore is the instant before which everything was filed that has lapsed by the given one.
-func awaitingBefore(until time.Time) time.Time {
-	return calendar.DateIn(until).AddDays(-awaitingDays).Start()
-}
-
 // at is the request as it stands at an instant, whether a lapse was noted or not.
 func (e Enrolment) at(now time.Time) Enrolment {
-	if e.State == AwaitingCredentials && !now.Before(e.lapsesAt()) {
+	if e.State == AwaitingCredentials && !now.Before(protocol.LapsesAt(e.SubmittedAt)) {
 		e.State = Lapsed
 	}
 	return e
@@ -250,23 +230,8 @@ func (e Enrolment) settle(now time.Time) Enrolment {
 	return e
 }
 
-// check returns fault.Invalid naming what is wrong with a decision.
-func (d Decision) check() error {
-	var wrong []fault.Field
-	if d.Outcome != Accepted && d.Outcome != NotAccepted {
-		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: "enum"})
-	}
-	if strings.TrimSpace(d.Reason) == "" || !utf8.ValidString(d.Reason) || utf8.RuneCountInString(d.Reason) > maxReason || strings.ContainsFunc(d.Reason, unicode.IsControl) {
-		wrong = append(wrong, fault.Field{Pointer: "/reason", Code: "pattern"})
-	}
-	if len(wrong) > 0 {
-		return fault.InvalidFields(wrong...)
-	}
-	return nil
-}
-
 // decide is the request as the operator decided it. It returns fault.Conflict for one that does not wait for the office.
-func (e Enrolment) decide(d Decision, operator uuid.UUID, now time.Time) (Enrolment, error) {
+func (e Enrolment) decide(d review.Decision, operator uuid.UUID, now time.Time) (Enrolment, error) {
 	switch e.at(now).State {
 	case Submitted:
 	case AwaitingCredentials:
@@ -276,22 +241,13 @@ func (e Enrolment) decide(d Decision, operator uuid.UUID, now time.Time) (Enrolm
 	case Accepted, NotAccepted:
 		return e, fault.Because(fault.Conflict, "enrolment-decided")
 	}
-	e.State, e.Reason, e.DecidedBy, e.DecidedAt, e.Version = d.Outcome, &d.Reason, &operator, &now, e.Version+1
+	e.State, e.Verdict, e.Version = State(d.Outcome), d.Verdict(operator, now), e.Version+1
 	return e, nil
 }
 
 // digest is what the register keeps of a request: SHA-256 of its RFC 8785 form.
 func (e Enrolment) digest() (string, error) {
-	encoded, err := json.Marshal(map[string]any{
+	return protocol.DigestOf(map[string]any{
 		"person_id": e.PersonID, "form": e.Form, "contributor_id": e.ContributorID, "services": e.Services, "notes": e.Notes,
 	})
-	if err != nil {
-		return "", err
-	}
-	canonical, err := jcs.Transform(encoded)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(canonical)
-	return "sha-256:" + hex.EncodeToString(sum[:]), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/due"
@@ -52,7 +53,7 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 			if got := w.rights(by, at); len(got) != 0 {
 				t.Errorf("%s: before the decision %v", name, got)
 			}
-			decided := w.decide(desk, filed.ID, enrolment.Accepted)
+			decided := w.decide(desk, filed.ID, review.Accepted)
 			if decided.State != enrolment.Accepted || *decided.DecidedBy != desk.PersonID || decided.DecidedAt == nil || *decided.Reason != "Incarico documentato" {
 				t.Errorf("%s: decided as %+v", name, decided)
 			}
@@ -76,7 +77,7 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 			}
 			_, err := w.service.File(ctx, by, in)
 			conflict(t, name+" once more", err, "already-enabled")
-			_, err = w.service.Decide(ctx, desk, filed.ID, enrolment.Decision{Outcome: enrolment.NotAccepted, Reason: "Altro"})
+			_, err = w.service.Decide(ctx, desk, filed.ID, review.Decision{Outcome: review.NotAccepted, Reason: "Altro"})
 			conflict(t, "decided once more", err, "enrolment-decided")
 		}
 	})
@@ -89,7 +90,7 @@ func TestARoleIsExtended(t *testing.T) {
 		body, by := w.contributor(contributor.PublicBody, world.Rome), w.citizen(access.Dispositive)
 		role := w.Role(t, by.PersonID, body.ID, access.EmployeeDelegate, access.Declarations, access.ViewDMA)
 		filed := w.file(by, ra012(body, access.ViewDMA, access.CompileDMA))
-		w.decide(w.operator(world.Rome), filed.ID, enrolment.Accepted)
+		w.decide(w.operator(world.Rome), filed.ID, review.Accepted)
 		rights, err := w.Contributors.RightsOf(ctx, by.PersonID, body.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +107,7 @@ func TestNotAcceptedChangesNothing(t *testing.T) {
 		w := newWorld(t, d)
 		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Dispositive)
 		filed := w.file(by, sc65(company))
-		w.decide(w.operator(world.Rome), filed.ID, enrolment.NotAccepted)
+		w.decide(w.operator(world.Rome), filed.ID, review.NotAccepted)
 		if got := w.rights(by, company); len(got) != 0 {
 			t.Errorf("has %v", got)
 		}
@@ -161,10 +162,10 @@ func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
 			t.Error(diff)
 		}
 		w.becomesDispositive(by)
-		w.decide(desk, filed.ID, enrolment.NotAccepted)
+		w.decide(desk, filed.ID, review.NotAccepted)
 		told(enrolment.FiledKind.Name)
 		again := w.file(by, sc65(company))
-		w.decide(desk, again.ID, enrolment.Accepted)
+		w.decide(desk, again.ID, review.Accepted)
 		told(enrolment.FiledKind.Name, enrolment.FiledKind.Name, enrolment.AcceptedKind.Name)
 		if diff := cmp.Diff([]string{enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name, enrolment.Received.Name, enrolment.Decided.Name}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
@@ -195,15 +196,15 @@ func TestAnAcceptanceConfirmsTheIdentity(t *testing.T) {
 		earlier := w.Clock.Now()
 		w.Exec(t, "UPDATE people SET identity_confirmed_at = ? WHERE id = ?", earlier, known.PersonID)
 
-		w.decide(desk, w.file(refused, sc65(company)).ID, enrolment.NotAccepted)
+		w.decide(desk, w.file(refused, sc65(company)).ID, review.NotAccepted)
 		if confirmed(refused) != nil || records(refused) != 0 {
 			t.Error("a refusal confirmed an identity")
 		}
-		w.decide(desk, w.file(accepted, sc65(company)).ID, enrolment.Accepted)
+		w.decide(desk, w.file(accepted, sc65(company)).ID, review.Accepted)
 		if at := confirmed(accepted); at == nil || !at.Equal(w.Clock.Now()) || records(accepted) != 1 {
 			t.Errorf("confirmed at %v, %d records", at, records(accepted))
 		}
-		w.decide(desk, w.file(known, sc65(company)).ID, enrolment.Accepted)
+		w.decide(desk, w.file(known, sc65(company)).ID, review.Accepted)
 		if at := confirmed(known); !at.Equal(earlier) || records(known) != 0 {
 			t.Errorf("confirmed again at %v, %d records", at, records(known))
 		}
@@ -219,7 +220,7 @@ func TestARepeatGetsWhatWasFiled(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.becomesDispositive(by)
-		w.decide(w.operator(world.Rome), first.ID, enrolment.Accepted)
+		w.decide(w.operator(world.Rome), first.ID, review.Accepted)
 		repeat := func() {
 			t.Helper()
 			again, err := w.service.File(withKey(by, "key-1"), by, sc65(company))
@@ -248,7 +249,7 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 		if filed.State != enrolment.AwaitingCredentials {
 			t.Fatalf("filed as %s", filed.State)
 		}
-		_, err := w.service.Decide(ctx, desk, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "x"})
+		_, err := w.service.Decide(ctx, desk, filed.ID, review.Decision{Outcome: review.Accepted, Reason: "x"})
 		conflict(t, "what waits", err, "enrolment-awaiting-credentials")
 		_, err = w.service.File(ctx, by, sc65(company))
 		conflict(t, "another while one waits", err, "enrolment-open")
@@ -263,7 +264,7 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE operation = 'completeEnrolment' AND subject_id = ?", filed.ID.String()); n != 1 {
 			t.Errorf("%d audit records", n)
 		}
-		w.decide(desk, filed.ID, enrolment.Accepted)
+		w.decide(desk, filed.ID, review.Accepted)
 		if diff := cmp.Diff([]string{enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
@@ -278,7 +279,7 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 func (w *fixture) lapse() {
 	w.t.Helper()
 	w.Must(w.t, func(ctx context.Context) error {
-		_, err := w.waiting.Lapses().Do(ctx, due.Through(world.Start), w.Clock.Now())
+		_, err := w.service.Awaiting.Do(ctx, due.Through(world.Start), w.Clock.Now())
 		return err
 	})
 }
@@ -293,7 +294,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		late := w.file(other, sc65(company))
 		end := time.Date(2026, 4, 15, 22, 0, 0, 0, time.UTC)
 		w.Clock.Advance(end.Add(-time.Second).Sub(w.Clock.Now()))
-		source := w.waiting.Lapses()
+		source := w.service.Awaiting
 		if _, found, err := source.Next(ctx, due.Through(world.Start), w.Clock.Now()); found || err != nil {
 			t.Errorf("something lapses early: %v", err)
 		}
@@ -319,7 +320,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		if got := w.state(by, filed.ID); got != enrolment.Lapsed || listed(enrolment.Lapsed) != 2 || listed(enrolment.AwaitingCredentials) != 0 {
 			t.Errorf("at its end it is %s", got)
 		}
-		_, err := w.service.Decide(ctx, desk, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "x"})
+		_, err := w.service.Decide(ctx, desk, filed.ID, review.Decision{Outcome: review.Accepted, Reason: "x"})
 		conflict(t, "what lapsed", err, "enrolment-lapsed")
 
 		// Somebody who files again notes the lapse of their own; the due event that of the others.
@@ -375,14 +376,14 @@ func TestWhoSeesAndDecides(t *testing.T) {
 		refused(t, "another citizen", err, fault.NotFound)
 		_, err = w.service.ShowAtOffice(ctx, elsewhere, filed.ID)
 		refused(t, "another office", err, fault.NotFound)
-		_, err = w.service.Decide(ctx, elsewhere, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "x"})
+		_, err = w.service.Decide(ctx, elsewhere, filed.ID, review.Decision{Outcome: review.Accepted, Reason: "x"})
 		refused(t, "decided elsewhere", err, fault.NotFound)
-		_, err = w.service.Decide(ctx, w.operator(world.Rome), filed.ID, enrolment.Decision{Outcome: enrolment.Submitted, Reason: " "})
+		_, err = w.service.Decide(ctx, w.operator(world.Rome), filed.ID, review.Decision{Outcome: review.Outcome(enrolment.Submitted), Reason: " "})
 		refused(t, "no decision", err, fault.Invalid, "/outcome", "enum", "/reason", "pattern")
 
 		// Who filed becomes an operator of the office, and does not decide about it.
 		w.Exec(t, "UPDATE people SET user_class = 'operator', office_code = ? WHERE id = ?", world.Rome, by.PersonID)
-		_, err = w.service.Decide(ctx, w.enter(by.PersonID), filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "x"})
+		_, err = w.service.Decide(ctx, w.enter(by.PersonID), filed.ID, review.Decision{Outcome: review.Accepted, Reason: "x"})
 		refused(t, "one's own", err, fault.Forbidden)
 		if got := w.rights(by, company); len(got) != 0 {
 			t.Errorf("has %v", got)

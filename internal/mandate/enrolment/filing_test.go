@@ -10,6 +10,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
@@ -195,8 +196,8 @@ func TestAnotherRequestForOtherServices(t *testing.T) {
 		_, err := w.service.File(ctx, by, ra012(body, access.CompileDMA, access.ViewDMA))
 		conflict(t, "one of the same", err, "enrolment-open")
 		second := w.file(by, ra012(body, access.CompileDMA))
-		w.decide(desk, second.ID, enrolment.Accepted)
-		w.decide(desk, first.ID, enrolment.Accepted)
+		w.decide(desk, second.ID, review.Accepted)
+		w.decide(desk, first.ID, review.Accepted)
 		want := []access.Right{{ContributorID: body.ID, ActingAs: access.EmployeeDelegate, Services: []access.Service{access.CompileDMA, access.ViewPayments, access.ViewDMA}}}
 		if diff := cmp.Diff(want, w.rights(by, body)); diff != "" {
 			t.Error(diff)
@@ -241,7 +242,7 @@ func TestARepeatedDecisionAfterAMove(t *testing.T) {
 		filed := w.file(w.citizen(access.Dispositive), sc65(w.contributor(contributor.Company, world.Rome)))
 		desk := w.operator(world.Rome)
 		decide := func(by access.Actor) error {
-			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, filed.ID, enrolment.Decision{Outcome: enrolment.Accepted, Reason: "Documento valido"})
+			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, filed.ID, review.Decision{Outcome: review.Accepted, Reason: "Documento valido"})
 			return err
 		}
 		if err := decide(desk); err != nil {

@@ -11,7 +11,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
-	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/review"
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
@@ -31,16 +31,16 @@ type fixture struct {
 	*world.App
 	t       *testing.T
 	people  *person.Service
-	waiting enrolment.Waiting
 	service *enrolment.Service
 }
 
 func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
 	a := world.New(t, d)
-	w := &fixture{App: a, t: t, people: person.NewService(a.Runner), waiting: enrolment.Waiting{Runner: a.Runner, Repository: enrolment.NewRepository(d), Outbox: a.Outbox}}
-	register := a.NewRegister(t, map[string]protocol.Book{enrolment.Kind: &enrolment.Book{Waiting: &w.waiting, Contributors: a.Contributors}})
-	w.service = enrolment.NewService(enrolment.Deps{Waiting: w.waiting, Register: register, Contributors: a.Contributors, People: w.people})
+	w := &fixture{App: a, t: t, people: person.NewService(a.Runner)}
+	w.service = enrolment.NewService(enrolment.Deps{
+		Runner: a.Runner, Repository: enrolment.NewRepository(d), Register: a.NewRegister(t), Outbox: a.Outbox, Contributors: a.Contributors, People: w.people,
+	})
 	return w
 }
 
@@ -97,10 +97,10 @@ func (w *fixture) file(by access.Actor, in enrolment.Input) enrolment.Details {
 	return h
 }
 
-func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome enrolment.State) enrolment.Details {
+func (w *fixture) decide(by access.Actor, id uuid.UUID, outcome review.Outcome) enrolment.Details {
 	w.t.Helper()
 	w.Clock.Advance(time.Second)
-	h, err := w.service.Decide(asked("decideEnrolment"), by, id, enrolment.Decision{Outcome: outcome, Reason: "Incarico documentato"})
+	h, err := w.service.Decide(asked("decideEnrolment"), by, id, review.Decision{Outcome: outcome, Reason: "Incarico documentato"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func (w *fixture) becomesDispositive(by access.Actor) {
 		if _, err := w.people.MakeDispositive(ctx, by.PersonID); err != nil {
 			return err
 		}
-		return w.waiting.CompleteFor(ctx, by.PersonID)
+		return w.service.Awaiting.CompleteFor(ctx, by.PersonID)
 	})
 }
 

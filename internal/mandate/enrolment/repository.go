@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 
@@ -41,31 +42,19 @@ func (r *Repository) open(ctx context.Context, people []uuid.UUID) ([]Enrolment,
 	return rows, err
 }
 
-// awaitingOf returns what a person filed that waits for dispositive credentials.
-func (r *Repository) awaitingOf(ctx context.Context, personID uuid.UUID) ([]Enrolment, error) {
+// AwaitingOf returns what a person filed that waits for dispositive credentials.
+func (r *Repository) AwaitingOf(ctx context.Context, personID uuid.UUID) ([]Enrolment, error) {
 	var rows []Enrolment
 	err := r.db.From(ctx).Raw("SELECT * FROM enrolments WHERE state = 'awaiting_credentials' AND person_id = ? ORDER BY submitted_at, id", personID).Scan(&rows).Error
 	return rows, err
 }
 
-// awaitingSince returns what waits for dispositive credentials and was filed before the instant, in the order of filing.
-func (r *Repository) awaitingSince(ctx context.Context, before time.Time, limit int) ([]Enrolment, error) {
+// AwaitingSince returns what waits for dispositive credentials and was filed before the instant, in
+// the order of filing.
+func (r *Repository) AwaitingSince(ctx context.Context, before time.Time, limit int) ([]Enrolment, error) {
 	var rows []Enrolment
 	err := r.db.From(ctx).Raw("SELECT * FROM enrolments WHERE state = 'awaiting_credentials' AND submitted_at < ? ORDER BY submitted_at, id LIMIT ?", before, limit).Scan(&rows).Error
 	return rows, err
-}
-
-// dispositive returns which of the people have dispositive credentials. They stay as they are where their rows are locked.
-func (r *Repository) dispositive(ctx context.Context, people []uuid.UUID) (map[uuid.UUID]bool, error) {
-	var ids []uuid.UUID
-	if err := r.db.From(ctx).Raw("SELECT id FROM people WHERE id IN ? AND credential_level = 'dispositive'", people).Scan(&ids).Error; err != nil {
-		return nil, err
-	}
-	found := make(map[uuid.UUID]bool, len(ids))
-	for _, id := range ids {
-		found[id] = true
-	}
-	return found, nil
 }
 
 func (r *Repository) create(ctx context.Context, e Enrolment) error {
@@ -89,9 +78,9 @@ func (r *Repository) ofOffice(ctx context.Context, office string, state State, n
 	switch state {
 	case "":
 	case AwaitingCredentials:
-		conditions, args = conditions+" AND e.state = 'awaiting_credentials' AND e.submitted_at >= ?", append(args, awaitingBefore(now))
+		conditions, args = conditions+" AND e.state = 'awaiting_credentials' AND e.submitted_at >= ?", append(args, protocol.LapsedBefore(now))
 	case Lapsed:
-		conditions, args = conditions+" AND (e.state = 'lapsed' OR e.state = 'awaiting_credentials' AND e.submitted_at < ?)", append(args, awaitingBefore(now))
+		conditions, args = conditions+" AND (e.state = 'lapsed' OR e.state = 'awaiting_credentials' AND e.submitted_at < ?)", append(args, protocol.LapsedBefore(now))
 	case Submitted, Accepted, NotAccepted:
 		conditions, args = conditions+" AND e.state = ?", append(args, state)
 	}

@@ -12,6 +12,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -46,17 +47,36 @@ type People interface {
 
 // Deps are what the service works with.
 type Deps struct {
-	Waiting
+	Runner       *operation.Runner
+	Repository   *Repository
 	Register     *protocol.Register
+	Outbox       *outbox.Outbox
 	Contributors Contributors
 	People       People
 }
 
 // Service has the use cases of enrolments.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	lane *protocol.Lane[filing]
+	// Awaiting settles what waits for dispositive credentials.
+	Awaiting *protocol.Awaiting[Enrolment]
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	waiting := protocol.NewAwaiting(d.Runner, d.Outbox, "enrolment.lapsed", Kind, awaited{d.Repository})
+	return &Service{Deps: d, lane: protocol.NewLane(d.Register, Kind, handler{d, waiting}), Awaiting: waiting}
+}
+
+// fileOperation is what tries are counted by.
+const fileOperation = "fileEnrolment"
+
+// tries are when a person tried to file something in the 24 hours before an instant, the earliest
+// first.
+func (d Deps) tries(ctx context.Context, personID uuid.UUID, now time.Time) ([]time.Time, error) {
+	return d.Runner.Trail.Times(ctx, personID, []string{fileOperation}, now.Add(-fault.Day))
+}
 
 // File files a request. It returns fault.Invalid with the wrong fields, the contributor and the office among them, fault.Conflict
 // for what the actor has already and for what an open request asks for, and fault.RateLimited after 20 tries in 24 hours. A
@@ -98,16 +118,17 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 	if in.Services == nil {
 		in.Services = []access.Service{}
 	}
-	f := &filing{office: office.Title, refusal: in.refuse(c, has), held: Details{
+	f := filing{office: office.Title, refusal: in.refuse(c, has), held: Details{
 		Enrolment: Enrolment{
 			ID: uuid.Must(uuid.NewV7()), Form: in.Form, PersonID: by.PersonID, ContributorID: c.ID, OfficeCode: office.Code, Services: in.Services, Notes: in.Notes,
 		},
 		TaxCode: by.TaxCode, GivenName: by.GivenName, FamilyName: by.FamilyName, ContributorTaxCode: c.TaxCode, LegalName: c.LegalName, ContributorKind: c.Kind,
 	}}
-	if f.held.Digest, err = f.held.digest(); err != nil {
+	digest, err := f.held.digest()
+	if err != nil {
 		return Details{}, err
 	}
-	return s.file(ctx, by, f)
+	return s.file(ctx, by, f, digest)
 }
 
 // competent chooses where a request goes: to the office that is named, else to that of the contributor's first position. Nobody
@@ -154,15 +175,14 @@ func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uui
 }
 
 // file hands a request to the register and waits for its number.
-func (s *Service) file(ctx context.Context, by access.Actor, f *filing) (Details, error) {
-	entry, err := s.Register.File(ctx, protocol.Filing{
-		Kind: Kind, Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(f.held.Enrolment),
-		Origin: audit.OriginOf(ctx), Digest: f.held.Digest, Content: f,
-	})
+func (s *Service) file(ctx context.Context, by access.Actor, f filing, digest string) (Details, error) {
+	entry, err := s.lane.File(ctx, protocol.Filing[filing]{Content: f, Header: protocol.Header{
+		Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(f.held.Enrolment), Origin: audit.OriginOf(ctx), Digest: digest,
+	}})
 	if err != nil {
 		return operation.Replay(ctx, err, s.first)
 	}
-	return entry.Content.(*filing).held, nil
+	return entry.Content.held, nil
 }
 
 // first is what an earlier, equal request filed, as it was then.
@@ -183,7 +203,12 @@ func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Reques
 
 // Show returns a request of the actor's own, and fault.NotFound for any other.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
-	return s.one(ctx, id, func(h Details) bool { return h.PersonID == by.PersonID })
+	return s.one(ctx, id, func(h Details) error {
+		if h.PersonID != by.PersonID {
+			return fault.New(fault.NotFound)
+		}
+		return nil
+	})
 }
 
 // OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
@@ -194,13 +219,13 @@ func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, re
 
 // ShowAtOffice returns a request at the operator's office, and fault.NotFound for any other.
 func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
-	return s.one(ctx, id, func(h Details) bool { return by.OfficeCode != "" && h.OfficeCode == by.OfficeCode })
+	return s.one(ctx, id, func(h Details) error { return review.RequireOffice(by, h.OfficeCode) })
 }
 
-func (s *Service) one(ctx context.Context, id uuid.UUID, sees func(Details) bool) (Details, error) {
+func (s *Service) one(ctx context.Context, id uuid.UUID, may func(Details) error) (Details, error) {
 	h, err := s.Repository.one(ctx, id)
-	if err == nil && !sees(h) {
-		err = fault.New(fault.NotFound)
+	if err == nil {
+		err = may(h)
 	}
 	if err != nil {
 		return Details{}, err
@@ -217,41 +242,28 @@ func (s *Service) asOfNow(found page.Page[Details]) page.Page[Details] {
 	return found
 }
 
-// Decide decides a request at the operator's office. Accepted, the person has the role and the services at once, and counts as one
-// who confirmed their identity: the office identified them by the signed form and their document. It returns
-// fault.NotFound for a request of another office, fault.Forbidden for the operator's own, and fault.Conflict for one that
-// does not wait for a decision.
-func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
-	if err := d.check(); err != nil {
-		return Details{}, err
-	}
-	// A repeat tells nothing to who has left the office meanwhile.
-	if _, err := s.ShowAtOffice(ctx, by, id); err != nil {
-		return Details{}, err
-	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Details, operation.Trace, error) {
-		h, err := s.decide(ctx, by, id, d)
+// Decide decides a request at the operator's office. Accepted, the person has the role and the
+// services at once, and counts as one who confirmed their identity: the office identified them by
+// the signed form and their document. It returns the faults of review.Decide, and fault.Conflict
+// for one that does not wait for a decision.
+func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d review.Decision) (Details, error) {
+	show := func(ctx context.Context) (Details, error) { return s.ShowAtOffice(ctx, by, id) }
+	return review.Decide(ctx, s.Runner, by, id, d, show, func(ctx context.Context, h Details) (Details, operation.Trace, error) {
+		h, err := s.decide(ctx, by, h, d)
 		done := trace(h.Enrolment)
 		done.Right = right(by, h.ContributorID)
 		return h, done, err
-	}, func(ctx context.Context, _ string) (Details, error) { return s.ShowAtOffice(ctx, by, id) })
+	})
 }
 
-func (s *Service) decide(ctx context.Context, by access.Actor, id uuid.UUID, d Decision) (Details, error) {
-	h, err := s.ShowAtOffice(ctx, by, id)
-	if err != nil {
-		return Details{}, err
-	}
-	if h.PersonID == by.PersonID {
-		return Details{}, fault.New(fault.Forbidden)
-	}
-	// The person's row first, as everywhere.
-	if d.Outcome == Accepted {
+// decide decides a request with all that follows from it. Lock order: the person, the request.
+func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d review.Decision) (Details, error) {
+	if d.Outcome == review.Accepted {
 		if err := s.identified(ctx, by, h); err != nil {
 			return Details{}, err
 		}
 	}
-	locked, err := s.Repository.lock(ctx, id)
+	locked, err := s.Repository.lock(ctx, h.ID)
 	if err != nil {
 		return Details{}, err
 	}

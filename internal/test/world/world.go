@@ -95,9 +95,7 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Rights: a.Rights}
 	a.Guard = access.NewGuard(a.Rights, a.Sessions, c)
 	a.Contributors = contributor.NewService(a.Store, a.Rights)
-	a.Register = a.NewRegister(t, map[string]protocol.Book{
-		declaration.Kind: &declaration.Book{Repository: repository, Signer: signer, Random: rand.Reader, PublicURL: PublicURL},
-	})
+	a.Register = a.NewRegister(t)
 	a.Declarations = declaration.NewService(declaration.Deps{
 		Runner: a.Runner, Repository: repository, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
 		Signer: signer, Blobs: bucket, Random: rand.Reader, PublicURL: PublicURL,
@@ -105,16 +103,17 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	return a
 }
 
-// NewRegister starts a register with other books on the App's database and clock, and closes it when the test ends.
-func (a *App) NewRegister(t testing.TB, books map[string]protocol.Book) *protocol.Register {
+// NewRegister starts another register on the App's database and clock, and closes it when the test
+// ends.
+func (a *App) NewRegister(t testing.TB) *protocol.Register {
 	t.Helper()
-	return a.NewRegisterAt(t, a.Clock, books)
+	return a.NewRegisterAt(t, a.Clock)
 }
 
 // NewRegisterAt is NewRegister with another clock.
-func (a *App) NewRegisterAt(t testing.TB, c clock.Clock, books map[string]protocol.Book) *protocol.Register {
+func (a *App) NewRegisterAt(t testing.TB, c clock.Clock) *protocol.Register {
 	t.Helper()
-	r := protocol.NewRegister(a.DB, c, a.Keys, a.Rights, slog.New(slog.DiscardHandler), books)
+	r := protocol.NewRegister(a.DB, c, a.Keys, a.Rights, slog.New(slog.DiscardHandler))
 	t.Cleanup(r.Close)
 	return r
 }

@@ -127,22 +127,22 @@ func isVATNumber(v any) error {
 	return err
 }
 
-// Validate checks a content and returns what is wrong with it, ordered by
+// Validate decodes a content and returns what is wrong with it, ordered by
 // pointer and code, at most [MaxFindings]; nothing if it meets the schema. A
 // number counts as the IEEE 754 double that RFC 8785 makes of it; one beyond
 // their range is always wrong. A content that is not one JSON value gives a
 // single finding "other" at the root.
-func (s *Schema) Validate(content json.RawMessage) []Finding {
+func (s *Schema) Validate(content json.RawMessage) (value any, wrong []Finding) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
 	if err != nil {
-		return []Finding{{"", CodeOther}}
+		return nil, []Finding{{"", CodeOther}}
 	}
 	var found findings
 	doc = found.toDoubles(doc, nil)
 	if err := s.compiled.Validate(doc); err != nil {
 		var invalid *jsonschema.ValidationError
 		if !errors.As(err, &invalid) {
-			return []Finding{{"", CodeOther}}
+			return nil, []Finding{{"", CodeOther}}
 		}
 		found.collect(invalid)
 	}
@@ -150,7 +150,7 @@ func (s *Schema) Validate(content json.RawMessage) []Finding {
 		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Code, b.Code))
 	})
 	found = slices.Compact(found)
-	return found[:min(len(found), MaxFindings)]
+	return doc, found[:min(len(found), MaxFindings)]
 }
 
 type findings []Finding

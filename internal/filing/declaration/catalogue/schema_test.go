@@ -92,7 +92,7 @@ func TestFindings(t *testing.T) {
 		{`"must": "", "pair": {"a": 1}`, "/pair/b required"},
 	}
 	for _, tt := range tests {
-		if got := show(compiled.Validate(json.RawMessage("{" + tt.content + "}"))); got != tt.want {
+		if got := show(validate(compiled, json.RawMessage("{"+tt.content+"}"))); got != tt.want {
 			t.Errorf("{%s}: %q, want %q", tt.content, got, tt.want)
 		}
 	}
@@ -100,7 +100,7 @@ func TestFindings(t *testing.T) {
 		`[]`: " type", `null`: " type", ``: " other", `{`: " other", `{} {}`: " other", `{"must": ""}x`: " other",
 		strings.Repeat("[", 20000): " other",
 	} {
-		if got := show(compiled.Validate(json.RawMessage(content))); got != want {
+		if got := show(validate(compiled, json.RawMessage(content))); got != want {
 			t.Errorf("%.20s: %q, want %q", content, got, want)
 		}
 	}
@@ -120,7 +120,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&content, `,"x%d":1`, i)
 	}
-	found := compile(t, dt).Validate(json.RawMessage("{" + content.String()[1:] + "}"))
+	found := validate(compile(t, dt), json.RawMessage("{"+content.String()[1:]+"}"))
 	if len(found) != catalogue.MaxFindings {
 		t.Errorf("%d findings", len(found))
 	}
@@ -154,7 +154,7 @@ func TestPropertyCalledLikeAKeyword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := show(s.Validate(json.RawMessage(`{"propertyNames": 1}`))); got != "/propertyNames type" {
+	if got := show(validate(s, json.RawMessage(`{"propertyNames": 1}`))); got != "/propertyNames type" {
 		t.Error(got)
 	}
 }
@@ -164,7 +164,7 @@ func TestRecursiveSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := show(s.Validate(json.RawMessage(`{"next": {"next": {"x": 1}}}`))); got != "/next/next/x unknown-field" {
+	if got := show(validate(s, json.RawMessage(`{"next": {"next": {"x": 1}}}`))); got != "/next/next/x unknown-field" {
 		t.Error(got)
 	}
 }
@@ -176,10 +176,10 @@ func TestConcurrentUse(t *testing.T) {
 		for range 16 {
 			wg.Go(func() {
 				for range 20 {
-					if found := schema.Validate(dt.ContentExample); len(found) != 0 {
+					if found := validate(schema, dt.ContentExample); len(found) != 0 {
 						t.Errorf("%s: %v", dt.Code, found)
 					}
-					if found := schema.Validate(json.RawMessage(`{"x": 1}`)); len(found) < 2 {
+					if found := validate(schema, json.RawMessage(`{"x": 1}`)); len(found) < 2 {
 						t.Errorf("%s: %v", dt.Code, found)
 					}
 				}
@@ -207,8 +207,8 @@ func FuzzValidate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		for _, s := range schemas {
-			found := s.Validate(content)
-			if !slices.Equal(found, s.Validate(content)) {
+			found := validate(s, content)
+			if !slices.Equal(found, validate(s, content)) {
 				t.Error("another answer for the same content")
 			}
 			for _, f := range found {

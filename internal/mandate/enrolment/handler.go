@@ -15,10 +15,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Book checks and stores enrolments in the protocol register.
-type Book struct {
-	Waiting      *Waiting
-	Contributors Contributors
+// handler checks and stores enrolments in the protocol register.
+type handler struct {
+	Deps
+	awaiting *protocol.Awaiting[Enrolment]
 }
 
 // filing is a request on its way into the register.
@@ -26,8 +26,8 @@ type filing struct {
 	held Details
 	// office is the title of the office that is asked.
 	office string
-	// refusal is why it cannot be filed, found out before. It goes to the register all the same, which knows whether it is
-	// the repeat of one that was filed.
+	// refusal is why it cannot be filed, found out before. It goes to the register all the same,
+	// which knows whether it is the repeat of one that was filed.
 	refusal error
 }
 
@@ -60,23 +60,23 @@ func (o opened) add(e Enrolment) {
 	}
 }
 
-// Check implements protocol.Book: nobody tries too often, and no other request for the same is open. What lapsed unnoted is noted
-// first, and who filed with ordinary credentials is looked at again: they may have become dispositive meanwhile, and then nothing
-// would ever complete what is stored as waiting. The register holds the people's rows locked.
-func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
+// Check implements protocol.Handler: nobody tries too often, and no other request for the same is
+// open. What lapsed unnoted is noted first, and who filed with ordinary credentials is looked at
+// again: they may have become dispositive meanwhile, and then nothing would ever complete what is
+// stored as waiting. The register holds the people's rows locked.
+func (h handler) Check(ctx context.Context, entries []*protocol.Entry[filing]) error {
 	people := make([]uuid.UUID, len(entries))
 	for i, e := range entries {
 		people[i] = e.By.PersonID
 	}
-	rows, err := b.Waiting.Repository.open(ctx, people)
+	rows, err := h.Repository.open(ctx, people)
 	if err != nil {
 		return err
 	}
-	dispositive, err := b.Waiting.Repository.dispositive(ctx, people)
-	if err != nil {
+	if err := protocol.RefreshCredentials(ctx, h.Runner.DB, entries); err != nil {
 		return err
 	}
-	tries, err := b.tries(ctx, entries)
+	tries, err := h.triesOf(ctx, entries)
 	if err != nil {
 		return err
 	}
@@ -85,12 +85,12 @@ func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
 		// The entries of an office have nearly one time; the first of the group serves.
 		if row.at(entries[0].At).State != Lapsed {
 			open.add(row)
-		} else if err := b.Waiting.settle(ctx, entries[0].At, row.ID); err != nil {
+		} else if err := h.awaiting.Settle(ctx, []Enrolment{row}, entries[0].At); err != nil {
 			return err
 		}
 	}
 	for _, e := range entries {
-		f := e.Content.(*filing)
+		f := e.Content
 		if f.refusal != nil {
 			e.Refuse(f.refusal)
 			continue
@@ -103,9 +103,6 @@ func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
 			e.Refuse(fault.Because(fault.Conflict, "enrolment-open"))
 			continue
 		}
-		if dispositive[e.By.PersonID] {
-			e.By.CredentialLevel = access.Dispositive
-		}
 		// Of two in one group, the second finds the first open.
 		open.add(f.held.Enrolment)
 		tries[e.By.PersonID] = append(tries[e.By.PersonID], e.At)
@@ -113,14 +110,14 @@ func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
 	return nil
 }
 
-// tries are when the people of the entries tried to file something in the last 24 hours.
-func (b *Book) tries(ctx context.Context, entries []*protocol.Entry) (map[uuid.UUID][]time.Time, error) {
+// triesOf are when the people of the entries tried to file something in the last 24 hours.
+func (h handler) triesOf(ctx context.Context, entries []*protocol.Entry[filing]) (map[uuid.UUID][]time.Time, error) {
 	found := make(map[uuid.UUID][]time.Time, len(entries))
 	for _, e := range entries {
 		if _, known := found[e.By.PersonID]; known {
 			continue
 		}
-		times, err := b.Waiting.tries(ctx, e.By.PersonID, e.At)
+		times, err := h.tries(ctx, e.By.PersonID, e.At)
 		if err != nil {
 			return nil, err
 		}
@@ -129,23 +126,22 @@ func (b *Book) tries(ctx context.Context, entries []*protocol.Entry) (map[uuid.U
 	return found, nil
 }
 
-// Store implements protocol.Book: the request with its number, a message to who sent it, and one to each who answers for the
-// contributor.
-func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
+// Store implements protocol.Handler: the request with its number, a message to who sent it, and one
+// to each who answers for the contributor.
+func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) error {
 	contributors := make([]uuid.UUID, len(entries))
 	for i, e := range entries {
-		contributors[i] = e.Content.(*filing).held.ContributorID
+		contributors[i] = e.Content.held.ContributorID
 	}
-	principals, err := b.Contributors.Principals(ctx, contributors)
+	principals, err := h.Contributors.Principals(ctx, contributors)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		f := e.Content.(*filing)
-		h := f.held
-		h.State, h.SubmittedAt, h.ProtocolNumber, h.Version = stateAtSubmission(e.By.CredentialLevel), e.At, e.Number.String(), 1
-		h.Awaited = h.State == AwaitingCredentials
-		err := b.Waiting.Repository.create(ctx, h.Enrolment)
+		d := e.Content.held
+		d.State, d.SubmittedAt, d.ProtocolNumber, d.Digest, d.Version = stateAtSubmission(e.By.CredentialLevel), e.At, e.Number.String(), e.Digest, 1
+		d.Awaited = d.State == AwaitingCredentials
+		err := h.Repository.create(ctx, d.Enrolment)
 		if db.IsUnique(err) {
 			// Another process filed one for the same meanwhile.
 			return fault.Because(fault.Conflict, "enrolment-open")
@@ -153,14 +149,14 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 		if err != nil {
 			return err
 		}
-		f.held = h
-		message, err := outbox.NewMessage(Received, h.PersonID, map[string]any{
-			"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "submitted_at": h.SubmittedAt.Format(time.RFC3339Nano), "waits": h.Awaited,
+		e.Content.held = d
+		message, err := outbox.NewMessage(Received, d.PersonID, map[string]any{
+			"protocol_number": d.ProtocolNumber, "form": d.Form, "legal_name": d.LegalName, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano), "waits": d.Awaited,
 		}, e.At)
 		if err != nil {
 			return err
 		}
-		others, err := h.notify(principals[h.ContributorID], FiledKind, map[string]any{"office": f.office, "submitted_at": h.SubmittedAt.Format(time.RFC3339Nano)}, e.At)
+		others, err := d.notify(principals[d.ContributorID], FiledKind, map[string]any{"office": e.Content.office, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano)}, e.At)
 		if err != nil {
 			return err
 		}
@@ -169,7 +165,8 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 	return nil
 }
 
-// notify makes the messages about a request to who answers for the contributor. Who asked is told otherwise.
+// notify makes the messages about a request to who answers for the contributor. Who asked is told
+// otherwise.
 func (h Details) notify(principals []uuid.UUID, kind outbox.Kind, more map[string]any, at time.Time) ([]outbox.Message, error) {
 	data := map[string]any{"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "person": h.asker()}
 	maps.Copy(data, more)

@@ -13,32 +13,32 @@ import (
 	"github.com/google/uuid"
 )
 
-// Book checks and stores requests in the protocol register.
-type Book struct{ Repository *Repository }
+// handler checks and stores requests in the protocol register.
+type handler struct{ *Repository }
 
 // filing is a request on its way into the register.
 type filing struct {
 	upgrade Upgrade
-	// refusal is why it cannot be filed, found out before its files were stored. It goes to the register all the same, which
-	// knows whether it is the repeat of one that was filed.
+	// refusal is why it cannot be filed, found out before its files were stored. It goes to the
+	// register all the same, which knows whether it is the repeat of one that was filed.
 	refusal error
 }
 
-// Check implements protocol.Book: the holder has an ordinary PIN, and no other request waits. The register holds the
-// person's row locked, so the level stays as it is.
-func (b *Book) Check(ctx context.Context, entries []*protocol.Entry) error {
+// Check implements protocol.Handler: the holder has an ordinary PIN, and no other request waits.
+// The register holds the person's row locked, so the level stays as it is.
+func (h handler) Check(ctx context.Context, entries []*protocol.Entry[filing]) error {
 	people := make([]uuid.UUID, len(entries))
 	for i, e := range entries {
 		people[i] = e.By.PersonID
 	}
-	standings, err := b.Repository.standings(ctx, people...)
+	standings, err := h.standings(ctx, people...)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		f, stands := e.Content.(*filing), standings[e.By.PersonID]
-		if f.refusal != nil {
-			e.Refuse(f.refusal)
+		stands := standings[e.By.PersonID]
+		if refusal := e.Content.refusal; refusal != nil {
+			e.Refuse(refusal)
 			continue
 		}
 		if err := stands.refuse(); err != nil {
@@ -63,13 +63,12 @@ func (s standing) refuse() error {
 	return nil
 }
 
-// Store implements protocol.Book: the request with its number, and a message to who sent it.
-func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
+// Store implements protocol.Handler: the request with its number, and a message to who sent it.
+func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) error {
 	for _, e := range entries {
-		f := e.Content.(*filing)
-		u := f.upgrade
-		u.State, u.SubmittedAt, u.ProtocolNumber, u.Version = Submitted, e.At, e.Number.String(), 1
-		err := b.Repository.create(ctx, u)
+		u := e.Content.upgrade
+		u.State, u.SubmittedAt, u.ProtocolNumber, u.Digest, u.Version = Submitted, e.At, e.Number.String(), e.Digest, 1
+		err := h.create(ctx, u)
 		if db.IsUnique(err) {
 			// Another process filed one for the same person meanwhile.
 			return fault.Because(fault.Conflict, "upgrade-waiting")
@@ -77,7 +76,7 @@ func (b *Book) Store(ctx context.Context, entries []*protocol.Entry) error {
 		if err != nil {
 			return err
 		}
-		f.upgrade = u
+		e.Content.upgrade = u
 		message, err := outbox.NewMessage(Received, u.PersonID, map[string]string{
 			"protocol_number": u.ProtocolNumber, "submitted_at": u.SubmittedAt.Format(time.RFC3339Nano),
 		}, e.At)
