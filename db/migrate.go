@@ -2,7 +2,9 @@ package db
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 
@@ -26,6 +28,24 @@ func (d *DB) provider() (*goose.Provider, error) {
 		dialect = goose.DialectSQLite3
 	}
 	return goose.NewProvider(dialect, pool, files)
+}
+
+// SchemaDigest names the schema that a dialect's migrations make: it changes with the text of any of them.
+func SchemaDigest(dialect Dialect) (string, error) {
+	dir := "migrations/" + string(dialect)
+	entries, err := migrations.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.New()
+	for _, entry := range entries {
+		content, err := migrations.ReadFile(dir + "/" + entry.Name())
+		if err != nil {
+			return "", err
+		}
+		_, _ = fmt.Fprintf(digest, "%s %d\n%s", entry.Name(), len(content), content)
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
 }
 
 // Migrate brings the schema up to this binary's version. Migrations go forwards only.

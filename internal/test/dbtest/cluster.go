@@ -28,9 +28,6 @@ func Cluster(durable bool) (rawURL string, stop func(), err error) {
 	return s.URL(), s.Close, nil
 }
 
-// startCluster makes a cluster in a temporary directory, listening on a Unix socket there and nowhere else.
-func startCluster() (string, func(), error) { return Cluster(false) }
-
 // Server is a throwaway PostgreSQL server that can be killed and started again on the same data. It listens on a Unix
 // socket in a temporary directory and nowhere else. Its methods are for one goroutine.
 type Server struct {
@@ -97,7 +94,7 @@ func (s *Server) NewDatabase() (string, error) {
 	if err := administerErr(s.address, "CREATE DATABASE "+database); err != nil {
 		return "", err
 	}
-	return withDatabase(s.address, database), nil
+	return withDatabase(s.address, database).String(), nil
 }
 
 // Start starts the server again, on the data that are there, and waits until it answers. One that runs is left alone.

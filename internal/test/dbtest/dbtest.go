@@ -102,12 +102,13 @@ func Main(m *testing.M) {
 
 var server cluster
 
+// cluster is the PostgreSQL server of this package's tests: one that was given, else one that is started when first needed.
 type cluster struct {
-	once     sync.Once
-	url      *url.URL
-	template string
-	err      error
-	end      func()
+	once  sync.Once
+	url   *url.URL
+	clone string
+	err   error
+	end   func()
 }
 
 func (c *cluster) stop() {
@@ -119,39 +120,34 @@ func (c *cluster) stop() {
 // Postgres returns the URL of a PostgreSQL database cloned from a migrated template and dropped when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	server.once.Do(func() { server.start(t) })
+	server.once.Do(func() { server.err = server.start() })
 	if server.err != nil {
 		t.Fatal(server.err)
 	}
 	name := "t_" + randomHex(t)
-	administer(t, server.url, "CREATE DATABASE "+name+" TEMPLATE "+server.template)
+	administer(t, server.url, "CREATE DATABASE "+name+server.clone)
 	t.Cleanup(func() { administer(t, server.url, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	return withDatabase(server.url, name)
+	return withDatabase(server.url, name).String()
 }
 
-func (c *cluster) start(t testing.TB) {
+func (c *cluster) start() (err error) {
 	rawURL := os.Getenv("TEST_DATABASE_URL")
 	if rawURL == "" {
-		rawURL, c.end, c.err = startCluster()
-		if c.err != nil {
-			return
+		if rawURL, c.end, err = Cluster(false); err != nil {
+			return err
 		}
 	}
-	if c.url, c.err = url.Parse(rawURL); c.err != nil {
-		return
+	if c.url, err = url.Parse(rawURL); err != nil {
+		return err
 	}
-	c.template = "template_" + randomHex(t)
-	administer(t, c.url, "CREATE DATABASE "+c.template)
-	if end := c.end; end == nil {
-		c.end = func() { _ = administerErr(c.url, "DROP DATABASE IF EXISTS "+c.template) }
-	}
-	c.err = migrate(withDatabase(c.url, c.template))
+	c.clone, err = cloning(c.url)
+	return err
 }
 
-func withDatabase(base *url.URL, name string) string {
+func withDatabase(base *url.URL, name string) *url.URL {
 	u := *base
 	u.Path = "/" + name
-	return u.String()
+	return &u
 }
 
 func administer(t testing.TB, base *url.URL, statement string) {
