@@ -8,6 +8,8 @@ BINARY ?= bin/diresco
 # Further arguments of go test, such as TESTFLAGS='-run TestLogin -v'.
 TESTFLAGS ?=
 PACKAGES ?= ./...
+# What `make quick` tests.
+PKG ?= ./...
 # The chaos tests kill a program that is built without the detector: running them under it shows nothing more.
 RACE_PACKAGES ?= $(shell go list ./... | grep -v /internal/test/chaos)
 # SQLite is C turned into Go: watching every access in there finds no race of ours and takes more than half of the time.
@@ -17,7 +19,7 @@ KILLS ?= 30
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build test race lint generate generate-check bench chaos fuzz spec-lint smoke clean
+.PHONY: help run build quick test race pg pg-stop check lint fmt generate generate-check new-migration bench chaos fuzz spec-lint smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,18 +30,32 @@ run: ## run the sandbox: test data, no configuration
 build: ## build bin/diresco: static, stripped
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/diresco
 
+quick: ## test PKG=./internal/mandate/... on SQLite alone: the loop while writing
+	TEST_DATABASE_URL=$${TEST_DATABASE_URL:-$$(tools/postgres.sh url)} go test -short $(TESTFLAGS) $(PKG)
+
 test: ## run every test, on SQLite and on PostgreSQL
-	tools/ensure-postgres.sh
-	go test $(TESTFLAGS) $(PACKAGES)
+	tools/postgres.sh run go test $(TESTFLAGS) $(PACKAGES)
 
-race: ## the same under the race detector (needs a C compiler)
+race: ## run the tests under the race detector, on SQLite (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler (Debian: apt-get install gcc libc6-dev)' >&2; exit 1; }
-	tools/ensure-postgres.sh
-	CGO_ENABLED=1 go test $(RACE_FLAGS) -timeout 30m $(TESTFLAGS) $(RACE_PACKAGES)
+	CGO_ENABLED=1 tools/postgres.sh run go test -short $(RACE_FLAGS) -timeout 30m $(TESTFLAGS) $(RACE_PACKAGES)
 
-lint: ## go vet and golangci-lint
+pg: ## start a PostgreSQL server that later test runs share
+	@tools/postgres.sh start
+
+pg-stop: ## end it
+	tools/postgres.sh stop
+
+check: ## run what must pass before anything is merged
+	tools/check.sh
+
+lint: ## check the formatting, go vet and golangci-lint
+	tools/format.sh check
 	go vet ./...
 	go tool -modfile=tools/go.mod golangci-lint run
+
+fmt: ## format the Go files that are written by hand
+	tools/format.sh
 
 generate: ## join openapi.yaml from api/contract and make the generated code again
 	go generate ./...
@@ -47,12 +63,15 @@ generate: ## join openapi.yaml from api/contract and make the generated code aga
 generate-check: ## fail if openapi.yaml or generated code is stale; changes nothing
 	tools/generate-check.sh
 
+new-migration: ## begin a migration for both databases: NAME=office_hours
+	tools/new-migration.sh $(NAME)
+
 bench: ## measure speed and print it as a table
-	tools/ensure-postgres.sh
+	tools/postgres.sh ensure
 	go run ./internal/test/bench
 
 chaos: ## kill the server KILLS times under load, on both databases, and see that nothing is lost
-	tools/ensure-postgres.sh
+	tools/postgres.sh ensure
 	DIRESCO_CHAOS_KILLS=$(KILLS) go test -count=1 -timeout 60m -v ./internal/test/chaos/
 
 fuzz: ## run every fuzz target for FUZZTIME

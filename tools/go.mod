@@ -2,7 +2,11 @@ module diresco/tools
 
 go 1.26.0
 
-tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+tool (
+	github.com/daixiang0/gci
+	github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	mvdan.cc/gofumpt
+)
 
 require (
 	4d63.com/gocheckcompilerdirectives v1.4.0 // indirect

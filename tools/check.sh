@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What must pass before anything is merged, with the time that each step took. The tests come last, so that the last lines
+# are theirs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+steps=
+step() {
+	local begin=$SECONDS
+	printf '\n=== %s\n' "$*"
+	"$@"
+	steps+=$(printf '%5d s  %s' $((SECONDS - begin)) "$*")$'\n'
+	if [ "$*" != 'make test' ]; then
+		printf '=== %s: %d s\n' "$*" $((SECONDS - begin))
+	fi
+}
+
+step make generate-check
+step make lint
+if command -v npm >/dev/null; then
+	step make spec-lint
+else
+	printf '\n=== make spec-lint: not run, since there is no node here\n'
+fi
+step make build
+step make smoke
+step make race
+printf '\n=== the time so far\n%s' "$steps"
+step make test
