@@ -1,0 +1,148 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"diresco/internal/test/dbtest"
+)
+
+// guide is a page whose shell blocks are run, in order, in one shell, and what they promise.
+type guide struct {
+	// page is the path from the root of the repository.
+	page string
+	// prints has what stands in the output.
+	prints []string
+	// pdfs names the files that the commands save.
+	pdfs []string
+}
+
+var guides = []guide{
+	{page: "README.md", prints: []string{`"acting_as":"legal_representative"`, "\nINPS.", `"protocol_number":"INPS.`, `"valid":true`}, pdfs: []string{"receipt.pdf"}},
+	{page: "docs/declarations.md", prints: []string{`"protocol_number":"INPS.`, `"acting_as":"legal_representative"`, "\n404\n"}},
+	{page: "docs/pin.md", prints: []string{`"state":"accepted"`, `"credential_level":"dispositive"`, `"half":"first"`, `"pin_change_required":true`}},
+	{page: "docs/delegations.md", prints: []string{`"state":"active"`, `"acting_as":"intermediary"`, `"acting_as":"sub_delegate"`, `"state":"revoked"`, "\n404\n"}, pdfs: []string{"delegation.pdf"}},
+	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
+	{page: "docs/enrolments.md", prints: []string{"INPS.", `"state":"accepted"`, `"service_code":"view_payments"`}},
+	{page: "docs/registers.md", prints: []string{`"state":"failed"`, `"state":"done"`}},
+	{page: "docs/sandbox.md", prints: []string{`"legal_name":"Prova S.p.A."`, `"channel":"email"`, "\n401\n", `"pin_change_required":true`, "\n204\n"}},
+}
+
+// runElsewhere has the pages with shell blocks that need more than a sandbox, and who runs them.
+var runElsewhere = map[string]string{"docs/operations.md": "channels_test.go"}
+
+var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+// shellBlocks returns the shell blocks of a page.
+func shellBlocks(t *testing.T, page string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", filepath.FromSlash(page)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []string
+	for _, block := range shellBlock.FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, block[1])
+	}
+	return blocks
+}
+
+// TestGuide_DoesWhatItSays runs every guide against a sandbox of its own.
+func TestGuide_DoesWhatItSays(t *testing.T) {
+	for _, g := range guides {
+		t.Run(g.page, func(t *testing.T) {
+			t.Parallel()
+			blocks := shellBlocks(t, g.page)
+			if len(blocks) < 2 {
+				t.Fatalf("%d shell blocks", len(blocks))
+			}
+			w := start(t, dbtest.SQLite(t))
+			script := strings.ReplaceAll("set -euo pipefail\n"+strings.Join(blocks, ""), "http://127.0.0.1:8080", w.url)
+			command := exec.CommandContext(t.Context(), "bash", "-c", script)
+			command.Dir = t.TempDir()
+			out, err := command.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, want := range g.prints {
+				if !strings.Contains(string(out), want) {
+					t.Errorf("the output has no %s:\n%s", want, out)
+				}
+			}
+			for _, name := range g.pdfs {
+				pdf, err := os.ReadFile(filepath.Join(command.Dir, name))
+				if err != nil || !strings.HasPrefix(string(pdf), "%PDF-") {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+}
+
+// TestGuide_IsRunBySomebody: a page with shell blocks that no test runs would promise what nobody has seen.
+func TestGuide_IsRunBySomebody(t *testing.T) {
+	root := filepath.Join("..", "..", "..")
+	pages, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+		more, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, more...)
+	}
+	for _, path := range pages {
+		relative, err := filepath.Rel(root, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := filepath.ToSlash(relative)
+		if len(shellBlocks(t, page)) == 0 || slices.ContainsFunc(guides, func(g guide) bool { return g.page == page }) {
+			continue
+		}
+		runner, known := runElsewhere[page]
+		if !known {
+			t.Errorf("no test runs the shell blocks of %s", page)
+			continue
+		}
+		source, err := os.ReadFile(runner)
+		if err != nil || !strings.Contains(string(source), `"`+page+`"`) {
+			t.Errorf("%s runs nothing of %s: %v", runner, page, err)
+		}
+	}
+}
+
+// TestGuide_BeginsLikeTheOthers: whoever has read one guide knows the first lines of all.
+func TestGuide_BeginsLikeTheOthers(t *testing.T) {
+	var first string
+	for _, g := range guides {
+		if !strings.HasPrefix(g.page, "docs/") {
+			continue
+		}
+		begin := shellBlocks(t, g.page)[0]
+		if first == "" {
+			first = begin
+		}
+		if begin != first {
+			t.Errorf("%s begins otherwise than %s", g.page, guides[1].page)
+		}
+	}
+}
+
+// TestReadme_IsShort: it is read in one go.
+func TestReadme_IsShort(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(string(text), "\n"); lines > 120 {
+		t.Errorf("%d lines", lines)
+	}
+}
