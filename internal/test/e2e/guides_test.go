@@ -38,15 +38,44 @@ var runElsewhere = map[string]string{"docs/operations.md": "channels_test.go"}
 
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// shellBlocks returns the shell blocks of a page.
-func shellBlocks(t *testing.T, page string) []string {
+// root is where the repository begins, seen from this package.
+var root = filepath.Join("..", "..", "..")
+
+// pages lists all pages by their paths from the root.
+func pages(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", filepath.FromSlash(page)))
+	var found []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", ".github/*.md"} {
+		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			relative, err := filepath.Rel(root, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, filepath.ToSlash(relative))
+		}
+	}
+	return found
+}
+
+// textOf returns a page.
+func textOf(t *testing.T, page string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(page)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// shellBlocks returns the shell blocks of a page.
+func shellBlocks(t *testing.T, page string) []string {
+	t.Helper()
 	var blocks []string
-	for _, block := range shellBlock.FindAllStringSubmatch(string(text), -1) {
+	for _, block := range shellBlock.FindAllStringSubmatch(textOf(t, page), -1) {
 		blocks = append(blocks, block[1])
 	}
 	return blocks
@@ -86,24 +115,7 @@ func TestGuide_DoesWhatItSays(t *testing.T) {
 
 // TestGuide_IsRunBySomebody: a page with shell blocks that no test runs would promise what nobody has seen.
 func TestGuide_IsRunBySomebody(t *testing.T) {
-	root := filepath.Join("..", "..", "..")
-	pages, err := filepath.Glob(filepath.Join(root, "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
-		more, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pages = append(pages, more...)
-	}
-	for _, path := range pages {
-		relative, err := filepath.Rel(root, path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		page := filepath.ToSlash(relative)
+	for _, page := range pages(t) {
 		if len(shellBlocks(t, page)) == 0 || slices.ContainsFunc(guides, func(g guide) bool { return g.page == page }) {
 			continue
 		}
@@ -138,11 +150,33 @@ func TestGuide_BeginsLikeTheOthers(t *testing.T) {
 
 // TestReadme_IsShort: it is read in one go.
 func TestReadme_IsShort(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lines := strings.Count(string(text), "\n"); lines > 120 {
+	if lines := strings.Count(textOf(t, "README.md"), "\n"); lines > 120 {
 		t.Errorf("%d lines", lines)
+	}
+}
+
+var (
+	link = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
+	// named is a path from the root in code style; one with a star, a choice or a name to fill in is none.
+	named = regexp.MustCompile("`((?:api|cmd|db|docs|internal|tools)/[^`*<>{}\\s]*)`")
+)
+
+// TestDocs_NameWhatExists: links lead somewhere, and paths are those of the tree.
+func TestDocs_NameWhatExists(t *testing.T) {
+	for _, page := range pages(t) {
+		var paths []string
+		for _, found := range link.FindAllStringSubmatch(textOf(t, page), -1) {
+			if !strings.Contains(found[1], ":") {
+				paths = append(paths, filepath.Join(filepath.Dir(filepath.FromSlash(page)), filepath.FromSlash(found[1])))
+			}
+		}
+		for _, found := range named.FindAllStringSubmatch(textOf(t, page), -1) {
+			paths = append(paths, filepath.FromSlash(found[1]))
+		}
+		for _, path := range paths {
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				t.Errorf("%s names %s, which does not exist", page, path)
+			}
+		}
 	}
 }
