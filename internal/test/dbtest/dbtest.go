@@ -17,9 +17,9 @@ import (
 	"sync"
 	"testing"
 
-	"diresco/db"
-
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+
+	"diresco/db"
 )
 
 // Each runs the test once on SQLite and once on PostgreSQL; under -short on SQLite alone, for the loop of one package.
