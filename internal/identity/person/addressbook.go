@@ -28,8 +28,8 @@ var (
 	ContactRemoved = outbox.Declare(outbox.Kind{Name: "contact.removed", Audience: outbox.EveryContact})
 )
 
-// subject is how the audit trail names a contact.
-const subject = "contact"
+// contactSubject is how the audit trail names a contact.
+const contactSubject = "contact"
 
 // AddressBook is what people do with their own contacts. Every change is told to the contacts that were there before, so
 // that whoever got hold of a session cannot turn them round unseen. Adding and removing need a PIN that was entered
@@ -73,9 +73,10 @@ func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (
 		return Contact{}, fault.InvalidFields(fault.Field{Pointer: "/value", Code: "format"})
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (Contact, operation.Trace, error) {
+	return operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
+		trace.SubjectKind = contactSubject
 		c := Contact{ID: id, PersonID: by.PersonID, Kind: normal.Kind, Value: normal.Value, CreatedAt: b.Runner.Clock.Now()}
-		return c, traceOf(id), b.add(ctx, c)
+		return c, b.add(ctx, c)
 	}, b.replay(by))
 }
 
@@ -151,15 +152,16 @@ func about(kind outbox.Kind, c Contact, now time.Time) (outbox.Message, error) {
 // Resend sends a new code to a contact of the actor that is not verified, or has bounced; the code before ends. It returns
 // fault.Conflict for a verified one and fault.RateLimited for the fourth code in 24 hours.
 func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
-	return operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (Contact, operation.Trace, error) {
+	return operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
+		trace.SubjectKind = contactSubject
 		if _, err := b.repo().lock(ctx, by.PersonID); err != nil {
-			return Contact{}, operation.Trace{}, err
+			return Contact{}, err
 		}
 		c, err := b.toVerify(ctx, by, id)
 		if err != nil {
-			return Contact{}, operation.Trace{}, err
+			return Contact{}, err
 		}
-		return c, traceOf(id), b.sendCode(ctx, c)
+		return c, b.sendCode(ctx, c)
 	}, b.replay(by))
 }
 
@@ -198,10 +200,11 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 	return c, b.Codes.Redeem(ctx, otp.Redemption{
 		Purpose: throttle.ContactCode, Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
 	}, func(ctx context.Context) error {
-		_, err := operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+		_, err := operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+			trace.SubjectKind = contactSubject
 			now := b.Runner.Clock.Now()
 			c = c.verified(now, now.Add(recoveryDelay))
-			return struct{}{}, traceOf(id), b.repo().saveVerified(ctx, c)
+			return struct{}{}, b.repo().saveVerified(ctx, c)
 		}, nil)
 		return err
 	})
@@ -220,20 +223,15 @@ func (b *AddressBook) repeated(ctx context.Context, by access.Actor) (Contact, b
 
 // replay renders what an earlier, equal request made.
 func (b *AddressBook) replay(by access.Actor) func(context.Context, string) (Contact, error) {
-	return func(ctx context.Context, id string) (Contact, error) {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
-			return Contact{}, err
-		}
-		return b.Show(ctx, by, parsed)
-	}
+	return operation.ByID(func(ctx context.Context, id uuid.UUID) (Contact, error) { return b.Show(ctx, by, id) })
 }
 
 // Remove takes a contact of the actor away and tells it, if it was verified, and the others. Its code ends. It returns
 // fault.Conflict for the last verified one.
 func (b *AddressBook) Remove(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Do(ctx, b.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		return struct{}{}, traceOf(id), b.remove(ctx, by.PersonID, id)
+	_, err := operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.SubjectKind = contactSubject
+		return struct{}{}, b.remove(ctx, by.PersonID, id)
 	}, nil)
 	return err
 }
@@ -283,8 +281,4 @@ func (b *AddressBook) FirstAccess(ctx context.Context, personID uuid.UUID, kind 
 		}
 	}
 	return nil
-}
-
-func traceOf(id uuid.UUID) operation.Trace {
-	return operation.Trace{SubjectKind: subject, SubjectID: id.String()}
 }

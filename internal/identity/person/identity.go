@@ -16,10 +16,11 @@ func (s *Service) ConfirmIdentity(ctx context.Context, by access.Actor, confirme
 	if !confirmed {
 		return Person{}, fault.InvalidFields(fault.Field{Pointer: "/confirmed", Code: "const"})
 	}
-	return operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context) (Person, operation.Trace, error) {
+	return operation.Run(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
+		trace.SubjectKind = SubjectKind
 		p, _, err := s.confirm(ctx, by.PersonID)
-		return p, operation.Trace{SubjectKind: "person", SubjectID: by.PersonID.String()}, err
-	}, func(ctx context.Context, _ string) (Person, error) { return s.Show(ctx, by) })
+		return p, err
+	}, operation.ByID(s.ByID))
 }
 
 // Identified confirms the identity of a person whom an office identified, inside the caller's transaction, which holds the person's

@@ -11,6 +11,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// SubjectKind is how the audit trail names a person.
+const SubjectKind = "person"
+
 // Person is somebody with a tax code (codice fiscale) of their own.
 type Person struct {
 	ID              uuid.UUID

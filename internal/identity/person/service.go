@@ -46,12 +46,13 @@ func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Cont
 	if id == uuid.Nil {
 		id = uuid.Must(uuid.NewV7())
 	}
-	return operation.Do(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context) (Person, operation.Trace, error) {
+	return operation.Run(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
+		trace.SubjectKind = SubjectKind
 		p, err := s.add(ctx, id, in)
 		if err == nil && also != nil {
 			err = also(ctx, p)
 		}
-		return p, operation.Trace{SubjectKind: "person", SubjectID: id.String()}, err
+		return p, err
 	}, nil)
 }
 

@@ -136,6 +136,9 @@ func (s *Service) ExpiresAt(ctx context.Context, personID uuid.UUID) (*time.Time
 	return &p.ChangeDueAt, nil
 }
 
+// rotationKind is how the audit trail names a rotation.
+const rotationKind = "pin-rotation"
+
 // Rotate generates a new PIN, to be confirmed in the same session within 15 minutes; until then the old one works. A
 // repeat replaces it. It returns fault.Reauthenticate when the PIN was entered more than 5 minutes ago, unless the session
 // must change it anyway.
@@ -152,10 +155,10 @@ func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error)
 		return Rotation{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context) (Rotation, operation.Trace, error) {
+	return operation.Run(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Rotation, error) {
+		trace.SubjectKind = rotationKind
 		made := Rotation{ID: id, PIN: pin, ExpiresAt: s.run.Clock.Now().Add(RotationLife)}
-		err := s.repo.begin(ctx, rotation{PersonID: by.PersonID, ID: id, SessionID: by.SessionID, Hash: hash, ExpiresAt: made.ExpiresAt})
-		return made, operation.Trace{SubjectKind: "pin-rotation", SubjectID: id.String()}, err
+		return made, s.repo.begin(ctx, rotation{PersonID: by.PersonID, ID: id, SessionID: by.SessionID, Hash: hash, ExpiresAt: made.ExpiresAt})
 	}, nil)
 }
 
@@ -186,10 +189,9 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 	if !right {
 		return session.Session{}, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: "wrong-pin"})
 	}
-	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context) (session.Session, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "pin-rotation", SubjectID: rotationID.String(), Unchecked: true}
-		opened, err := s.confirm(ctx, by, r, pin)
-		return opened, trace, err
+	return operation.Run(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context, trace *operation.Trace) (session.Session, error) {
+		trace.SubjectKind, trace.Unchecked = rotationKind, true
+		return s.confirm(ctx, by, r, pin)
 	}, nil)
 }
 

@@ -177,14 +177,14 @@ func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given 
 
 // start makes a code for an applicant and sends it. For whoever gets none the same statements are made, and worth nothing.
 func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle.Kind, decide func(applicant, time.Time) reply) error {
-	_, err := operation.Do(ctx, s.Runner, access.Actor{}, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
+	_, err := operation.Run(ctx, s.Runner, access.Actor{}, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		now := s.Runner.Clock.Now()
 		a, err := s.apply(ctx, code, purpose, now)
 		if err != nil {
-			return struct{}{}, operation.Trace{}, err
+			return struct{}{}, err
 		}
 		r := decide(a, now)
-		trace := operation.Trace{Outcome: r.outcome}
+		trace.Outcome = r.outcome
 		if a.person.ID != uuid.Nil {
 			// Whoever asks has proved nothing yet: it is done about the person, not by them.
 			trace.SubjectKind, trace.SubjectID = pin.SubjectKind, a.person.ID.String()
@@ -192,9 +192,9 @@ func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle
 		// Where the answer is that it is impossible, the code counts as a request served; nobody learns it.
 		drawn, err := s.Codes.Make(ctx, purpose, subject(a.person.ID, r.kind.Name != ""), codeLife)
 		if err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
-		return struct{}{}, trace, s.send(ctx, a.person.ID, r, drawn, now)
+		return struct{}{}, s.send(ctx, a.person.ID, r, drawn, now)
 	}, nil)
 	return err
 }

@@ -93,7 +93,8 @@ func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Vie
 }
 
 func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Application, initial pin.Initial) (View, error) {
-	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (View, operation.Trace, error) {
+	return operation.Run(ctx, s.Runner, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
+		trace.SubjectKind = subjectKind
 		now := s.Runner.Clock.Now()
 		r := Request{ID: id, TaxCode: a.TaxCode, Identity: a.Identity, State: Waiting, Version: 1, CreatedAt: now}
 		if a.Phone != "" {
@@ -103,11 +104,11 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 			r.Contacts = append(r.Contacts, Contact(c))
 		}
 		if by.PersonID != uuid.Nil {
-			r.FiledBy = &by.PersonID
+			r.FiledBy, trace.Right = &by.PersonID, by.Office()
 		}
 		found, err := s.situation(ctx, a.TaxCode, now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		serve, because := found.assess(r)
 		r.WaitsBecause = because
@@ -118,17 +119,13 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 			err = s.warn(ctx, found.person.ID, because != nil && *because == HasPIN, now)
 		}
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
+		trace.Outcome = string(r.State)
 		if err := s.repo.add(ctx, r); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
-		shown, err := s.withFiler(ctx, r.show(nil))
-		trace := operation.Trace{SubjectKind: subjectKind, SubjectID: id, Outcome: string(r.State)}
-		if r.FiledBy != nil {
-			trace.Right = by.Office()
-		}
-		return shown, trace, err
+		return s.withFiler(ctx, r.show(nil))
 	}, s.ShowToOffice)
 }
 
@@ -320,9 +317,9 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outc
 			return View{}, err
 		}
 	}
-	return operation.Do(ctx, s.Runner, by, id, func(ctx context.Context) (View, operation.Trace, error) {
-		shown, err := s.decide(ctx, by, before, o, initial)
-		return shown, operation.Trace{Right: by.Office(), SubjectKind: subjectKind, SubjectID: id, Outcome: string(o.State)}, err
+	return operation.Run(ctx, s.Runner, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
+		trace.Right, trace.SubjectKind, trace.Outcome = by.Office(), subjectKind, string(o.State)
+		return s.decide(ctx, by, before, o, initial)
 	}, s.ShowToOffice)
 }
 

@@ -65,6 +65,9 @@ func (s *Service) RequireLive(sessionID uuid.UUID, lastSeenRow, expiresAt time.T
 	return State(expiresAt, endedAt, s.LastSeen(sessionID, lastSeenRow), now)
 }
 
+// subjectKind is how the audit trail names a session.
+const subjectKind = "session"
+
 // Start logs somebody in. Wrong credentials are fault.InvalidCredentials, whatever was wrong; see PINs.Verify for the rest.
 func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, address string) (Session, error) {
 	v, err := s.pins.Verify(ctx, taxCode, pin, address)
@@ -72,13 +75,12 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 		return Session{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(ctx context.Context) (Session, operation.Trace, error) {
-		trace := operation.Trace{PersonID: v.PersonID, SessionID: id, SubjectKind: "session", SubjectID: id.String()}
+	return operation.Run(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+		trace.PersonID, trace.SessionID, trace.SubjectKind = v.PersonID, id, subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
-			return Session{}, trace, err
+			return Session{}, err
 		}
-		opened, err := s.open(ctx, id, v)
-		return opened, trace, err
+		return s.open(ctx, id, v)
 	}, nil)
 }
 
@@ -254,7 +256,7 @@ func (s *Service) alive(ctx context.Context, id uuid.UUID, lock bool, now time.T
 
 // trace writes the audit record of something that the holder of a refresh token did.
 func (s *Service) trace(ctx context.Context, r row, outcome string) error {
-	t := operation.Trace{SubjectKind: "session", SubjectID: r.ID.String(), Outcome: outcome}
+	t := operation.Trace{SubjectKind: subjectKind, SubjectID: r.ID.String(), Outcome: outcome}
 	return s.run.Trail.Write(ctx, t.Record(ctx, access.Actor{PersonID: r.PersonID, SessionID: r.ID}, s.run.Clock))
 }
 
@@ -265,27 +267,26 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secre
 	if err != nil {
 		return Session{}, err
 	}
-	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(ctx context.Context) (Session, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "session", SubjectID: by.SessionID.String()}
+	again, err := operation.Run(unclaimed(ctx), s.run, by, by.SessionID.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+		trace.SubjectKind = subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
-			return Session{}, trace, err
+			return Session{}, err
 		}
 		now := s.run.Clock.Now()
 		r, _, err := s.alive(ctx, by.SessionID, true, now)
 		if err != nil {
-			return Session{}, trace, err
+			return Session{}, err
 		}
 		token, err := s.refresh.fresh(r.ID, r.RefreshGeneration+1)
 		if err != nil {
-			return Session{}, trace, err
+			return Session{}, err
 		}
 		r.RefreshGeneration++
 		r.RefreshHash, r.AuthenticatedAt, r.LastSeenAt = digest(token.Reveal()), now, now
 		if err := s.repo.reauthenticate(ctx, r); err != nil {
-			return Session{}, trace, err
+			return Session{}, err
 		}
-		session, err := s.hand(r, token, now, now)
-		return session, trace, err
+		return s.hand(r, token, now, now)
 	}, nil)
 	if err == nil {
 		s.Touch(by.SessionID, s.run.Clock.Now())
@@ -329,22 +330,22 @@ func (s *Service) own(ctx context.Context, by access.Actor, id uuid.UUID) (row, 
 
 // End ends a live session of the actor, the current one or another; any other is fault.NotFound.
 func (s *Service) End(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "session", SubjectID: id.String(), Unchecked: id == by.SessionID}
+	_, err := operation.Run(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.SubjectKind, trace.Unchecked = subjectKind, id == by.SessionID
 		if id != by.SessionID {
 			// Two that end each other come one after the other.
 			if err := s.repo.holdBoth(ctx, id, by.SessionID); err != nil {
-				return struct{}{}, trace, err
+				return struct{}{}, err
 			}
 		}
 		if _, _, err := s.own(ctx, by, id); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		ended, err := s.repo.end(ctx, id, EndedByHolder, s.run.Clock.Now())
 		if err == nil && !ended {
 			err = fault.New(fault.NotFound)
 		}
-		return struct{}{}, trace, err
+		return struct{}{}, err
 	}, nil)
 	if err == nil {
 		s.activity.forget(id)

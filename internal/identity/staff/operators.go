@@ -35,16 +35,17 @@ func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Cod
 	if err != nil {
 		return person.Person{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, found.ID.String(), func(ctx context.Context) (person.Person, operation.Trace, error) {
+	return operation.Run(ctx, s.Runner, by, found.ID.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
+		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if err := s.checkOffice(ctx, post.OfficeCode); err != nil {
-			return person.Person{}, operation.Trace{}, err
+			return person.Person{}, err
 		}
 		p, err := s.People.Appoint(ctx, found.ID, post)
 		if err != nil {
-			return person.Person{}, operation.Trace{}, err
+			return person.Person{}, err
 		}
-		return p, subject(by, p.ID), s.PINs.ClassChanged(ctx, p.ID, p.UserClass)
-	}, func(ctx context.Context, _ string) (person.Person, error) { return s.People.ByID(ctx, found.ID) })
+		return p, s.PINs.ClassChanged(ctx, p.ID, p.UserClass)
+	}, operation.ByID(s.People.ByID))
 }
 
 // Reassign changes the post of somebody who works here, from the next request on; version is what the change is based on.
@@ -54,50 +55,49 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 	if _, err := s.People.Operator(ctx, id); err != nil {
 		return person.Person{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (person.Person, operation.Trace, error) {
+	return operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
+		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if change.OfficeCode != nil {
 			if err := s.checkOffice(ctx, *change.OfficeCode); err != nil {
-				return person.Person{}, operation.Trace{}, err
+				return person.Person{}, err
 			}
 		}
-		oneself, err := s.onOneself(ctx, by, id)
-		if err != nil {
-			return person.Person{}, operation.Trace{}, err
+		var err error
+		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
+			return person.Person{}, err
 		}
 		before, after, err := s.People.Reassign(ctx, id, version, change)
 		if err != nil {
-			return person.Person{}, operation.Trace{}, err
+			return person.Person{}, err
 		}
-		if oneself && before.UserClass != by.UserClass {
+		if trace.Unchecked && before.UserClass != by.UserClass {
 			// Whose post was taken meanwhile does not give it back to themselves.
-			return person.Person{}, operation.Trace{}, fault.New(fault.Forbidden)
+			return person.Person{}, fault.New(fault.Forbidden)
 		}
 		if before.UserClass != after.UserClass {
 			err = s.PINs.ClassChanged(ctx, id, after.UserClass)
 		}
-		trace := subject(by, id)
-		trace.Unchecked = oneself
-		return after, trace, err
+		return after, err
 	}, nil)
 }
 
 // Dismiss makes somebody who works here a citizen again and ends their sessions. It returns fault.NotFound, and
 // fault.Conflict for the last administrator.
 func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := subject(by, id)
+	_, err := operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		var err error
 		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		p, err := s.People.Dismiss(ctx, id)
 		if err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		if err := s.PINs.ClassChanged(ctx, id, p.UserClass); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
-		return struct{}{}, trace, s.Sessions.EndAllOf(ctx, id, session.EndedPostLeft)
+		return struct{}{}, s.Sessions.EndAllOf(ctx, id, session.EndedPostLeft)
 	}, nil)
 	return err
 }

@@ -83,15 +83,6 @@ func (s *Service) record(ctx context.Context, p person.Person) (Record, error) {
 	return Record{Person: p, PINState: state, Contacts: contacts}, err
 }
 
-// replay shows the person that an earlier, equal request was about.
-func (s *Service) replay(ctx context.Context, id string) (Record, error) {
-	parsed, err := uuid.Parse(id)
-	if err != nil {
-		return Record{}, err
-	}
-	return s.Show(ctx, parsed)
-}
-
 // Register makes a citizen with ordinary credentials and without a PIN; contacts are not verified by this. It returns fault.Invalid for wrong fields and
 // fault.Conflict for a tax code that is registered already.
 func (s *Service) Register(ctx context.Context, by access.Actor, in Registration) (Record, error) {
@@ -99,55 +90,56 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 		return Record{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Record, operation.Trace, error) {
+	return operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
+		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		p, err := s.People.Add(ctx, person.New{
 			ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
 		})
 		if err != nil {
-			return Record{}, operation.Trace{}, err
+			return Record{}, err
 		}
 		if err := s.People.AddUnverified(ctx, id, in.Contacts...); err != nil {
-			return Record{}, operation.Trace{}, err
+			return Record{}, err
 		}
-		r, err := s.record(ctx, p)
-		return r, subject(by, id), err
-	}, s.replay)
+		return s.record(ctx, p)
+	}, operation.ByID(s.Show))
 }
 
 // Suspend shuts a person out from the next request on, whatever sessions and tokens they hold, and tells them. It returns
 // fault.NotFound, and fault.Conflict for somebody who is suspended already, for the actor and for the last administrator.
 func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, reason string) (Record, error) {
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Record, operation.Trace, error) {
+	return operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
+		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if by.PersonID == id {
-			return Record{}, operation.Trace{}, fault.Because(fault.Conflict, "own-account")
+			return Record{}, fault.Because(fault.Conflict, "own-account")
 		}
 		p, err := s.People.Suspend(ctx, id, reason)
 		if err != nil {
-			return Record{}, operation.Trace{}, err
+			return Record{}, err
 		}
 		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
-			return Record{}, operation.Trace{}, err
+			return Record{}, err
 		}
 		if err := s.notify(ctx, PersonSuspended, id); err != nil {
-			return Record{}, operation.Trace{}, err
+			return Record{}, err
 		}
-		r, err := s.record(ctx, p)
-		return r, subject(by, id), err
-	}, s.replay)
+		return s.record(ctx, p)
+	}, operation.ByID(s.Show))
 }
 
 // Readmit lets a suspended person in again, who then has to log in, and tells them. It returns fault.NotFound, and
 // fault.Conflict for somebody who is not suspended.
 func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+	_, err := operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if _, err := s.People.Readmit(ctx, id); err != nil {
-			return struct{}{}, operation.Trace{}, err
+			return struct{}{}, err
 		}
 		// A session that was opened while the suspension came about must not come to life.
 		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
-			return struct{}{}, operation.Trace{}, err
+			return struct{}{}, err
 		}
-		return struct{}{}, subject(by, id), s.notify(ctx, PersonReadmitted, id)
+		return struct{}{}, s.notify(ctx, PersonReadmitted, id)
 	}, nil)
 	return err
 }

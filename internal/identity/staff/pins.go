@@ -2,6 +2,7 @@ package staff
 
 import (
 	"context"
+	"time"
 
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -30,11 +31,10 @@ func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (
 		return pin.IssuedPIN{}, err
 	}
 	// An answer with a PIN is never stored.
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (pin.IssuedPIN, operation.Trace, error) {
+	return operation.Run(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (pin.IssuedPIN, error) {
 		// That a document was shown stays on record, which one does not.
-		trace := operation.Trace{Right: by.Office(), SubjectKind: pin.SubjectKind + documentShown, SubjectID: id.String()}
-		handed, err := s.issue(ctx, id, initial)
-		return handed, trace, err
+		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind+documentShown
+		return s.issue(ctx, id, initial)
 	}, nil)
 }
 
@@ -78,20 +78,19 @@ func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) 
 // without a PIN too, and fault.Forbidden for an administrator's, which only administrators revoke: a revoked PIN is not recovered,
 // and nobody else could let them in again.
 func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{Right: by.Office(), SubjectKind: pin.SubjectKind, SubjectID: id.String()}
+	_, err := operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
+		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind
 		p, err := s.People.Lock(ctx, id)
 		if err != nil {
-			return struct{}{}, trace, err
+			return time.Time{}, err
 		}
 		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
-			return struct{}{}, trace, err
+			return time.Time{}, err
 		}
 		if p.UserClass == access.Administrator && by.UserClass != access.Administrator {
-			return struct{}{}, trace, fault.Because(fault.Forbidden, "administrator-pin")
+			return time.Time{}, fault.Because(fault.Forbidden, "administrator-pin")
 		}
-		_, err = s.PINs.RevokeFor(ctx, id)
-		return struct{}{}, trace, err
+		return s.PINs.RevokeFor(ctx, id)
 	}, nil)
 	return err
 }

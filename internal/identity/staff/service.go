@@ -83,11 +83,6 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, personID uuid.UU
 	return s.Outbox.Add(ctx, message)
 }
 
-// subject is what an audit record says of an operation on a person.
-func subject(by access.Actor, id uuid.UUID) operation.Trace {
-	return operation.Trace{Right: by.Office(), SubjectKind: "person", SubjectID: id.String()}
-}
-
 // onOneself returns fault.SessionEnded where somebody ends their own session or post by one that has ended already.
 func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) (oneself bool, err error) {
 	if id != by.PersonID {

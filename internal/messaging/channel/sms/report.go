@@ -60,11 +60,11 @@ func (r *Reports) Receive(ctx context.Context, s Signed, report Report) error {
 	if !r.genuine(s) {
 		return fault.Because(fault.Unauthenticated, "signature-invalid")
 	}
-	again := func(context.Context, string) (struct{}, error) { return struct{}{}, nil }
-	_, err := operation.Do(ctx, r.runner, access.Actor{}, report.DeliveryID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "delivery", SubjectID: report.DeliveryID.String()}
-		return struct{}{}, trace, r.reporter.Report(ctx, outbox.Report{Channel: outbox.SMS, DeliveryID: report.DeliveryID, Delivered: report.Delivered, Reason: reason(report.Reason)})
-	}, again)
+	replay := func(context.Context, string) (struct{}, error) { return struct{}{}, nil }
+	_, err := operation.Run(ctx, r.runner, access.Actor{}, report.DeliveryID.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.SubjectKind = "delivery"
+		return struct{}{}, r.reporter.Report(ctx, outbox.Report{Channel: outbox.SMS, DeliveryID: report.DeliveryID, Delivered: report.Delivered, Reason: reason(report.Reason)})
+	}, replay)
 	return err
 }
 
