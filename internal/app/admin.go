@@ -62,7 +62,7 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 		if err := contributor.NewRepository(d).AddOffice(ctx, contributor.Office{Code: in.Office, Title: in.OfficeTitle}); err != nil {
 			return err
 		}
-		_, err := person.NewService(runner).Create(ctx, person.New{
+		_, err := person.NewService(person.Deps{Runner: runner}).Create(ctx, person.New{
 			TaxCode: code, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Administrator, CredentialLevel: access.Dispositive, OfficeCode: in.Office,
 		}, func(ctx context.Context, p person.Person) error { return pins.Set(ctx, p.ID, hash, true) })
 		return err

@@ -197,10 +197,23 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
 	verifier := pin.NewVerifier(a.DB, p.clock, hasher, limiter, addresses)
-	sessions := session.NewService(runner, p.keys, p.dataKeys, verifier, p.config.PublicURL, log)
+	sessions := session.NewService(session.Deps{
+		Runner: runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, PublicURL: p.config.PublicURL, Log: log,
+	})
 	codes := otp.New(a.DB, p.clock, p.dataKeys, limiter, addresses, p.options.Random)
-	pins := pin.NewService(pin.Deps{Runner: runner, Verifier: verifier, Sessions: sessions, Outbox: messages, Keys: p.dataKeys, Codes: codes, Random: p.options.Random})
-	people := person.NewService(runner)
+	contacts := person.NewAddressBook(person.Deps{Runner: runner, Codes: codes, Outbox: messages, Keys: p.dataKeys})
+	pinDeps := pin.Deps{
+		Runner: runner, Verifier: verifier, Sessions: sessions, Outbox: messages, Keys: p.dataKeys, Codes: codes, Random: p.options.Random,
+		// Contacts that took the halves of a PIN to its holder count from the first access with it on.
+		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
+			return contacts.FirstAccess(ctx, personID, pin.HalfKind, given)
+		},
+	}
+	if p.options.Sandbox {
+		pinDeps.OnChange = sandbox.PINChanged(a.DB, p.clock)
+	}
+	pins := pin.NewService(pinDeps)
+	people := person.NewService(person.Deps{Runner: runner})
 	if err := a.makeWorker(p, people, pins); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
@@ -238,7 +251,6 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		return httpapi.Handlers{}, httpapi.Deps{}, err
 	}
 	if p.options.Sandbox {
-		pins.OnChange = sandbox.PINChanged(a.DB, p.clock)
 		messages.BeforeShowing = a.Sandbox.HandOver
 	}
 	pinRequests, officePINRequests := pinRequestHandlers(runner, people, pins, messages, p)
@@ -269,7 +281,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 			SubDelegationHandlers:   subDelegationHandlers(runner, rights, messages),
 			PeopleHandlers:          peopleHandlers(runner, people, pins, sessions, positions, waiting, messages),
 			BackOfficeHandlers:      httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
-			ContactHandlers: contactHandlers(runner, people, pins, codes, messages, p),
+			ContactHandlers: httpapi.ContactHandlers{Book: contacts, People: people, Trail: runner.Trail},
 			MessageHandlers: httpapi.MessageHandlers{Messages: a.deliveryService(runner, messages)}, SMSReportHandlers: httpapi.SMSReportHandlers{Reports: reports},
 		}, httpapi.Deps{
 			Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {

@@ -34,25 +34,22 @@ const contactSubject = "contact"
 // AddressBook is what people do with their own contacts. Every change is told to the contacts that were there before, so
 // that whoever got hold of a session cannot turn them round unseen. Adding and removing need a PIN that was entered
 // lately; the guard sees to that.
-type AddressBook struct{ Deps }
-
-// Deps are what an AddressBook works with.
-type Deps struct {
-	Runner *operation.Runner
-	Codes  *otp.Codes
-	Outbox *outbox.Outbox
-	// Keys encrypt the codes that are on their way.
-	Keys *keyring.DataKeys
+type AddressBook struct {
+	run    *operation.Runner
+	repo   repository
+	codes  *otp.Codes
+	outbox *outbox.Outbox
+	keys   *keyring.DataKeys
 }
 
 // NewAddressBook returns the address book of everybody.
-func NewAddressBook(d Deps) *AddressBook { return &AddressBook{d} }
-
-func (b *AddressBook) repo() repository { return repository{b.Runner.DB} }
+func NewAddressBook(d Deps) *AddressBook {
+	return &AddressBook{run: d.Runner, repo: repository{d.Runner.DB}, codes: d.Codes, outbox: d.Outbox, keys: d.Keys}
+}
 
 // List returns the contacts of the actor, oldest first.
 func (b *AddressBook) List(ctx context.Context, by access.Actor, request page.Request) (page.Page[Contact], error) {
-	all, err := b.repo().contacts(ctx, by.PersonID)
+	all, err := b.repo.contacts(ctx, by.PersonID)
 	if err != nil {
 		return page.Page[Contact]{}, err
 	}
@@ -61,7 +58,7 @@ func (b *AddressBook) List(ctx context.Context, by access.Actor, request page.Re
 
 // Show returns a contact of the actor; another's is fault.NotFound.
 func (b *AddressBook) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
-	return b.repo().contact(ctx, by.PersonID, id)
+	return b.repo.contact(ctx, by.PersonID, id)
 }
 
 // Add gives the actor a contact, sends a code to it and tells the others. It returns fault.Invalid at /value for what cannot
@@ -73,9 +70,9 @@ func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (
 		return Contact{}, fault.InvalidFields(fault.Field{Pointer: "/value", Code: "format"})
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
+	return operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
 		trace.SubjectKind = contactSubject
-		c := Contact{ID: id, PersonID: by.PersonID, Kind: normal.Kind, Value: normal.Value, CreatedAt: b.Runner.Clock.Now()}
+		c := Contact{ID: id, PersonID: by.PersonID, Kind: normal.Kind, Value: normal.Value, CreatedAt: b.run.Clock.Now()}
 		return c, b.add(ctx, c)
 	}, b.replay(by))
 }
@@ -88,7 +85,7 @@ func (b *AddressBook) add(ctx context.Context, c Contact) error {
 	if err := mayAdd(has, NewContact{Kind: c.Kind, Value: c.Value}); err != nil {
 		return err
 	}
-	added, err := b.repo().addContact(ctx, c)
+	added, err := b.repo.addContact(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -104,16 +101,16 @@ func (b *AddressBook) add(ctx context.Context, c Contact) error {
 // locked returns the contacts of a person, and keeps the person's other operations on them waiting until the context's
 // transaction ends.
 func (b *AddressBook) locked(ctx context.Context, personID uuid.UUID) ([]Contact, error) {
-	if _, err := b.repo().lock(ctx, personID); err != nil {
+	if _, err := b.repo.lock(ctx, personID); err != nil {
 		return nil, err
 	}
-	return b.repo().contacts(ctx, personID)
+	return b.repo.contacts(ctx, personID)
 }
 
 // sendCode makes a code for a contact, which ends the one before, and promises to send it there.
 func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
-	now := b.Runner.Clock.Now()
-	sent, err := b.Outbox.Promised(ctx, ContactCode, c.PersonID, now.Add(-fault.Day))
+	now := b.run.Clock.Now()
+	sent, err := b.outbox.Promised(ctx, ContactCode, c.PersonID, now.Add(-fault.Day))
 	if err != nil {
 		return err
 	}
@@ -121,7 +118,7 @@ func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
 		return err
 	}
 	life := c.Kind.codeLife()
-	code, err := b.Codes.Make(ctx, throttle.ContactCode, c.ID, life)
+	code, err := b.codes.Make(ctx, throttle.ContactCode, c.ID, life)
 	if err != nil {
 		return err
 	}
@@ -129,11 +126,11 @@ func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
 	if err != nil {
 		return err
 	}
-	message, err = message.To(c.Kind.Channel(), c.Value).Until(now.Add(life)).Seal(b.Keys, map[string]secret.Text{"code": code})
+	message, err = message.To(c.Kind.Channel(), c.Value).Until(now.Add(life)).Seal(b.keys, map[string]secret.Text{"code": code})
 	if err != nil {
 		return err
 	}
-	return b.Outbox.Add(ctx, message)
+	return b.outbox.Add(ctx, message)
 }
 
 // notify promises a message about a contact to every verified one of the person.
@@ -142,7 +139,7 @@ func (b *AddressBook) notify(ctx context.Context, kind outbox.Kind, c Contact, n
 	if err != nil {
 		return err
 	}
-	return b.Outbox.Add(ctx, message)
+	return b.outbox.Add(ctx, message)
 }
 
 func about(kind outbox.Kind, c Contact, now time.Time) (outbox.Message, error) {
@@ -152,9 +149,9 @@ func about(kind outbox.Kind, c Contact, now time.Time) (outbox.Message, error) {
 // Resend sends a new code to a contact of the actor that is not verified, or has bounced; the code before ends. It returns
 // fault.Conflict for a verified one and fault.RateLimited for the fourth code in 24 hours.
 func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
-	return operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
+	return operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
 		trace.SubjectKind = contactSubject
-		if _, err := b.repo().lock(ctx, by.PersonID); err != nil {
+		if _, err := b.repo.lock(ctx, by.PersonID); err != nil {
 			return Contact{}, err
 		}
 		c, err := b.toVerify(ctx, by, id)
@@ -167,7 +164,7 @@ func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID)
 
 // toVerify returns a contact of the actor that can be verified.
 func (b *AddressBook) toVerify(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
-	c, err := b.repo().contact(ctx, by.PersonID, id)
+	c, err := b.repo.contact(ctx, by.PersonID, id)
 	if err == nil && c.State() == Verified {
 		err = fault.Because(fault.Conflict, "contact-verified")
 	}
@@ -197,14 +194,14 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 	if err != nil {
 		return Contact{}, err
 	}
-	return c, b.Codes.Redeem(ctx, otp.Redemption{
+	return c, b.codes.Redeem(ctx, otp.Redemption{
 		Purpose: throttle.ContactCode, Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
 	}, func(ctx context.Context) error {
-		_, err := operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		_, err := operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 			trace.SubjectKind = contactSubject
-			now := b.Runner.Clock.Now()
+			now := b.run.Clock.Now()
 			c = c.verified(now, now.Add(recoveryDelay))
-			return struct{}{}, b.repo().saveVerified(ctx, c)
+			return struct{}{}, b.repo.saveVerified(ctx, c)
 		}, nil)
 		return err
 	})
@@ -212,7 +209,7 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 
 // repeated reports whether the request was done before, and returns what it is answered with then.
 func (b *AddressBook) repeated(ctx context.Context, by access.Actor) (Contact, bool, error) {
-	err := b.Runner.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx))
+	err := b.run.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx))
 	var replay *idempotency.Replay
 	if errors.As(err, &replay) && replay.Answer == nil {
 		c, err := b.replay(by)(ctx, replay.ResourceID)
@@ -229,7 +226,7 @@ func (b *AddressBook) replay(by access.Actor) func(context.Context, string) (Con
 // Remove takes a contact of the actor away and tells it, if it was verified, and the others. Its code ends. It returns
 // fault.Conflict for the last verified one.
 func (b *AddressBook) Remove(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, b.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind = contactSubject
 		return struct{}{}, b.remove(ctx, by.PersonID, id)
 	}, nil)
@@ -246,20 +243,20 @@ func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error 
 		return err
 	}
 	// Before the contact: whoever verifies it at this moment holds the code first, too.
-	if err := b.Codes.End(ctx, throttle.ContactCode, id); err != nil {
+	if err := b.codes.End(ctx, throttle.ContactCode, id); err != nil {
 		return err
 	}
-	if err := b.repo().removeContact(ctx, id); err != nil {
+	if err := b.repo.removeContact(ctx, id); err != nil {
 		return err
 	}
-	now := b.Runner.Clock.Now()
+	now := b.run.Clock.Now()
 	if c.VerifiedAt != nil {
 		message, err := about(ContactRemoved, c, now)
 		if err != nil {
 			return err
 		}
 		// It is no contact any more when the message is sent, so the message names it.
-		if err := b.Outbox.Add(ctx, message.To(c.Kind.Channel(), c.Value)); err != nil {
+		if err := b.outbox.Add(ctx, message.To(c.Kind.Channel(), c.Value)); err != nil {
 			return err
 		}
 	}
@@ -270,13 +267,13 @@ func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error 
 // for the first time: messages of the kind, promised since the instant at which the PIN was given. It runs inside the
 // caller's transaction and operation.
 func (b *AddressBook) FirstAccess(ctx context.Context, personID uuid.UUID, kind outbox.Kind, since time.Time) error {
-	reached, err := b.Outbox.Reached(ctx, kind, personID, since)
+	reached, err := b.outbox.Reached(ctx, kind, personID, since)
 	if err != nil {
 		return err
 	}
-	now := b.Runner.Clock.Now()
+	now := b.run.Clock.Now()
 	for _, to := range reached {
-		if err := b.repo().verifyNew(ctx, personID, NewContact{Kind: KindOf(to.Channel), Value: to.Recipient}, now); err != nil {
+		if err := b.repo.verifyNew(ctx, personID, NewContact{Kind: KindOf(to.Channel), Value: to.Recipient}, now); err != nil {
 			return err
 		}
 	}

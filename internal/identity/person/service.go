@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"diresco/internal/identity/otp"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
@@ -18,9 +21,18 @@ type Service struct {
 	repo repository
 }
 
+// Deps are what Service and AddressBook work with. Service needs Runner alone.
+type Deps struct {
+	Runner *operation.Runner
+	Codes  *otp.Codes
+	Outbox *outbox.Outbox
+	// Keys encrypt the codes that are on their way.
+	Keys *keyring.DataKeys
+}
+
 // NewService returns the service.
-func NewService(run *operation.Runner) *Service {
-	return &Service{run: run, repo: repository{run.DB}}
+func NewService(d Deps) *Service {
+	return &Service{run: d.Runner, repo: repository{d.Runner.DB}}
 }
 
 // Show returns the person who asks.

@@ -388,10 +388,13 @@ func TestPINReplacedDuringLogin(t *testing.T) {
 				w := pintest.New(t, d, pintest.Cheap)
 				p, right := w.Person(t, pintest.Mario, access.Citizen, false)
 				by := w.MustActor(t, w.Login(t, pintest.Mario, right))
-				sessions := session.NewService(w.Runner, w.Ring, w.DataKeys, interrupted{w.Verifier, func() {
-					w.Clock.Advance(time.Second)
-					w.Exec(t, change, w.Clock.Now(), p.ID)
-				}}, pintest.PublicURL, slog.New(slog.DiscardHandler))
+				sessions := session.NewService(session.Deps{
+					Runner: w.Runner, Keyring: w.Ring, Keys: w.DataKeys, PublicURL: pintest.PublicURL, Log: slog.New(slog.DiscardHandler),
+					PINs: interrupted{w.Verifier, func() {
+						w.Clock.Advance(time.Second)
+						w.Exec(t, change, w.Clock.Now(), p.ID)
+					}},
+				})
 				t.Cleanup(sessions.Close)
 				before := w.Count(t, "audit_records")
 				_, err := sessions.Start(ctx, pintest.Mario.Clear(), right, "")

@@ -39,13 +39,21 @@ type Deps struct {
 
 // Service recovers lost PINs, and revokes PINs without a login.
 type Service struct {
-	Deps
-	link string
+	run    *operation.Runner
+	people *person.Service
+	pins   *pin.Service
+	codes  *otp.Codes
+	outbox *outbox.Outbox
+	keys   *keyring.DataKeys
+	link   string
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	return &Service{Deps: d, link: strings.TrimRight(d.PublicURL, "/") + "/docs"}
+	return &Service{
+		run: d.Runner, people: d.People, pins: d.PINs, codes: d.Codes, outbox: d.Outbox, keys: d.Keys,
+		link: strings.TrimRight(d.PublicURL, "/") + "/docs",
+	}
 }
 
 // The outcomes of a request for a code, for the audit trail alone.
@@ -70,29 +78,29 @@ type applicant struct {
 func (s *Service) apply(ctx context.Context, code taxcode.Code, purpose throttle.Kind, now time.Time) (applicant, error) {
 	var a applicant
 	// By the name first: a row to wait for is there for the registered alone, and how long many at once take would tell.
-	if err := s.Runner.DB.LockName(ctx, code.Clear()); err != nil {
+	if err := s.run.DB.LockName(ctx, code.Clear()); err != nil {
 		return applicant{}, err
 	}
 	found, err := s.known(ctx, code)
 	if err != nil {
 		return applicant{}, err
 	}
-	if a.person, err = s.People.Lock(ctx, found.ID); err != nil && !fault.Is(err, fault.NotFound) {
+	if a.person, err = s.people.Lock(ctx, found.ID); err != nil && !fault.Is(err, fault.NotFound) {
 		return applicant{}, err
 	}
-	if a.standing, err = s.PINs.Hold(ctx, found.ID); err != nil {
+	if a.standing, err = s.pins.Hold(ctx, found.ID); err != nil {
 		return applicant{}, err
 	}
-	if a.contacts, err = s.People.Contacts(ctx, found.ID); err != nil {
+	if a.contacts, err = s.people.Contacts(ctx, found.ID); err != nil {
 		return applicant{}, err
 	}
-	a.served, err = s.Codes.Made(ctx, purpose, found.ID, now.Add(-window))
+	a.served, err = s.codes.Made(ctx, purpose, found.ID, now.Add(-window))
 	return a, err
 }
 
 // known returns the person with the tax code, or the zero value.
 func (s *Service) known(ctx context.Context, code taxcode.Code) (person.Person, error) {
-	p, err := s.People.ByTaxCode(ctx, code)
+	p, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
 		return person.Person{}, nil
 	}
@@ -177,8 +185,8 @@ func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given 
 
 // start makes a code for an applicant and sends it. For whoever gets none the same statements are made, and worth nothing.
 func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle.Kind, decide func(applicant, time.Time) reply) error {
-	_, err := operation.Run(ctx, s.Runner, access.Actor{}, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
-		now := s.Runner.Clock.Now()
+	_, err := operation.Run(ctx, s.run, access.Actor{}, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		now := s.run.Clock.Now()
 		a, err := s.apply(ctx, code, purpose, now)
 		if err != nil {
 			return struct{}{}, err
@@ -190,7 +198,7 @@ func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle
 			trace.SubjectKind, trace.SubjectID = pin.SubjectKind, a.person.ID.String()
 		}
 		// Where the answer is that it is impossible, the code counts as a request served; nobody learns it.
-		drawn, err := s.Codes.Make(ctx, purpose, subject(a.person.ID, r.kind.Name != ""), codeLife)
+		drawn, err := s.codes.Make(ctx, purpose, subject(a.person.ID, r.kind.Name != ""), codeLife)
 		if err != nil {
 			return struct{}{}, err
 		}
@@ -210,21 +218,21 @@ func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code se
 	if err != nil {
 		return err
 	}
-	m, err = m.To(r.to.Kind.Channel(), r.to.Value).Until(expires).Seal(s.Keys, map[string]secret.Text{"code": code})
+	m, err = m.To(r.to.Kind.Channel(), r.to.Value).Until(expires).Seal(s.keys, map[string]secret.Text{"code": code})
 	if err != nil {
 		return err
 	}
 	if r.kind == RecoveryImpossible {
 		m.Sealed = nil
 	}
-	if err := s.Outbox.Add(ctx, m); err != nil {
+	if err := s.outbox.Add(ctx, m); err != nil {
 		return err
 	}
 	withdrawn := m.ID
 	if served {
 		withdrawn = uuid.Nil
 	}
-	return s.Outbox.Withdraw(ctx, withdrawn)
+	return s.outbox.Withdraw(ctx, withdrawn)
 }
 
 // ConfirmRecovery gives the person with the tax code a new initial PIN in two halves, for the code that was sent to them,
@@ -236,13 +244,13 @@ func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entere
 		return nil, err
 	}
 	// In every case and before anything counts: it takes most of the time.
-	initial, err := s.PINs.NewInitial(ctx)
+	initial, err := s.pins.NewInitial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var halves []pin.Half
 	err = s.redeemOnce(ctx, throttle.RecoveryCode, code, entered, func(ctx context.Context, p person.Person, now time.Time) error {
-		contacts, err := s.People.Contacts(ctx, p.ID)
+		contacts, err := s.people.Contacts(ctx, p.ID)
 		if err != nil {
 			return err
 		}
@@ -251,14 +259,14 @@ func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entere
 			return fault.New(fault.CodeInvalid)
 		}
 		halves = []pin.Half{half(one), half(two)}
-		if err := s.PINs.Recover(ctx, p.ID, initial, halves[0], halves[1]); err != nil {
+		if err := s.pins.Recover(ctx, p.ID, initial, halves[0], halves[1]); err != nil {
 			return err
 		}
 		message, err := outbox.NewMessage(Recovered, p.ID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
 		if err != nil {
 			return err
 		}
-		return s.Outbox.Add(ctx, message)
+		return s.outbox.Add(ctx, message)
 	})
 	return halves, err
 }
@@ -271,7 +279,7 @@ func (s *Service) ConfirmRevocation(ctx context.Context, code taxcode.Code, ente
 	}
 	var revoked time.Time
 	err := s.redeemOnce(ctx, throttle.RevocationCode, code, entered, func(ctx context.Context, p person.Person, _ time.Time) (err error) {
-		revoked, err = s.PINs.RevokeFor(ctx, p.ID)
+		revoked, err = s.pins.RevokeFor(ctx, p.ID)
 		return err
 	})
 	return revoked, err
@@ -295,27 +303,27 @@ func (s *Service) redeem(ctx context.Context, purpose throttle.Kind, code taxcod
 		return err
 	}
 	var p person.Person
-	return s.Codes.Redeem(ctx, otp.Redemption{
+	return s.codes.Redeem(ctx, otp.Redemption{
 		Purpose: purpose, Name: secret.Text(code.Clear()), PersonID: who.ID, SubjectID: who.ID, Code: entered, Address: audit.OriginOf(ctx).Address,
 		Before: func(ctx context.Context) (err error) {
-			if err := s.Runner.Keys.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: who.ID.String()}); err != nil {
+			if err := s.run.Keys.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: who.ID.String()}); err != nil {
 				return err
 			}
-			if p, err = s.People.Lock(ctx, who.ID); err != nil {
+			if p, err = s.people.Lock(ctx, who.ID); err != nil {
 				return gone(err)
 			}
-			_, err = s.PINs.Hold(ctx, p.ID)
+			_, err = s.pins.Hold(ctx, p.ID)
 			return err
 		},
 	}, func(ctx context.Context) error {
 		if p.SuspendedAt != nil {
 			return fault.New(fault.CodeInvalid)
 		}
-		if err := effect(ctx, p, s.Runner.Clock.Now()); err != nil {
+		if err := effect(ctx, p, s.run.Clock.Now()); err != nil {
 			return gone(err)
 		}
 		trace := operation.Trace{PersonID: p.ID, SubjectKind: pin.SubjectKind, SubjectID: p.ID.String()}
-		return s.Runner.Trail.Write(ctx, trace.Record(ctx, access.Actor{}, s.Runner.Clock))
+		return s.run.Trail.Write(ctx, trace.Record(ctx, access.Actor{}, s.run.Clock))
 	})
 }
 
@@ -336,8 +344,8 @@ func (s *Service) repeated(ctx context.Context) error {
 	if claim == nil {
 		return nil
 	}
-	err := s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := s.Runner.Keys.Take(ctx, idempotency.Want{Claim: claim}); err != nil {
+	err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := s.run.Keys.Take(ctx, idempotency.Want{Claim: claim}); err != nil {
 			return err
 		}
 		return errFirst

@@ -48,12 +48,23 @@ type Deps struct {
 
 // Service takes requests for a PIN and decides about them.
 type Service struct {
-	Deps
-	repo repository
+	run      *operation.Runner
+	repo     repository
+	people   *person.Service
+	register *residents.Register
+	pins     PINs
+	outbox   *outbox.Outbox
+	upgrades Upgrades
+	random   io.Reader
 }
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{Deps: d, repo: repository{d.Runner.DB}} }
+func NewService(d Deps) *Service {
+	return &Service{
+		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, register: d.Register, pins: d.PINs,
+		outbox: d.Outbox, upgrades: d.Upgrades, random: d.Random,
+	}
+}
 
 // subjectKind is how the audit trail names a request.
 const subjectKind = "pin-request"
@@ -71,16 +82,16 @@ func (s *Service) File(ctx context.Context, by access.Actor, a Application) (Vie
 }
 
 func (s *Service) take(ctx context.Context, by access.Actor, a Application) (View, error) {
-	a, err := a.normal(s.Runner.Clock.Now())
+	a, err := a.normal(s.run.Clock.Now())
 	if err != nil {
 		return View{}, err
 	}
 	var random uuid.UUID
-	if _, err := io.ReadFull(s.Random, random[:]); err != nil {
+	if _, err := io.ReadFull(s.random, random[:]); err != nil {
 		return View{}, err
 	}
 	// In every case: it takes most of the time.
-	initial, err := s.PINs.NewInitial(ctx)
+	initial, err := s.pins.NewInitial(ctx)
 	if err != nil {
 		return View{}, err
 	}
@@ -93,9 +104,9 @@ func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Vie
 }
 
 func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Application, initial pin.Initial) (View, error) {
-	return operation.Run(ctx, s.Runner, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
+	return operation.Run(ctx, s.run, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SubjectKind = subjectKind
-		now := s.Runner.Clock.Now()
+		now := s.run.Clock.Now()
 		r := Request{ID: id, TaxCode: a.TaxCode, Identity: a.Identity, State: Waiting, Version: 1, CreatedAt: now}
 		if a.Phone != "" {
 			r.Phone = &a.Phone
@@ -134,21 +145,21 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Time) (situation, error) {
 	var found situation
 	// By the name: a row to wait for is there for the registered alone, and how long many at once take would tell.
-	err := s.Runner.DB.LockName(ctx, code.Clear())
+	err := s.run.DB.LockName(ctx, code.Clear())
 	if err != nil {
 		return situation{}, err
 	}
-	if found.entry, found.registered, err = s.Register.Find(ctx, code); err != nil {
+	if found.entry, found.registered, err = s.register.Find(ctx, code); err != nil {
 		return situation{}, err
 	}
-	p, err := s.People.ByTaxCode(ctx, code)
+	p, err := s.people.ByTaxCode(ctx, code)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return situation{}, err
 	}
-	if found.person, err = s.People.Lock(ctx, p.ID); err != nil && !fault.Is(err, fault.NotFound) {
+	if found.person, err = s.people.Lock(ctx, p.ID); err != nil && !fault.Is(err, fault.NotFound) {
 		return situation{}, err
 	}
-	if found.pin, err = s.PINs.State(ctx, p.ID); err != nil {
+	if found.pin, err = s.pins.State(ctx, p.ID); err != nil {
 		return situation{}, err
 	}
 	found.taken, err = s.repo.taken(ctx, code, now.Add(-window))
@@ -161,12 +172,12 @@ func (s *Service) serve(ctx context.Context, r Request, found situation, names r
 	p := found.person
 	var err error
 	if p.ID == uuid.Nil {
-		p, err = s.People.Add(ctx, person.New{
+		p, err = s.people.Add(ctx, person.New{
 			TaxCode: r.TaxCode, GivenName: names.GivenName, FamilyName: names.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
 		})
-	} else if err = s.People.MakeOrdinary(ctx, p.ID); err == nil {
+	} else if err = s.people.MakeOrdinary(ctx, p.ID); err == nil {
 		// What somebody asked for with the old PIN must not raise the new one.
-		err = s.Upgrades.Void(ctx, p.ID, s.Runner.Clock.Now())
+		err = s.upgrades.Void(ctx, p.ID, s.run.Clock.Now())
 	}
 	if err == nil && found.person.ID != uuid.Nil {
 		err = s.notify(ctx, ServedAgain, p.ID, map[string]string{"at": instant(r.CreatedAt)}, r.CreatedAt)
@@ -178,11 +189,11 @@ func (s *Service) serve(ctx context.Context, r Request, found situation, names r
 	for i, c := range r.Contacts {
 		contacts[i] = person.NewContact(c)
 	}
-	if err := s.People.AddUnverified(ctx, p.ID, contacts...); err != nil {
+	if err := s.people.AddUnverified(ctx, p.ID, contacts...); err != nil {
 		return Request{}, err
 	}
 	first, second := r.halves()
-	firstID, secondID, err := s.PINs.GiveInHalves(ctx, p.ID, initial, first, second)
+	firstID, secondID, err := s.pins.GiveInHalves(ctx, p.ID, initial, first, second)
 	r.State, r.PersonID, r.FirstMessageID, r.SecondMessageID = Served, &p.ID, &firstID, &secondID
 	return r, err
 }
@@ -201,10 +212,10 @@ func (s *Service) warn(ctx context.Context, personID uuid.UUID, hasPIN bool, now
 	if !hasPIN {
 		m, withdrawn = m.To(outbox.Email, "nobody"), m.ID
 	}
-	if err := s.Outbox.Add(ctx, m); err != nil {
+	if err := s.outbox.Add(ctx, m); err != nil {
 		return err
 	}
-	return s.Outbox.Withdraw(ctx, withdrawn)
+	return s.outbox.Withdraw(ctx, withdrawn)
 }
 
 func (s *Service) notify(ctx context.Context, kind outbox.Kind, personID uuid.UUID, data map[string]string, now time.Time) error {
@@ -212,7 +223,7 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, personID uuid.UU
 	if err != nil {
 		return err
 	}
-	return s.Outbox.Add(ctx, m)
+	return s.outbox.Add(ctx, m)
 }
 
 func instant(t time.Time) string { return t.Format(time.RFC3339Nano) }
@@ -262,7 +273,7 @@ func (s *Service) withDeliveries(ctx context.Context, requests []Request) ([]Vie
 	var deliveries map[uuid.UUID][]outbox.Delivery
 	if len(messages) > 0 {
 		var err error
-		if deliveries, err = s.Outbox.Deliveries(ctx, messages...); err != nil {
+		if deliveries, err = s.outbox.Deliveries(ctx, messages...); err != nil {
 			return nil, err
 		}
 	}
@@ -313,11 +324,11 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outc
 	}
 	var initial pin.Initial
 	if o.State == Served {
-		if initial, err = s.PINs.NewInitial(ctx); err != nil {
+		if initial, err = s.pins.NewInitial(ctx); err != nil {
 			return View{}, err
 		}
 	}
-	return operation.Run(ctx, s.Runner, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
+	return operation.Run(ctx, s.run, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.Right, trace.SubjectKind, trace.Outcome = by.Office(), subjectKind, string(o.State)
 		return s.decide(ctx, by, before, o, initial)
 	}, s.ShowToOffice)
@@ -325,7 +336,7 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outc
 
 // decide runs in the context's transaction, on a request as it was before it.
 func (s *Service) decide(ctx context.Context, by access.Actor, before Request, o Outcome, initial pin.Initial) (View, error) {
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	// The tax code of a request never changes, so that the person can be locked before the request.
 	found, err := s.situation(ctx, before.TaxCode, now)
 	if err != nil {

@@ -54,7 +54,7 @@ func inApp(t *testing.T, a *world.App) *fixture {
 	w := &fixture{App: a, t: t, residents: residents.New(a.DB, a.Clock)}
 	w.service = pinupgrade.NewService(pinupgrade.Deps{
 		Runner: a.Runner, Repository: pinupgrade.NewRepository(a.DB), Register: a.NewRegister(t),
-		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents, People: person.NewService(a.Runner),
+		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents, People: person.NewService(person.Deps{Runner: a.Runner}),
 		Declarations: a.Declarations.Awaiting, Log: slog.New(slog.DiscardHandler),
 	})
 	return w

@@ -29,13 +29,25 @@ type Service struct {
 	activity *activity
 }
 
-// NewService returns the service. The public URL, without a path, is the issuer of the access tokens. Close it to write
-// down the last activity.
-func NewService(run *operation.Runner, ring *keyring.Keyring, keys *keyring.DataKeys, pins PINs, publicURL string, log *slog.Logger) *Service {
-	repo := repository{run.DB}
+// Deps are what the service works with.
+type Deps struct {
+	Runner *operation.Runner
+	PINs   PINs
+	// Keyring signs the access tokens.
+	Keyring *keyring.Keyring
+	// Keys authenticate the refresh tokens.
+	Keys *keyring.DataKeys
+	// PublicURL, without a path, is the issuer of the access tokens.
+	PublicURL string
+	Log       *slog.Logger
+}
+
+// NewService returns the service. Close it to write down the last activity.
+func NewService(d Deps) *Service {
+	repo := repository{d.Runner.DB}
 	return &Service{
-		run: run, repo: repo, pins: pins, tokens: newAccessTokens(ring, run.Clock, strings.TrimRight(publicURL, "/")),
-		refresh: refreshTokens{keys}, activity: newActivity(repo.saw, log),
+		run: d.Runner, repo: repo, pins: d.PINs, tokens: newAccessTokens(d.Keyring, d.Runner.Clock, strings.TrimRight(d.PublicURL, "/")),
+		refresh: refreshTokens{d.Keys}, activity: newActivity(repo.saw, d.Log),
 	}
 }
 

@@ -16,46 +16,46 @@ import (
 
 // Operators lists the people who work here, by family name.
 func (s *Service) Operators(ctx context.Context, request page.Request) (page.Page[person.Person], error) {
-	return s.People.Operators(ctx, request)
+	return s.people.Operators(ctx, request)
 }
 
 // Operator returns somebody who works here, or fault.NotFound.
 func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, error) {
-	return s.People.Operator(ctx, id)
+	return s.people.Operator(ctx, id)
 }
 
 // Appoint gives a citizen a post. It holds from the next request on, in open sessions too. It returns fault.Invalid for a
 // wrong post, an office that does not exist or a tax code that nobody is registered with, and fault.Conflict for somebody who
 // works here already or works for others.
 func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Code, post person.Post) (person.Person, error) {
-	found, err := s.People.ByTaxCode(ctx, code)
+	found, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
 		err = fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "not-registered"})
 	}
 	if err != nil {
 		return person.Person{}, err
 	}
-	return operation.Run(ctx, s.Runner, by, found.ID.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
+	return operation.Run(ctx, s.run, by, found.ID.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if err := s.checkOffice(ctx, post.OfficeCode); err != nil {
 			return person.Person{}, err
 		}
-		p, err := s.People.Appoint(ctx, found.ID, post)
+		p, err := s.people.Appoint(ctx, found.ID, post)
 		if err != nil {
 			return person.Person{}, err
 		}
-		return p, s.PINs.ClassChanged(ctx, p.ID, p.UserClass)
-	}, operation.ByID(s.People.ByID))
+		return p, s.pins.ClassChanged(ctx, p.ID, p.UserClass)
+	}, operation.ByID(s.people.ByID))
 }
 
 // Reassign changes the post of somebody who works here, from the next request on; version is what the change is based on.
 // It returns fault.NotFound, fault.PreconditionFailed, fault.Invalid for a post that would be wrong, and fault.Conflict where
 // no administrator would be left.
 func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, version int, change person.PostChange) (person.Person, error) {
-	if _, err := s.People.Operator(ctx, id); err != nil {
+	if _, err := s.people.Operator(ctx, id); err != nil {
 		return person.Person{}, err
 	}
-	return operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
+	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if change.OfficeCode != nil {
 			if err := s.checkOffice(ctx, *change.OfficeCode); err != nil {
@@ -66,7 +66,7 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
 			return person.Person{}, err
 		}
-		before, after, err := s.People.Reassign(ctx, id, version, change)
+		before, after, err := s.people.Reassign(ctx, id, version, change)
 		if err != nil {
 			return person.Person{}, err
 		}
@@ -75,7 +75,7 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 			return person.Person{}, fault.New(fault.Forbidden)
 		}
 		if before.UserClass != after.UserClass {
-			err = s.PINs.ClassChanged(ctx, id, after.UserClass)
+			err = s.pins.ClassChanged(ctx, id, after.UserClass)
 		}
 		return after, err
 	}, nil)
@@ -84,20 +84,20 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 // Dismiss makes somebody who works here a citizen again and ends their sessions. It returns fault.NotFound, and
 // fault.Conflict for the last administrator.
 func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		var err error
 		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
 			return struct{}{}, err
 		}
-		p, err := s.People.Dismiss(ctx, id)
+		p, err := s.people.Dismiss(ctx, id)
 		if err != nil {
 			return struct{}{}, err
 		}
-		if err := s.PINs.ClassChanged(ctx, id, p.UserClass); err != nil {
+		if err := s.pins.ClassChanged(ctx, id, p.UserClass); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, s.Sessions.EndAllOf(ctx, id, session.EndedPostLeft)
+		return struct{}{}, s.sessions.EndAllOf(ctx, id, session.EndedPostLeft)
 	}, nil)
 	return err
 }
@@ -107,7 +107,7 @@ func (s *Service) checkOffice(ctx context.Context, code string) error {
 	if code == "" {
 		return nil
 	}
-	exists, err := s.Offices.HasOffice(ctx, code)
+	exists, err := s.offices.HasOffice(ctx, code)
 	if err == nil && !exists {
 		err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "unknown-office"})
 	}

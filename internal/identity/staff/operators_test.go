@@ -306,7 +306,7 @@ func TestTheListIsReadFromItsIndex(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	people := person.NewService(&operation.Runner{DB: d})
+	people := person.NewService(person.Deps{Runner: &operation.Runner{DB: d}})
 	first, err := people.Operators(ctx, page.Request{})
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func (r Registration) check() error {
 
 // Find returns the person with exactly this tax code, or nobody.
 func (s *Service) Find(ctx context.Context, code taxcode.Code) ([]Record, error) {
-	p, err := s.People.ByTaxCode(ctx, code)
+	p, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil
 	}
@@ -67,7 +67,7 @@ func (s *Service) Find(ctx context.Context, code taxcode.Code) ([]Record, error)
 
 // Show returns a person, or fault.NotFound.
 func (s *Service) Show(ctx context.Context, id uuid.UUID) (Record, error) {
-	p, err := s.People.ByID(ctx, id)
+	p, err := s.people.ByID(ctx, id)
 	if err != nil {
 		return Record{}, err
 	}
@@ -75,11 +75,11 @@ func (s *Service) Show(ctx context.Context, id uuid.UUID) (Record, error) {
 }
 
 func (s *Service) record(ctx context.Context, p person.Person) (Record, error) {
-	state, err := s.PINs.State(ctx, p.ID)
+	state, err := s.pins.State(ctx, p.ID)
 	if err != nil {
 		return Record{}, err
 	}
-	contacts, err := s.People.Contacts(ctx, p.ID)
+	contacts, err := s.people.Contacts(ctx, p.ID)
 	return Record{Person: p, PINState: state, Contacts: contacts}, err
 }
 
@@ -90,15 +90,15 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 		return Record{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
+	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
-		p, err := s.People.Add(ctx, person.New{
+		p, err := s.people.Add(ctx, person.New{
 			ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
 		})
 		if err != nil {
 			return Record{}, err
 		}
-		if err := s.People.AddUnverified(ctx, id, in.Contacts...); err != nil {
+		if err := s.people.AddUnverified(ctx, id, in.Contacts...); err != nil {
 			return Record{}, err
 		}
 		return s.record(ctx, p)
@@ -108,16 +108,16 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 // Suspend shuts a person out from the next request on, whatever sessions and tokens they hold, and tells them. It returns
 // fault.NotFound, and fault.Conflict for somebody who is suspended already, for the actor and for the last administrator.
 func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, reason string) (Record, error) {
-	return operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
+	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if by.PersonID == id {
 			return Record{}, fault.Because(fault.Conflict, "own-account")
 		}
-		p, err := s.People.Suspend(ctx, id, reason)
+		p, err := s.people.Suspend(ctx, id, reason)
 		if err != nil {
 			return Record{}, err
 		}
-		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
+		if err := s.sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
 			return Record{}, err
 		}
 		if err := s.notify(ctx, PersonSuspended, id); err != nil {
@@ -130,13 +130,13 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 // Readmit lets a suspended person in again, who then has to log in, and tells them. It returns fault.NotFound, and
 // fault.Conflict for somebody who is not suspended.
 func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
-		if _, err := s.People.Readmit(ctx, id); err != nil {
+		if _, err := s.people.Readmit(ctx, id); err != nil {
 			return struct{}{}, err
 		}
 		// A session that was opened while the suspension came about must not come to life.
-		if err := s.Sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
+		if err := s.sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, s.notify(ctx, PersonReadmitted, id)

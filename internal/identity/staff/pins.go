@@ -23,15 +23,15 @@ func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (
 		return pin.IssuedPIN{}, fault.Because(fault.Forbidden, "own-pin")
 	}
 	// Looked at before the hash is paid for, and again under the lock.
-	if err := mayHavePIN(s.People.ByID(ctx, id)); err != nil {
+	if err := mayHavePIN(s.people.ByID(ctx, id)); err != nil {
 		return pin.IssuedPIN{}, err
 	}
-	initial, err := s.PINs.NewInitial(ctx)
+	initial, err := s.pins.NewInitial(ctx)
 	if err != nil {
 		return pin.IssuedPIN{}, err
 	}
 	// An answer with a PIN is never stored.
-	return operation.Run(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (pin.IssuedPIN, error) {
+	return operation.Run(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (pin.IssuedPIN, error) {
 		// That a document was shown stays on record, which one does not.
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind+documentShown
 		return s.issue(ctx, id, initial)
@@ -55,19 +55,19 @@ func mayHavePIN(p person.Person, err error) error {
 }
 
 func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error) {
-	if err := mayHavePIN(s.People.Lock(ctx, id)); err != nil {
+	if err := mayHavePIN(s.people.Lock(ctx, id)); err != nil {
 		return pin.IssuedPIN{}, err
 	}
-	became, err := s.People.MakeDispositive(ctx, id)
+	became, err := s.people.MakeDispositive(ctx, id)
 	if err != nil {
 		return pin.IssuedPIN{}, err
 	}
-	handed, err := s.PINs.GiveInPerson(ctx, id, initial)
+	handed, err := s.pins.GiveInPerson(ctx, id, initial)
 	if err != nil {
 		return pin.IssuedPIN{}, err
 	}
 	if became {
-		if err := s.Declarations.CompleteFor(ctx, id); err != nil {
+		if err := s.declarations.CompleteFor(ctx, id); err != nil {
 			return pin.IssuedPIN{}, err
 		}
 	}
@@ -78,9 +78,9 @@ func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) 
 // without a PIN too, and fault.Forbidden for an administrator's, which only administrators revoke: a revoked PIN is not recovered,
 // and nobody else could let them in again.
 func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
+	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind
-		p, err := s.People.Lock(ctx, id)
+		p, err := s.people.Lock(ctx, id)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -90,7 +90,7 @@ func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) 
 		if p.UserClass == access.Administrator && by.UserClass != access.Administrator {
 			return time.Time{}, fault.Because(fault.Forbidden, "administrator-pin")
 		}
-		return s.PINs.RevokeFor(ctx, id)
+		return s.pins.RevokeFor(ctx, id)
 	}, nil)
 	return err
 }

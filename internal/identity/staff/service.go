@@ -61,10 +61,23 @@ type Deps struct {
 }
 
 // Service has the use cases of the back office about people.
-type Service struct{ Deps }
+type Service struct {
+	run          *operation.Runner
+	people       *person.Service
+	pins         PINs
+	sessions     Sessions
+	offices      Offices
+	declarations Declarations
+	outbox       *outbox.Outbox
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	return &Service{
+		run: d.Runner, people: d.People, pins: d.PINs, sessions: d.Sessions, offices: d.Offices,
+		declarations: d.Declarations, outbox: d.Outbox,
+	}
+}
 
 // The kinds of message that people get of what is done here. Their data is {"at": instant}.
 var (
@@ -75,12 +88,12 @@ var (
 
 // notify promises a message to a person, in the context's transaction.
 func (s *Service) notify(ctx context.Context, kind outbox.Kind, personID uuid.UUID) error {
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	message, err := outbox.NewMessage(kind, personID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
 	if err != nil {
 		return err
 	}
-	return s.Outbox.Add(ctx, message)
+	return s.outbox.Add(ctx, message)
 }
 
 // onOneself returns fault.SessionEnded where somebody ends their own session or post by one that has ended already.
@@ -88,5 +101,5 @@ func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) 
 	if id != by.PersonID {
 		return false, nil
 	}
-	return true, s.Runner.Rights.RequireLiveSession(ctx, by)
+	return true, s.run.Rights.RequireLiveSession(ctx, by)
 }

@@ -54,7 +54,7 @@ func newWorld(t testing.TB, d *db.DB) *fixture {
 	}
 	w := &fixture{App: world.New(t, d), t: t, keys: keys}
 	w.service = delegation.NewService(delegation.Deps{
-		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: person.NewService(w.Runner), Outbox: w.Outbox, Keys: keys,
+		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: person.NewService(person.Deps{Runner: w.Runner}), Outbox: w.Outbox, Keys: keys,
 		Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 	})
 	w.company = w.App.Company(t, world.Rome, world.Milan)

@@ -61,7 +61,7 @@ func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	people := person.NewService(w.Runner)
+	people := person.NewService(person.Deps{Runner: w.Runner})
 	return delegationbatch.NewService(delegationbatch.Deps{
 		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{

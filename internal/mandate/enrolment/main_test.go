@@ -37,7 +37,7 @@ type fixture struct {
 func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
 	a := world.New(t, d)
-	w := &fixture{App: a, t: t, people: person.NewService(a.Runner)}
+	w := &fixture{App: a, t: t, people: person.NewService(person.Deps{Runner: a.Runner})}
 	w.service = enrolment.NewService(enrolment.Deps{
 		Runner: a.Runner, Repository: enrolment.NewRepository(d), Register: a.NewRegister(t), Outbox: a.Outbox, Contributors: a.Contributors, People: w.people,
 	})

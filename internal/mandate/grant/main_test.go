@@ -41,7 +41,7 @@ type fixture struct {
 func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
 	a := world.New(t, d)
-	w := &fixture{App: a, t: t, people: person.NewService(a.Runner)}
+	w := &fixture{App: a, t: t, people: person.NewService(person.Deps{Runner: a.Runner})}
 	w.users = grant.NewService(grant.Deps{
 		Runner: a.Runner, Rights: a.Rights, People: w.people, Outbox: a.Outbox,
 	})

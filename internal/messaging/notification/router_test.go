@@ -53,7 +53,7 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.people = person.NewService(w.Runner)
+	w.people = person.NewService(person.Deps{Runner: w.Runner})
 	w.worker = outbox.NewWorker(outbox.Options{
 		DB: d, Clock: w.Clock, Keys: keys, Router: notification.NewRouter(d, w.Clock, w.people), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 		Senders: map[outbox.Channel]outbox.Sender{outbox.SMS: w.post, outbox.Email: w.post, outbox.PEC: w.post, outbox.Letter: w.post},

@@ -45,7 +45,7 @@ func newSeeder(t *testing.T, url string) *seeder {
 	}
 	// What checks PINs and ends sessions is not needed to give them.
 	s := &seeder{
-		t: t, db: d, people: person.NewService(runner), contributors: contributor.NewRepository(d),
+		t: t, db: d, people: person.NewService(person.Deps{Runner: runner}), contributors: contributor.NewRepository(d),
 		pins: pin.NewService(pin.Deps{Runner: runner, Verifier: pin.NewVerifier(d, clock.System{}, hasher, nil, nil), Random: rand.Reader}),
 	}
 	// One PIN for everybody: it is not what is tested, and costs time.

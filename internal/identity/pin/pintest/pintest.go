@@ -27,6 +27,8 @@ import (
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
 )
 
 // Start is where the clock of a new World stands: a Monday morning in March.
@@ -60,6 +62,9 @@ type World struct {
 	Sessions  *session.Service
 	Codes     *otp.Codes
 	PINs      *pin.Service
+	// OnChange and OnFirstAccess are what PINs tells; a test may set them, nil stands for nobody.
+	OnChange      func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
+	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
 const defaultKey = "test"
@@ -108,14 +113,30 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o p
 		t.Fatal(err)
 	}
 	messages := outbox.New(d)
-	w.People = person.NewService(w.Runner)
+	w.People = person.NewService(person.Deps{Runner: w.Runner})
 	w.Limiter = throttle.NewLimiter(d, c, w.DataKeys, messages)
 	w.Addresses = throttle.NewAddressLimit(d, c, true)
 	w.Verifier = pin.NewVerifier(d, c, w.Hasher, w.Limiter, w.Addresses)
-	w.Sessions = session.NewService(w.Runner, w.Ring, w.DataKeys, w.Verifier, PublicURL, slog.New(slog.DiscardHandler))
+	w.Sessions = session.NewService(session.Deps{
+		Runner: w.Runner, PINs: w.Verifier, Keyring: w.Ring, Keys: w.DataKeys, PublicURL: PublicURL, Log: slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(w.Sessions.Close)
 	w.Codes = otp.New(d, c, w.DataKeys, w.Limiter, w.Addresses, rand.Reader)
-	w.PINs = pin.NewService(pin.Deps{Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes, Random: rand.Reader})
+	w.PINs = pin.NewService(pin.Deps{
+		Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes, Random: rand.Reader,
+		OnChange: func(ctx context.Context, personID uuid.UUID, pin secret.Text) error {
+			if w.OnChange == nil {
+				return nil
+			}
+			return w.OnChange(ctx, personID, pin)
+		},
+		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
+			if w.OnFirstAccess == nil {
+				return nil
+			}
+			return w.OnFirstAccess(ctx, personID, given)
+		},
+	})
 	return w
 }
 
