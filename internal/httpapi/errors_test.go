@@ -98,10 +98,10 @@ func TestWhoWentAwayGetsNothing(t *testing.T) {
 func TestReasonsAndFieldsAreTold(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) {
-		return nil, &fault.Fault{Code: fault.Invalid, Reason: "type-not-open", Fields: []fault.Field{{Pointer: "/a", Code: codeRequired}, {Pointer: "/b", Code: "never-heard-of"}}}
+		return nil, &fault.Fault{Code: fault.Invalid, Reason: "type-not-open", Fields: []fault.Field{{Pointer: "/a", Code: fault.FieldRequired}, {Pointer: "/b", Code: "never-heard-of"}}}
 	}
 	p := w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live"}), http.StatusUnprocessableEntity, fault.Invalid)
-	if p.Detail != inItalian.reasons["type-not-open"] || (*p.Errors)[0].Detail != inItalian.fields[codeRequired] || (*p.Errors)[1].Detail != inItalian.fields[codeOther] {
+	if p.Detail != inItalian.reasons["type-not-open"] || (*p.Errors)[0].Detail != inItalian.fields[fault.FieldRequired] || (*p.Errors)[1].Detail != inItalian.fields[fault.FieldOther] {
 		t.Errorf("got %+v", p)
 	}
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) {

@@ -118,10 +118,10 @@ func (binder) Bind(into any, c echo.Context) error {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
 		// The contract calls 1.0 an integer; Go does not.
-		return fault.InvalidFields(fault.Field{Pointer: "/" + strings.ReplaceAll(wrongType.Field, ".", "/"), Code: codeType})
+		return fault.InvalidFields(fault.Field{Pointer: "/" + strings.ReplaceAll(wrongType.Field, ".", "/"), Code: fault.FieldType})
 	}
 	if err != nil {
-		return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: codeOther}}, Err: err}
+		return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: fault.FieldOther}}, Err: err}
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func (e *edge) checkForm(x *exchange) error {
 	if err := rule.texts.VisitJSON(rule.typed(x.form.texts), bodyOptions...); err != nil {
 		for _, f := range schemaFields(err) {
 			// A field that was refused as it came is there, and wrong.
-			if f.Code != codeRequired || !named(fields, f.Pointer) {
+			if f.Code != fault.FieldRequired || !named(fields, f.Pointer) {
 				fields = append(fields, f)
 			}
 		}
@@ -100,9 +100,9 @@ func (e *edge) checkForm(x *exchange) error {
 		switch n := x.formSeen[name]; {
 		case n >= file.least, named(fields, at):
 		case n == 0:
-			fields = append(fields, fault.Field{Pointer: at, Code: codeRequired})
+			fields = append(fields, fault.Field{Pointer: at, Code: fault.FieldRequired})
 		default:
-			fields = append(fields, fault.Field{Pointer: at, Code: codeTooFew})
+			fields = append(fields, fault.Field{Pointer: at, Code: fault.FieldTooFew})
 		}
 	}
 	if len(fields) > 0 {
@@ -142,7 +142,7 @@ func (in *formReader) readAll(parts *multipart.Reader) error {
 			return formFault(err)
 		}
 		if n == maxParts {
-			return fault.InvalidFields(append(in.wrong, fault.Field{Code: codeTooMany})...)
+			return fault.InvalidFields(append(in.wrong, fault.Field{Code: fault.FieldTooMany})...)
 		}
 		if err := in.read(part); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (in *formReader) read(part *multipart.Part) error {
 	at := "/" + escapePointer(name)
 	if rule, ok := in.rule.files[name]; ok {
 		if !isFile {
-			in.refuse(at, codeNoFile)
+			in.refuse(at, fault.FieldNoFile)
 			return nil
 		}
 		return in.readFile(part, name, filename, rule)
@@ -187,10 +187,10 @@ func (in *formReader) read(part *multipart.Part) error {
 	property := in.rule.texts.Properties[name]
 	switch {
 	case property == nil:
-		in.refuse(at, codeUnknownField)
+		in.refuse(at, fault.FieldUnknown)
 		return nil
 	case isFile:
-		in.refuse(at, codeType)
+		in.refuse(at, fault.FieldType)
 		return nil
 	}
 	return in.readText(part, name, property.Value)
@@ -211,7 +211,7 @@ func (in *formReader) readText(part io.Reader, name string, s *openapi3.Schema) 
 	at := "/" + escapePointer(name)
 	if in.seen[name]++; in.seen[name] > 1 {
 		if in.seen[name] == 2 {
-			in.refuse(at, codeRepeated)
+			in.refuse(at, fault.FieldRepeated)
 		}
 		return nil
 	}
@@ -225,9 +225,9 @@ func (in *formReader) readText(part io.Reader, name string, s *openapi3.Schema) 
 	}
 	switch text := string(content); {
 	case int64(len(content)) > limit:
-		in.refuse(at, codeTooLong)
+		in.refuse(at, fault.FieldTooLong)
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, unprintable):
-		in.refuse(at, codeCharacter)
+		in.refuse(at, fault.FieldCharacter)
 	default:
 		in.form.texts[name] = text
 	}
@@ -258,7 +258,7 @@ func (in *formReader) readFile(part io.Reader, name, filename string, rule fileR
 	in.seen[name]++
 	if index >= rule.most {
 		if index == rule.most {
-			in.refuse(at, codeTooMany)
+			in.refuse(at, fault.FieldTooMany)
 		}
 		return nil
 	}

@@ -32,7 +32,7 @@ func (e *edge) claimKey(x *exchange) error {
 		body = x.raw.identity()
 	case x.body != nil:
 		if body, err = jcs.Transform(x.body); err != nil {
-			return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: codeOther}}, Err: err}
+			return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: fault.FieldOther}}, Err: err}
 		}
 	}
 	mac := e.deps.MAC([]byte(request.Method), []byte(request.URL.EscapedPath()), []byte(x.query.Encode()), body)

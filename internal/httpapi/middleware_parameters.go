@@ -41,9 +41,9 @@ func (x *exchange) checkQuery() ([]fault.Field, error) {
 			p, known := x.op.query[name]
 			switch {
 			case !known:
-				fields = append(fields, fault.Field{Pointer: name, Code: codeUnknownParameter})
+				fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldUnknownParameter})
 			case len(values) > 1:
-				fields = append(fields, fault.Field{Pointer: name, Code: codeRepeated})
+				fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldRepeated})
 			default:
 				fields = append(fields, p.wrong(values[0])...)
 			}
@@ -52,7 +52,7 @@ func (x *exchange) checkQuery() ([]fault.Field, error) {
 	}
 	for name, p := range x.op.query {
 		if p.required && !x.query.Has(name) {
-			fields = append(fields, fault.Field{Pointer: name, Code: codeRequired})
+			fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldRequired})
 		}
 	}
 	return fields, nil
@@ -65,11 +65,11 @@ func (x *exchange) checkHeaders(fields []fault.Field) ([]fault.Field, error) {
 		switch {
 		case len(values) == 0 && !p.required:
 		case len(values) == 0 && p.name == keyHeader:
-			return nil, &fault.Fault{Code: fault.Malformed, Reason: reasonNoKey, Fields: []fault.Field{{Pointer: keyHeader, Code: codeRequired}}}
+			return nil, &fault.Fault{Code: fault.Malformed, Reason: reasonNoKey, Fields: []fault.Field{{Pointer: keyHeader, Code: fault.FieldRequired}}}
 		case len(values) == 0:
-			fields = append(fields, fault.Field{Pointer: p.name, Code: codeRequired})
+			fields = append(fields, fault.Field{Pointer: p.name, Code: fault.FieldRequired})
 		case len(values) > 1 && p.name == keyHeader:
-			fields = append(fields, fault.Field{Pointer: p.name, Code: codeRepeated})
+			fields = append(fields, fault.Field{Pointer: p.name, Code: fault.FieldRepeated})
 		default:
 			fields = append(fields, p.wrong(strings.Join(values, ", "))...)
 		}

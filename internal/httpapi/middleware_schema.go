@@ -12,52 +12,13 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// Codes of what can be wrong with one field. There are no others from the edge; each has a text in every language.
-const (
-	codeRequired         = "required"
-	codeUnknownField     = "unknown-field"
-	codeReadOnly         = "read-only"
-	codeType             = "type"
-	codeNull             = "null"
-	codeEnum             = "enum"
-	codeFormat           = "format"
-	codePattern          = "pattern"
-	codeTooShort         = "too-short"
-	codeTooLong          = "too-long"
-	codeMinimum          = "minimum"
-	codeMaximum          = "maximum"
-	codeMultipleOf       = "multiple-of"
-	codeTooFew           = "too-few"
-	codeTooMany          = "too-many"
-	codeDuplicate        = "duplicate"
-	codeVariant          = "variant"
-	codeCharacter        = "forbidden-character"
-	codeOther            = "other"
-	codeSyntax           = "syntax"
-	codeDuplicateKey     = "duplicate-key"
-	codeTrailing         = "trailing-data"
-	codeTooDeep          = "too-deep"
-	codeNoFile           = "no-file"
-	codeUnknownParameter = "unknown-parameter"
-	codeRepeated         = "repeated"
-)
-
-// Codes that the domain gives; the edge only has their texts.
-const (
-	codeConst        = "const"
-	codeCursor       = "cursor"
-	codeWrongPIN     = "wrong-pin"
-	codeUnknownRight = "unknown-right"
-	codeNotCanonical = "not-canonical"
-)
-
 // schemaCodes says which code stands for which keyword of a schema.
 var schemaCodes = map[string]string{
-	"required": codeRequired, "properties": codeUnknownField, "additionalProperties": codeUnknownField, "readOnly": codeReadOnly, "type": codeType,
-	"nullable": codeNull, "enum": codeEnum, "format": codeFormat, "pattern": codePattern, "minLength": codeTooShort, "maxLength": codeTooLong,
-	"minimum": codeMinimum, "exclusiveMinimum": codeMinimum, "maximum": codeMaximum, "exclusiveMaximum": codeMaximum, "multipleOf": codeMultipleOf,
-	"minItems": codeTooFew, "minProperties": codeTooFew, "maxItems": codeTooMany, "maxProperties": codeTooMany, "uniqueItems": codeDuplicate,
-	"oneOf": codeVariant, "anyOf": codeVariant, "not": codeVariant, "discriminator": codeVariant,
+	"required": fault.FieldRequired, "properties": fault.FieldUnknown, "additionalProperties": fault.FieldUnknown, "readOnly": fault.FieldReadOnly, "type": fault.FieldType,
+	"nullable": fault.FieldNull, "enum": fault.FieldEnum, "format": fault.FieldFormat, "pattern": fault.FieldPattern, "minLength": fault.FieldTooShort, "maxLength": fault.FieldTooLong,
+	"minimum": fault.FieldMinimum, "exclusiveMinimum": fault.FieldMinimum, "maximum": fault.FieldMaximum, "exclusiveMaximum": fault.FieldMaximum, "multipleOf": fault.FieldMultipleOf,
+	"minItems": fault.FieldTooFew, "minProperties": fault.FieldTooFew, "maxItems": fault.FieldTooMany, "maxProperties": fault.FieldTooMany, "uniqueItems": fault.FieldDuplicate,
+	"oneOf": fault.FieldVariant, "anyOf": fault.FieldVariant, "not": fault.FieldVariant, "discriminator": fault.FieldVariant,
 }
 
 // maxFields is how many wrong fields one answer names.
@@ -96,7 +57,7 @@ func schemaFields(err error) []fault.Field {
 	var f flattener
 	f.add(err)
 	if len(f.fields) == 0 {
-		f.fields = []fault.Field{{Code: codeOther}}
+		f.fields = []fault.Field{{Code: fault.FieldOther}}
 	}
 	return f.fields
 }
@@ -126,10 +87,10 @@ func (f *flattener) addSchema(e *openapi3.SchemaError) {
 	}
 	code, ok := schemaCodes[e.SchemaField]
 	if !ok {
-		code = codeOther
+		code = fault.FieldOther
 	}
 	at := pointer(e.JSONPointer())
-	if code != codeUnknownField {
+	if code != fault.FieldUnknown {
 		f.put(fault.Field{Pointer: at, Code: code})
 		return
 	}
@@ -155,7 +116,7 @@ func (f *flattener) put(field fault.Field) {
 
 // sameForm reports whether two findings say of one field that it looks wrong: what a pattern says, the format says as well.
 func sameForm(a, b fault.Field) bool {
-	form := []string{codePattern, codeFormat}
+	form := []string{fault.FieldPattern, fault.FieldFormat}
 	return a.Pointer == b.Pointer && slices.Contains(form, a.Code) && slices.Contains(form, b.Code)
 }
 

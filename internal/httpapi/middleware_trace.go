@@ -23,7 +23,7 @@ var refusals = []fault.Code{
 }
 
 // secretCodes are the field codes that say that a secret was wrong, or something about who is registered.
-var secretCodes = []string{codeWrongPIN, "unknown-person", "identity-not-confirmed"}
+var secretCodes = []string{fault.FieldWrongPIN, fault.FieldUnknownPerson, fault.FieldIdentityNotConfirmed}
 
 // trace leaves a row in the access log: for a refusal, for a failed login, and for a read of what belongs to another.
 func (e *edge) trace(x *exchange) {

@@ -61,7 +61,7 @@ func (h *handlers) RenewSession(context.Context, api.RenewSessionRequestObject) 
 }
 
 func (h *handlers) ConfirmPinRotation(context.Context, api.ConfirmPinRotationRequestObject) (api.ConfirmPinRotationResponseObject, error) {
-	return nil, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: codeWrongPIN})
+	return nil, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: fault.FieldWrongPIN})
 }
 
 func (h *handlers) DraftDeclaration(ctx context.Context, r api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error) {

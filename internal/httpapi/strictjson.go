@@ -25,7 +25,7 @@ const (
 // they can be read but neither stored nor signed.
 func parseJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
-		return nil, malformedJSON("", codeSyntax)
+		return nil, malformedJSON("", fault.FieldSyntax)
 	}
 	// Whether text is valid is looked at here, so that an escaped half of a pair can be told from broken syntax.
 	p := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true))}
@@ -34,7 +34,7 @@ func parseJSON(data []byte) (any, error) {
 		return nil, err
 	}
 	if _, err := p.d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, malformedJSON("", codeTrailing)
+		return nil, malformedJSON("", fault.FieldTrailing)
 	}
 	return value, nil
 }
@@ -48,12 +48,12 @@ type jsonReader struct{ d *jsontext.Decoder }
 func (p jsonReader) broken(err error) error {
 	var syntactic *jsontext.SyntacticError
 	if !errors.As(err, &syntactic) {
-		return malformedJSON("", codeSyntax)
+		return malformedJSON("", fault.FieldSyntax)
 	}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return malformedJSON(string(syntactic.JSONPointer), codeDuplicateKey)
+		return malformedJSON(string(syntactic.JSONPointer), fault.FieldDuplicateKey)
 	}
-	return malformedJSON(string(syntactic.JSONPointer), codeSyntax)
+	return malformedJSON(string(syntactic.JSONPointer), fault.FieldSyntax)
 }
 
 func (p jsonReader) invalid(code string) error {
@@ -88,7 +88,7 @@ func (p jsonReader) value() (any, error) {
 
 func (p jsonReader) open() error {
 	if p.d.StackDepth() >= maxDepth {
-		return malformedJSON("", codeTooDeep)
+		return malformedJSON("", fault.FieldTooDeep)
 	}
 	if _, err := p.d.ReadToken(); err != nil {
 		return p.broken(err)
@@ -105,7 +105,7 @@ func (p jsonReader) close() error {
 
 // crowded names the object or array that the last value stands in.
 func (p jsonReader) crowded() error {
-	return fault.InvalidFields(fault.Field{Pointer: string(p.d.StackPointer().Parent()), Code: codeTooMany})
+	return fault.InvalidFields(fault.Field{Pointer: string(p.d.StackPointer().Parent()), Code: fault.FieldTooMany})
 }
 
 func (p jsonReader) object() (any, error) {
@@ -153,7 +153,7 @@ func (p jsonReader) number() (any, error) {
 	}
 	n, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil {
-		return nil, p.invalid(codeMaximum)
+		return nil, p.invalid(fault.FieldMaximum)
 	}
 	return n, nil
 }
@@ -164,7 +164,7 @@ func (p jsonReader) text() (string, error) {
 		if _, err := p.d.ReadToken(); err != nil {
 			return "", p.broken(err)
 		}
-		return "", malformedJSON("", codeSyntax)
+		return "", malformedJSON("", fault.FieldSyntax)
 	}
 	raw, err := p.d.ReadValue()
 	if err != nil {
@@ -174,11 +174,11 @@ func (p jsonReader) text() (string, error) {
 		return string(raw[1 : len(raw)-1]), nil
 	}
 	if !storable(raw) {
-		return "", p.invalid(codeCharacter)
+		return "", p.invalid(fault.FieldCharacter)
 	}
 	text, err := jsontext.AppendUnquote(nil, raw)
 	if err != nil {
-		return "", p.invalid(codeCharacter)
+		return "", p.invalid(fault.FieldCharacter)
 	}
 	return string(text), nil
 }

@@ -26,7 +26,7 @@ type dictionary struct {
 
 // field says what is wrong with a field by its code.
 func (d dictionary) field(code string) string {
-	return cmp.Or(d.fields[code], d.fields[codeOther])
+	return cmp.Or(d.fields[code], d.fields[fault.FieldOther])
 }
 
 var dictionaries = [...]dictionary{italian: inItalian, english: inEnglish}
