@@ -16,7 +16,8 @@ import (
 	"diresco"
 	"diresco/db"
 	"diresco/internal/filing/declaration"
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/edge"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -141,7 +142,7 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 		return err
 	}
 	a.closers = append(a.closers, func() { _ = bucket.Close() })
-	handlers, edge, err := a.assemble(ctx, parts{config: c, options: o, clock: moved, keys: keys, dataKeys: dataKeys, bucket: bucket})
+	operations, parts, err := a.assemble(ctx, parts{config: c, options: o, clock: moved, keys: keys, dataKeys: dataKeys, bucket: bucket})
 	if err != nil {
 		return err
 	}
@@ -155,10 +156,10 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	handler, err := httpapi.New(httpapi.Config{
+	handler, err := edge.New(edge.Config{
 		PublicURL: c.PublicURL, Contract: diresco.Contract, Sandbox: o.Sandbox, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
 		SessionRate: c.RateSession, AddressRate: c.RateAddress, SpoolDir: spool,
-	}, edge, handlers)
+	}, parts, operations)
 	if err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ type parts struct {
 }
 
 // assemble makes the services and hands them to the edge.
-func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.Deps, error) {
+func (a *App) assemble(ctx context.Context, p parts) (handlers.Handlers, edge.Deps, error) {
 	log := p.options.Log
 	a.AccessLog = audit.NewAccessLog(a.DB, p.clock, log)
 	a.Answers = idempotency.NewAnswers(a.DB, log)
@@ -195,7 +196,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	limiter := throttle.NewLimiter(a.DB, p.clock, p.dataKeys, messages)
 	hasher, err := pin.NewHasher(p.options.PIN)
 	if err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+		return handlers.Handlers{}, edge.Deps{}, err
 	}
 	verifier := pin.NewVerifier(a.DB, p.clock, hasher, limiter, addresses)
 	sessions := session.NewService(runner, p.keys, p.dataKeys, verifier, p.config.PublicURL, log)
@@ -203,11 +204,11 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	pins := pin.NewService(pin.Deps{Runner: runner, Verifier: verifier, Sessions: sessions, Outbox: messages, Keys: p.dataKeys, Codes: codes, Random: p.options.Random})
 	people := person.NewService(runner)
 	if err := a.makeWorker(p, people, pins); err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+		return handlers.Handlers{}, edge.Deps{}, err
 	}
 	reports, err := a.hearChannels(runner, p)
 	if err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+		return handlers.Handlers{}, edge.Deps{}, err
 	}
 
 	contributors := contributor.NewRepository(a.DB)
@@ -229,7 +230,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
 	events := due.NewScheduler(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Lapses(), waiting.Lapses())...)
 	if err := events.Begin(ctx); err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+		return handlers.Handlers{}, edge.Deps{}, err
 	}
 	imports := a.importWorker(p, messages)
 	batches := delegationBatches(runner, delegations.Delegations, positions, people, p)
@@ -237,7 +238,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Background: []sandbox.Backlog{registerimport.News{Worker: imports}, batches}, Due: events, PINs: pins,
 		Blobs: p.bucket, Random: p.options.Random, Public: p.config.SandboxPublic,
 	}); err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+		return handlers.Handlers{}, edge.Deps{}, err
 	}
 	if p.options.Sandbox {
 		pins.OnChange = sandbox.PINChanged(a.DB, p.clock)
@@ -255,26 +256,26 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 
 	guard := access.NewGuard(rights, sessions, p.clock)
 	guard.StrongDelegations = p.config.DelegationLogin == config.StrongLogin
-	return httpapi.Handlers{
-			StatusHandlers: httpapi.StatusHandlers{Ready: a.Ready}, SessionHandlers: httpapi.SessionHandlers{Sessions: sessions}, PINHandlers: httpapi.PINHandlers{PINs: pins},
+	return handlers.Handlers{
+			StatusHandlers: handlers.StatusHandlers{Ready: a.Ready}, SessionHandlers: handlers.SessionHandlers{Sessions: sessions}, PINHandlers: handlers.PINHandlers{PINs: pins},
 			PINRequestHandlers: pinRequests, OfficePINRequestHandlers: officePINRequests,
 			PINUpgradeHandlers: pinUpgrades, OfficePINUpgradeHandlers: officePINUpgrades,
 			EnrolmentHandlers: enrolments, OfficeEnrolmentHandlers: officeEnrolments,
-			ServiceHandlers:     httpapi.ServiceHandlers{Services: servicecatalog.New(runner, rights, positions), Clock: p.clock},
+			ServiceHandlers:     handlers.ServiceHandlers{Services: servicecatalog.New(runner, rights, positions), Clock: p.clock},
 			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
-			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
-			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
+			MeHandlers:          handlers.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: handlers.OfficeHandlers{Contributors: positions},
+			ContributorHandlers: handlers.ContributorHandlers{Contributors: positions}, TypeHandlers: handlers.TypeHandlers{Types: types},
 			UserHandlers:        userHandlers(runner, people, rights, messages, delegations.Delegations),
-			DeclarationHandlers: httpapi.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: httpapi.ReceiptHandlers{Declarations: declarations},
+			DeclarationHandlers: handlers.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: handlers.ReceiptHandlers{Declarations: declarations},
 			RegisterImportHandlers:  a.registerImportHandlers(runner, imports, p),
 			DelegationHandlers:      delegations,
 			DelegationBatchHandlers: a.delegationBatchHandlers(batches, p),
 			SubDelegationHandlers:   subDelegationHandlers(runner, rights, messages),
 			PeopleHandlers:          peopleHandlers(runner, people, pins, sessions, positions, completers{declarations, waiting}, messages),
-			BackOfficeHandlers:      httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
+			BackOfficeHandlers:      handlers.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: handlers.SandboxHandlers{Sandbox: a.Sandbox},
 			ContactHandlers: contactHandlers(runner, people, pins, codes, messages, p),
-			MessageHandlers: httpapi.MessageHandlers{Messages: a.deliveryService(runner, messages)}, SMSReportHandlers: httpapi.SMSReportHandlers{Reports: reports},
-		}, httpapi.Deps{
+			MessageHandlers: handlers.MessageHandlers{Messages: a.deliveryService(runner, messages)}, SMSReportHandlers: handlers.SMSReportHandlers{Reports: reports},
+		}, edge.Deps{
 			Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 				c, err := sessions.Parse(ctx, secret.Text(token))
 				return c.SessionID, c.PersonID, err

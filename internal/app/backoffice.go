@@ -1,7 +1,7 @@
 package app
 
 import (
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/session"
@@ -14,8 +14,8 @@ import (
 // peopleHandlers makes what the back office does with people and with those who work there.
 func peopleHandlers(
 	runner *operation.Runner, people *person.Service, pins *pin.Service, sessions *session.Service, offices *contributor.Service, waiting completers, messages *outbox.Outbox,
-) httpapi.PeopleHandlers {
-	return httpapi.PeopleHandlers{BackOffice: staff.NewService(staff.Deps{
+) handlers.PeopleHandlers {
+	return handlers.PeopleHandlers{BackOffice: staff.NewService(staff.Deps{
 		Runner: runner, People: people, PINs: pins, Sessions: sessions, Offices: offices, Declarations: waiting, Outbox: messages,
 	})}
 }

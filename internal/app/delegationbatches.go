@@ -1,7 +1,7 @@
 package app
 
 import (
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/mandate/delegation"
@@ -19,11 +19,11 @@ func delegationBatches(
 }
 
 // delegationBatchHandlers also starts the work. In a sandbox it is done when its testers look, or move the clock.
-func (a *App) delegationBatchHandlers(batches *delegationbatch.Service, p parts) httpapi.DelegationBatchHandlers {
+func (a *App) delegationBatchHandlers(batches *delegationbatch.Service, p parts) handlers.DelegationBatchHandlers {
 	if p.options.Sandbox {
 		batches.BeforeShowing = a.Sandbox.HandOver
 	} else {
 		a.background(batches.Run)
 	}
-	return httpapi.DelegationBatchHandlers{Batches: batches}
+	return handlers.DelegationBatchHandlers{Batches: batches}
 }

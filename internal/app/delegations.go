@@ -1,7 +1,7 @@
 package app
 
 import (
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
@@ -15,8 +15,8 @@ import (
 // delegationHandlers makes what lets contributors be represented by intermediaries.
 func delegationHandlers(
 	runner *operation.Runner, rights *access.Repository, contributors *contributor.Service, people *person.Service, messages *outbox.Outbox, limiter *throttle.Limiter, p parts,
-) httpapi.DelegationHandlers {
-	return httpapi.DelegationHandlers{Clock: p.clock, Delegations: delegation.NewService(delegation.Deps{
+) handlers.DelegationHandlers {
+	return handlers.DelegationHandlers{Clock: p.clock, Delegations: delegation.NewService(delegation.Deps{
 		Runner: runner, Repository: delegation.NewRepository(runner.DB), Rights: rights, Contributors: contributors,
 		People: people, Outbox: messages, Keys: p.dataKeys, Limiter: limiter, Catalogue: servicecatalog.NewRepository(runner.DB), Random: p.options.Random,
 	})}

@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/mandate/enrolment"
@@ -31,7 +31,7 @@ func (all completers) CompleteFor(ctx context.Context, personID uuid.UUID) error
 }
 
 // enrolmentHandlers makes the requests for access, for who asks and for the office.
-func enrolmentHandlers(waiting *enrolment.Waiting, register *protocol.Register, contributors *contributor.Service, people *person.Service) (httpapi.EnrolmentHandlers, httpapi.OfficeEnrolmentHandlers) {
+func enrolmentHandlers(waiting *enrolment.Waiting, register *protocol.Register, contributors *contributor.Service, people *person.Service) (handlers.EnrolmentHandlers, handlers.OfficeEnrolmentHandlers) {
 	s := enrolment.NewService(enrolment.Deps{Waiting: *waiting, Register: register, Contributors: contributors, People: people})
-	return httpapi.EnrolmentHandlers{Enrolments: s}, httpapi.OfficeEnrolmentHandlers{AtOffice: s}
+	return handlers.EnrolmentHandlers{Enrolments: s}, handlers.OfficeEnrolmentHandlers{AtOffice: s}
 }

@@ -1,7 +1,7 @@
 package app
 
 import (
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pinrequest"
@@ -12,10 +12,10 @@ import (
 )
 
 // pinRequestHandlers makes what takes requests for a PIN, from whoever asks and at the contact centre.
-func pinRequestHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, messages *outbox.Outbox, p parts) (httpapi.PINRequestHandlers, httpapi.OfficePINRequestHandlers) {
+func pinRequestHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, messages *outbox.Outbox, p parts) (handlers.PINRequestHandlers, handlers.OfficePINRequestHandlers) {
 	requests := pinrequest.NewService(pinrequest.Deps{
 		Runner: runner, People: people, Register: residents.New(runner.DB, p.clock), PINs: pins, Outbox: messages, Random: p.options.Random,
 		Upgrades: pinupgrade.NewRepository(runner.DB),
 	})
-	return httpapi.PINRequestHandlers{PINRequests: requests}, httpapi.OfficePINRequestHandlers{Requests: requests}
+	return handlers.PINRequestHandlers{PINRequests: requests}, handlers.OfficePINRequestHandlers{Requests: requests}
 }

@@ -4,7 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/operation"
@@ -19,12 +19,12 @@ import (
 // pinUpgradeHandlers makes what raises an ordinary PIN to a dispositive one, for its holder and for the office.
 func pinUpgradeHandlers(
 	runner *operation.Runner, people *person.Service, offices *contributor.Service, waiting completers, filings *protocol.Register, messages *outbox.Outbox, p parts,
-) (httpapi.PINUpgradeHandlers, httpapi.OfficePINUpgradeHandlers) {
+) (handlers.PINUpgradeHandlers, handlers.OfficePINUpgradeHandlers) {
 	upgrades := pinupgrade.NewService(pinupgrade.Deps{
 		Runner: runner, Repository: pinupgrade.NewRepository(runner.DB), Register: filings, Outbox: messages, Files: attachment.NewStore(p.bucket), Offices: offices,
 		Residents: residents.New(runner.DB, p.clock), People: people, Declarations: waiting, Log: p.options.Log,
 	})
-	return httpapi.PINUpgradeHandlers{PINUpgrades: upgrades}, httpapi.OfficePINUpgradeHandlers{Upgrades: upgrades}
+	return handlers.PINUpgradeHandlers{PINUpgrades: upgrades}, handlers.OfficePINUpgradeHandlers{Upgrades: upgrades}
 }
 
 // spoolDir makes the directory for files that requests bring: within the data directory where there is one, since nothing says

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -14,8 +14,8 @@ import (
 )
 
 // recoveryHandlers makes what helps people who cannot log in.
-func recoveryHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, codes *otp.Codes, messages *outbox.Outbox, p parts) httpapi.PINRecoveryHandlers {
-	return httpapi.PINRecoveryHandlers{PINs: pins, Recovery: pinrecovery.NewService(pinrecovery.Deps{
+func recoveryHandlers(runner *operation.Runner, people *person.Service, pins *pin.Service, codes *otp.Codes, messages *outbox.Outbox, p parts) handlers.PINRecoveryHandlers {
+	return handlers.PINRecoveryHandlers{PINs: pins, Recovery: pinrecovery.NewService(pinrecovery.Deps{
 		Runner: runner, People: people, PINs: pins, Codes: codes, Outbox: messages, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
 	})}
 }

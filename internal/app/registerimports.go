@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/registerimport"
@@ -15,9 +15,9 @@ func (a *App) importWorker(p parts, messages *outbox.Outbox) *registerimport.Wor
 }
 
 // registerImportHandlers also starts the worker.
-func (a *App) registerImportHandlers(runner *operation.Runner, worker *registerimport.Worker, p parts) httpapi.RegisterImportHandlers {
+func (a *App) registerImportHandlers(runner *operation.Runner, worker *registerimport.Worker, p parts) handlers.RegisterImportHandlers {
 	a.background(worker.Run)
-	return httpapi.RegisterImportHandlers{RegisterImports: registerimport.NewService(registerimport.Deps{Runner: runner, Blobs: p.bucket})}
+	return handlers.RegisterImportHandlers{RegisterImports: registerimport.NewService(registerimport.Deps{Runner: runner, Blobs: p.bucket})}
 }
 
 // background runs work until the house is closed.

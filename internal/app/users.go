@@ -1,7 +1,7 @@
 package app
 
 import (
-	"diresco/internal/httpapi"
+	"diresco/internal/httpapi/handlers"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
@@ -11,8 +11,8 @@ import (
 )
 
 // userHandlers makes user management.
-func userHandlers(runner *operation.Runner, people *person.Service, rights *access.Repository, messages *outbox.Outbox, delegations *delegation.Service) httpapi.UserHandlers {
-	return httpapi.UserHandlers{
+func userHandlers(runner *operation.Runner, people *person.Service, rights *access.Repository, messages *outbox.Outbox, delegations *delegation.Service) handlers.UserHandlers {
+	return handlers.UserHandlers{
 		Users: grant.NewService(grant.Deps{
 			Runner: runner, Rights: rights, People: people, Outbox: messages,
 		}),
