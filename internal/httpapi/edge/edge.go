@@ -136,8 +136,20 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if err != nil {
 		return nil, err
 	}
-	outside.Register(router)
+	for _, p := range outside {
+		router.Match([]string{http.MethodGet, http.MethodHead}, routerPath(p.Pattern), servePage(p))
+	}
 	return router, nil
+}
+
+// servePage lets the router serve a page, which knows of net/http alone.
+func servePage(p pages.Page) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for i, name := range c.ParamNames() {
+			c.Request().SetPathValue(name, c.ParamValues()[i])
+		}
+		return p.Serve(c.Response(), c.Request())
+	}
 }
 
 // checkRoutes makes sure that every route has its operation, so that nothing is served that nobody decided about.

@@ -88,7 +88,7 @@ func readOperations(contract *openapi3.T) (map[routeKey]*operation, error) {
 			if err != nil {
 				return nil, fmt.Errorf("contract: %s %s: %w", method, path, err)
 			}
-			table[routeKey{method, routerPath(path)}] = op
+			table[routeKey{method, routerPath(reqctx.BasePath + path)}] = op
 		}
 	}
 	if len(table) == 0 {
@@ -97,9 +97,9 @@ func readOperations(contract *openapi3.T) (map[routeKey]*operation, error) {
 	return table, nil
 }
 
-// routerPath writes a path of the contract as the router does.
+// routerPath writes a path as the router does.
 func routerPath(path string) string {
-	return reqctx.BasePath + strings.NewReplacer("{", ":", "}", "").Replace(path)
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
 
 func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Operation) (*operation, error) {

@@ -1,45 +1,13 @@
 package edge
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
 
-	"diresco"
-	"diresco/internal/httpapi/problem"
+	"diresco/internal/platform/fault"
 )
-
-func TestTheContractIsServedAsItWasWritten(t *testing.T) {
-	w := newWorld(t)
-	answer := w.do(ask{method: http.MethodGet, path: "/openapi.yaml"})
-	if answer.Code != http.StatusOK || !bytes.Equal(answer.Body.Bytes(), diresco.Contract) || !strings.HasPrefix(answer.Header().Get("Content-Type"), "application/yaml") {
-		t.Errorf("got %d %v", answer.Code, answer.Header())
-	}
-	tag := answer.Header().Get("ETag")
-	if again := w.do(ask{method: http.MethodGet, path: "/openapi.yaml", header: map[string]string{"If-None-Match": tag}}); again.Code != http.StatusNotModified {
-		t.Errorf("got %d", again.Code)
-	}
-	if answer.Header().Get("Cache-Control") != "public, max-age=300" {
-		t.Errorf("got %q", answer.Header().Get("Cache-Control"))
-	}
-	zipped := w.do(ask{method: http.MethodGet, path: "/openapi.yaml", header: map[string]string{"Accept-Encoding": "br, gzip"}})
-	r, err := gzip.NewReader(zipped.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if plain, err := io.ReadAll(r); err != nil || !bytes.Equal(plain, diresco.Contract) || zipped.Header().Get("ETag") == tag {
-		t.Errorf("compressed: %v, %v", err, zipped.Header())
-	}
-	answer = w.do(ask{method: http.MethodGet, path: "/openapi.json", header: map[string]string{"Accept-Encoding": "gzip;q=0"}})
-	if !json.Valid(answer.Body.Bytes()) || answer.Header().Get("Content-Type") != "application/json" {
-		t.Errorf("got %d %v", answer.Code, answer.Header())
-	}
-}
 
 var fetched = regexp.MustCompile(`(?:src|href|action)="([^"]*)"`)
 
@@ -70,29 +38,17 @@ func TestPagesFetchFromHereOnly(t *testing.T) {
 	}
 }
 
-func TestEveryProblemHasItsPage(t *testing.T) {
+func TestPages_StandBesideTheOperations(t *testing.T) {
 	w := newWorld(t)
-	for _, code := range problem.Codes() {
-		title, _, _ := problem.Words(problem.English, code)
-		answer := w.do(ask{method: http.MethodGet, path: "/problems/" + string(code)})
-		body := answer.Body.String()
-		if answer.Code != http.StatusOK || !strings.Contains(body, `lang="it"`) || !strings.Contains(body, `lang="en"`) || !strings.Contains(body, title) {
-			t.Errorf("%s: got %d %s", code, answer.Code, body)
+	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/problems/conflict", "/.well-known/jwks.json"} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			answer := w.do(ask{method: method, path: path})
+			if answer.Code != http.StatusOK || answer.Header().Get("X-Content-Type-Options") != "nosniff" || answer.Header().Get("Request-Id") == "" ||
+				answer.Header().Get("Cache-Control") != "public, max-age=300" {
+				t.Errorf("%s %s: got %d %v", method, path, answer.Code, answer.Header())
+			}
 		}
 	}
-	answer := w.do(ask{method: http.MethodHead, path: "/problems/conflict"})
-	if answer.Code != http.StatusOK || answer.Body.Len() != 0 {
-		t.Errorf("HEAD: got %d", answer.Code)
-	}
-}
-
-func TestPublicKeysAreShown(t *testing.T) {
-	w := newWorld(t)
-	answer := w.do(ask{method: http.MethodGet, path: "/.well-known/jwks.json"})
-	if answer.Code != http.StatusOK || answer.Body.String() != `{"keys":[]}` || answer.Header().Get("Content-Type") != "application/jwk-set+json" {
-		t.Errorf("got %d %s %v", answer.Code, answer.Body, answer.Header())
-	}
-	if answer := w.do(ask{method: http.MethodGet, path: "/favicon.ico"}); answer.Code != http.StatusNoContent {
-		t.Errorf("favicon: %d", answer.Code)
-	}
+	w.problem(w.do(ask{method: http.MethodGet, path: "/problems/made-up"}), http.StatusNotFound, fault.NotFound)
+	w.problem(w.do(ask{method: http.MethodPost, path: "/docs"}), http.StatusMethodNotAllowed, fault.MethodNotAllowed)
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -103,6 +104,18 @@ func (h SandboxHandlers) ListSandboxMessages(ctx context.Context, r api.ListSand
 	return api.ListSandboxMessages200JSONResponse{
 		Items: items(found.Items, viewSandboxMessage),
 		Links: pageLinks(ctx, "/sandbox/messages", query, found.Next, r.Params.Limit),
+	}, nil
+}
+
+// ShowSandboxLetter implements api.StrictServerInterface.
+func (h SandboxHandlers) ShowSandboxLetter(ctx context.Context, r api.ShowSandboxLetterRequestObject) (api.ShowSandboxLetterResponseObject, error) {
+	letter, err := h.Sandbox.Letter(ctx, r.MessageId)
+	if err != nil {
+		return nil, err
+	}
+	disposition := `inline; filename="letter-` + r.MessageId.String() + `.pdf"`
+	return api.ShowSandboxLetter200ApplicationpdfResponse{
+		Body: bytes.NewReader(letter), ContentLength: int64(len(letter)), Headers: api.ShowSandboxLetter200ResponseHeaders{ContentDisposition: &disposition},
 	}, nil
 }
 

@@ -22,7 +22,6 @@ import (
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/platform/fault"
 
-	"github.com/labstack/echo/v4"
 	swagger "github.com/swaggest/swgui/v5/static"
 )
 
@@ -40,15 +39,12 @@ type Config struct {
 	Sandbox bool
 }
 
-// Values and names of headers.
-var publicFor = []string{"public, max-age=300"}
-
 const (
-	jsonType        = "application/json"
 	contentType     = "Content-Type"
-	cacheControl    = "Cache-Control"
-	securityPolicy  = "Content-Security-Policy"
 	contentLanguage = "Content-Language"
+	cacheControl    = "Cache-Control"
+	// publicFor lets caches keep what is the same for everybody.
+	publicFor = "public, max-age=300"
 )
 
 // pagePolicy lets a page use what this service serves and nothing else.
@@ -63,21 +59,30 @@ type file struct {
 	tag         string
 }
 
-// Pages are what is served outside the contract: the contract itself, its documentation, and what links in answers lead to.
-type Pages struct {
+// Page is what is served at one place, to GET and HEAD.
+type Page struct {
+	// Pattern is its path as net/http writes patterns.
+	Pattern string
+	// Serve answers, or returns an error before it has written anything.
+	Serve func(w http.ResponseWriter, r *http.Request) error
+}
+
+// pages are what is served outside the contract: the contract itself, its documentation, and what links in answers lead to.
+type pages struct {
 	files      map[string]*file
 	problems   map[string]*file
 	publicKeys func(context.Context) (any, error)
 }
 
-func New(config Config, publicKeys func(context.Context) (any, error)) (*Pages, error) {
-	p := &Pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys}
+// New returns all pages. What publicKeys returns is shown as the key set.
+func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, error) {
+	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys}
 	contractJSON, err := api.GetSpecJSON()
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}
 	p.add("/openapi.yaml", "application/yaml; charset=utf-8", config.Contract)
-	p.add("/openapi.json", jsonType, contractJSON)
+	p.add("/openapi.json", "application/json", contractJSON)
 	templates, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, err
@@ -92,10 +97,13 @@ func New(config Config, publicKeys func(context.Context) (any, error)) (*Pages, 
 			return nil, err
 		}
 	}
-	return p, p.addAssets()
+	if err := p.addAssets(); err != nil {
+		return nil, err
+	}
+	return p.list(), nil
 }
 
-func (p *Pages) add(path, mediaType string, content []byte) {
+func (p *pages) add(path, mediaType string, content []byte) {
 	p.files[path] = newFile(mediaType, "", content)
 }
 
@@ -104,7 +112,7 @@ func newFile(mediaType, policy string, content []byte) *file {
 	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: sync.OnceValue(func() []byte { return compress(content) }), tag: etag.Computed(content)}
 }
 
-func (p *Pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
+func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
 	var content bytes.Buffer
 	if err := templates.ExecuteTemplate(&content, name, data); err != nil {
 		return err
@@ -115,7 +123,7 @@ func (p *Pages) addHTML(into map[string]*file, templates *template.Template, pat
 
 // addAssets takes the scripts and styles: the service's own and those of Swagger UI, which come compressed and are
 // unpacked only for who cannot take them so.
-func (p *Pages) addAssets() error {
+func (p *pages) addAssets() error {
 	for _, name := range []string{"style.css", "verify.js", "docs.js", "docs.css"} {
 		content, err := assets.ReadFile("assets/" + name)
 		if err != nil {
@@ -181,39 +189,48 @@ func problemView(code fault.Code) problemPage {
 	return view
 }
 
-// Register mounts the pages.
-func (p *Pages) Register(router *echo.Echo) {
-	both := []string{http.MethodGet, http.MethodHead}
-	for path, f := range p.files {
-		router.Match(both, path, func(c echo.Context) error { return f.serve(c) })
+// list says where each page is.
+func (p *pages) list() []Page {
+	all := []Page{
+		{problem.PagesPath + "{slug}", p.serveProblem},
+		{"/.well-known/jwks.json", p.serveKeys},
+		{"/favicon.ico", serveNothing},
 	}
-	router.Match(both, problem.PagesPath+":slug", func(c echo.Context) error {
-		f, ok := p.problems[c.Param("slug")]
-		if !ok {
-			return fault.New(fault.NotFound)
-		}
-		return f.serve(c)
-	})
-	router.Match(both, "/.well-known/jwks.json", p.serveKeys)
-	router.Match(both, "/favicon.ico", func(c echo.Context) error {
-		c.Response().Header()[cacheControl] = publicFor
-		return c.NoContent(http.StatusNoContent)
-	})
+	for path, f := range p.files {
+		all = append(all, Page{path, f.serve})
+	}
+	return all
+}
+
+// serveProblem explains one kind of problem.
+func (p *pages) serveProblem(w http.ResponseWriter, r *http.Request) error {
+	f, ok := p.problems[r.PathValue("slug")]
+	if !ok {
+		return fault.New(fault.NotFound)
+	}
+	return f.serve(w, r)
+}
+
+// serveNothing answers browsers that ask for an icon.
+func serveNothing(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set(cacheControl, publicFor)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // serve answers with the file, compressed where the caller can take that.
-func (f *file) serve(c echo.Context) error {
-	h := c.Response().Header()
-	h[cacheControl] = publicFor
+func (f *file) serve(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Set(cacheControl, publicFor)
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Origin")
 	h.Set(contentType, f.contentType)
 	h.Del(contentLanguage) // these hold both languages, or one whoever asks
 	if f.policy != "" {
-		h.Set(securityPolicy, f.policy)
+		h.Set("Content-Security-Policy", f.policy)
 	}
 	var content []byte
 	tag := strings.TrimSuffix(f.tag, `"`) + `-gzip"`
-	if takesGzip(c.Request()) {
+	if takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		content = f.gzip()
 	} else {
@@ -224,7 +241,7 @@ func (f *file) serve(c echo.Context) error {
 		tag = f.tag
 	}
 	h.Set("ETag", tag)
-	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(content))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	return nil
 }
 
@@ -237,8 +254,8 @@ func takesGzip(r *http.Request) bool {
 }
 
 // serveKeys shows the public halves of the keys that tokens and receipts were ever signed with.
-func (p *Pages) serveKeys(c echo.Context) error {
-	keys, err := p.publicKeys(c.Request().Context())
+func (p *pages) serveKeys(w http.ResponseWriter, r *http.Request) error {
+	keys, err := p.publicKeys(r.Context())
 	if err != nil {
 		return err
 	}
@@ -246,11 +263,11 @@ func (p *Pages) serveKeys(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	h := c.Response().Header()
-	h[cacheControl] = publicFor
+	h := w.Header()
+	h.Set(cacheControl, publicFor)
 	h.Del(contentLanguage)
 	h.Set(contentType, "application/jwk-set+json")
 	h.Set("ETag", etag.Computed(encoded))
-	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(encoded))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(encoded))
 	return nil
 }
