@@ -25,47 +25,47 @@ var refusals = []fault.Code{
 var secretCodes = []string{fault.FieldWrongPIN, fault.FieldUnknownPerson, fault.FieldIdentityNotConfirmed}
 
 // trace leaves a row in the access log: for a refusal, for a failed login, and for a read of what belongs to another.
-func (e *edge) trace(x *exchange) {
-	if x.op == nil {
+func (e *edge) trace(r *request) {
+	if r.op == nil {
 		return
 	}
 	outcome := ""
 	switch {
-	case x.problem == fault.RateLimited && !e.firstOverLimit(x):
+	case r.problem == fault.RateLimited && !e.firstOverLimit(r):
 		// Who is over the limit must not be able to fill the log: one row a minute tells it all.
-	case x.refusal():
-		outcome = string(x.problem)
-	case x.problem == "" && x.op.readsOthers && x.c.Response().Committed && x.c.Response().Status < http.StatusBadRequest:
+	case r.refusal():
+		outcome = string(r.problem)
+	case r.problem == "" && r.op.readsOthers && r.c.Response().Committed && r.c.Response().Status < http.StatusBadRequest:
 		outcome = outcomeRead
 	}
 	if outcome == "" {
 		return
 	}
-	row := audit.Access{Operation: x.op.id, Outcome: outcome, RequestID: x.requestID, Address: x.address}
-	row.PersonID, row.SessionID = present(x.personID), present(x.sessionID)
-	row.ContributorID = present(x.actor.ContributorID)
+	row := audit.Access{Operation: r.op.id, Outcome: outcome, RequestID: r.requestID, Address: r.address}
+	row.PersonID, row.SessionID = present(r.personID), present(r.sessionID)
+	row.ContributorID = present(r.actor.ContributorID)
 	if row.ContributorID == nil {
-		row.ContributorID = present(x.target.ContributorID)
+		row.ContributorID = present(r.target.ContributorID)
 	}
-	if subject := x.subject(); subject != "" {
+	if subject := r.subject(); subject != "" {
 		row.SubjectID = &subject
 	}
-	e.deps.AccessLog.Add(x.c.Request().Context(), row)
+	e.deps.AccessLog.Add(r.c.Request().Context(), row)
 }
 
 // subject is what the request was about, besides a contributor: the declaration in the path or, in the back office and for reads
 // that are open to any session, whatever the path names by an id, else whom a search found.
-func (x *exchange) subject() string {
-	if x.target.DeclarationID != uuid.Nil || !x.op.staff() && !x.op.shared {
-		return textOf(x.target.DeclarationID)
+func (r *request) subject() string {
+	if r.target.DeclarationID != uuid.Nil || !r.op.staff() && !r.op.shared {
+		return textOf(r.target.DeclarationID)
 	}
-	for _, p := range x.op.path {
-		value := x.c.Param(p.name)
+	for _, p := range r.op.path {
+		value := r.c.Param(p.name)
 		if pathID(value) != uuid.Nil || unguessable.MatchString(value) {
 			return value
 		}
 	}
-	return textOf(x.found)
+	return textOf(r.found)
 }
 
 // unguessable is an id of 128 random bits in base64url.
@@ -78,14 +78,14 @@ func textOf(id uuid.UUID) string {
 	return id.String()
 }
 
-func (x *exchange) refusal() bool {
-	switch x.problem {
+func (r *request) refusal() bool {
+	switch r.problem {
 	case fault.NotFound:
-		return x.turnedAway || x.op.shared
+		return r.turnedAway || r.op.shared
 	case fault.Invalid:
-		return slices.ContainsFunc(x.problemFields, func(f fault.Field) bool { return slices.Contains(secretCodes, f.Code) })
+		return slices.ContainsFunc(r.problemFields, func(f fault.Field) bool { return slices.Contains(secretCodes, f.Code) })
 	default:
-		return slices.Contains(refusals, x.problem)
+		return slices.Contains(refusals, r.problem)
 	}
 }
 

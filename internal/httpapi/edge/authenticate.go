@@ -10,22 +10,22 @@ import (
 
 // authenticate verifies the access token, if there is one. A bad one is refused later, and only by operations that need
 // one: whoever renews a session may well send the old token along.
-func (e *edge) authenticate(x *exchange) error {
-	if x.op == nil {
+func (e *edge) authenticate(r *request) error {
+	if r.op == nil {
 		return nil
 	}
-	request := x.c.Request()
-	values := request.Header["Authorization"]
+	sent := r.c.Request()
+	values := sent.Header["Authorization"]
 	if len(values) == 0 {
-		x.authError = fault.Because(fault.Unauthenticated, problem.ReasonNoToken)
+		r.authError = fault.Because(fault.Unauthenticated, problem.ReasonNoToken)
 		return nil
 	}
 	token, ok := bearer(values)
 	if !ok {
-		x.authError = fault.Because(fault.Unauthenticated, problem.ReasonBadToken)
+		r.authError = fault.Because(fault.Unauthenticated, problem.ReasonBadToken)
 		return nil
 	}
-	x.sessionID, x.personID, x.authError = e.deps.Tokens(request.Context(), token)
+	r.sessionID, r.personID, r.authError = e.deps.Tokens(sent.Context(), token)
 	return nil
 }
 

@@ -19,22 +19,22 @@ import (
 const maxBody = 1 << 20
 
 // readBody reads the body, once, and decodes it strictly. Handlers get the same bytes.
-func (e *edge) readBody(x *exchange) error {
-	request := x.c.Request()
-	if request.Method == http.MethodGet || request.Method == http.MethodDelete {
+func (e *edge) readBody(r *request) error {
+	sent := r.c.Request()
+	if sent.Method == http.MethodGet || sent.Method == http.MethodDelete {
 		return nil // a body means nothing there (RFC 9110)
 	}
-	if x.isForm() {
-		return e.readForm(x)
+	if r.isForm() {
+		return e.readForm(r)
 	}
-	if mediaType, limit := x.rawType(); mediaType != "" {
-		return e.readRaw(x, mediaType, limit)
+	if mediaType, limit := r.rawType(); mediaType != "" {
+		return e.readRaw(r, mediaType, limit)
 	}
-	data, err := readAll(x.c.Response().Writer, request, x.op.maxBody)
+	data, err := readAll(r.c.Response().Writer, sent, r.op.maxBody)
 	if err != nil {
 		return err
 	}
-	if x.op.body == nil && x.op.form == nil && x.op.raw == nil {
+	if r.op.body == nil && r.op.form == nil && r.op.raw == nil {
 		// Many clients send an empty object where there is nothing to say.
 		if text := strings.Join(strings.Fields(string(data)), ""); text != "" && text != "{}" {
 			return fault.Because(fault.Malformed, problem.ReasonUnexpectedBody)
@@ -42,18 +42,18 @@ func (e *edge) readBody(x *exchange) error {
 		return nil
 	}
 	if len(data) == 0 {
-		if x.op.bodyRequired {
+		if r.op.bodyRequired {
 			return fault.Because(fault.Malformed, problem.ReasonNoBody)
 		}
 		return nil
 	}
-	x.body = data
-	request.Body = &requestBody{Reader: bytes.NewReader(data), data: data}
-	request.ContentLength = int64(len(data))
-	if x.op.signed {
-		x.c.SetRequest(request.WithContext(reqctx.WithSignedBody(request.Context(), data)))
+	r.body = data
+	sent.Body = &requestBody{Reader: bytes.NewReader(data), data: data}
+	sent.ContentLength = int64(len(data))
+	if r.op.signed {
+		r.c.SetRequest(sent.WithContext(reqctx.WithSignedBody(sent.Context(), data)))
 	}
-	x.value, err = parseJSON(data)
+	r.value, err = parseJSON(data)
 	return err
 }
 
@@ -84,14 +84,14 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 }
 
 // checkBody holds the body against the contract.
-func (e *edge) checkBody(x *exchange) error {
-	if x.form != nil {
-		return e.checkForm(x)
+func (e *edge) checkBody(r *request) error {
+	if r.form != nil {
+		return e.checkForm(r)
 	}
-	if x.body == nil {
+	if r.body == nil {
 		return nil
 	}
-	if err := x.op.body.VisitJSON(x.value, bodyOptions...); err != nil {
+	if err := r.op.body.VisitJSON(r.value, bodyOptions...); err != nil {
 		return fault.InvalidFields(schemaFields(err)...)
 	}
 	return nil

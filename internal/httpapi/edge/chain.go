@@ -15,8 +15,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// exchange is one request and its answer, as far as the edge has understood them.
-type exchange struct {
+// request is one request and its answer, as far as the edge has understood them.
+type request struct {
 	c         echo.Context
 	started   time.Time
 	requestID string
@@ -51,34 +51,34 @@ type exchange struct {
 	found uuid.UUID
 }
 
-// step looks at a request before its handler does. An error, or an answer, ends the request's way.
-type step func(x *exchange) error
+// stage looks at a request before its handler does. An error or an answer ends the request.
+type stage func(r *request) error
 
 // errNoAnswer is a defect: a handler that returned neither an answer nor an error.
 var errNoAnswer = errors.New("the handler gave no answer")
 
-// serve leads a request in through the steps, to its handler, and out again. It is one middleware, not one for each step,
-// because echo would build each of them anew for every request.
+// serve takes a request through the stages, to its handler, and out again. It is one middleware, not one for each stage:
+// echo would build each of them anew for every request.
 func (e *edge) serve(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		x := &exchange{c: c, started: e.now()}
-		defer e.leave(x)
-		defer e.recover(x)
-		if e.walk(x, e.arrival) && (x.op == nil || e.walk(x, e.entry)) {
-			e.answer(x, next)
+		r := &request{c: c, started: e.now()}
+		defer e.finish(r)
+		defer e.recover(r)
+		if e.run(r, e.arrival) && (r.op == nil || e.run(r, e.entry)) {
+			e.answer(r, next)
 		}
 		return nil
 	}
 }
 
-// walk takes the steps in order and reports whether the way goes on.
-func (e *edge) walk(x *exchange, steps []step) bool {
-	for _, take := range steps {
-		if err := take(x); err != nil {
-			e.refuse(x, err)
+// run takes a request through stages in order and reports whether it goes on.
+func (e *edge) run(r *request, stages []stage) bool {
+	for _, take := range stages {
+		if err := take(r); err != nil {
+			e.refuse(r, err)
 			return false
 		}
-		if x.c.Response().Committed {
+		if r.c.Response().Committed {
 			return false
 		}
 	}
@@ -86,45 +86,45 @@ func (e *edge) walk(x *exchange, steps []step) bool {
 }
 
 // answer calls the handler. Pages, and what the router itself answers, have no operation.
-func (e *edge) answer(x *exchange, next echo.HandlerFunc) {
-	response := x.c.Response()
-	if x.op == nil {
-		if err := next(x.c); err != nil {
-			e.refuse(x, err)
+func (e *edge) answer(r *request, next echo.HandlerFunc) {
+	response := r.c.Response()
+	if r.op == nil {
+		if err := next(r.c); err != nil {
+			e.refuse(r, err)
 		}
 		return
 	}
 	var tagged *tagWriter
 	var kept *keptWriter
 	switch {
-	case x.op.tagged:
-		tagged = &tagWriter{ResponseWriter: response.Writer, wanted: x.c.Request().Header.Values("If-None-Match")}
+	case r.op.tagged:
+		tagged = &tagWriter{ResponseWriter: response.Writer, wanted: r.c.Request().Header.Values("If-None-Match")}
 		response.Writer = tagged
-	case x.claim != nil && !x.op.rendered:
-		kept = &keptWriter{ResponseWriter: response.Writer, claim: x.claim}
+	case r.claim != nil && !r.op.rendered:
+		kept = &keptWriter{ResponseWriter: response.Writer, claim: r.claim}
 		response.Writer = kept
 	}
-	if err := next(x.c); err != nil {
-		e.refuse(x, err)
+	if err := next(r.c); err != nil {
+		e.refuse(r, err)
 		return
 	}
 	if !response.Committed {
-		e.refuse(x, errNoAnswer)
+		e.refuse(r, errNoAnswer)
 		return
 	}
 	if tagged != nil {
 		response.Status = tagged.finish()
 	}
 	if kept != nil {
-		e.remember(x, kept)
+		e.remember(r, kept)
 	}
 }
 
-// leave writes what stays of a request: a line in the log, and a row in the access log where it concerns somebody.
-func (e *edge) leave(x *exchange) {
-	if err := errors.Join(closeForm(x.form), closeRaw(x.raw)); err != nil {
-		e.deps.Log.WarnContext(x.c.Request().Context(), "uploaded files not dropped", "request_id", x.requestID, "error", err)
+// finish writes what stays of a request: a line in the log, and a row in the access log where it concerns somebody.
+func (e *edge) finish(r *request) {
+	if err := errors.Join(closeForm(r.form), closeRaw(r.raw)); err != nil {
+		e.deps.Log.WarnContext(r.c.Request().Context(), "uploaded files not dropped", "request_id", r.requestID, "error", err)
 	}
-	e.logRequest(x)
-	e.trace(x)
+	e.logRequest(r)
+	e.trace(r)
 }

@@ -48,17 +48,17 @@ func isPort(s string) bool {
 
 // allowOrigin tells a browser whether its application may read the answer. No credentials that a browser adds by itself
 // are ever used here, so it says nothing about them.
-func (e *edge) allowOrigin(x *exchange) error {
-	request := x.c.Request()
-	origin := request.Header.Get("Origin")
-	x.preflight = origin != "" && request.Method == http.MethodOptions && request.Header.Get("Access-Control-Request-Method") != ""
+func (e *edge) allowOrigin(r *request) error {
+	sent := r.c.Request()
+	origin := sent.Header.Get("Origin")
+	r.preflight = origin != "" && sent.Method == http.MethodOptions && sent.Header.Get("Access-Control-Request-Method") != ""
 	if origin == "" || !e.origins.allow(origin) {
 		return nil
 	}
-	h := x.c.Response().Header()
+	h := r.c.Response().Header()
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Expose-Headers", corsExposedHeaders)
-	if x.preflight {
+	if r.preflight {
 		h.Set("Access-Control-Allow-Methods", corsAllowedMethods)
 		h.Set("Access-Control-Allow-Headers", corsAllowedHeaders)
 		h.Set("Access-Control-Max-Age", corsMaxAge)
@@ -67,9 +67,9 @@ func (e *edge) allowOrigin(x *exchange) error {
 }
 
 // answerPreflight ends a browser's question about what it may send.
-func (e *edge) answerPreflight(x *exchange) error {
-	if !x.preflight {
+func (e *edge) answerPreflight(r *request) error {
+	if !r.preflight {
 		return nil
 	}
-	return x.c.NoContent(http.StatusNoContent)
+	return r.c.NoContent(http.StatusNoContent)
 }

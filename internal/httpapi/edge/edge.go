@@ -85,8 +85,8 @@ type edge struct {
 	config     Config
 	deps       Deps
 	operations map[routeKey]*operation
-	arrival    []step // for everything that is asked
-	entry      []step // for the operations of the contract
+	arrival    []stage // for everything that is asked
+	entry      []stage // for the operations of the contract
 	limits     limits
 	origins    origins
 	address    echo.IPExtractor
@@ -120,13 +120,13 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 		limits: newLimits(config.SessionRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
 		address: addressExtractor(config.TrustedProxies), now: clock.System{}.Now,
 	}
-	e.arrival = []step{e.identify, e.setHeaders, e.chooseLanguage, e.allowOrigin, e.findOperation, e.authenticate, e.limitRate, e.keepClosed, e.answerPreflight}
-	e.entry = []step{e.guardEntry, e.negotiate, e.checkParameters, e.readBody, e.checkBody, e.claimKey}
+	e.arrival = []stage{e.identify, e.setHeaders, e.chooseLanguage, e.allowOrigin, e.findOperation, e.authenticate, e.limitRate, e.keepClosed, e.answerPreflight}
+	e.entry = []stage{e.guardEntry, e.negotiate, e.checkParameters, e.readBody, e.checkBody, e.claimKey}
 	router := echo.New()
 	router.HideBanner, router.HidePort = true, true
 	router.Logger.SetOutput(discard{})
 	router.Binder = binder{}
-	router.HTTPErrorHandler = func(err error, c echo.Context) { e.refuse(&exchange{c: c}, err) }
+	router.HTTPErrorHandler = func(err error, c echo.Context) { e.refuse(&request{c: c}, err) }
 	router.Use(e.serve)
 	api.RegisterHandlersWithBaseURL(router, api.NewStrictHandler(handlers, nil), reqctx.BasePath)
 	if err := checkRoutes(router.Routes(), operations); err != nil {

@@ -38,35 +38,35 @@ const (
 )
 
 // isForm reports whether the request brings a form and its operation takes one.
-func (x *exchange) isForm() bool {
-	if x.op.form == nil {
+func (r *request) isForm() bool {
+	if r.op.form == nil {
 		return false
 	}
-	base, _, err := mime.ParseMediaType(x.c.Request().Header.Get(contentType))
+	base, _, err := mime.ParseMediaType(r.c.Request().Header.Get(contentType))
 	return err == nil && base == formType
 }
 
 // readForm reads a form part by part: fields into memory, files aside. What is wrong with single fields is noted for
 // checkBody, so that one answer names all of it.
-func (e *edge) readForm(x *exchange) error {
-	request := x.c.Request()
-	if !hasBody(request) {
+func (e *edge) readForm(r *request) error {
+	sent := r.c.Request()
+	if !hasBody(sent) {
 		return fault.Because(fault.Malformed, problem.ReasonNoBody)
 	}
-	if request.ContentLength > maxForm {
+	if sent.ContentLength > maxForm {
 		return fault.New(fault.TooLarge)
 	}
-	_, parameters, err := mime.ParseMediaType(request.Header.Get(contentType))
+	_, parameters, err := mime.ParseMediaType(sent.Header.Get(contentType))
 	if boundary := parameters["boundary"]; err != nil || boundary == "" || len(boundary) > maxBoundary {
 		return fault.Because(fault.Malformed, problem.ReasonForm)
 	}
-	e.allowTime(x, formTime)
+	e.allowTime(r, formTime)
 
 	end := &finalLine{text: []byte("--" + parameters["boundary"] + "--")}
-	body := io.TeeReader(http.MaxBytesReader(x.c.Response().Writer, request.Body, maxForm), end)
-	x.form = &reqctx.Form{Texts: map[string]string{}, Uploads: map[string][]*attachment.Upload{}}
-	in := formReader{rule: x.op.form, form: x.form, directory: e.config.SpoolDir, seen: map[string]uint64{}}
-	x.formSeen = in.seen
+	body := io.TeeReader(http.MaxBytesReader(r.c.Response().Writer, sent.Body, maxForm), end)
+	r.form = &reqctx.Form{Texts: map[string]string{}, Uploads: map[string][]*attachment.Upload{}}
+	in := formReader{rule: r.op.form, form: r.form, directory: e.config.SpoolDir, seen: map[string]uint64{}}
+	r.formSeen = in.seen
 	if err := in.readAll(multipart.NewReader(body, parameters["boundary"])); err != nil {
 		return err
 	}
@@ -78,17 +78,17 @@ func (e *edge) readForm(x *exchange) error {
 		// The reader takes a body that breaks off between the lines of a header for one that is over.
 		return fault.Because(fault.Malformed, problem.ReasonForm)
 	}
-	x.formFields = in.wrong
-	request.Body = http.NoBody
-	x.c.SetRequest(request.WithContext(reqctx.WithForm(request.Context(), x.form)))
+	r.formFields = in.wrong
+	sent.Body = http.NoBody
+	r.c.SetRequest(sent.WithContext(reqctx.WithForm(sent.Context(), r.form)))
 	return nil
 }
 
 // checkForm holds the fields of a form against the contract, and counts its files.
-func (e *edge) checkForm(x *exchange) error {
-	fields := x.formFields
-	rule := x.op.form
-	if err := rule.texts.VisitJSON(rule.typed(x.form.Texts), bodyOptions...); err != nil {
+func (e *edge) checkForm(r *request) error {
+	fields := r.formFields
+	rule := r.op.form
+	if err := rule.texts.VisitJSON(rule.typed(r.form.Texts), bodyOptions...); err != nil {
 		for _, f := range schemaFields(err) {
 			// A field that was refused as it came is there, and wrong.
 			if f.Code != fault.FieldRequired || !named(fields, f.Pointer) {
@@ -98,7 +98,7 @@ func (e *edge) checkForm(x *exchange) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(rule.files)) {
 		file, at := rule.files[name], "/"+escapePointer(name)
-		switch n := x.formSeen[name]; {
+		switch n := r.formSeen[name]; {
 		case n >= file.least, named(fields, at):
 		case n == 0:
 			fields = append(fields, fault.Field{Pointer: at, Code: fault.FieldRequired})

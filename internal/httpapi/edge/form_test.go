@@ -291,7 +291,7 @@ func TestAFormIsTheSameRequestByWhatIsInIt(t *testing.T) {
 	w := newWorld(t)
 	mac := func(boundary string, parts ...part) string {
 		t.Helper()
-		x := &exchange{form: &reqctx.Form{Texts: map[string]string{}}}
+		x := &request{form: &reqctx.Form{Texts: map[string]string{}}}
 		var got []byte
 		w.handlers.form = func(f *reqctx.Form) {
 			x.form = f

@@ -13,43 +13,43 @@ import (
 
 // guardEntry asks whether the caller may use the operation on what the path names, before anything else of the request is looked
 // at: a stranger learns nothing from how a body is refused. A path that cannot name anything is not found.
-func (e *edge) guardEntry(x *exchange) error {
-	request := x.c.Request()
-	ctx := audit.WithOrigin(request.Context(), audit.Origin{Operation: x.op.id, RequestID: x.requestID, Address: x.address})
-	if !x.op.public() {
-		if x.authError != nil {
-			return x.authError
+func (e *edge) guardEntry(r *request) error {
+	sent := r.c.Request()
+	ctx := audit.WithOrigin(sent.Context(), audit.Origin{Operation: r.op.id, RequestID: r.requestID, Address: r.address})
+	if !r.op.public() {
+		if r.authError != nil {
+			return r.authError
 		}
 		var err error
-		x.target = x.pathTarget()
-		if x.actor, err = e.deps.Guard.Enter(ctx, x.sessionID, x.op.rule, x.target); err != nil {
-			x.turnedAway = true
+		r.target = r.pathTarget()
+		if r.actor, err = e.deps.Guard.Enter(ctx, r.sessionID, r.op.rule, r.target); err != nil {
+			r.turnedAway = true
 			return err
 		}
-		ctx = reqctx.WithActor(ctx, x.actor)
-		if x.op.staff() && x.op.readsOthers {
-			ctx = reqctx.WithFound(ctx, func(id uuid.UUID) { x.found = id })
+		ctx = reqctx.WithActor(ctx, r.actor)
+		if r.op.staff() && r.op.readsOthers {
+			ctx = reqctx.WithFound(ctx, func(id uuid.UUID) { r.found = id })
 		}
 	}
-	if !e.fitPath(x) {
+	if !e.fitPath(r) {
 		return fault.New(fault.NotFound)
 	}
-	x.c.SetRequest(request.WithContext(ctx))
+	r.c.SetRequest(sent.WithContext(ctx))
 	return nil
 }
 
 // pathTarget reads what the path names. An id that is none stays zero, which nobody may see.
-func (x *exchange) pathTarget() access.Target {
+func (r *request) pathTarget() access.Target {
 	var t access.Target
-	switch x.op.rule.To {
+	switch r.op.rule.To {
 	case access.ToContributor:
-		t.ContributorID = pathID(x.c.Param("contributor_id"))
+		t.ContributorID = pathID(r.c.Param("contributor_id"))
 	case access.ToDeclaration:
-		t.DeclarationID = pathID(x.c.Param("declaration_id"))
+		t.DeclarationID = pathID(r.c.Param("declaration_id"))
 	case access.ToDelegate:
-		t.DelegateID = pathID(x.c.Param("delegate_id"))
+		t.DelegateID = pathID(r.c.Param("delegate_id"))
 	case access.ToDelegation:
-		t.DelegationID = pathID(x.c.Param("delegation_id"))
+		t.DelegationID = pathID(r.c.Param("delegation_id"))
 	case access.ToAnyone, access.ToSession, access.ToOffice:
 	}
 	return t
@@ -68,10 +68,10 @@ func pathID(s string) uuid.UUID {
 }
 
 // fitPath reports whether every parameter of the path is what the contract says.
-func (e *edge) fitPath(x *exchange) bool {
-	for _, p := range x.op.path {
-		value := x.c.Param(p.name)
-		if x.c.Request().URL.RawPath != "" {
+func (e *edge) fitPath(r *request) bool {
+	for _, p := range r.op.path {
+		value := r.c.Param(p.name)
+		if r.c.Request().URL.RawPath != "" {
 			var err error
 			if value, err = url.PathUnescape(value); err != nil {
 				return false

@@ -21,8 +21,8 @@ const (
 
 // setHeaders sets what protects every answer. Nothing may be kept by a cache unless it is known to be the same for
 // everybody; what is, says so later.
-func (e *edge) setHeaders(x *exchange) error {
-	h := x.c.Response().Header()
+func (e *edge) setHeaders(r *request) error {
+	h := r.c.Response().Header()
 	h["X-Content-Type-Options"] = noSniff
 	h["Strict-Transport-Security"] = onlyHTTPS
 	h["Referrer-Policy"] = noReferrer

@@ -15,33 +15,33 @@ var keptHeaders = []string{contentType, "ETag", "Location", contentLanguage}
 // claimKey turns the Idempotency-Key into a claim on its one effect. The key is claimed by the operation, in the transaction that
 // has the effect; here it is only put within its reach, after the right to act has been checked, so that a repeat never
 // goes round a lost right.
-func (e *edge) claimKey(x *exchange) error {
-	request := x.c.Request()
-	key := request.Header.Get(keyHeader)
-	if key == "" || !x.op.remembered {
+func (e *edge) claimKey(r *request) error {
+	sent := r.c.Request()
+	key := sent.Header.Get(keyHeader)
+	if key == "" || !r.op.remembered {
 		return nil
 	}
 	var body []byte
 	var err error
 	switch {
-	case x.form != nil:
-		if body, err = formIdentity(x.form); err != nil {
+	case r.form != nil:
+		if body, err = formIdentity(r.form); err != nil {
 			return err
 		}
-	case x.raw != nil:
-		body = rawIdentity(x.raw)
-	case x.body != nil:
-		if body, err = jcs.Transform(x.body); err != nil {
+	case r.raw != nil:
+		body = rawIdentity(r.raw)
+	case r.body != nil:
+		if body, err = jcs.Transform(r.body); err != nil {
 			return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: fault.FieldOther}}, Err: err}
 		}
 	}
-	mac := e.deps.MAC([]byte(request.Method), []byte(request.URL.EscapedPath()), []byte(x.query.Encode()), body)
-	x.claim = &idempotency.Claim{Scope: "person:" + x.actor.PersonID.String(), Key: key, Operation: x.op.id, RequestMAC: mac}
-	if x.op.public() {
+	mac := e.deps.MAC([]byte(sent.Method), []byte(sent.URL.EscapedPath()), []byte(r.query.Encode()), body)
+	r.claim = &idempotency.Claim{Scope: "person:" + r.actor.PersonID.String(), Key: key, Operation: r.op.id, RequestMAC: mac}
+	if r.op.public() {
 		// Nobody is logged in whose key it could be.
-		x.claim.Scope = "request:" + mac
+		r.claim.Scope = "request:" + mac
 	}
-	x.c.SetRequest(request.WithContext(idempotency.WithClaim(request.Context(), x.claim)))
+	r.c.SetRequest(sent.WithContext(idempotency.WithClaim(sent.Context(), r.claim)))
 	return nil
 }
 
@@ -71,8 +71,8 @@ func (w *keptWriter) Write(p []byte) (int, error) {
 func (w *keptWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // remember keeps a success for who repeats the request.
-func (e *edge) remember(x *exchange, w *keptWriter) {
-	if !x.claim.Keeps() || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
+func (e *edge) remember(r *request, w *keptWriter) {
+	if !r.claim.Keeps() || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
 		return
 	}
 	answer := idempotency.Answer{Status: w.status, Headers: make(map[string]string, len(keptHeaders)), Body: w.body}
@@ -81,17 +81,17 @@ func (e *edge) remember(x *exchange, w *keptWriter) {
 			answer.Headers[name] = value
 		}
 	}
-	e.deps.Answers.Remember(x.claim, answer)
+	e.deps.Answers.Remember(r.claim, answer)
 }
 
 // replay gives the first answer again, as it was.
-func (e *edge) replay(x *exchange, answer *idempotency.Answer) {
-	response := x.c.Response()
+func (e *edge) replay(r *request, answer *idempotency.Answer) {
+	response := r.c.Response()
 	for name, value := range answer.Headers {
 		response.Header().Set(name, value)
 	}
 	response.WriteHeader(answer.Status)
 	if _, err := response.Write(answer.Body); err != nil {
-		e.deps.Log.DebugContext(x.c.Request().Context(), "answer not written", "request_id", x.requestID, "error", err)
+		e.deps.Log.DebugContext(r.c.Request().Context(), "answer not written", "request_id", r.requestID, "error", err)
 	}
 }

@@ -16,12 +16,12 @@ var (
 const maxAcceptLanguage = 255
 
 // chooseLanguage picks the language of the texts.
-func (e *edge) chooseLanguage(x *exchange) error {
-	x.lang = preferredLanguage(x.c.Request().Header.Get("Accept-Language"))
-	x.c.Response().Header()[contentLanguage] = languageValues[x.lang]
-	if x.lang != problem.Italian {
-		request := x.c.Request()
-		x.c.SetRequest(request.WithContext(reqctx.WithLanguage(request.Context(), x.lang)))
+func (e *edge) chooseLanguage(r *request) error {
+	r.lang = preferredLanguage(r.c.Request().Header.Get("Accept-Language"))
+	r.c.Response().Header()[contentLanguage] = languageValues[r.lang]
+	if r.lang != problem.Italian {
+		sent := r.c.Request()
+		r.c.SetRequest(sent.WithContext(reqctx.WithLanguage(sent.Context(), r.lang)))
 	}
 	return nil
 }

@@ -8,15 +8,15 @@ import (
 const statusClosed = 499
 
 // logRequest writes one line for each request: what was asked and how it went, nothing of what was sent.
-func (e *edge) logRequest(x *exchange) {
-	request, response := x.c.Request(), x.c.Response()
+func (e *edge) logRequest(r *request) {
+	sent, response := r.c.Request(), r.c.Response()
 	status := response.Status
 	if !response.Committed {
 		status = statusClosed
 	}
-	e.deps.Log.LogAttrs(request.Context(), slog.LevelInfo, "request",
-		slog.String("method", method(request.Method)), slog.String("route", request.Pattern), slog.Int("status", status),
-		slog.Duration("duration", e.now().Sub(x.started)), slog.String("request_id", x.requestID))
+	e.deps.Log.LogAttrs(sent.Context(), slog.LevelInfo, "request",
+		slog.String("method", method(sent.Method)), slog.String("route", sent.Pattern), slog.Int("status", status),
+		slog.Duration("duration", e.now().Sub(r.started)), slog.String("request_id", r.requestID))
 }
 
 // method keeps made-up methods, which may be any text, out of the log.

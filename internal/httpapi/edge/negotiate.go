@@ -12,31 +12,31 @@ import (
 
 // negotiate makes sure that the caller can take the answer and that the edge can read the body. Problems are JSON for
 // everybody, so who accepts nothing but problems is served too.
-func (e *edge) negotiate(x *exchange) error {
-	request := x.c.Request()
-	if len(x.op.produces) > 0 {
-		chosen := chooseType(request.Header.Values("Accept"), x.op.produces)
+func (e *edge) negotiate(r *request) error {
+	sent := r.c.Request()
+	if len(r.op.produces) > 0 {
+		chosen := chooseType(sent.Header.Values("Accept"), r.op.produces)
 		if chosen == "" {
 			return fault.New(fault.NotAcceptable)
 		}
-		if len(x.op.produces) > 1 {
+		if len(r.op.produces) > 1 {
 			// The handler finds the one type that it should give, or asks reqctx.MayAnswer when what it has is of one type.
-			accept := request.Header.Values("Accept")
-			request = request.WithContext(reqctx.WithAccepted(request.Context(), func(mediaType string) bool {
+			accept := sent.Header.Values("Accept")
+			sent = sent.WithContext(reqctx.WithAccepted(sent.Context(), func(mediaType string) bool {
 				return len(accept) == 0 || chooseType(accept, []string{mediaType}) != ""
 			}))
-			request.Header = request.Header.Clone()
-			request.Header.Set("Accept", chosen)
-			x.c.SetRequest(request)
+			sent.Header = sent.Header.Clone()
+			sent.Header.Set("Accept", chosen)
+			r.c.SetRequest(sent)
 		}
 	}
-	if len(x.op.consumes) > 0 && hasBody(request) && !readable(request.Header, x.op.consumes) {
+	if len(r.op.consumes) > 0 && hasBody(sent) && !readable(sent.Header, r.op.consumes) {
 		return fault.New(fault.UnsupportedMediaType)
 	}
-	if len(x.op.raw) > 0 {
+	if len(r.op.raw) > 0 {
 		// The generated code tells types apart by how they are written.
-		if base, _, err := mime.ParseMediaType(request.Header.Get(contentType)); err == nil {
-			request.Header.Set(contentType, base)
+		if base, _, err := mime.ParseMediaType(sent.Header.Get(contentType)); err == nil {
+			sent.Header.Set(contentType, base)
 		}
 	}
 	return nil

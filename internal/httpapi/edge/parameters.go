@@ -14,32 +14,32 @@ import (
 )
 
 // checkParameters holds query and headers against the contract. What is wrong there is a request that cannot be read.
-func (e *edge) checkParameters(x *exchange) error {
-	fields, err := x.checkQuery()
+func (e *edge) checkParameters(r *request) error {
+	fields, err := r.checkQuery()
 	if err != nil {
 		return err
 	}
-	if fields, err = x.checkHeaders(fields); err != nil {
+	if fields, err = r.checkHeaders(fields); err != nil {
 		return err
 	}
 	if len(fields) > 0 {
 		return &fault.Fault{Code: fault.Malformed, Fields: fields}
 	}
-	if x.op.conditional && x.c.Request().Header.Get(ifMatchHeader) == "" {
+	if r.op.conditional && r.c.Request().Header.Get(ifMatchHeader) == "" {
 		return fault.New(fault.PreconditionRequired)
 	}
 	return nil
 }
 
-func (x *exchange) checkQuery() ([]fault.Field, error) {
+func (r *request) checkQuery() ([]fault.Field, error) {
 	var fields []fault.Field
-	if raw := x.c.Request().URL.RawQuery; raw != "" {
+	if raw := r.c.Request().URL.RawQuery; raw != "" {
 		var err error
-		if x.query, err = url.ParseQuery(raw); err != nil {
+		if r.query, err = url.ParseQuery(raw); err != nil {
 			return nil, fault.Because(fault.Malformed, problem.ReasonQuery)
 		}
-		for name, values := range x.query {
-			p, known := x.op.query[name]
+		for name, values := range r.query {
+			p, known := r.op.query[name]
 			switch {
 			case !known:
 				fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldUnknownParameter})
@@ -51,17 +51,17 @@ func (x *exchange) checkQuery() ([]fault.Field, error) {
 		}
 		slices.SortStableFunc(fields, func(a, b fault.Field) int { return strings.Compare(a.Pointer, b.Pointer) })
 	}
-	for name, p := range x.op.query {
-		if p.required && !x.query.Has(name) {
+	for name, p := range r.op.query {
+		if p.required && !r.query.Has(name) {
 			fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldRequired})
 		}
 	}
 	return fields, nil
 }
 
-func (x *exchange) checkHeaders(fields []fault.Field) ([]fault.Field, error) {
-	h := x.c.Request().Header
-	for _, p := range x.op.headers {
+func (r *request) checkHeaders(fields []fault.Field) ([]fault.Field, error) {
+	h := r.c.Request().Header
+	for _, p := range r.op.headers {
 		values := h.Values(p.name)
 		switch {
 		case len(values) == 0 && !p.required:

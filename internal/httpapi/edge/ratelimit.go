@@ -42,20 +42,20 @@ func newLimits(session, address int) limits {
 }
 
 // limitRate counts the request: for its session once the token is verified, else for the client's address.
-func (e *edge) limitRate(x *exchange) error {
+func (e *edge) limitRate(r *request) error {
 	limiter, key := e.limits.address, ""
 	switch {
-	case x.preflight:
-		limiter, key = e.limits.preflight, clientKey(x.address)
-	case x.authError == nil && x.sessionID != uuid.Nil:
-		limiter, key = e.limits.session, string(x.sessionID[:])
-	case x.op != nil && x.op.signed:
-		limiter, key = e.limits.signed, clientKey(x.address)
+	case r.preflight:
+		limiter, key = e.limits.preflight, clientKey(r.address)
+	case r.authError == nil && r.sessionID != uuid.Nil:
+		limiter, key = e.limits.session, string(r.sessionID[:])
+	case r.op != nil && r.op.signed:
+		limiter, key = e.limits.signed, clientKey(r.address)
 	default:
-		key = clientKey(x.address)
+		key = clientKey(r.address)
 	}
-	response := x.c.Response()
-	over := limiter.OnLimit(response, x.c.Request(), key)
+	response := r.c.Response()
+	over := limiter.OnLimit(response, r.c.Request(), key)
 	wait := e.secondsUntil(response.Header())
 	response.Header().Set(limitReset, strconv.Itoa(wait))
 	if over {
@@ -74,10 +74,10 @@ func (e *edge) secondsUntil(h http.Header) int {
 }
 
 // firstOverLimit reports whether this client was not yet over its limit in the last minute.
-func (e *edge) firstOverLimit(x *exchange) bool {
-	key := clientKey(x.address)
-	if x.sessionID != uuid.Nil {
-		key = string(x.sessionID[:])
+func (e *edge) firstOverLimit(r *request) bool {
+	key := clientKey(r.address)
+	if r.sessionID != uuid.Nil {
+		key = string(r.sessionID[:])
 	}
-	return !e.limits.traces.OnLimit(x.c.Response(), x.c.Request(), key)
+	return !e.limits.traces.OnLimit(r.c.Response(), r.c.Request(), key)
 }

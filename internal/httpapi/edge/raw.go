@@ -39,28 +39,28 @@ func newRawRule(s *openapi3.Schema) (int64, error) {
 }
 
 // rawType returns the media type of a request whose body is one file, and how long that may be; "" for any other request.
-func (x *exchange) rawType() (mediaType string, limit int64) {
-	if len(x.op.raw) == 0 {
+func (r *request) rawType() (mediaType string, limit int64) {
+	if len(r.op.raw) == 0 {
 		return "", 0
 	}
-	base, _, err := mime.ParseMediaType(x.c.Request().Header.Get(contentType))
-	if err != nil || x.op.raw[base] == 0 {
+	base, _, err := mime.ParseMediaType(r.c.Request().Header.Get(contentType))
+	if err != nil || r.op.raw[base] == 0 {
 		return "", 0
 	}
-	return base, x.op.raw[base]
+	return base, r.op.raw[base]
 }
 
 // readRaw keeps the body aside as it arrives. Handlers find it with reqctx.RawOf, and as the request's body.
-func (e *edge) readRaw(x *exchange, mediaType string, limit int64) error {
-	request := x.c.Request()
-	if !hasBody(request) {
+func (e *edge) readRaw(r *request, mediaType string, limit int64) error {
+	sent := r.c.Request()
+	if !hasBody(sent) {
 		return fault.Because(fault.Malformed, problem.ReasonNoBody)
 	}
-	if request.ContentLength > limit {
+	if sent.ContentLength > limit {
 		return fault.New(fault.TooLarge)
 	}
-	e.allowTime(x, formTime+time.Duration(limit/slowestLine)*time.Second)
-	body := &source{r: http.MaxBytesReader(x.c.Response().Writer, request.Body, limit)}
+	e.allowTime(r, formTime+time.Duration(limit/slowestLine)*time.Second)
+	body := &source{r: http.MaxBytesReader(r.c.Response().Writer, sent.Body, limit)}
 	upload, err := attachment.Spool(body, "", e.config.SpoolDir, limit)
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -72,19 +72,19 @@ func (e *edge) readRaw(x *exchange, mediaType string, limit int64) error {
 		// The disk, not the request.
 		return fault.Wrap(fault.Unavailable, err)
 	}
-	x.raw = &reqctx.Raw{MediaType: mediaType, Upload: upload}
+	r.raw = &reqctx.Raw{MediaType: mediaType, Upload: upload}
 	if upload.Size() == 0 {
 		return fault.Because(fault.Malformed, problem.ReasonNoBody)
 	}
-	request.Body = io.NopCloser(upload.Open())
-	request.ContentLength = upload.Size()
-	x.c.SetRequest(request.WithContext(reqctx.WithRaw(request.Context(), x.raw)))
+	sent.Body = io.NopCloser(upload.Open())
+	sent.ContentLength = upload.Size()
+	r.c.SetRequest(sent.WithContext(reqctx.WithRaw(sent.Context(), r.raw)))
 	return nil
 }
 
 // allowTime lets the body take so long to arrive. Where the connection cannot tell the time, the server's own limits stay.
-func (e *edge) allowTime(x *exchange, arrival time.Duration) {
-	connection := http.NewResponseController(x.c.Response())
+func (e *edge) allowTime(r *request, arrival time.Duration) {
+	connection := http.NewResponseController(r.c.Response())
 	_ = connection.SetReadDeadline(e.now().Add(arrival))
 	_ = connection.SetWriteDeadline(e.now().Add(arrival + answerTime))
 }

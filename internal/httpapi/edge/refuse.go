@@ -33,17 +33,17 @@ var routerFaults = map[int]fault.Code{
 
 // refuse turns an error into the answer. It is the one place where that happens: nothing that an error says reaches the
 // caller, only what its fault stands for.
-func (e *edge) refuse(x *exchange, err error) {
-	ctx := x.c.Request().Context()
+func (e *edge) refuse(r *request, err error) {
+	ctx := r.c.Request().Context()
 	var replay *idempotency.Replay
 	switch {
-	case x.c.Response().Committed:
-		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "answer broke off", slog.String("request_id", x.requestID), slog.String("error", err.Error()))
+	case r.c.Response().Committed:
+		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "answer broke off", slog.String("request_id", r.requestID), slog.String("error", err.Error()))
 		return
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return // nobody is there to read an answer
 	case errors.As(err, &replay) && replay.Answer != nil:
-		e.replay(x, replay.Answer)
+		e.replay(r, replay.Answer)
 		return
 	}
 	f := asFault(err)
@@ -53,12 +53,12 @@ func (e *edge) refuse(x *exchange, err error) {
 	}
 	switch {
 	case f.Code == fault.Internal:
-		e.deps.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("request_id", x.requestID), slog.String("route", x.route()), slog.String("error", err.Error()))
+		e.deps.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("error", err.Error()))
 	case status >= http.StatusInternalServerError:
-		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "request not served", slog.String("request_id", x.requestID), slog.String("route", x.route()), slog.String("error", err.Error()))
+		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "request not served", slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("error", err.Error()))
 	}
-	x.problem, x.problemFields = f.Code, f.Fields
-	e.writeProblem(x, f, status)
+	r.problem, r.problemFields = f.Code, f.Fields
+	e.writeProblem(r, f, status)
 }
 
 // asFault finds the fault that an error of a handler, of the generated code or of the router stands for.
@@ -76,8 +76,8 @@ func asFault(err error) *fault.Fault {
 }
 
 // writeProblem writes a problem document (RFC 9457).
-func (e *edge) writeProblem(x *exchange, f *fault.Fault, status int) {
-	response := x.c.Response()
+func (e *edge) writeProblem(r *request, f *fault.Fault, status int) {
+	response := r.c.Response()
 	h := response.Header()
 	switch status {
 	case http.StatusUnauthorized:
@@ -95,12 +95,12 @@ func (e *edge) writeProblem(x *exchange, f *fault.Fault, status int) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(problem.New(f, status, x.lang, e.config.PublicURL, x.requestID)); err != nil {
-		e.deps.Log.ErrorContext(x.c.Request().Context(), "problem not encoded", "request_id", x.requestID, "error", err)
+	if err := encoder.Encode(problem.New(f, status, r.lang, e.config.PublicURL, r.requestID)); err != nil {
+		e.deps.Log.ErrorContext(r.c.Request().Context(), "problem not encoded", "request_id", r.requestID, "error", err)
 	}
 	response.WriteHeader(status)
 	if _, err := response.Write(body.Bytes()); err != nil {
-		e.deps.Log.DebugContext(x.c.Request().Context(), "answer not written", "request_id", x.requestID, "error", err)
+		e.deps.Log.DebugContext(r.c.Request().Context(), "answer not written", "request_id", r.requestID, "error", err)
 	}
 }
 

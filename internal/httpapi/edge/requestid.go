@@ -12,14 +12,14 @@ const (
 
 // identify gives the request a name: the caller's, if it is fit to stand in a log, else a new one. It also finds out who
 // is at the other end of the line.
-func (e *edge) identify(x *exchange) error {
-	request := x.c.Request()
-	x.requestID = request.Header.Get(requestIDHeader)
-	if !fitRequestID(x.requestID) {
-		x.requestID = uuid.Must(uuid.NewV7()).String()
+func (e *edge) identify(r *request) error {
+	sent := r.c.Request()
+	r.requestID = sent.Header.Get(requestIDHeader)
+	if !fitRequestID(r.requestID) {
+		r.requestID = uuid.Must(uuid.NewV7()).String()
 	}
-	x.address = e.address(request)
-	x.c.Response().Header()[requestIDHeader] = []string{x.requestID}
+	r.address = e.address(sent)
+	r.c.Response().Header()[requestIDHeader] = []string{r.requestID}
 	return nil
 }
 

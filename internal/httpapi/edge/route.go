@@ -11,40 +11,40 @@ const sandboxPath = reqctx.BasePath + "/sandbox/"
 
 // findOperation finds what the request asks for. It also leaves the pattern in the request, as http.ServeMux does, so
 // that whoever wraps this handler can tell operations apart.
-func (e *edge) findOperation(x *exchange) error {
-	request := x.c.Request()
-	x.op = e.operations[routeKey{request.Method, x.c.Path()}]
-	request.Pattern = x.route()
-	if !e.config.Sandbox && strings.HasPrefix(request.URL.Path, sandboxPath) {
-		x.op, x.closed = nil, true
+func (e *edge) findOperation(r *request) error {
+	sent := r.c.Request()
+	r.op = e.operations[routeKey{sent.Method, r.c.Path()}]
+	sent.Pattern = r.route()
+	if !e.config.Sandbox && strings.HasPrefix(sent.URL.Path, sandboxPath) {
+		r.op, r.closed = nil, true
 	}
-	if x.op == nil {
+	if r.op == nil {
 		return nil
 	}
-	if x.op.cacheable {
-		x.c.Response().Header()[cacheControl] = publicFor
+	if r.op.cacheable {
+		r.c.Response().Header()[cacheControl] = publicFor
 	}
-	if len(x.op.produces) > 1 {
-		x.c.Response().Header()["Vary"] = variesMore
+	if len(r.op.produces) > 1 {
+		r.c.Response().Header()["Vary"] = variesMore
 	}
 	return nil
 }
 
 // route is the pattern that the request matched. It holds nothing of the URL that was sent.
-func (x *exchange) route() string {
+func (r *request) route() string {
 	switch {
-	case x.op != nil:
-		return x.op.pattern
-	case x.c.Path() != "":
-		return method(x.c.Request().Method) + " " + x.c.Path()
+	case r.op != nil:
+		return r.op.pattern
+	case r.c.Path() != "":
+		return method(r.c.Request().Method) + " " + r.c.Path()
 	default:
 		return "unmatched"
 	}
 }
 
 // keepClosed answers as if the sandbox's paths did not exist, whatever the method, where there is no sandbox.
-func (e *edge) keepClosed(x *exchange) error {
-	if x.closed {
+func (e *edge) keepClosed(r *request) error {
+	if r.closed {
 		return fault.New(fault.NotFound)
 	}
 	return nil

@@ -300,3 +300,12 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+func TestSchemaCodes_HaveTexts(t *testing.T) {
+	other := problem.FieldText(problem.Italian, fault.FieldOther)
+	for keyword, code := range schemaCodes {
+		if text := problem.FieldText(problem.Italian, code); text == "" || text == other {
+			t.Errorf("%s of %s has no text", code, keyword)
+		}
+	}
+}

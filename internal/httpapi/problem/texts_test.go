@@ -41,20 +41,29 @@ func TestBothLanguagesSayTheSameThings(t *testing.T) {
 	}
 }
 
-// sources are the Go files of the packages whose faults the edge shows.
+// sources are the product files of all packages below internal. It fails where it does not find those whose faults are shown.
 func sources(t *testing.T) []*ast.File {
 	t.Helper()
+	const root = "../.."
 	var files []*ast.File
-	err := fs.WalkDir(os.DirFS("../.."), ".", func(path string, entry fs.DirEntry, err error) error {
+	found := map[string]bool{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", path), nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, path), nil, parser.SkipObjectResolution)
 		files = append(files, file)
+		group, _, _ := strings.Cut(path, "/")
+		found[group] = true
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, group := range []string{"platform", "kernel", "masterdata", "identity", "mandate", "filing", "messaging", "sandbox", "httpapi"} {
+		if !found[group] {
+			t.Errorf("no files of internal/%s were found", group)
+		}
 	}
 	return files
 }
@@ -93,13 +102,53 @@ func isFault(written ast.Expr) bool {
 	}
 }
 
+// constants returns the texts of the constants of a package whose names begin with the prefix.
+func constants(files []*ast.File, pkg, prefix string) []string {
+	var found []string
+	for _, file := range files {
+		if file.Name.Name != pkg {
+			continue
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if ok && len(spec.Values) == 1 && strings.HasPrefix(spec.Names[0].Name, prefix) {
+				if text, ok := literal(spec.Values[0]); ok {
+					found = append(found, text)
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(found)
+	return found
+}
+
+func TestTexts_AreThoseOfTheConstants(t *testing.T) {
+	files := sources(t)
+	if codes, texts := constants(files, "fault", "Field"), slices.Sorted(maps.Keys(inItalian.fields)); len(codes) == 0 || !slices.Equal(codes, texts) {
+		t.Errorf("field codes %q, texts for %q", codes, texts)
+	}
+	if notices, texts := constants(files, "problem", "Notice"), slices.Sorted(maps.Keys(inItalian.notices)); len(notices) == 0 || !slices.Equal(notices, texts) {
+		t.Errorf("notices %q, texts for %q", notices, texts)
+	}
+	reasons := constants(files, "problem", "Reason")
+	if len(reasons) == 0 {
+		t.Error("no reasons were found")
+	}
+	for _, reason := range reasons {
+		if inItalian.reasons[reason] == "" {
+			t.Errorf("reason %q has no text", reason)
+		}
+	}
+}
+
 func TestEveryFaultReasonAndFieldCodeInTheCodeHasATextAndAStatus(t *testing.T) {
 	known := func(texts map[string]string, text string) {
 		if text != "" && texts[text] == "" {
 			t.Errorf("%q has no text", text)
 		}
 	}
-	kinds := 0
+	kinds, reasons, fields := 0, 0, 0
 	for _, file := range sources(t) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -114,11 +163,13 @@ func TestEveryFaultReasonAndFieldCodeInTheCodeHasATextAndAStatus(t *testing.T) {
 			case *ast.CallExpr:
 				if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Because" && len(n.Args) == 2 {
 					reason, _ := literal(n.Args[1])
+					reasons++
 					known(inItalian.reasons, reason)
 				}
 			case *ast.CompositeLit:
 				if m := members(n); len(m) > 0 {
 					if _, ok := m["Pointer"]; ok {
+						fields++
 						known(inItalian.fields, m["Code"])
 					}
 					// Channels have reasons too, for operators.
@@ -129,6 +180,9 @@ func TestEveryFaultReasonAndFieldCodeInTheCodeHasATextAndAStatus(t *testing.T) {
 			}
 			return true
 		})
+	}
+	if reasons == 0 || fields == 0 {
+		t.Errorf("%d reasons and %d fields were found", reasons, fields)
 	}
 	if kinds != len(statuses) {
 		t.Errorf("%d kinds of fault, %d statuses", kinds, len(statuses))
