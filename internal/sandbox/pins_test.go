@@ -43,8 +43,7 @@ func newPINs(t testing.TB, run *operation.Runner, c clock.Clock) *pins {
 	}
 	limiter := throttle.NewLimiter(run.DB, c, dataKeys(t), outbox.New(run.DB))
 	p := &pins{verifier: pin.NewVerifier(run.DB, c, hasher, limiter, throttle.NewAddressLimit(run.DB, c, false))}
-	p.Service = pin.NewService(pin.Deps{Runner: run, Verifier: p.verifier, Sessions: noSessions{}, Outbox: outbox.New(run.DB), Random: rand.Reader})
-	p.OnChange = sandbox.PINChanged(run.DB, c)
+	p.Service = pin.NewService(pin.Deps{Runner: run, Verifier: p.verifier, Sessions: noSessions{}, Outbox: outbox.New(run.DB), Random: rand.Reader, OnChange: sandbox.PINChanged(run.DB, c)})
 	return p
 }
 

@@ -20,7 +20,7 @@ import (
 // claims is what a service does with the claim of its request, in a database of its own.
 func claims(t *testing.T) func(ctx context.Context) error {
 	d := dbtest.Open(t, dbtest.SQLite(t))
-	store := idempotency.NewStore(d, clock.NewManual(time.Date(2026, 3, 16, 8, 0, 0, 0, time.UTC)))
+	store := idempotency.NewStore(d, clock.NewManual(time.Date(2026, 3, 16, 8, 0, 0, 0, time.UTC)), nil)
 	return func(ctx context.Context) error {
 		return d.InTx(ctx, func(ctx context.Context) error {
 			return store.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: "r"})

@@ -34,7 +34,7 @@ func service(t *testing.T, d *db.DB) *person.Service {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return person.NewService(&operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)})
+	return person.NewService(&operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)})
 }
 
 func mario() person.New {

@@ -23,7 +23,7 @@ func TestTheFirstAccessIsToldOnce(t *testing.T) {
 		w.Clock.Advance(time.Hour)
 		var told []time.Time
 		boom := errors.New("boom")
-		w.PINs.OnFirstAccess = func(_ context.Context, id uuid.UUID, at time.Time) error {
+		w.OnFirstAccess = func(_ context.Context, id uuid.UUID, at time.Time) error {
 			if id != p.ID {
 				t.Errorf("the first access of %v", id)
 			}

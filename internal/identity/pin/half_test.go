@@ -62,7 +62,7 @@ func TestHalves(t *testing.T) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, old := w.Person(t, pintest.Mario, access.Citizen, false)
 		var shown secret.Text
-		w.PINs.OnChange = func(_ context.Context, id uuid.UUID, text secret.Text) error {
+		w.OnChange = func(_ context.Context, id uuid.UUID, text secret.Text) error {
 			if id != p.ID {
 				t.Error("another's PIN")
 			}

@@ -24,7 +24,7 @@ func TestRotation(t *testing.T) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, initial := w.Person(t, pintest.Mario, access.Citizen, true)
 		shown := map[uuid.UUID]secret.Text{}
-		w.PINs.OnChange = func(_ context.Context, id uuid.UUID, text secret.Text) error {
+		w.OnChange = func(_ context.Context, id uuid.UUID, text secret.Text) error {
 			shown[id] = text
 			return nil
 		}
@@ -234,11 +234,11 @@ func TestConfirmationIsOneTransaction(t *testing.T) {
 		r, err := w.PINs.Rotate(ctx, by)
 		want(t, err, "")
 		boom := errors.New("boom")
-		w.PINs.OnChange = func(context.Context, uuid.UUID, secret.Text) error { return boom }
+		w.OnChange = func(context.Context, uuid.UUID, secret.Text) error { return boom }
 		if _, err := w.PINs.Confirm(ctx, by, r.ID, r.PIN); !errors.Is(err, boom) {
 			t.Fatal(err)
 		}
-		w.PINs.OnChange = nil
+		w.OnChange = nil
 		w.MustActor(t, s)
 		w.Login(t, pintest.Mario, right)
 		if n := w.Count(t, "outbox"); n != 0 {

@@ -37,12 +37,9 @@ type Service struct {
 	keys     *keyring.DataKeys
 	codes    *otp.Codes
 	random   io.Reader
-	// OnChange, where it is set, is told each new PIN that works, in the transaction that makes it work. It is for the
-	// sandbox, which shows test PINs; set it before the first use and nowhere else.
-	OnChange func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
-	// OnFirstAccess, where it is set, is told of the first access of a person with the PIN that they were given at the
-	// instant, in the transaction that completes it. Set it before the first use and nowhere else.
-	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
+	// onChange and onFirstAccess are nil where nobody is told.
+	onChange      func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
+	onFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
 // Deps are what the service works with. A program that gives people PINs, and nothing else, needs Runner, Verifier and
@@ -57,12 +54,19 @@ type Deps struct {
 	Codes *otp.Codes
 	// Random is what PINs are drawn from.
 	Random io.Reader
+	// OnChange, where there is one, is told each new PIN that works, in the transaction that makes it work. It is for the
+	// sandbox, which shows test PINs.
+	OnChange func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
+	// OnFirstAccess, where there is one, is told of the first access of a person with the PIN that they were given at the
+	// instant, in the transaction that completes it.
+	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, verifier: d.Verifier, sessions: d.Sessions, outbox: d.Outbox, keys: d.Keys, codes: d.Codes, random: d.Random,
+		onChange: d.OnChange, onFirstAccess: d.OnFirstAccess,
 	}
 }
 
@@ -117,10 +121,10 @@ func (s *Service) Issue(ctx context.Context, personID uuid.UUID) (secret.Text, e
 }
 
 func (s *Service) changed(ctx context.Context, personID uuid.UUID, pin secret.Text) error {
-	if s.OnChange == nil {
+	if s.onChange == nil {
 		return nil
 	}
-	return s.OnChange(ctx, personID, pin)
+	return s.onChange(ctx, personID, pin)
 }
 
 // ExpiresAt returns when the PIN of a person must be changed: for one that was never changed, when it expires unused. It
@@ -213,8 +217,8 @@ func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin 
 	if !replaced {
 		return session.Session{}, fault.New(fault.NotFound)
 	}
-	if found && old.FirstAccessAt == nil && s.OnFirstAccess != nil {
-		if err := s.OnFirstAccess(ctx, by.PersonID, old.ChangedAt); err != nil {
+	if found && old.FirstAccessAt == nil && s.onFirstAccess != nil {
+		if err := s.onFirstAccess(ctx, by.PersonID, old.ChangedAt); err != nil {
 			return session.Session{}, err
 		}
 	}

@@ -178,7 +178,7 @@ func TestIssueAtTheCounter(t *testing.T) {
 		w.Exec(t, "UPDATE people SET credential_level = 'ordinary' WHERE id = ?", p.ID)
 		before := w.Login(t, pintest.Mario, old)
 		shown := map[uuid.UUID]secret.Text{}
-		w.PINs.OnChange = func(_ context.Context, id uuid.UUID, text secret.Text) error {
+		w.OnChange = func(_ context.Context, id uuid.UUID, text secret.Text) error {
 			shown[id] = text
 			return nil
 		}

@@ -27,6 +27,8 @@ import (
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
 )
 
 // Start is where the clock of a new World stands: a Monday morning in March.
@@ -60,6 +62,9 @@ type World struct {
 	Sessions  *session.Service
 	Codes     *otp.Codes
 	PINs      *pin.Service
+	// OnChange and OnFirstAccess are what PINs tells; a test may set them, nil stands for nobody.
+	OnChange      func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
+	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
 const defaultKey = "test"
@@ -91,7 +96,7 @@ func (w *World) Twin(t testing.TB, dataKeys ...string) *World {
 func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o pin.HasherOptions, dataKeys ...string) *World {
 	t.Helper()
 	w := &World{DB: d, Clock: c}
-	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
+	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
 	var err error
 	texts := make([]string, len(dataKeys))
 	for i, id := range dataKeys {
@@ -115,7 +120,21 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o p
 	w.Sessions = session.NewService(w.Runner, w.Ring, w.DataKeys, w.Verifier, PublicURL, slog.New(slog.DiscardHandler))
 	t.Cleanup(w.Sessions.Close)
 	w.Codes = otp.New(d, c, w.DataKeys, w.Limiter, w.Addresses, rand.Reader)
-	w.PINs = pin.NewService(pin.Deps{Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes, Random: rand.Reader})
+	w.PINs = pin.NewService(pin.Deps{
+		Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes, Random: rand.Reader,
+		OnChange: func(ctx context.Context, personID uuid.UUID, pin secret.Text) error {
+			if w.OnChange == nil {
+				return nil
+			}
+			return w.OnChange(ctx, personID, pin)
+		},
+		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
+			if w.OnFirstAccess == nil {
+				return nil
+			}
+			return w.OnFirstAccess(ctx, personID, given)
+		},
+	})
 	return w
 }
 
@@ -162,7 +181,7 @@ func (w *World) Login(t testing.TB, code taxcode.Code, text secret.Text) session
 // Actor is the holder of a session as the guard would let them in now.
 func (w *World) Actor(t testing.TB, s session.Session) (access.Actor, error) {
 	t.Helper()
-	guard := access.NewGuard(access.NewRepository(w.DB, w.Clock), w.Sessions, w.Clock)
+	guard := access.NewGuard(access.NewRepository(w.DB, w.Clock), w.Sessions, w.Clock, false)
 	claims, err := w.Sessions.Parse(context.Background(), s.AccessToken)
 	if err != nil {
 		return access.Actor{}, err

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/identity/otp"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/identity/pinrecovery"
+	"diresco/internal/identity/pinrequest"
+	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/identity/session"
+	"diresco/internal/identity/staff"
+	"diresco/internal/identity/throttle"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/sandbox"
+
+	"github.com/google/uuid"
+)
+
+// codesKept is how long a code that has expired is remembered.
+const codesKept = 24 * time.Hour
+
+// identity is who somebody is and how they prove it.
+type identity struct {
+	addresses *throttle.AddressLimit
+	limiter   *throttle.Limiter
+	sessions  *session.Service
+	codes     *otp.Codes
+	people    *person.Service
+	contacts  *person.AddressBook
+	pins      *pin.Service
+	recovery  *pinrecovery.Service
+	requests  *pinrequest.Service
+	upgrades  *pinupgrade.Service
+	staff     *staff.Service
+}
+
+func newIdentity(p platform, k kernel, m masterdata, f filing) (identity, error) {
+	addresses := throttle.NewAddressLimit(p.db, p.clock, !p.sandbox)
+	limiter := throttle.NewLimiter(p.db, p.clock, p.dataKeys, k.outbox)
+	hasher, err := pin.NewHasher(p.pinCost)
+	if err != nil {
+		return identity{}, err
+	}
+	verifier := pin.NewVerifier(p.db, p.clock, hasher, limiter, addresses)
+	sessions := session.NewService(k.runner, p.keys, p.dataKeys, verifier, p.config.PublicURL, p.log)
+	codes := otp.New(p.db, p.clock, p.dataKeys, limiter, addresses, p.random)
+	people := person.NewService(k.runner)
+	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
+	pinDeps := pin.Deps{
+		Runner: k.runner, Verifier: verifier, Sessions: sessions, Outbox: k.outbox, Keys: p.dataKeys, Codes: codes, Random: p.random,
+		// Contacts that took the halves of a PIN to its holder count from the first access with it on.
+		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
+			return contacts.FirstAccess(ctx, personID, pin.HalfKind, given)
+		},
+	}
+	if p.sandbox {
+		pinDeps.OnChange = sandbox.PINChanged(p.db, p.clock)
+	}
+	pins := pin.NewService(pinDeps)
+	upgrades := pinupgrade.NewRepository(p.db)
+	return identity{
+		addresses: addresses, limiter: limiter, sessions: sessions, codes: codes, people: people, contacts: contacts, pins: pins,
+		recovery: pinrecovery.NewService(pinrecovery.Deps{
+			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
+		}),
+		requests: pinrequest.NewService(pinrequest.Deps{
+			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Random: p.random, Upgrades: upgrades,
+		}),
+		upgrades: pinupgrade.NewService(pinupgrade.Deps{
+			Runner: k.runner, Repository: upgrades, Register: f.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),
+			Offices: m.positions, Residents: m.residents, People: people, Declarations: f, Log: p.log,
+		}),
+		staff: staff.NewService(staff.Deps{
+			Runner: k.runner, People: people, PINs: pins, Sessions: sessions, Offices: m.positions, Declarations: f, Outbox: k.outbox,
+		}),
+	}, nil
+}
+
+// forgetCodes drops codes that have had their time.
+func (id identity) forgetCodes(ctx context.Context) error { return id.codes.Forget(ctx, codesKept) }
