@@ -64,6 +64,69 @@ func TestLayers_NothingImportsUpwards(t *testing.T) {
 	}
 }
 
+// closed says of an import which folders below internal may have it; everything beneath such a folder may.
+var closed = []struct {
+	imported string // a package, with all that stands beneath it
+	by       []string
+}{
+	{"github.com/labstack/echo", []string{"httpapi/edge", "test/bench"}}, // the bench compares with a bare router
+	{module + "api", []string{"httpapi", "app", "test"}},
+}
+
+// apart says which package does not import which, though both belong to one group.
+var apart = map[string][]string{
+	"httpapi/handlers": {"httpapi/edge", "httpapi/pages"},
+	"httpapi/pages":    {"httpapi/edge", "httpapi/handlers"},
+	"httpapi/problem":  {"httpapi/edge", "httpapi/handlers", "httpapi/pages", "httpapi/reqctx"},
+	"httpapi/reqctx":   {"httpapi/edge", "httpapi/handlers", "httpapi/pages"},
+	"httpapi/etag":     {"httpapi/edge", "httpapi/handlers", "httpapi/pages"},
+	"httpapi/edge":     {"httpapi/handlers"},
+}
+
+// beneath reports whether a path is the folder or stands in it.
+func beneath(name, folder string) bool {
+	return name == folder || strings.HasPrefix(name, folder+"/")
+}
+
+// TestLayers_KeepWhatIsClosedToThem looks at who imports the router and the contract's types, and at the rooms of the HTTP edge.
+func TestLayers_KeepWhatIsClosedToThem(t *testing.T) {
+	files := productFiles(t)
+	for _, rule := range closed {
+		found := map[string]bool{}
+		for file, imports := range files {
+			if !slices.ContainsFunc(imports, func(imported string) bool { return beneath(imported, rule.imported) }) {
+				continue
+			}
+			at := slices.IndexFunc(rule.by, func(folder string) bool { return beneath(path.Dir(file), folder) })
+			if at < 0 {
+				t.Errorf("internal/%s imports %s, which only %v may", file, rule.imported, rule.by)
+				continue
+			}
+			found[rule.by[at]] = true
+		}
+		if !found[rule.by[0]] {
+			t.Errorf("no file of %s imports %s", rule.by[0], rule.imported)
+		}
+	}
+	for folder, others := range apart {
+		seen := false
+		for file, imports := range files {
+			if path.Dir(file) != folder {
+				continue
+			}
+			seen = true
+			for _, other := range others {
+				if slices.Contains(imports, module+"internal/"+other) {
+					t.Errorf("internal/%s imports %s", file, other)
+				}
+			}
+		}
+		if !seen {
+			t.Errorf("internal/%s has no file", folder)
+		}
+	}
+}
+
 // productFiles returns, by path below internal, what each file imports that is no test. What helps tests alone (a folder whose name
 // ends in "test") may import what tests do.
 func productFiles(t *testing.T) map[string][]string {

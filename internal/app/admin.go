@@ -44,7 +44,7 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 		return "", err
 	}
 	now := clock.System{}
-	runner := &operation.Runner{DB: d, Clock: now, Keys: idempotency.NewStore(d, now), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, now)}
+	runner := &operation.Runner{DB: d, Clock: now, Keys: idempotency.NewStore(d, now, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, now)}
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
 		return "", err

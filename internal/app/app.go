@@ -9,41 +9,19 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"diresco"
 	"diresco/db"
-	"diresco/internal/filing/declaration"
-	"diresco/internal/httpapi"
-	"diresco/internal/identity/otp"
-	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
-	"diresco/internal/identity/session"
-	"diresco/internal/identity/throttle"
-	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
-	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/kernel/protocol"
-	"diresco/internal/mandate/enrolment"
-	"diresco/internal/masterdata/contributor"
-	"diresco/internal/masterdata/registerimport"
-	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/due"
-	"diresco/internal/platform/installation"
-	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/page"
-	"diresco/internal/platform/secret"
 	"diresco/internal/platform/telemetry"
 	"diresco/internal/sandbox"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
 )
 
 // Options are what a test may replace; the zero value is the real thing.
@@ -68,7 +46,6 @@ type App struct {
 	AccessLog *audit.AccessLog
 	Answers   *idempotency.Answers
 
-	messages  *outbox.Worker
 	handler   http.Handler
 	telemetry *telemetry.Telemetry
 	watch     *clockWatch
@@ -101,214 +78,100 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	databaseURL := c.DatabaseURL.Reveal()
-	if databaseURL == "" {
-		databaseURL = "sqlite:" + filepath.Join(c.DataDir, "diresco.db")
-	}
 	var err error
-	if a.DB, err = db.Open(ctx, databaseURL); err != nil {
+	if a.DB, err = db.Open(ctx, databaseURL(c)); err != nil {
 		return err
 	}
-	kind := installation.Production
-	if o.Sandbox {
-		kind = installation.Sandbox
-	}
-	if err := installation.Refuse(ctx, a.DB, kind); err != nil {
-		return err
-	}
-	if o.Sandbox || a.DB.Dialect() == db.SQLite {
-		err = a.DB.Migrate(ctx)
-	} else {
-		err = a.DB.CheckSchema(ctx)
-	}
+	p, err := newPlatform(ctx, c, o, a.DB, a.beforeShowing)
 	if err != nil {
 		return err
 	}
-	offset, err := installation.Claim(ctx, a.DB, kind, o.Clock.Now())
+	a.closers = append(a.closers, func() { _ = p.bucket.Close() })
+	g, err := a.assemble(ctx, p)
 	if err != nil {
 		return err
 	}
-	moved := clock.NewOffset(o.Clock)
-	moved.Set(offset)
-
-	keys, dataKeys, err := openKeys(ctx, c, a.DB, moved)
-	if err != nil {
-		return err
-	}
-	bucket, err := openBucket(ctx, c)
-	if err != nil {
-		return err
-	}
-	a.closers = append(a.closers, func() { _ = bucket.Close() })
-	handlers, edge, err := a.assemble(ctx, parts{config: c, options: o, clock: moved, keys: keys, dataKeys: dataKeys, bucket: bucket})
-	if err != nil {
-		return err
-	}
+	a.startWork(p, g, o.Clock)
 	if err := a.observe(ctx, c, o); err != nil {
 		return err
 	}
-	if err := a.sendMessages(o); err != nil {
+	if err := a.sendMessages(g.messaging.worker, o); err != nil {
 		return err
 	}
-	spool, err := spoolDir(c)
-	if err != nil {
-		return err
-	}
-	handler, err := httpapi.New(httpapi.Config{
-		PublicURL: c.PublicURL, Contract: diresco.Contract, Sandbox: o.Sandbox, CORSOrigins: c.CORSOrigins, TrustedProxies: c.TrustedProxies,
-		SessionRate: c.RateSession, AddressRate: c.RateAddress, SpoolDir: spool,
-	}, edge, handlers)
-	if err != nil {
-		return err
-	}
-	a.handler = a.telemetry.HTTP(handler, func(r *http.Request) string {
-		// The edge notes the pattern as net/http does: the method, a space, the path.
-		_, path, _ := strings.Cut(r.Pattern, " ")
-		return path
-	})
-	return nil
+	a.handler, err = a.newHTTP(p, g)
+	return err
 }
 
-// parts are what the services are made of.
-type parts struct {
-	config   config.Config
-	options  Options
-	clock    *clock.Offset
-	keys     *keyring.Keyring
-	dataKeys *keyring.DataKeys
-	bucket   *blob.Bucket
+// groups are the services, as they are grouped below internal.
+type groups struct {
+	kernel     kernel
+	masterdata masterdata
+	filing     filing
+	identity   identity
+	mandate    mandate
+	// credentials is the part of identity that completes what waits in filing and mandate.
+	credentials credentials
+	messaging   messaging
+	events      *due.Scheduler
 }
 
-// assemble makes the services and hands them to the edge.
-func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.Deps, error) {
-	log := p.options.Log
-	a.AccessLog = audit.NewAccessLog(a.DB, p.clock, log)
-	a.Answers = idempotency.NewAnswers(a.DB, log)
-	claims := idempotency.NewStore(a.DB, p.clock)
-	claims.Pending = a.Answers
-	rights := access.NewRepository(a.DB, p.clock)
-	runner := &operation.Runner{DB: a.DB, Clock: p.clock, Keys: claims, Trail: audit.NewTrail(a.DB), Rights: rights}
-	messages := outbox.New(a.DB)
-
-	addresses := throttle.NewAddressLimit(a.DB, p.clock, !p.options.Sandbox)
-	limiter := throttle.NewLimiter(a.DB, p.clock, p.dataKeys, messages)
-	hasher, err := pin.NewHasher(p.options.PIN)
-	if err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+// assemble makes the groups, each with what it needs of those before, and fills in what must be there from the start.
+func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
+	g.kernel = newKernel(p)
+	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
+	g.masterdata = newMasterdata(p, g.kernel)
+	g.filing = newFiling(p, g.kernel, g.masterdata)
+	if g.identity, err = newIdentity(p, g.kernel, g.masterdata); err != nil {
+		return g, err
 	}
-	verifier := pin.NewVerifier(a.DB, p.clock, hasher, limiter, addresses)
-	sessions := session.NewService(session.Deps{
-		Runner: runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, PublicURL: p.config.PublicURL, Log: log,
-	})
-	codes := otp.New(a.DB, p.clock, p.dataKeys, limiter, addresses, p.options.Random)
-	contacts := person.NewAddressBook(person.Deps{Runner: runner, Codes: codes, Outbox: messages, Keys: p.dataKeys})
-	pinDeps := pin.Deps{
-		Runner: runner, Verifier: verifier, Sessions: sessions, Outbox: messages, Keys: p.dataKeys, Codes: codes, Random: p.options.Random,
-		// Contacts that took the halves of a PIN to its holder count from the first access with it on.
-		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
-			return contacts.FirstAccess(ctx, personID, pin.HalfKind, given)
-		},
+	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
+		return g, err
 	}
-	if p.options.Sandbox {
-		pinDeps.OnChange = sandbox.PINChanged(a.DB, p.clock)
+	if g.messaging.readReceipts != nil {
+		a.repeat(spoolEvery, g.messaging.readReceipts)
 	}
-	pins := pin.NewService(pinDeps)
-	people := person.NewService(person.Deps{Runner: runner})
-	if err := a.makeWorker(p, people, pins); err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
-	}
-	reports, err := a.hearChannels(runner, p)
-	if err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
-	}
-
-	contributors := contributor.NewRepository(a.DB)
-	positions := contributor.NewService(contributors, rights)
-	declared := declaration.NewRepository(a.DB)
-	types := declaration.NewTypes(declared, p.clock)
-	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log)
 	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
-	a.closers = append([]func(){register.Close, a.Answers.Close, a.AccessLog.Close, sessions.Close}, a.closers...)
-	declarations := declaration.NewService(declaration.Deps{
-		Runner: runner, Repository: declared, Types: types, Contributors: positions, Register: register, Rights: rights, Outbox: messages,
-		Signer: p.keys, Blobs: p.bucket, Random: p.options.Random, PublicURL: p.config.PublicURL,
-	})
-	enrolments := enrolment.NewService(enrolment.Deps{
-		Runner: runner, Repository: enrolment.NewRepository(a.DB), Register: register, Outbox: messages, Contributors: positions, People: people,
-	})
-	waiting := completers{declarations.Awaiting, enrolments.Awaiting}
-	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
-	events := due.NewScheduler(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Awaiting, enrolments.Awaiting)...)
-	if err := events.Begin(ctx); err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+	a.closers = append([]func(){g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close}, a.closers...)
+	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
+	g.credentials = newCredentials(p, g)
+	g.events = due.NewScheduler(a.DB, p.clock, p.log,
+		append(append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Awaiting, g.mandate.enrolments.Awaiting)...)
+	if err := g.events.Begin(ctx); err != nil {
+		return g, err
 	}
-	imports := a.importWorker(p, messages)
-	batches := delegationBatches(runner, delegations.Delegations, positions, people, p)
-	if err := a.fill(ctx, p, types, sandbox.Deps{
-		Runner: runner, Clock: p.clock, People: people, Contributors: contributors, Types: types, Messages: a.messages, Background: []sandbox.Backlog{registerimport.News{Worker: imports}, batches}, Due: events, PINs: pins,
-		Blobs: p.bucket, Random: p.options.Random, Public: p.config.SandboxPublic,
-	}); err != nil {
-		return httpapi.Handlers{}, httpapi.Deps{}, err
+	if p.sandbox {
+		a.Sandbox = newSandbox(p, g)
+		return g, a.Sandbox.Seed(ctx)
 	}
-	if p.options.Sandbox {
-		messages.BeforeShowing = a.Sandbox.HandOver
-	}
-	pinRequests, officePINRequests := pinRequestHandlers(runner, people, pins, messages, p)
-	pinUpgrades, officePINUpgrades := pinUpgradeHandlers(runner, people, positions, waiting, register, messages, p)
-	a.watch = &clockWatch{db: a.DB, clock: p.options.Clock, log: log}
-	a.repeat(watchEvery, a.watch.look)
-	if !p.options.Sandbox {
-		a.repeat(dueEvery, events.CatchUp)
-	}
-	a.repeat(purgeEvery, purge(log, claims.Purge, limiter.Purge, addresses.Purge, sessions.Purge, forgetCodes(codes)))
-
-	guard := access.NewGuard(rights, sessions, p.clock)
-	guard.StrongDelegations = p.config.DelegationLogin == config.StrongLogin
-	return httpapi.Handlers{
-			StatusHandlers: httpapi.StatusHandlers{Ready: a.Ready}, SessionHandlers: httpapi.SessionHandlers{Sessions: sessions}, PINHandlers: httpapi.PINHandlers{PINs: pins},
-			PINRequestHandlers: pinRequests, OfficePINRequestHandlers: officePINRequests,
-			PINUpgradeHandlers: pinUpgrades, OfficePINUpgradeHandlers: officePINUpgrades,
-			EnrolmentHandlers: httpapi.EnrolmentHandlers{Enrolments: enrolments}, OfficeEnrolmentHandlers: httpapi.OfficeEnrolmentHandlers{AtOffice: enrolments},
-			ServiceHandlers:     httpapi.ServiceHandlers{Services: servicecatalog.New(runner, rights, positions), Clock: p.clock},
-			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
-			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
-			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
-			UserHandlers:        userHandlers(runner, people, rights, messages, delegations.Delegations),
-			DeclarationHandlers: httpapi.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: httpapi.ReceiptHandlers{Declarations: declarations},
-			RegisterImportHandlers:  a.registerImportHandlers(runner, imports, p),
-			DelegationHandlers:      delegations,
-			DelegationBatchHandlers: a.delegationBatchHandlers(batches, p),
-			SubDelegationHandlers:   subDelegationHandlers(runner, rights, messages),
-			PeopleHandlers:          peopleHandlers(runner, people, pins, sessions, positions, waiting, messages),
-			BackOfficeHandlers:      httpapi.BackOfficeHandlers{Declarations: declarations}, SandboxHandlers: httpapi.SandboxHandlers{Sandbox: a.Sandbox},
-			ContactHandlers: httpapi.ContactHandlers{Book: contacts, People: people, Trail: runner.Trail},
-			MessageHandlers: httpapi.MessageHandlers{Messages: a.deliveryService(runner, messages)}, SMSReportHandlers: httpapi.SMSReportHandlers{Reports: reports},
-		}, httpapi.Deps{
-			Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {
-				c, err := sessions.Parse(ctx, secret.Text(token))
-				return c.SessionID, c.PersonID, err
-			},
-			Guard: guard, AccessLog: a.AccessLog, Answers: a.Answers, Log: log,
-			MAC: func(parts ...[]byte) string {
-				id, mac := p.dataKeys.MAC("request", parts...)
-				return id + ":" + mac
-			},
-			PublicKeys: func(ctx context.Context) (any, error) { return p.keys.PublicSet(ctx) },
-		}, nil
-}
-
-// fill brings in the data that the house needs from the start: the declaration types, the services and, in a sandbox, test data.
-func (a *App) fill(ctx context.Context, p parts, types *declaration.Types, deps sandbox.Deps) error {
-	if p.options.Sandbox {
-		a.Sandbox = sandbox.NewService(deps)
-		return a.Sandbox.Seed(ctx)
-	}
-	return a.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := types.Install(ctx); err != nil {
+	return g, a.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := g.filing.types.Install(ctx); err != nil {
 			return err
 		}
-		return servicecatalog.New(deps.Runner, nil, nil).Install(ctx)
+		return g.masterdata.services.Install(ctx)
 	})
+}
+
+// startWork starts what goes on in the background. In a sandbox much of it is done when its testers look, or move the clock.
+func (a *App) startWork(p platform, g groups, machine clock.Clock) {
+	a.watch = &clockWatch{db: a.DB, clock: machine, log: p.log}
+	a.repeat(watchEvery, a.watch.look)
+	if !p.sandbox {
+		a.repeat(dueEvery, g.events.CatchUp)
+	}
+	a.repeat(purgeEvery, purge(p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge, g.identity.forgetCodes))
+	a.background(g.masterdata.importing.Run)
+	if !p.sandbox {
+		a.background(g.mandate.batches.Run)
+	}
+}
+
+// sendMessages starts what sends messages. In a sandbox they are sent when its testers look, or move the clock.
+func (a *App) sendMessages(worker *outbox.Worker, o Options) error {
+	if err := worker.Observe(a.telemetry.Meter()); err != nil || o.Sandbox {
+		return err
+	}
+	a.background(worker.Run)
+	return nil
 }
 
 // observe sets metrics and traces up.
@@ -362,11 +225,16 @@ func (a *App) TestPeople(ctx context.Context) ([]TestPerson, error) {
 
 // repeat does work in the background until the house is closed.
 func (a *App) repeat(interval time.Duration, work func(ctx context.Context)) {
+	a.background(func(ctx context.Context) { every(ctx, interval, work) })
+}
+
+// background runs work until the house is closed. What was started last ends first.
+func (a *App) background(run func(ctx context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		every(ctx, interval, work)
+		run(ctx)
 	}()
 	a.closers = append([]func(){func() { cancel(); <-done }}, a.closers...)
 }

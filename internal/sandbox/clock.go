@@ -105,7 +105,7 @@ func (s *Service) claimAgain(ctx context.Context, resourceID string, at clock.Cl
 	if err := s.runner.Keys.Release(ctx, claim); err != nil {
 		return err
 	}
-	return idempotency.NewStore(s.db, at).Take(ctx, idempotency.Want{Claim: claim, ResourceID: resourceID})
+	return idempotency.NewStore(s.db, at, nil).Take(ctx, idempotency.Want{Claim: claim, ResourceID: resourceID})
 }
 
 // target is the instant that the move leads to.

@@ -35,7 +35,7 @@ func service(t *testing.T, d *db.DB) *person.Service {
 		t.Fatal(err)
 	}
 	return person.NewService(person.Deps{Runner: &operation.Runner{
-		DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c),
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c),
 	}})
 }
 

@@ -34,7 +34,7 @@ type Rule struct {
 	Forced bool
 	// Fresh operations need a PIN entered within the last five minutes.
 	Fresh bool
-	// Strong operations manage delegations, which the service may let in with SPID, CIE or CNS alone; see Guard.StrongDelegations.
+	// Strong operations manage delegations, which the service may let in with SPID, CIE or CNS alone; see NewGuard.
 	Strong bool
 	// Service is what a right must cover; empty when any right will do.
 	Service Service
@@ -61,17 +61,16 @@ type Sessions interface {
 
 // Guard decides who may enter an operation.
 type Guard struct {
-	// StrongDelegations keeps sessions begun with a PIN from strong operations. It is set before the first request.
-	StrongDelegations bool
-
 	repository *Repository
 	sessions   Sessions
 	clock      clock.Clock
+	// strong keeps sessions begun with a PIN from strong operations.
+	strong bool
 }
 
-// NewGuard returns the guard.
-func NewGuard(r *Repository, s Sessions, c clock.Clock) *Guard {
-	return &Guard{repository: r, sessions: s, clock: c}
+// NewGuard returns the guard. Where strongDelegations is set, strong operations are closed to sessions begun with a PIN.
+func NewGuard(r *Repository, s Sessions, c clock.Clock, strongDelegations bool) *Guard {
+	return &Guard{repository: r, sessions: s, clock: c, strong: strongDelegations}
 }
 
 // Enter decides whether the session may use an operation on its target, with one query (a second one where it
@@ -92,7 +91,7 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 		return Actor{}, err
 	}
 	g.sessions.Touch(sessionID, now)
-	rule.Strong = rule.Strong && g.StrongDelegations
+	rule.Strong = rule.Strong && g.strong
 	if err := f.decide(rule, now); err != nil {
 		return f.actor, err
 	}

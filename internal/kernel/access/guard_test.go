@@ -355,7 +355,7 @@ func TestDelegationsMayNeedAStrongLogin(t *testing.T) {
 			sessions[method] = w.repSession(t, func(s *world.Session) { s.LoginMethod = method })
 		}
 		for _, asked := range []bool{false, true} {
-			w.Guard.StrongDelegations = asked
+			w.Guard = access.NewGuard(w.Rights, w.Sessions, w.Clock, asked)
 			for method, session := range sessions {
 				want := granted
 				if asked && method == "pin" {

@@ -84,12 +84,15 @@ func (*Replay) Error() string { return "request was done before" }
 type Store struct {
 	db    *db.DB
 	clock clock.Clock
-	// Pending has the answers of this process that are not written yet; nil where nobody remembers answers.
-	Pending *Answers
+	// pending has the answers of this process that are not written yet.
+	pending *Answers
 }
 
-// NewStore returns the store of a database.
-func NewStore(d *db.DB, c clock.Clock) *Store { return &Store{db: d, clock: c} }
+// NewStore returns the store of a database. Answers of this process that are not written yet are found in pending, which is nil where
+// nobody remembers answers.
+func NewStore(d *db.DB, c clock.Clock, pending *Answers) *Store {
+	return &Store{db: d, clock: c, pending: pending}
+}
 
 // Want is a claim together with the id of what the request will make or change.
 type Want struct {
@@ -193,8 +196,8 @@ func (s *Store) before(ctx context.Context, c *Claim) error {
 		return fault.New(fault.IdempotencyKeyReused)
 	}
 	replay := &Replay{ResourceID: row.ResourceID}
-	if row.Status == nil && s.Pending != nil {
-		replay.Answer = s.Pending.waiting(c)
+	if row.Status == nil && s.pending != nil {
+		replay.Answer = s.pending.waiting(c)
 	}
 	if row.Status != nil && row.Headers != nil {
 		answer := Answer{Status: *row.Status, Body: row.Body}

@@ -46,7 +46,7 @@ func isReplayOf(err error, resource string) bool {
 
 func TestAKeyIsTakenOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(world.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		if err := take(d, s, claim("k", "mac"), "r1"); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestAKeyIsTakenOnce(t *testing.T) {
 func TestAKeyIsForgottenAfterADay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)
-		s := idempotency.NewStore(d, c)
+		s := idempotency.NewStore(d, c, nil)
 		if err := take(d, s, claim("k", "mac"), "r1"); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestAKeyIsForgottenAfterADay(t *testing.T) {
 func TestPurgeDropsWhatIsForgotten(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)
-		s := idempotency.NewStore(d, c)
+		s := idempotency.NewStore(d, c, nil)
 		for _, key := range []string{"old", "young"} {
 			if err := take(d, s, claim(key, "mac"), "r"); err != nil {
 				t.Fatal(err)
@@ -120,7 +120,7 @@ func TestPurgeDropsWhatIsForgotten(t *testing.T) {
 
 func TestAFailedEffectLeavesNoKey(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(world.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		boom := errors.New("boom")
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			if err := s.Take(ctx, idempotency.Want{Claim: claim("k", "mac"), ResourceID: "r1"}); err != nil {
@@ -139,7 +139,7 @@ func TestAFailedEffectLeavesNoKey(t *testing.T) {
 
 func TestAReleasedKeyIsFree(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(world.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		held := claim("held", "mac")
 		if err := take(d, s, held, "r1"); err != nil {
 			t.Fatal(err)
@@ -172,7 +172,7 @@ func TestAReleasedKeyIsFree(t *testing.T) {
 // Two groups that want the same keys the other way round must not wait for each other for ever.
 func TestGroupsWithTheSameKeysDoNotBlockEachOther(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(world.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		const groups, rounds, keys = 4, 10, 40
 		for round := range rounds {
 			taken := make([]int, groups)
@@ -245,7 +245,7 @@ func TestATwinThatTakesTooLong(t *testing.T) {
 
 func TestAnswersAreWrittenAtTheEndToo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		s := idempotency.NewStore(d, clock.NewManual(world.Start))
+		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		const keys = 450
 		for i := range keys {
 			if err := take(d, s, claim(fmt.Sprint(i), "mac"), "r"); err != nil {
@@ -278,7 +278,7 @@ func TestAnswersAreWrittenAtTheEndToo(t *testing.T) {
 func TestSeenTellsWithoutTaking(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)
-		s, ctx := idempotency.NewStore(d, c), context.Background()
+		s, ctx := idempotency.NewStore(d, c, nil), context.Background()
 		for range 2 {
 			if err := s.ReplayOf(ctx, claim("k", "mac")); err != nil {
 				t.Errorf("a key that nobody took: %v", err)

@@ -122,19 +122,24 @@ func (m Message) Open(keys *keyring.DataKeys) (map[string]secret.Text, error) {
 // Outbox is the table of promised messages.
 type Outbox struct {
 	db *db.DB
-	// BeforeShowing, where it is set, is called before deliveries are shown. It is for the sandbox, which sends when
-	// somebody looks; set it before the first use and nowhere else.
-	BeforeShowing func(ctx context.Context) error
+	// beforeShowing is called before deliveries are shown; it may be nil.
+	beforeShowing func(ctx context.Context) error
 }
 
 // New returns the outbox of a database.
 func New(d *db.DB) *Outbox { return &Outbox{db: d} }
 
-func (o *Outbox) beforeShowing(ctx context.Context) error {
-	if o.BeforeShowing == nil {
+// NewOnDemand returns an outbox that calls beforeShowing before it shows deliveries, unless that is nil. It is for the sandbox, which
+// sends when somebody looks.
+func NewOnDemand(d *db.DB, beforeShowing func(ctx context.Context) error) *Outbox {
+	return &Outbox{db: d, beforeShowing: beforeShowing}
+}
+
+func (o *Outbox) beShown(ctx context.Context) error {
+	if o.beforeShowing == nil {
 		return nil
 	}
-	return o.BeforeShowing(ctx)
+	return o.beforeShowing(ctx)
 }
 
 // promisedTopic is what is announced when a transaction with promises was committed.

@@ -48,7 +48,7 @@ func placeAfter(request page.Request) (*place, error) {
 
 // List returns deliveries, the newest first. What they say is not in them.
 func (s *Service) List(ctx context.Context, f Filter, request page.Request) (page.Page[Delivery], error) {
-	if err := s.outbox.beforeShowing(ctx); err != nil {
+	if err := s.outbox.beShown(ctx); err != nil {
 		return page.Page[Delivery]{}, err
 	}
 	after, err := placeAfter(request)
@@ -104,7 +104,7 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 
 // Deliveries returns the deliveries of messages, by the message's id, the oldest first. One that was not routed yet has none.
 func (o *Outbox) Deliveries(ctx context.Context, messageIDs ...uuid.UUID) (map[uuid.UUID][]Delivery, error) {
-	if err := o.beforeShowing(ctx); err != nil {
+	if err := o.beShown(ctx); err != nil {
 		return nil, err
 	}
 	found, err := repository{o.db}.deliveriesOf(ctx, messageIDs)

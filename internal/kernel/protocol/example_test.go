@@ -55,7 +55,7 @@ func ExampleLane() {
 	d, by, closeAll := exampleOffice()
 	defer closeAll()
 	monday := clock.NewManual(time.Date(2026, 3, 16, 8, 15, 0, 0, time.UTC))
-	keys, rights := idempotency.NewStore(d, monday), access.NewRepository(d, monday)
+	keys, rights := idempotency.NewStore(d, monday, nil), access.NewRepository(d, monday)
 	register := protocol.NewRegister(d, monday, keys, rights, slog.New(slog.DiscardHandler))
 	defer register.Close()
 	lane := protocol.NewLane(register, "note", notes{})

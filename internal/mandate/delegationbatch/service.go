@@ -30,15 +30,12 @@ type Deps struct {
 	Contributors *contributor.Service
 	People       *person.Service
 	Log          *slog.Logger
+	// BeforeShowing, where there is one, is called before a batch is shown. It is for the sandbox, which works when somebody looks.
+	BeforeShowing func(ctx context.Context) error
 }
 
 // Service takes batches, shows them, and works them off.
-type Service struct {
-	Deps
-	// BeforeShowing, where it is set, is called before a batch is shown. It is for the sandbox, which works when somebody
-	// looks; set it before the first use and nowhere else.
-	BeforeShowing func(ctx context.Context) error
-}
+type Service struct{ Deps }
 
 // NewService returns the service. It works batches off when Run or Drain is called.
 func NewService(d Deps) *Service { return &Service{Deps: d} }

@@ -38,7 +38,7 @@ type seeder struct {
 func newSeeder(t *testing.T, url string) *seeder {
 	t.Helper()
 	d := open(t, url)
-	runner := &operation.Runner{DB: d, Clock: clock.System{}, Keys: idempotency.NewStore(d, clock.System{}), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, clock.System{})}
+	runner := &operation.Runner{DB: d, Clock: clock.System{}, Keys: idempotency.NewStore(d, clock.System{}, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, clock.System{})}
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -89,11 +89,11 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	t.Helper()
 	repository := declaration.NewRepository(d)
 	a := &App{
-		DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Rights: access.NewRepository(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Rights: access.NewRepository(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
 		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(repository, c), Store: contributor.NewRepository(d),
 	}
 	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Rights: a.Rights}
-	a.Guard = access.NewGuard(a.Rights, a.Sessions, c)
+	a.Guard = access.NewGuard(a.Rights, a.Sessions, c, false)
 	a.Contributors = contributor.NewService(a.Store, a.Rights)
 	a.Register = a.NewRegister(t)
 	a.Declarations = declaration.NewService(declaration.Deps{

@@ -96,7 +96,7 @@ func (w *World) Twin(t testing.TB, dataKeys ...string) *World {
 func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o pin.HasherOptions, dataKeys ...string) *World {
 	t.Helper()
 	w := &World{DB: d, Clock: c}
-	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
+	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
 	var err error
 	texts := make([]string, len(dataKeys))
 	for i, id := range dataKeys {
@@ -183,7 +183,7 @@ func (w *World) Login(t testing.TB, code taxcode.Code, text secret.Text) session
 // Actor is the holder of a session as the guard would let them in now.
 func (w *World) Actor(t testing.TB, s session.Session) (access.Actor, error) {
 	t.Helper()
-	guard := access.NewGuard(access.NewRepository(w.DB, w.Clock), w.Sessions, w.Clock)
+	guard := access.NewGuard(access.NewRepository(w.DB, w.Clock), w.Sessions, w.Clock, false)
 	claims, err := w.Sessions.Parse(context.Background(), s.AccessToken)
 	if err != nil {
 		return access.Actor{}, err

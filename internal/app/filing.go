@@ -1,0 +1,26 @@
+package app
+
+import (
+	"diresco/internal/filing/declaration"
+	"diresco/internal/kernel/protocol"
+)
+
+// filing is what is declared, and the register that gives protocol numbers to all that is filed.
+type filing struct {
+	register     *protocol.Register
+	types        *declaration.Types
+	declarations *declaration.Service
+}
+
+func newFiling(p platform, k kernel, m masterdata) filing {
+	declared := declaration.NewRepository(p.db)
+	types := declaration.NewTypes(declared, p.clock)
+	register := protocol.NewRegister(p.db, p.clock, k.claims, k.rights, p.log)
+	return filing{
+		register: register, types: types,
+		declarations: declaration.NewService(declaration.Deps{
+			Runner: k.runner, Repository: declared, Types: types, Contributors: m.positions, Register: register, Rights: k.rights, Outbox: k.outbox,
+			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL,
+		}),
+	}
+}

@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"diresco"
+	"diresco/internal/httpapi/edge"
+	"diresco/internal/httpapi/handlers"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/secret"
+
+	"github.com/google/uuid"
+)
+
+// newHTTP puts the edge before the handlers, and telemetry before the edge.
+func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
+	spool, err := spoolDir(p.config)
+	if err != nil {
+		return nil, err
+	}
+	handler, err := edge.New(edge.Config{
+		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins, TrustedProxies: p.config.TrustedProxies,
+		SessionRate: p.config.RateSession, AddressRate: p.config.RateAddress, SpoolDir: spool,
+	}, newEdgeDeps(p, g), a.newHandlers(p, g))
+	if err != nil {
+		return nil, err
+	}
+	return a.telemetry.HTTP(handler, func(r *http.Request) string {
+		// The edge notes the pattern as net/http does: the method, a space, the path.
+		_, path, _ := strings.Cut(r.Pattern, " ")
+		return path
+	}), nil
+}
+
+// newEdgeDeps makes what the edge works with beside the handlers.
+func newEdgeDeps(p platform, g groups) edge.Deps {
+	return edge.Deps{
+		Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {
+			c, err := g.identity.sessions.Parse(ctx, secret.Text(token))
+			return c.SessionID, c.PersonID, err
+		},
+		Guard:     access.NewGuard(g.kernel.rights, g.identity.sessions, p.clock, p.config.DelegationLogin == config.StrongLogin),
+		AccessLog: g.kernel.accessLog, Answers: g.kernel.answers, Log: p.log,
+		MAC: func(parts ...[]byte) string {
+			id, mac := p.dataKeys.MAC("request", parts...)
+			return id + ":" + mac
+		},
+		PublicKeys: func(ctx context.Context) (any, error) { return p.keys.PublicSet(ctx) },
+	}
+}
+
+// newHandlers gives each section of the contract the services that it maps to.
+func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
+	id, m, ma, declarations := g.identity, g.masterdata, g.mandate, g.filing.declarations
+	return handlers.Handlers{
+		StatusHandlers:           handlers.StatusHandlers{Ready: a.Ready},
+		SessionHandlers:          handlers.SessionHandlers{Sessions: id.sessions},
+		PINHandlers:              handlers.PINHandlers{PINs: id.pins},
+		PINRecoveryHandlers:      handlers.PINRecoveryHandlers{PINs: id.pins, Recovery: id.recovery},
+		PINRequestHandlers:       handlers.PINRequestHandlers{PINRequests: id.requests},
+		OfficePINRequestHandlers: handlers.OfficePINRequestHandlers{Requests: id.requests},
+		PINUpgradeHandlers:       handlers.PINUpgradeHandlers{PINUpgrades: g.credentials.upgrades},
+		OfficePINUpgradeHandlers: handlers.OfficePINUpgradeHandlers{Upgrades: g.credentials.upgrades},
+		MeHandlers:               handlers.MeHandlers{People: id.people, PINs: id.pins, Rights: g.kernel.rights},
+		ContactHandlers:          handlers.ContactHandlers{Book: id.contacts, People: id.people, Trail: g.kernel.runner.Trail},
+		PeopleHandlers:           handlers.PeopleHandlers{BackOffice: g.credentials.staff},
+		OfficeHandlers:           handlers.OfficeHandlers{Contributors: m.positions},
+		ContributorHandlers:      handlers.ContributorHandlers{Contributors: m.positions},
+		ServiceHandlers:          handlers.ServiceHandlers{Services: m.services, Clock: p.clock},
+		RegisterImportHandlers:   handlers.RegisterImportHandlers{RegisterImports: m.imports},
+		UserHandlers:             handlers.UserHandlers{Users: ma.grants, Delegations: ma.delegations},
+		EnrolmentHandlers:        handlers.EnrolmentHandlers{Enrolments: ma.enrolments},
+		OfficeEnrolmentHandlers:  handlers.OfficeEnrolmentHandlers{AtOffice: ma.enrolments},
+		DelegationHandlers:       handlers.DelegationHandlers{Delegations: ma.delegations, Clock: p.clock},
+		DelegationBatchHandlers:  handlers.DelegationBatchHandlers{Batches: ma.batches},
+		SubDelegationHandlers:    handlers.SubDelegationHandlers{SubDelegations: ma.subDelegations},
+		TypeHandlers:             handlers.TypeHandlers{Types: g.filing.types},
+		DeclarationHandlers:      handlers.DeclarationHandlers{Declarations: declarations},
+		ReceiptHandlers:          handlers.ReceiptHandlers{Declarations: declarations},
+		BackOfficeHandlers:       handlers.BackOfficeHandlers{Declarations: declarations},
+		MessageHandlers:          handlers.MessageHandlers{Messages: g.messaging.deliveries},
+		SMSReportHandlers:        handlers.SMSReportHandlers{Reports: g.messaging.smsReports},
+		SandboxHandlers:          handlers.SandboxHandlers{Sandbox: a.Sandbox},
+	}
+}

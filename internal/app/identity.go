@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"diresco/internal/identity/otp"
+	"diresco/internal/identity/person"
+	"diresco/internal/identity/pin"
+	"diresco/internal/identity/pinrecovery"
+	"diresco/internal/identity/pinrequest"
+	"diresco/internal/identity/pinupgrade"
+	"diresco/internal/identity/session"
+	"diresco/internal/identity/staff"
+	"diresco/internal/identity/throttle"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/sandbox"
+
+	"github.com/google/uuid"
+)
+
+// codesKept is how long a code that has expired is remembered.
+const codesKept = 24 * time.Hour
+
+// identity is who somebody is and how they prove it.
+type identity struct {
+	addresses *throttle.AddressLimit
+	limiter   *throttle.Limiter
+	sessions  *session.Service
+	codes     *otp.Codes
+	people    *person.Service
+	contacts  *person.AddressBook
+	pins      *pin.Service
+	recovery  *pinrecovery.Service
+	requests  *pinrequest.Service
+}
+
+// credentials is what makes credentials dispositive, or gives them at the counter. It completes what waits for that in filing and
+// mandate, so it is made after these.
+type credentials struct {
+	upgrades *pinupgrade.Service
+	staff    *staff.Service
+}
+
+func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
+	addresses := throttle.NewAddressLimit(p.db, p.clock, !p.sandbox)
+	limiter := throttle.NewLimiter(p.db, p.clock, p.dataKeys, k.outbox)
+	hasher, err := pin.NewHasher(p.pinCost)
+	if err != nil {
+		return identity{}, err
+	}
+	verifier := pin.NewVerifier(p.db, p.clock, hasher, limiter, addresses)
+	sessions := session.NewService(session.Deps{
+		Runner: k.runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, PublicURL: p.config.PublicURL, Log: p.log,
+	})
+	codes := otp.New(p.db, p.clock, p.dataKeys, limiter, addresses, p.random)
+	people := person.NewService(person.Deps{Runner: k.runner})
+	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
+	pinDeps := pin.Deps{
+		Runner: k.runner, Verifier: verifier, Sessions: sessions, Outbox: k.outbox, Keys: p.dataKeys, Codes: codes, Random: p.random,
+		// Contacts that took the halves of a PIN to its holder count from the first access with it on.
+		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
+			return contacts.FirstAccess(ctx, personID, pin.HalfKind, given)
+		},
+	}
+	if p.sandbox {
+		pinDeps.OnChange = sandbox.PINChanged(p.db, p.clock)
+	}
+	pins := pin.NewService(pinDeps)
+	return identity{
+		addresses: addresses, limiter: limiter, sessions: sessions, codes: codes, people: people, contacts: contacts, pins: pins,
+		recovery: pinrecovery.NewService(pinrecovery.Deps{
+			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
+		}),
+		requests: pinrequest.NewService(pinrequest.Deps{
+			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Random: p.random, Upgrades: pinupgrade.NewRepository(p.db),
+		}),
+	}, nil
+}
+
+func newCredentials(p platform, g groups) credentials {
+	k, m, id := g.kernel, g.masterdata, g.identity
+	waiting := completers{g.filing.declarations.Awaiting, g.mandate.enrolments.Awaiting}
+	return credentials{
+		upgrades: pinupgrade.NewService(pinupgrade.Deps{
+			Runner: k.runner, Repository: pinupgrade.NewRepository(p.db), Register: g.filing.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),
+			Offices: m.positions, Residents: m.residents, People: id.people, Declarations: waiting, Log: p.log,
+		}),
+		staff: staff.NewService(staff.Deps{
+			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.positions, Declarations: waiting, Outbox: k.outbox,
+		}),
+	}
+}
+
+// completer completes what waits for dispositive credentials.
+type completer interface {
+	CompleteFor(ctx context.Context, personID uuid.UUID) error
+}
+
+// completers are all kinds of what may wait.
+type completers []completer
+
+// CompleteFor completes what a person filed with ordinary credentials, in the context's transaction.
+func (all completers) CompleteFor(ctx context.Context, personID uuid.UUID) error {
+	for _, one := range all {
+		if err := one.CompleteFor(ctx, personID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetCodes drops codes that have had their time.
+func (id identity) forgetCodes(ctx context.Context) error { return id.codes.Forget(ctx, codesKept) }

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"diresco/internal/mandate/delegation"
+	"diresco/internal/mandate/delegationbatch"
+	"diresco/internal/mandate/enrolment"
+	"diresco/internal/mandate/grant"
+	"diresco/internal/mandate/subdelegation"
+	"diresco/internal/masterdata/servicecatalog"
+)
+
+// mandate is who may act for whom.
+type mandate struct {
+	delegations    *delegation.Service
+	batches        *delegationbatch.Service
+	subDelegations *subdelegation.Service
+	grants         *grant.Service
+	enrolments     *enrolment.Service
+}
+
+func newMandate(p platform, k kernel, id identity, m masterdata, f filing) mandate {
+	delegations := delegation.NewService(delegation.Deps{
+		Runner: k.runner, Repository: delegation.NewRepository(p.db), Rights: k.rights, Contributors: m.positions,
+		People: id.people, Outbox: k.outbox, Keys: p.dataKeys, Limiter: id.limiter, Catalogue: servicecatalog.NewRepository(p.db), Random: p.random,
+	})
+	return mandate{
+		delegations: delegations,
+		batches: delegationbatch.NewService(delegationbatch.Deps{
+			Runner: k.runner, Repository: delegationbatch.NewRepository(p.db), Delegations: delegations, Contributors: m.positions,
+			People: id.people, Log: p.log, BeforeShowing: p.beforeShowing,
+		}),
+		subDelegations: subdelegation.NewService(subdelegation.Deps{
+			Runner: k.runner, Repository: subdelegation.NewRepository(p.db), Rights: k.rights, Outbox: k.outbox,
+		}),
+		grants: grant.NewService(grant.Deps{Runner: k.runner, Rights: k.rights, People: id.people, Outbox: k.outbox}),
+		enrolments: enrolment.NewService(enrolment.Deps{
+			Runner: k.runner, Repository: enrolment.NewRepository(p.db), Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
+		}),
+	}
+}

@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"diresco/db"
+	"diresco/internal/identity/pin"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/installation"
+	"diresco/internal/platform/keyring"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/fileblob" // registers file://
+	_ "gocloud.dev/blob/s3blob"   // registers s3://
+)
+
+// platform is what services are made of.
+type platform struct {
+	config   config.Config
+	sandbox  bool
+	log      *slog.Logger
+	db       *db.DB
+	clock    *clock.Offset
+	random   io.Reader
+	pinCost  pin.HasherOptions
+	keys     *keyring.Keyring
+	dataKeys *keyring.DataKeys
+	bucket   *blob.Bucket
+	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone, elsewhere it is nil.
+	beforeShowing func(ctx context.Context) error
+}
+
+// newPlatform claims the database for this kind of installation, and opens the keys and where files are kept.
+func newPlatform(ctx context.Context, c config.Config, o Options, d *db.DB, beforeShowing func(ctx context.Context) error) (platform, error) {
+	kind := installation.Production
+	if o.Sandbox {
+		kind = installation.Sandbox
+	}
+	p := platform{config: c, sandbox: o.Sandbox, log: o.Log, db: d, random: o.Random, pinCost: o.PIN}
+	if o.Sandbox {
+		p.beforeShowing = beforeShowing
+	}
+	err := installation.Refuse(ctx, d, kind)
+	if err != nil {
+		return p, err
+	}
+	if o.Sandbox || d.Dialect() == db.SQLite {
+		err = d.Migrate(ctx)
+	} else {
+		err = d.CheckSchema(ctx)
+	}
+	if err != nil {
+		return p, err
+	}
+	offset, err := installation.Claim(ctx, d, kind, o.Clock.Now())
+	if err != nil {
+		return p, err
+	}
+	p.clock = clock.NewOffset(o.Clock)
+	p.clock.Set(offset)
+	if p.keys, p.dataKeys, err = openKeys(ctx, c, d, p.clock); err != nil {
+		return p, err
+	}
+	p.bucket, err = openBucket(ctx, c)
+	return p, err
+}
+
+// databaseURL is the database that the configuration names, or the one of the data directory.
+func databaseURL(c config.Config) string {
+	if named := c.DatabaseURL.Reveal(); named != "" {
+		return named
+	}
+	return "sqlite:" + filepath.Join(c.DataDir, "diresco.db")
+}
+
+// openKeys reads the keys that the configuration names, or makes those of a new data directory.
+func openKeys(ctx context.Context, c config.Config, d *db.DB, now clock.Clock) (*keyring.Keyring, *keyring.DataKeys, error) {
+	load := keyring.LoadOrCreate
+	path := c.SigningKeys
+	if path == "" {
+		path = filepath.Join(c.DataDir, "signing-keys.json")
+	} else if !strings.HasPrefix(path, c.DataDir) || c.DataDir == "" {
+		// A configured file that is missing is a mistake: new keys would make every other process refuse our tokens.
+		load = keyring.Load
+	}
+	private, err := load(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys, err := keyring.Open(ctx, d, now, private)
+	if err != nil {
+		return nil, nil, err
+	}
+	var dataKeys *keyring.DataKeys
+	if c.DataKeys != "" {
+		dataKeys, err = keyring.ParseDataKeys(c.DataKeys)
+	} else {
+		dataKeys, err = keyring.LoadOrCreateDataKeys(c.DataKeysPath())
+	}
+	return keys, dataKeys, err
+}
+
+// openBucket opens where files are kept. A local directory gets its temporary files beside the real ones, so that a file
+// appears whole or not at all.
+func openBucket(ctx context.Context, c config.Config) (*blob.Bucket, error) {
+	address := c.BlobURL
+	if strings.HasPrefix(address, "file://") && !strings.Contains(address, "?") {
+		address += "?create_dir=true&no_tmp_dir=true"
+	}
+	return blob.OpenBucket(ctx, address)
+}
+
+// spoolDir makes the directory for files that requests bring: within the data directory where there is one, since nothing says
+// that the system has one for temporary files.
+func spoolDir(c config.Config) (string, error) {
+	if c.DataDir == "" {
+		return "", nil
+	}
+	dir := filepath.Join(c.DataDir, "incoming")
+	return dir, os.MkdirAll(dir, 0o700)
+}

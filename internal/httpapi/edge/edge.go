@@ -1,0 +1,172 @@
+// Package edge leads each request in and its answer out: it decides who may come in, checks the request against the contract, calls
+// the handler of the operation, and turns every error into a problem. It is the one package that knows echo.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"diresco/api"
+	"diresco/internal/httpapi/pages"
+	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/clock"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+)
+
+// Config is what the edge is told by the configuration.
+type Config struct {
+	// PublicURL is where the world finds this service, without a slash at the end.
+	PublicURL string
+	// Contract is openapi.yaml as it was written, for /openapi.yaml and /docs.
+	Contract []byte
+	// Sandbox opens the /sandbox operations and lets local browser applications in.
+	Sandbox bool
+	// CORSOrigins are the origins of browser applications that may call, exactly as browsers send them.
+	CORSOrigins []string
+	// SpoolDir is where files that requests bring are kept while they last; "" is the system's directory for temporary files.
+	SpoolDir string
+	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by default.
+	TrustedProxies []netip.Prefix
+	// SessionRate and AddressRate are how many requests a minute a session, and an address without one, may make.
+	// They are counted by each process for itself.
+	SessionRate, AddressRate int
+}
+
+// TokenParser verifies an access token and says whose it is. A token that is not valid is fault.Unauthenticated; whether
+// the session still lives is the Guard's question.
+type TokenParser func(ctx context.Context, token string) (sessionID, personID uuid.UUID, err error)
+
+// Guard decides whether a session may use an operation on its target; see access.Guard.
+type Guard interface {
+	Enter(ctx context.Context, sessionID uuid.UUID, rule access.Rule, target access.Target) (access.Actor, error)
+}
+
+// AccessLog keeps reads of another's data, refusals and failed logins; see audit.AccessLog.
+type AccessLog interface {
+	Add(ctx context.Context, row audit.Access)
+}
+
+// Answers keeps answers for replays; see idempotency.Answers.
+type Answers interface {
+	Remember(claim *idempotency.Claim, answer idempotency.Answer)
+}
+
+// Deps are what the edge works with. All are needed.
+type Deps struct {
+	Tokens    TokenParser
+	Guard     Guard
+	AccessLog AccessLog
+	Answers   Answers
+	// MAC is a keyed digest of the parts; it tells equal requests from different ones under one Idempotency-Key.
+	MAC func(parts ...[]byte) string
+	// PublicKeys returns what /.well-known/jwks.json shows.
+	PublicKeys func(ctx context.Context) (any, error)
+	Log        *slog.Logger
+}
+
+func (d Deps) complete() bool {
+	return d.Tokens != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MAC != nil && d.PublicKeys != nil && d.Log != nil
+}
+
+// edge is the handler with everything that was worked out at start.
+type edge struct {
+	config     Config
+	deps       Deps
+	operations map[routeKey]*operation
+	arrival    []stage // for everything that is asked
+	entry      []stage // for the operations of the contract
+	limits     limits
+	origins    origins
+	address    echo.IPExtractor
+	// now is the machine's time, for durations; the domain's clock may be moved in the sandbox.
+	now func() time.Time
+}
+
+// readContract parses the contract, once for all: nothing changes it.
+var readContract = sync.OnceValues(api.GetSpec)
+
+// New returns the handler of the whole service. It fails when the contract has an operation whose access nobody decided
+// about, or one that the edge cannot check.
+func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Handler, error) {
+	if !deps.complete() || handlers == nil {
+		return nil, errors.New("the HTTP edge misses something to work with")
+	}
+	if len(config.Contract) == 0 || config.SessionRate <= 0 || config.AddressRate <= 0 {
+		return nil, errors.New("the HTTP edge needs the contract and rates above zero")
+	}
+	config.PublicURL = strings.TrimSuffix(config.PublicURL, "/")
+	contract, err := readContract()
+	if err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	operations, err := readOperations(contract)
+	if err != nil {
+		return nil, err
+	}
+	e := &edge{
+		config: config, deps: deps, operations: operations,
+		limits: newLimits(config.SessionRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
+		address: addressExtractor(config.TrustedProxies), now: clock.System{}.Now,
+	}
+	e.arrival = []stage{e.identify, e.setHeaders, e.chooseLanguage, e.allowOrigin, e.findOperation, e.authenticate, e.limitRate, e.keepClosed, e.answerPreflight}
+	e.entry = []stage{e.guardEntry, e.negotiate, e.checkParameters, e.readBody, e.checkBody, e.claimKey}
+	router := echo.New()
+	router.HideBanner, router.HidePort = true, true
+	router.Logger.SetOutput(discard{})
+	router.Binder = binder{}
+	router.HTTPErrorHandler = func(err error, c echo.Context) { e.refuse(&request{c: c}, err) }
+	router.Use(e.serve)
+	api.RegisterHandlersWithBaseURL(router, api.NewStrictHandler(handlers, nil), reqctx.BasePath)
+	if err := checkRoutes(router.Routes(), operations); err != nil {
+		return nil, err
+	}
+	outside, err := pages.New(pages.Config{Contract: config.Contract, Sandbox: config.Sandbox}, deps.PublicKeys)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range outside {
+		router.Match([]string{http.MethodGet, http.MethodHead}, routerPath(p.Pattern), servePage(p))
+	}
+	return router, nil
+}
+
+// servePage lets the router serve a page, which knows of net/http alone.
+func servePage(p pages.Page) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for i, name := range c.ParamNames() {
+			c.Request().SetPathValue(name, c.ParamValues()[i])
+		}
+		return p.Serve(c.Response(), c.Request())
+	}
+}
+
+// checkRoutes makes sure that every route has its operation, so that nothing is served that nobody decided about.
+func checkRoutes(routes []*echo.Route, operations map[routeKey]*operation) error {
+	for _, r := range routes {
+		if _, ok := operations[routeKey{r.Method, r.Path}]; !ok {
+			return fmt.Errorf("route %s %s is not in the contract", r.Method, r.Path)
+		}
+	}
+	if len(routes) != len(operations) {
+		return fmt.Errorf("the contract has %d operations, the server %d", len(operations), len(routes))
+	}
+	return nil
+}
+
+// discard drops what echo itself would print; the edge logs through slog.
+type discard struct{}
+
+// Write implements io.Writer.
+func (discard) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,30 @@
+package edge
+
+import (
+	"log/slog"
+)
+
+// statusClosed is what the log shows for a caller who went away before there was an answer.
+const statusClosed = 499
+
+// logRequest writes one line for each request: what was asked and how it went, nothing of what was sent.
+func (e *edge) logRequest(r *request) {
+	sent, response := r.c.Request(), r.c.Response()
+	status := response.Status
+	if !response.Committed {
+		status = statusClosed
+	}
+	e.deps.Log.LogAttrs(sent.Context(), slog.LevelInfo, "request",
+		slog.String("method", method(sent.Method)), slog.String("route", sent.Pattern), slog.Int("status", status),
+		slog.Duration("duration", e.now().Sub(r.started)), slog.String("request_id", r.requestID))
+}
+
+// method keeps made-up methods, which may be any text, out of the log.
+func method(m string) string {
+	switch m {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return m
+	default:
+		return "OTHER"
+	}
+}

@@ -1,0 +1,146 @@
+package edge
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/platform/fault"
+)
+
+// negotiate makes sure that the caller can take the answer and that the edge can read the body. Problems are JSON for
+// everybody, so who accepts nothing but problems is served too.
+func (e *edge) negotiate(r *request) error {
+	sent := r.c.Request()
+	if len(r.op.produces) > 0 {
+		chosen := chooseType(sent.Header.Values("Accept"), r.op.produces)
+		if chosen == "" {
+			return fault.New(fault.NotAcceptable)
+		}
+		if len(r.op.produces) > 1 {
+			// The handler finds the one type that it should give, or asks reqctx.MayAnswer when what it has is of one type.
+			accept := sent.Header.Values("Accept")
+			sent = sent.WithContext(reqctx.WithAccepted(sent.Context(), func(mediaType string) bool {
+				return len(accept) == 0 || chooseType(accept, []string{mediaType}) != ""
+			}))
+			sent.Header = sent.Header.Clone()
+			sent.Header.Set("Accept", chosen)
+			r.c.SetRequest(sent)
+		}
+	}
+	if len(r.op.consumes) > 0 && hasBody(sent) && !readable(sent.Header, r.op.consumes) {
+		return fault.New(fault.UnsupportedMediaType)
+	}
+	if len(r.op.raw) > 0 {
+		// The generated code tells types apart by how they are written.
+		if base, _, err := mime.ParseMediaType(sent.Header.Get(contentType)); err == nil {
+			sent.Header.Set(contentType, base)
+		}
+	}
+	return nil
+}
+
+func hasBody(r *http.Request) bool {
+	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
+}
+
+// chooseType picks the media type that the caller likes best of those that can be had (RFC 9110 section 12.5.1), in case
+// of doubt the first; it returns "" if there is none.
+func chooseType(accept, produces []string) string {
+	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "" || accept[0] == "*/*" || accept[0] == produces[0]) {
+		return produces[0]
+	}
+	ranges := readAccept(accept)
+	chosen, best := "", 0.0
+	for _, have := range produces {
+		if q := quality(ranges, have); q > best {
+			chosen, best = have, q
+		}
+	}
+	if chosen == "" && quality(ranges, problemType) > 0 {
+		return produces[0]
+	}
+	return chosen
+}
+
+type mediaRange struct {
+	kind, subtype string
+	q             float64
+}
+
+// maxRanges bounds how many alternatives of one Accept header are looked at.
+const maxRanges = 32
+
+func readAccept(accept []string) []mediaRange {
+	var ranges []mediaRange
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		if len(ranges) == maxRanges {
+			break
+		}
+		base, parameters, err := mime.ParseMediaType(part)
+		kind, subtype, ok := strings.Cut(base, "/")
+		if err != nil || !ok {
+			continue
+		}
+		r := mediaRange{kind, subtype, 1}
+		if q, ok := parameters["q"]; ok {
+			if r.q, err = strconv.ParseFloat(q, 64); err != nil || !(r.q >= 0 && r.q <= 1) {
+				r.q = 0
+			}
+		}
+		ranges = append(ranges, r)
+	}
+	return ranges
+}
+
+// quality is that of the most exact range that the type falls under.
+func quality(ranges []mediaRange, mediaType string) float64 {
+	kind, subtype, _ := strings.Cut(mediaType, "/")
+	exact, q := -1, 0.0
+	for _, r := range ranges {
+		match := -1
+		switch {
+		case r.kind == kind && r.subtype == subtype:
+			match = 2
+		case r.kind == kind && r.subtype == "*":
+			match = 1
+		case r.kind == "*" && r.subtype == "*":
+			match = 0
+		}
+		if match > exact {
+			exact, q = match, r.q
+		}
+	}
+	return q
+}
+
+// readable reports whether the body is in one of the types, in UTF-8 and not compressed.
+func readable(h http.Header, consumes []string) bool {
+	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return false
+	}
+	values := h.Values(contentType)
+	if len(values) != 1 {
+		return false
+	}
+	for _, c := range consumes {
+		if values[0] == c {
+			return true
+		}
+	}
+	base, parameters, err := mime.ParseMediaType(values[0])
+	if err != nil {
+		return false
+	}
+	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	for _, c := range consumes {
+		if base == c {
+			return true
+		}
+	}
+	return false
+}

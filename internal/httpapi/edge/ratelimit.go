@@ -1,0 +1,83 @@
+package edge
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"diresco/internal/platform/fault"
+
+	"github.com/go-chi/httprate"
+	"github.com/google/uuid"
+)
+
+const (
+	rateWindow    = time.Minute
+	limitReset    = "RateLimit-Reset"
+	limitLeft     = "RateLimit-Remaining"
+	limitRequests = "RateLimit-Limit"
+)
+
+// limits count requests in this process. Secrets have a limit of their own, in the database.
+type limits struct {
+	session, address *httprate.RateLimiter
+	// preflights are counted apart: a browser sends them by itself, and without the session that would count.
+	preflight *httprate.RateLimiter
+	// signed requests come from a program with a key of its own, many from one address.
+	signed *httprate.RateLimiter
+	// traces bounds how often a client that is over its limit is written into the access log.
+	traces *httprate.RateLimiter
+}
+
+func newLimits(session, address int) limits {
+	shown := httprate.WithResponseHeaders(httprate.ResponseHeaders{Limit: limitRequests, Remaining: limitLeft, Reset: limitReset})
+	silent := httprate.WithResponseHeaders(httprate.ResponseHeaders{})
+	return limits{
+		session:   httprate.NewRateLimiter(session, rateWindow, shown),
+		address:   httprate.NewRateLimiter(address, rateWindow, shown),
+		preflight: httprate.NewRateLimiter(max(session, address), rateWindow, shown),
+		signed:    httprate.NewRateLimiter(max(session, address), rateWindow, shown),
+		traces:    httprate.NewRateLimiter(1, rateWindow, silent),
+	}
+}
+
+// limitRate counts the request: for its session once the token is verified, else for the client's address.
+func (e *edge) limitRate(r *request) error {
+	limiter, key := e.limits.address, ""
+	switch {
+	case r.preflight:
+		limiter, key = e.limits.preflight, clientKey(r.address)
+	case r.authError == nil && r.sessionID != uuid.Nil:
+		limiter, key = e.limits.session, string(r.sessionID[:])
+	case r.op != nil && r.op.signed:
+		limiter, key = e.limits.signed, clientKey(r.address)
+	default:
+		key = clientKey(r.address)
+	}
+	response := r.c.Response()
+	over := limiter.OnLimit(response, r.c.Request(), key)
+	wait := e.secondsUntil(response.Header())
+	response.Header().Set(limitReset, strconv.Itoa(wait))
+	if over {
+		return fault.After(fault.RateLimited, time.Duration(wait)*time.Second)
+	}
+	return nil
+}
+
+// secondsUntil reads the end of the window, which the limiter gives as a Unix time, as the seconds until then.
+func (e *edge) secondsUntil(h http.Header) int {
+	end, err := strconv.ParseInt(h.Get(limitReset), 10, 64)
+	if err != nil {
+		return int(rateWindow.Seconds())
+	}
+	return min(max(int(end-e.now().Unix()), 1), int(rateWindow.Seconds()))
+}
+
+// firstOverLimit reports whether this client was not yet over its limit in the last minute.
+func (e *edge) firstOverLimit(r *request) bool {
+	key := clientKey(r.address)
+	if r.sessionID != uuid.Nil {
+		key = string(r.sessionID[:])
+	}
+	return !e.limits.traces.OnLimit(r.c.Response(), r.c.Request(), key)
+}

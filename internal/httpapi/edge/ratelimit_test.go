@@ -1,0 +1,155 @@
+package edge
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"diresco/internal/platform/fault"
+)
+
+func rates(mySession, address int) func(*Config) {
+	return func(c *Config) { c.SessionRate, c.AddressRate = mySession, address }
+}
+
+// count makes n requests and returns how many were let through.
+func count(w *world, n int, request func(i int) ask) int {
+	passed := 0
+	for i := range n {
+		if w.do(request(i)).Code != http.StatusTooManyRequests {
+			passed++
+		}
+	}
+	return passed
+}
+
+func TestForwardedAddressesAreNotBelieved(t *testing.T) {
+	w := newWorld(t, rates(1000, 50))
+	passed := count(w, 1000, func(i int) ask {
+		return ask{
+			method: http.MethodGet, path: "/v1/status", address: "192.0.2.7:" + strconv.Itoa(1000+i),
+			header: map[string]string{"X-Forwarded-For": fmt.Sprintf("198.51.100.%d", i%250), "X-Real-Ip": fmt.Sprintf("203.0.113.%d", i%250), "Forwarded": "for=203.0.113.9"},
+		}
+	})
+	if passed != 50 {
+		t.Errorf("%d of 1000 requests passed, want 50: one client", passed)
+	}
+	if answer := w.do(ask{method: http.MethodGet, path: "/v1/status", address: "192.0.2.8:1"}); answer.Code != http.StatusOK {
+		t.Errorf("another address pays for it: %d", answer.Code)
+	}
+}
+
+func TestATrustedProxyNamesTheClient(t *testing.T) {
+	trusted := func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
+	w := newWorld(t, rates(1000, 5), trusted)
+	from := func(proxy, forwarded string) func(int) ask {
+		return func(int) ask {
+			return ask{method: http.MethodGet, path: "/v1/status", address: proxy, header: map[string]string{"X-Forwarded-For": forwarded}}
+		}
+	}
+	if passed := count(w, 10, from("10.1.2.3:1", "198.51.100.1")); passed != 5 {
+		t.Errorf("%d passed, want 5", passed)
+	}
+	if passed := count(w, 10, from("10.1.2.3:1", "198.51.100.2")); passed != 5 {
+		t.Errorf("another client: %d passed, want 5", passed)
+	}
+	// What the client itself put before its address does not count.
+	if passed := count(w, 10, from("10.1.2.3:1", "1.2.3.4, 198.51.100.2")); passed != 0 {
+		t.Errorf("a forged hop: %d passed", passed)
+	}
+	// Somebody who is no proxy is not believed, private address or not.
+	if passed := count(w, 10, from("127.0.0.1:1", "198.51.100.3")) + count(w, 10, from("127.0.0.1:1", "198.51.100.4")); passed != 5 {
+		t.Errorf("not a proxy: %d passed, want 5", passed)
+	}
+}
+
+func TestAnIPv6NetworkIsOneClient(t *testing.T) {
+	w := newWorld(t, rates(1000, 20))
+	if passed := count(w, 100, func(i int) ask {
+		return ask{method: http.MethodGet, path: "/v1/status", address: fmt.Sprintf("[2001:db8:1:2:%x::%x]:1", i+1, i)}
+	}); passed != 20 {
+		t.Errorf("%d passed, want 20", passed)
+	}
+	if answer := w.do(ask{method: http.MethodGet, path: "/v1/status", address: "[2001:db8:1:3::1]:1"}); answer.Code != http.StatusOK {
+		t.Errorf("the next network: %d", answer.Code)
+	}
+}
+
+func TestASessionIsCountedByItself(t *testing.T) {
+	w := newWorld(t, rates(30, 10))
+	if passed := count(w, 100, func(i int) ask {
+		return ask{method: http.MethodGet, path: "/v1/me", token: "live", address: fmt.Sprintf("192.0.2.%d:1", i)}
+	}); passed != 30 {
+		t.Errorf("%d passed, want 30 wherever it comes from", passed)
+	}
+	// A token that is not valid makes nobody a session.
+	if passed := count(w, 100, func(i int) ask {
+		return ask{method: http.MethodGet, path: "/v1/me", token: fmt.Sprintf("bad%d", i), address: "192.0.2.200:1"}
+	}); passed != 10 {
+		t.Errorf("%d with bad tokens passed, want 10", passed)
+	}
+}
+
+func TestParallelRequestsAreCountedExactly(t *testing.T) {
+	w := newWorld(t, rates(100, 100))
+	var group sync.WaitGroup
+	codes := make([]int, 300)
+	for i := range codes {
+		group.Go(func() {
+			codes[i] = w.do(ask{method: http.MethodGet, path: "/v1/status"}).Code
+		})
+	}
+	group.Wait()
+	slices.Sort(codes)
+	if passed, _ := slices.BinarySearch(codes, http.StatusTooManyRequests); passed != 100 {
+		t.Errorf("%d passed, want 100", passed)
+	}
+}
+
+func TestEveryAnswerSaysHowMuchIsLeft(t *testing.T) {
+	w := newWorld(t)
+	for name, a := range map[string]ask{
+		"success":        {method: http.MethodGet, path: "/v1/status"},
+		"not found":      {method: http.MethodGet, path: "/v1/nothing"},
+		"wrong method":   {method: http.MethodDelete, path: "/v1/me"},
+		"unauthorised":   {method: http.MethodGet, path: "/v1/me"},
+		"not acceptable": {method: http.MethodGet, path: "/v1/status", header: map[string]string{"Accept": "text/html"}},
+		"malformed":      draft("{"),
+		"too long":       draft(string(make([]byte, maxBody+1))),
+		"page":           {method: http.MethodGet, path: "/docs"},
+		"asset":          {method: http.MethodGet, path: "/assets/style.css"},
+		"not modified":   {method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live", header: map[string]string{"If-None-Match": `"3"`}},
+		"preflight":      {method: http.MethodOptions, path: "/v1/me", header: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}},
+		"options":        {method: http.MethodOptions, path: "/v1/me"},
+		"no sandbox":     {method: http.MethodGet, path: "/v1/sandbox/people"},
+	} {
+		h := w.do(a).Header()
+		limit, left, reset := h.Get("RateLimit-Limit"), h.Get("RateLimit-Remaining"), h.Get("RateLimit-Reset")
+		if n, err := strconv.Atoi(reset); limit != "100000" || left == "" || err != nil || n < 1 || n > 60 {
+			t.Errorf("%s: limit %q, remaining %q, reset %q", name, limit, left, reset)
+		}
+	}
+}
+
+func TestWhoIsOverTheLimitIsToldToWait(t *testing.T) {
+	w := newWorld(t, rates(2, 2))
+	a := ask{method: http.MethodGet, path: "/v1/me", token: "live"}
+	w.do(a)
+	if left := w.do(a).Header().Get("RateLimit-Remaining"); left != "0" {
+		t.Errorf("%s left after the last request", left)
+	}
+	for range 5 {
+		answer := w.do(a)
+		w.problem(answer, http.StatusTooManyRequests, fault.RateLimited)
+		if wait, err := strconv.Atoi(answer.Header().Get("Retry-After")); err != nil || wait < 1 || wait > 60 || answer.Header().Get("RateLimit-Remaining") != "0" {
+			t.Errorf("got %v", answer.Header())
+		}
+	}
+	if got := w.outcomes(); !slices.Equal(got, []string{"showMe rate-limited"}) {
+		t.Errorf("got rows %v, want one: the flood must not reach the database", got)
+	}
+}

@@ -1,0 +1,118 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"diresco/internal/httpapi/problem"
+	"diresco/internal/kernel/idempotency"
+	"diresco/internal/platform/fault"
+
+	"github.com/labstack/echo/v4"
+)
+
+// routerFaults say which fault stands behind an error of the router or of the generated code.
+var routerFaults = map[int]fault.Code{
+	http.StatusBadRequest:            fault.Malformed,
+	http.StatusUnauthorized:          fault.Unauthenticated,
+	http.StatusForbidden:             fault.Forbidden,
+	http.StatusNotFound:              fault.NotFound,
+	http.StatusMethodNotAllowed:      fault.MethodNotAllowed,
+	http.StatusNotAcceptable:         fault.NotAcceptable,
+	http.StatusRequestEntityTooLarge: fault.TooLarge,
+	http.StatusUnsupportedMediaType:  fault.UnsupportedMediaType,
+	http.StatusTooManyRequests:       fault.RateLimited,
+	http.StatusServiceUnavailable:    fault.Unavailable,
+}
+
+// refuse turns an error into the answer. It is the one place where that happens: nothing that an error says reaches the
+// caller, only what its fault stands for.
+func (e *edge) refuse(r *request, err error) {
+	ctx := r.c.Request().Context()
+	var replay *idempotency.Replay
+	switch {
+	case r.c.Response().Committed:
+		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "answer broke off", slog.String("request_id", r.requestID), slog.String("error", err.Error()))
+		return
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return // nobody is there to read an answer
+	case errors.As(err, &replay) && replay.Answer != nil:
+		e.replay(r, replay.Answer)
+		return
+	}
+	f := asFault(err)
+	status, known := problem.Status(f.Code)
+	if !known {
+		f, status = fault.Wrap(fault.Internal, err), http.StatusInternalServerError
+	}
+	switch {
+	case f.Code == fault.Internal:
+		e.deps.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("error", err.Error()))
+	case status >= http.StatusInternalServerError:
+		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "request not served", slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("error", err.Error()))
+	}
+	r.problem, r.problemFields = f.Code, f.Fields
+	e.writeProblem(r, f, status)
+}
+
+// asFault finds the fault that an error of a handler, of the generated code or of the router stands for.
+func asFault(err error) *fault.Fault {
+	if f := problem.FaultOf(err); f != nil {
+		return f
+	}
+	var router *echo.HTTPError
+	if errors.As(err, &router) {
+		if code, ok := routerFaults[router.Code]; ok {
+			return fault.Wrap(code, err)
+		}
+	}
+	return fault.Wrap(fault.Internal, err)
+}
+
+// writeProblem writes a problem document (RFC 9457).
+func (e *edge) writeProblem(r *request, f *fault.Fault, status int) {
+	response := r.c.Response()
+	h := response.Header()
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge(f))
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", seconds(f.RetryAfter))
+	default:
+		if f.RetryAfter > 0 {
+			h.Set("Retry-After", seconds(f.RetryAfter))
+		}
+	}
+	h[cacheControl] = noStore
+	h.Set(contentType, problemType)
+	h.Del("ETag")
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(problem.New(f, status, r.lang, e.config.PublicURL, r.requestID)); err != nil {
+		e.deps.Log.ErrorContext(r.c.Request().Context(), "problem not encoded", "request_id", r.requestID, "error", err)
+	}
+	response.WriteHeader(status)
+	if _, err := response.Write(body.Bytes()); err != nil {
+		e.deps.Log.DebugContext(r.c.Request().Context(), "answer not written", "request_id", r.requestID, "error", err)
+	}
+}
+
+// challenge says how to authenticate (RFC 6750): who sent no token is not told that it was bad.
+func challenge(f *fault.Fault) string {
+	if f.Code == fault.InvalidCredentials || f.Reason == problem.ReasonNoToken || f.Reason == problem.ReasonSignature {
+		return "Bearer"
+	}
+	return `Bearer error="invalid_token"`
+}
+
+// seconds writes a wait in whole seconds, rounded up; at least one.
+func seconds(wait time.Duration) string {
+	return strconv.FormatInt(max(int64((wait+time.Second-1)/time.Second), 1), 10)
+}

@@ -1,0 +1,37 @@
+package edge
+
+import (
+	"github.com/google/uuid"
+)
+
+const (
+	requestIDHeader = "Request-Id"
+	requestIDMin    = 8
+	requestIDMax    = 64
+)
+
+// identify gives the request a name: the caller's, if it is fit to stand in a log, else a new one. It also finds out who
+// is at the other end of the line.
+func (e *edge) identify(r *request) error {
+	sent := r.c.Request()
+	r.requestID = sent.Header.Get(requestIDHeader)
+	if !fitRequestID(r.requestID) {
+		r.requestID = uuid.Must(uuid.NewV7()).String()
+	}
+	r.address = e.address(sent)
+	r.c.Response().Header()[requestIDHeader] = []string{r.requestID}
+	return nil
+}
+
+func fitRequestID(id string) bool {
+	if len(id) < requestIDMin || len(id) > requestIDMax {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}

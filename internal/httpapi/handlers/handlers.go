@@ -1,0 +1,152 @@
+// Package handlers implements the operations of the contract, in one file for each tag or part of a tag. A handler maps, calls one
+// service and maps back; what it needs of the request beside its parameters and body is in reqctx.
+package handlers
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"diresco/api"
+	"diresco/internal/httpapi/problem"
+	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+	"diresco/internal/platform/taxcode"
+
+	"github.com/google/uuid"
+)
+
+// Handlers implements every operation of the contract: one embedded struct for each of its sections.
+type Handlers struct {
+	StatusHandlers
+	SessionHandlers
+	PINHandlers
+	PINRecoveryHandlers
+	PINRequestHandlers
+	MeHandlers
+	ContactHandlers
+	OfficeHandlers
+	ContributorHandlers
+	UserHandlers
+	TypeHandlers
+	DeclarationHandlers
+	ReceiptHandlers
+	BackOfficeHandlers
+	PeopleHandlers
+	OfficePINRequestHandlers
+	PINUpgradeHandlers
+	OfficePINUpgradeHandlers
+	SandboxHandlers
+	MessageHandlers
+	SMSReportHandlers
+	SubDelegationHandlers
+	DelegationBatchHandlers
+	RegisterImportHandlers
+	DelegationHandlers
+	EnrolmentHandlers
+	OfficeEnrolmentHandlers
+	ServiceHandlers
+}
+
+var _ api.StrictServerInterface = Handlers{}
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// pageRequest asks for a page of the operation's list. A cursor of another operation's list is none.
+func pageRequest(ctx context.Context, limit *int32, cursor *string) page.Request {
+	return page.Request{Limit: int(value(limit)), Cursor: value(cursor), List: audit.OriginOf(ctx).Operation}
+}
+
+// pageLinks makes the links of a page of the operation's list at path; params are those that the list was narrowed down with,
+// encoded.
+func pageLinks(ctx context.Context, path, params, next string, limit *int32) api.PageLinks {
+	query := params
+	if limit != nil {
+		query = join(query, "limit="+strconv.Itoa(int(*limit)))
+	}
+	links := api.PageLinks{Self: link(path, query)}
+	if next != "" {
+		following := link(path, join(query, "cursor="+page.Bind(audit.OriginOf(ctx).Operation, next)))
+		links.Next = &following
+	}
+	return links
+}
+
+func join(parts ...string) string {
+	kept := parts[:0]
+	for _, p := range parts {
+		if p != "" {
+			kept = append(kept, p)
+		}
+	}
+	return strings.Join(kept, "&")
+}
+
+func link(path, query string) api.Link {
+	href := reqctx.BasePath + path
+	if query != "" {
+		href += "?" + query
+	}
+	return api.Link{Href: href}
+}
+
+// queryOf encodes the parameters that were given.
+func queryOf(params map[string]*string) string {
+	query := url.Values{}
+	for name, p := range params {
+		if p != nil {
+			query.Set(name, *p)
+		}
+	}
+	return query.Encode()
+}
+
+func items[T, U any](from []T, view func(T) U) api.List[U] {
+	list := make(api.List[U], len(from))
+	for i, item := range from {
+		list[i] = view(item)
+	}
+	return list
+}
+
+// inEnglishAsked reports whether the caller prefers English.
+func inEnglishAsked(ctx context.Context) bool {
+	return reqctx.LanguageOf(ctx) == problem.English
+}
+
+// parseTaxCode reads a tax code in the body's field at the pointer.
+func parseTaxCode(text, pointer string) (taxcode.Code, error) {
+	code, err := taxcode.Parse(text)
+	if err != nil {
+		return code, fault.InvalidFields(fault.Field{Pointer: pointer, Code: "format"})
+	}
+	return code, nil
+}
+
+// servicesOf reads services in a body; nil where there are none.
+func servicesOf[T ~string](given *[]T) []access.Service {
+	if given == nil {
+		return nil
+	}
+	return items(*given, func(code T) access.Service { return access.Service(code) })
+}
+
+func idText(id *uuid.UUID) *string {
+	if id == nil {
+		return nil
+	}
+	text := id.String()
+	return &text
+}
+
+func idPath(collection string, id uuid.UUID) string { return collection + "/" + id.String() }

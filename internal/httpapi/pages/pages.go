@@ -1,0 +1,273 @@
+// Package pages serves what stands outside the contract: the contract itself, its documentation, the page of each problem, the page
+// that verifies receipts, and the public keys.
+package pages
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"diresco/api"
+	"diresco/internal/httpapi/etag"
+	"diresco/internal/httpapi/problem"
+	"diresco/internal/platform/fault"
+
+	swagger "github.com/swaggest/swgui/v5/static"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// assetsPath is where scripts and styles are.
+const assetsPath = "/assets/"
+
+// Config is what the pages are told by the configuration.
+type Config struct {
+	// Contract is openapi.yaml as it was written, for /openapi.yaml and /docs.
+	Contract []byte
+	// Sandbox shows where the test data is.
+	Sandbox bool
+}
+
+const (
+	contentType     = "Content-Type"
+	contentLanguage = "Content-Language"
+	cacheControl    = "Cache-Control"
+	// publicFor lets caches keep what is the same for everybody.
+	publicFor = "public, max-age=300"
+)
+
+// pagePolicy lets a page use what this service serves and nothing else.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// file is something that is served as it is, worked out once.
+type file struct {
+	contentType string
+	policy      string // Content-Security-Policy; empty for the strictest
+	plain       func() ([]byte, error)
+	gzip        func() []byte
+	tag         string
+}
+
+// Page is what is served at one place, to GET and HEAD.
+type Page struct {
+	// Pattern is its path as net/http writes patterns.
+	Pattern string
+	// Serve answers, or returns an error before it has written anything.
+	Serve func(w http.ResponseWriter, r *http.Request) error
+}
+
+// pages are what is served outside the contract: the contract itself, its documentation, and what links in answers lead to.
+type pages struct {
+	files      map[string]*file
+	problems   map[string]*file
+	publicKeys func(context.Context) (any, error)
+}
+
+// New returns all pages. What publicKeys returns is shown as the key set.
+func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, error) {
+	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys}
+	contractJSON, err := api.GetSpecJSON()
+	if err != nil {
+		return nil, fmt.Errorf("contract: %w", err)
+	}
+	p.add("/openapi.yaml", "application/yaml; charset=utf-8", config.Contract)
+	p.add("/openapi.json", "application/json", contractJSON)
+	templates, err := template.ParseFS(assets, "assets/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for path, name := range map[string]string{"/": "index.html", "/docs": "docs.html", "/verify": "verify.html"} {
+		if err := p.addHTML(p.files, templates, path, name, config); err != nil {
+			return nil, err
+		}
+	}
+	for _, code := range problem.Codes() {
+		if err := p.addHTML(p.problems, templates, string(code), "problem.html", problemView(code)); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.addAssets(); err != nil {
+		return nil, err
+	}
+	return p.list(), nil
+}
+
+func (p *pages) add(path, mediaType string, content []byte) {
+	p.files[path] = newFile(mediaType, "", content)
+}
+
+func newFile(mediaType, policy string, content []byte) *file {
+	plain := func() ([]byte, error) { return content, nil }
+	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: sync.OnceValue(func() []byte { return compress(content) }), tag: etag.Computed(content)}
+}
+
+func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
+	var content bytes.Buffer
+	if err := templates.ExecuteTemplate(&content, name, data); err != nil {
+		return err
+	}
+	into[path] = newFile("text/html; charset=utf-8", pagePolicy, content.Bytes())
+	return nil
+}
+
+// addAssets takes the scripts and styles: the service's own and those of Swagger UI, which come compressed and are
+// unpacked only for who cannot take them so.
+func (p *pages) addAssets() error {
+	for _, name := range []string{"style.css", "verify.js", "docs.js", "docs.css"} {
+		content, err := assets.ReadFile("assets/" + name)
+		if err != nil {
+			return err
+		}
+		p.add(assetsPath+name, assetType(name), content)
+	}
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		zipped, err := swagger.FS.ReadFile(name + ".gz")
+		if err != nil {
+			return err
+		}
+		plain := sync.OnceValues(func() ([]byte, error) { return decompress(zipped) })
+		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: func() []byte { return zipped }, tag: etag.Computed(zipped)}
+	}
+	return nil
+}
+
+func assetType(name string) string {
+	if strings.HasSuffix(name, ".css") {
+		return "text/css; charset=utf-8"
+	}
+	return "text/javascript; charset=utf-8"
+}
+
+func compress(content []byte) []byte {
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	// A buffer takes everything.
+	_, _ = w.Write(content)
+	_ = w.Close()
+	return zipped.Bytes()
+}
+
+func decompress(zipped []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// problemText is one kind of problem in one language.
+type problemText struct {
+	Lang                string
+	Title, Detail, Help string
+}
+
+// problemPage is what a problem's page shows.
+type problemPage struct {
+	Slug   string
+	Status int
+	Texts  []problemText
+}
+
+func problemView(code fault.Code) problemPage {
+	status, _ := problem.Status(code)
+	view := problemPage{Slug: string(code), Status: status}
+	for _, lang := range []problem.Language{problem.Italian, problem.English} {
+		title, detail, help := problem.Words(lang, code)
+		view.Texts = append(view.Texts, problemText{Lang: lang.String(), Title: title, Detail: detail, Help: help})
+	}
+	return view
+}
+
+// list says where each page is.
+func (p *pages) list() []Page {
+	all := []Page{
+		{problem.PagesPath + "{slug}", p.serveProblem},
+		{"/.well-known/jwks.json", p.serveKeys},
+		{"/favicon.ico", serveNothing},
+	}
+	for path, f := range p.files {
+		all = append(all, Page{path, f.serve})
+	}
+	return all
+}
+
+// serveProblem explains one kind of problem.
+func (p *pages) serveProblem(w http.ResponseWriter, r *http.Request) error {
+	f, ok := p.problems[r.PathValue("slug")]
+	if !ok {
+		return fault.New(fault.NotFound)
+	}
+	return f.serve(w, r)
+}
+
+// serveNothing answers browsers that ask for an icon.
+func serveNothing(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set(cacheControl, publicFor)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// serve answers with the file, compressed where the caller can take that.
+func (f *file) serve(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	h.Set(cacheControl, publicFor)
+	h.Set("Vary", "Accept-Encoding, Accept-Language, Origin")
+	h.Set(contentType, f.contentType)
+	h.Del(contentLanguage) // these hold both languages, or one whoever asks
+	if f.policy != "" {
+		h.Set("Content-Security-Policy", f.policy)
+	}
+	var content []byte
+	tag := strings.TrimSuffix(f.tag, `"`) + `-gzip"`
+	if takesGzip(r) {
+		h.Set("Content-Encoding", "gzip")
+		content = f.gzip()
+	} else {
+		var err error
+		if content, err = f.plain(); err != nil {
+			return err
+		}
+		tag = f.tag
+	}
+	h.Set("ETag", tag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	return nil
+}
+
+func takesGzip(r *http.Request) bool {
+	return slices.ContainsFunc(strings.Split(r.Header.Get("Accept-Encoding"), ","), func(part string) bool {
+		coding, quality, _ := strings.Cut(part, ";")
+		quality = strings.ReplaceAll(quality, " ", "")
+		return strings.TrimSpace(coding) == "gzip" && strings.Trim(strings.TrimPrefix(quality, "q="), "0.") != "" || strings.TrimSpace(part) == "gzip"
+	})
+}
+
+// serveKeys shows the public halves of the keys that tokens and receipts were ever signed with.
+func (p *pages) serveKeys(w http.ResponseWriter, r *http.Request) error {
+	keys, err := p.publicKeys(r.Context())
+	if err != nil {
+		return err
+	}
+	encoded, err := json.Marshal(keys)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set(cacheControl, publicFor)
+	h.Del(contentLanguage)
+	h.Set(contentType, "application/jwk-set+json")
+	h.Set("ETag", etag.Computed(encoded))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(encoded))
+	return nil
+}

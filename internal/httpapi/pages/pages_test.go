@@ -1,0 +1,106 @@
+package pages
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"diresco"
+	"diresco/internal/httpapi/problem"
+)
+
+func TestTheContractIsServedAsItWasWritten(t *testing.T) {
+	w := newWorld(t, Config{})
+	answer := w.do(http.MethodGet, "/openapi.yaml")
+	if answer.Code != http.StatusOK || !bytes.Equal(answer.Body.Bytes(), diresco.Contract) || !strings.HasPrefix(answer.Header().Get("Content-Type"), "application/yaml") {
+		t.Errorf("got %d %v", answer.Code, answer.Header())
+	}
+	tag := answer.Header().Get("ETag")
+	if again := w.do(http.MethodGet, "/openapi.yaml", "If-None-Match", tag); again.Code != http.StatusNotModified {
+		t.Errorf("got %d", again.Code)
+	}
+	if answer.Header().Get("Cache-Control") != "public, max-age=300" {
+		t.Errorf("got %q", answer.Header().Get("Cache-Control"))
+	}
+	zipped := w.do(http.MethodGet, "/openapi.yaml", "Accept-Encoding", "br, gzip")
+	r, err := gzip.NewReader(zipped.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := io.ReadAll(r); err != nil || !bytes.Equal(plain, diresco.Contract) || zipped.Header().Get("ETag") == tag {
+		t.Errorf("compressed: %v, %v", err, zipped.Header())
+	}
+	answer = w.do(http.MethodGet, "/openapi.json", "Accept-Encoding", "gzip;q=0")
+	if !json.Valid(answer.Body.Bytes()) || answer.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("got %d %v", answer.Code, answer.Header())
+	}
+}
+
+// world serves the pages alone.
+type world struct{ http http.Handler }
+
+func newWorld(t *testing.T, config Config) world {
+	t.Helper()
+	config.Contract = diresco.Contract
+	all, err := New(config, func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	for _, p := range all {
+		pattern := "GET " + p.Pattern
+		if p.Pattern == "/" {
+			pattern += "{$}"
+		}
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := p.Serve(w, r); err != nil {
+				t.Errorf("%s: %v", r.URL.Path, err)
+			}
+		})
+	}
+	return world{mux}
+}
+
+func (w world) do(method, path string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, path, nil)
+	for pair := range slices.Chunk(header, 2) {
+		r.Header.Set(pair[0], pair[1])
+	}
+	answer := httptest.NewRecorder()
+	w.http.ServeHTTP(answer, r)
+	return answer
+}
+
+func TestEveryProblemHasItsPage(t *testing.T) {
+	w := newWorld(t, Config{})
+	for _, code := range problem.Codes() {
+		title, _, _ := problem.Words(problem.English, code)
+		answer := w.do(http.MethodGet, "/problems/"+string(code))
+		body := answer.Body.String()
+		if answer.Code != http.StatusOK || !strings.Contains(body, `lang="it"`) || !strings.Contains(body, `lang="en"`) || !strings.Contains(body, title) {
+			t.Errorf("%s: got %d %s", code, answer.Code, body)
+		}
+	}
+	answer := w.do(http.MethodHead, "/problems/conflict")
+	if answer.Code != http.StatusOK || answer.Body.Len() != 0 {
+		t.Errorf("HEAD: got %d", answer.Code)
+	}
+}
+
+func TestPublicKeysAreShown(t *testing.T) {
+	w := newWorld(t, Config{})
+	answer := w.do(http.MethodGet, "/.well-known/jwks.json")
+	if answer.Code != http.StatusOK || answer.Body.String() != `{"keys":[]}` || answer.Header().Get("Content-Type") != "application/jwk-set+json" {
+		t.Errorf("got %d %s %v", answer.Code, answer.Body, answer.Header())
+	}
+	if answer := w.do(http.MethodGet, "/favicon.ico"); answer.Code != http.StatusNoContent {
+		t.Errorf("favicon: %d", answer.Code)
+	}
+}

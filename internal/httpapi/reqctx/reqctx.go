@@ -1,0 +1,80 @@
+// Package reqctx carries in a request's context what the edge found out about it and handlers need: who asks, the form or the file
+// that was sent, the language of the answer. It stands by itself because edge and handlers both import it and neither may import the
+// other: the edge is tested without a domain, handlers without a router.
+package reqctx
+
+import (
+	"context"
+
+	"diresco/internal/httpapi/problem"
+	"diresco/internal/kernel/access"
+
+	"github.com/google/uuid"
+)
+
+// BasePath is where the operations of the contract are mounted.
+const BasePath = "/v1"
+
+type (
+	actorKey    struct{}
+	languageKey struct{}
+	signedKey   struct{}
+	acceptKey   struct{}
+	foundKey    struct{}
+)
+
+// WithActor returns a context that carries who asks.
+func WithActor(ctx context.Context, a access.Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorOf returns who asks. It is the zero Actor in public operations.
+func ActorOf(ctx context.Context) access.Actor {
+	a, _ := ctx.Value(actorKey{}).(access.Actor)
+	return a
+}
+
+// WithLanguage returns a context that carries the language of the answer's texts.
+func WithLanguage(ctx context.Context, lang problem.Language) context.Context {
+	return context.WithValue(ctx, languageKey{}, lang)
+}
+
+// LanguageOf returns the language of the answer's texts: Italian where none is noted.
+func LanguageOf(ctx context.Context) problem.Language {
+	lang, _ := ctx.Value(languageKey{}).(problem.Language)
+	return lang
+}
+
+// WithSignedBody returns a context that carries a body as it was sent, which is what its signature covers.
+func WithSignedBody(ctx context.Context, body []byte) context.Context {
+	return context.WithValue(ctx, signedKey{}, body)
+}
+
+// SignedBodyOf returns the body of a signed request as it was sent.
+func SignedBodyOf(ctx context.Context) []byte {
+	body, _ := ctx.Value(signedKey{}).([]byte)
+	return body
+}
+
+// WithAccepted returns a context that tells which media types the caller takes, in an operation that has several.
+func WithAccepted(ctx context.Context, takes func(mediaType string) bool) context.Context {
+	return context.WithValue(ctx, acceptKey{}, takes)
+}
+
+// MayAnswer reports whether the caller takes an answer of the media type, in an operation that has several.
+func MayAnswer(ctx context.Context, mediaType string) bool {
+	takes, _ := ctx.Value(acceptKey{}).(func(string) bool)
+	return takes == nil || takes(mediaType)
+}
+
+// WithFound returns a context that tells note whom a search of the back office finds.
+func WithFound(ctx context.Context, note func(id uuid.UUID)) context.Context {
+	return context.WithValue(ctx, foundKey{}, note)
+}
+
+// NoteFound notes whom a search of the back office found, for the access log.
+func NoteFound(ctx context.Context, id uuid.UUID) {
+	if note, ok := ctx.Value(foundKey{}).(func(uuid.UUID)); ok {
+		note(id)
+	}
+}
