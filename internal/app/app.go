@@ -224,7 +224,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 		Runner: runner, Repository: enrolment.NewRepository(a.DB), Register: register, Outbox: messages, Contributors: positions, People: people,
 	})
 	waiting := completers{declarations.Awaiting, enrolments.Awaiting}
-	delegations := delegationHandlers(runner, rights, positions, people, messages, limiter, p)
+	delegations := delegationHandlers(runner, rights, positions, people, messages, codes, p)
 	events := due.NewScheduler(a.DB, p.clock, log, append(append(pins.Reminders(), delegations.Delegations.Ends()...), declarations.Awaiting, enrolments.Awaiting)...)
 	if err := events.Begin(ctx); err != nil {
 		return httpapi.Handlers{}, httpapi.Deps{}, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
@@ -66,7 +67,7 @@ func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
 			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
-			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
+			Codes: otp.New(d, w.Clock, keys, throttle.NewLimiter(d, w.Clock, keys, w.Outbox), throttle.NewAddressLimit(d, w.Clock, false), rand.Reader), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 		}),
 	})
 }
