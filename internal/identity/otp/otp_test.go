@@ -139,7 +139,7 @@ func TestParallelGuessesAreBounded(t *testing.T) {
 		if err := w.try(code, nil); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("the right code during the wait: %v", err)
 		}
-		w.clock.Advance(throttle.Wait)
+		w.clock.Advance(throttle.Lockout)
 		if err := w.try(code, nil); err != nil {
 			t.Errorf("the right code after the wait: %v", err)
 		}

@@ -164,7 +164,7 @@ func TestTries_AreNotSpentWhileTheNameWaits(t *testing.T) {
 				t.Errorf("during the wait: %v", err)
 			}
 		}
-		w.clock.Advance(throttle.Wait)
+		w.clock.Advance(throttle.Lockout)
 		left(t, w.enter(other(code), nil, nil), 0)
 	})
 }

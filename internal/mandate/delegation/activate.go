@@ -168,8 +168,10 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 
 // redeem activates the delegation if the code is right.
 //
-// The request's key is taken first of all: a concurrent duplicate waits there for this request, before it costs a try or
-// is refused for what this one did. A wrong try stays on record, the key does not.
+// The request's key is taken first of all: a concurrent duplicate waits there for this request, before
+// it costs a try or is refused for what this one did. A wrong try stays on record, the key does not.
+//
+// Lock order: key, name of the contributor's delegations, delegation, code.
 func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, d View, entered secret.Text) (View, error) {
 	claim := idempotency.ClaimOf(ctx)
 	take := func(ctx context.Context) error {
@@ -179,7 +181,7 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 	var old, shown View
 	var activated Delegation
 	err := s.Codes.Redeem(ctx, otp.Redemption{
-		// No wrong code counts against an address: an intermediary's people share one, and each of them has logged in.
+		// Without an address: an intermediary's people share one, and each of them has logged in.
 		Purpose: otpPurpose, Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String()), SubjectID: d.ID, Code: entered,
 		Before: func(ctx context.Context) (err error) {
 			if err := take(ctx); err != nil {
@@ -211,7 +213,8 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 	case errors.Is(err, otp.ErrNoCode):
 		return View{}, fault.Because(fault.Conflict, "delegation-state")
 	case fault.Is(err, fault.RateLimited), fault.Is(err, fault.Busy):
-		// The limiter refused it before it came to the key, perhaps for what the other one did.
+		// The limiter refused it before it came to the key, perhaps for what a concurrent duplicate did: it
+		// waits for that one, and is answered alike.
 		refused := err
 		return View{}, s.Runner.DB.InTx(ctx, func(ctx context.Context) error { return cmp.Or(take(ctx), refused) })
 	}
