@@ -62,7 +62,8 @@ func (a *AddressLimit) Purge(ctx context.Context) error {
 	return a.repo.purgeFailures(ctx, a.clock.Now().Add(-AddressWindow))
 }
 
-// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since who has one has them all.
+// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since who
+// has one has them all.
 func network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

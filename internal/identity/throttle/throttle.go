@@ -77,7 +77,8 @@ const (
 	Occupied
 )
 
-// State is what is known about the attempts at one subject's secret. The zero value is a subject that nobody tried.
+// State is what is known about the attempts at one subject's secret. The zero value is a subject that
+// nobody tried.
 type State struct {
 	Failures int
 	InFlight int
