@@ -1,154 +1,106 @@
-// Package otp keeps codes that are good once: to recover or revoke a PIN, to verify a contact. A code is stored as a
-// keyed digest, there is one live code for each purpose and subject, and it is compared only after the attempt was counted
-// by the one limiter for secrets that can be guessed.
+// Package otp keeps codes that are good once: to recover or revoke a PIN, to verify a contact, to
+// activate a delegation.
+//
+// A Purpose says how its codes are made and tried; Codes makes and redeems those of all purposes. A
+// code is stored as a keyed digest over itself and what it is bound to, and a subject has one live
+// code for each purpose.
 package otp
 
 import (
 	"context"
-	"io"
+	"errors"
 	"time"
 
-	"diresco/db"
 	"diresco/internal/identity/throttle"
-	"diresco/internal/platform/clock"
-	"diresco/internal/platform/fault"
-	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 
 	"github.com/google/uuid"
 )
 
-// CodeLength is how many characters a code has.
-const CodeLength = 8
-
-// Codes makes and redeems codes.
-type Codes struct {
-	db        *db.DB
-	clock     clock.Clock
-	keys      *keyring.DataKeys
-	limiter   *throttle.Limiter
-	addresses *throttle.AddressLimit
-	random    io.Reader
-	repo      repository
+// Purpose says what a kind of code is for, and how such codes are made and tried.
+type Purpose struct {
+	// Kind names the purpose where its codes are kept, and the counter of the tries at them.
+	Kind throttle.Kind
+	// Label derives the key of the codes' digests. A change of it makes all live codes worthless.
+	Label string
+	// Digits makes codes of decimal digits instead of the characters of secret.Alphabet.
+	Digits bool
+	Length int
+	Life   time.Duration
+	// Tries is how many entries of one code are compared, whoever makes them. The shared table counts
+	// none.
+	//
+	// With 0 the limiter alone counts. Such a code is compared before anything is locked: a try costs
+	// the same for a stranger, and whoever guesses holds nobody up.
+	//
+	// A code with tries is compared inside the transaction, after Redemption.Before. What it is
+	// about is locked by then, so tries at it come one after the other, and a right one that has no
+	// effect in the end takes itself back.
+	Tries int
+	// Table is where the codes are kept; nil for the table that purposes share.
+	Table *Table
 }
 
-// New returns the codes of a database; they are drawn from random.
-func New(d *db.DB, c clock.Clock, keys *keyring.DataKeys, l *throttle.Limiter, a *throttle.AddressLimit, random io.Reader) *Codes {
-	return &Codes{db: d, clock: c, keys: keys, limiter: l, addresses: a, random: random, repo: repository{d}}
+// Table is a table that keeps the codes of one purpose together with what else is known of them.
+//
+// It has the columns id, mac_key, mac, expires_at, used_at and ended_at, tries where the purpose
+// counts them, and a unique index on the subject of codes that are neither used nor ended.
+type Table struct {
+	Name string
+	// Subject is the column of what a code is about.
+	Subject string
+	// Made is the column of when a code was made.
+	Made string
 }
 
-// Make draws a code for a purpose and subject inside the context's transaction. It ends the live one, if there is one.
-func (c *Codes) Make(ctx context.Context, purpose throttle.Kind, subjectID uuid.UUID, life time.Duration) (secret.Text, error) {
-	code, err := secret.Draw(c.random, CodeLength)
-	if err != nil {
-		return "", err
+// draw makes a code.
+func (c *Codes) draw(p Purpose) (secret.Text, error) {
+	if p.Digits {
+		return secret.DrawDigits(c.random, p.Length)
 	}
-	now := c.clock.Now()
-	if err := c.repo.end(ctx, purpose, subjectID, now); err != nil {
-		return "", err
-	}
-	id := uuid.Must(uuid.NewV7())
-	key, mac := c.keys.MAC(purposeOf(purpose), id[:], []byte(code.Reveal()))
-	return code, c.repo.add(ctx, row{ID: id, Purpose: string(purpose), SubjectID: subjectID, MACKey: key, MAC: mac, CreatedAt: now, ExpiresAt: now.Add(life)})
+	return secret.Draw(c.random, p.Length)
 }
 
-// Made counts the codes of a purpose and subject that were made after the instant, live or not.
-func (c *Codes) Made(ctx context.Context, purpose throttle.Kind, subjectID uuid.UUID, after time.Time) (int, error) {
-	return c.repo.made(ctx, purpose, subjectID, after)
-}
-
-// End makes the live code of a purpose and subject worthless, inside the context's transaction.
-func (c *Codes) End(ctx context.Context, purpose throttle.Kind, subjectID uuid.UUID) error {
-	return c.repo.end(ctx, purpose, subjectID, c.clock.Now())
+// Issue is a code that is to be made.
+type Issue struct {
+	Purpose   Purpose
+	SubjectID uuid.UUID
+	// Bound are the parts that the code is bound to beside its purpose. It is good only while
+	// Redemption.Bound returns the same ones in the same order.
+	Bound [][]byte
+	// Columns are what the purpose's own table keeps beside the code; nil for the shared table.
+	Columns map[string]any
 }
 
 // Redemption is somebody's try at a code.
 type Redemption struct {
-	Purpose throttle.Kind
-	// Name is whose attempts are counted, such as the exact upper-cased tax code, whether or not such a subject exists.
+	Purpose Purpose
+	// Name is whose tries are counted, such as the exact upper-cased tax code, whether or not such a
+	// subject exists.
 	Name secret.Text
 	// PersonID is the registered person behind the name, if there is one.
 	PersonID uuid.UUID
 	// SubjectID is what the code is about; uuid.Nil for a stranger, for whom no code is right.
 	SubjectID uuid.UUID
 	Code      secret.Text
-	Address   string
-	// Before runs first in the transaction that uses the code; it may be nil. It locks what the effect changes, where others
-	// lock that before they end the code.
+	// Address is where a wrong code counts against; empty for none.
+	Address string
+	// Before runs first in the transaction that uses the code; it may be nil. It locks what the
+	// effect changes, where others lock that before they end the code.
 	Before func(ctx context.Context) error
+	// Bound returns what the code has to be bound to; it may be nil. For a purpose with tries it is
+	// asked after Before, so it can tell of what that locked.
+	Bound func() [][]byte
+	// Wrong runs in the transaction that keeps a wrong try of a purpose with tries; it may be nil.
+	// When it fails, the try does not count.
+	Wrong func(ctx context.Context) error
 }
 
-// Redeem uses a code up and runs effect with it in one transaction. A code that is wrong, used, ended or expired is
-// fault.CodeInvalid and counts as a try; it returns fault.RateLimited while the subject must wait or too many wrong ones came from
-// the address. A stranger's try costs the same. When effect fails, the code is as good as before and the try does not count.
-// It must not be called inside a transaction.
-func (c *Codes) Redeem(ctx context.Context, r Redemption, effect func(ctx context.Context) error) error {
-	if err := c.addresses.Check(ctx, r.Address); err != nil {
-		return err
-	}
-	live, err := c.repo.live(ctx, r.Purpose, r.SubjectID)
-	if err != nil {
-		return err
-	}
-	attempt, err := c.limiter.Reserve(ctx, r.Purpose, throttle.Subject{Name: r.Name, PersonID: r.PersonID})
-	if err != nil {
-		return err
-	}
-	settled := false
-	defer func() {
-		if !settled {
-			// The code was not used. If even this fails, the attempt counts as wrong once its lease is over.
-			_, _ = attempt.Settle(ctx, throttle.Abandoned, nil)
-		}
-	}()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	right := c.matches(live, r) && c.clock.Now().Before(live.ExpiresAt)
-	if !right {
-		settled = true
-		if _, err := attempt.Settle(ctx, throttle.Wrong, func(ctx context.Context) error { return c.addresses.Record(ctx, r.Address) }); err != nil {
-			return err
-		}
-		return fault.New(fault.CodeInvalid)
-	}
-	err = c.db.InTx(ctx, func(ctx context.Context) error {
-		if r.Before != nil {
-			if err := r.Before(ctx); err != nil {
-				return err
-			}
-		}
-		now := c.clock.Now()
-		used, err := c.repo.use(ctx, live.ID, now)
-		if err != nil {
-			return err
-		}
-		if !used {
-			return fault.New(fault.CodeInvalid)
-		}
-		return effect(ctx)
-	})
-	if err != nil {
-		return err
-	}
-	settled = true
-	// The effect stands already; a counter that could not be set back must not make it look undone.
-	_, _ = attempt.Settle(ctx, throttle.Right, nil)
-	return nil
-}
+// ErrNoCode tells that no code of a purpose with tries is there to be tried: none was made, or the
+// last one was used or ended.
+var ErrNoCode = errors.New("there is no live code")
 
-// matches compares a code in constant time; for a stranger it does the same work in vain.
-func (c *Codes) matches(live row, r Redemption) bool {
-	key, mac := live.MACKey, live.MAC
-	if live.ID == uuid.Nil {
-		key, mac = c.keys.MAC(purposeOf(r.Purpose), live.ID[:], []byte("nobody's"))
-	}
-	return c.keys.CheckMAC(key, mac, purposeOf(r.Purpose), live.ID[:], []byte(secret.Normalise(r.Code))) && live.ID != uuid.Nil
-}
-
-func purposeOf(k throttle.Kind) string { return "one-time code " + string(k) }
-
-// Forget drops codes that have been worthless for the given time.
-func (c *Codes) Forget(ctx context.Context, after time.Duration) error {
-	return c.repo.forget(ctx, c.clock.Now().Add(-after))
+// parts are what the digest of a code is made over.
+func parts(id uuid.UUID, code string, bound [][]byte) [][]byte {
+	return append([][]byte{id[:], []byte(code)}, bound...)
 }

@@ -26,6 +26,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 const day = 24 * time.Hour
 
+var recovery = otp.Purpose{Kind: throttle.RecoveryCode, Label: "one-time code recovery-code", Length: 8, Life: day}
+
 type world struct {
 	db    *db.DB
 	clock *clock.Manual
@@ -48,7 +50,7 @@ func (w *world) make(t *testing.T) secret.Text {
 	t.Helper()
 	var code secret.Text
 	err := w.db.InTx(context.Background(), func(ctx context.Context) (err error) {
-		code, err = w.codes.Make(ctx, throttle.RecoveryCode, w.who, day)
+		code, err = w.codes.Make(ctx, otp.Issue{Purpose: recovery, SubjectID: w.who})
 		return err
 	})
 	if err != nil {
@@ -62,7 +64,7 @@ func (w *world) try(code secret.Text, effect func(context.Context) error) error 
 		effect = func(context.Context) error { return nil }
 	}
 	return w.codes.Redeem(context.Background(), otp.Redemption{
-		Purpose: throttle.RecoveryCode, Name: "RSSMRA80A01H501U", PersonID: w.who, SubjectID: w.who, Code: code, Address: "192.0.2.1",
+		Purpose: recovery, Name: "RSSMRA80A01H501U", PersonID: w.who, SubjectID: w.who, Code: code, Address: "192.0.2.1",
 	}, effect)
 }
 
@@ -71,7 +73,7 @@ func TestACodeIsGoodOnce(t *testing.T) {
 		w := open(t, d)
 		old := w.make(t)
 		code := w.make(t)
-		if len(code.Reveal()) != otp.CodeLength {
+		if len(code.Reveal()) != recovery.Length {
 			t.Errorf("%d characters", len(code.Reveal()))
 		}
 		if err := w.try(old, nil); !fault.Is(err, fault.CodeInvalid) {
@@ -89,7 +91,7 @@ func TestACodeIsGoodOnce(t *testing.T) {
 			t.Errorf("used twice: %v", err)
 		}
 		w.clock.Advance(day)
-		if n, err := w.codes.Made(context.Background(), throttle.RecoveryCode, w.who, w.clock.Now().Add(-day)); err != nil || n != 0 {
+		if n, err := w.codes.Made(context.Background(), recovery, w.who, w.clock.Now().Add(-day)); err != nil || n != 0 {
 			t.Errorf("%d codes in the last day, %v", n, err)
 		}
 	})
@@ -106,7 +108,7 @@ func TestACodeExpires(t *testing.T) {
 		if err := w.codes.Forget(context.Background(), -time.Second); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := w.codes.Made(context.Background(), throttle.RecoveryCode, w.who, time.Time{}); err != nil || n != 0 {
+		if n, err := w.codes.Made(context.Background(), recovery, w.who, time.Time{}); err != nil || n != 0 {
 			t.Errorf("%d codes left, %v", n, err)
 		}
 	})
@@ -137,7 +139,7 @@ func TestParallelGuessesAreBounded(t *testing.T) {
 		if err := w.try(code, nil); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("the right code during the wait: %v", err)
 		}
-		w.clock.Advance(throttle.Wait)
+		w.clock.Advance(throttle.Lockout)
 		if err := w.try(code, nil); err != nil {
 			t.Errorf("the right code after the wait: %v", err)
 		}
@@ -168,7 +170,7 @@ func TestAStrangerHasNoRightCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		for _, code := range []secret.Text{"", "nobody's", "NOBODY'S", "22222222"} {
-			err := w.codes.Redeem(context.Background(), otp.Redemption{Purpose: throttle.RecoveryCode, Name: "VRDLGI80A01H501N", Code: code, Address: "192.0.2.1"}, func(context.Context) error {
+			err := w.codes.Redeem(context.Background(), otp.Redemption{Purpose: recovery, Name: "VRDLGI80A01H501N", Code: code, Address: "192.0.2.1"}, func(context.Context) error {
 				t.Error("an effect for nobody")
 				return nil
 			})

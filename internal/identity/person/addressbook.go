@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"diresco/internal/identity/otp"
-	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -117,16 +116,17 @@ func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
 	if err := maySend(sent, c.Value, now); err != nil {
 		return err
 	}
-	life := c.Kind.codeLife()
-	code, err := b.codes.Make(ctx, throttle.ContactCode, c.ID, life)
+	purpose := c.Kind.code()
+	expires := now.Add(purpose.Life)
+	code, err := b.codes.Make(ctx, otp.Issue{Purpose: purpose, SubjectID: c.ID})
 	if err != nil {
 		return err
 	}
-	message, err := outbox.NewMessage(ContactCode, c.PersonID, map[string]string{"kind": string(c.Kind), "expires_at": now.Add(life).Format(time.RFC3339Nano)}, now)
+	message, err := outbox.NewMessage(ContactCode, c.PersonID, map[string]string{"kind": string(c.Kind), "expires_at": expires.Format(time.RFC3339Nano)}, now)
 	if err != nil {
 		return err
 	}
-	message, err = message.To(c.Kind.Channel(), c.Value).Until(now.Add(life)).Seal(b.keys, map[string]secret.Text{"code": code})
+	message, err = message.To(c.Kind.Channel(), c.Value).Until(expires).Seal(b.keys, map[string]secret.Text{"code": code})
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 		return Contact{}, err
 	}
 	return c, b.codes.Redeem(ctx, otp.Redemption{
-		Purpose: throttle.ContactCode, Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
+		Purpose: c.Kind.code(), Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
 	}, func(ctx context.Context) error {
 		_, err := operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 			trace.SubjectKind = contactSubject
@@ -243,7 +243,7 @@ func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error 
 		return err
 	}
 	// Before the contact: whoever verifies it at this moment holds the code first, too.
-	if err := b.codes.End(ctx, throttle.ContactCode, id); err != nil {
+	if err := b.codes.End(ctx, c.Kind.code(), id); err != nil {
 		return err
 	}
 	if err := b.repo.removeContact(ctx, id); err != nil {

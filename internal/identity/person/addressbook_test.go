@@ -510,7 +510,7 @@ func TestGuessesAtContactCodes(t *testing.T) {
 		if _, err := w.book.Verify(ctx, w.by, c.ID, w.code(t, c.Value)); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("a new code set the counter back: %v", err)
 		}
-		w.clock.Advance(throttle.Wait)
+		w.clock.Advance(throttle.Lockout)
 		if _, err := w.book.Verify(ctx, w.by, c.ID, w.code(t, c.Value)); err != nil {
 			t.Errorf("the right code after the wait: %v", err)
 		}

@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"diresco/internal/identity/otp"
+	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 
@@ -120,12 +122,13 @@ const (
 	maxCodes = 3
 )
 
-// codeLife is how long the code for a contact is good: the post takes its time.
-func (k ContactKind) codeLife() time.Duration {
+// code returns what the code for a contact of the kind is: the post takes its time.
+func (k ContactKind) code() otp.Purpose {
+	life := 24 * time.Hour
 	if k == Postal {
-		return 30 * 24 * time.Hour
+		life = 30 * 24 * time.Hour
 	}
-	return 24 * time.Hour
+	return otp.Purpose{Kind: throttle.ContactCode, Label: "one-time code contact-code", Length: 8, Life: life}
 }
 
 // mayAdd returns fault.Conflict when the person has the contact, or as many as one may have. One address that is given as

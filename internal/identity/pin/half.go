@@ -7,8 +7,8 @@ import (
 	"io"
 	"time"
 
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/session"
-	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
@@ -121,7 +121,7 @@ func (s *Service) endWith(ctx context.Context, personID uuid.UUID, reason string
 	if err := s.sessions.EndAllOf(ctx, personID, reason); err != nil {
 		return err
 	}
-	for _, purpose := range []throttle.Kind{throttle.RecoveryCode, throttle.RevocationCode} {
+	for _, purpose := range []otp.Purpose{RecoveryCode, RevocationCode} {
 		if err := s.codes.End(ctx, purpose, personID); err != nil {
 			return err
 		}

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pin/pintest"
-	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
@@ -73,7 +73,7 @@ func TestHalves(t *testing.T) {
 		_, err := w.PINs.Rotate(ctx, w.MustActor(t, s))
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
-			_, err := w.Codes.Make(ctx, throttle.RecoveryCode, p.ID, day)
+			_, err := w.Codes.Make(ctx, otp.Issue{Purpose: pin.RecoveryCode, SubjectID: p.ID})
 			return err
 		})
 
@@ -261,7 +261,7 @@ func TestRevocation(t *testing.T) {
 		r, err := w.PINs.Rotate(ctx, by)
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
-			_, err := w.Codes.Make(ctx, throttle.RevocationCode, p.ID, day)
+			_, err := w.Codes.Make(ctx, otp.Issue{Purpose: pin.RevocationCode, SubjectID: p.ID})
 			return err
 		})
 		records := w.Count(t, "audit_records")

@@ -29,8 +29,6 @@ var (
 
 // INPS PIN rules for who has lost the PIN.
 const (
-	// codeLife is how long a code is good.
-	codeLife = 24 * time.Hour
 	// servedADay is how many requests are served for one person within window; nobody is told when there are more.
 	servedADay = 3
 	window     = 24 * time.Hour

@@ -293,7 +293,7 @@ func TestHundredFlowsOfFiveGuesses(t *testing.T) {
 		_, err := w.recovery.ConfirmRecovery(ctx, pintest.Mario, code)
 		want(t, err, fault.RateLimited)
 		w.MustStillWork(t) // the counter of codes is not that of PINs
-		w.Clock.Advance(throttle.Wait)
+		w.Clock.Advance(throttle.Lockout)
 		_, err = w.recovery.ConfirmRecovery(ctx, pintest.Mario, code)
 		want(t, err, "")
 	})

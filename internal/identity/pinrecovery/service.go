@@ -10,7 +10,6 @@ import (
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
-	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -75,7 +74,7 @@ type applicant struct {
 
 // apply finds out about whoever asks, with the same statements for a stranger, and locks them until the end of the
 // context's transaction.
-func (s *Service) apply(ctx context.Context, code taxcode.Code, purpose throttle.Kind, now time.Time) (applicant, error) {
+func (s *Service) apply(ctx context.Context, code taxcode.Code, purpose otp.Purpose, now time.Time) (applicant, error) {
 	var a applicant
 	// By the name first: a row to wait for is there for the registered alone, and how long many at once take would tell.
 	if err := s.run.DB.LockName(ctx, code.Clear()); err != nil {
@@ -170,7 +169,7 @@ func (s *Service) StartRecovery(ctx context.Context, code taxcode.Code, given []
 	if err != nil {
 		return err
 	}
-	return s.start(ctx, code, throttle.RecoveryCode, func(a applicant, now time.Time) reply { return a.answer(normal, now) })
+	return s.start(ctx, code, pin.RecoveryCode, func(a applicant, now time.Time) reply { return a.answer(normal, now) })
 }
 
 // StartRevocation sends a revocation code to the contact given, if it is one that is stored for the person with the tax
@@ -180,11 +179,11 @@ func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given 
 	if !ok || given.Kind == person.Postal {
 		return fault.InvalidFields(fault.Field{Pointer: "/contact/value", Code: "format"})
 	}
-	return s.start(ctx, code, throttle.RevocationCode, func(a applicant, _ time.Time) reply { return a.revocation(normal) })
+	return s.start(ctx, code, pin.RevocationCode, func(a applicant, _ time.Time) reply { return a.revocation(normal) })
 }
 
 // start makes a code for an applicant and sends it. For whoever gets none the same statements are made, and worth nothing.
-func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle.Kind, decide func(applicant, time.Time) reply) error {
+func (s *Service) start(ctx context.Context, code taxcode.Code, purpose otp.Purpose, decide func(applicant, time.Time) reply) error {
 	_, err := operation.Run(ctx, s.run, access.Actor{}, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		now := s.run.Clock.Now()
 		a, err := s.apply(ctx, code, purpose, now)
@@ -198,22 +197,21 @@ func (s *Service) start(ctx context.Context, code taxcode.Code, purpose throttle
 			trace.SubjectKind, trace.SubjectID = pin.SubjectKind, a.person.ID.String()
 		}
 		// Where the answer is that it is impossible, the code counts as a request served; nobody learns it.
-		drawn, err := s.codes.Make(ctx, purpose, subject(a.person.ID, r.kind.Name != ""), codeLife)
+		drawn, err := s.codes.Make(ctx, otp.Issue{Purpose: purpose, SubjectID: subject(a.person.ID, r.kind.Name != "")})
 		if err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, s.send(ctx, a.person.ID, r, drawn, now)
+		return struct{}{}, s.send(ctx, a.person.ID, r, drawn, now.Add(purpose.Life), now)
 	}, nil)
 	return err
 }
 
 // send promises the reply. Nothing is promised by a message that is withdrawn in the same transaction.
-func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code secret.Text, now time.Time) error {
+func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code secret.Text, expires, now time.Time) error {
 	served := r.kind.Name != ""
 	if !served {
 		personID, r.kind, r.to = uuid.Nil, RecoveryCode, person.Contact{Kind: person.Email, Value: "nobody"}
 	}
-	expires := now.Add(codeLife)
 	m, err := outbox.NewMessage(r.kind, personID, map[string]string{"expires_at": expires.Format(time.RFC3339Nano), "link": s.link}, now)
 	if err != nil {
 		return err
@@ -249,7 +247,7 @@ func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entere
 		return nil, err
 	}
 	var halves []pin.Half
-	err = s.redeemOnce(ctx, throttle.RecoveryCode, code, entered, func(ctx context.Context, p person.Person, now time.Time) error {
+	err = s.redeemOnce(ctx, pin.RecoveryCode, code, entered, func(ctx context.Context, p person.Person, now time.Time) error {
 		contacts, err := s.people.Contacts(ctx, p.ID)
 		if err != nil {
 			return err
@@ -278,7 +276,7 @@ func (s *Service) ConfirmRevocation(ctx context.Context, code taxcode.Code, ente
 		return time.Time{}, err
 	}
 	var revoked time.Time
-	err := s.redeemOnce(ctx, throttle.RevocationCode, code, entered, func(ctx context.Context, p person.Person, _ time.Time) (err error) {
+	err := s.redeemOnce(ctx, pin.RevocationCode, code, entered, func(ctx context.Context, p person.Person, _ time.Time) (err error) {
 		revoked, err = s.pins.RevokeFor(ctx, p.ID)
 		return err
 	})
@@ -286,7 +284,7 @@ func (s *Service) ConfirmRevocation(ctx context.Context, code taxcode.Code, ente
 }
 
 // redeemOnce is redeem for a request whose concurrent duplicate may have used the code up meanwhile.
-func (s *Service) redeemOnce(ctx context.Context, purpose throttle.Kind, code taxcode.Code, entered secret.Text, effect func(ctx context.Context, p person.Person, now time.Time) error) error {
+func (s *Service) redeemOnce(ctx context.Context, purpose otp.Purpose, code taxcode.Code, entered secret.Text, effect func(ctx context.Context, p person.Person, now time.Time) error) error {
 	err := s.redeem(ctx, purpose, code, entered, effect)
 	if fault.Is(err, fault.CodeInvalid) {
 		if again := s.repeated(ctx); again != nil {
@@ -297,7 +295,7 @@ func (s *Service) redeemOnce(ctx context.Context, purpose throttle.Kind, code ta
 }
 
 // redeem runs an effect, with its audit record, for a code that is right, on the person locked.
-func (s *Service) redeem(ctx context.Context, purpose throttle.Kind, code taxcode.Code, entered secret.Text, effect func(ctx context.Context, p person.Person, now time.Time) error) error {
+func (s *Service) redeem(ctx context.Context, purpose otp.Purpose, code taxcode.Code, entered secret.Text, effect func(ctx context.Context, p person.Person, now time.Time) error) error {
 	who, err := s.known(ctx, code)
 	if err != nil {
 		return err

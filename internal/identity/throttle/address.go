@@ -19,8 +19,8 @@ const (
 	AddressFailures = 30
 )
 
-// AddressLimit refuses addresses that send many wrong secrets, over all subjects. Unlike a subject's counter it moves
-// with the wrong ones alone.
+// AddressLimit refuses addresses that send many wrong secrets, over all subjects. Unlike a subject's
+// counter it moves with the wrong ones alone.
 type AddressLimit struct {
 	repo    repository
 	clock   clock.Clock
@@ -32,8 +32,11 @@ func NewAddressLimit(d *db.DB, c clock.Clock, enabled bool) *AddressLimit {
 	return &AddressLimit{repo: repository{d}, clock: c, enabled: enabled}
 }
 
-// Check returns fault.RateLimited, with the time to wait, when 30 secrets from the address were wrong in the last ten
-// minutes. An empty address (work that no client asked for) always passes.
+// Check refuses an address from which 30 secrets were wrong in the last ten minutes. An empty address,
+// that of work which no client asked for, always passes.
+//
+// Faults:
+//   - rate-limited, with the time to wait.
 func (a *AddressLimit) Check(ctx context.Context, address string) error {
 	if !a.enabled || address == "" {
 		return nil
@@ -59,7 +62,8 @@ func (a *AddressLimit) Purge(ctx context.Context) error {
 	return a.repo.purgeFailures(ctx, a.clock.Now().Add(-AddressWindow))
 }
 
-// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since who has one has them all.
+// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since who
+// has one has them all.
 func network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

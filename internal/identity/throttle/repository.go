@@ -18,7 +18,8 @@ type key struct {
 	subject string
 }
 
-// reserve counts one more attempt as in flight if State.Reserve would, in one statement, and returns its epoch.
+// reserve counts one more attempt as in flight if State.Reserve would, in one statement, and returns
+// its epoch.
 func (r repository) reserve(ctx context.Context, k key, known bool, now time.Time) (epoch int, granted bool, err error) {
 	var rows []int
 	err = r.db.InTx(ctx, func(ctx context.Context) error {
@@ -36,7 +37,7 @@ func (r repository) reserve(ctx context.Context, k key, known bool, now time.Tim
 				OR (a.in_flight = 0 AND (a.locked_until IS NULL OR a.locked_until <= excluded.last_at))
 				OR (a.in_flight > 0 AND a.lease_until <= ?)
 			RETURNING epoch`,
-			k.kind, k.subject, known, now.Add(Lease), now, MaxFailures, now.Add(-Wait)).Scan(&rows).Error
+			k.kind, k.subject, known, now.Add(Lease), now, MaxFailures, now.Add(-Lockout)).Scan(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
 		return 0, false, err
@@ -51,13 +52,14 @@ func (r repository) read(ctx context.Context, k key) (State, error) {
 	return row, err
 }
 
-// settle does what State.Settle does, in one statement, and reports false when the attempt was given up as lost before.
+// settle does what State.Settle does, in one statement. It reports false when the attempt was given up
+// as lost before.
 func (r repository) settle(ctx context.Context, k key, epoch int, outcome Outcome, now time.Time) (Counter, bool, error) {
 	set, args := "", []any{}
 	switch outcome {
 	case Wrong:
 		set = ", failures = failures + 1, locked_until = CASE WHEN failures + 1 >= ? THEN ? ELSE locked_until END"
-		args = append(args, MaxFailures, now.Add(Wait))
+		args = append(args, MaxFailures, now.Add(Lockout))
 	case Right:
 		set = ", failures = 0, locked_until = NULL"
 	case Abandoned:
@@ -89,7 +91,7 @@ type addressFailure struct {
 // TableName tells GORM the table.
 func (addressFailure) TableName() string { return "address_failures" }
 
-// latest returns the times of the last failures from the address after the instant, newest first.
+// latest returns when the last failures from the address after the instant were, newest first.
 func (r repository) latest(ctx context.Context, address string, after time.Time, limit int) ([]time.Time, error) {
 	var at []time.Time
 	err := r.db.From(ctx).Raw("SELECT at FROM address_failures WHERE address = ? AND at > ? ORDER BY at DESC LIMIT ?", address, after, limit).Scan(&at).Error

@@ -20,17 +20,17 @@ const (
 	longestWait = 2 * time.Second
 	// statementTimeout bounds what must be written even for a request that has gone away.
 	statementTimeout = 10 * time.Second
-	// strangersKept is how long a subject that is nobody's is remembered after the last try.
-	strangersKept = 30 * 24 * time.Hour
+	// retention is how long a counter at zero, or of a subject that is nobody's, outlives the last try.
+	retention = 30 * 24 * time.Hour
 )
 
-// ManyWrongTries is the kind of the message that tells a person of wrong attempts; its data is {"tries": n}.
+// ManyWrongTries is the kind of message that tells a person of wrong attempts; its data is {"tries": n}.
 var ManyWrongTries = outbox.Declare(outbox.Kind{Name: "pin.many_wrong_tries", Audience: outbox.EveryContact})
 
 // Subject is whose secret is tried.
 type Subject struct {
-	// Name identifies the subject, for a PIN the exact upper-cased tax code. Only a keyed digest of it is stored; a
-	// rotation of the data keys therefore begins the counters anew.
+	// Name identifies the subject, for a PIN the exact upper-cased tax code. Only a keyed digest of it is
+	// stored, so a rotation of the data keys begins the counters anew.
 	Name secret.Text
 	// PersonID is the registered person, if there is one.
 	PersonID uuid.UUID
@@ -66,9 +66,14 @@ type Counter struct {
 	LockedUntil *time.Time
 }
 
-// Reserve grants one evaluation and counts it as in flight. While only attempts that are being evaluated stand in the way
-// it waits, two seconds at most, then it returns fault.Busy. It returns fault.PINLocked (for other secrets than a
-// PIN, fault.RateLimited), with the time to wait, while the subject is locked. It must not be called inside a transaction: the reservation has to stand at once.
+// Reserve grants one evaluation and counts it as in flight. While only attempts that are being
+// evaluated stand in the way it waits, two seconds at most. It must not be called inside a
+// transaction: the reservation has to stand at once.
+//
+// Faults:
+//   - busy when those attempts took too long; nothing was counted.
+//   - pin-locked, with the time to wait, while the subject is locked out of its PIN.
+//   - rate-limited, with the time to wait, while it is locked out of another secret.
 func (l *Limiter) Reserve(ctx context.Context, kind Kind, subject Subject) (*Attempt, error) {
 	_, digest := l.keys.MAC("attempts "+string(kind), []byte(subject.Name.Reveal()))
 	k := key{kind, digest}
@@ -96,8 +101,8 @@ func (l *Limiter) Reserve(ctx context.Context, kind Kind, subject Subject) (*Att
 	}
 }
 
-// reserve makes one try and returns nil when it is not granted. A request that goes away in the middle of it does not leave
-// a reservation that nobody knows of.
+// reserve makes one try and returns nil when it is not granted. A request that goes away in the middle
+// of it does not leave a reservation that nobody knows of.
 func (l *Limiter) reserve(ctx context.Context, k key, subject Subject) (*Attempt, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -135,9 +140,13 @@ func pause(ctx context.Context, d time.Duration, patience <-chan time.Time) erro
 	}
 }
 
-// Settle ends the attempt in a transaction of its own, even when the request's context is cancelled already. What else
-// belongs to the outcome goes into also, which runs in that transaction; it may be nil. When the attempt was given up as
-// lost before, because its lease ran out, it has counted as wrong: a right one is then refused with fault.Busy.
+// Settle ends the attempt in a transaction of its own, even when the request was cancelled already.
+//
+// What else belongs to the outcome goes into also, which runs in that transaction; it may be nil. When
+// the attempt was given up as lost before, because its lease ran out, it has counted as wrong.
+//
+// Faults:
+//   - busy for a right attempt that was given up before.
 func (a *Attempt) Settle(ctx context.Context, outcome Outcome, also func(ctx context.Context) error) (Counter, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTimeout)
 	defer cancel()
@@ -163,7 +172,7 @@ func (a *Attempt) Settle(ctx context.Context, outcome Outcome, also func(ctx con
 
 // notify promises a message to a person whose secret was tried so many times.
 func (a *Attempt) notify(ctx context.Context, outcome Outcome, c Counter, now time.Time) error {
-	if a.key.kind != PIN || outcome != Wrong || c.Failures == 0 || c.Failures%TellEvery != 0 || a.subject.PersonID == uuid.Nil {
+	if a.key.kind != PIN || outcome != Wrong || c.Failures == 0 || c.Failures%NotifyEvery != 0 || a.subject.PersonID == uuid.Nil {
 		return nil
 	}
 	message, err := outbox.NewMessage(ManyWrongTries, a.subject.PersonID, map[string]int{"tries": c.Failures}, now)
@@ -173,7 +182,7 @@ func (a *Attempt) notify(ctx context.Context, outcome Outcome, c Counter, now ti
 	return a.limiter.outbox.Add(ctx, message)
 }
 
-// Purge forgets the subjects that are nobody's, and the counters that stand at zero, 30 days after the last try.
+// Purge forgets the subjects that are nobody's, and the counters at zero, 30 days after the last try.
 func (l *Limiter) Purge(ctx context.Context) error {
-	return l.repo.purge(ctx, l.clock.Now().Add(-strangersKept))
+	return l.repo.purge(ctx, l.clock.Now().Add(-retention))
 }

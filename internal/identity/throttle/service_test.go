@@ -310,7 +310,7 @@ func TestPersonIsToldAtEveryHundred(t *testing.T) {
 			if want := int64((i + 1) / 100); count(t, d, "outbox", "kind = ? AND person_id = ?", "pin.many_wrong_tries", known.PersonID) != want {
 				t.Fatalf("after %d wrong ones there are not %d messages", i+1, want)
 			}
-			c.Advance(throttle.Wait)
+			c.Advance(throttle.Lockout)
 		}
 		if n := count(t, d, "outbox", "1 = 1"); n != 2 {
 			t.Errorf("%d messages, want 2", n)

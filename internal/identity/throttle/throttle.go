@@ -1,8 +1,8 @@
 // Package throttle is the one limiter for every secret that can be guessed.
 //
-// An attempt is counted before the secret is looked at, in a statement of its own, and settled afterwards, so that however
-// many arrive together no more are evaluated than are allowed. Subjects are kept as keyed digests, whether or not such
-// a person exists, so that nobody learns who is registered.
+// An attempt is counted before the secret is looked at, in a statement of its own, and settled
+// afterwards: however many arrive together, no more are evaluated than are allowed. Subjects are kept
+// as keyed digests, whether or not such a person exists, so that nobody learns who is registered.
 package throttle
 
 import (
@@ -11,7 +11,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// Kind is a kind of secret. Each has its own counter for a subject, shared by every operation that asks for that secret.
+// Kind is a kind of secret. Each has its own counter for a subject, shared by every operation that
+// asks for that secret.
 type Kind string
 
 // The kinds of secret.
@@ -36,17 +37,18 @@ func (k Kind) refusal() fault.Code {
 	return fault.RateLimited
 }
 
-// INPS PIN rules: after 10 wrong PINs in a row access is inhibited for 5 minutes, and each further wrong one costs 5 more
-// until the right one is entered.
+// INPS PIN rules: 10 wrong PINs in a row inhibit access for 5 minutes. Each further wrong one costs 5
+// more until the right one is entered.
 const (
-	// MaxFailures is how many wrong attempts in a row begin the wait; never more than that are evaluated together.
+	// MaxFailures is how many wrong attempts in a row begin a lockout. Never more than that are
+	// evaluated together.
 	MaxFailures = 10
-	// Wait is how long the subject must wait after the tenth wrong attempt and after each further one.
-	Wait = 5 * time.Minute
+	// Lockout is how long the subject must wait after the tenth wrong attempt and after each further one.
+	Lockout = 5 * time.Minute
 	// Lease is how long an attempt may stay unsettled before it counts as wrong.
 	Lease = 30 * time.Second
-	// TellEvery is after how many wrong attempts in a row, and each time as many more, the person is told.
-	TellEvery = 100
+	// NotifyEvery is after how many wrong attempts in a row, and each time as many more, the person is told.
+	NotifyEvery = 100
 )
 
 // Outcome is how an attempt ended.
@@ -75,7 +77,8 @@ const (
 	Occupied
 )
 
-// State is what is known about the attempts at one subject's secret. The zero value is a subject that nobody tried.
+// State is what is known about the attempts at one subject's secret. The zero value is a subject that
+// nobody tried.
 type State struct {
 	Failures int
 	InFlight int
@@ -85,8 +88,8 @@ type State struct {
 	LockedUntil *time.Time
 }
 
-// Reserve decides about one more attempt. When it is granted, the new state counts it as in flight; otherwise the state is
-// as before. The duration is how long a locked subject must wait.
+// Reserve decides about one more attempt. When it is granted, the new state counts it as in flight;
+// otherwise the state is as before. The duration is how long a locked subject must wait.
 func (s State) Reserve(now time.Time) (State, Verdict, time.Duration) {
 	next := s
 	if s.InFlight > 0 && !s.LeaseUntil.After(now) {
@@ -94,7 +97,7 @@ func (s State) Reserve(now time.Time) (State, Verdict, time.Duration) {
 		next.InFlight = 0
 		next.Epoch++
 		if next.Failures >= MaxFailures {
-			until := s.LeaseUntil.Add(Wait)
+			until := s.LeaseUntil.Add(Lockout)
 			next.LockedUntil = &until
 		}
 	}
@@ -111,8 +114,8 @@ func (s State) Reserve(now time.Time) (State, Verdict, time.Duration) {
 	return next, Granted, 0
 }
 
-// Settle ends an attempt that was reserved in the given epoch. It reports false, and changes nothing, when the attempt was
-// given up as lost before.
+// Settle ends an attempt that was reserved in the given epoch. It reports false, and changes nothing,
+// when the attempt was given up as lost before.
 func (s State) Settle(epoch int, outcome Outcome, now time.Time) (State, bool) {
 	if epoch != s.Epoch || s.InFlight == 0 {
 		return s, false
@@ -122,7 +125,7 @@ func (s State) Settle(epoch int, outcome Outcome, now time.Time) (State, bool) {
 	case Wrong:
 		s.Failures++
 		if s.Failures >= MaxFailures {
-			until := now.Add(Wait)
+			until := now.Add(Lockout)
 			s.LockedUntil = &until
 		}
 	case Right:

@@ -112,7 +112,7 @@ func TestNeverMoreThanTenGuesses(t *testing.T) {
 				next, verdict, wait := s.Reserve(now)
 				switch verdict {
 				case throttle.Granted:
-					if wrong >= throttle.MaxFailures && now.Sub(lastWrong) < throttle.Wait {
+					if wrong >= throttle.MaxFailures && now.Sub(lastWrong) < throttle.Lockout {
 						t.Fatalf("granted %v after the last of %d wrong ones", now.Sub(lastWrong), wrong)
 					}
 					if next.Epoch != s.Epoch {
@@ -120,7 +120,7 @@ func TestNeverMoreThanTenGuesses(t *testing.T) {
 					}
 					epochs = append(epochs, next.Epoch)
 				case throttle.Locked:
-					if wait <= 0 || wait > throttle.Wait {
+					if wait <= 0 || wait > throttle.Lockout {
 						t.Fatalf("must wait %v", wait)
 					}
 				case throttle.Occupied:

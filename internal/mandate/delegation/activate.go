@@ -3,11 +3,12 @@ package delegation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
-	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
@@ -49,7 +50,7 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 		if err != nil {
 			return View{}, operation.Trace{}, err
 		}
-		otp, err := s.makeOTP(ctx, old, by.PersonID, string(channel), to, now)
+		code, err := s.makeOTP(ctx, old, by.PersonID, string(channel), to)
 		if err != nil {
 			return View{}, operation.Trace{}, err
 		}
@@ -61,7 +62,7 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 		if err != nil {
 			return View{}, operation.Trace{}, err
 		}
-		message, err = message.To(channel, to).Until(now.Add(OTPLife)).Seal(s.Keys, map[string]secret.Text{"otp": otp})
+		message, err = message.To(channel, to).Until(now.Add(OTPLife)).Seal(s.Keys, map[string]secret.Text{"otp": code})
 		if err != nil {
 			return View{}, operation.Trace{}, err
 		}
@@ -158,82 +159,75 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 	if err != nil {
 		return View{}, err
 	}
-	attempt, refused := s.Limiter.Reserve(ctx, throttle.DelegationOTP, throttle.Subject{Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String())})
-	activated, outcome, err := s.redeem(ctx, by, right, id, in.OTP, refused)
-	if refused == nil {
-		// What became of the code stands already. An attempt that is not settled counts as wrong in the end.
-		_, _ = attempt.Settle(ctx, outcome, nil)
-	}
+	activated, err := s.redeem(ctx, by, right, d, in.OTP)
 	if err != nil {
 		return operation.Replay(ctx, err, s.replay())
 	}
 	return activated, nil
 }
 
-// redeem compares a code and activates the delegation if it is right, or returns refused where the limiter let no attempt through.
-// First of all it takes the request's key: a concurrent duplicate waits there for this one, before it costs a try or is refused for what this one did.
-// The try is part of the transaction, which one does after the other, and stays when the code was wrong; the key does not.
-func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, id uuid.UUID, otp secret.Text, refused error) (View, throttle.Outcome, error) {
-	// Whoever goes away before the answer must not take back that the code was wrong.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), throttle.Lease)
-	defer cancel()
-	var shown View
-	var wrong error
-	err := s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
-		claim := idempotency.ClaimOf(ctx)
-		if err := s.Runner.Keys.Take(ctx, idempotency.Want{Claim: claim, ResourceID: id.String()}); err != nil {
+// redeem activates the delegation if the code is right.
+//
+// The request's key is taken first of all: a concurrent duplicate waits there for this request, before
+// it costs a try or is refused for what this one did. A wrong try stays on record, the key does not.
+//
+// Lock order: key, name of the contributor's delegations, delegation, code.
+func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, d View, entered secret.Text) (View, error) {
+	claim := idempotency.ClaimOf(ctx)
+	take := func(ctx context.Context) error {
+		return s.Runner.Keys.Take(ctx, idempotency.Want{Claim: claim, ResourceID: d.ID.String()})
+	}
+	var now time.Time
+	var old, shown View
+	var activated Delegation
+	err := s.Codes.Redeem(ctx, otp.Redemption{
+		// Without an address: an intermediary's people share one, and each of them has logged in.
+		Purpose: otpPurpose, Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String()), SubjectID: d.ID, Code: entered,
+		Before: func(ctx context.Context) (err error) {
+			if err := take(ctx); err != nil {
+				return err
+			}
+			now = s.Runner.Clock.Now()
+			if old, err = s.Repository.lock(ctx, d.ID, now); err != nil {
+				return err
+			}
+			activated, err = old.activate(by.PersonID, now)
 			return err
-		}
-		if refused != nil {
-			return refused
-		}
-		now := s.Runner.Clock.Now()
-		old, err := s.Repository.lock(ctx, id, now)
-		if err != nil {
-			return err
-		}
-		d, err := old.activate(by.PersonID, now)
-		if err != nil {
-			return err
-		}
-		row, err := s.tryOTP(ctx, id, now)
-		if err != nil {
-			return err
-		}
-		if !matches(s.Keys, row, old, otp) {
+		},
+		Bound: func() [][]byte { return bound(old) },
+		Wrong: func(ctx context.Context) error {
 			// Who may not enter it any more has not tried.
 			if err := s.Rights.RecheckInTx(ctx, by, right); err != nil {
 				return err
 			}
-			left := OTPTries - row.Tries
-			wrong = &fault.Fault{Code: fault.OTPInvalid, TriesLeft: &left}
 			return s.Runner.Keys.Release(ctx, claim)
-		}
-		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
-			activated, err := s.activate(ctx, by, right, old, d, row, now)
-			return activated, trace(d, right), err
+		},
+	}, func(ctx context.Context) (err error) {
+		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, d.ID.String(), func(ctx context.Context) (View, operation.Trace, error) {
+			shown, err := s.activate(ctx, by, right, old, activated, now)
+			return shown, trace(activated, right), err
 		}, nil)
 		return err
 	})
-	if wrong != nil {
-		return View{}, throttle.Wrong, cmp.Or(err, wrong)
+	switch {
+	case errors.Is(err, otp.ErrNoCode):
+		return View{}, fault.Because(fault.Conflict, "delegation-state")
+	case fault.Is(err, fault.RateLimited), fault.Is(err, fault.Busy):
+		// The limiter refused it before it came to the key, perhaps for what a concurrent duplicate did: it
+		// waits for that one, and is answered alike.
+		refused := err
+		return View{}, s.Runner.DB.InTx(ctx, func(ctx context.Context) error { return cmp.Or(take(ctx), refused) })
 	}
-	if err != nil {
-		return View{}, throttle.Abandoned, err
-	}
-	return shown, throttle.Right, nil
+	return shown, err
 }
 
 // activate makes a delegation whose code was right an active one. An error undoes the try as well: what stands in the way is no
 // wrong code.
-func (s *Service) activate(ctx context.Context, by access.Actor, right access.Right, old View, d Delegation, row otpRow, now time.Time) (View, error) {
+func (s *Service) activate(ctx context.Context, by access.Actor, right access.Right, old View, d Delegation, now time.Time) (View, error) {
 	if old.StruckOffAt != nil {
 		return View{}, fault.Because(fault.Conflict, "delegate-not-listed")
 	}
 	if err := s.mayStillSign(ctx, old); err != nil {
-		return View{}, err
-	}
-	if err := s.Repository.useOTP(ctx, row.ID, now); err != nil {
 		return View{}, err
 	}
 	if err := s.resolveConflicts(ctx, old, by, right, now); err != nil {
@@ -281,7 +275,7 @@ func (s *Service) end(ctx context.Context, d View, by access.Actor, cause EndCau
 	if err != nil {
 		return err
 	}
-	if err := s.Repository.endOTP(ctx, d.ID, now); err != nil {
+	if err := s.endOTP(ctx, d.ID); err != nil {
 		return err
 	}
 	if err := s.Repository.save(ctx, ended); err != nil {

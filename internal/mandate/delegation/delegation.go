@@ -182,27 +182,7 @@ func (s View) StateAt(now time.Time) State {
 	return Active
 }
 
-// OTP is the one-time code (codice OTP) that a contributor got for a delegation, as far as it may be told.
-type OTP struct {
-	SentAt    time.Time
-	ExpiresAt time.Time
-	Channel   string
-	// Recipient is in clear; show it masked.
-	Recipient string
-	TriesLeft int
-}
-
-// The rules of the code.
 const (
-	otpDigits = 8
-	// OTPLife is how long a code is good.
-	OTPLife = 7 * 24 * time.Hour
-	// OTPTries is how many wrong entries a code survives, less one.
-	OTPTries = 5
-	// sendsADay is how often a code is sent for one delegation in 24 hours.
-	sendsADay = 3
-	// contributorSendsADay is how many codes a contributor gets in 24 hours from all intermediaries together.
-	contributorSendsADay = 10
 	// maxWorkers is how many of an intermediary's people are shown with a delegation.
 	maxWorkers = 100
 	// lookUpsADay is how many contributors one person looks up in 24 hours.

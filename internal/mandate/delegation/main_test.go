@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"diresco/db"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
@@ -53,9 +54,10 @@ func newWorld(t testing.TB, d *db.DB) *fixture {
 		t.Fatal(err)
 	}
 	w := &fixture{App: world.New(t, d), t: t, keys: keys}
+	limiter := throttle.NewLimiter(d, w.Clock, keys, w.Outbox)
 	w.service = delegation.NewService(delegation.Deps{
 		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: person.NewService(person.Deps{Runner: w.Runner}), Outbox: w.Outbox, Keys: keys,
-		Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
+		Codes: otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 	})
 	w.company = w.App.Company(t, world.Rome, world.Milan)
 	w.signatory, w.rep = w.representativeOf(w.company)

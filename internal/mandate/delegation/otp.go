@@ -7,38 +7,46 @@ import (
 	"strings"
 	"time"
 
-	"diresco/internal/platform/fault"
-	"diresco/internal/platform/keyring"
+	"diresco/internal/identity/otp"
+	"diresco/internal/identity/throttle"
 	"diresco/internal/platform/secret"
 
 	"github.com/google/uuid"
 )
 
-// otpRow is a code as it is kept.
-type otpRow struct {
-	ID            uuid.UUID
-	DelegationID  uuid.UUID
-	ContributorID uuid.UUID
-	MACKey        string `gorm:"column:mac_key"`
-	MAC           string `gorm:"column:mac"`
-	Tries         int
-	Channel       string
-	Recipient     string
-	SentBy        uuid.UUID
-	SentAt        time.Time
-	ExpiresAt     time.Time
-	UsedAt        *time.Time
-	EndedAt       *time.Time
+// OTP is the one-time code (codice OTP) that a contributor got for a delegation, as far as it may be told.
+type OTP struct {
+	SentAt    time.Time
+	ExpiresAt time.Time
+	Channel   string
+	// Recipient is in clear; show it masked.
+	Recipient string
+	TriesLeft int
 }
 
-// TableName tells GORM the table.
-func (otpRow) TableName() string { return "delegation_otps" }
+// The rules of the code.
+const (
+	// OTPLife is how long a code is good.
+	OTPLife = 7 * 24 * time.Hour
+	// OTPTries is how many wrong entries a code survives, less one.
+	OTPTries = 5
+	// sendsADay is how often a code is sent for one delegation in 24 hours.
+	sendsADay = 3
+	// contributorSendsADay is how many codes a contributor gets in 24 hours from all intermediaries together.
+	contributorSendsADay = 10
+)
 
-const otpPurpose = "delegation otp"
+// otpPurpose is how codes are made and tried; besides, the limiter counts for an intermediary and a contributor.
+//
+// Codes stay where they were sent: the table tells who had them sent whither, for ever.
+var otpPurpose = otp.Purpose{
+	Kind: throttle.DelegationOTP, Label: "delegation otp", Digits: true, Length: 8, Life: OTPLife, Tries: OTPTries,
+	Table: &otp.Table{Name: "delegation_otps", Subject: "delegation_id", Made: "sent_at"},
+}
 
 // bound is what a code is good for: this delegation, between these two, about these positions.
-func bound(s View, id uuid.UUID, otp secret.Text) [][]byte {
-	parts := [][]byte{id[:], []byte(secret.Normalise(otp)), s.ID[:], s.ContributorID[:], s.DelegateID[:]}
+func bound(s View) [][]byte {
+	parts := [][]byte{s.ID[:], s.ContributorID[:], s.DelegateID[:]}
 	positions := s.positionIDs()
 	slices.SortFunc(positions, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
 	for _, p := range positions {
@@ -56,77 +64,35 @@ func (s View) positionIDs() []uuid.UUID {
 }
 
 // makeOTP replaces the live code of a delegation.
-func (s *Service) makeOTP(ctx context.Context, d View, by uuid.UUID, channel, recipient string, now time.Time) (secret.Text, error) {
-	otp, err := secret.DrawDigits(s.Random, otpDigits)
-	if err != nil {
-		return "", err
-	}
-	if err := s.Repository.endOTP(ctx, d.ID, now); err != nil {
-		return "", err
-	}
-	id := uuid.Must(uuid.NewV7())
-	key, mac := s.Keys.MAC(otpPurpose, bound(d, id, otp)...)
-	return otp, s.Repository.addOTP(ctx, otpRow{
-		ID: id, DelegationID: d.ID, ContributorID: d.ContributorID, MACKey: key, MAC: mac, Channel: channel, Recipient: recipient, SentBy: by, SentAt: now, ExpiresAt: now.Add(OTPLife),
+func (s *Service) makeOTP(ctx context.Context, d View, by uuid.UUID, channel, recipient string) (secret.Text, error) {
+	return s.Codes.Make(ctx, otp.Issue{
+		Purpose: otpPurpose, SubjectID: d.ID, Bound: bound(d),
+		Columns: map[string]any{"contributor_id": d.ContributorID, "channel": channel, "recipient": recipient, "sent_by": by},
 	})
 }
 
-// matches reports whether what was entered is the code that was sent, for the delegation as it stands.
-func matches(keys *keyring.DataKeys, row otpRow, d View, otp secret.Text) bool {
-	return keys.CheckMAC(row.MACKey, row.MAC, otpPurpose, bound(d, row.ID, otp)...)
-}
-
-// tryOTP counts a try at the live code of a delegation that is locked, before anybody looks at it, and returns it.
-func (s *Service) tryOTP(ctx context.Context, delegationID uuid.UUID, now time.Time) (otpRow, error) {
-	row, found, err := s.Repository.countTry(ctx, delegationID, now)
-	if err != nil || found {
-		return row, err
-	}
-	last, sent, err := s.Repository.lastOTP(ctx, delegationID)
-	switch {
-	case err != nil:
-		return otpRow{}, err
-	case sent && last.Tries >= OTPTries:
-		return otpRow{}, fault.New(fault.OTPExhausted)
-	case !sent, last.EndedAt != nil:
-		return otpRow{}, fault.Because(fault.Conflict, "delegation-state")
-	default:
-		return otpRow{}, fault.New(fault.OTPExpired)
-	}
-}
-
-func (r *Repository) addOTP(ctx context.Context, row otpRow) error {
-	return r.db.From(ctx).Create(&row).Error
-}
-
 // endOTP makes the live code of a delegation worthless.
-func (r *Repository) endOTP(ctx context.Context, delegationID uuid.UUID, now time.Time) error {
-	return r.db.From(ctx).Exec("UPDATE delegation_otps SET ended_at = ? WHERE delegation_id = ? AND used_at IS NULL AND ended_at IS NULL", now, delegationID).Error
+func (s *Service) endOTP(ctx context.Context, delegationID uuid.UUID) error {
+	return s.Codes.End(ctx, otpPurpose, delegationID)
 }
 
-// countTry adds one to the tries at the live code, unless there were five, and returns it.
-func (r *Repository) countTry(ctx context.Context, delegationID uuid.UUID, now time.Time) (otpRow, bool, error) {
-	var rows []otpRow
-	err := r.db.From(ctx).Raw(`UPDATE delegation_otps SET tries = tries + 1 WHERE delegation_id = ? AND used_at IS NULL AND ended_at IS NULL AND expires_at > ? AND tries < ?
-		RETURNING *`, delegationID, now, OTPTries).Scan(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return otpRow{}, false, err
+// liveOTPs returns the codes of delegations that are good at the instant.
+func (r *Repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, now time.Time) (map[uuid.UUID]*OTP, error) {
+	var rows []struct {
+		DelegationID uuid.UUID
+		OTP
+		Tries int
 	}
-	return rows[0], true, nil
-}
-
-// useOTP marks a code as used.
-func (r *Repository) useOTP(ctx context.Context, id uuid.UUID, now time.Time) error {
-	return r.db.From(ctx).Exec("UPDATE delegation_otps SET used_at = ? WHERE id = ?", now, id).Error
-}
-
-func (r *Repository) lastOTP(ctx context.Context, delegationID uuid.UUID) (otpRow, bool, error) {
-	var rows []otpRow
-	err := r.db.From(ctx).Raw("SELECT * FROM delegation_otps WHERE delegation_id = ? ORDER BY sent_at DESC, id DESC LIMIT 1", delegationID).Scan(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return otpRow{}, false, err
+	err := r.db.From(ctx).Raw("SELECT * FROM delegation_otps WHERE delegation_id IN ? AND used_at IS NULL AND ended_at IS NULL AND expires_at > ?", delegationIDs, now).Scan(&rows).Error
+	if err != nil {
+		return nil, err
 	}
-	return rows[0], true, nil
+	live := make(map[uuid.UUID]*OTP, len(rows))
+	for _, row := range rows {
+		row.TriesLeft = OTPTries - row.Tries
+		live[row.DelegationID] = &row.OTP
+	}
+	return live, nil
 }
 
 // sent returns when codes went out after the instant, the earliest first, for a delegation or to a contributor.

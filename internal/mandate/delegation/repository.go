@@ -97,14 +97,11 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 		s := at[p.DelegationID]
 		s.Positions = append(s.Positions, p.Position)
 	}
-	var codes []otpRow
-	if err := r.db.From(ctx).Raw("SELECT * FROM delegation_otps WHERE delegation_id IN ? AND used_at IS NULL AND ended_at IS NULL AND expires_at > ?", ids, now).Scan(&codes).Error; err != nil {
-		return err
+	codes, err := r.liveOTPs(ctx, ids, now)
+	for id, code := range codes {
+		at[id].OTP = code
 	}
-	for _, c := range codes {
-		at[c.DelegationID].OTP = &OTP{SentAt: c.SentAt, ExpiresAt: c.ExpiresAt, Channel: c.Channel, Recipient: c.Recipient, TriesLeft: OTPTries - c.Tries}
-	}
-	return nil
+	return err
 }
 
 // add inserts a delegation with its positions.

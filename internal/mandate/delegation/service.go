@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
-	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
@@ -36,10 +36,10 @@ type Deps struct {
 	People       *person.Service
 	Outbox       *outbox.Outbox
 	Keys         *keyring.DataKeys
-	Limiter      *throttle.Limiter
+	Codes        *otp.Codes
 	// Catalogue knows what services are called.
 	Catalogue *servicecatalog.Repository
-	// Random is where codes come from.
+	// Random is where reference codes come from.
 	Random io.Reader
 }
 
@@ -465,7 +465,7 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if d.ReferenceCode, err = reference(s.Random); err != nil {
 			return View{}, operation.Trace{}, err
 		}
-		if err := s.Repository.endOTP(ctx, id, now); err != nil {
+		if err := s.endOTP(ctx, id); err != nil {
 			return View{}, operation.Trace{}, err
 		}
 		if err := s.Repository.setPositions(ctx, d, in.PositionIDs); err != nil {

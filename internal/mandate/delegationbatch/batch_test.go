@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
@@ -62,11 +63,12 @@ func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 		w.t.Fatal(err)
 	}
 	people := person.NewService(person.Deps{Runner: w.Runner})
+	limiter := throttle.NewLimiter(d, w.Clock, keys, w.Outbox)
 	return delegationbatch.NewService(delegationbatch.Deps{
 		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
 			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
-			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
+			Codes: otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 		}),
 	})
 }
