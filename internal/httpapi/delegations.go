@@ -215,7 +215,7 @@ func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 		Positions: items(s.Positions, func(p contributor.Position) api.DelegatedPosition {
 			return api.DelegatedPosition{PositionId: p.ID, Number: p.Number, Scheme: p.Scheme}
 		}),
-		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Covered), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
+		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Services), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
 		Signatory: api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName},
 		DraftedBy: api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName}, DraftedAt: s.DraftedAt,
 		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndCause: (*api.DelegationEndCause)(s.CauseOfEnd(now)), EndReason: s.EndReason,

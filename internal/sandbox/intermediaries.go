@@ -97,23 +97,15 @@ func (s *Service) enlist(ctx context.Context, kind delegation.DelegateKind, code
 
 // employ gives a person a role at an intermediary, in the context's transaction.
 func (s *Service) employ(ctx context.Context, personID uuid.UUID, role IntermediaryRole) error {
-	services, err := encode(role.Services)
-	if err != nil {
-		return err
-	}
 	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)",
-		uuid.Must(uuid.NewV7()), role.DelegateID, personID, role.Role, services, s.clock.Now()).Error
+		uuid.Must(uuid.NewV7()), role.DelegateID, personID, role.Role, role.Services.OrAll(), s.clock.Now()).Error
 }
 
 // entrust gives an intermediary an active, total delegation of all positions of a contributor, in the context's transaction.
 func (s *Service) entrust(ctx context.Context, delegateID, contributorID, signatoryID, drafterID uuid.UUID) error {
 	now := s.clock.Now()
-	services, err := encode(nil)
-	if err != nil {
-		return err
-	}
 	d := delegation.Delegation{
-		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: services,
+		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: access.ServiceSet{access.AllServices},
 		SignatoryID: signatoryID, State: delegation.Active, DraftedBy: drafterID, DraftedAt: now, ActivatedBy: &drafterID, ActivatedAt: &now, Version: 1, UpdatedAt: now,
 	}
 	if err := s.db.From(ctx).Create(&d).Error; err != nil {

@@ -117,12 +117,8 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 		return nil, err
 	}
 	for _, role := range roles {
-		services, err := access.ParseServices(role.Services)
-		if err != nil {
-			return nil, err
-		}
 		p := at[role.PersonID]
-		p.Roles = append(p.Roles, Role{ContributorID: role.ContributorID, Role: role.Role, Services: services})
+		p.Roles = append(p.Roles, Role{ContributorID: role.ContributorID, Role: role.Role, Services: role.Services})
 	}
 	if err := r.completeSeats(ctx, ids, at); err != nil {
 		return nil, err
@@ -143,19 +139,15 @@ func (r repository) completeSeats(ctx context.Context, ids []uuid.UUID, at map[u
 	var rows []struct {
 		PersonID, DelegateID uuid.UUID
 		Role                 access.ActingAs
-		Services             string
+		Services             access.ServiceSet
 	}
 	err := r.db.From(ctx).Raw("SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND withdrawn_at IS NULL ORDER BY granted_at, id", ids).Scan(&rows).Error
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		services, err := access.ParseServices(row.Services)
-		if err != nil {
-			return err
-		}
 		p := at[row.PersonID]
-		p.IntermediaryRoles = append(p.IntermediaryRoles, IntermediaryRole{DelegateID: row.DelegateID, Role: row.Role, Services: services})
+		p.IntermediaryRoles = append(p.IntermediaryRoles, IntermediaryRole{DelegateID: row.DelegateID, Role: row.Role, Services: row.Services})
 	}
 	return nil
 }

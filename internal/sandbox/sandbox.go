@@ -108,7 +108,7 @@ type Role struct {
 	ContributorID uuid.UUID
 	Role          access.ActingAs
 	// Services are those that the role covers; nil stands for all.
-	Services []access.Service
+	Services access.ServiceSet
 }
 
 // IntermediaryRole is what a test person is at an intermediary.
@@ -116,7 +116,7 @@ type IntermediaryRole struct {
 	DelegateID uuid.UUID
 	Role       access.ActingAs
 	// Services are those that the role covers; nil stands for all.
-	Services []access.Service
+	Services access.ServiceSet
 }
 
 // Person is a test person with what a tester has to know.

@@ -18,7 +18,7 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 		LegalName  string
 		Listed     int
 		Role       string
-		Services   string
+		Services   ServiceSet
 	}
 	err := r.db.From(ctx).Raw(`SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
 		FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE p.id = ? AND h.kind = 'professional'
@@ -30,11 +30,7 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 	}
 	memberships := make([]Membership, len(rows))
 	for i, row := range rows {
-		services, err := ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
-		memberships[i] = Membership{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: services}
+		memberships[i] = Membership{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: row.Services}
 	}
 	return memberships, nil
 }

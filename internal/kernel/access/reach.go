@@ -9,7 +9,7 @@ type Reach struct {
 	// Kind is the contributors' kind.
 	Kind     string
 	ActingAs ActingAs
-	Services []Service
+	Services ServiceSet
 }
 
 const selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id
@@ -31,26 +31,18 @@ func (r *Repository) Reach(ctx context.Context, by Actor) ([]Reach, error) {
 	var rows []struct {
 		Kind        string
 		Role        string
-		Services    string
-		OwnServices *string
+		Services    ServiceSet
+		OwnServices *ServiceSet
 	}
 	if err := r.db.From(ctx).Raw(selectReach, by.PersonID, now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	reaches := make([]Reach, len(rows))
 	for i, row := range rows {
-		services, err := ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
+		reaches[i] = Reach{Kind: row.Kind, ActingAs: ActingAs(row.Role), Services: row.Services}
 		if row.OwnServices != nil {
-			own, err := ParseServices(*row.OwnServices)
-			if err != nil {
-				return nil, err
-			}
-			services = Common(services, own)
+			reaches[i].Services = row.Services.Intersect(*row.OwnServices)
 		}
-		reaches[i] = Reach{Kind: row.Kind, ActingAs: ActingAs(row.Role), Services: services}
 	}
 	return reaches, nil
 }

@@ -41,9 +41,7 @@ func (r *Repository) Contributors(by Actor) Reached {
 // Declared is for lists of what is about contributors' positions, rows d with contributor_id and position_id, over which any
 // of the actor's rights by role, delegation or sub-delegation has the service.
 func (r *Repository) Declared(by Actor, s Service) Reached {
-	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string {
-		return fmt.Sprintf(`(%[1]s LIKE '%%"*"%%' OR %[1]s LIKE '%%"%[2]s"%%')`, column, s)
-	})
+	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string { return storedCovers(column, s) })
 }
 
 // reached is about the columns that name a row's contributor and, unless that is empty, its position.

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -142,7 +141,8 @@ type row struct {
 	Right             rightRow `gorm:"embedded"`
 }
 
-// rightRow is a right as it is read; without an id it is none.
+// rightRow is a right as it is read; without an id it is none. Its parts are read as texts, so that one that is stored wrongly
+// fails itself and not the statement.
 type rightRow struct {
 	RightID         *uuid.UUID
 	Role            *string
@@ -219,7 +219,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 		inOrder(f.actor.Rights)
 		if f.inOffice {
 			// An operator's right is the post itself, so it has the person's id.
-			f.actor.Rights = append(f.actor.Rights, Right{ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: []Service{AllServices}})
+			f.actor.Rights = append(f.actor.Rights, Right{ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: ServiceSet{AllServices}})
 			all[q] = f
 		}
 	}
@@ -264,11 +264,10 @@ func (row rightRow) right(contributorID uuid.UUID) (*Right, error) {
 	if row.RightID == nil {
 		return nil, nil
 	}
-	services, err := ParseServices(*row.Services)
-	if err != nil {
+	right := &Right{ID: *row.RightID, ContributorID: contributorID, ActingAs: ActingAs(*row.Role)}
+	if err := right.Services.Scan(*row.Services); err != nil {
 		return nil, err
 	}
-	right := &Right{ID: *row.RightID, ContributorID: contributorID, ActingAs: ActingAs(*row.Role), Services: services}
 	if row.DelegationID == nil {
 		right.Links = []Link{{RoleLink, right.ID}}
 		return right, nil
@@ -281,11 +280,11 @@ func (row rightRow) right(contributorID uuid.UUID) (*Right, error) {
 		right.Links = append(right.Links, Link{SubDelegationLink, *row.SubDelegationID})
 	}
 	if row.OwnServices != nil {
-		own, err := ParseServices(*row.OwnServices)
-		if err != nil {
+		var own ServiceSet
+		if err := own.Scan(*row.OwnServices); err != nil {
 			return nil, err
 		}
-		right.Services = Common(services, own)
+		right.Services = right.Services.Intersect(own)
 	}
 	right.Positions = []uuid.UUID{}
 	if row.Positions != nil {
@@ -334,7 +333,7 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uuid.UUID, error) {
 	var rows []struct {
 		ContributorID uuid.UUID
-		Services      string
+		Services      ServiceSet
 	}
 	err := r.db.From(ctx).Raw("SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL ORDER BY r.contributor_id", by.PersonID).Scan(&rows).Error
 	if err != nil {
@@ -342,22 +341,11 @@ func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uu
 	}
 	var ids []uuid.UUID
 	for _, row := range rows {
-		services, err := ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
-		if (Right{Services: services}).Covers(s) && !slices.Contains(ids, row.ContributorID) {
+		if row.Services.Covers(s) && !slices.Contains(ids, row.ContributorID) {
 			ids = append(ids, row.ContributorID)
 		}
 	}
 	return ids, nil
-}
-
-// ParseServices reads the services of a stored right: a JSON array of codes.
-func ParseServices(text string) ([]Service, error) {
-	var services []Service
-	err := json.Unmarshal([]byte(text), &services)
-	return services, err
 }
 
 // RecheckClaim is what a request was let in with.

@@ -101,18 +101,17 @@ type Delegation struct {
 	// ReferenceCode is what the form is known by; each change makes another.
 	ReferenceCode string
 	Scope         Scope
-	// Services is a JSON array of service codes.
-	Services    string
-	Exclusive   bool
-	ValidUntil  *time.Time
-	SignatoryID uuid.UUID
-	State       State
-	DraftedBy   uuid.UUID
-	DraftedAt   time.Time
-	ActivatedBy *uuid.UUID
-	ActivatedAt *time.Time
-	EndedBy     *uuid.UUID
-	EndedAt     *time.Time
+	Services      access.ServiceSet
+	Exclusive     bool
+	ValidUntil    *time.Time
+	SignatoryID   uuid.UUID
+	State         State
+	DraftedBy     uuid.UUID
+	DraftedAt     time.Time
+	ActivatedBy   *uuid.UUID
+	ActivatedAt   *time.Time
+	EndedBy       *uuid.UUID
+	EndedAt       *time.Time
 	// EndCause is nil for one that was not revoked.
 	EndCause *EndCause
 	// EndReason is in the words of who ended it; nil where nobody gave any.
@@ -144,7 +143,6 @@ type View struct {
 	ActivatorGivenName  string
 	ActivatorFamilyName string
 	Positions           []contributor.Position `gorm:"-"`
-	Covered             []access.Service       `gorm:"-"`
 	OTP                 *OTP                   `gorm:"-"`
 	// ForContributor says that it is shown to the contributor's side, which sees all of it.
 	ForContributor bool `gorm:"-"`
@@ -165,7 +163,7 @@ type Worker struct {
 	GivenName       string
 	FamilyName      string
 	// Services are those that the delegation and the role or sub-delegation both cover.
-	Services  []access.Service
+	Services  access.ServiceSet
 	GrantedAt time.Time
 }
 

@@ -79,11 +79,6 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 	at := make(map[uuid.UUID]*View, len(rows))
 	for i := range rows {
 		ids[i], at[rows[i].ID] = rows[i].ID, &rows[i]
-		services, err := access.ParseServices(rows[i].Services)
-		if err != nil {
-			return err
-		}
-		rows[i].Covered = services
 	}
 	var positions []struct {
 		DelegationID uuid.UUID
@@ -297,21 +292,17 @@ func (r *Repository) workers(ctx context.Context, all []View, now time.Time) err
 		PersonID        uuid.UUID
 		GivenName       string
 		FamilyName      string
-		Services        string
+		Services        access.ServiceSet
 		GrantedAt       time.Time
 	}
 	if err := r.db.From(ctx).Raw(selectWorkers, now, ids, ids, maxWorkers).Scan(&rows).Error; err != nil {
 		return err
 	}
 	for _, row := range rows {
-		own, err := access.ParseServices(row.Services)
-		if err != nil {
-			return err
-		}
 		s := at[row.DelegationID]
 		s.Workers = withWorker(s.Workers, Worker{
 			ActingAs: row.ActingAs, SubDelegationID: row.SubDelegationID, PersonID: row.PersonID, GivenName: row.GivenName, FamilyName: row.FamilyName,
-			Services: access.Common(s.Covered, own), GrantedAt: row.GrantedAt,
+			Services: s.Services.Intersect(row.Services), GrantedAt: row.GrantedAt,
 		})
 	}
 	return nil
@@ -323,11 +314,7 @@ func withWorker(all []Worker, w Worker) []Worker {
 		return append(all, w)
 	}
 	last := &all[len(all)-1]
-	for _, service := range w.Services {
-		if !slices.Contains(last.Services, service) {
-			last.Services = append(slices.Clip(last.Services), service)
-		}
-	}
+	last.Services = last.Services.Union(w.Services)
 	return all
 }
 

@@ -39,7 +39,7 @@ type Role struct {
 	ID       uuid.UUID
 	PersonID uuid.UUID
 	Role     access.ActingAs
-	Services string
+	Services access.ServiceSet
 }
 
 const selectGrants = `SELECT r.id, r.person_id, r.role, r.services, r.granted_at, p.tax_code, p.given_name, p.family_name,
@@ -57,16 +57,15 @@ type grantRow struct {
 	GiverFamilyName *string
 }
 
-func (row grantRow) grant() (Grant, error) {
-	services, err := access.ParseServices(row.Services)
+func (row grantRow) grant() Grant {
 	g := Grant{
 		ID: row.ID, Person: Identity{ID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName},
-		Role: row.Role.Role, Services: services, GrantedAt: row.GrantedAt,
+		Role: row.Role.Role, Services: row.Services, GrantedAt: row.GrantedAt,
 	}
 	if row.GiverID != nil {
 		g.GrantedBy = &Identity{ID: *row.GiverID, GivenName: *row.GiverGivenName, FamilyName: *row.GiverFamilyName}
 	}
-	return g, err
+	return g
 }
 
 // list returns the live roles at a place, the oldest first.
@@ -87,9 +86,7 @@ func (t table) list(ctx context.Context, placeID uuid.UUID, request page.Request
 	found := page.Cut(rows, request.Size(), func(row grantRow) page.Key { return page.Key{At: row.GrantedAt, ID: row.ID} })
 	result := page.Page[Grant]{Next: found.Next, Items: make([]Grant, len(found.Items))}
 	for i, row := range found.Items {
-		if result.Items[i], err = row.grant(); err != nil {
-			return none, err
-		}
+		result.Items[i] = row.grant()
 	}
 	return result, nil
 }
@@ -103,7 +100,7 @@ func (t table) one(ctx context.Context, id uuid.UUID) (Grant, error) {
 	if len(rows) == 0 {
 		return Grant{}, fault.New(fault.NotFound)
 	}
-	return rows[0].grant()
+	return rows[0].grant(), nil
 }
 
 // of returns the live roles of a person at a place and keeps them from ending until the end of the transaction.

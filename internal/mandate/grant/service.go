@@ -2,7 +2,6 @@ package grant
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -210,7 +209,7 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 }
 
 // rightToGive returns the role by which the actor gives another, read again and kept until the end of the transaction.
-func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, role access.ActingAs, services []access.Service) (access.Right, error) {
+func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, role access.ActingAs, services access.ServiceSet) (access.Right, error) {
 	if err := at.table.inTurn(ctx, by.PersonID); err != nil {
 		return access.Right{}, err
 	}
@@ -231,7 +230,7 @@ func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, ro
 
 // give writes the role in the context's transaction. What is refused because of the person is returned apart from what fails: it
 // counts.
-func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services []access.Service) (refused *fault.Fault, failed error) {
+func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services access.ServiceSet) (refused *fault.Fault, failed error) {
 	p, found, err := s.candidate(ctx, in.TaxCode)
 	switch {
 	case err != nil:
@@ -241,12 +240,8 @@ func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.U
 	case p.IdentityConfirmedAt == nil:
 		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "identity-not-confirmed"}), nil
 	}
-	encoded, err := json.Marshal(services)
-	if err != nil {
-		return nil, err
-	}
 	now := s.Runner.Clock.Now()
-	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: string(encoded)}
+	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: services}
 	added, err := at.table.add(ctx, at.id, role, by.PersonID, now)
 	if err != nil {
 		return nil, err

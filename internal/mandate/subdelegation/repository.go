@@ -55,10 +55,6 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 	at := make(map[uuid.UUID]*View, len(rows))
 	for i := range rows {
 		ids[i], at[rows[i].ID] = rows[i].ID, &rows[i]
-		var err error
-		if rows[i].Covered, err = access.ParseServices(rows[i].Services); err != nil {
-			return err
-		}
 	}
 	var items []struct {
 		SubDelegationID, DelegationID, ContributorID uuid.UUID
@@ -121,7 +117,7 @@ func (r *Repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uu
 	}
 	var rows []struct {
 		ID         uuid.UUID
-		Services   string
+		Services   access.ServiceSet
 		ValidUntil *time.Time
 	}
 	err := r.db.From(ctx).Raw("SELECT g.id, g.services, g.valid_until FROM delegations g WHERE g.id IN ? AND g.delegate_id = ? AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)",
@@ -130,11 +126,7 @@ func (r *Repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uu
 		return nil, err
 	}
 	for _, row := range rows {
-		services, err := access.ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
-		found[row.ID] = parent{services, row.ValidUntil}
+		found[row.ID] = parent{row.Services, row.ValidUntil}
 	}
 	return found, nil
 }

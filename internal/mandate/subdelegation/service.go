@@ -2,7 +2,6 @@ package subdelegation
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -105,12 +104,8 @@ func (s *Service) grant(ctx context.Context, by access.Actor, membership access.
 	if err := s.refuseTwin(ctx, membership.DelegateID, w.ID, in, now); err != nil {
 		return none, nil, err
 	}
-	encoded, err := json.Marshal(in.covered())
-	if err != nil {
-		return none, nil, err
-	}
 	row := SubDelegation{
-		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: string(encoded), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
+		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: in.Services.OrAll(), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
 	}
 	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
 		return none, nil, err

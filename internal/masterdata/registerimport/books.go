@@ -2,7 +2,6 @@ package registerimport
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"diresco/db"
@@ -123,11 +122,9 @@ var people = book{
 }
 
 // commonServices are those that are not of public bodies alone, as a role has them.
-func commonServices() string {
+func commonServices() access.ServiceSet {
 	own := access.PublicBodyServices()
-	common := slices.DeleteFunc(access.Services(), func(s access.Service) bool { return slices.Contains(own, s) })
-	encoded, _ := json.Marshal(common) // texts are always encoded
-	return string(encoded)
+	return slices.DeleteFunc(access.Services(), func(s access.Service) bool { return slices.Contains(own, s) })
 }
 
 type stagedContributor struct {

@@ -198,7 +198,7 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 		return nil, err
 	}
 	err = s.contributors.AddRole(ctx, contributor.Role{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: personID, Role: access.LegalRepresentative, Services: `["*"]`, GrantedAt: now,
+		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: personID, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
 	})
 	return &filer{user: *u, contributor: c.ID.String(), office: office, spread: positions[0].ID.String(), central: positions[1].ID.String()}, err
 }

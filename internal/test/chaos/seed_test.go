@@ -122,7 +122,7 @@ func (s *seeder) filers(count int) []*filer {
 				return err
 			}
 			return s.contributors.AddRole(ctx, contributor.Role{
-				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: id, Role: access.LegalRepresentative, Services: `["*"]`, GrantedAt: now,
+				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: id, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
 			})
 		})
 		filers[i] = f
