@@ -113,7 +113,7 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 		ids[i], at[row.ID] = row.ID, &people[i]
 	}
 	var roles []contributor.Role
-	if err := r.db.From(ctx).Where("person_id IN ? AND withdrawn_at IS NULL", ids).Order("granted_at, id").Find(&roles).Error; err != nil {
+	if err := r.db.From(ctx).Where("person_id IN ? AND "+access.LiveRole(""), ids).Order("granted_at, id").Find(&roles).Error; err != nil {
 		return nil, err
 	}
 	for _, role := range roles {
@@ -141,7 +141,7 @@ func (r repository) completeSeats(ctx context.Context, ids []uuid.UUID, at map[u
 		Role                 access.ActingAs
 		Services             access.ServiceSet
 	}
-	err := r.db.From(ctx).Raw("SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND withdrawn_at IS NULL ORDER BY granted_at, id", ids).Scan(&rows).Error
+	err := r.db.From(ctx).Raw("SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND "+access.LiveRole("")+" ORDER BY granted_at, id", ids).Scan(&rows).Error
 	if err != nil {
 		return err
 	}

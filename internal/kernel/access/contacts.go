@@ -12,12 +12,12 @@ import (
 const managersToldInstead = 20
 
 var selectAffairsContacts = `SELECT h.id AS delegate_id, p.id AS person_id FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE h.id IN @delegates AND h.kind = 'professional'
-	UNION SELECT u.delegate_id, u.person_id FROM delegate_roles u WHERE u.delegate_id IN @delegates AND u.role = 'legal_representative' AND u.withdrawn_at IS NULL
+	UNION SELECT u.delegate_id, u.person_id FROM delegate_roles u WHERE u.delegate_id IN @delegates AND u.role = 'legal_representative' AND ` + LiveRole("u") + `
 	UNION SELECT x.delegate_id, x.person_id FROM (
 		SELECT u.delegate_id, u.person_id, ROW_NUMBER() OVER (PARTITION BY u.delegate_id ORDER BY u.granted_at, u.id) AS place
-		FROM delegate_roles u WHERE u.delegate_id IN @delegates AND u.role = 'employee_delegate' AND u.withdrawn_at IS NULL
+		FROM delegate_roles u WHERE u.delegate_id IN @delegates AND u.role = 'employee_delegate' AND ` + LiveRole("u") + `
 		AND ` + storedCovers("u.services", Delegations) + `
-		AND NOT EXISTS (SELECT 1 FROM delegate_roles l WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND l.withdrawn_at IS NULL)
+		AND NOT EXISTS (SELECT 1 FROM delegate_roles l WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND ` + LiveRole("l") + `)
 	) x WHERE x.place <= @most`
 
 // AffairsContacts lists who is told of the affairs of intermediaries, each once: the professional, an organisation's legal representatives or, where

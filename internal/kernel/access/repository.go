@@ -70,38 +70,27 @@ const (
 	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id`
 )
 
-// What makes a row live, for the aliases that all queries here use: g a delegation, h its intermediary, u a role there, w a
-// sub-delegation. Each ? is the present.
-const (
-	liveDelegation = "g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)"
-	onRegister     = "h.struck_off_at IS NULL"
-	liveWorkerRole = "u.withdrawn_at IS NULL AND u.role <> 'user_administrator'"
-	liveSub        = "w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)"
-	// subCovers holds where the sub-delegation is about the delegation.
-	subCovers = "(w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))"
-)
-
 // The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code) about what (target_id,
 // contributor_id). %s is the function that lists values, with its separator; each ? is the present.
-const selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role, r.services, NULL AS own_services,
+var selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role, r.services, NULL AS own_services,
 		NULL AS positions, CAST(NULL AS uuid) AS delegation_id, CAST(NULL AS uuid) AS delegate_role_id, CAST(NULL AS uuid) AS sub_delegation_id
-	FROM a JOIN contributor_roles r ON r.person_id = a.person_id AND r.contributor_id = a.contributor_id AND r.withdrawn_at IS NULL
+	FROM a JOIN contributor_roles r ON r.person_id = a.person_id AND r.contributor_id = a.contributor_id AND ` + LiveRole("r") + `
 	UNION ALL
 	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, NULL, %[1]s, g.id, CAST(NULL AS uuid), CAST(NULL AS uuid)
 	FROM a ` + joinDelegation + ` AND h.tax_code = a.tax_code AND h.kind = 'professional'
 	UNION ALL
 	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, u.services, %[1]s, g.id, u.id, CAST(NULL AS uuid)
 	FROM a ` + joinDelegation + ` JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND u.person_id = a.person_id
-		AND ` + liveWorkerRole + `
+		AND ` + LiveWorkerRole("u") + `
 	UNION ALL
 	SELECT a.session_id, a.target_id, w.id, 'sub_delegate', g.services, w.services, %[1]s, g.id, CAST(NULL AS uuid), w.id
 	FROM a ` + joinDelegation + ` JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND w.person_id = a.person_id
-		AND ` + liveSub + `
-		AND ` + subCovers
+		AND ` + LiveSubDelegation("w") + `
+		AND ` + AboutDelegation("w", "g")
 
 // joinDelegation joins the live delegations of the contributor, with the intermediaries that are on their registers.
-const joinDelegation = `JOIN delegations g ON g.contributor_id = a.contributor_id AND ` + liveDelegation + `
-		JOIN delegates h ON h.id = g.delegate_id AND ` + onRegister
+var joinDelegation = `JOIN delegations g ON g.contributor_id = a.contributor_id AND ` + LiveDelegation("g") + `
+		JOIN delegates h ON h.id = g.delegate_id AND ` + OnRegister("h")
 
 const delegatedPositions = "(SELECT %s FROM delegation_positions z WHERE z.delegation_id = g.id)"
 
@@ -329,13 +318,15 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 	return all, nil
 }
 
+var selectRoles = "SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND " + LiveRole("r") + " ORDER BY r.contributor_id"
+
 // Represented lists the contributors at which the actor has a role that covers the service.
 func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uuid.UUID, error) {
 	var rows []struct {
 		ContributorID uuid.UUID
 		Services      ServiceSet
 	}
-	err := r.db.From(ctx).Raw("SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL ORDER BY r.contributor_id", by.PersonID).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectRoles, by.PersonID).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -361,13 +352,13 @@ var liveLinks = map[LinkKind]struct {
 	query, lock string
 	timed       bool
 }{
-	RoleLink: {"SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND r.withdrawn_at IS NULL ORDER BY r.id", "r", false},
-	DelegationLink: {`SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND ` + liveDelegation + `
-		AND ` + onRegister + ` ORDER BY g.id`, "g", true},
-	DelegateRoleLink:  {"SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND u.withdrawn_at IS NULL ORDER BY u.id", "u", false},
-	SubDelegationLink: {"SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " + liveSub + " ORDER BY w.id", "w", true},
+	RoleLink: {"SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND " + LiveRole("r") + " ORDER BY r.id", "r", false},
+	DelegationLink: {`SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND ` + LiveDelegation("g") + `
+		AND ` + OnRegister("h") + ` ORDER BY g.id`, "g", true},
+	DelegateRoleLink:  {"SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND " + LiveRole("u") + " ORDER BY u.id", "u", false},
+	SubDelegationLink: {"SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " + LiveSubDelegation("w") + " ORDER BY w.id", "w", true},
 	DelegateLink:      {"SELECT h.id FROM delegates h WHERE h.id IN ?", "", false},
-	ListedLink:        {"SELECT h.id FROM delegates h WHERE h.id IN ? AND " + onRegister, "", false},
+	ListedLink:        {"SELECT h.id FROM delegates h WHERE h.id IN ? AND " + OnRegister("h"), "", false},
 }
 
 // RecheckAll reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends

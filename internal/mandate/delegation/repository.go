@@ -137,12 +137,13 @@ func (r *Repository) save(ctx context.Context, d Delegation) error {
 		"activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
 }
 
+var selectActive = selectShown + " WHERE g.contributor_id = ? AND g.id <> ? AND " + access.LiveDelegation("g") + " ORDER BY g.id"
+
 // activeOf returns the other active delegations of a contributor, suspended ones among them, since they come back; what has
 // expired is left out.
 func (r *Repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]View, error) {
 	var rows []View
-	err := r.db.From(ctx).Raw(selectShown+` WHERE g.contributor_id = ? AND g.id <> ? AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-		ORDER BY g.id`, contributorID, except, now).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectActive, contributorID, except, now).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -209,14 +210,19 @@ func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.
 	return found, err
 }
 
+var (
+	isActive    = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " + access.OnRegister("h") + ")"
+	isSuspended = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " + access.OffRegister("h") + ")"
+)
+
 // narrow adds what the filter asks for to a query about the delegations g of one side.
 func (f Filter) narrow(query *gorm.DB, column string, now time.Time) *gorm.DB {
 	switch f.State {
 	case "":
 	case Active:
-		query = query.Where("g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND h.struck_off_at IS NULL)", now)
+		query = query.Where(isActive, now)
 	case Suspended:
-		query = query.Where("g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND h.struck_off_at IS NOT NULL)", now)
+		query = query.Where(isSuspended, now)
 	case Expired:
 		query = query.Where("g.state = 'active' AND g.valid_until <= ?", now)
 	case Draft, Pending, Revoked:
@@ -258,13 +264,13 @@ func (r *Repository) ofEach(ctx context.Context, ids []uuid.UUID, request page.R
 }
 
 // selectWorkers asks who may use delegations, by name, up to a number of them for each.
-const selectWorkers = `WITH x AS (
+var selectWorkers = `WITH x AS (
 		SELECT g.id AS delegation_id, w.person_id, 'sub_delegate' AS acting_as, w.id AS sub_delegation_id, w.services, w.granted_at
-		FROM delegations g JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
-		WHERE g.id IN ? AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))
+		FROM delegations g JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND ` + access.LiveSubDelegation("w") + `
+		WHERE g.id IN ? AND ` + access.AboutDelegation("w", "g") + `
 		UNION ALL
 		SELECT g.id, u.person_id, 'intermediary', CAST(NULL AS uuid), u.services, u.granted_at
-		FROM delegations g JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator'
+		FROM delegations g JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND ` + access.LiveWorkerRole("u") + `
 		WHERE g.id IN ?
 	), y AS (
 		SELECT x.*, p.given_name, p.family_name,

@@ -75,7 +75,7 @@ func (t table) list(ctx context.Context, placeID uuid.UUID, request page.Request
 	if err != nil {
 		return none, err
 	}
-	query, args := fmt.Sprintf(selectGrants+" WHERE r.%s = ? AND r.withdrawn_at IS NULL", t.roles, t.place), []any{placeID}
+	query, args := fmt.Sprintf(selectGrants+" WHERE r.%s = ? AND "+access.LiveRole("r"), t.roles, t.place), []any{placeID}
 	if after != nil {
 		query, args = query+" AND (r.granted_at, r.id) > (?, ?)", append(args, after.At.UTC(), after.ID)
 	}
@@ -106,7 +106,7 @@ func (t table) one(ctx context.Context, id uuid.UUID) (Grant, error) {
 // of returns the live roles of a person at a place and keeps them from ending until the end of the transaction.
 func (t table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, error) {
 	var rows []Role
-	err := t.db.From(ctx).Raw(fmt.Sprintf("SELECT r.id, r.person_id, r.role, r.services FROM %s r WHERE r.%s = ? AND r.person_id = ? AND r.withdrawn_at IS NULL ORDER BY r.id", t.roles, t.place)+
+	err := t.db.From(ctx).Raw(fmt.Sprintf("SELECT r.id, r.person_id, r.role, r.services FROM %s r WHERE r.%s = ? AND r.person_id = ? AND "+access.LiveRole("r")+" ORDER BY r.id", t.roles, t.place)+
 		t.db.ForShare("r"), placeID, personID).Scan(&rows).Error
 	return rows, err
 }
@@ -116,7 +116,7 @@ func (t table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, err
 // withdraw each other's roles, or the last two legal representatives', come one after the other.
 func (t table) lock(ctx context.Context, placeID, personID, grantID uuid.UUID) ([]Role, error) {
 	var rows []Role
-	err := t.db.From(ctx).Raw(fmt.Sprintf(`SELECT id, person_id, role, services FROM %s WHERE %s = ? AND withdrawn_at IS NULL
+	err := t.db.From(ctx).Raw(fmt.Sprintf(`SELECT id, person_id, role, services FROM %s WHERE %s = ? AND `+access.LiveRole("")+`
 		AND (id = ? OR person_id = ? OR role IN ('legal_representative', 'employer')) ORDER BY id`, t.roles, t.place)+t.db.ForUpdate(), placeID, grantID, personID).Scan(&rows).Error
 	return rows, err
 }

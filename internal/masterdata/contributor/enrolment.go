@@ -61,10 +61,12 @@ func (r *Repository) officesOf(ctx context.Context, contributorID uuid.UUID) ([]
 	return rows, err
 }
 
+var selectPrincipals = `SELECT DISTINCT contributor_id, person_id FROM contributor_roles
+	WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer') AND ` + access.LiveRole("") + ` ORDER BY contributor_id, person_id`
+
 func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	var rows []Role
-	err := r.db.From(ctx).Raw(`SELECT DISTINCT contributor_id, person_id FROM contributor_roles
-		WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer') AND withdrawn_at IS NULL ORDER BY contributor_id, person_id`, contributorIDs).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectPrincipals, contributorIDs).Scan(&rows).Error
 	found := make(map[uuid.UUID][]uuid.UUID, len(rows))
 	for _, row := range rows {
 		found[row.ContributorID] = append(found[row.ContributorID], row.PersonID)
@@ -74,7 +76,7 @@ func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID)
 
 func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
 	var rows []Role
-	err := r.db.From(ctx).Where("person_id = ? AND contributor_id = ? AND withdrawn_at IS NULL", personID, contributorID).Order("granted_at, id").Find(&rows).Error
+	err := r.db.From(ctx).Where("person_id = ? AND contributor_id = ? AND "+access.LiveRole(""), personID, contributorID).Order("granted_at, id").Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -88,16 +90,20 @@ func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID
 // triesToEnable bounds how often a role is withdrawn by somebody else between the two statements of enable.
 const triesToEnable = 3
 
+var (
+	insertRole = `INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (person_id, contributor_id, role) WHERE ` + access.LiveRole("") + ` DO NOTHING`
+	selectLiveRole = "SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND " + access.LiveRole("")
+)
+
 func (r *Repository) enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
 	for range triesToEnable {
-		added := r.db.From(ctx).Exec(`INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (person_id, contributor_id, role) WHERE withdrawn_at IS NULL DO NOTHING`, role.ID, role.ContributorID, role.PersonID, role.Role, services, by, role.GrantedAt)
+		added := r.db.From(ctx).Exec(insertRole, role.ID, role.ContributorID, role.PersonID, role.Role, services, by, role.GrantedAt)
 		if added.Error != nil || added.RowsAffected == 1 {
 			return added.Error
 		}
 		var live []Role
-		err := r.db.From(ctx).Raw("SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND withdrawn_at IS NULL"+r.db.ForUpdate(),
-			role.PersonID, role.ContributorID, role.Role).Scan(&live).Error
+		err := r.db.From(ctx).Raw(selectLiveRole+r.db.ForUpdate(), role.PersonID, role.ContributorID, role.Role).Scan(&live).Error
 		if err != nil {
 			return err
 		}
