@@ -28,6 +28,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/registerimport"
@@ -187,7 +188,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	claims := idempotency.NewStore(a.DB, p.clock)
 	claims.Pending = a.Answers
 	rights := access.NewRepository(a.DB, p.clock)
-	runner := &operation.Runner{DB: a.DB, Clock: p.clock, Keys: claims, Trail: audit.NewTrail(a.DB), Rights: rights}
+	runner := &operation.Runner{DB: a.DB, Clock: p.clock, Keys: claims, Trail: audit.NewTrail(a.DB), Recheck: recheck.New(a.DB, p.clock)}
 	messages := outbox.New(a.DB)
 
 	addresses := throttle.NewAddressLimit(a.DB, p.clock, !p.options.Sandbox)
@@ -213,7 +214,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 	positions := contributor.NewService(contributors, rights)
 	declared := declaration.NewRepository(a.DB)
 	types := declaration.NewTypes(declared, p.clock)
-	register := protocol.NewRegister(a.DB, p.clock, claims, rights, log)
+	register := protocol.NewRegister(a.DB, p.clock, claims, runner.Recheck, log)
 	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
 	a.closers = append([]func(){register.Close, a.Answers.Close, a.AccessLog.Close, sessions.Close}, a.closers...)
 	declarations := declaration.NewService(declaration.Deps{

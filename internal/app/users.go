@@ -14,7 +14,7 @@ import (
 func userHandlers(runner *operation.Runner, people *person.Service, rights *access.Repository, messages *outbox.Outbox, delegations *delegation.Service) httpapi.UserHandlers {
 	return httpapi.UserHandlers{
 		Users: grant.NewService(grant.Deps{
-			Runner: runner, Rights: rights, People: people, Outbox: messages,
+			Runner: runner, People: people, Outbox: messages,
 		}),
 		Delegations: delegations,
 	}

@@ -13,6 +13,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
@@ -34,7 +35,7 @@ func service(t *testing.T, d *db.DB) *person.Service {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return person.NewService(&operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)})
+	return person.NewService(&operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)})
 }
 
 func mario() person.New {

@@ -20,7 +20,7 @@ var Revoked = outbox.Declare(outbox.Kind{Name: "pin.revoked", Audience: outbox.E
 func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
 	_, err := operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
 		trace := operation.Trace{SubjectKind: SubjectKind, SubjectID: by.PersonID.String(), Unchecked: true}
-		if err := s.run.Rights.RequireLiveSession(ctx, by); err != nil {
+		if err := s.run.Recheck.RequireLiveSession(ctx, by); err != nil {
 			return struct{}{}, trace, err
 		}
 		_, err := s.RevokeFor(ctx, by.PersonID)

@@ -93,5 +93,5 @@ func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) 
 	if id != by.PersonID {
 		return false, nil
 	}
-	return true, s.Runner.Rights.RequireLiveSession(ctx, by)
+	return true, s.Runner.Recheck.RequireLiveSession(ctx, by)
 }

@@ -202,7 +202,7 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 		}
 		if !matches(s.Keys, row, old, otp) {
 			// Who may not enter it any more has not tried.
-			if err := s.Rights.RecheckInTx(ctx, by, right); err != nil {
+			if err := s.Runner.Recheck.InTx(ctx, by, right); err != nil {
 				return err
 			}
 			left := OTPTries - row.Tries

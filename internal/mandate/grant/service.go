@@ -10,6 +10,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -21,7 +22,6 @@ import (
 // Deps are what the service works with.
 type Deps struct {
 	Runner *operation.Runner
-	Rights *access.Repository
 	People *person.Service
 	Outbox *outbox.Outbox
 }
@@ -315,7 +315,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 
 // alive returns fault.SessionEnded where the actor's session has ended since the guard let it in, and keeps it otherwise.
 func (s *Service) alive(ctx context.Context, by access.Actor) error {
-	outcomes, err := s.Rights.RecheckAll(ctx, []access.RecheckClaim{{SessionID: by.SessionID}})
+	outcomes, err := s.Runner.Recheck.All(ctx, []recheck.Claim{{SessionID: by.SessionID}})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
@@ -90,7 +91,7 @@ type seeder struct {
 
 func newSeeder(d *db.DB, w *world) *seeder {
 	c := clock.System{}
-	runner := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
+	runner := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)}
 	return &seeder{
 		world: w, db: d, clock: c, runner: runner, people: person.NewService(runner), contributors: contributor.NewRepository(d),
 		types: declaration.NewTypes(declaration.NewRepository(d), c),
