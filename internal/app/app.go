@@ -262,7 +262,7 @@ func (a *App) assemble(ctx context.Context, p parts) (httpapi.Handlers, httpapi.
 			PINRecoveryHandlers: recoveryHandlers(runner, people, pins, codes, messages, p),
 			MeHandlers:          httpapi.MeHandlers{People: people, PINs: pins, Rights: rights}, OfficeHandlers: httpapi.OfficeHandlers{Contributors: positions},
 			ContributorHandlers: httpapi.ContributorHandlers{Contributors: positions}, TypeHandlers: httpapi.TypeHandlers{Types: types},
-			UserHandlers:        userHandlers(runner, people, rights, messages, delegations.Delegations),
+			UserHandlers:        userHandlers(runner, people, messages),
 			DeclarationHandlers: httpapi.DeclarationHandlers{Declarations: declarations}, ReceiptHandlers: httpapi.ReceiptHandlers{Declarations: declarations},
 			RegisterImportHandlers:  a.registerImportHandlers(runner, imports, p),
 			DelegationHandlers:      delegations,

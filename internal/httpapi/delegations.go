@@ -11,6 +11,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
@@ -237,7 +238,7 @@ func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 	return view
 }
 
-func viewDelegate(id uuid.UUID, kind delegation.DelegateKind, legalName string) api.Delegate {
+func viewDelegate(id uuid.UUID, kind intermediary.Kind, legalName string) api.Delegate {
 	return api.Delegate{DelegateId: id, Kind: api.DelegateKind(kind), LegalName: legalName}
 }
 

@@ -8,8 +8,8 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
-	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
@@ -172,7 +172,7 @@ func (r repository) contributorExists(ctx context.Context, id uuid.UUID) (bool, 
 }
 
 func (r repository) organisationExists(ctx context.Context, id uuid.UUID) (bool, error) {
-	return r.exists(ctx, "SELECT 1 FROM delegates WHERE id = ? AND kind <> ?", id, delegation.Professional)
+	return r.exists(ctx, "SELECT 1 FROM delegates WHERE id = ? AND kind <> ?", id, intermediary.Professional)
 }
 
 func (r repository) contributorTaxCodeExists(ctx context.Context, code taxcode.Code) (bool, error) {

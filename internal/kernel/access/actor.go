@@ -134,10 +134,6 @@ type Membership struct {
 	Services ServiceSet
 }
 
-// Firm is the kind of intermediary (studio associato) that a register may list with its people and that is nobody's delegate: the
-// individual professional is.
-const Firm = "firm"
-
 // Covers reports whether the membership includes the service.
 func (s Membership) Covers(service Service) bool { return s.Services.Covers(service) }
 

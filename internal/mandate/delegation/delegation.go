@@ -8,6 +8,7 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
@@ -52,18 +53,6 @@ const (
 	Partial Scope = "partial"
 )
 
-// DelegateKind is what an intermediary is.
-type DelegateKind string
-
-// The kinds of intermediary. A firm (studio associato) is never the delegate: the individual professional is.
-const (
-	Professional DelegateKind = "professional"
-	Firm         DelegateKind = access.Firm
-	Association  DelegateKind = "association"
-	CAF          DelegateKind = "caf"
-	Patronato    DelegateKind = "patronato"
-)
-
 // EndCause is what ended a delegation.
 type EndCause string
 
@@ -76,22 +65,6 @@ const (
 	// ByExpiry is the clock; it is never stored.
 	ByExpiry EndCause = "expiry"
 )
-
-// Delegate is an intermediary as its professional register (albo) or association census lists it.
-type Delegate struct {
-	ID                 uuid.UUID
-	Kind               DelegateKind
-	TaxCode            taxcode.Code
-	LegalName          string
-	RegisterCode       string
-	RegistrationNumber string
-	ListedAt           time.Time
-	StruckOffAt        *time.Time
-	UpdatedAt          time.Time `gorm:"autoUpdateTime:false"`
-}
-
-// TableName tells GORM the table.
-func (Delegate) TableName() string { return "delegates" }
 
 // Delegation is what a contributor lets an intermediary do, as it is kept.
 type Delegation struct {
@@ -127,7 +100,7 @@ func (Delegation) TableName() string { return "delegations" }
 // View is a delegation with all that is told of it.
 type View struct {
 	Delegation
-	DelegateKind        DelegateKind
+	DelegateKind        intermediary.Kind
 	DelegateName        string
 	DelegateTaxCode     taxcode.Code
 	StruckOffAt         *time.Time

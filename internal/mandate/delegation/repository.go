@@ -10,6 +10,7 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 
@@ -17,7 +18,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Repository reads and writes intermediaries, delegations and their codes.
+// Repository reads and writes delegations and their codes.
 type Repository struct{ db *db.DB }
 
 // NewRepository returns the repository of a database.
@@ -341,16 +342,6 @@ func (r *Repository) full(ctx context.Context, bare []View, now time.Time) ([]Vi
 	return rows, r.complete(ctx, rows, now)
 }
 
-// delegate returns an intermediary, or fault.NotFound.
-func (r *Repository) delegate(ctx context.Context, id uuid.UUID) (Delegate, error) {
-	var d Delegate
-	err := r.db.From(ctx).Where("id = ?", id).Take(&d).Error
-	if db.IsNotFound(err) {
-		return d, fault.New(fault.NotFound)
-	}
-	return d, err
-}
-
 type lookUp struct {
 	ID            uuid.UUID
 	ContributorID *uuid.UUID
@@ -385,7 +376,7 @@ type LookUp struct {
 	ID           uuid.UUID
 	At           time.Time
 	DelegateID   uuid.UUID
-	DelegateKind DelegateKind
+	DelegateKind intermediary.Kind
 	DelegateName string
 }
 

@@ -14,6 +14,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
@@ -43,10 +44,15 @@ type Deps struct {
 }
 
 // Service has the use cases of delegations.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	intermediaries *intermediary.Repository
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	return &Service{Deps: d, intermediaries: intermediary.NewRepository(d.Runner.DB)}
+}
 
 // The kinds of messages; the data of each names reference, delegate and contributor.
 var (

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/recheck"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -65,11 +66,12 @@ func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	manager, organisation := false, false
 	memberships := 0
 	for _, membership := range by.Memberships {
-		if membership.DelegateID != id || membership.Kind == access.Firm {
+		kind := intermediary.Kind(membership.Kind)
+		if membership.DelegateID != id || kind == intermediary.Firm {
 			continue
 		}
 		memberships++
-		organisation = organisation || slices.Contains(organisations, membership.Kind)
+		organisation = organisation || kind.HasUsers()
 		manager = manager || manages(membership.ActingAs)
 	}
 	switch {
@@ -82,9 +84,6 @@ func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	}
 	return Place{id: id, table: s.intermediaries}, nil
 }
-
-// organisations are the kinds of intermediary whose people act by a role.
-var organisations = []string{"association", "caf", "patronato"}
 
 // Users lists who has a role at the place, the oldest grant first.
 func (s *Service) Users(ctx context.Context, at Place, request page.Request) (page.Page[Grant], error) {

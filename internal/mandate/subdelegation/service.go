@@ -9,6 +9,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -164,7 +165,7 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 		return access.Membership{}, err
 	}
 	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool {
-		return !gives(membership) || !membership.Listed || membership.Kind == access.Firm
+		return !gives(membership) || !membership.Listed || membership.Kind == string(intermediary.Firm)
 	})
 	if len(memberships) == 0 {
 		return access.Membership{}, fault.Because(fault.Forbidden, "no-intermediary")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
@@ -51,7 +52,7 @@ const (
 // View is a sub-delegation with all that is told of it.
 type View struct {
 	SubDelegation
-	DelegateKind string
+	DelegateKind intermediary.Kind
 	DelegateName string
 	StruckOffAt  *time.Time
 	GivenName    string

@@ -8,6 +8,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/clock"
 
 	"github.com/google/uuid"
@@ -28,8 +29,6 @@ type stagedDelegate struct {
 // TableName tells GORM the table.
 func (stagedDelegate) TableName() string { return "staged_delegates" }
 
-const professional = "professional"
-
 var albi = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
@@ -37,7 +36,7 @@ var albi = book{
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedDelegate {
 		v := r.values
-		return stagedDelegate{id, v[3] + "/" + v[0], r.line, newID(), professional, v[0], v[1] + " " + v[2], v[3], v[4]}
+		return stagedDelegate{id, v[3] + "/" + v[0], r.line, newID(), string(intermediary.Professional), v[0], v[1] + " " + v[2], v[3], v[4]}
 	}, lineOfDelegate),
 	check: func(ctx context.Context, k knowledge, rows []record) ([]LineError, error) {
 		return k.otherKinds(ctx, rows, true)
@@ -48,7 +47,7 @@ var albi = book{
 var associations = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
-		{"tax_code", false, code}, {"legal_name", false, text}, {"kind", false, oneOf("association", "caf", "patronato", "firm")},
+		{"tax_code", false, code}, {"legal_name", false, text}, {"kind", false, oneOf(string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm))},
 		{"register_code", false, registerCode}, {"registration_number", false, text},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedDelegate {
