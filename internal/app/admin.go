@@ -12,6 +12,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
@@ -44,7 +45,7 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 		return "", err
 	}
 	now := clock.System{}
-	runner := &operation.Runner{DB: d, Clock: now, Keys: idempotency.NewStore(d, now, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, now)}
+	runner := &operation.Runner{DB: d, Clock: now, Keys: idempotency.NewStore(d, now, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, now)}
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
 		return "", err

@@ -15,7 +15,7 @@ type filing struct {
 func newFiling(p platform, k kernel, m masterdata) filing {
 	declared := declaration.NewRepository(p.db)
 	types := declaration.NewTypes(declared, p.clock)
-	register := protocol.NewRegister(p.db, p.clock, k.claims, k.rights, p.log)
+	register := protocol.NewRegister(p.db, p.clock, k.claims, k.recheck, p.log)
 	return filing{
 		register: register, types: types,
 		declarations: declaration.NewService(declaration.Deps{

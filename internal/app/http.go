@@ -71,7 +71,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		ContributorHandlers:      handlers.ContributorHandlers{Contributors: m.positions},
 		ServiceHandlers:          handlers.ServiceHandlers{Services: m.services, Clock: p.clock},
 		RegisterImportHandlers:   handlers.RegisterImportHandlers{RegisterImports: m.imports},
-		UserHandlers:             handlers.UserHandlers{Users: ma.grants, Delegations: ma.delegations},
+		UserHandlers:             handlers.UserHandlers{Users: ma.grants, Intermediaries: m.intermediaries},
 		EnrolmentHandlers:        handlers.EnrolmentHandlers{Enrolments: ma.enrolments},
 		OfficeEnrolmentHandlers:  handlers.OfficeEnrolmentHandlers{AtOffice: ma.enrolments},
 		DelegationHandlers:       handlers.DelegationHandlers{Delegations: ma.delegations, Clock: p.clock},

@@ -32,7 +32,7 @@ func newMandate(p platform, k kernel, id identity, m masterdata, f filing) manda
 		subDelegations: subdelegation.NewService(subdelegation.Deps{
 			Runner: k.runner, Repository: subdelegation.NewRepository(p.db), Rights: k.rights, Outbox: k.outbox,
 		}),
-		grants: grant.NewService(grant.Deps{Runner: k.runner, Rights: k.rights, People: id.people, Outbox: k.outbox}),
+		grants: grant.NewService(grant.Deps{Runner: k.runner, People: id.people, Outbox: k.outbox}),
 		enrolments: enrolment.NewService(enrolment.Deps{
 			Runner: k.runner, Repository: enrolment.NewRepository(p.db), Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
 		}),

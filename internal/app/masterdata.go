@@ -2,6 +2,7 @@ package app
 
 import (
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/masterdata/registerimport"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/masterdata/servicecatalog"
@@ -9,11 +10,12 @@ import (
 
 // masterdata is what others keep and we import.
 type masterdata struct {
-	contributors *contributor.Repository
-	positions    *contributor.Service
-	residents    *residents.Register
-	services     *servicecatalog.Catalogue
-	imports      *registerimport.Service
+	contributors   *contributor.Repository
+	intermediaries *intermediary.Repository
+	positions      *contributor.Service
+	residents      *residents.Register
+	services       *servicecatalog.Catalogue
+	imports        *registerimport.Service
 	// importing works the imports off.
 	importing *registerimport.Worker
 }
@@ -22,7 +24,7 @@ func newMasterdata(p platform, k kernel) masterdata {
 	contributors := contributor.NewRepository(p.db)
 	positions := contributor.NewService(contributors, k.rights)
 	return masterdata{
-		contributors: contributors, positions: positions, residents: residents.New(p.db, p.clock),
+		contributors: contributors, intermediaries: intermediary.NewRepository(p.db), positions: positions, residents: residents.New(p.db, p.clock),
 		services: servicecatalog.New(k.runner, k.rights, positions),
 		imports:  registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
 		importing: registerimport.NewWorker(registerimport.WorkerOptions{

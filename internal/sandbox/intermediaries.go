@@ -5,20 +5,22 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
+	"diresco/internal/masterdata/intermediary"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
 )
 
 // registerKinds says what the members of a register or census are as intermediaries; of the others nobody can be one yet.
-var registerKinds = map[string]delegation.DelegateKind{
-	"labour_consultant": delegation.Professional,
-	"accountant":        delegation.Professional,
-	"bookkeeper":        delegation.Professional,
-	"lawyer":            delegation.Professional,
-	"trade_association": delegation.Association,
-	"caf":               delegation.CAF,
-	"patronato":         delegation.Patronato,
+var registerKinds = map[string]intermediary.Kind{
+	"labour_consultant": intermediary.Professional,
+	"accountant":        intermediary.Professional,
+	"bookkeeper":        intermediary.Professional,
+	"lawyer":            intermediary.Professional,
+	"trade_association": intermediary.Association,
+	"caf":               intermediary.CAF,
+	"patronato":         intermediary.Patronato,
 }
 
 // The intermediaries of a new sandbox that are organisations.
@@ -45,11 +47,11 @@ func (s *Service) plantIntermediaries(ctx context.Context, contributors map[stri
 	if err != nil {
 		return err
 	}
-	if _, err := s.enlist(ctx, delegation.Professional, code, "Andrea Ricci, consulente del lavoro", "labour_consultant"); err != nil {
+	if _, err := s.enlist(ctx, intermediary.Professional, code, "Andrea Ricci, consulente del lavoro", "labour_consultant"); err != nil {
 		return err
 	}
 	for _, o := range []struct {
-		kind             delegation.DelegateKind
+		kind             intermediary.Kind
 		digits           string
 		legalName        string
 		register         string
@@ -57,8 +59,8 @@ func (s *Service) plantIntermediaries(ctx context.Context, contributors map[stri
 		client           string
 		clientsSignatory *taxcode.Birth
 	}{
-		{kind: delegation.Firm, digits: "0391847037", legalName: studio, register: "labour_consultant", workers: map[*taxcode.Birth]access.ActingAs{&andrea: access.LegalRepresentative, &sara: access.EmployeeDelegate}},
-		{kind: delegation.CAF, digits: "0547219082", legalName: caf, register: "caf", workers: map[*taxcode.Birth]access.ActingAs{&luca: access.EmployeeDelegate, &antonio: access.LegalRepresentative}, client: ambrosiana, clientsSignatory: &giulia},
+		{kind: intermediary.Firm, digits: "0391847037", legalName: studio, register: "labour_consultant", workers: map[*taxcode.Birth]access.ActingAs{&andrea: access.LegalRepresentative, &sara: access.EmployeeDelegate}},
+		{kind: intermediary.CAF, digits: "0547219082", legalName: caf, register: "caf", workers: map[*taxcode.Birth]access.ActingAs{&luca: access.EmployeeDelegate, &antonio: access.LegalRepresentative}, client: ambrosiana, clientsSignatory: &giulia},
 	} {
 		code, err := taxcode.ComposeOrganisation(o.digits)
 		if err != nil {
@@ -83,37 +85,29 @@ func (s *Service) plantIntermediaries(ctx context.Context, contributors map[stri
 }
 
 // enlist adds an intermediary to its register in the context's transaction.
-func (s *Service) enlist(ctx context.Context, kind delegation.DelegateKind, code taxcode.Code, legalName, register string) (uuid.UUID, error) {
+func (s *Service) enlist(ctx context.Context, kind intermediary.Kind, code taxcode.Code, legalName, register string) (uuid.UUID, error) {
 	now := s.clock.Now()
 	number, err := s.choose.digits(6)
 	if err != nil {
 		return uuid.Nil, err
 	}
-	d := delegation.Delegate{
+	i := intermediary.Intermediary{
 		ID: uuid.Must(uuid.NewV7()), Kind: kind, TaxCode: code, LegalName: legalName, RegisterCode: register, RegistrationNumber: number, ListedAt: now, UpdatedAt: now,
 	}
-	return d.ID, s.db.From(ctx).Create(&d).Error
+	return i.ID, s.intermediaries.Add(ctx, i)
 }
 
 // employ gives a person a role at an intermediary, in the context's transaction.
 func (s *Service) employ(ctx context.Context, personID uuid.UUID, role IntermediaryRole) error {
-	services, err := encode(role.Services)
-	if err != nil {
-		return err
-	}
 	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)",
-		uuid.Must(uuid.NewV7()), role.DelegateID, personID, role.Role, services, s.clock.Now()).Error
+		uuid.Must(uuid.NewV7()), role.DelegateID, personID, role.Role, role.Services.OrAll(), s.clock.Now()).Error
 }
 
 // entrust gives an intermediary an active, total delegation of all positions of a contributor, in the context's transaction.
 func (s *Service) entrust(ctx context.Context, delegateID, contributorID, signatoryID, drafterID uuid.UUID) error {
 	now := s.clock.Now()
-	services, err := encode(nil)
-	if err != nil {
-		return err
-	}
 	d := delegation.Delegation{
-		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: services,
+		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: access.ServiceSet{access.AllServices},
 		SignatoryID: signatoryID, State: delegation.Active, DraftedBy: drafterID, DraftedAt: now, ActivatedBy: &drafterID, ActivatedAt: &now, Version: 1, UpdatedAt: now,
 	}
 	if err := s.db.From(ctx).Create(&d).Error; err != nil {
@@ -130,13 +124,12 @@ func (s *Service) enrol(ctx context.Context, personID uuid.UUID, code taxcode.Co
 	if !known {
 		return nil
 	}
-	if kind == delegation.Professional {
+	if kind == intermediary.Professional {
 		// An import may have listed them before.
-		listed, err := s.repo.exists(ctx, "SELECT 1 FROM delegates WHERE tax_code = ?", code)
-		if err != nil || listed {
+		if _, err := s.intermediaries.ByTaxCode(ctx, code); !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		_, err = s.enlist(ctx, kind, code, fullName, register)
+		_, err := s.enlist(ctx, kind, code, fullName, register)
 		return err
 	}
 	organisation, err := s.choose.organisationCode()

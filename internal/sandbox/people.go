@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -259,20 +258,7 @@ func (s *Service) equip(ctx context.Context, id uuid.UUID, pin hashedPIN, descri
 }
 
 func (s *Service) addRole(ctx context.Context, personID uuid.UUID, role Role) error {
-	services, err := encode(role.Services)
-	if err != nil {
-		return err
-	}
 	return s.contributors.AddRole(ctx, contributor.Role{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: role.ContributorID, PersonID: personID, Role: role.Role, Services: services, GrantedAt: s.clock.Now(),
+		ID: uuid.Must(uuid.NewV7()), ContributorID: role.ContributorID, PersonID: personID, Role: role.Role, Services: role.Services.OrAll(), GrantedAt: s.clock.Now(),
 	})
-}
-
-// encode writes services as they are stored; nil stands for all.
-func encode(services []access.Service) (string, error) {
-	if services == nil {
-		services = []access.Service{access.AllServices}
-	}
-	encoded, err := json.Marshal(services)
-	return string(encoded), err
 }

@@ -8,8 +8,8 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
-	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
@@ -113,16 +113,12 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 		ids[i], at[row.ID] = row.ID, &people[i]
 	}
 	var roles []contributor.Role
-	if err := r.db.From(ctx).Where("person_id IN ? AND withdrawn_at IS NULL", ids).Order("granted_at, id").Find(&roles).Error; err != nil {
+	if err := r.db.From(ctx).Where("person_id IN ? AND "+access.LiveRole(""), ids).Order("granted_at, id").Find(&roles).Error; err != nil {
 		return nil, err
 	}
 	for _, role := range roles {
-		services, err := access.ParseServices(role.Services)
-		if err != nil {
-			return nil, err
-		}
 		p := at[role.PersonID]
-		p.Roles = append(p.Roles, Role{ContributorID: role.ContributorID, Role: role.Role, Services: services})
+		p.Roles = append(p.Roles, Role{ContributorID: role.ContributorID, Role: role.Role, Services: role.Services})
 	}
 	if err := r.completeSeats(ctx, ids, at); err != nil {
 		return nil, err
@@ -143,19 +139,15 @@ func (r repository) completeSeats(ctx context.Context, ids []uuid.UUID, at map[u
 	var rows []struct {
 		PersonID, DelegateID uuid.UUID
 		Role                 access.ActingAs
-		Services             string
+		Services             access.ServiceSet
 	}
-	err := r.db.From(ctx).Raw("SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND withdrawn_at IS NULL ORDER BY granted_at, id", ids).Scan(&rows).Error
+	err := r.db.From(ctx).Raw("SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND "+access.LiveRole("")+" ORDER BY granted_at, id", ids).Scan(&rows).Error
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		services, err := access.ParseServices(row.Services)
-		if err != nil {
-			return err
-		}
 		p := at[row.PersonID]
-		p.IntermediaryRoles = append(p.IntermediaryRoles, IntermediaryRole{DelegateID: row.DelegateID, Role: row.Role, Services: services})
+		p.IntermediaryRoles = append(p.IntermediaryRoles, IntermediaryRole{DelegateID: row.DelegateID, Role: row.Role, Services: row.Services})
 	}
 	return nil
 }
@@ -180,7 +172,7 @@ func (r repository) contributorExists(ctx context.Context, id uuid.UUID) (bool, 
 }
 
 func (r repository) organisationExists(ctx context.Context, id uuid.UUID) (bool, error) {
-	return r.exists(ctx, "SELECT 1 FROM delegates WHERE id = ? AND kind <> ?", id, delegation.Professional)
+	return r.exists(ctx, "SELECT 1 FROM delegates WHERE id = ? AND kind <> ?", id, intermediary.Professional)
 }
 
 func (r repository) contributorTaxCodeExists(ctx context.Context, code taxcode.Code) (bool, error) {

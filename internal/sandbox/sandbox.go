@@ -17,6 +17,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
@@ -71,22 +72,23 @@ type Deps struct {
 
 // Service is what can be done with the sandbox.
 type Service struct {
-	db           *db.DB
-	repo         repository
-	runner       *operation.Runner
-	clock        *clock.Offset
-	persons      *person.Service
-	register     *residents.Register
-	contributors *contributor.Repository
-	types        *declaration.Types
-	services     *servicecatalog.Catalogue
-	messages     *outbox.Worker
-	background   []Backlog
-	due          *due.Scheduler
-	pins         PINs
-	blobs        *blob.Bucket
-	choose       chooser
-	public       bool
+	db             *db.DB
+	repo           repository
+	runner         *operation.Runner
+	clock          *clock.Offset
+	persons        *person.Service
+	register       *residents.Register
+	contributors   *contributor.Repository
+	types          *declaration.Types
+	services       *servicecatalog.Catalogue
+	intermediaries *intermediary.Repository
+	messages       *outbox.Worker
+	background     []Backlog
+	due            *due.Scheduler
+	pins           PINs
+	blobs          *blob.Bucket
+	choose         chooser
+	public         bool
 	// turn is held by what moves the clock.
 	turn sync.Mutex
 	// hashed are the PINs of the first people, once they are hashed; hashing is held meanwhile.
@@ -98,7 +100,7 @@ type Service struct {
 func NewService(d Deps) *Service {
 	return &Service{
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People,
-		register: residents.New(d.Runner.DB, d.Clock), contributors: d.Contributors,
+		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB), contributors: d.Contributors,
 		types: d.Types, services: servicecatalog.New(d.Runner, nil, nil), messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }
@@ -108,7 +110,7 @@ type Role struct {
 	ContributorID uuid.UUID
 	Role          access.ActingAs
 	// Services are those that the role covers; nil stands for all.
-	Services []access.Service
+	Services access.ServiceSet
 }
 
 // IntermediaryRole is what a test person is at an intermediary.
@@ -116,7 +118,7 @@ type IntermediaryRole struct {
 	DelegateID uuid.UUID
 	Role       access.ActingAs
 	// Services are those that the role covers; nil stands for all.
-	Services []access.Service
+	Services access.ServiceSet
 }
 
 // Person is a test person with what a tester has to know.

@@ -19,6 +19,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/notification"
@@ -66,7 +67,7 @@ func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *fixture {
 	}
 	w.clock = clock.NewOffset(w.machine)
 	w.clock.Set(offset)
-	runner := &operation.Runner{DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, w.clock)}
+	runner := &operation.Runner{DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, w.clock)}
 	w.pins, w.persons = newPINs(t, runner, w.clock), person.NewService(person.Deps{Runner: runner})
 	worker := outbox.NewWorker(outbox.Options{
 		DB: d, Clock: w.clock, Keys: dataKeys(t), Router: notification.NewRouter(d, w.clock, w.persons), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),

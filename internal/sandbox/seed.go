@@ -223,7 +223,7 @@ type seedPerson struct {
 	// role is what the person is at the contributor; nil services stand for all.
 	role     access.ActingAs
 	at       string
-	services []access.Service
+	services access.ServiceSet
 }
 
 func day(year int, month time.Month, d int) time.Time {

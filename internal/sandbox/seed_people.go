@@ -48,7 +48,7 @@ var seedPeople = []seedPerson{
 		birth: taxcode.Birth{FamilyName: "Ferrari", GivenName: "Paolo", Sex: taxcode.Male, Date: day(1977, time.June, 21), Place: "D612"},
 		class: access.Citizen, pin: "T44TA948", contacts: reach("paolo.ferrari", "+393331100007"),
 		description: "Employee delegate (dipendente delegato) of a public body, for declarations, at the office of Florence",
-		role:        access.EmployeeDelegate, at: comune, services: []access.Service{access.Declarations},
+		role:        access.EmployeeDelegate, at: comune, services: access.ServiceSet{access.Declarations},
 	},
 	{
 		birth: gennaro,

@@ -78,11 +78,8 @@ func viewRight(r access.Right) api.Right {
 }
 
 // viewServices spells out what a right for all services covers now.
-func viewServices(services []access.Service) []api.ServiceCode {
-	if (access.Right{Services: services}).Covers(access.AllServices) {
-		services = access.Services()
-	}
-	return items(services, func(s access.Service) api.ServiceCode { return api.ServiceCode(s) })
+func viewServices(services access.ServiceSet) []api.ServiceCode {
+	return items(services.List(), func(s access.Service) api.ServiceCode { return api.ServiceCode(s) })
 }
 
 func viewPosition(p contributor.Position) api.Position {

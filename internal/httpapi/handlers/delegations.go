@@ -14,6 +14,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
@@ -218,7 +219,7 @@ func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 		Positions: items(s.Positions, func(p contributor.Position) api.DelegatedPosition {
 			return api.DelegatedPosition{PositionId: p.ID, Number: p.Number, Scheme: p.Scheme}
 		}),
-		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Covered), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
+		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Services), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
 		Signatory: api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName},
 		DraftedBy: api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName}, DraftedAt: s.DraftedAt,
 		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndCause: (*api.DelegationEndCause)(s.CauseOfEnd(now)), EndReason: s.EndReason,
@@ -240,7 +241,7 @@ func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 	return view
 }
 
-func viewDelegate(id uuid.UUID, kind delegation.DelegateKind, legalName string) api.Delegate {
+func viewDelegate(id uuid.UUID, kind intermediary.Kind, legalName string) api.Delegate {
 	return api.Delegate{DelegateId: id, Kind: api.DelegateKind(kind), LegalName: legalName}
 }
 

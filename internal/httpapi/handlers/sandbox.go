@@ -47,11 +47,7 @@ func (h SandboxHandlers) CreateSandboxPerson(ctx context.Context, r api.CreateSa
 		}
 	}
 	for _, role := range value(body.Roles) {
-		given := sandbox.Role{ContributorID: role.ContributorId, Role: access.ActingAs(role.Role)}
-		if role.Services != nil {
-			given.Services = items(*role.Services, func(s api.ServiceCode) access.Service { return access.Service(s) })
-		}
-		input.Roles = append(input.Roles, given)
+		input.Roles = append(input.Roles, sandbox.Role{ContributorID: role.ContributorId, Role: access.ActingAs(role.Role), Services: servicesOf(role.Services)})
 	}
 	for _, role := range value(body.IntermediaryRoles) {
 		input.IntermediaryRoles = append(input.IntermediaryRoles, sandbox.IntermediaryRole{

@@ -64,7 +64,7 @@ func viewSubDelegation(s subdelegation.View) api.SubDelegation {
 	return api.SubDelegation{
 		SubDelegationId: s.ID, Delegate: api.Delegate{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.DelegateKind), LegalName: s.DelegateName},
 		Person: api.PersonReference{PersonId: s.PersonID, GivenName: s.GivenName, FamilyName: s.FamilyName}, All: s.Every,
-		DelegationIds: items(s.DelegationIDs, func(id uuid.UUID) api.Id { return id }), Services: viewServices(s.Covered), ValidUntil: s.ValidUntil,
+		DelegationIds: items(s.DelegationIDs, func(id uuid.UUID) api.Id { return id }), Services: viewServices(s.Services), ValidUntil: s.ValidUntil,
 		State: api.SubDelegationState(s.State), GrantedAt: s.GrantedAt, RevokedAt: s.RevokedAt,
 	}
 }

@@ -6,16 +6,16 @@ import (
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
-	"diresco/internal/mandate/delegation"
 	"diresco/internal/mandate/grant"
+	"diresco/internal/masterdata/intermediary"
 
 	"github.com/google/uuid"
 )
 
 // UserHandlers has the operations of the section Users.
 type UserHandlers struct {
-	Users       *grant.Service
-	Delegations *delegation.Service
+	Users          *grant.Service
+	Intermediaries *intermediary.Repository
 }
 
 // ListContributorUsers implements api.StrictServerInterface.
@@ -67,7 +67,7 @@ func (h UserHandlers) SearchPeopleForRole(ctx context.Context, r api.SearchPeopl
 // ShowIntermediary implements api.StrictServerInterface.
 func (h UserHandlers) ShowIntermediary(ctx context.Context, r api.ShowIntermediaryRequestObject) (api.ShowIntermediaryResponseObject, error) {
 	// The guard lets in only who is the intermediary or has a role there.
-	d, err := h.Delegations.Intermediary(ctx, r.DelegateId)
+	d, err := h.Intermediaries.Delegable(ctx, r.DelegateId)
 	if err != nil {
 		return nil, err
 	}

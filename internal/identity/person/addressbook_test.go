@@ -20,6 +20,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
@@ -53,7 +54,7 @@ func open(t *testing.T, d *db.DB) *fixture {
 	}
 	c := clock.NewManual(start)
 	w := &fixture{db: d, clock: c, outbox: outbox.New(d), keys: keys}
-	run := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
+	run := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)}
 	w.people = person.NewService(person.Deps{Runner: run})
 	limiter := throttle.NewLimiter(d, c, keys, w.outbox)
 	w.book = person.NewAddressBook(person.Deps{

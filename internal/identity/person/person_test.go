@@ -13,6 +13,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
@@ -35,7 +36,7 @@ func service(t *testing.T, d *db.DB) *person.Service {
 		t.Fatal(err)
 	}
 	return person.NewService(person.Deps{Runner: &operation.Runner{
-		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c),
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c),
 	}})
 }
 

@@ -20,7 +20,7 @@ var Revoked = outbox.Declare(outbox.Kind{Name: "pin.revoked", Audience: outbox.E
 func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
 	_, err := operation.Run(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
 		trace.SubjectKind, trace.Unchecked = SubjectKind, true
-		if err := s.run.Rights.RequireLiveSession(ctx, by); err != nil {
+		if err := s.run.Recheck.RequireLiveSession(ctx, by); err != nil {
 			return time.Time{}, err
 		}
 		return s.RevokeFor(ctx, by.PersonID)

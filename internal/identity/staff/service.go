@@ -101,5 +101,5 @@ func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) 
 	if id != by.PersonID {
 		return false, nil
 	}
-	return true, s.run.Rights.RequireLiveSession(ctx, by)
+	return true, s.run.Recheck.RequireLiveSession(ctx, by)
 }

@@ -49,41 +49,13 @@ const (
 	OfficeOperator      ActingAs = "operator"
 )
 
-// Service is a code of the services that a right covers.
-type Service string
-
-// The services that exist now.
-const (
-	// AllServices stands in a right for every service, those to come included.
-	AllServices  Service = "*"
-	Declarations Service = "declarations"
-	// Delegations is the management of delegations themselves.
-	Delegations Service = "delegations"
-	// What public bodies (amministrazioni, enti) have: payments, debit notes, amortisation plans, DMA/UNIEMENS ListaPosPa.
-	ViewPayments          Service = "view_payments"
-	ViewDebitNotes        Service = "view_debit_notes"
-	ViewAmortisationPlans Service = "view_amortisation_plans"
-	CompileDMA            Service = "compile_dma"
-	ViewDMA               Service = "view_dma"
-)
-
-// Services lists every service, for showing what a right for all covers.
-func Services() []Service {
-	return append([]Service{Declarations, Delegations}, PublicBodyServices()...)
-}
-
-// PublicBodyServices lists the services of public bodies, access to which is asked for on form RA012.
-func PublicBodyServices() []Service {
-	return []Service{ViewPayments, ViewDebitNotes, ViewAmortisationPlans, CompileDMA, ViewDMA}
-}
-
 // Right lets its holder act for, or in an office consult, one contributor.
 type Right struct {
 	// ID is that of the role, delegation or sub-delegation which gives the right.
 	ID            uuid.UUID
 	ContributorID uuid.UUID
 	ActingAs      ActingAs
-	Services      []Service
+	Services      ServiceSet
 	// Positions are those that the right is about; nil stands for all of the contributor's.
 	Positions []uuid.UUID
 	// Links are the rows that the right hangs on: it ends with the first of them.
@@ -120,27 +92,8 @@ func (r Right) About(positionID uuid.UUID) bool {
 	return r.Positions == nil || slices.Contains(r.Positions, positionID)
 }
 
-// Common returns the services that two grants both cover.
-func Common(a, b []Service) []Service {
-	switch {
-	case slices.Contains(a, AllServices):
-		return b
-	case slices.Contains(b, AllServices):
-		return a
-	}
-	common := []Service{}
-	for _, s := range a {
-		if slices.Contains(b, s) {
-			common = append(common, s)
-		}
-	}
-	return common
-}
-
 // Covers reports whether the right includes the service.
-func (r Right) Covers(s Service) bool {
-	return slices.Contains(r.Services, AllServices) || slices.Contains(r.Services, s)
-}
+func (r Right) Covers(s Service) bool { return r.Services.Covers(s) }
 
 // Files reports whether the right lets its holder make declarations: an operator only consults and a user administrator only manages users.
 func (r Right) Files() bool {
@@ -178,15 +131,11 @@ type Membership struct {
 	// Listed says that the intermediary is on its professional register.
 	Listed   bool
 	ActingAs ActingAs
-	Services []Service
+	Services ServiceSet
 }
 
-// Firm is the kind of intermediary (studio associato) that a register may list with its people and that is nobody's delegate: the
-// individual professional is.
-const Firm = "firm"
-
 // Covers reports whether the membership includes the service.
-func (s Membership) Covers(service Service) bool { return Right{Services: s.Services}.Covers(service) }
+func (s Membership) Covers(service Service) bool { return s.Services.Covers(service) }
 
 // Right is what somebody acts by who does something by the membership. It ends with the role and, as long as the intermediary is on its
 // register, when it leaves that.

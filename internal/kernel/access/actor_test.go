@@ -90,7 +90,8 @@ func TestWhatARightCovers(t *testing.T) {
 
 func TestStoredServicesThatAreNone(t *testing.T) {
 	for _, text := range []string{"", "*", `{"a":1}`, `["*"`, `[1]`} {
-		if _, err := access.ParseServices(text); err == nil {
+		var services access.ServiceSet
+		if err := services.Scan(text); err == nil {
 			t.Errorf("%q was read", text)
 		}
 	}

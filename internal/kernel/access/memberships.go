@@ -9,6 +9,12 @@ import (
 	"github.com/google/uuid"
 )
 
+var selectMemberships = `SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN ` + OnRegister("h") + ` THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
+	FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE p.id = ? AND h.kind = 'professional'
+	UNION ALL SELECT u.id, h.id, h.kind, h.legal_name, CASE WHEN ` + OnRegister("h") + ` THEN 1 ELSE 0 END, u.role, u.services
+	FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id WHERE u.person_id = ? AND ` + LiveRole("u") + `
+	ORDER BY 4, 2, 6`
+
 // Memberships returns what the actor is at intermediaries, those that left their register included.
 func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, error) {
 	var rows []struct {
@@ -18,23 +24,15 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 		LegalName  string
 		Listed     int
 		Role       string
-		Services   string
+		Services   ServiceSet
 	}
-	err := r.db.From(ctx).Raw(`SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
-		FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE p.id = ? AND h.kind = 'professional'
-		UNION ALL SELECT u.id, h.id, h.kind, h.legal_name, CASE WHEN h.struck_off_at IS NULL THEN 1 ELSE 0 END, u.role, u.services
-		FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id WHERE u.person_id = ? AND u.withdrawn_at IS NULL
-		ORDER BY 4, 2, 6`, by.PersonID, by.PersonID).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectMemberships, by.PersonID, by.PersonID).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
 	memberships := make([]Membership, len(rows))
 	for i, row := range rows {
-		services, err := ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
-		memberships[i] = Membership{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: services}
+		memberships[i] = Membership{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: row.Services}
 	}
 	return memberships, nil
 }

@@ -41,16 +41,13 @@ func (r *Repository) Contributors(by Actor) Reached {
 // Declared is for lists of what is about contributors' positions, rows d with contributor_id and position_id, over which any
 // of the actor's rights by role, delegation or sub-delegation has the service.
 func (r *Repository) Declared(by Actor, s Service) Reached {
-	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string {
-		return fmt.Sprintf(`(%[1]s LIKE '%%"*"%%' OR %[1]s LIKE '%%"%[2]s"%%')`, column, s)
-	})
+	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string { return storedCovers(column, s) })
 }
 
 // reached is about the columns that name a row's contributor and, unless that is empty, its position.
 func (r *Repository) reached(by Actor, contributor, position string, office bool, has func(services string) string) Reached {
-	now := func(condition string) string { return strings.ReplaceAll(condition, "?", "@now") }
-	roles := "FROM contributor_roles r WHERE r.person_id = @person AND r.withdrawn_at IS NULL AND " + has("r.services")
-	live := "g.delegate_id = s.delegate_id AND " + now(liveDelegation) + " AND " + has("g.services")
+	roles := "FROM contributor_roles r WHERE r.person_id = @person AND " + LiveRole("r") + " AND " + has("r.services")
+	live := "g.delegate_id = s.delegate_id AND " + Named(LiveDelegation("g")) + " AND " + has("g.services")
 	given := "(s.sub_delegation_id IS NULL OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = s.sub_delegation_id AND i.delegation_id = g.id))"
 	delegations := "FROM memberships s JOIN delegations g ON " + live + " WHERE " + given
 	if r.db.Dialect() == db.Postgres {
@@ -63,11 +60,11 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 	}
 	about += " WHERE " + given
 	reached := Reached{
-		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + onRegister + `
-			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + onRegister + `
-			WHERE u.person_id = @person AND ` + liveWorkerRole + ` AND ` + has("u.services") + `
-			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + onRegister + `
-			WHERE w.person_id = @person AND ` + now(liveSub) + ` AND ` + has("w.services") + ")",
+		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + OnRegister("h") + `
+			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + OnRegister("h") + `
+			WHERE u.person_id = @person AND ` + LiveWorkerRole("u") + ` AND ` + has("u.services") + `
+			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + OnRegister("h") + `
+			WHERE w.person_id = @person AND ` + Named(LiveSubDelegation("w")) + ` AND ` + has("w.services") + ")",
 		Args: map[string]any{"person": by.PersonID, "tax_code": by.TaxCode.Clear(), "office": by.OfficeCode, "now": r.clock.Now()},
 		each: []string{"SELECT r.contributor_id " + roles, "SELECT g.contributor_id " + delegations},
 	}

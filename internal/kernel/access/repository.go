@@ -2,18 +2,12 @@ package access
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"diresco/db"
 	"diresco/internal/platform/batch"
 	"diresco/internal/platform/clock"
-	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
 	"github.com/google/uuid"
@@ -71,51 +65,6 @@ const (
 	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id`
 )
 
-// What makes a row live, for the aliases that all queries here use: g a delegation, h its intermediary, u a role there, w a
-// sub-delegation. Each ? is the present.
-const (
-	liveDelegation = "g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)"
-	onRegister     = "h.struck_off_at IS NULL"
-	liveWorkerRole = "u.withdrawn_at IS NULL AND u.role <> 'user_administrator'"
-	liveSub        = "w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)"
-	// subCovers holds where the sub-delegation is about the delegation.
-	subCovers = "(w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))"
-)
-
-// The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code) about what (target_id,
-// contributor_id). %s is the function that lists values, with its separator; each ? is the present.
-const selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role, r.services, NULL AS own_services,
-		NULL AS positions, CAST(NULL AS uuid) AS delegation_id, CAST(NULL AS uuid) AS delegate_role_id, CAST(NULL AS uuid) AS sub_delegation_id
-	FROM a JOIN contributor_roles r ON r.person_id = a.person_id AND r.contributor_id = a.contributor_id AND r.withdrawn_at IS NULL
-	UNION ALL
-	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, NULL, %[1]s, g.id, CAST(NULL AS uuid), CAST(NULL AS uuid)
-	FROM a ` + joinDelegation + ` AND h.tax_code = a.tax_code AND h.kind = 'professional'
-	UNION ALL
-	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, u.services, %[1]s, g.id, u.id, CAST(NULL AS uuid)
-	FROM a ` + joinDelegation + ` JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND u.person_id = a.person_id
-		AND ` + liveWorkerRole + `
-	UNION ALL
-	SELECT a.session_id, a.target_id, w.id, 'sub_delegate', g.services, w.services, %[1]s, g.id, CAST(NULL AS uuid), w.id
-	FROM a ` + joinDelegation + ` JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND w.person_id = a.person_id
-		AND ` + liveSub + `
-		AND ` + subCovers
-
-// joinDelegation joins the live delegations of the contributor, with the intermediaries that are on their registers.
-const joinDelegation = `JOIN delegations g ON g.contributor_id = a.contributor_id AND ` + liveDelegation + `
-		JOIN delegates h ON h.id = g.delegate_id AND ` + onRegister
-
-const delegatedPositions = "(SELECT %s FROM delegation_positions z WHERE z.delegation_id = g.id)"
-
-// rightsQuery returns selectRights for the dialect, with its arguments.
-func (r *Repository) rightsQuery() (query string, args []any) {
-	list := "group_concat(z.position_id, ',')"
-	if r.db.Dialect() == db.Postgres {
-		list = "string_agg(z.position_id::text, ',')"
-	}
-	now := r.clock.Now()
-	return fmt.Sprintf(selectRights, fmt.Sprintf(delegatedPositions, list)), []any{now, now, now, now}
-}
-
 type row struct {
 	SessionID         uuid.UUID
 	TargetID          uuid.UUID
@@ -140,18 +89,6 @@ type row struct {
 	MakerRightID      *uuid.UUID
 	InOffice          int
 	Right             rightRow `gorm:"embedded"`
-}
-
-// rightRow is a right as it is read; without an id it is none.
-type rightRow struct {
-	RightID         *uuid.UUID
-	Role            *string
-	Services        *string
-	OwnServices     *string
-	Positions       *string
-	DelegationID    *uuid.UUID
-	DelegateRoleID  *uuid.UUID
-	SubDelegationID *uuid.UUID
 }
 
 // load returns nil findings when there is no such session.
@@ -219,7 +156,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 		inOrder(f.actor.Rights)
 		if f.inOffice {
 			// An operator's right is the post itself, so it has the person's id.
-			f.actor.Rights = append(f.actor.Rights, Right{ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: []Service{AllServices}})
+			f.actor.Rights = append(f.actor.Rights, Right{ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: ServiceSet{AllServices}})
 			all[q] = f
 		}
 	}
@@ -254,284 +191,5 @@ func (f *findings) add(row row) error {
 		return err
 	}
 	f.actor.Rights = append(f.actor.Rights, *right)
-	return nil
-}
-
-const rightColumns = "b.right_id, b.role, b.services, b.own_services, b.positions, b.delegation_id, b.delegate_role_id, b.sub_delegation_id"
-
-// right returns the right that was read, or nil.
-func (row rightRow) right(contributorID uuid.UUID) (*Right, error) {
-	if row.RightID == nil {
-		return nil, nil
-	}
-	services, err := ParseServices(*row.Services)
-	if err != nil {
-		return nil, err
-	}
-	right := &Right{ID: *row.RightID, ContributorID: contributorID, ActingAs: ActingAs(*row.Role), Services: services}
-	if row.DelegationID == nil {
-		right.Links = []Link{{RoleLink, right.ID}}
-		return right, nil
-	}
-	right.Links = []Link{{DelegationLink, *row.DelegationID}}
-	if row.DelegateRoleID != nil {
-		right.Links = append(right.Links, Link{DelegateRoleLink, *row.DelegateRoleID})
-	}
-	if row.SubDelegationID != nil {
-		right.Links = append(right.Links, Link{SubDelegationLink, *row.SubDelegationID})
-	}
-	if row.OwnServices != nil {
-		own, err := ParseServices(*row.OwnServices)
-		if err != nil {
-			return nil, err
-		}
-		right.Services = Common(services, own)
-	}
-	right.Positions = []uuid.UUID{}
-	if row.Positions != nil {
-		for text := range strings.SplitSeq(*row.Positions, ",") {
-			id, err := uuid.Parse(text)
-			if err != nil {
-				return nil, err
-			}
-			right.Positions = append(right.Positions, id)
-		}
-	}
-	return right, nil
-}
-
-// Rights returns what a person may do for each of the contributors, an operator's post aside.
-func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid.UUID) (map[uuid.UUID][]Right, error) {
-	all := make(map[uuid.UUID][]Right, len(contributorIDs))
-	if len(contributorIDs) == 0 {
-		return all, nil
-	}
-	rights, more := r.rightsQuery()
-	var rows []struct {
-		TargetID uuid.UUID
-		Right    rightRow `gorm:"embedded"`
-	}
-	args := append([]any{by.PersonID, contributorIDs}, more...)
-	err := r.db.From(ctx).Raw("WITH a AS (SELECT c.id AS session_id, c.id AS target_id, p.id AS person_id, p.tax_code, c.id AS contributor_id FROM people p, contributors c WHERE p.id = ? AND c.id IN ?), b AS ("+
-		rights+") SELECT b.target_id, "+rightColumns+" FROM b", args...).Scan(&rows).Error
-	if err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		right, err := row.Right.right(row.TargetID)
-		if err != nil {
-			return nil, err
-		}
-		all[row.TargetID] = append(all[row.TargetID], *right)
-	}
-	for _, rights := range all {
-		inOrder(rights)
-	}
-	return all, nil
-}
-
-// Represented lists the contributors at which the actor has a role that covers the service.
-func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uuid.UUID, error) {
-	var rows []struct {
-		ContributorID uuid.UUID
-		Services      string
-	}
-	err := r.db.From(ctx).Raw("SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND r.withdrawn_at IS NULL ORDER BY r.contributor_id", by.PersonID).Scan(&rows).Error
-	if err != nil {
-		return nil, err
-	}
-	var ids []uuid.UUID
-	for _, row := range rows {
-		services, err := ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
-		if (Right{Services: services}).Covers(s) && !slices.Contains(ids, row.ContributorID) {
-			ids = append(ids, row.ContributorID)
-		}
-	}
-	return ids, nil
-}
-
-// ParseServices reads the services of a stored right: a JSON array of codes.
-func ParseServices(text string) ([]Service, error) {
-	var services []Service
-	err := json.Unmarshal([]byte(text), &services)
-	return services, err
-}
-
-// RecheckClaim is what a request was let in with.
-type RecheckClaim struct {
-	SessionID uuid.UUID
-	// Right is zero for what one does for oneself, which takes no right.
-	Right Right
-}
-
-// What a right may hang on, by kind of link: the rows that are still good, locked against their end. The ids come first,
-// the present after them where the query asks for it.
-var liveLinks = map[LinkKind]struct {
-	query, lock string
-	timed       bool
-}{
-	RoleLink: {"SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND r.withdrawn_at IS NULL ORDER BY r.id", "r", false},
-	DelegationLink: {`SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND ` + liveDelegation + `
-		AND ` + onRegister + ` ORDER BY g.id`, "g", true},
-	DelegateRoleLink:  {"SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND u.withdrawn_at IS NULL ORDER BY u.id", "u", false},
-	SubDelegationLink: {"SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " + liveSub + " ORDER BY w.id", "w", true},
-	DelegateLink:      {"SELECT h.id FROM delegates h WHERE h.id IN ?", "", false},
-	ListedLink:        {"SELECT h.id FROM delegates h WHERE h.id IN ? AND " + onRegister, "", false},
-}
-
-// RecheckAll reads sessions, their people and rights again in the context's transaction, under a share lock, so that what ends
-// (a session, a right, or all of a person's at a suspension) either does so before the transaction, and is seen here, or after it;
-// so does the change of a person's credentials. It returns one outcome for each: nil, fault.SessionEnded or fault.NotFound.
-func (r *Repository) RecheckAll(ctx context.Context, held []RecheckClaim) ([]error, error) {
-	return r.recheck(ctx, held, "p, s")
-}
-
-// recheck locks the tables named, of the sessions s and their people p.
-func (r *Repository) recheck(ctx context.Context, held []RecheckClaim, lock string) ([]error, error) {
-	sessions := make(map[uuid.UUID]bool, len(held))
-	links := map[LinkKind]map[uuid.UUID]bool{}
-	for _, h := range held {
-		sessions[h.SessionID] = false
-		for _, l := range h.Right.Links {
-			if links[l.Kind] == nil {
-				links[l.Kind] = map[uuid.UUID]bool{}
-			}
-			links[l.Kind][l.ID] = false
-		}
-	}
-	if err := r.confirm(ctx, `SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id`+r.db.ForShare(lock), sessions); err != nil {
-		return nil, err
-	}
-	if err := r.confirmLinks(ctx, links); err != nil {
-		return nil, err
-	}
-	outcomes := make([]error, len(held))
-	for i, h := range held {
-		switch {
-		case !sessions[h.SessionID]:
-			outcomes[i] = fault.New(fault.SessionEnded)
-		case !h.Right.good(links):
-			outcomes[i] = fault.New(fault.NotFound)
-		}
-	}
-	return outcomes, nil
-}
-
-// good reports whether all that the right hangs on was found to be live.
-func (r Right) good(links map[LinkKind]map[uuid.UUID]bool) bool {
-	if r.ID != uuid.Nil && len(r.Links) == 0 && r.ActingAs != OfficeOperator {
-		return false
-	}
-	return !slices.ContainsFunc(r.Links, func(l Link) bool { return !links[l.Kind][l.ID] })
-}
-
-// confirmLinks marks those of the links that are live, and locks them against their end.
-func (r *Repository) confirmLinks(ctx context.Context, links map[LinkKind]map[uuid.UUID]bool) error {
-	if err := r.keepListed(ctx, links); err != nil {
-		return err
-	}
-	for _, kind := range []LinkKind{RoleLink, DelegationLink, DelegateRoleLink, SubDelegationLink, DelegateLink, ListedLink} {
-		if len(links[kind]) == 0 {
-			continue
-		}
-		live := liveLinks[kind]
-		var more []any
-		if live.timed {
-			more = append(more, r.clock.Now())
-		}
-		query := live.query
-		if live.lock != "" {
-			query += r.db.ForShare(live.lock)
-		}
-		if err := r.confirm(ctx, query, links[kind], more...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// keepListed puts being struck off after the transaction, and waits for one that is under way. What else an import changes about
-// an intermediary makes nobody wait.
-func (r *Repository) keepListed(ctx context.Context, links map[LinkKind]map[uuid.UUID]bool) error {
-	if r.db.Dialect() != db.Postgres || len(links[DelegationLink])+len(links[ListedLink]) == 0 {
-		return nil
-	}
-	ids := func(kind LinkKind) db.UUIDs { return slices.Collect(maps.Keys(links[kind])) }
-	return r.db.From(ctx).Exec("SELECT 1 FROM delegates h WHERE h.id IN (SELECT unnest(?::uuid[]) UNION SELECT g.delegate_id FROM delegations g WHERE g.id = ANY(?::uuid[])) ORDER BY h.id FOR KEY SHARE",
-		ids(ListedLink), ids(DelegationLink)).Error
-}
-
-// RecheckInTx asks again, at the end of an operation's transaction, whether the session, its person and the right are good, and keeps
-// them so until it commits: what ends them comes before the whole operation, or after it. Since it is asked last, whoever ends
-// them is never waited for by somebody for whom they wait. The person is not locked, since others lock people first: a suspension
-// ends all sessions. It returns fault.SessionEnded, fault.NotFound, or fault.Forbidden for who has lost, or changed, their post here.
-func (r *Repository) RecheckInTx(ctx context.Context, by Actor, right Right) error {
-	outcomes, err := r.recheck(ctx, []RecheckClaim{{by.SessionID, right}}, "s")
-	if err != nil {
-		return err
-	}
-	if outcomes[0] != nil || !by.Staff() {
-		return outcomes[0]
-	}
-	var posts []struct {
-		UserClass  UserClass
-		OfficeCode string
-	}
-	err = r.db.From(ctx).Raw("SELECT user_class, COALESCE(office_code, '') AS office_code FROM people WHERE id = ?", by.PersonID).Scan(&posts).Error
-	if err == nil && (len(posts) == 0 || posts[0].UserClass != by.UserClass || posts[0].OfficeCode != by.OfficeCode) {
-		err = fault.New(fault.Forbidden)
-	}
-	return err
-}
-
-// RequireLiveSession is for operations that end their own session: they ask first, without a lock, since they lock the session later. It returns
-// fault.SessionEnded.
-func (r *Repository) RequireLiveSession(ctx context.Context, by Actor) error {
-	var n int
-	err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM sessions WHERE id = ? AND ended_at IS NULL", by.SessionID).Scan(&n).Error
-	if err == nil && n == 0 {
-		err = fault.New(fault.SessionEnded)
-	}
-	return err
-}
-
-// RecheckStanding asks what Still does, for what somebody asked for earlier and is done later: their session may have ended since. It
-// returns fault.NotFound for who is suspended, and where the right has ended.
-func (r *Repository) RecheckStanding(ctx context.Context, personID uuid.UUID, right Right) error {
-	people := map[uuid.UUID]bool{personID: false}
-	if err := r.confirm(ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+r.db.ForShare("p"), people); err != nil {
-		return err
-	}
-	links := map[LinkKind]map[uuid.UUID]bool{}
-	for _, l := range right.Links {
-		if links[l.Kind] == nil {
-			links[l.Kind] = map[uuid.UUID]bool{}
-		}
-		links[l.Kind][l.ID] = false
-	}
-	if err := r.confirmLinks(ctx, links); err != nil {
-		return err
-	}
-	if !people[personID] || !right.good(links) {
-		return fault.New(fault.NotFound)
-	}
-	return nil
-}
-
-func (r *Repository) confirm(ctx context.Context, query string, ids map[uuid.UUID]bool, more ...any) error {
-	wanted := make([]uuid.UUID, 0, len(ids))
-	for id := range ids {
-		wanted = append(wanted, id)
-	}
-	var live []uuid.UUID
-	if err := r.db.From(ctx).Raw(query, append([]any{wanted}, more...)...).Scan(&live).Error; err != nil {
-		return err
-	}
-	for _, id := range live {
-		ids[id] = true
-	}
 	return nil
 }

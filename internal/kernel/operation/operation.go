@@ -11,6 +11,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 
 	"github.com/google/uuid"
@@ -22,8 +23,8 @@ type Runner struct {
 	Clock clock.Clock
 	Keys  *idempotency.Store
 	Trail *audit.Trail
-	// Rights tells whether who was let in is still in.
-	Rights *access.Repository
+	// Recheck tells whether who was let in is still in.
+	Recheck *recheck.Checker
 }
 
 // Trace is what an operation leaves in the audit trail beside who asked and from where.
@@ -57,7 +58,7 @@ func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID strin
 			return err
 		}
 		if by.SessionID != uuid.Nil && !trace.Unchecked {
-			if err := r.Rights.RecheckInTx(ctx, by, trace.Right); err != nil {
+			if err := r.Recheck.InTx(ctx, by, trace.Right); err != nil {
 				return err
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
@@ -23,7 +24,7 @@ import (
 )
 
 func (o *office) service() *outbox.Service {
-	return outbox.NewService(&operation.Runner{DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db), Rights: access.NewRepository(o.db, o.clock)}, outbox.New(o.db), o.Worker)
+	return outbox.NewService(&operation.Runner{DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db), Recheck: recheck.New(o.db, o.clock)}, outbox.New(o.db), o.Worker)
 }
 
 func TestReports(t *testing.T) {

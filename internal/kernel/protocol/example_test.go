@@ -14,6 +14,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 
@@ -55,8 +56,8 @@ func ExampleLane() {
 	d, by, closeAll := exampleOffice()
 	defer closeAll()
 	monday := clock.NewManual(time.Date(2026, 3, 16, 8, 15, 0, 0, time.UTC))
-	keys, rights := idempotency.NewStore(d, monday, nil), access.NewRepository(d, monday)
-	register := protocol.NewRegister(d, monday, keys, rights, slog.New(slog.DiscardHandler))
+	keys, checker := idempotency.NewStore(d, monday, nil), recheck.New(d, monday)
+	register := protocol.NewRegister(d, monday, keys, checker, slog.New(slog.DiscardHandler))
 	defer register.Close()
 	lane := protocol.NewLane(register, "note", notes{})
 	for _, text := range []string{"Buongiorno", "", "Arrivederci"} {

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 )
@@ -30,7 +30,7 @@ type Register struct {
 	keys    *idempotency.Store
 	trail   *audit.Trail
 	outbox  *outbox.Outbox
-	rights  *access.Repository
+	recheck *recheck.Checker
 	log     *slog.Logger
 	queue   chan filing
 	stop    chan struct{}
@@ -52,9 +52,9 @@ func (w *waiting) finish(err error) {
 }
 
 // NewRegister starts a register. Close it to file what is left.
-func NewRegister(d *db.DB, c clock.Clock, keys *idempotency.Store, rights *access.Repository, log *slog.Logger) *Register {
+func NewRegister(d *db.DB, c clock.Clock, keys *idempotency.Store, checker *recheck.Checker, log *slog.Logger) *Register {
 	r := &Register{
-		db: d, clock: c, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), rights: rights, log: log,
+		db: d, clock: c, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), recheck: checker, log: log,
 		queue: make(chan filing, queueSize), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go r.run()
@@ -187,7 +187,7 @@ func (r *Register) transact(entries []*Line) error {
 			return err
 		}
 		live := accepted(entries)
-		if err := r.recheck(ctx, live); err != nil {
+		if err := r.checkClaims(ctx, live); err != nil {
 			return err
 		}
 		counters, err := r.lockCounters(ctx, accepted(live))
@@ -236,16 +236,16 @@ func (r *Register) claim(ctx context.Context, entries []*Line) error {
 	return nil
 }
 
-// recheck reads session and right again, so that what was revoked meanwhile is refused.
-func (r *Register) recheck(ctx context.Context, entries []*Line) error {
+// checkClaims reads session and right again, so that what was revoked meanwhile is refused.
+func (r *Register) checkClaims(ctx context.Context, entries []*Line) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	held := make([]access.RecheckClaim, len(entries))
+	claims := make([]recheck.Claim, len(entries))
 	for i, e := range entries {
-		held[i] = access.RecheckClaim{SessionID: e.By.SessionID, Right: e.Right}
+		claims[i] = recheck.Claim{SessionID: e.By.SessionID, Right: e.Right}
 	}
-	outcomes, err := r.rights.RecheckAll(ctx, held)
+	outcomes, err := r.recheck.All(ctx, claims)
 	if err != nil {
 		return err
 	}

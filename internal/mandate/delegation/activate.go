@@ -197,7 +197,7 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 		Bound: func() [][]byte { return bound(old) },
 		Wrong: func(ctx context.Context) error {
 			// Who may not enter it any more has not tried.
-			if err := s.Rights.RecheckInTx(ctx, by, right); err != nil {
+			if err := s.Runner.Recheck.InTx(ctx, by, right); err != nil {
 				return err
 			}
 			return s.Runner.Keys.Release(ctx, claim)

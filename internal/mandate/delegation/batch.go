@@ -67,7 +67,7 @@ func (s *Service) DraftFor(ctx context.Context, by access.Actor, membership acce
 			return View{}, trace, err
 		}
 		trace.SessionID = session
-		return drafted, trace, s.Rights.RecheckStanding(ctx, by.PersonID, trace.Right)
+		return drafted, trace, s.Runner.Recheck.Standing(ctx, by.PersonID, trace.Right)
 	}, nil)
 }
 

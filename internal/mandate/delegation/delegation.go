@@ -8,6 +8,7 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
@@ -52,18 +53,6 @@ const (
 	Partial Scope = "partial"
 )
 
-// DelegateKind is what an intermediary is.
-type DelegateKind string
-
-// The kinds of intermediary. A firm (studio associato) is never the delegate: the individual professional is.
-const (
-	Professional DelegateKind = "professional"
-	Firm         DelegateKind = access.Firm
-	Association  DelegateKind = "association"
-	CAF          DelegateKind = "caf"
-	Patronato    DelegateKind = "patronato"
-)
-
 // EndCause is what ended a delegation.
 type EndCause string
 
@@ -77,22 +66,6 @@ const (
 	ByExpiry EndCause = "expiry"
 )
 
-// Delegate is an intermediary as its professional register (albo) or association census lists it.
-type Delegate struct {
-	ID                 uuid.UUID
-	Kind               DelegateKind
-	TaxCode            taxcode.Code
-	LegalName          string
-	RegisterCode       string
-	RegistrationNumber string
-	ListedAt           time.Time
-	StruckOffAt        *time.Time
-	UpdatedAt          time.Time `gorm:"autoUpdateTime:false"`
-}
-
-// TableName tells GORM the table.
-func (Delegate) TableName() string { return "delegates" }
-
 // Delegation is what a contributor lets an intermediary do, as it is kept.
 type Delegation struct {
 	ID            uuid.UUID
@@ -101,18 +74,17 @@ type Delegation struct {
 	// ReferenceCode is what the form is known by; each change makes another.
 	ReferenceCode string
 	Scope         Scope
-	// Services is a JSON array of service codes.
-	Services    string
-	Exclusive   bool
-	ValidUntil  *time.Time
-	SignatoryID uuid.UUID
-	State       State
-	DraftedBy   uuid.UUID
-	DraftedAt   time.Time
-	ActivatedBy *uuid.UUID
-	ActivatedAt *time.Time
-	EndedBy     *uuid.UUID
-	EndedAt     *time.Time
+	Services      access.ServiceSet
+	Exclusive     bool
+	ValidUntil    *time.Time
+	SignatoryID   uuid.UUID
+	State         State
+	DraftedBy     uuid.UUID
+	DraftedAt     time.Time
+	ActivatedBy   *uuid.UUID
+	ActivatedAt   *time.Time
+	EndedBy       *uuid.UUID
+	EndedAt       *time.Time
 	// EndCause is nil for one that was not revoked.
 	EndCause *EndCause
 	// EndReason is in the words of who ended it; nil where nobody gave any.
@@ -128,7 +100,7 @@ func (Delegation) TableName() string { return "delegations" }
 // View is a delegation with all that is told of it.
 type View struct {
 	Delegation
-	DelegateKind        DelegateKind
+	DelegateKind        intermediary.Kind
 	DelegateName        string
 	DelegateTaxCode     taxcode.Code
 	StruckOffAt         *time.Time
@@ -144,7 +116,6 @@ type View struct {
 	ActivatorGivenName  string
 	ActivatorFamilyName string
 	Positions           []contributor.Position `gorm:"-"`
-	Covered             []access.Service       `gorm:"-"`
 	OTP                 *OTP                   `gorm:"-"`
 	// ForContributor says that it is shown to the contributor's side, which sees all of it.
 	ForContributor bool `gorm:"-"`
@@ -165,7 +136,7 @@ type Worker struct {
 	GivenName       string
 	FamilyName      string
 	// Services are those that the delegation and the role or sub-delegation both cover.
-	Services  []access.Service
+	Services  access.ServiceSet
 	GrantedAt time.Time
 }
 

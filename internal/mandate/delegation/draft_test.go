@@ -30,7 +30,7 @@ func TestFromDraftToRevocation(t *testing.T) {
 			t.Fatal(err)
 		}
 		if draft.State != delegation.Draft || draft.DelegateID != w.delegate || draft.ContributorID != w.company.ID || len(draft.Positions) != 1 ||
-			draft.OTP != nil || !draft.ValidUntil.Equal(until.Truncate(time.Microsecond)) || !cmp.Equal(draft.Covered, []access.Service{access.Declarations}) {
+			draft.OTP != nil || !draft.ValidUntil.Equal(until.Truncate(time.Microsecond)) || !cmp.Equal(draft.Services, access.ServiceSet{access.Declarations}) {
 			t.Errorf("drafted %+v", draft)
 		}
 		if !regexp.MustCompile(`^[2-9A-Z]{4}-[2-9A-Z]{4}-[2-9A-Z]{4}$`).MatchString(draft.ReferenceCode) {

@@ -38,7 +38,7 @@ func (s View) Facts() delegationpdf.Form {
 		f.Positions = append(f.Positions, delegationpdf.Position{Number: p.Number, Scheme: p.Scheme, OfficeCode: p.OfficeCode})
 	}
 	if !f.Total {
-		for _, service := range s.Covered {
+		for _, service := range s.Services {
 			f.Services = append(f.Services, string(service))
 		}
 	}

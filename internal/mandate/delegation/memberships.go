@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 
 	"github.com/google/uuid"
@@ -40,8 +41,8 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 		return access.Membership{}, err
 	}
 	if wanted != nil {
-		d, err := s.Repository.delegate(ctx, *wanted)
-		if err == nil && d.Kind == Firm {
+		d, err := s.intermediaries.ByID(ctx, *wanted)
+		if err == nil && d.Kind == intermediary.Firm {
 			return access.Membership{}, fault.New(fault.DelegateMustBePerson)
 		}
 		if err != nil && !fault.Is(err, fault.NotFound) {
@@ -57,7 +58,7 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 		return memberships[0], nil
 	}
 	// A firm is nobody's delegate: who has a membership of their own beside it means that one.
-	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool { return membership.Kind == string(Firm) })
+	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool { return membership.Kind == string(intermediary.Firm) })
 	switch len(memberships) {
 	case 0:
 		return access.Membership{}, fault.New(fault.DelegateMustBePerson)
@@ -102,7 +103,7 @@ func (s *Service) searchingFor(ctx context.Context, by access.Actor, wanted *uui
 	if err != nil {
 		return access.Membership{}, err
 	}
-	at := slices.IndexFunc(memberships, func(membership access.Membership) bool { return membership.Kind != string(Firm) })
+	at := slices.IndexFunc(memberships, func(membership access.Membership) bool { return membership.Kind != string(intermediary.Firm) })
 	if at < 0 {
 		return access.Membership{}, fault.Because(fault.Forbidden, "no-intermediary")
 	}

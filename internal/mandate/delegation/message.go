@@ -34,8 +34,8 @@ func (d View) data(called map[access.Service]servicecatalog.Title) map[string]an
 	if d.Scope == Total {
 		return data
 	}
-	italian, english := make([]string, len(d.Covered)), make([]string, len(d.Covered))
-	for i, service := range d.Covered {
+	italian, english := make([]string, len(d.Services)), make([]string, len(d.Services))
+	for i, service := range d.Services {
 		italian[i], english[i] = called[service].Italian, called[service].English
 	}
 	data["services_it"], data["services_en"] = strings.Join(italian, "; "), strings.Join(english, "; ")
@@ -49,7 +49,7 @@ func (s *Service) serviceTitles(ctx context.Context, all ...View) (map[access.Se
 		if d.Scope == Total {
 			continue
 		}
-		for _, service := range d.Covered {
+		for _, service := range d.Services {
 			if !slices.Contains(named, service) {
 				named = append(named, service)
 			}

@@ -10,6 +10,7 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 
@@ -17,7 +18,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Repository reads and writes intermediaries, delegations and their codes.
+// Repository reads and writes delegations and their codes.
 type Repository struct{ db *db.DB }
 
 // NewRepository returns the repository of a database.
@@ -79,11 +80,6 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 	at := make(map[uuid.UUID]*View, len(rows))
 	for i := range rows {
 		ids[i], at[rows[i].ID] = rows[i].ID, &rows[i]
-		services, err := access.ParseServices(rows[i].Services)
-		if err != nil {
-			return err
-		}
-		rows[i].Covered = services
 	}
 	var positions []struct {
 		DelegationID uuid.UUID
@@ -139,12 +135,13 @@ func (r *Repository) save(ctx context.Context, d Delegation) error {
 		"activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
 }
 
+var selectActive = selectShown + " WHERE g.contributor_id = ? AND g.id <> ? AND " + access.LiveDelegation("g") + " ORDER BY g.id"
+
 // activeOf returns the other active delegations of a contributor, suspended ones among them, since they come back; what has
 // expired is left out.
 func (r *Repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]View, error) {
 	var rows []View
-	err := r.db.From(ctx).Raw(selectShown+` WHERE g.contributor_id = ? AND g.id <> ? AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)
-		ORDER BY g.id`, contributorID, except, now).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectActive, contributorID, except, now).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -211,14 +208,19 @@ func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.
 	return found, err
 }
 
+var (
+	isActive    = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " + access.OnRegister("h") + ")"
+	isSuspended = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " + access.OffRegister("h") + ")"
+)
+
 // narrow adds what the filter asks for to a query about the delegations g of one side.
 func (f Filter) narrow(query *gorm.DB, column string, now time.Time) *gorm.DB {
 	switch f.State {
 	case "":
 	case Active:
-		query = query.Where("g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND h.struck_off_at IS NULL)", now)
+		query = query.Where(isActive, now)
 	case Suspended:
-		query = query.Where("g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND h.struck_off_at IS NOT NULL)", now)
+		query = query.Where(isSuspended, now)
 	case Expired:
 		query = query.Where("g.state = 'active' AND g.valid_until <= ?", now)
 	case Draft, Pending, Revoked:
@@ -260,13 +262,13 @@ func (r *Repository) ofEach(ctx context.Context, ids []uuid.UUID, request page.R
 }
 
 // selectWorkers asks who may use delegations, by name, up to a number of them for each.
-const selectWorkers = `WITH x AS (
+var selectWorkers = `WITH x AS (
 		SELECT g.id AS delegation_id, w.person_id, 'sub_delegate' AS acting_as, w.id AS sub_delegation_id, w.services, w.granted_at
-		FROM delegations g JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND w.revoked_at IS NULL AND (w.valid_until IS NULL OR w.valid_until > ?)
-		WHERE g.id IN ? AND (w.every OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = w.id AND i.delegation_id = g.id))
+		FROM delegations g JOIN sub_delegations w ON w.delegate_id = g.delegate_id AND ` + access.LiveSubDelegation("w") + `
+		WHERE g.id IN ? AND ` + access.AboutDelegation("w", "g") + `
 		UNION ALL
 		SELECT g.id, u.person_id, 'intermediary', CAST(NULL AS uuid), u.services, u.granted_at
-		FROM delegations g JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND u.withdrawn_at IS NULL AND u.role <> 'user_administrator'
+		FROM delegations g JOIN delegate_roles u ON u.delegate_id = g.delegate_id AND ` + access.LiveWorkerRole("u") + `
 		WHERE g.id IN ?
 	), y AS (
 		SELECT x.*, p.given_name, p.family_name,
@@ -294,21 +296,17 @@ func (r *Repository) workers(ctx context.Context, all []View, now time.Time) err
 		PersonID        uuid.UUID
 		GivenName       string
 		FamilyName      string
-		Services        string
+		Services        access.ServiceSet
 		GrantedAt       time.Time
 	}
 	if err := r.db.From(ctx).Raw(selectWorkers, now, ids, ids, maxWorkers).Scan(&rows).Error; err != nil {
 		return err
 	}
 	for _, row := range rows {
-		own, err := access.ParseServices(row.Services)
-		if err != nil {
-			return err
-		}
 		s := at[row.DelegationID]
 		s.Workers = withWorker(s.Workers, Worker{
 			ActingAs: row.ActingAs, SubDelegationID: row.SubDelegationID, PersonID: row.PersonID, GivenName: row.GivenName, FamilyName: row.FamilyName,
-			Services: access.Common(s.Covered, own), GrantedAt: row.GrantedAt,
+			Services: s.Services.Intersect(row.Services), GrantedAt: row.GrantedAt,
 		})
 	}
 	return nil
@@ -320,11 +318,7 @@ func withWorker(all []Worker, w Worker) []Worker {
 		return append(all, w)
 	}
 	last := &all[len(all)-1]
-	for _, service := range w.Services {
-		if !slices.Contains(last.Services, service) {
-			last.Services = append(slices.Clip(last.Services), service)
-		}
-	}
+	last.Services = last.Services.Union(w.Services)
 	return all
 }
 
@@ -343,16 +337,6 @@ func (r *Repository) full(ctx context.Context, bare []View, now time.Time) ([]Vi
 	}
 	slices.SortFunc(rows, func(a, b View) int { return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)) })
 	return rows, r.complete(ctx, rows, now)
-}
-
-// delegate returns an intermediary, or fault.NotFound.
-func (r *Repository) delegate(ctx context.Context, id uuid.UUID) (Delegate, error) {
-	var d Delegate
-	err := r.db.From(ctx).Where("id = ?", id).Take(&d).Error
-	if db.IsNotFound(err) {
-		return d, fault.New(fault.NotFound)
-	}
-	return d, err
 }
 
 type lookUp struct {
@@ -389,7 +373,7 @@ type LookUp struct {
 	ID           uuid.UUID
 	At           time.Time
 	DelegateID   uuid.UUID
-	DelegateKind DelegateKind
+	DelegateKind intermediary.Kind
 	DelegateName string
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
-	"diresco/internal/mandate/delegation"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
@@ -85,7 +85,7 @@ func TestForWhichIntermediarySomebodyLooks(t *testing.T) {
 		_, err := w.service.Candidates(ctx, by, w.company.TaxCode.Clear(), &w.delegate)
 		refused(t, "for another's", err, fault.Invalid, "/delegate_id", "unknown-delegate")
 		firm := w.Association(t)
-		w.Exec(t, "UPDATE delegates SET kind = ? WHERE id = ?", delegation.Firm, firm)
+		w.Exec(t, "UPDATE delegates SET kind = ? WHERE id = ?", intermediary.Firm, firm)
 		_, err = w.service.Candidates(ctx, by, w.company.TaxCode.Clear(), &firm)
 		refused(t, "for a firm", err, fault.DelegateMustBePerson)
 	})

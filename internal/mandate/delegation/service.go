@@ -2,7 +2,6 @@ package delegation
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
@@ -44,10 +44,15 @@ type Deps struct {
 }
 
 // Service has the use cases of delegations.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	intermediaries *intermediary.Repository
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	return &Service{Deps: d, intermediaries: intermediary.NewRepository(d.Runner.DB)}
+}
 
 // The kinds of messages; the data of each names reference, delegate and contributor.
 var (
@@ -142,7 +147,7 @@ type Input struct {
 	ContributorTaxCode string
 	PositionIDs        []uuid.UUID
 	Scope              Scope
-	Services           []access.Service
+	Services           access.ServiceSet
 	Exclusive          bool
 	ValidUntil         *time.Time
 	SignatoryID        uuid.UUID
@@ -231,7 +236,7 @@ func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.T
 	if len(in.PositionIDs) == 0 {
 		add("/position_ids", "required")
 	}
-	services := []access.Service{access.AllServices}
+	services := access.ServiceSet{access.AllServices}
 	switch in.Scope {
 	case Total:
 		if len(in.Services) > 0 {
@@ -239,20 +244,10 @@ func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.T
 		}
 	case Partial:
 		services = in.Services
-		switch {
-		case services == nil:
+		if services == nil {
 			add("/services", "required")
-		case len(services) == 0:
-			add("/services", "too-few")
 		}
-		for i, service := range services {
-			switch {
-			case !slices.Contains(access.Services(), service):
-				add("/services/"+strconv.Itoa(i), "unknown-service")
-			case slices.Contains(services[:i], service):
-				add("/services/"+strconv.Itoa(i), "duplicate")
-			}
-		}
+		wrong = append(wrong, services.Check("/services", access.CheckCodes{Empty: "too-few", Duplicate: "duplicate"})...)
 	default:
 		add("/scope", "enum")
 	}
@@ -273,9 +268,8 @@ func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.T
 	if len(wrong) > 0 {
 		return d, fault.InvalidFields(wrong...)
 	}
-	encoded, err := json.Marshal(services)
-	d.Scope, d.Services, d.Exclusive, d.ValidUntil, d.SignatoryID = in.Scope, string(encoded), in.Exclusive, until, in.SignatoryID
-	return d, err
+	d.Scope, d.Services, d.Exclusive, d.ValidUntil, d.SignatoryID = in.Scope, services, in.Exclusive, until, in.SignatoryID
+	return d, nil
 }
 
 // reference makes what the form is known by: three groups of four, short enough to be read out.
@@ -424,7 +418,7 @@ func (s *Service) Search(ctx context.Context, by access.Actor, in Search, reques
 type Change struct {
 	PositionIDs []uuid.UUID
 	Scope       *Scope
-	Services    []access.Service
+	Services    access.ServiceSet
 	Exclusive   *bool
 	ValidUntil  *time.Time
 	// Endless takes the end away.
@@ -506,7 +500,7 @@ func sameSet[T any](a, b []T, text func(T) string) bool {
 func (s View) with(c Change) Input {
 	in := Input{PositionIDs: s.positionIDs(), Scope: s.Scope, Exclusive: s.Exclusive, ValidUntil: s.ValidUntil, SignatoryID: s.SignatoryID}
 	if s.Scope == Partial {
-		in.Services = s.Covered
+		in.Services = s.Services
 	}
 	if c.PositionIDs != nil {
 		in.PositionIDs = c.PositionIDs

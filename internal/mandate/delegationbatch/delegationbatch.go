@@ -6,7 +6,6 @@ package delegationbatch
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -85,7 +84,8 @@ type Item struct {
 	Line           int
 	PositionNumber string
 	Scope          delegation.Scope
-	// Services is a JSON array of service codes.
+	// Services is an access.ServiceSet as it is stored. It is read when the item's turn comes, so that one that is stored wrongly
+	// stops no other.
 	Services   string
 	Exclusive  bool
 	ValidUntil *time.Time
@@ -115,7 +115,7 @@ func equal[T any](a, b *T, same func(a, b T) bool) bool {
 type Terms struct {
 	Scope delegation.Scope
 	// Services are nil for a total delegation.
-	Services   []access.Service
+	Services   access.ServiceSet
 	Exclusive  bool
 	ValidUntil *time.Time
 }
@@ -163,14 +163,12 @@ func (t Terms) check(now time.Time) []fault.Field {
 		add("/services", "not-applicable")
 	case t.Scope == delegation.Partial && t.Services == nil:
 		add("/services", "required")
-	case t.Scope == delegation.Partial && len(t.Services) == 0:
-		add("/services", "too-few")
 	}
-	for i, s := range t.Services {
-		if !slices.Contains(access.Services(), s) {
-			add("/services/"+strconv.Itoa(i), "unknown-service")
-		}
+	codes := access.CheckCodes{}
+	if t.Scope == delegation.Partial {
+		codes.Empty = "too-few"
 	}
+	wrong = append(wrong, t.Services.Check("/services", codes)...)
 	if t.ValidUntil != nil && !t.ValidUntil.After(now) {
 		add("/valid_until", "past")
 	}

@@ -3,7 +3,6 @@ package delegationbatch
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"log/slog"
 	"slices"
 	"time"
@@ -59,10 +58,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 		ID: uuid.Must(uuid.NewV7()), DelegateID: membership.DelegateID, PersonID: by.PersonID, ItemsTotal: len(in.Entries), SessionID: by.SessionID,
 		RequestID: origin.RequestID, Address: origin.Address, CreatedAt: now,
 	}
-	items, refused, err := b.itemsOf(in.Entries)
-	if err != nil {
-		return Batch{}, err
-	}
+	items, refused := b.itemsOf(in.Entries)
 	b = b.progress(refused)
 	taken, err := operation.Do(ctx, s.Runner, by, b.ID.String(), func(ctx context.Context) (Batch, operation.Trace, error) {
 		s.Runner.DB.Announce(ctx, topic)
@@ -83,7 +79,7 @@ func (s *Service) replay(by access.Actor) func(ctx context.Context, id string) (
 }
 
 // itemsOf makes the items of a batch, and counts those that are refused as they stand.
-func (b Batch) itemsOf(entries []Entry) (items []Item, refused int, err error) {
+func (b Batch) itemsOf(entries []Entry) (items []Item, refused int) {
 	items = make([]Item, len(entries))
 	seen := make(map[string]bool, len(entries))
 	for i, e := range entries {
@@ -92,16 +88,8 @@ func (b Batch) itemsOf(entries []Entry) (items []Item, refused int, err error) {
 			e.Reason = reasonRepeated
 		}
 		seen[number] = true
-		services := e.Terms.Services
-		if services == nil {
-			services = []access.Service{}
-		}
-		encoded, err := json.Marshal(services)
-		if err != nil {
-			return nil, 0, err
-		}
 		items[i] = Item{
-			BatchID: b.ID, Line: e.Line, PositionNumber: number, Scope: e.Terms.Scope, Services: string(encoded), Exclusive: e.Terms.Exclusive,
+			BatchID: b.ID, Line: e.Line, PositionNumber: number, Scope: e.Terms.Scope, Services: e.Terms.Services.String(), Exclusive: e.Terms.Exclusive,
 			ValidUntil: normal(e.Terms.ValidUntil), SignatoryID: e.SignatoryID, State: Pending,
 		}
 		if e.Reason != "" {
@@ -109,7 +97,7 @@ func (b Batch) itemsOf(entries []Entry) (items []Item, refused int, err error) {
 			refused++
 		}
 	}
-	return items, refused, nil
+	return items, refused
 }
 
 // normal is an instant as it is kept.

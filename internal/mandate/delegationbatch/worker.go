@@ -2,7 +2,6 @@ package delegationbatch
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -100,7 +99,7 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 	together = []Item{i}
 	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
 		in := delegation.Input{DelegateID: &b.DelegateID, ContributorTaxCode: owner.TaxCode.Clear(), Scope: i.Scope, Exclusive: i.Exclusive, ValidUntil: i.ValidUntil}
-		if err := json.Unmarshal([]byte(i.Services), &in.Services); err != nil {
+		if err := in.Services.Scan(i.Services); err != nil {
 			return err
 		}
 		var err error

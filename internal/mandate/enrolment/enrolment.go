@@ -69,7 +69,7 @@ type Enrolment struct {
 	PersonID       uuid.UUID
 	ContributorID  uuid.UUID
 	OfficeCode     string
-	Services       []access.Service `gorm:"serializer:json"`
+	Services       access.ServiceSet
 	Notes          *string
 	ProtocolNumber string
 	Digest         string
@@ -102,7 +102,7 @@ func (h Details) AskedBy() uuid.UUID { return h.PersonID }
 type Input struct {
 	Form               Form
 	ContributorTaxCode taxcode.Code
-	Services           []access.Service
+	Services           access.ServiceSet
 	// OfficeCode is the office that is asked, one of those of the contributor's positions; empty for that of the first.
 	OfficeCode string
 	// Notes are optional and may have several lines.
@@ -183,9 +183,9 @@ func roleOf(form Form, kind contributor.Kind) access.ActingAs {
 }
 
 // covered are the services that an accepted request gives.
-func (e Enrolment) covered() []access.Service {
+func (e Enrolment) covered() access.ServiceSet {
 	if e.Form == SC65 {
-		return []access.Service{access.AllServices}
+		return access.ServiceSet{access.AllServices}
 	}
 	return e.Services
 }

@@ -34,7 +34,7 @@ type Contributors interface {
 	// RightsOf returns the rights that a person's roles at a contributor give.
 	RightsOf(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error)
 	// Enable gives a person a role in the context's transaction, or extends the one that they have.
-	Enable(ctx context.Context, role contributor.Role, services []access.Service, by uuid.UUID) error
+	Enable(ctx context.Context, role contributor.Role, services access.ServiceSet, by uuid.UUID) error
 }
 
 // People locks people, and confirms who they are.
@@ -116,7 +116,7 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 		return Details{}, err
 	}
 	if in.Services == nil {
-		in.Services = []access.Service{}
+		in.Services = access.ServiceSet{}
 	}
 	f := filing{office: office.Title, refusal: in.refuse(c, has), held: Details{
 		Enrolment: Enrolment{

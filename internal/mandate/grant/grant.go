@@ -29,7 +29,7 @@ type Grant struct {
 	ID        uuid.UUID
 	Person    Identity
 	Role      access.ActingAs
-	Services  []access.Service
+	Services  access.ServiceSet
 	GrantedAt time.Time
 	// GrantedBy is nil for a role that was not given by user management; it has no tax code.
 	GrantedBy *Identity
@@ -40,7 +40,7 @@ type Input struct {
 	TaxCode taxcode.Code
 	Role    access.ActingAs
 	// Services are nil for all, those to come included.
-	Services []access.Service
+	Services access.ServiceSet
 }
 
 // Search is whom to find; both must match.
@@ -50,23 +50,21 @@ type Search struct {
 }
 
 // covered returns the services that the role is to cover, or fault.Invalid. A user administrator manages users and uses no service.
-func (in Input) covered() ([]access.Service, error) {
+func (in Input) covered() (access.ServiceSet, error) {
 	switch {
 	case in.Role == access.UserAdministrator && len(in.Services) > 0:
 		return nil, fault.InvalidFields(fault.Field{Pointer: "/services", Code: "not-applicable"})
 	case in.Role == access.UserAdministrator:
-		return []access.Service{}, nil
-	case in.Services == nil:
-		return []access.Service{access.AllServices}, nil
+		return access.ServiceSet{}, nil
 	}
-	if wrong := checkServices(in.Services); len(wrong) > 0 {
+	if wrong := in.Services.Check("/services", access.CheckCodes{Empty: "required", Duplicate: "repeated"}); len(wrong) > 0 {
 		return nil, fault.InvalidFields(wrong...)
 	}
-	return in.Services, nil
+	return in.Services.OrAll(), nil
 }
 
 // checkPlace returns fault.Invalid for services that the place does not have; all of them are all that it has.
-func checkPlace(services, has []access.Service) error {
+func checkPlace(services access.ServiceSet, has []access.Service) error {
 	var wrong []fault.Field
 	for i, s := range services {
 		if s != access.AllServices && !slices.Contains(has, s) {
@@ -77,23 +75,6 @@ func checkPlace(services, has []access.Service) error {
 		return fault.InvalidFields(wrong...)
 	}
 	return nil
-}
-
-func checkServices(services []access.Service) []fault.Field {
-	if len(services) == 0 {
-		return []fault.Field{{Pointer: "/services", Code: "required"}}
-	}
-	var wrong []fault.Field
-	for i, s := range services {
-		pointer := "/services/" + strconv.Itoa(i)
-		switch {
-		case !slices.Contains(access.Services(), s):
-			wrong = append(wrong, fault.Field{Pointer: pointer, Code: "unknown-service"})
-		case slices.Contains(services[:i], s):
-			wrong = append(wrong, fault.Field{Pointer: pointer, Code: "repeated"})
-		}
-	}
-	return wrong
 }
 
 // gives says who gives and withdraws which role, and so who manages users (INAIL circ. 46/2017; the legal representative names
@@ -111,7 +92,7 @@ func manages(role access.ActingAs) bool { return len(gives[role]) > 0 }
 // giver returns the role among somebody's own by which they give one with the services. It returns fault.NotFound for who has
 // none there, fault.Forbidden for who may not give it, and fault.Invalid at /services for more than the giver's own role covers;
 // a user administrator uses no service and is not measured by its own.
-func giver(own []Role, role access.ActingAs, services []access.Service) (Role, error) {
+func giver(own []Role, role access.ActingAs, services access.ServiceSet) (Role, error) {
 	if _, err := manager(own); err != nil {
 		return Role{}, err
 	}
@@ -120,12 +101,7 @@ func giver(own []Role, role access.ActingAs, services []access.Service) (Role, e
 		if !slices.Contains(gives[r.Role], role) {
 			continue
 		}
-		covered, broken := access.ParseServices(r.Services)
-		if broken != nil {
-			return Role{}, broken
-		}
-		wider := slices.ContainsFunc(services, func(s access.Service) bool { return !access.Right{Services: covered}.Covers(s) })
-		if !wider || r.Role == access.UserAdministrator {
+		if r.Services.CoversAll(services) || r.Role == access.UserAdministrator {
 			return r, nil
 		}
 		err = fault.InvalidFields(fault.Field{Pointer: "/services", Code: "wider-than-own"})

@@ -9,6 +9,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/mandate/grant"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -330,10 +331,10 @@ func TestAWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 	p := w.confirmed()
 	g := w.given(w.rep, p, access.EmployeeDelegate)
 	by := w.enter(w.Session(t, p.ID, nil))
-	held := []access.RecheckClaim{{SessionID: by.SessionID, Right: by.Rights[0]}}
+	held := []recheck.Claim{{SessionID: by.SessionID, Right: by.Rights[0]}}
 	done := make(chan error, 1)
 	w.Must(t, func(ctx context.Context) error {
-		outcomes, err := w.Rights.RecheckAll(ctx, held)
+		outcomes, err := w.Recheck.All(ctx, held)
 		if err != nil || outcomes[0] != nil {
 			t.Errorf("%v %v", outcomes, err)
 		}
@@ -350,7 +351,7 @@ func TestAWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Must(t, func(ctx context.Context) error {
-		outcomes, err := w.Rights.RecheckAll(ctx, held)
+		outcomes, err := w.Recheck.All(ctx, held)
 		if err == nil {
 			err = outcomes[0]
 		}

@@ -43,7 +43,7 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 	a := world.New(t, d)
 	w := &fixture{App: a, t: t, people: person.NewService(person.Deps{Runner: a.Runner})}
 	w.users = grant.NewService(grant.Deps{
-		Runner: a.Runner, Rights: a.Rights, People: w.people, Outbox: a.Outbox,
+		Runner: a.Runner, People: w.people, Outbox: a.Outbox,
 	})
 	w.company = a.Company(t, world.Rome)
 	w.rep = w.with(access.LegalRepresentative)

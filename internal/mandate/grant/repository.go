@@ -39,7 +39,7 @@ type Role struct {
 	ID       uuid.UUID
 	PersonID uuid.UUID
 	Role     access.ActingAs
-	Services string
+	Services access.ServiceSet
 }
 
 const selectGrants = `SELECT r.id, r.person_id, r.role, r.services, r.granted_at, p.tax_code, p.given_name, p.family_name,
@@ -57,16 +57,15 @@ type grantRow struct {
 	GiverFamilyName *string
 }
 
-func (row grantRow) grant() (Grant, error) {
-	services, err := access.ParseServices(row.Services)
+func (row grantRow) grant() Grant {
 	g := Grant{
 		ID: row.ID, Person: Identity{ID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName},
-		Role: row.Role.Role, Services: services, GrantedAt: row.GrantedAt,
+		Role: row.Role.Role, Services: row.Services, GrantedAt: row.GrantedAt,
 	}
 	if row.GiverID != nil {
 		g.GrantedBy = &Identity{ID: *row.GiverID, GivenName: *row.GiverGivenName, FamilyName: *row.GiverFamilyName}
 	}
-	return g, err
+	return g
 }
 
 // list returns the live roles at a place, the oldest first.
@@ -76,7 +75,7 @@ func (t table) list(ctx context.Context, placeID uuid.UUID, request page.Request
 	if err != nil {
 		return none, err
 	}
-	query, args := fmt.Sprintf(selectGrants+" WHERE r.%s = ? AND r.withdrawn_at IS NULL", t.roles, t.place), []any{placeID}
+	query, args := fmt.Sprintf(selectGrants+" WHERE r.%s = ? AND "+access.LiveRole("r"), t.roles, t.place), []any{placeID}
 	if after != nil {
 		query, args = query+" AND (r.granted_at, r.id) > (?, ?)", append(args, after.At.UTC(), after.ID)
 	}
@@ -87,9 +86,7 @@ func (t table) list(ctx context.Context, placeID uuid.UUID, request page.Request
 	found := page.Cut(rows, request.Size(), func(row grantRow) page.Key { return page.Key{At: row.GrantedAt, ID: row.ID} })
 	result := page.Page[Grant]{Next: found.Next, Items: make([]Grant, len(found.Items))}
 	for i, row := range found.Items {
-		if result.Items[i], err = row.grant(); err != nil {
-			return none, err
-		}
+		result.Items[i] = row.grant()
 	}
 	return result, nil
 }
@@ -103,13 +100,13 @@ func (t table) one(ctx context.Context, id uuid.UUID) (Grant, error) {
 	if len(rows) == 0 {
 		return Grant{}, fault.New(fault.NotFound)
 	}
-	return rows[0].grant()
+	return rows[0].grant(), nil
 }
 
 // of returns the live roles of a person at a place and keeps them from ending until the end of the transaction.
 func (t table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, error) {
 	var rows []Role
-	err := t.db.From(ctx).Raw(fmt.Sprintf("SELECT r.id, r.person_id, r.role, r.services FROM %s r WHERE r.%s = ? AND r.person_id = ? AND r.withdrawn_at IS NULL ORDER BY r.id", t.roles, t.place)+
+	err := t.db.From(ctx).Raw(fmt.Sprintf("SELECT r.id, r.person_id, r.role, r.services FROM %s r WHERE r.%s = ? AND r.person_id = ? AND "+access.LiveRole("r")+" ORDER BY r.id", t.roles, t.place)+
 		t.db.ForShare("r"), placeID, personID).Scan(&rows).Error
 	return rows, err
 }
@@ -119,7 +116,7 @@ func (t table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, err
 // withdraw each other's roles, or the last two legal representatives', come one after the other.
 func (t table) lock(ctx context.Context, placeID, personID, grantID uuid.UUID) ([]Role, error) {
 	var rows []Role
-	err := t.db.From(ctx).Raw(fmt.Sprintf(`SELECT id, person_id, role, services FROM %s WHERE %s = ? AND withdrawn_at IS NULL
+	err := t.db.From(ctx).Raw(fmt.Sprintf(`SELECT id, person_id, role, services FROM %s WHERE %s = ? AND `+access.LiveRole("")+`
 		AND (id = ? OR person_id = ? OR role IN ('legal_representative', 'employer')) ORDER BY id`, t.roles, t.place)+t.db.ForUpdate(), placeID, grantID, personID).Scan(&rows).Error
 	return rows, err
 }

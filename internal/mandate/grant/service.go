@@ -2,7 +2,6 @@ package grant
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -11,6 +10,8 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/recheck"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -22,7 +23,6 @@ import (
 // Deps are what the service works with.
 type Deps struct {
 	Runner *operation.Runner
-	Rights *access.Repository
 	People *person.Service
 	Outbox *outbox.Outbox
 }
@@ -66,11 +66,12 @@ func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	manager, organisation := false, false
 	memberships := 0
 	for _, membership := range by.Memberships {
-		if membership.DelegateID != id || membership.Kind == access.Firm {
+		kind := intermediary.Kind(membership.Kind)
+		if membership.DelegateID != id || kind == intermediary.Firm {
 			continue
 		}
 		memberships++
-		organisation = organisation || slices.Contains(organisations, membership.Kind)
+		organisation = organisation || kind.HasUsers()
 		manager = manager || manages(membership.ActingAs)
 	}
 	switch {
@@ -83,9 +84,6 @@ func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	}
 	return Place{id: id, table: s.intermediaries}, nil
 }
-
-// organisations are the kinds of intermediary whose people act by a role.
-var organisations = []string{"association", "caf", "patronato"}
 
 // Users lists who has a role at the place, the oldest grant first.
 func (s *Service) Users(ctx context.Context, at Place, request page.Request) (page.Page[Grant], error) {
@@ -210,7 +208,7 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 }
 
 // rightToGive returns the role by which the actor gives another, read again and kept until the end of the transaction.
-func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, role access.ActingAs, services []access.Service) (access.Right, error) {
+func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, role access.ActingAs, services access.ServiceSet) (access.Right, error) {
 	if err := at.table.inTurn(ctx, by.PersonID); err != nil {
 		return access.Right{}, err
 	}
@@ -231,7 +229,7 @@ func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, ro
 
 // give writes the role in the context's transaction. What is refused because of the person is returned apart from what fails: it
 // counts.
-func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services []access.Service) (refused *fault.Fault, failed error) {
+func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services access.ServiceSet) (refused *fault.Fault, failed error) {
 	p, found, err := s.candidate(ctx, in.TaxCode)
 	switch {
 	case err != nil:
@@ -241,12 +239,8 @@ func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.U
 	case p.IdentityConfirmedAt == nil:
 		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "identity-not-confirmed"}), nil
 	}
-	encoded, err := json.Marshal(services)
-	if err != nil {
-		return nil, err
-	}
 	now := s.Runner.Clock.Now()
-	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: string(encoded)}
+	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: services}
 	added, err := at.table.add(ctx, at.id, role, by.PersonID, now)
 	if err != nil {
 		return nil, err
@@ -320,7 +314,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 
 // alive returns fault.SessionEnded where the actor's session has ended since the guard let it in, and keeps it otherwise.
 func (s *Service) alive(ctx context.Context, by access.Actor) error {
-	outcomes, err := s.Rights.RecheckAll(ctx, []access.RecheckClaim{{SessionID: by.SessionID}})
+	outcomes, err := s.Runner.Recheck.All(ctx, []recheck.Claim{{SessionID: by.SessionID}})
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ func (r *Repository) held(ctx context.Context, delegateID, personID uuid.UUID, n
 	return rows, r.complete(ctx, rows, now)
 }
 
+var selectItems = "SELECT i.sub_delegation_id, i.delegation_id, g.contributor_id, CASE WHEN " + access.LiveDelegation("g") + ` THEN 1 ELSE 0 END AS live
+	FROM sub_delegation_items i JOIN delegations g ON g.id = i.delegation_id WHERE i.sub_delegation_id IN ? ORDER BY i.sub_delegation_id, i.delegation_id`
+
 // complete reads the delegations of many sub-delegations at once, and says where each stands.
 func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) error {
 	if len(rows) == 0 {
@@ -55,17 +58,12 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 	at := make(map[uuid.UUID]*View, len(rows))
 	for i := range rows {
 		ids[i], at[rows[i].ID] = rows[i].ID, &rows[i]
-		var err error
-		if rows[i].Covered, err = access.ParseServices(rows[i].Services); err != nil {
-			return err
-		}
 	}
 	var items []struct {
 		SubDelegationID, DelegationID, ContributorID uuid.UUID
 		Live                                         int
 	}
-	err := r.db.From(ctx).Raw(`SELECT i.sub_delegation_id, i.delegation_id, g.contributor_id, CASE WHEN g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?) THEN 1 ELSE 0 END AS live
-		FROM sub_delegation_items i JOIN delegations g ON g.id = i.delegation_id WHERE i.sub_delegation_id IN ? ORDER BY i.sub_delegation_id, i.delegation_id`, now, ids).Scan(&items).Error
+	err := r.db.From(ctx).Raw(selectItems, now, ids).Scan(&items).Error
 	if err != nil {
 		return err
 	}
@@ -112,6 +110,8 @@ func (r *Repository) saveRevocation(ctx context.Context, s SubDelegation) error 
 	return r.db.From(ctx).Model(&SubDelegation{}).Where("id = ?", s.ID).Select("revoked_by", "revoked_at", "version").Updates(&s).Error
 }
 
+var selectParents = "SELECT g.id, g.services, g.valid_until FROM delegations g WHERE g.id IN ? AND g.delegate_id = ? AND " + access.LiveDelegation("g")
+
 // parents returns those of the delegations that are the intermediary's and live: active, or suspended while the intermediary
 // is off its register.
 func (r *Repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uuid.UUID, now time.Time) (map[uuid.UUID]parent, error) {
@@ -121,20 +121,15 @@ func (r *Repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uu
 	}
 	var rows []struct {
 		ID         uuid.UUID
-		Services   string
+		Services   access.ServiceSet
 		ValidUntil *time.Time
 	}
-	err := r.db.From(ctx).Raw("SELECT g.id, g.services, g.valid_until FROM delegations g WHERE g.id IN ? AND g.delegate_id = ? AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > ?)",
-		ids, delegateID, now).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectParents, ids, delegateID, now).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
-		services, err := access.ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
-		found[row.ID] = parent{services, row.ValidUntil}
+		found[row.ID] = parent{row.Services, row.ValidUntil}
 	}
 	return found, nil
 }

@@ -2,7 +2,6 @@ package subdelegation
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -105,12 +105,8 @@ func (s *Service) grant(ctx context.Context, by access.Actor, membership access.
 	if err := s.refuseTwin(ctx, membership.DelegateID, w.ID, in, now); err != nil {
 		return none, nil, err
 	}
-	encoded, err := json.Marshal(in.covered())
-	if err != nil {
-		return none, nil, err
-	}
 	row := SubDelegation{
-		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: string(encoded), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
+		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: in.Services.OrAll(), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
 	}
 	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
 		return none, nil, err
@@ -169,7 +165,7 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 		return access.Membership{}, err
 	}
 	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool {
-		return !gives(membership) || !membership.Listed || membership.Kind == access.Firm
+		return !gives(membership) || !membership.Listed || membership.Kind == string(intermediary.Firm)
 	})
 	if len(memberships) == 0 {
 		return access.Membership{}, fault.Because(fault.Forbidden, "no-intermediary")

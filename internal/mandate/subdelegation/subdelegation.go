@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 
@@ -22,9 +23,8 @@ type SubDelegation struct {
 	DelegateID uuid.UUID
 	PersonID   uuid.UUID
 	// Every says that it is about all delegations of the intermediary, those to come included.
-	Every bool
-	// Services is a JSON array of service codes.
-	Services   string
+	Every      bool
+	Services   access.ServiceSet
 	ValidUntil *time.Time
 	GrantedBy  uuid.UUID
 	GrantedAt  time.Time
@@ -52,15 +52,14 @@ const (
 // View is a sub-delegation with all that is told of it.
 type View struct {
 	SubDelegation
-	DelegateKind string
+	DelegateKind intermediary.Kind
 	DelegateName string
 	StruckOffAt  *time.Time
 	GivenName    string
 	FamilyName   string
 	// DelegationIDs are those that it is about; none where it is about all.
-	DelegationIDs []uuid.UUID      `gorm:"-"`
-	Covered       []access.Service `gorm:"-"`
-	State         State            `gorm:"-"`
+	DelegationIDs []uuid.UUID `gorm:"-"`
+	State         State       `gorm:"-"`
 	// contributorIDs are whose delegations it names, each once; parentLives says that one of those has not ended.
 	contributorIDs []uuid.UUID
 	parentLives    bool
@@ -94,9 +93,8 @@ func (s View) contributorID() uuid.UUID {
 // gives reports whether it gives all that was asked for: at least the same delegations and services, and for no shorter time.
 func (s View) gives(in Input) bool {
 	reaches := s.Every || !in.All && !slices.ContainsFunc(in.DelegationIDs, func(id uuid.UUID) bool { return !slices.Contains(s.DelegationIDs, id) })
-	covers := !slices.ContainsFunc(in.covered(), func(asked access.Service) bool { return !access.Right{Services: s.Covered}.Covers(asked) })
 	lasts := s.ValidUntil == nil || in.ValidUntil != nil && !s.ValidUntil.Before(*in.ValidUntil)
-	return reaches && covers && lasts
+	return reaches && s.Services.CoversAll(in.Services.OrAll()) && lasts
 }
 
 // Input is who may work with which delegations.
@@ -108,16 +106,8 @@ type Input struct {
 	All           bool
 	DelegationIDs []uuid.UUID
 	// Services are nil for what each delegation covers.
-	Services   []access.Service
+	Services   access.ServiceSet
 	ValidUntil *time.Time
-}
-
-// covered are the services that are given.
-func (in Input) covered() []access.Service {
-	if in.Services == nil {
-		return []access.Service{access.AllServices}
-	}
-	return in.Services
 }
 
 // triesADay is how many people one person tries to give a sub-delegation in 24 hours.
@@ -146,7 +136,7 @@ func sees(membership access.Membership) bool {
 
 // parent is what is known of a delegation that a sub-delegation is to hang on.
 type parent struct {
-	services   []access.Service
+	services   access.ServiceSet
 	validUntil *time.Time
 }
 
@@ -168,20 +158,7 @@ func (in Input) check(parents map[uuid.UUID]parent, now time.Time) []fault.Field
 			add(pointer, "unknown-delegation")
 		}
 	}
-	if in.Services != nil && len(in.Services) == 0 {
-		add("/services", "required")
-	}
-	for i, s := range in.Services {
-		pointer := "/services/" + strconv.Itoa(i)
-		switch {
-		case !slices.Contains(access.Services(), s):
-			add(pointer, "unknown-service")
-		case slices.Contains(in.Services[:i], s):
-			add(pointer, "repeated")
-		case !in.All && len(parents) > 0 && !anyCovers(parents, s):
-			add(pointer, "not-delegated")
-		}
-	}
+	wrong = append(wrong, in.checkServices(parents)...)
 	switch {
 	case in.ValidUntil == nil:
 	case !in.ValidUntil.After(now):
@@ -192,9 +169,24 @@ func (in Input) check(parents map[uuid.UUID]parent, now time.Time) []fault.Field
 	return wrong
 }
 
+// checkServices says what is wrong with the services; where delegations are named, some of them must cover each.
+func (in Input) checkServices(parents map[uuid.UUID]parent) []fault.Field {
+	wrong := in.Services.Check("/services", access.CheckCodes{Empty: "required", Duplicate: "repeated"})
+	if in.All || len(parents) == 0 {
+		return wrong
+	}
+	for i, s := range in.Services {
+		f := fault.Field{Pointer: "/services/" + strconv.Itoa(i), Code: "not-delegated"}
+		if !anyCovers(parents, s) && !slices.ContainsFunc(wrong, func(w fault.Field) bool { return w.Pointer == f.Pointer }) {
+			wrong = append(wrong, f)
+		}
+	}
+	return wrong
+}
+
 func anyCovers(parents map[uuid.UUID]parent, s access.Service) bool {
 	for _, p := range parents {
-		if (access.Right{Services: p.services}).Covers(s) {
+		if p.services.Covers(s) {
 			return true
 		}
 	}

@@ -136,7 +136,7 @@ func TestASubDelegateWorksUntilTheDelegationEnds(t *testing.T) {
 		session := w.Session(t, p.ID, nil)
 		refused(t, "before", w.works(session), fault.NotFound)
 		s := w.given(p, nil)
-		if s.PersonID != p.ID || s.DelegateID != w.delegate || s.Every || !slices.Equal(s.DelegationIDs, []uuid.UUID{w.delegation}) || !slices.Equal(s.Covered, []access.Service{access.AllServices}) {
+		if s.PersonID != p.ID || s.DelegateID != w.delegate || s.Every || !slices.Equal(s.DelegationIDs, []uuid.UUID{w.delegation}) || !slices.Equal(s.Services, []access.Service{access.AllServices}) {
 			t.Errorf("granted %+v", s)
 		}
 		if err := w.works(session); err != nil {

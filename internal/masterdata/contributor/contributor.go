@@ -63,10 +63,9 @@ type Role struct {
 	ContributorID uuid.UUID
 	PersonID      uuid.UUID
 	Role          access.ActingAs
-	// Services is a JSON array of service codes.
-	Services    string
-	GrantedAt   time.Time
-	WithdrawnAt *time.Time
+	Services      access.ServiceSet
+	GrantedAt     time.Time
+	WithdrawnAt   *time.Time
 }
 
 // TableName tells GORM the table.

@@ -227,7 +227,7 @@ func TestARoleIsHeldOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
-		again := contributor.Role{ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: by.PersonID, Role: access.LegalRepresentative, Services: `["*"]`, GrantedAt: a.Clock.Now()}
+		again := contributor.Role{ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: by.PersonID, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: a.Clock.Now()}
 		err := d.InTx(context.Background(), func(ctx context.Context) error { return a.Store.AddRole(ctx, again) })
 		if !db.IsUnique(err) {
 			t.Errorf("the same role twice: %v", err)

@@ -2,8 +2,6 @@ package contributor
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
@@ -40,7 +38,7 @@ func (s *Service) RightsOf(ctx context.Context, personID, contributorID uuid.UUI
 
 // Enable gives a person a role in the context's transaction, whatever of it they have: a live role of the same kind is
 // extended by the services, and keeps its id.
-func (s *Service) Enable(ctx context.Context, role Role, services []access.Service, by uuid.UUID) error {
+func (s *Service) Enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
 	return s.repository.enable(ctx, role, services, by)
 }
 
@@ -63,10 +61,12 @@ func (r *Repository) officesOf(ctx context.Context, contributorID uuid.UUID) ([]
 	return rows, err
 }
 
+var selectPrincipals = `SELECT DISTINCT contributor_id, person_id FROM contributor_roles
+	WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer') AND ` + access.LiveRole("") + ` ORDER BY contributor_id, person_id`
+
 func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	var rows []Role
-	err := r.db.From(ctx).Raw(`SELECT DISTINCT contributor_id, person_id FROM contributor_roles
-		WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer') AND withdrawn_at IS NULL ORDER BY contributor_id, person_id`, contributorIDs).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectPrincipals, contributorIDs).Scan(&rows).Error
 	found := make(map[uuid.UUID][]uuid.UUID, len(rows))
 	for _, row := range rows {
 		found[row.ContributorID] = append(found[row.ContributorID], row.PersonID)
@@ -76,17 +76,13 @@ func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID)
 
 func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
 	var rows []Role
-	err := r.db.From(ctx).Where("person_id = ? AND contributor_id = ? AND withdrawn_at IS NULL", personID, contributorID).Order("granted_at, id").Find(&rows).Error
+	err := r.db.From(ctx).Where("person_id = ? AND contributor_id = ? AND "+access.LiveRole(""), personID, contributorID).Order("granted_at, id").Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}
 	rights := make([]access.Right, len(rows))
 	for i, row := range rows {
-		services, err := access.ParseServices(row.Services)
-		if err != nil {
-			return nil, err
-		}
-		rights[i] = access.Right{ID: row.ID, ContributorID: contributorID, ActingAs: row.Role, Services: services}
+		rights[i] = access.Right{ID: row.ID, ContributorID: contributorID, ActingAs: row.Role, Services: row.Services}
 	}
 	return rights, nil
 }
@@ -94,42 +90,27 @@ func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID
 // triesToEnable bounds how often a role is withdrawn by somebody else between the two statements of enable.
 const triesToEnable = 3
 
-func (r *Repository) enable(ctx context.Context, role Role, services []access.Service, by uuid.UUID) error {
+var (
+	insertRole = `INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (person_id, contributor_id, role) WHERE ` + access.LiveRole("") + ` DO NOTHING`
+	selectLiveRole = "SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND " + access.LiveRole("")
+)
+
+func (r *Repository) enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
 	for range triesToEnable {
-		encoded, err := json.Marshal(services)
-		if err != nil {
-			return err
-		}
-		added := r.db.From(ctx).Exec(`INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (person_id, contributor_id, role) WHERE withdrawn_at IS NULL DO NOTHING`, role.ID, role.ContributorID, role.PersonID, role.Role, string(encoded), by, role.GrantedAt)
+		added := r.db.From(ctx).Exec(insertRole, role.ID, role.ContributorID, role.PersonID, role.Role, services, by, role.GrantedAt)
 		if added.Error != nil || added.RowsAffected == 1 {
 			return added.Error
 		}
 		var live []Role
-		err = r.db.From(ctx).Raw("SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND withdrawn_at IS NULL"+r.db.ForUpdate(),
-			role.PersonID, role.ContributorID, role.Role).Scan(&live).Error
+		err := r.db.From(ctx).Raw(selectLiveRole+r.db.ForUpdate(), role.PersonID, role.ContributorID, role.Role).Scan(&live).Error
 		if err != nil {
 			return err
 		}
 		if len(live) == 0 {
 			continue // it was withdrawn in between
 		}
-		has, err := access.ParseServices(live[0].Services)
-		if err != nil {
-			return err
-		}
-		for _, s := range services {
-			if !(access.Right{Services: has}).Covers(s) {
-				has = append(has, s)
-			}
-		}
-		if slices.Contains(has, access.AllServices) {
-			has = []access.Service{access.AllServices}
-		}
-		if encoded, err = json.Marshal(has); err != nil {
-			return err
-		}
-		return r.db.From(ctx).Exec("UPDATE contributor_roles SET services = ? WHERE id = ?", string(encoded), live[0].ID).Error
+		return r.db.From(ctx).Exec("UPDATE contributor_roles SET services = ? WHERE id = ?", live[0].Services.Union(services), live[0].ID).Error
 	}
 	return fault.New(fault.Conflict)
 }

@@ -3,6 +3,8 @@ package contributor
 import (
 	"context"
 
+	"diresco/internal/kernel/access"
+
 	"github.com/google/uuid"
 )
 
@@ -12,10 +14,12 @@ func (s *Service) OfficeFor(ctx context.Context, personID uuid.UUID) (string, er
 	return s.repository.officeFor(ctx, personID)
 }
 
+var selectOffice = `SELECT p.office_code FROM contributor_roles r JOIN positions p ON p.contributor_id = r.contributor_id
+	WHERE r.person_id = ? AND ` + access.LiveRole("r") + ` ORDER BY r.granted_at, r.id, CASE p.state WHEN 'active' THEN 0 ELSE 1 END, p.number LIMIT 1`
+
 func (r *Repository) officeFor(ctx context.Context, personID uuid.UUID) (string, error) {
 	var codes []string
-	err := r.db.From(ctx).Raw(`SELECT p.office_code FROM contributor_roles r JOIN positions p ON p.contributor_id = r.contributor_id
-		WHERE r.person_id = ? AND r.withdrawn_at IS NULL ORDER BY r.granted_at, r.id, CASE p.state WHEN 'active' THEN 0 ELSE 1 END, p.number LIMIT 1`, personID).Scan(&codes).Error
+	err := r.db.From(ctx).Raw(selectOffice, personID).Scan(&codes).Error
 	if err != nil || len(codes) == 0 {
 		return "", err
 	}

@@ -97,7 +97,7 @@ func (r *Repository) rights(ctx context.Context, known *access.Repository, by ac
 		return nil, err
 	}
 	for _, id := range inOffice {
-		rights[id] = append(rights[id], access.Right{ID: by.PersonID, ContributorID: id, ActingAs: access.OfficeOperator, Services: []access.Service{access.AllServices}})
+		rights[id] = append(rights[id], access.Right{ID: by.PersonID, ContributorID: id, ActingAs: access.OfficeOperator, Services: access.ServiceSet{access.AllServices}})
 	}
 	return rights, nil
 }

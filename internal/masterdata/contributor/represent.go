@@ -64,12 +64,14 @@ type signatoryRow struct {
 	Signatory
 }
 
+var selectSignatories = `SELECT r.contributor_id, p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r JOIN people p ON p.id = r.person_id
+	JOIN contributors c ON c.id = r.contributor_id
+	WHERE r.contributor_id IN ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND ` + access.LiveRole("r") + `
+	ORDER BY r.role DESC, r.granted_at, r.id`
+
 func (r *Repository) signatories(ctx context.Context, contributorIDs []uuid.UUID) ([]signatoryRow, error) {
 	var found []signatoryRow
-	err := r.db.From(ctx).Raw(`SELECT r.contributor_id, p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r JOIN people p ON p.id = r.person_id
-		JOIN contributors c ON c.id = r.contributor_id
-		WHERE r.contributor_id IN ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND r.withdrawn_at IS NULL
-		ORDER BY r.role DESC, r.granted_at, r.id`, contributorIDs).Scan(&found).Error
+	err := r.db.From(ctx).Raw(selectSignatories, contributorIDs).Scan(&found).Error
 	return found, err
 }
 

@@ -2,7 +2,6 @@ package registerimport
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"diresco/db"
@@ -123,11 +122,9 @@ var people = book{
 }
 
 // commonServices are those that are not of public bodies alone, as a role has them.
-func commonServices() string {
+func commonServices() access.ServiceSet {
 	own := access.PublicBodyServices()
-	common := slices.DeleteFunc(access.Services(), func(s access.Service) bool { return slices.Contains(own, s) })
-	encoded, _ := json.Marshal(common) // texts are always encoded
-	return string(encoded)
+	return slices.DeleteFunc(access.Services(), func(s access.Service) bool { return slices.Contains(own, s) })
 }
 
 type stagedContributor struct {
@@ -167,7 +164,7 @@ var contributors = book{
 		SELECT s.role_id, c.id, p.id, 'legal_representative', CASE WHEN s.kind = 'public_body' AND COALESCE(s.enabled_2023, '0') <> '1' THEN @common ELSE '["*"]' END, @now
 		FROM staged_contributors AS s JOIN contributors AS c ON c.tax_code = s.key JOIN people AS p ON p.tax_code = s.legal_representative_tax_code
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributor_roles AS t WHERE t.person_id = p.id AND t.contributor_id = c.id
-			AND t.role = 'legal_representative' AND t.withdrawn_at IS NULL) ON CONFLICT DO NOTHING`,
+			AND t.role = 'legal_representative' AND ` + access.LiveRole("t") + `) ON CONFLICT DO NOTHING`,
 	},
 }
 

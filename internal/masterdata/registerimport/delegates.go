@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/clock"
 
 	"github.com/google/uuid"
@@ -27,8 +29,6 @@ type stagedDelegate struct {
 // TableName tells GORM the table.
 func (stagedDelegate) TableName() string { return "staged_delegates" }
 
-const professional = "professional"
-
 var albi = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
@@ -36,7 +36,7 @@ var albi = book{
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedDelegate {
 		v := r.values
-		return stagedDelegate{id, v[3] + "/" + v[0], r.line, newID(), professional, v[0], v[1] + " " + v[2], v[3], v[4]}
+		return stagedDelegate{id, v[3] + "/" + v[0], r.line, newID(), string(intermediary.Professional), v[0], v[1] + " " + v[2], v[3], v[4]}
 	}, lineOfDelegate),
 	check: func(ctx context.Context, k knowledge, rows []record) ([]LineError, error) {
 		return k.otherKinds(ctx, rows, true)
@@ -47,7 +47,7 @@ var albi = book{
 var associations = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
-		{"tax_code", false, code}, {"legal_name", false, text}, {"kind", false, oneOf("association", "caf", "patronato", "firm")},
+		{"tax_code", false, code}, {"legal_name", false, text}, {"kind", false, oneOf(string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm))},
 		{"register_code", false, registerCode}, {"registration_number", false, text},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedDelegate {
@@ -79,9 +79,9 @@ var applyDelegates = []string{
 	WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS t WHERE t.delegate_id = h.id AND t.register_code = s.register_code) ON CONFLICT DO NOTHING`,
 	`INSERT INTO register_notices (import_id, delegate_id, kind)
 	SELECT s.import_id, h.id, 'resumed' FROM staged_delegates AS s JOIN delegates AS h ON h.tax_code = s.tax_code
-	WHERE ` + stagedRange + ` AND h.struck_off_at IS NOT NULL ON CONFLICT DO NOTHING`,
+	WHERE ` + stagedRange + ` AND ` + access.OffRegister("h") + ` ON CONFLICT DO NOTHING`,
 	`UPDATE delegates AS t SET struck_off_at = NULL, register_code = s.register_code, registration_number = s.registration_number, listed_at = @now, updated_at = @now
-	FROM staged_delegates AS s WHERE ` + stagedRange + ` AND t.tax_code = s.tax_code AND t.struck_off_at IS NOT NULL`,
+	FROM staged_delegates AS s WHERE ` + stagedRange + ` AND t.tax_code = s.tax_code AND ` + access.OffRegister("t"),
 }
 
 // adoptSome notes registrations of intermediaries that have none, since they came by other ways than an import. It returns how
@@ -125,11 +125,11 @@ func leaveSome(ctx context.Context, d *db.DB, i *Import, now time.Time) (int, er
 	i.Reached = last.RegisterCode + "/" + last.DelegateID.String()
 	args := map[string]any{"import": i.ID, "ids": ids, "now": now}
 	for _, statement := range []string{
-		`INSERT INTO register_notices (import_id, delegate_id, kind) SELECT @import, t.id, 'suspended' FROM delegates AS t WHERE t.id IN @ids AND t.struck_off_at IS NULL
+		`INSERT INTO register_notices (import_id, delegate_id, kind) SELECT @import, t.id, 'suspended' FROM delegates AS t WHERE t.id IN @ids AND ` + access.OnRegister("t") + `
 			AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS r WHERE r.delegate_id = t.id AND r.left_at IS NULL) ON CONFLICT (import_id, delegate_id) DO NOTHING`,
 		// Who stays on another register is known by that one from now on.
 		`UPDATE delegates AS t SET register_code = r.register_code, registration_number = r.registration_number, updated_at = @now FROM delegate_registrations AS r
-			WHERE t.id IN @ids AND t.struck_off_at IS NULL AND r.delegate_id = t.id AND r.left_at IS NULL
+			WHERE t.id IN @ids AND ` + access.OnRegister("t") + ` AND r.delegate_id = t.id AND r.left_at IS NULL
 			AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS x WHERE x.delegate_id = t.id AND x.register_code = t.register_code AND x.left_at IS NULL)`,
 	} {
 		if err := d.From(ctx).Exec(statement, args).Error; err != nil {
@@ -139,12 +139,14 @@ func leaveSome(ctx context.Context, d *db.DB, i *Import, now time.Time) (int, er
 	return len(left), nil
 }
 
+// leaving selects who is on no register any more and not struck off yet.
+var leaving = `SELECT h.id FROM delegates AS h JOIN register_notices AS n ON n.delegate_id = h.id
+	WHERE n.import_id = @import AND n.kind = 'suspended' AND ` + access.OnRegister("h") + ` ORDER BY h.id`
+
 // strikeOff ends the standing of intermediaries that are on no register any more. Whoever files for one of them at this moment is
 // waited for, and whoever comes later waits for the end of the transaction: so it is the last thing that an import changes. It
 // returns how many there were.
 func strikeOff(ctx context.Context, d *db.DB, importID uuid.UUID, c clock.Clock) (int64, error) {
-	const leaving = `SELECT h.id FROM delegates AS h JOIN register_notices AS n ON n.delegate_id = h.id
-		WHERE n.import_id = @import AND n.kind = 'suspended' AND h.struck_off_at IS NULL ORDER BY h.id`
 	limit := ""
 	if d.Dialect() == db.Postgres {
 		if err := d.From(ctx).Exec(leaving+" FOR UPDATE OF h", map[string]any{"import": importID}).Error; err != nil {

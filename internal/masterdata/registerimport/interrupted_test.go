@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/registerimport"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
@@ -94,12 +95,12 @@ func TestBesideOthers(t *testing.T) {
 	c, _ := w.Employer(t, world.Rome)
 	w.Delegation(t, staying, c, nil)
 	w.Delegation(t, leaving, c, nil)
-	holds := func(by access.Actor) access.RecheckClaim {
-		return access.RecheckClaim{SessionID: by.SessionID, Right: by.Rights[0]}
+	holds := func(by access.Actor) recheck.Claim {
+		return recheck.Claim{SessionID: by.SessionID, Right: by.Rights[0]}
 	}
 	mine, other := w.Enter(t, w.Session(t, stays.ID, nil), c.ID), w.Enter(t, w.Session(t, leaves.ID, nil), c.ID)
 	files := func(ctx context.Context, by access.Actor) error {
-		outcomes, err := w.Rights.RecheckAll(ctx, []access.RecheckClaim{holds(by)})
+		outcomes, err := w.Recheck.All(ctx, []recheck.Claim{holds(by)})
 		return errors.Join(append(outcomes, err)...)
 	}
 	lines := lawyers(t, "register", stays.TaxCode.Clear())

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"diresco/db"
+	"diresco/internal/masterdata/intermediary"
 )
 
 // knowledge is what lines are held against.
@@ -82,7 +83,7 @@ func (k knowledge) owners(ctx context.Context, numbers []string) (map[string]own
 func (k knowledge) otherKinds(ctx context.Context, rows []record, professionals bool) ([]LineError, error) {
 	var found []struct {
 		TaxCode string
-		Kind    string
+		Kind    intermediary.Kind
 	}
 	err := k.db.From(ctx).Raw("SELECT tax_code, kind FROM delegates WHERE tax_code IN ?", values(rows, 0)).Scan(&found).Error
 	if err != nil {
@@ -90,7 +91,7 @@ func (k knowledge) otherKinds(ctx context.Context, rows []record, professionals 
 	}
 	differ := map[string]bool{}
 	for _, f := range found {
-		if (f.Kind == professional) != professionals {
+		if (f.Kind == intermediary.Professional) != professionals {
 			differ[f.TaxCode] = true
 		}
 	}

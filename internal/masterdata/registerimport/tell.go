@@ -36,7 +36,7 @@ type told struct {
 }
 
 // liveDelegations are those of an intermediary that are active but for its standing.
-const liveDelegations = "g.delegate_id = @delegate AND g.state = 'active' AND (g.valid_until IS NULL OR g.valid_until > @now)"
+var liveDelegations = "g.delegate_id = @delegate AND " + access.Named(access.LiveDelegation("g"))
 
 // tellSome promises the next messages about delegations that are suspended or good again, in the step's transaction, so that
 // each is promised once. It reports whether there was anybody.
@@ -83,7 +83,7 @@ func (w *Worker) messagesTo(ctx context.Context, n notice, contributors []uuid.U
 	var people []told
 	err := w.DB.From(ctx).Raw(`SELECT g.contributor_id, c.legal_name AS contributor, r.person_id, MIN(g.reference_code) AS reference, COUNT(DISTINCT z.position_id) AS positions
 		FROM delegations AS g JOIN contributors AS c ON c.id = g.contributor_id JOIN delegation_positions AS z ON z.delegation_id = g.id
-		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND r.withdrawn_at IS NULL
+		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND `+access.LiveRole("r")+`
 		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 
 	"github.com/google/uuid"
@@ -64,7 +65,7 @@ const (
 func (s Capability) of(held access.Membership) bool {
 	sees := held.ActingAs != access.UserAdministrator && held.Covers(access.Delegations)
 	switch {
-	case held.Kind == access.Firm:
+	case held.Kind == string(intermediary.Firm):
 		return false
 	case s == ManagesUsers:
 		return held.ActingAs == access.LegalRepresentative || held.ActingAs == access.UserAdministrator

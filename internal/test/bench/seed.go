@@ -17,6 +17,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
@@ -90,7 +91,7 @@ type seeder struct {
 
 func newSeeder(d *db.DB, w *world) *seeder {
 	c := clock.System{}
-	runner := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
+	runner := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)}
 	return &seeder{
 		world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}), contributors: contributor.NewRepository(d),
 		types: declaration.NewTypes(declaration.NewRepository(d), c),
@@ -198,7 +199,7 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 		return nil, err
 	}
 	err = s.contributors.AddRole(ctx, contributor.Role{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: personID, Role: access.LegalRepresentative, Services: `["*"]`, GrantedAt: now,
+		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: personID, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
 	})
 	return &filer{user: *u, contributor: c.ID.String(), office: office, spread: positions[0].ID.String(), central: positions[1].ID.String()}, err
 }

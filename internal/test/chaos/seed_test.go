@@ -14,6 +14,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
@@ -38,7 +39,7 @@ type seeder struct {
 func newSeeder(t *testing.T, url string) *seeder {
 	t.Helper()
 	d := open(t, url)
-	runner := &operation.Runner{DB: d, Clock: clock.System{}, Keys: idempotency.NewStore(d, clock.System{}, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, clock.System{})}
+	runner := &operation.Runner{DB: d, Clock: clock.System{}, Keys: idempotency.NewStore(d, clock.System{}, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, clock.System{})}
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func (s *seeder) filers(count int) []*filer {
 				return err
 			}
 			return s.contributors.AddRole(ctx, contributor.Role{
-				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: id, Role: access.LegalRepresentative, Services: `["*"]`, GrantedAt: now,
+				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: id, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
 			})
 		})
 		filers[i] = f

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/taxcode"
 
@@ -44,7 +45,7 @@ func (a *App) Crowd(t testing.TB, delegateID uuid.UUID) {
 		for _, delegate := range delegates {
 			id := uuid.Must(uuid.NewV7())
 			delegations = append(delegations, Delegation{
-				ID: id, DelegateID: delegate, ContributorID: c.ID, ReferenceCode: id.String(), Scope: "total", Services: `["*"]`, SignatoryID: signatory.ID,
+				ID: id, DelegateID: delegate, ContributorID: c.ID, ReferenceCode: id.String(), Scope: "total", Services: Services(access.AllServices), SignatoryID: signatory.ID,
 				State: "active", DraftedBy: signatory.ID, DraftedAt: now, ActivatedAt: &now, Version: 1, UpdatedAt: now,
 			})
 		}

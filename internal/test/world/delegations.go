@@ -2,7 +2,6 @@ package world
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ type Delegation struct {
 	ContributorID uuid.UUID
 	ReferenceCode string
 	Scope         string
-	Services      string
+	Services      access.ServiceSet
 	Exclusive     bool
 	ValidUntil    *time.Time
 	SignatoryID   uuid.UUID
@@ -39,7 +38,7 @@ type SubDelegation struct {
 	DelegateID uuid.UUID
 	PersonID   uuid.UUID
 	Every      bool
-	Services   string
+	Services   access.ServiceSet
 	ValidUntil *time.Time
 	GrantedBy  uuid.UUID
 	GrantedAt  time.Time
@@ -47,14 +46,8 @@ type SubDelegation struct {
 	Version    int
 }
 
-// Services is how services are stored.
-func Services(services ...access.Service) string {
-	encoded, err := json.Marshal(services)
-	if err != nil {
-		panic(err) // a list of strings always encodes
-	}
-	return string(encoded)
-}
+// Services is a set of services.
+func Services(services ...access.Service) access.ServiceSet { return services }
 
 // Professional adds a consulente del lavoro and returns the person and the intermediary.
 func (a *App) Professional(t testing.TB) (Person, uuid.UUID) {

@@ -2,7 +2,6 @@ package world
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -118,14 +117,7 @@ func (a *App) Company(t testing.TB, offices ...string) Company {
 // Role gives the person a role at the contributor; without services it covers all.
 func (a *App) Role(t testing.TB, personID, contributorID uuid.UUID, role access.ActingAs, services ...access.Service) uuid.UUID {
 	t.Helper()
-	if services == nil {
-		services = []access.Service{access.AllServices}
-	}
-	encoded, err := json.Marshal(services)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := contributor.Role{ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PersonID: personID, Role: role, Services: string(encoded), GrantedAt: a.Clock.Now()}
+	r := contributor.Role{ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PersonID: personID, Role: role, Services: Services(services...).OrAll(), GrantedAt: a.Clock.Now()}
 	a.Must(t, func(ctx context.Context) error { return a.Store.AddRole(ctx, r) })
 	return r.ID
 }

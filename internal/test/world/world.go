@@ -17,6 +17,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 
@@ -43,6 +44,7 @@ type App struct {
 	Keys     *idempotency.Store
 	Runner   *operation.Runner
 	Rights   *access.Repository
+	Recheck  *recheck.Checker
 	Sessions *Sessions
 	Guard    *access.Guard
 	Outbox   *outbox.Outbox
@@ -89,10 +91,10 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	t.Helper()
 	repository := declaration.NewRepository(d)
 	a := &App{
-		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Rights: access.NewRepository(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Rights: access.NewRepository(d, c), Recheck: recheck.New(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
 		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(repository, c), Store: contributor.NewRepository(d),
 	}
-	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Rights: a.Rights}
+	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Recheck: a.Recheck}
 	a.Guard = access.NewGuard(a.Rights, a.Sessions, c, false)
 	a.Contributors = contributor.NewService(a.Store, a.Rights)
 	a.Register = a.NewRegister(t)
@@ -113,7 +115,7 @@ func (a *App) NewRegister(t testing.TB) *protocol.Register {
 // NewRegisterAt is NewRegister with another clock.
 func (a *App) NewRegisterAt(t testing.TB, c clock.Clock) *protocol.Register {
 	t.Helper()
-	r := protocol.NewRegister(a.DB, c, a.Keys, a.Rights, slog.New(slog.DiscardHandler))
+	r := protocol.NewRegister(a.DB, c, a.Keys, a.Recheck, slog.New(slog.DiscardHandler))
 	t.Cleanup(r.Close)
 	return r
 }

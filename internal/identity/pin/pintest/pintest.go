@@ -23,6 +23,7 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
@@ -96,7 +97,7 @@ func (w *World) Twin(t testing.TB, dataKeys ...string) *World {
 func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o pin.HasherOptions, dataKeys ...string) *World {
 	t.Helper()
 	w := &World{DB: d, Clock: c}
-	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Rights: access.NewRepository(d, c)}
+	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)}
 	var err error
 	texts := make([]string, len(dataKeys))
 	for i, id := range dataKeys {

@@ -1,4 +1,4 @@
-package access_test
+package recheck_test
 
 import (
 	"context"
@@ -23,7 +23,7 @@ func TestWhoActsLaterStillMay(t *testing.T) {
 			t.Fatalf("%v, %v", memberships, err)
 		}
 		may := func() error {
-			return d.InTx(context.Background(), func(ctx context.Context) error { return w.Rights.RecheckStanding(ctx, p.ID, memberships[0].Right()) })
+			return d.InTx(context.Background(), func(ctx context.Context) error { return w.Recheck.Standing(ctx, p.ID, memberships[0].Right()) })
 		}
 		for what, change := range map[string][2]string{
 			"suspended":        {"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?", "UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?"},

@@ -1,0 +1,86 @@
+package recheck
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+
+	"github.com/google/uuid"
+)
+
+// links are the rows that rights hang on, by kind, and which of them are live.
+type links map[access.LinkKind]found
+
+// add adds what a right hangs on, to be asked for.
+func (l links) add(r access.Right) {
+	for _, link := range r.Links {
+		if l[link.Kind] == nil {
+			l[link.Kind] = found{}
+		}
+		l[link.Kind][link.ID] = false
+	}
+}
+
+// allow reports whether all that the right hangs on was found to be live.
+func (l links) allow(r access.Right) bool {
+	if r.ID != uuid.Nil && len(r.Links) == 0 && r.ActingAs != access.OfficeOperator {
+		return false
+	}
+	return !slices.ContainsFunc(r.Links, func(link access.Link) bool { return !l[link.Kind][link.ID] })
+}
+
+// live selects the live rows of each kind of link, in the lock order. The ids come first, the
+// present after them where the query is timed; lock is the alias whose rows are kept from ending.
+var live = []struct {
+	kind        access.LinkKind
+	query, lock string
+	timed       bool
+}{
+	{access.RoleLink, "SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND " + access.LiveRole("r") + " ORDER BY r.id", "r", false},
+	{access.DelegationLink, "SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND " +
+		access.LiveDelegation("g") + " AND " + access.OnRegister("h") + " ORDER BY g.id", "g", true},
+	{access.DelegateRoleLink, "SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND " + access.LiveRole("u") + " ORDER BY u.id", "u", false},
+	{access.SubDelegationLink, "SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " +
+		access.LiveSubDelegation("w") + " ORDER BY w.id", "w", true},
+	{access.DelegateLink, "SELECT h.id FROM delegates h WHERE h.id IN ?", "", false},
+	{access.ListedLink, "SELECT h.id FROM delegates h WHERE h.id IN ? AND " + access.OnRegister("h"), "", false},
+}
+
+// confirmLinks marks those of the links that are live, and locks them against their end.
+func (c *Checker) confirmLinks(ctx context.Context, l links) error {
+	if err := c.keepListed(ctx, l); err != nil {
+		return err
+	}
+	for _, of := range live {
+		if len(l[of.kind]) == 0 {
+			continue
+		}
+		var more []any
+		if of.timed {
+			more = append(more, c.clock.Now())
+		}
+		query := of.query
+		if of.lock != "" {
+			query += c.db.ForShare(of.lock)
+		}
+		if err := c.confirm(ctx, query, l[of.kind], more...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepListed puts being struck off after the transaction, and waits for one that is under way. What
+// else an import changes about an intermediary makes nobody wait.
+func (c *Checker) keepListed(ctx context.Context, l links) error {
+	if c.db.Dialect() != db.Postgres || len(l[access.DelegationLink])+len(l[access.ListedLink]) == 0 {
+		return nil
+	}
+	ids := func(kind access.LinkKind) db.UUIDs { return slices.Collect(maps.Keys(l[kind])) }
+	const lockListed = "SELECT 1 FROM delegates h WHERE h.id IN (SELECT unnest(?::uuid[]) " +
+		"UNION SELECT g.delegate_id FROM delegations g WHERE g.id = ANY(?::uuid[])) ORDER BY h.id FOR KEY SHARE"
+	return c.db.From(ctx).Exec(lockListed, ids(access.ListedLink), ids(access.DelegationLink)).Error
+}

@@ -1,0 +1,147 @@
+// Package recheck asks inside a transaction whether who was let in before it may still do what they
+// do. Package access lets in; here the session, its person and the right are read again under a
+// lock, so that what ends them comes before the whole transaction, and is seen, or after it.
+//
+// Lock order: people and sessions, intermediaries, roles at contributors, delegations, roles at
+// intermediaries, sub-delegations.
+package recheck
+
+import (
+	"context"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+
+	"github.com/google/uuid"
+)
+
+// Claim is what a request was let in with.
+type Claim struct {
+	SessionID uuid.UUID
+	// Right is zero for what one does for oneself, which takes no right.
+	Right access.Right
+}
+
+// Checker reads sessions, people and rights again.
+type Checker struct {
+	db    *db.DB
+	clock clock.Clock
+}
+
+// New returns the checker of a database; what has expired by the clock is no right.
+func New(d *db.DB, c clock.Clock) *Checker { return &Checker{d, c} }
+
+// All checks claims in the context's transaction, and keeps what they rest on until it ends:
+// sessions, people with their credentials, and rights. It returns one outcome for each claim: nil,
+// fault.SessionEnded or fault.NotFound.
+func (c *Checker) All(ctx context.Context, claims []Claim) ([]error, error) {
+	return c.check(ctx, claims, "p, s")
+}
+
+// InTx checks a right at the end of an operation's transaction, and keeps it until that ends. Call
+// it last: taking these locks after all others rules out a deadlock with the transaction that ends
+// the right. The person is not locked, since others lock people first, and a suspension ends all
+// sessions.
+//
+// Faults:
+//   - fault.SessionEnded
+//   - fault.NotFound where the right has ended
+//   - fault.Forbidden for who has lost, or changed, their post here
+func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right) error {
+	outcomes, err := c.check(ctx, []Claim{{by.SessionID, right}}, "s")
+	if err != nil {
+		return err
+	}
+	if outcomes[0] != nil || !by.Staff() {
+		return outcomes[0]
+	}
+	var posts []struct {
+		UserClass  access.UserClass
+		OfficeCode string
+	}
+	const selectPost = "SELECT user_class, COALESCE(office_code, '') AS office_code FROM people WHERE id = ?"
+	err = c.db.From(ctx).Raw(selectPost, by.PersonID).Scan(&posts).Error
+	if err == nil && (len(posts) == 0 || posts[0].UserClass != by.UserClass || posts[0].OfficeCode != by.OfficeCode) {
+		err = fault.New(fault.Forbidden)
+	}
+	return err
+}
+
+// Standing checks what InTx does for what somebody asked for earlier and is done later, when their
+// session may have ended. It returns fault.NotFound for who is suspended, and where the right has
+// ended.
+func (c *Checker) Standing(ctx context.Context, personID uuid.UUID, right access.Right) error {
+	people := found{personID: false}
+	if err := c.confirm(ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+c.db.ForShare("p"), people); err != nil {
+		return err
+	}
+	l := links{}
+	l.add(right)
+	if err := c.confirmLinks(ctx, l); err != nil {
+		return err
+	}
+	if !people[personID] || !l.allow(right) {
+		return fault.New(fault.NotFound)
+	}
+	return nil
+}
+
+// RequireLiveSession checks a session without a lock, for operations that end their own session and
+// lock it later. It returns fault.SessionEnded.
+func (c *Checker) RequireLiveSession(ctx context.Context, by access.Actor) error {
+	var n int
+	err := c.db.From(ctx).Raw("SELECT COUNT(*) FROM sessions WHERE id = ? AND ended_at IS NULL", by.SessionID).Scan(&n).Error
+	if err == nil && n == 0 {
+		err = fault.New(fault.SessionEnded)
+	}
+	return err
+}
+
+// check locks the tables named, of the sessions s and their people p, and what the rights hang on.
+func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]error, error) {
+	sessions := make(found, len(claims))
+	l := links{}
+	for _, claim := range claims {
+		sessions[claim.SessionID] = false
+		l.add(claim.Right)
+	}
+	const selectSessions = "SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id " +
+		"WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id"
+	if err := c.confirm(ctx, selectSessions+c.db.ForShare(lock), sessions); err != nil {
+		return nil, err
+	}
+	if err := c.confirmLinks(ctx, l); err != nil {
+		return nil, err
+	}
+	outcomes := make([]error, len(claims))
+	for i, claim := range claims {
+		switch {
+		case !sessions[claim.SessionID]:
+			outcomes[i] = fault.New(fault.SessionEnded)
+		case !l.allow(claim.Right):
+			outcomes[i] = fault.New(fault.NotFound)
+		}
+	}
+	return outcomes, nil
+}
+
+// found says of each id that was asked for whether its row is good.
+type found map[uuid.UUID]bool
+
+// confirm marks those of the ids that the query returns. They are its first argument.
+func (c *Checker) confirm(ctx context.Context, query string, ids found, more ...any) error {
+	wanted := make([]uuid.UUID, 0, len(ids))
+	for id := range ids {
+		wanted = append(wanted, id)
+	}
+	var live []uuid.UUID
+	if err := c.db.From(ctx).Raw(query, append([]any{wanted}, more...)...).Scan(&live).Error; err != nil {
+		return err
+	}
+	for _, id := range live {
+		ids[id] = true
+	}
+	return nil
+}
