@@ -23,7 +23,10 @@ import (
 )
 
 func (o *office) service() *outbox.Service {
-	return outbox.NewService(&operation.Runner{DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db), Rights: access.NewRepository(o.db, o.clock)}, outbox.New(o.db), o.Worker)
+	run := &operation.Runner{
+		DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db), Rights: access.NewRepository(o.db, o.clock),
+	}
+	return outbox.NewService(outbox.Deps{Runner: run, Outbox: outbox.New(o.db), Worker: o.Worker})
 }
 
 func TestReports(t *testing.T) {

@@ -63,7 +63,7 @@ func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 	}
 	people := person.NewService(person.Deps{Runner: w.Runner})
 	return delegationbatch.NewService(delegationbatch.Deps{
-		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
+		Runner: w.Runner, People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
 			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
 			Limiter: throttle.NewLimiter(d, w.Clock, keys, w.Outbox), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
