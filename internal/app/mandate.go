@@ -34,7 +34,7 @@ func newMandate(p platform, k kernel, id identity, m masterdata, f filing) manda
 		}),
 		grants: grant.NewService(grant.Deps{Runner: k.runner, Rights: k.rights, People: id.people, Outbox: k.outbox}),
 		enrolments: enrolment.NewService(enrolment.Deps{
-			Runner: k.runner, Repository: enrolment.NewRepository(p.db), Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
+			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
 		}),
 	}
 }
