@@ -135,7 +135,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
-		append(append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Awaiting, g.mandate.enrolments.Awaiting)...)
+		append(append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Lapses(), g.mandate.enrolments.Lapses())...)
 	if err := g.events.Begin(ctx); err != nil {
 		return g, err
 	}

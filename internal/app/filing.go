@@ -13,13 +13,12 @@ type filing struct {
 }
 
 func newFiling(p platform, k kernel, m masterdata) filing {
-	declared := declaration.NewRepository(p.db)
-	types := declaration.NewTypes(declared, p.clock)
+	types := declaration.NewTypes(p.db, p.clock)
 	register := protocol.NewRegister(p.db, p.clock, k.claims, k.recheck, p.log)
 	return filing{
 		register: register, types: types,
 		declarations: declaration.NewService(declaration.Deps{
-			Runner: k.runner, Repository: declared, Types: types, Contributors: m.positions, Register: register, Rights: k.rights, Outbox: k.outbox,
+			Runner: k.runner, Types: types, Contributors: m.positions, Register: register, Rights: k.rights, Outbox: k.outbox,
 			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL,
 		}),
 	}

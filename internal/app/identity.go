@@ -80,10 +80,10 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 
 func newCredentials(p platform, g groups) credentials {
 	k, m, id := g.kernel, g.masterdata, g.identity
-	waiting := completers{g.filing.declarations.Awaiting, g.mandate.enrolments.Awaiting}
+	waiting := completers{g.filing.declarations, g.mandate.enrolments}
 	return credentials{
 		upgrades: pinupgrade.NewService(pinupgrade.Deps{
-			Runner: k.runner, Repository: pinupgrade.NewRepository(p.db), Register: g.filing.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),
+			Runner: k.runner, Register: g.filing.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),
 			Offices: m.positions, Residents: m.residents, People: id.people, Declarations: waiting, Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{

@@ -26,7 +26,7 @@ func newMandate(p platform, k kernel, id identity, m masterdata, f filing) manda
 	return mandate{
 		delegations: delegations,
 		batches: delegationbatch.NewService(delegationbatch.Deps{
-			Runner: k.runner, Repository: delegationbatch.NewRepository(p.db), Delegations: delegations, Contributors: m.positions,
+			Runner: k.runner, Delegations: delegations, Contributors: m.positions,
 			People: id.people, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),
 		subDelegations: subdelegation.NewService(subdelegation.Deps{
@@ -34,7 +34,7 @@ func newMandate(p platform, k kernel, id identity, m masterdata, f filing) manda
 		}),
 		grants: grant.NewService(grant.Deps{Runner: k.runner, People: id.people, Outbox: k.outbox}),
 		enrolments: enrolment.NewService(enrolment.Deps{
-			Runner: k.runner, Repository: enrolment.NewRepository(p.db), Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
+			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
 		}),
 	}
 }

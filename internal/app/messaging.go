@@ -48,7 +48,8 @@ func newMessaging(p platform, k kernel, id identity) (messaging, error) {
 	worker.On(pin.HalfKind.Name, id.pins.HandedOver)
 	reports, err := sms.NewReports(k.runner, worker, p.config.SMSReportSecret)
 	return messaging{
-		worker: worker, deliveries: outbox.NewService(k.runner, k.outbox, worker), smsReports: reports, readReceipts: receiptReader(p, worker),
+		worker: worker, deliveries: outbox.NewService(outbox.Deps{Runner: k.runner, Outbox: k.outbox, Worker: worker}),
+		smsReports: reports, readReceipts: receiptReader(p, worker),
 	}, err
 }
 

@@ -75,7 +75,7 @@ func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *fixture {
 	})
 	deps := sandbox.Deps{
 		Runner: runner, Clock: w.clock, People: w.persons, Contributors: contributor.NewRepository(d),
-		Types: declaration.NewTypes(declaration.NewRepository(d), w.clock), Messages: worker, PINs: w.pins, Blobs: w.blobs, Random: rand.Reader,
+		Types: declaration.NewTypes(d, w.clock), Messages: worker, PINs: w.pins, Blobs: w.blobs, Random: rand.Reader,
 	}
 	deps.Due = due.NewScheduler(d, w.clock, slog.New(slog.DiscardHandler), w.pins.Reminders()...)
 	if err := deps.Due.Begin(context.Background()); err != nil {

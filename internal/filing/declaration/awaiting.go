@@ -7,6 +7,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/due"
 
 	"github.com/google/uuid"
 )
@@ -52,9 +53,18 @@ func (m moves) settle(waiting []uuid.UUID, now time.Time) {
 	}
 }
 
+// CompleteFor completes, in the context's transaction, what a person filed that waits for dispositive
+// credentials. Call it with the person's row locked.
+func (s *Service) CompleteFor(ctx context.Context, personID uuid.UUID) error {
+	return s.awaiting.CompleteFor(ctx, personID)
+}
+
+// Lapses lets those lapse that waited for dispositive credentials for too long.
+func (s *Service) Lapses() due.Source { return s.awaiting }
+
 // awaited reads and settles declarations that wait for dispositive credentials.
 type awaited struct {
-	*Repository
+	*repository
 	types *Types
 	clock clock.Clock
 }

@@ -24,7 +24,7 @@ func becomeDispositive(t *testing.T, a *world.App, personID uuid.UUID) {
 		if err := a.DB.From(ctx).Exec("UPDATE people SET credential_level = 'dispositive' WHERE id = ?", personID).Error; err != nil {
 			return err
 		}
-		return a.Declarations.Awaiting.CompleteFor(ctx, personID)
+		return a.Declarations.CompleteFor(ctx, personID)
 	})
 }
 
@@ -183,7 +183,7 @@ func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 		later := a.Submit(t, ordinary, c)
 		next := func(until time.Time) (time.Time, bool) {
 			t.Helper()
-			at, found, err := a.Declarations.Awaiting.Next(ctx, due.Through(world.Start), until)
+			at, found, err := a.Declarations.Lapses().Next(ctx, due.Through(world.Start), until)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +199,7 @@ func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 			t.Helper()
 			before := a.Count(t, "declarations WHERE state = 'lapsed'")
 			a.Must(t, func(ctx context.Context) error {
-				done, err := a.Declarations.Awaiting.Do(ctx, due.Through(world.Start), until)
+				done, err := a.Declarations.Lapses().Do(ctx, due.Through(world.Start), until)
 				if done != due.Through(until) {
 					t.Errorf("done as far as %v", done)
 				}

@@ -1,6 +1,7 @@
 package declaration
 
 import (
+	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/protocol"
 )
@@ -18,7 +19,7 @@ type Handler = protocol.Handler[submission]
 type Entry = protocol.Entry[submission]
 
 // NewHandler returns a Handler that can check.
-func NewHandler(r *Repository) Handler { return handler{Deps{Repository: r}} }
+func NewHandler(d *db.DB) Handler { return handler{repo: newRepository(d)} }
 
 // NewEntry makes the entry for a submission of a draft at a version; version 0 is for what was never a draft.
 func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *Entry {
@@ -29,4 +30,4 @@ func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *Entry 
 }
 
 // SetStride changes how lists over many contributors go.
-func (r *Repository) SetStride(s access.Stride) { r.stride = s }
+func (s *Service) SetStride(stride access.Stride) { s.repo.stride = stride }

@@ -3,6 +3,7 @@ package declaration
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -34,12 +35,17 @@ func (sub *submission) supersedes(by access.Actor) bool {
 }
 
 // handler checks and stores declarations in the protocol register.
-type handler struct{ Deps }
+type handler struct {
+	repo      *repository
+	signer    Signer
+	random    io.Reader
+	publicURL string
+}
 
 // Check implements protocol.Handler: the draft is still the one that was checked, what it
 // supersedes can be superseded, and the type is open at the time of the protocol.
 func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission]) error {
-	if err := protocol.RefreshCredentials(ctx, h.Repository.db, entries); err != nil {
+	if err := protocol.RefreshCredentials(ctx, h.repo.db, entries); err != nil {
 		return err
 	}
 	var ids []uuid.UUID
@@ -52,7 +58,7 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 			ids = append(ids, *old)
 		}
 	}
-	locked, err := h.Repository.lockAll(ctx, ids)
+	locked, err := h.repo.lockAll(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -118,12 +124,12 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 			created = append(created, d)
 		} else {
 			d.Version = sub.draftVersion + 1
-			if err := h.Repository.submitDraft(ctx, d); err != nil {
+			if err := h.repo.submitDraft(ctx, d); err != nil {
 				return err
 			}
 		}
 		if sub.supersedes(e.By) {
-			if err := h.Repository.supersede(ctx, *d.SupersedesID, e.At); err != nil {
+			if err := h.repo.supersede(ctx, *d.SupersedesID, e.At); err != nil {
 				return err
 			}
 		}
@@ -135,10 +141,10 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 		}
 		e.Messages = []outbox.Message{message}
 	}
-	if err := h.Repository.create(ctx, slices.Clip(created)...); err != nil {
+	if err := h.repo.create(ctx, slices.Clip(created)...); err != nil {
 		return err
 	}
-	return h.Repository.addReceipts(ctx, receipts)
+	return h.repo.addReceipts(ctx, receipts)
 }
 
 // received tells who filed that the declaration was received and, where credentials are missing,
@@ -154,11 +160,11 @@ func received(d Declaration, t *Type) (outbox.Message, error) {
 }
 
 func (h handler) sign(d Declaration, filer, owner taxcode.Code) (string, error) {
-	payload, err := newClaims(h.PublicURL, d, filer, owner, h.Random)
+	payload, err := newClaims(h.publicURL, d, filer, owner, h.random)
 	if err != nil {
 		return "", err
 	}
-	jws, err := h.Signer.SignReceipt(payload)
+	jws, err := h.signer.SignReceipt(payload)
 	if err != nil {
 		return "", fmt.Errorf("receipt: %w", err)
 	}

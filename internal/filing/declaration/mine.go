@@ -18,7 +18,7 @@ import (
 // each contributor one index probe for its newest declaration, then up to a page of those whose newest is newest; with many, a walk over
 // the latest declarations of all, a few index probes each, until the page is full, and the former only where the walk was
 // in vain (see access.Stride). What a filter or a right over some positions alone leaves out is passed over within a contributor's range.
-func (r *Repository) ofRights(ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
+func (r *repository) ofRights(ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
 	after, err := request.After()
 	if err != nil {
@@ -34,7 +34,7 @@ func (r *Repository) ofRights(ctx context.Context, rights *access.Repository, by
 
 // mine reads a page, and one row more where there is one.
 type mine struct {
-	r       *Repository
+	r       *repository
 	reached access.Reached
 	filter  Filter
 	after   *page.Key

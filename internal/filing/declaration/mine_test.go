@@ -52,7 +52,7 @@ func TestMyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			a.Declarations.Repository.SetStride(strides().Draw(rt, "stride"))
+			a.Declarations.SetStride(strides().Draw(rt, "stride"))
 			all := a.everything(t)
 			a.follow(rt, view{
 				"mine",

@@ -86,7 +86,7 @@ type Verdict struct {
 
 // Verify tells whether we signed the receipt.
 func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
-	payload, err := s.Signer.VerifyReceipt(ctx, jws)
+	payload, err := s.signer.VerifyReceipt(ctx, jws)
 	if err != nil && !errors.Is(err, keyring.ErrNotAReceipt) {
 		return Verdict{}, err
 	}
@@ -116,7 +116,7 @@ func (s *Service) ReceiptPDF(ctx context.Context, by access.Actor, id uuid.UUID)
 		return nil, err
 	}
 	key := "receipts/" + id.String() + ".pdf"
-	kept, err := s.Blobs.ReadAll(ctx, key)
+	kept, err := s.blobs.ReadAll(ctx, key)
 	if err == nil || gcerrors.Code(err) != gcerrors.NotFound {
 		return kept, err
 	}
@@ -124,10 +124,10 @@ func (s *Service) ReceiptPDF(ctx context.Context, by access.Actor, id uuid.UUID)
 	if err != nil {
 		return nil, err
 	}
-	err = s.Blobs.WriteAll(ctx, key, document, &blob.WriterOptions{ContentType: "application/pdf", IfNotExist: true})
+	err = s.blobs.WriteAll(ctx, key, document, &blob.WriterOptions{ContentType: "application/pdf", IfNotExist: true})
 	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
 		// Somebody else printed it first: theirs is the receipt.
-		return s.Blobs.ReadAll(ctx, key)
+		return s.blobs.ReadAll(ctx, key)
 	}
 	return document, err
 }
@@ -142,7 +142,7 @@ type printed struct {
 }
 
 func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
-	p, err := s.Repository.facts(ctx, d.Declaration)
+	p, err := s.repo.facts(ctx, d.Declaration)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 	err = receiptpdf.Render(&document, receiptpdf.Facts{
 		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: d.Type, TypeTitle: p.Title, TypeVersion: d.TypeVersion,
 		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber, OfficeCode: d.OfficeCode,
-		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.PublicURL + "/verify#" + d.JWS, Content: content,
+		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.publicURL + "/verify#" + d.JWS, Content: content,
 	})
 	return document.Bytes(), err
 }

@@ -3,6 +3,7 @@ package declaration_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -140,9 +141,7 @@ func TestVerifyingAReceipt(t *testing.T) {
 				t.Errorf("%s: %+v, %v", name, got, err)
 			}
 		}
-		down := *a.Declarations
-		down.Signer = brokenSigner{}
-		if _, err := down.Verify(ctx, filed.JWS); !errors.Is(err, errKeys) {
+		if _, err := withoutKeys(t, a).Verify(ctx, filed.JWS); !errors.Is(err, errKeys) {
 			t.Errorf("without keys: %v", err)
 		}
 	})
@@ -154,6 +153,15 @@ type brokenSigner struct{}
 
 func (brokenSigner) SignReceipt([]byte) (string, error)                    { return "", errKeys }
 func (brokenSigner) VerifyReceipt(context.Context, string) ([]byte, error) { return nil, errKeys }
+
+// withoutKeys is a service on the App's database whose keys cannot be read.
+func withoutKeys(t *testing.T, a *world.App) *declaration.Service {
+	t.Helper()
+	return declaration.NewService(declaration.Deps{
+		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.NewRegister(t), Rights: a.Rights, Outbox: a.Outbox,
+		Signer: brokenSigner{}, Blobs: a.Blobs, Random: rand.Reader, PublicURL: world.PublicURL,
+	})
+}
 
 func TestAReceiptCanBeHadAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -218,10 +226,7 @@ func TestWithoutASignatureNothingIsFiled(t *testing.T) {
 		c, by := a.Employer(t)
 		a.Submit(t, by, c)
 		a.Register.Close()
-		deps := a.Declarations.Deps
-		deps.Register, deps.Signer = a.NewRegister(t), brokenSigner{}
-		broken := declaration.NewService(deps)
-		if _, err := broken.Draft(ctx, by, c.ID, c.Input(true)); !errors.Is(err, errKeys) || fault.Is(err, fault.Invalid) {
+		if _, err := withoutKeys(t, a).Draft(ctx, by, c.ID, c.Input(true)); !errors.Is(err, errKeys) || fault.Is(err, fault.Invalid) {
 			t.Errorf("without keys: %v", err)
 		}
 		if a.Count(t, "declarations") != 1 || a.Count(t, "protocol_entries") != 1 || a.Count(t, "audit_records") != 1 {

@@ -15,8 +15,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Repository reads and writes declarations, their receipts and types.
-type Repository struct {
+// repository reads and writes declarations and their receipts.
+type repository struct {
 	db *db.DB
 	// shown reads declarations for many requests with one statement; nil on SQLite, where a statement is no journey.
 	shown *batch.Loader[uuid.UUID, View]
@@ -29,9 +29,8 @@ const (
 	shownLanes    = 2
 )
 
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository {
-	r := &Repository{db: d, stride: access.DefaultStride()}
+func newRepository(d *db.DB) *repository {
+	r := &repository{db: d, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
 		r.shown = batch.NewLoader(shownTogether, shownLanes, r.allFiled)
 	}
@@ -47,23 +46,11 @@ type receipt struct {
 	Version int
 }
 
-func (r *Repository) currentTypes(ctx context.Context) ([]typeRow, error) {
-	var rows []typeRow
-	err := r.db.From(ctx).Raw(`SELECT t.* FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`).Scan(&rows).Error
-	return rows, err
-}
-
-func (r *Repository) addType(ctx context.Context, t typeRow) error {
-	return r.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at, worker_field, content_schema, content_example, published_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
-		t.Code, t.Version, t.Title, t.LegalReference, t.Steps, t.OpensAt, t.ClosesAt, t.WorkerField, t.ContentSchema, t.ContentExample, t.PublishedAt).Error
-}
-
-func (r *Repository) create(ctx context.Context, declarations ...Declaration) error {
+func (r *repository) create(ctx context.Context, declarations ...Declaration) error {
 	return db.InsertAll(ctx, r.db, declarations)
 }
 
-func (r *Repository) addReceipts(ctx context.Context, receipts []receipt) error {
+func (r *repository) addReceipts(ctx context.Context, receipts []receipt) error {
 	return db.InsertAll(ctx, r.db, receipts)
 }
 
@@ -71,7 +58,7 @@ const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, ''
 	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
 
 // filed reads one declaration with its maker's names and its receipt, in the context's transaction if there is one.
-func (r *Repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
+func (r *repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
 	if r.shown != nil && !r.db.WithinTx(ctx) {
 		f, found, err := r.shown.Load(ctx, id)
 		if err == nil && !found {
@@ -85,7 +72,7 @@ func (r *Repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
 }
 
 // allFiled is filed for many, on PostgreSQL.
-func (r *Repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]View, error) {
+func (r *repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]View, error) {
 	var rows []View
 	if err := r.db.From(ctx).Raw(selectFiled+"ANY(?::uuid[])", db.UUIDs(ids)).Scan(&rows).Error; err != nil {
 		return nil, err
@@ -98,7 +85,7 @@ func (r *Repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UU
 }
 
 // asFiled reads a submitted declaration as it was when it was filed, whatever became of it since.
-func (r *Repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
+func (r *repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 	f, err := r.filed(ctx, id)
 	if err != nil {
 		return f, err
@@ -112,14 +99,14 @@ func (r *Repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 }
 
 // lock reads one declaration and keeps everybody else from changing it until the context's transaction ends.
-func (r *Repository) lock(ctx context.Context, id uuid.UUID) (Declaration, error) {
+func (r *repository) lock(ctx context.Context, id uuid.UUID) (Declaration, error) {
 	var d Declaration
 	err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id = ?"+r.db.ForUpdate(), id).Take(&d).Error
 	return d, notFound(err)
 }
 
 // lockAll is lock for many, in the order of their ids; what does not exist is left out.
-func (r *Repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Declaration, error) {
+func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Declaration, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -136,28 +123,28 @@ func (r *Repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 
 // saveDraft writes what may change in a draft, over a row that the caller holds locked. (UpdateColumns, here and below: Updates
 // would write the machine's time into updated_at.)
-func (r *Repository) saveDraft(ctx context.Context, d Declaration) error {
+func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("position_id", "office_code", "type_version", "content", "worker_tax_code",
 		"version", "updated_at").UpdateColumns(&d).Error
 }
 
 // submitDraft writes what submission makes of a draft, over a row that the caller holds locked.
-func (r *Repository) submitDraft(ctx context.Context, d Declaration) error {
+func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id",
 		"version", "updated_at", "listed_at", "submitted_at", "protocol_number", "digest").UpdateColumns(&d).Error
 }
 
 // supersede marks a declaration as replaced, over a row that the caller holds locked.
-func (r *Repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) error {
+func (r *repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) error {
 	return r.db.From(ctx).Exec("UPDATE declarations SET state = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, at, id).Error
 }
 
 // saveState moves a submitted declaration, over a row that the caller holds locked.
-func (r *Repository) saveState(ctx context.Context, d Declaration) error {
+func (r *repository) saveState(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "version", "updated_at").UpdateColumns(&d).Error
 }
 
-func (r *Repository) remove(ctx context.Context, id uuid.UUID) error {
+func (r *repository) remove(ctx context.Context, id uuid.UUID) error {
 	return r.db.From(ctx).Exec("DELETE FROM declarations WHERE id = ? AND state = 'draft'", id).Error
 }
 
@@ -186,7 +173,7 @@ func ofOffice(code string) scope {
 }
 
 // list returns a page, the latest first.
-func (r *Repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
+func (r *repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
 	query := in(r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id")).
 		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
@@ -257,7 +244,7 @@ func (f Filter) only() narrowing {
 }
 
 // facts reads what the printed receipt tells beside the declaration itself.
-func (r *Repository) facts(ctx context.Context, d Declaration) (printed, error) {
+func (r *repository) facts(ctx context.Context, d Declaration) (printed, error) {
 	var p printed
 	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, t.title, t.content_schema FROM contributors c
 		JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.PositionID).Take(&p).Error
@@ -285,7 +272,7 @@ const selectWaiting = "SELECT id, supersedes_id, submitted_at FROM declarations 
 
 // AwaitingOf returns what a person filed that waits for dispositive credentials, in the order of
 // filing.
-func (r *Repository) AwaitingOf(ctx context.Context, personID uuid.UUID) ([]waitingRow, error) {
+func (r *repository) AwaitingOf(ctx context.Context, personID uuid.UUID) ([]waitingRow, error) {
 	var rows []waitingRow
 	err := r.db.From(ctx).Raw(selectWaiting+"person_id = ? ORDER BY submitted_at, id", personID).Scan(&rows).Error
 	return rows, err
@@ -293,7 +280,7 @@ func (r *Repository) AwaitingOf(ctx context.Context, personID uuid.UUID) ([]wait
 
 // AwaitingSince returns what waits for dispositive credentials and was filed before the instant, in
 // the order of filing.
-func (r *Repository) AwaitingSince(ctx context.Context, before time.Time, limit int) ([]waitingRow, error) {
+func (r *repository) AwaitingSince(ctx context.Context, before time.Time, limit int) ([]waitingRow, error) {
 	var rows []waitingRow
 	err := r.db.From(ctx).Raw(selectWaiting+"submitted_at < ? ORDER BY submitted_at, id LIMIT ?", before, limit).Scan(&rows).Error
 	return rows, err

@@ -2,7 +2,6 @@ package declaration
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 
@@ -24,7 +23,6 @@ import (
 // Deps are what the service works with.
 type Deps struct {
 	Runner       *operation.Runner
-	Repository   *Repository
 	Types        *Types
 	Contributors *contributor.Service
 	Register     *protocol.Register
@@ -42,17 +40,27 @@ type Deps struct {
 
 // Service has the use cases of declarations.
 type Service struct {
-	Deps
-	lane *protocol.Lane[submission]
-	// Awaiting settles what waits for dispositive credentials.
-	Awaiting *protocol.Awaiting[waitingRow]
+	run          *operation.Runner
+	repo         *repository
+	lane         *protocol.Lane[submission]
+	awaiting     *protocol.Awaiting[waitingRow]
+	types        *Types
+	contributors *contributor.Service
+	rights       *access.Repository
+	outbox       *outbox.Outbox
+	signer       Signer
+	blobs        *blob.Bucket
+	publicURL    string
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
+	repo := newRepository(d.Runner.DB)
 	return &Service{
-		Deps: d, lane: protocol.NewLane(d.Register, Kind, handler{d}),
-		Awaiting: protocol.NewAwaiting(d.Runner, d.Outbox, "declaration.lapsed", Kind, awaited{d.Repository, d.Types, d.Runner.Clock}),
+		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo, d.Signer, d.Random, d.PublicURL}),
+		awaiting: protocol.NewAwaiting(d.Runner, d.Outbox, "declaration.lapsed", Kind, awaited{repo, d.Types, d.Runner.Clock}),
+		types:    d.Types, contributors: d.Contributors, rights: d.Rights, outbox: d.Outbox,
+		signer: d.Signer, blobs: d.Blobs, publicURL: d.PublicURL,
 	}
 }
 
@@ -64,7 +72,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	if err != nil {
 		return View{}, err
 	}
-	t, err := s.Types.Get(ctx, in.Type)
+	t, err := s.types.Get(ctx, in.Type)
 	if fault.Is(err, fault.NotFound) {
 		return View{}, fault.InvalidFields(fault.Field{Pointer: "/type", Code: "unknown-type"})
 	}
@@ -88,7 +96,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	if err != nil {
 		return View{}, err
 	}
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	d := Declaration{
 		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: position.ID, OfficeCode: position.OfficeCode,
 		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID, SupersedesID: in.SupersedesID,
@@ -97,18 +105,18 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	if in.Submit {
 		return s.file(ctx, by, right, submission{declaration: d, typ: t, owner: owner.TaxCode})
 	}
-	return operation.Do(ctx, s.Runner, by, d.ID.String(), func(ctx context.Context) (View, operation.Trace, error) {
+	return operation.Run(ctx, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		trace.ContributorID, trace.Right, trace.SubjectKind = contributorID, right, Kind
 		if err := s.checkSuperseded(ctx, d); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
-		err := s.Repository.create(ctx, d)
-		return named(d, by), trace(d, right), err
-	}, s.replay(ctx))
+		return named(d, by), s.repo.create(ctx, d)
+	}, operation.ByID(s.repo.filed))
 }
 
 // position looks the position up and says which field is wrong when it is not the contributor's.
 func (s *Service) position(ctx context.Context, contributorID, positionID uuid.UUID) (contributor.Position, contributor.Contributor, error) {
-	position, owner, err := s.Contributors.Position(ctx, contributorID, positionID)
+	position, owner, err := s.contributors.Position(ctx, contributorID, positionID)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		err = fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: "unknown-position"})
@@ -123,7 +131,7 @@ func (s *Service) checkSuperseded(ctx context.Context, d Declaration) error {
 	if d.SupersedesID == nil {
 		return nil
 	}
-	old, err := s.Repository.lock(ctx, *d.SupersedesID)
+	old, err := s.repo.lock(ctx, *d.SupersedesID)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
 	}
@@ -141,20 +149,9 @@ func supersedes(d, old Declaration) error {
 	return nil
 }
 
-// replay renders what an earlier, equal request made.
-func (s *Service) replay(ctx context.Context) func(context.Context, string) (View, error) {
-	return func(_ context.Context, id string) (View, error) {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
-			return View{}, err
-		}
-		return s.Repository.filed(ctx, parsed)
-	}
-}
-
 // Show returns one declaration, and fault.NotFound where the actor may not see it.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
-	d, err := s.Repository.filed(ctx, id)
+	d, err := s.repo.filed(ctx, id)
 	if err == nil && !visible(d.Declaration, by) {
 		err = fault.New(fault.NotFound)
 	}
@@ -188,39 +185,40 @@ func visible(d Declaration, by access.Actor) bool {
 // Change changes a draft that the caller read at the expected version. It returns fault.PreconditionFailed when somebody
 // changed it since, and fault.Conflict once it was submitted.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, in Change) (View, error) {
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		trace.SubjectKind = Kind
 		d, right, err := s.lockDraft(ctx, by, id, &expected)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if in.PositionID != nil {
 			position, _, err := s.position(ctx, d.ContributorID, *in.PositionID)
 			if err != nil {
-				return View{}, operation.Trace{}, err
+				return View{}, err
 			}
 			d.PositionID, d.OfficeCode = position.ID, position.OfficeCode
 			if right, err = rightFor(by, d); err != nil {
-				return View{}, operation.Trace{}, err
+				return View{}, err
 			}
 		}
 		if in.Content != nil {
 			if d, err = s.patch(ctx, d, in.Content); err != nil {
-				return View{}, operation.Trace{}, err
+				return View{}, err
 			}
 		}
 		d.Version++
-		d.UpdatedAt = s.Runner.Clock.Now()
-		if err := s.Repository.saveDraft(ctx, d); err != nil {
-			return View{}, operation.Trace{}, err
+		d.UpdatedAt = s.run.Clock.Now()
+		if err := s.repo.saveDraft(ctx, d); err != nil {
+			return View{}, err
 		}
-		f, err := s.Repository.filed(ctx, id)
-		return f, trace(d, right), err
+		trace.ContributorID, trace.Right = d.ContributorID, right
+		return s.repo.filed(ctx, id)
 	}, nil)
 }
 
 // patch merges a change into the content and checks the result.
 func (s *Service) patch(ctx context.Context, d Declaration, change []byte) (Declaration, error) {
-	t, err := s.Types.Get(ctx, d.Type)
+	t, err := s.types.Get(ctx, d.Type)
 	if err != nil {
 		return d, err
 	}
@@ -237,7 +235,7 @@ func (s *Service) patch(ctx context.Context, d Declaration, change []byte) (Decl
 
 // lockDraft reads a draft that the actor may change, locked, with the right by which.
 func (s *Service) lockDraft(ctx context.Context, by access.Actor, id uuid.UUID, expected *int) (Declaration, access.Right, error) {
-	d, err := s.Repository.lock(ctx, id)
+	d, err := s.repo.lock(ctx, id)
 	if err == nil && !visible(d, by) {
 		err = fault.New(fault.NotFound)
 	}
@@ -269,12 +267,13 @@ func rightFor(by access.Actor, d Declaration) (access.Right, error) {
 
 // Discard deletes a draft. It returns fault.Conflict once it was submitted.
 func (s *Service) Discard(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		d, right, err := s.lockDraft(ctx, by, id, nil)
 		if err != nil {
-			return struct{}{}, operation.Trace{}, err
+			return struct{}{}, err
 		}
-		return struct{}{}, trace(d, right), s.Repository.remove(ctx, id)
+		trace.ContributorID, trace.Right, trace.SubjectKind = d.ContributorID, right, Kind
+		return struct{}{}, s.repo.remove(ctx, id)
 	}, nil)
 	return err
 }
@@ -290,7 +289,7 @@ func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 	if err != nil {
 		return View{}, err
 	}
-	t, err := s.Types.Get(ctx, d.Type)
+	t, err := s.types.Get(ctx, d.Type)
 	if err != nil {
 		return View{}, err
 	}
@@ -315,19 +314,12 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 	d := &sub.declaration
 	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
 	entry, err := s.lane.File(ctx, protocol.Filing[submission]{Content: sub, Header: protocol.Header{
-		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: idempotency.ClaimOf(ctx), Trace: trace(*d, right), Origin: audit.OriginOf(ctx),
+		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: idempotency.ClaimOf(ctx), Origin: audit.OriginOf(ctx),
+		Trace:  operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()},
 		Digest: digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content),
 	}})
-	var replay *idempotency.Replay
-	if errors.As(err, &replay) && replay.Answer == nil {
-		id, err := uuid.Parse(replay.ResourceID)
-		if err != nil {
-			return View{}, err
-		}
-		return s.Repository.asFiled(ctx, id)
-	}
 	if err != nil {
-		return View{}, err
+		return operation.Replay(ctx, err, operation.ByID(s.repo.asFiled))
 	}
 	filed := named(entry.Content.declaration, by)
 	filed.JWS = entry.Content.jws
@@ -336,56 +328,53 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 
 // Withdraw takes a submitted declaration back while the office has not decided. It returns fault.Conflict after that.
 func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
-		d, err := s.Repository.lock(ctx, id)
+	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		trace.SubjectKind = Kind
+		d, err := s.repo.lock(ctx, id)
 		if err == nil && !visible(d, by) {
 			err = fault.New(fault.NotFound)
 		}
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		right, err := by.RightToFile(d.ContributorID, d.PositionID, nil)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
-		if !d.MayBeWithdrawn() || d.lapsed(s.Runner.Clock.Now()) {
-			return View{}, operation.Trace{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
+		trace.ContributorID, trace.Right = d.ContributorID, right
+		if !d.MayBeWithdrawn() || d.lapsed(s.run.Clock.Now()) {
+			return View{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
 		}
-		d.State, d.Version, d.UpdatedAt = Withdrawn, d.Version+1, s.Runner.Clock.Now()
-		if err := s.Repository.saveState(ctx, d); err != nil {
-			return View{}, operation.Trace{}, err
+		d.State, d.Version, d.UpdatedAt = Withdrawn, d.Version+1, s.run.Clock.Now()
+		if err := s.repo.saveState(ctx, d); err != nil {
+			return View{}, err
 		}
 		message, err := outbox.NewMessage(withdrawnKind, by.PersonID, map[string]string{"protocol_number": *d.ProtocolNumber, "type": d.Type}, d.UpdatedAt)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
-		if err := s.Outbox.Add(ctx, message); err != nil {
-			return View{}, operation.Trace{}, err
+		if err := s.outbox.Add(ctx, message); err != nil {
+			return View{}, err
 		}
-		f, err := s.Repository.filed(ctx, id)
-		return f, trace(d, right), err
-	}, s.replay(ctx))
+		return s.repo.filed(ctx, id)
+	}, operation.ByID(s.repo.filed))
 }
 
 // OfContributor lists what was submitted for the actor's contributor, by whomever, and the actor's drafts; the latest first.
 func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
-	return s.Repository.list(ctx, ofContributor(by), f, request)
+	return s.repo.list(ctx, ofContributor(by), f, request)
 }
 
 // Mine lists what was submitted for every contributor that the actor may declare for, and the actor's drafts; the latest first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
-	return s.Repository.ofRights(ctx, s.Rights, by, f, request)
+	return s.repo.ofRights(ctx, s.rights, by, f, request)
 }
 
 // OfOffice lists what was submitted to the operator's office; the latest first.
 func (s *Service) OfOffice(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
-	return s.Repository.list(ctx, ofOffice(by.OfficeCode), f, request)
+	return s.repo.list(ctx, ofOffice(by.OfficeCode), f, request)
 }
 
 func named(d Declaration, by access.Actor) View {
 	return View{Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName}
-}
-
-func trace(d Declaration, right access.Right) operation.Trace {
-	return operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()}
 }

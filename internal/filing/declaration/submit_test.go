@@ -228,7 +228,7 @@ func TestARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
 		}
 		stale, right := declaration.NewEntry(draft, typ, by, 7), declaration.NewEntry(draft, typ, by, 1)
 		again := declaration.NewEntry(draft, typ, by, 1)
-		handler := declaration.NewHandler(declaration.NewRepository(d))
+		handler := declaration.NewHandler(d)
 		entries := []*declaration.Entry{stale, right, again}
 		if err := d.InTx(ctx, func(ctx context.Context) error { return handler.Check(ctx, entries) }); err != nil {
 			t.Fatal(err)
@@ -247,7 +247,7 @@ func TestTheWindowOfAType(t *testing.T) {
 		c, by := a.Employer(t)
 		opens, closes := world.Start.Add(time.Hour), world.Start.Add(2*time.Hour)
 		a.Exec(t, "UPDATE declaration_types SET opens_at = ?, closes_at = ? WHERE code = ?", opens, closes, world.Type)
-		a.Types = declaration.NewTypes(declaration.NewRepository(d), a.Clock)
+		a.Types = declaration.NewTypes(d, a.Clock)
 		b := a.Twin(t, d)
 		draft := b.Draft(t, by, c, c.Input(false))
 		for _, step := range []struct {

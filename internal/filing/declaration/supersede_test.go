@@ -227,7 +227,7 @@ func TestOneGroupSupersedesOnce(t *testing.T) {
 		}
 		// The second is refused for its version: it supersedes nothing.
 		entries[0], entries[1] = entries[1], entries[0]
-		handler := declaration.NewHandler(declaration.NewRepository(d))
+		handler := declaration.NewHandler(d)
 		if err := d.InTx(ctx, func(ctx context.Context) error { return handler.Check(ctx, entries) }); err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"diresco/db"
 	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
@@ -36,8 +37,8 @@ const typesFreshFor = 10 * time.Second
 
 // Types is the catalogue of declaration types. It is data: what is published is seen by every process within ten seconds.
 type Types struct {
-	repository *Repository
-	clock      clock.Clock
+	db    *db.DB
+	clock clock.Clock
 
 	mu       sync.Mutex
 	loadedAt time.Time
@@ -50,9 +51,9 @@ type typeKey struct {
 	version int
 }
 
-// NewTypes returns the catalogue.
-func NewTypes(r *Repository, c clock.Clock) *Types {
-	return &Types{repository: r, clock: c, compiled: map[typeKey]*Type{}}
+// NewTypes returns the catalogue in a database.
+func NewTypes(d *db.DB, c clock.Clock) *Types {
+	return &Types{db: d, clock: c, compiled: map[typeKey]*Type{}}
 }
 
 // List returns the current version of every type, by code.
@@ -85,7 +86,7 @@ func (t *Types) load(ctx context.Context) ([]*Type, error) {
 	if t.current != nil && now.Sub(t.loadedAt) < typesFreshFor {
 		return t.current, nil
 	}
-	rows, err := t.repository.currentTypes(ctx)
+	rows, err := t.rows(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func (t *Types) Install(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := t.repository.addType(ctx, row); err != nil {
+		if err := t.add(ctx, row); err != nil {
 			return err
 		}
 	}
@@ -168,4 +169,18 @@ func (r typeRow) compile() (*Type, error) {
 		WorkerField: r.WorkerField, ContentSchema: json.RawMessage(r.ContentSchema), ContentExample: json.RawMessage(r.ContentExample),
 	}}
 	return t, json.Unmarshal([]byte(r.Steps), &t.Steps)
+}
+
+// rows returns the current version of every type.
+func (t *Types) rows(ctx context.Context) ([]typeRow, error) {
+	var rows []typeRow
+	err := t.db.From(ctx).Raw(`SELECT t.* FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`).Scan(&rows).Error
+	return rows, err
+}
+
+// add publishes a type, unless that version is published already.
+func (t *Types) add(ctx context.Context, row typeRow) error {
+	return t.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at, worker_field, content_schema, content_example, published_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
+		row.Code, row.Version, row.Title, row.LegalReference, row.Steps, row.OpensAt, row.ClosesAt, row.WorkerField, row.ContentSchema, row.ContentExample, row.PublishedAt).Error
 }

@@ -53,9 +53,9 @@ func inApp(t *testing.T, a *world.App) *fixture {
 	t.Helper()
 	w := &fixture{App: a, t: t, residents: residents.New(a.DB, a.Clock)}
 	w.service = pinupgrade.NewService(pinupgrade.Deps{
-		Runner: a.Runner, Repository: pinupgrade.NewRepository(a.DB), Register: a.NewRegister(t),
+		Runner: a.Runner, Register: a.NewRegister(t),
 		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents, People: person.NewService(person.Deps{Runner: a.Runner}),
-		Declarations: a.Declarations.Awaiting, Log: slog.New(slog.DiscardHandler),
+		Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler),
 	})
 	return w
 }

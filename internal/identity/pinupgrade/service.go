@@ -54,7 +54,6 @@ type Declarations interface {
 // Deps are what the service works with.
 type Deps struct {
 	Runner       *operation.Runner
-	Repository   *Repository
 	Register     *protocol.Register
 	Outbox       *outbox.Outbox
 	Files        *attachment.Store
@@ -67,19 +66,34 @@ type Deps struct {
 
 // Service has the use cases of requests for a dispositive PIN.
 type Service struct {
-	Deps
-	lane *protocol.Lane[filing]
+	run          *operation.Runner
+	repo         *Repository
+	lane         *protocol.Lane[filing]
+	outbox       *outbox.Outbox
+	files        *attachment.Store
+	offices      Offices
+	residents    Residents
+	people       People
+	declarations Declarations
+	log          *slog.Logger
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	return &Service{Deps: d, lane: protocol.NewLane(d.Register, Kind, handler{d.Repository})}
+	repo := NewRepository(d.Runner.DB)
+	return &Service{
+		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo}), outbox: d.Outbox, files: d.Files,
+		offices: d.Offices, residents: d.Residents, people: d.People, declarations: d.Declarations, log: d.Log,
+	}
 }
+
+// subjectKind is how the audit trail names a request.
+const subjectKind = "pin-upgrade"
 
 // Request files a request for a dispositive PIN. It returns fault.Invalid with the wrong fields, files and the office among
 // them, and fault.Conflict for who has a dispositive PIN or a request that waits.
 func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgrade, error) {
-	if err := in.check(calendar.DateIn(s.Runner.Clock.Now())); err != nil {
+	if err := in.check(calendar.DateIn(s.run.Clock.Now())); err != nil {
 		return Upgrade{}, err
 	}
 	files, err := attachment.Check(in.Files, "/files", attachment.Documents()...)
@@ -98,13 +112,13 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgra
 	if err != nil {
 		return Upgrade{}, err
 	}
-	standings, err := s.Repository.standings(ctx, by.PersonID)
+	standings, err := s.repo.standings(ctx, by.PersonID)
 	if err != nil {
 		return Upgrade{}, err
 	}
 	if f.refusal = standings[by.PersonID].refuse(); f.refusal == nil {
 		// Before the number is given: what has one must have its files.
-		if err := s.Files.Put(ctx, folder(f.upgrade.ID), files, in.Files); err != nil {
+		if err := s.files.Put(ctx, folder(f.upgrade.ID), files, in.Files); err != nil {
 			return Upgrade{}, err
 		}
 	}
@@ -115,17 +129,17 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgra
 // has a role, else to the one of their residence.
 func (s *Service) office(ctx context.Context, by access.Actor, named string) (string, error) {
 	if named != "" {
-		exists, err := s.Offices.HasOffice(ctx, named)
+		exists, err := s.offices.HasOffice(ctx, named)
 		if err == nil && !exists {
 			err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "unknown-office"})
 		}
 		return named, err
 	}
-	code, err := s.Offices.OfficeFor(ctx, by.PersonID)
+	code, err := s.offices.OfficeFor(ctx, by.PersonID)
 	if err != nil || code != "" {
 		return code, err
 	}
-	resident, found, err := s.Residents.Find(ctx, by.TaxCode)
+	resident, found, err := s.residents.Find(ctx, by.TaxCode)
 	if err != nil {
 		return "", err
 	}
@@ -139,29 +153,27 @@ func (s *Service) office(ctx context.Context, by access.Actor, named string) (st
 func (s *Service) file(ctx context.Context, by access.Actor, f filing, digest string) (Upgrade, error) {
 	u := f.upgrade
 	entry, err := s.lane.File(ctx, protocol.Filing[filing]{Content: f, Header: protocol.Header{
-		Office: u.OfficeCode, SubjectID: u.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(u.ID), Origin: audit.OriginOf(ctx), Digest: digest,
+		Office: u.OfficeCode, SubjectID: u.ID, By: by, Claim: idempotency.ClaimOf(ctx), Origin: audit.OriginOf(ctx), Digest: digest,
+		Trace: operation.Trace{SubjectKind: subjectKind, SubjectID: u.ID.String()},
 	}})
 	if err == nil {
 		return entry.Content.upgrade, nil
 	}
 	var replay *idempotency.Replay
 	var refused *fault.Fault
-	repeated := errors.As(err, &replay)
-	if f.refusal == nil && (repeated || errors.As(err, &refused)) {
+	if f.refusal == nil && (errors.As(err, &replay) || errors.As(err, &refused)) {
 		// Any other error leaves it open whether it was filed: then the files stay.
-		if err := s.Files.Remove(context.WithoutCancel(ctx), folder(u.ID), u.Attachments); err != nil {
-			s.Log.WarnContext(ctx, "files of a refused request left behind", "upgrade_id", u.ID, "error", err)
+		if err := s.files.Remove(context.WithoutCancel(ctx), folder(u.ID), u.Attachments); err != nil {
+			s.log.WarnContext(ctx, "files of a refused request left behind", "upgrade_id", u.ID, "error", err)
 		}
 	}
-	if repeated && replay.Answer == nil {
-		id, err := uuid.Parse(replay.ResourceID)
-		if err != nil {
-			return Upgrade{}, err
-		}
-		first, err := s.Repository.one(ctx, id)
-		return first.asFiled(), err
-	}
-	return Upgrade{}, err
+	return operation.Replay(ctx, err, operation.ByID(s.first))
+}
+
+// first returns what an earlier, equal request filed, as it was then.
+func (s *Service) first(ctx context.Context, id uuid.UUID) (Upgrade, error) {
+	h, err := s.repo.one(ctx, id)
+	return h.asFiled(), err
 }
 
 // asFiled is the request as it was when it was filed, whatever was decided since.
@@ -172,7 +184,7 @@ func (u Upgrade) asFiled() Upgrade {
 
 // Show returns a request of the actor's own, and fault.NotFound for any other.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Upgrade, error) {
-	h, err := s.Repository.one(ctx, id)
+	h, err := s.repo.one(ctx, id)
 	if err == nil && h.PersonID != by.PersonID {
 		err = fault.New(fault.NotFound)
 	}
@@ -184,17 +196,17 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Upgr
 
 // Mine lists the actor's own requests, the newest first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[Upgrade], error) {
-	return s.Repository.ofPerson(ctx, by.PersonID, request)
+	return s.repo.ofPerson(ctx, by.PersonID, request)
 }
 
 // OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
 func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Details], error) {
-	return s.Repository.ofOffice(ctx, by.OfficeCode, state, request)
+	return s.repo.ofOffice(ctx, by.OfficeCode, state, request)
 }
 
 // ShowAtOffice returns a request at the operator's office, and fault.NotFound for any other.
 func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
-	h, err := s.Repository.one(ctx, id)
+	h, err := s.repo.one(ctx, id)
 	if err == nil {
 		err = review.RequireOffice(by, h.OfficeCode)
 	}
@@ -218,7 +230,7 @@ func (s *Service) File(ctx context.Context, by access.Actor, id uuid.UUID, numbe
 
 // Content returns the content of a file that File returned, to be closed.
 func (s *Service) Content(ctx context.Context, id uuid.UUID, f attachment.File) (io.ReadCloser, error) {
-	return s.Files.Open(ctx, folder(id), f.Number)
+	return s.files.Open(ctx, folder(id), f.Number)
 }
 
 // Decide decides a request at the operator's office. Accepted, the holder's credentials are
@@ -227,11 +239,9 @@ func (s *Service) Content(ctx context.Context, id uuid.UUID, f attachment.File) 
 // decided already.
 func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d review.Decision) (Details, error) {
 	show := func(ctx context.Context) (Details, error) { return s.ShowAtOffice(ctx, by, id) }
-	return review.Decide(ctx, s.Runner, by, id, d, show, func(ctx context.Context, h Details) (Details, operation.Trace, error) {
-		h, err := s.decide(ctx, by, h, d)
-		done := trace(id)
-		done.Right = by.Office()
-		return h, done, err
+	return review.Decide(ctx, s.run, by, id, d, show, func(ctx context.Context, trace *operation.Trace, h Details) (Details, error) {
+		trace.Right, trace.SubjectKind = by.Office(), subjectKind
+		return s.decide(ctx, by, h, d)
 	})
 }
 
@@ -240,24 +250,24 @@ func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d revi
 	var err error
 	became := false
 	if d.Outcome == review.Accepted {
-		if became, err = s.People.MakeDispositive(ctx, h.PersonID); err != nil {
+		if became, err = s.people.MakeDispositive(ctx, h.PersonID); err != nil {
 			return Details{}, err
 		}
 	}
-	now := s.Runner.Clock.Now()
-	if h.Upgrade, err = s.Repository.lock(ctx, h.ID); err != nil {
+	now := s.run.Clock.Now()
+	if h.Upgrade, err = s.repo.lock(ctx, h.ID); err != nil {
 		return Details{}, err
 	}
 	if h.Upgrade, err = h.decide(d, by.PersonID, now); err != nil {
 		return Details{}, err
 	}
-	if err := s.Repository.save(ctx, h.Upgrade); err != nil {
+	if err := s.repo.save(ctx, h.Upgrade); err != nil {
 		return Details{}, err
 	}
 	if err := s.notify(ctx, h.Upgrade, became, now); err != nil || !became {
 		return h, err
 	}
-	return h, s.Declarations.CompleteFor(ctx, h.PersonID)
+	return h, s.declarations.CompleteFor(ctx, h.PersonID)
 }
 
 // notify promises the holder the outcome and, where it makes the difference, the news about the PIN.
@@ -267,15 +277,11 @@ func (s *Service) notify(ctx context.Context, u Upgrade, became bool, now time.T
 		return err
 	}
 	if !became {
-		return s.Outbox.Add(ctx, decided)
+		return s.outbox.Add(ctx, decided)
 	}
 	dispositive, err := outbox.NewMessage(BecameDispositive, u.PersonID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
 	if err != nil {
 		return err
 	}
-	return s.Outbox.Add(ctx, decided, dispositive)
-}
-
-func trace(id uuid.UUID) operation.Trace {
-	return operation.Trace{SubjectKind: "pin-upgrade", SubjectID: id.String()}
+	return s.outbox.Add(ctx, decided, dispositive)
 }

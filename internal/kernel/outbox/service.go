@@ -13,6 +13,14 @@ import (
 	"github.com/google/uuid"
 )
 
+// Deps are what the service works with.
+type Deps struct {
+	Runner *operation.Runner
+	Outbox *Outbox
+	// Worker knows what messages say.
+	Worker *Worker
+}
+
 // Service is what people see of messages: operators how they fare, everybody what they were told.
 type Service struct {
 	run    *operation.Runner
@@ -21,9 +29,9 @@ type Service struct {
 	worker *Worker
 }
 
-// NewService returns the service; the worker knows what messages say.
-func NewService(run *operation.Runner, o *Outbox, worker *Worker) *Service {
-	return &Service{run: run, repo: repository{run.DB}, outbox: o, worker: worker}
+// NewService returns the service.
+func NewService(d Deps) *Service {
+	return &Service{run: d.Runner, repo: repository{d.Runner.DB}, outbox: d.Outbox, worker: d.Worker}
 }
 
 // Filter narrows a list of deliveries down; empty parts stand for any.
@@ -65,26 +73,26 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 // Retry queues a delivery again that failed or was given up. It returns fault.NotFound, and fault.Conflict for one in
 // another state or one that cannot be said any more since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
-	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context) (Delivery, operation.Trace, error) {
-		trace := operation.Trace{Right: by.Office(), SubjectKind: "delivery", SubjectID: id.String()}
+	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
+		trace.Right, trace.SubjectKind = by.Office(), "delivery"
 		d, found, err := s.repo.lock(ctx, id, "")
 		if err != nil {
-			return d, trace, err
+			return d, err
 		}
 		if !found || id == uuid.Nil {
-			return d, trace, fault.New(fault.NotFound)
+			return d, fault.New(fault.NotFound)
 		}
 		switch d.State {
 		case Failed, Dead:
 		case Queued, Sent, Delivered, HandedOver:
-			return d, trace, fault.Because(fault.Conflict, "delivery-not-ended")
+			return d, fault.Because(fault.Conflict, "delivery-not-ended")
 		}
 		messages, err := s.repo.messages(ctx, []Delivery{d})
 		if err != nil {
-			return d, trace, err
+			return d, err
 		}
 		if _, err := s.worker.words(d, messages[d.MessageID]); err != nil {
-			return d, trace, &fault.Fault{Code: fault.Conflict, Reason: "message-erased", Err: err}
+			return d, &fault.Fault{Code: fault.Conflict, Reason: "message-erased", Err: err}
 		}
 		now := s.run.Clock.Now()
 		d.State, d.NextAt, d.UpdatedAt = Queued, now, now
@@ -92,14 +100,17 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 			d.DeadlineAt = deadline
 		}
 		s.run.DB.Announce(ctx, promisedTopic)
-		return d, trace, s.repo.save(ctx, d)
-	}, func(ctx context.Context, _ string) (Delivery, error) {
-		d, found, err := s.repo.one(ctx, id)
-		if err == nil && !found {
-			err = fault.New(fault.NotFound)
-		}
-		return d, err
-	})
+		return d, s.repo.save(ctx, d)
+	}, operation.ByID(s.find))
+}
+
+// find returns a delivery, or fault.NotFound.
+func (s *Service) find(ctx context.Context, id uuid.UUID) (Delivery, error) {
+	d, found, err := s.repo.one(ctx, id)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound)
+	}
+	return d, err
 }
 
 // Deliveries returns the deliveries of messages, by the message's id, the oldest first. One that was not routed yet has none.

@@ -24,7 +24,10 @@ import (
 )
 
 func (o *office) service() *outbox.Service {
-	return outbox.NewService(&operation.Runner{DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db), Recheck: recheck.New(o.db, o.clock)}, outbox.New(o.db), o.Worker)
+	run := &operation.Runner{
+		DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db), Recheck: recheck.New(o.db, o.clock),
+	}
+	return outbox.NewService(outbox.Deps{Runner: run, Outbox: outbox.New(o.db), Worker: o.Worker})
 }
 
 func TestReports(t *testing.T) {

@@ -85,14 +85,14 @@ type Case interface {
 
 // Decide runs an office's decision as one operation. show returns the case to who works at its
 // office, and fault.NotFound to anybody else; effect decides its row, locked, with all that follows
-// from it. Decide returns
+// from it, and completes the trace. Decide returns
 //   - fault.Invalid naming what is wrong with the decision,
 //   - the error of show, also for a repeat by who has left the office meanwhile,
 //   - fault.Forbidden to who asked themselves,
 //   - the error of effect.
 func Decide[C Case](
 	ctx context.Context, r *operation.Runner, by access.Actor, id uuid.UUID, d Decision,
-	show func(ctx context.Context) (C, error), effect func(ctx context.Context, c C) (C, operation.Trace, error),
+	show func(ctx context.Context) (C, error), effect func(ctx context.Context, trace *operation.Trace, c C) (C, error),
 ) (C, error) {
 	var none C
 	if err := d.Check(); err != nil {
@@ -102,14 +102,14 @@ func Decide[C Case](
 	if _, err := show(ctx); err != nil {
 		return none, err
 	}
-	return operation.Do(ctx, r, by, id.String(), func(ctx context.Context) (C, operation.Trace, error) {
+	return operation.Run(ctx, r, by, id.String(), func(ctx context.Context, trace *operation.Trace) (C, error) {
 		c, err := show(ctx)
 		if err == nil && c.AskedBy() == by.PersonID {
 			err = fault.New(fault.Forbidden)
 		}
 		if err != nil {
-			return none, operation.Trace{}, err
+			return none, err
 		}
-		return effect(ctx, c)
+		return effect(ctx, trace, c)
 	}, func(ctx context.Context, _ string) (C, error) { return show(ctx) })
 }

@@ -65,7 +65,7 @@ func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 	people := person.NewService(person.Deps{Runner: w.Runner})
 	limiter := throttle.NewLimiter(d, w.Clock, keys, w.Outbox)
 	return delegationbatch.NewService(delegationbatch.Deps{
-		Runner: w.Runner, Repository: delegationbatch.NewRepository(d), People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
+		Runner: w.Runner, People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
 			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
 			Codes: otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,

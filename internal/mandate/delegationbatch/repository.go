@@ -12,14 +12,11 @@ import (
 // insertAtOnce is how many items one statement inserts.
 const insertAtOnce = 200
 
-// Repository reads and writes batches.
-type Repository struct{ db *db.DB }
-
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository { return &Repository{d} }
+// repository reads and writes batches.
+type repository struct{ db *db.DB }
 
 // one returns a batch without its items, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID) (Batch, error) {
+func (r repository) one(ctx context.Context, id uuid.UUID) (Batch, error) {
 	var b Batch
 	err := r.db.From(ctx).Where("id = ?", id).Take(&b).Error
 	if db.IsNotFound(err) {
@@ -29,13 +26,13 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID) (Batch, error) {
 }
 
 // items returns what became of the items of a batch, in their order.
-func (r *Repository) items(ctx context.Context, batchID uuid.UUID) ([]Item, error) {
+func (r repository) items(ctx context.Context, batchID uuid.UUID) ([]Item, error) {
 	var items []Item
 	err := r.db.From(ctx).Where("batch_id = ?", batchID).Order("line").Find(&items).Error
 	return items, err
 }
 
-func (r *Repository) add(ctx context.Context, b Batch, items []Item) error {
+func (r repository) add(ctx context.Context, b Batch, items []Item) error {
 	if err := r.db.From(ctx).Create(&b).Error; err != nil {
 		return err
 	}
@@ -43,7 +40,7 @@ func (r *Repository) add(ctx context.Context, b Batch, items []Item) error {
 }
 
 // open reports whether there is a batch to be worked on.
-func (r *Repository) open(ctx context.Context) (bool, error) {
+func (r repository) open(ctx context.Context) (bool, error) {
 	var found []int
 	err := r.db.From(ctx).Raw("SELECT 1 FROM delegation_batches WHERE state <> 'done' LIMIT 1").Scan(&found).Error
 	return len(found) > 0, err
@@ -57,7 +54,7 @@ type claimed struct {
 
 // next returns the oldest batch that nobody else works on with its first pending item, and keeps it from others until the end of
 // the transaction; false where there is none.
-func (r *Repository) next(ctx context.Context) (claimed, bool, error) {
+func (r repository) next(ctx context.Context) (claimed, bool, error) {
 	suffix := ""
 	if r.db.Dialect() == db.Postgres {
 		suffix = " FOR NO KEY UPDATE SKIP LOCKED"
@@ -75,14 +72,14 @@ func (r *Repository) next(ctx context.Context) (claimed, bool, error) {
 }
 
 // pending returns those of a batch's items that wait and have one of the position numbers, in their order.
-func (r *Repository) pending(ctx context.Context, batchID uuid.UUID, numbers []string) ([]Item, error) {
+func (r repository) pending(ctx context.Context, batchID uuid.UUID, numbers []string) ([]Item, error) {
 	var items []Item
 	err := r.db.From(ctx).Where("batch_id = ? AND state = ? AND position_number IN ?", batchID, Pending, numbers).Order("line").Find(&items).Error
 	return items, err
 }
 
 // settle writes what became of items, which is the same for all, and how far that brings their batch.
-func (r *Repository) settle(ctx context.Context, b Batch, outcome Item, items ...Item) error {
+func (r repository) settle(ctx context.Context, b Batch, outcome Item, items ...Item) error {
 	lines := make([]int, len(items))
 	for n, i := range items {
 		lines[n] = i.Line

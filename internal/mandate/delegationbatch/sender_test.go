@@ -54,7 +54,7 @@ func TestAListCountsAsLookUps(t *testing.T) {
 		w.drain()
 		want(t, w.shown(b.ID), "1 0000000000 refused unknown-position", "2 "+rome+" filed", "3 "+other+" refused too-many-lookups",
 			"4 1111111111 refused too-many-lookups", "5 "+milan+" filed")
-		if _, err := w.service.Delegations.Candidates(ctx, w.by, second.TaxCode.Clear(), nil); !fault.Is(err, fault.RateLimited) {
+		if _, err := w.service.Delegations().Candidates(ctx, w.by, second.TaxCode.Clear(), nil); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("a search beyond: %v", err)
 		}
 		if n := w.Count(t, "delegation_lookups WHERE contributor_id = ?", w.company.ID); n != 1 || w.Count(t, "delegation_lookups WHERE contributor_id IS NULL") != 199 || w.Count(t, "delegation_lookups") != 200 {
@@ -100,7 +100,7 @@ func TestPositionsOfOneContributorGoTogether(t *testing.T) {
 		if b.State != delegationbatch.Done || b.ItemsDone != 6 {
 			t.Errorf("%+v", b)
 		}
-		unsigned, err := w.service.Delegations.Unsigned(ctx, []uuid.UUID{shared})
+		unsigned, err := w.service.Delegations().Unsigned(ctx, []uuid.UUID{shared})
 		if err != nil || len(unsigned) != 1 || len(unsigned[0].Positions) != 2 {
 			t.Errorf("%+v, %v", unsigned, err)
 		}

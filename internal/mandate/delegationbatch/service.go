@@ -23,7 +23,6 @@ import (
 // Deps are what the service works with.
 type Deps struct {
 	Runner      *operation.Runner
-	Repository  *Repository
 	Delegations *delegation.Service
 	// Contributors knows positions and who signs.
 	Contributors *contributor.Service
@@ -34,10 +33,23 @@ type Deps struct {
 }
 
 // Service takes batches, shows them, and works them off.
-type Service struct{ Deps }
+type Service struct {
+	run           *operation.Runner
+	repo          repository
+	delegations   *delegation.Service
+	contributors  *contributor.Service
+	people        *person.Service
+	log           *slog.Logger
+	beforeShowing func(ctx context.Context) error
+}
 
 // NewService returns the service. It works batches off when Run or Drain is called.
-func NewService(d Deps) *Service { return &Service{Deps: d} }
+func NewService(d Deps) *Service {
+	return &Service{
+		run: d.Runner, repo: repository{d.Runner.DB}, delegations: d.Delegations, contributors: d.Contributors, people: d.People,
+		log: d.Log, beforeShowing: d.BeforeShowing,
+	}
+}
 
 // topic is what is announced when a batch was taken.
 const topic = "delegation-batches"
@@ -45,11 +57,11 @@ const topic = "delegation-batches"
 // Draft takes a list. It returns fault.Invalid for one that is empty or too long or whose shared terms are wrong, fault.Forbidden for who
 // works for no intermediary on its register, fault.DelegateMustBePerson for a firm, and fault.DispositiveRequired.
 func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, error) {
-	membership, err := s.Delegations.Membership(ctx, by, in.DelegateID)
+	membership, err := s.delegations.Membership(ctx, by, in.DelegateID)
 	if err != nil {
 		return Batch{}, err
 	}
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	if err := in.check(now); err != nil {
 		return Batch{}, err
 	}
@@ -60,22 +72,14 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 	}
 	items, refused := b.itemsOf(in.Entries)
 	b = b.progress(refused)
-	taken, err := operation.Do(ctx, s.Runner, by, b.ID.String(), func(ctx context.Context) (Batch, operation.Trace, error) {
-		s.Runner.DB.Announce(ctx, topic)
-		return b, operation.Trace{Right: membership.Right(), SubjectKind: "delegation-batch", SubjectID: b.ID.String()}, s.Repository.add(ctx, b, items)
-	}, s.replay(by))
-	return taken, operation.ReplayIfVisible(ctx, err, s.replay(by))
-}
-
-// replay renders what an earlier, equal request made, as far as the actor may still see it.
-func (s *Service) replay(by access.Actor) func(ctx context.Context, id string) (Batch, error) {
-	return func(ctx context.Context, id string) (Batch, error) {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
-			return Batch{}, err
-		}
-		return s.visible(ctx, by, parsed)
-	}
+	// What an earlier, equal request made is shown as far as the actor may still see it.
+	replay := operation.ByID(func(ctx context.Context, id uuid.UUID) (Batch, error) { return s.visible(ctx, by, id) })
+	taken, err := operation.Run(ctx, s.run, by, b.ID.String(), func(ctx context.Context, trace *operation.Trace) (Batch, error) {
+		trace.Right, trace.SubjectKind = membership.Right(), "delegation-batch"
+		s.run.DB.Announce(ctx, topic)
+		return b, s.repo.add(ctx, b, items)
+	}, replay)
+	return taken, operation.ReplayIfVisible(ctx, err, replay)
 }
 
 // itemsOf makes the items of a batch, and counts those that are refused as they stand.
@@ -115,26 +119,26 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Batc
 	if err != nil {
 		return Batch{}, err
 	}
-	if s.BeforeShowing != nil {
-		if err := s.BeforeShowing(ctx); err != nil {
+	if s.beforeShowing != nil {
+		if err := s.beforeShowing(ctx); err != nil {
 			return Batch{}, err
 		}
 	}
 	// The batch first: it never says that more is done than its items show.
-	if b, err = s.Repository.one(ctx, id); err != nil {
+	if b, err = s.repo.one(ctx, id); err != nil {
 		return Batch{}, err
 	}
-	b.Items, err = s.Repository.items(ctx, id)
+	b.Items, err = s.repo.items(ctx, id)
 	return b, err
 }
 
 // visible returns a batch without its items, or fault.NotFound for who does not manage the intermediary's delegations.
 func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
-	b, err := s.Repository.one(ctx, id)
+	b, err := s.repo.one(ctx, id)
 	if err != nil {
 		return Batch{}, err
 	}
-	manages, err := s.Delegations.Manages(ctx, by, b.DelegateID)
+	manages, err := s.delegations.Manages(ctx, by, b.DelegateID)
 	if err != nil {
 		return Batch{}, err
 	}
@@ -160,7 +164,7 @@ func (s *Service) Forms(ctx context.Context, by access.Actor, id uuid.UUID) ([]b
 			ids = append(ids, *i.DelegationID)
 		}
 	}
-	unsigned, err := s.Delegations.Unsigned(ctx, ids)
+	unsigned, err := s.delegations.Unsigned(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

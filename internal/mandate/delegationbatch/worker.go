@@ -23,19 +23,19 @@ const pollEvery = 2 * time.Second
 // worked on by one at a time.
 func (s *Service) Run(ctx context.Context) {
 	job.NewWorker(job.Options{
-		Step: s.next(), Topic: topic, DB: s.Runner.DB, Every: pollEvery, Log: s.Log, Failure: "delegation batches not worked off",
+		Step: s.next(), Topic: topic, DB: s.run.DB, Every: pollEvery, Log: s.log, Failure: "delegation batches not worked off",
 	}).Run(ctx)
 }
 
 // Due reports whether Drain would find something to do.
-func (s *Service) Due(ctx context.Context) (bool, error) { return s.Repository.open(ctx) }
+func (s *Service) Due(ctx context.Context) (bool, error) { return s.repo.open(ctx) }
 
 // Drain works off what there is and returns when there is no more, or at the first item that fails for no fault of its own.
 func (s *Service) Drain(ctx context.Context) error { return s.next().Drain(ctx) }
 
 // next does one item with those that go into the same delegation.
 func (s *Service) next() job.Step {
-	return job.Locked(s.Runner.DB, s.Repository.next, s.do).When(s.Due)
+	return job.Locked(s.run.DB, s.repo.next, s.do).When(s.Due)
 }
 
 // do drafts the delegation of an item in the context's transaction, and notes what became of it.
@@ -52,17 +52,17 @@ func (s *Service) do(ctx context.Context, c claimed) error {
 		return err
 	case i.Failures+1 < maxFailures:
 		i.Failures++
-		if settled := s.Repository.settle(ctx, b, i, i); settled != nil {
+		if settled := s.repo.settle(ctx, b, i, i); settled != nil {
 			return settled
 		}
 		return job.Noted(err)
 	default:
-		s.Log.ErrorContext(ctx, "item of a delegation batch given up", "batch", b.ID.String(), "line", i.Line, "error", err)
+		s.log.ErrorContext(ctx, "item of a delegation batch given up", "batch", b.ID.String(), "line", i.Line, "error", err)
 		reason := reasonFailed
 		i.State, i.Reason = Refused, &reason
 		together = []Item{i}
 	}
-	return s.Repository.settle(ctx, b.progress(len(together)), i, together...)
+	return s.repo.settle(ctx, b.progress(len(together)), i, together...)
 }
 
 // work drafts the delegation of an item in the context's transaction, as who sent the list and while they may, and returns it with the
@@ -74,12 +74,12 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 	var position contributor.Position
 	var owner contributor.Contributor
 	var unknown bool
-	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
+	err = s.run.DB.InTx(ctx, func(ctx context.Context) error {
 		var err error
 		if from, err = s.sender(ctx, b); err != nil {
 			return err
 		}
-		position, owner, err = s.Delegations.PositionOf(ctx, from.actor, from.membership, b.ID, i.PositionNumber)
+		position, owner, err = s.delegations.PositionOf(ctx, from.actor, from.membership, b.ID, i.PositionNumber)
 		switch {
 		case fault.Is(err, fault.NotFound):
 			// The look stays.
@@ -97,7 +97,7 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 		return []Item{i}, uuid.Nil, err
 	}
 	together = []Item{i}
-	err = s.Runner.DB.InTx(ctx, func(ctx context.Context) error {
+	err = s.run.DB.InTx(ctx, func(ctx context.Context) error {
 		in := delegation.Input{DelegateID: &b.DelegateID, ContributorTaxCode: owner.TaxCode.Clear(), Scope: i.Scope, Exclusive: i.Exclusive, ValidUntil: i.ValidUntil}
 		if err := in.Services.Scan(i.Services); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 		if together, in.PositionIDs, err = s.together(ctx, i, position); err != nil {
 			return err
 		}
-		d, err := s.Delegations.DraftFor(ctx, from.actor, from.membership, in)
+		d, err := s.delegations.DraftFor(ctx, from.actor, from.membership, in)
 		if fault.Is(err, fault.NotFound) {
 			// The membership ended while this was under way.
 			err = fault.New(fault.Forbidden)
@@ -128,7 +128,7 @@ type sender struct {
 
 // sender returns who sent the list, as they are now: the session may have ended, but not the membership.
 func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
-	p, err := s.People.ByID(ctx, b.PersonID)
+	p, err := s.people.ByID(ctx, b.PersonID)
 	if err != nil {
 		return sender{}, err
 	}
@@ -138,7 +138,7 @@ func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 	by := access.Actor{
 		SessionID: b.SessionID, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: p.UserClass, CredentialLevel: p.CredentialLevel,
 	}
-	membership, err := s.Delegations.Membership(ctx, by, &b.DelegateID)
+	membership, err := s.delegations.Membership(ctx, by, &b.DelegateID)
 	return sender{by, membership}, err
 }
 
@@ -148,7 +148,7 @@ func (s *Service) together(ctx context.Context, i Item, of contributor.Position)
 	if of.State != contributor.PositionActive {
 		return []Item{i}, []uuid.UUID{of.ID}, nil
 	}
-	positions, err := s.Contributors.AllPositions(ctx, of.ContributorID)
+	positions, err := s.contributors.AllPositions(ctx, of.ContributorID)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,7 +158,7 @@ func (s *Service) together(ctx context.Context, i Item, of contributor.Position)
 			ids[p.Number] = p.ID
 		}
 	}
-	items, err := s.Repository.pending(ctx, i.BatchID, slices.Collect(maps.Keys(ids)))
+	items, err := s.repo.pending(ctx, i.BatchID, slices.Collect(maps.Keys(ids)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -173,7 +173,7 @@ func (s *Service) together(ctx context.Context, i Item, of contributor.Position)
 
 // signatory is who signs: who was named, or the only one who can.
 func (s *Service) signatory(ctx context.Context, contributorID uuid.UUID, wanted *uuid.UUID) (uuid.UUID, error) {
-	found, err := s.Contributors.Signatories(ctx, contributorID)
+	found, err := s.contributors.Signatories(ctx, contributorID)
 	switch {
 	case err != nil:
 		return uuid.Nil, err

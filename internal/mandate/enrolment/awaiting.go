@@ -6,6 +6,7 @@ import (
 
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/platform/due"
 
 	"github.com/google/uuid"
 )
@@ -13,8 +14,17 @@ import (
 // FiledAt implements protocol.Awaited.
 func (e Enrolment) FiledAt() time.Time { return e.SubmittedAt }
 
+// CompleteFor completes, in the context's transaction, what a person filed that waits for dispositive
+// credentials. Call it with the person's row locked.
+func (s *Service) CompleteFor(ctx context.Context, personID uuid.UUID) error {
+	return s.awaiting.CompleteFor(ctx, personID)
+}
+
+// Lapses lets those lapse that waited for dispositive credentials for too long.
+func (s *Service) Lapses() due.Source { return s.awaiting }
+
 // awaited reads and settles requests that wait for dispositive credentials.
-type awaited struct{ *Repository }
+type awaited struct{ repository }
 
 // Settle implements protocol.AwaitedStore.
 func (a awaited) Settle(ctx context.Context, waiting []Enrolment, now time.Time) ([]protocol.Settled, error) {

@@ -279,7 +279,7 @@ func TestOrdinaryCredentialsWait(t *testing.T) {
 func (w *fixture) lapse() {
 	w.t.Helper()
 	w.Must(w.t, func(ctx context.Context) error {
-		_, err := w.service.Awaiting.Do(ctx, due.Through(world.Start), w.Clock.Now())
+		_, err := w.service.Lapses().Do(ctx, due.Through(world.Start), w.Clock.Now())
 		return err
 	})
 }
@@ -294,7 +294,7 @@ func TestWhatWaitsLapses(t *testing.T) {
 		late := w.file(other, sc65(company))
 		end := time.Date(2026, 4, 15, 22, 0, 0, 0, time.UTC)
 		w.Clock.Advance(end.Add(-time.Second).Sub(w.Clock.Now()))
-		source := w.service.Awaiting
+		source := w.service.Lapses()
 		if _, found, err := source.Next(ctx, due.Through(world.Start), w.Clock.Now()); found || err != nil {
 			t.Errorf("something lapses early: %v", err)
 		}

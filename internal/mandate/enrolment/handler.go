@@ -8,6 +8,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
@@ -17,8 +18,10 @@ import (
 
 // handler checks and stores enrolments in the protocol register.
 type handler struct {
-	Deps
-	awaiting *protocol.Awaiting[Enrolment]
+	run          *operation.Runner
+	repo         repository
+	contributors Contributors
+	awaiting     *protocol.Awaiting[Enrolment]
 }
 
 // filing is a request on its way into the register.
@@ -69,14 +72,14 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[filing]) e
 	for i, e := range entries {
 		people[i] = e.By.PersonID
 	}
-	rows, err := h.Repository.open(ctx, people)
+	rows, err := h.repo.open(ctx, people)
 	if err != nil {
 		return err
 	}
-	if err := protocol.RefreshCredentials(ctx, h.Runner.DB, entries); err != nil {
+	if err := protocol.RefreshCredentials(ctx, h.run.DB, entries); err != nil {
 		return err
 	}
-	tries, err := h.triesOf(ctx, entries)
+	earlier, err := h.triesOf(ctx, entries)
 	if err != nil {
 		return err
 	}
@@ -95,7 +98,7 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[filing]) e
 			e.Refuse(f.refusal)
 			continue
 		}
-		if err := fault.OverDaily(tries[e.By.PersonID], triesADay, e.At); err != nil {
+		if err := fault.OverDaily(earlier[e.By.PersonID], triesADay, e.At); err != nil {
 			e.Refuse(err)
 			continue
 		}
@@ -105,7 +108,7 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[filing]) e
 		}
 		// Of two in one group, the second finds the first open.
 		open.add(f.held.Enrolment)
-		tries[e.By.PersonID] = append(tries[e.By.PersonID], e.At)
+		earlier[e.By.PersonID] = append(earlier[e.By.PersonID], e.At)
 	}
 	return nil
 }
@@ -117,7 +120,7 @@ func (h handler) triesOf(ctx context.Context, entries []*protocol.Entry[filing])
 		if _, known := found[e.By.PersonID]; known {
 			continue
 		}
-		times, err := h.tries(ctx, e.By.PersonID, e.At)
+		times, err := tries(ctx, h.run.Trail, e.By.PersonID, e.At)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +136,7 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) e
 	for i, e := range entries {
 		contributors[i] = e.Content.held.ContributorID
 	}
-	principals, err := h.Contributors.Principals(ctx, contributors)
+	principals, err := h.contributors.Principals(ctx, contributors)
 	if err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) e
 		d := e.Content.held
 		d.State, d.SubmittedAt, d.ProtocolNumber, d.Digest, d.Version = stateAtSubmission(e.By.CredentialLevel), e.At, e.Number.String(), e.Digest, 1
 		d.Awaited = d.State == AwaitingCredentials
-		err := h.Repository.create(ctx, d.Enrolment)
+		err := h.repo.create(ctx, d.Enrolment)
 		if db.IsUnique(err) {
 			// Another process filed one for the same meanwhile.
 			return fault.Because(fault.Conflict, "enrolment-open")

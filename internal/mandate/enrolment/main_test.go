@@ -39,7 +39,7 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 	a := world.New(t, d)
 	w := &fixture{App: a, t: t, people: person.NewService(person.Deps{Runner: a.Runner})}
 	w.service = enrolment.NewService(enrolment.Deps{
-		Runner: a.Runner, Repository: enrolment.NewRepository(d), Register: a.NewRegister(t), Outbox: a.Outbox, Contributors: a.Contributors, People: w.people,
+		Runner: a.Runner, Register: a.NewRegister(t), Outbox: a.Outbox, Contributors: a.Contributors, People: w.people,
 	})
 	return w
 }
@@ -114,7 +114,7 @@ func (w *fixture) becomesDispositive(by access.Actor) {
 		if _, err := w.people.MakeDispositive(ctx, by.PersonID); err != nil {
 			return err
 		}
-		return w.service.Awaiting.CompleteFor(ctx, by.PersonID)
+		return w.service.CompleteFor(ctx, by.PersonID)
 	})
 }
 

@@ -48,7 +48,6 @@ type People interface {
 // Deps are what the service works with.
 type Deps struct {
 	Runner       *operation.Runner
-	Repository   *Repository
 	Register     *protocol.Register
 	Outbox       *outbox.Outbox
 	Contributors Contributors
@@ -57,16 +56,24 @@ type Deps struct {
 
 // Service has the use cases of enrolments.
 type Service struct {
-	Deps
-	lane *protocol.Lane[filing]
-	// Awaiting settles what waits for dispositive credentials.
-	Awaiting *protocol.Awaiting[Enrolment]
+	run          *operation.Runner
+	repo         repository
+	lane         *protocol.Lane[filing]
+	awaiting     *protocol.Awaiting[Enrolment]
+	outbox       *outbox.Outbox
+	contributors Contributors
+	people       People
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	waiting := protocol.NewAwaiting(d.Runner, d.Outbox, "enrolment.lapsed", Kind, awaited{d.Repository})
-	return &Service{Deps: d, lane: protocol.NewLane(d.Register, Kind, handler{d, waiting}), Awaiting: waiting}
+	repo := repository{d.Runner.DB}
+	awaiting := protocol.NewAwaiting(d.Runner, d.Outbox, "enrolment.lapsed", Kind, awaited{repo})
+	return &Service{
+		run: d.Runner, repo: repo, awaiting: awaiting,
+		lane:   protocol.NewLane(d.Register, Kind, handler{d.Runner, repo, d.Contributors, awaiting}),
+		outbox: d.Outbox, contributors: d.Contributors, people: d.People,
+	}
 }
 
 // fileOperation is what tries are counted by.
@@ -74,8 +81,8 @@ const fileOperation = "fileEnrolment"
 
 // tries are when a person tried to file something in the 24 hours before an instant, the earliest
 // first.
-func (d Deps) tries(ctx context.Context, personID uuid.UUID, now time.Time) ([]time.Time, error) {
-	return d.Runner.Trail.Times(ctx, personID, []string{fileOperation}, now.Add(-fault.Day))
+func tries(ctx context.Context, trail *audit.Trail, personID uuid.UUID, now time.Time) ([]time.Time, error) {
+	return trail.Times(ctx, personID, []string{fileOperation}, now.Add(-fault.Day))
 }
 
 // File files a request. It returns fault.Invalid with the wrong fields, the contributor and the office among them, fault.Conflict
@@ -89,21 +96,21 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 	if in.OfficeCode != "" {
 		// Before the contributor: what is wrong whoever that is tells nothing about it, and does not count.
 		var err error
-		if office, err = s.Contributors.Office(ctx, in.OfficeCode); fault.Is(err, fault.NotFound) {
+		if office, err = s.contributors.Office(ctx, in.OfficeCode); fault.Is(err, fault.NotFound) {
 			err = invalid("/office_code", "unknown-office")
 		}
 		if err != nil {
 			return Details{}, err
 		}
 	}
-	c, err := s.Contributors.ByTaxCode(ctx, in.ContributorTaxCode)
+	c, err := s.contributors.ByTaxCode(ctx, in.ContributorTaxCode)
 	switch {
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return Details{}, err
 	case err != nil, !in.Form.applies(c.Kind):
 		return s.refuse(ctx, by, c.ID, invalid("/contributor_tax_code", "unknown-for-form"))
 	}
-	offices, err := s.Contributors.OfficesOf(ctx, c.ID)
+	offices, err := s.contributors.OfficesOf(ctx, c.ID)
 	if err != nil {
 		return Details{}, err
 	}
@@ -111,7 +118,7 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 	if refused != nil {
 		return s.refuse(ctx, by, c.ID, refused)
 	}
-	has, err := s.Contributors.RightsOf(ctx, by.PersonID, c.ID)
+	has, err := s.contributors.RightsOf(ctx, by.PersonID, c.ID)
 	if err != nil {
 		return Details{}, err
 	}
@@ -153,21 +160,21 @@ func invalid(pointer, code string) *fault.Fault {
 // Of many that run at once, those over the limit are told that and nothing else. The repeat of what was filed, when it was not
 // refused yet, gets that.
 func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uuid.UUID, refused *fault.Fault) (Details, error) {
-	first, err := operation.Do(ctx, s.Runner, by, "", func(ctx context.Context) (Details, operation.Trace, error) {
-		left := operation.Trace{ContributorID: contributorID, SubjectKind: Kind, Outcome: refused.Fields[0].Code}
-		if _, err := s.People.Lock(ctx, by.PersonID); err != nil {
-			return Details{}, left, err
+	first, err := operation.Run(ctx, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (Details, error) {
+		trace.ContributorID, trace.SubjectKind, trace.Outcome = contributorID, Kind, refused.Fields[0].Code
+		if _, err := s.people.Lock(ctx, by.PersonID); err != nil {
+			return Details{}, err
 		}
-		now := s.Runner.Clock.Now()
-		tries, err := s.tries(ctx, by.PersonID, now)
+		now := s.run.Clock.Now()
+		earlier, err := tries(ctx, s.run.Trail, by.PersonID, now)
 		if err == nil {
-			err = fault.OverDaily(tries, triesADay, now)
+			err = fault.OverDaily(earlier, triesADay, now)
 		}
 		if err != nil {
-			return Details{}, left, err
+			return Details{}, err
 		}
-		return Details{}, left, s.Runner.Keys.Release(ctx, idempotency.ClaimOf(ctx))
-	}, s.first)
+		return Details{}, s.run.Keys.Release(ctx, idempotency.ClaimOf(ctx))
+	}, operation.ByID(s.first))
 	if err == nil && first.ID == uuid.Nil {
 		err = refused
 	}
@@ -177,27 +184,24 @@ func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uui
 // file hands a request to the register and waits for its number.
 func (s *Service) file(ctx context.Context, by access.Actor, f filing, digest string) (Details, error) {
 	entry, err := s.lane.File(ctx, protocol.Filing[filing]{Content: f, Header: protocol.Header{
-		Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Trace: trace(f.held.Enrolment), Origin: audit.OriginOf(ctx), Digest: digest,
+		Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Origin: audit.OriginOf(ctx), Digest: digest,
+		Trace: operation.Trace{ContributorID: f.held.ContributorID, SubjectKind: Kind, SubjectID: f.held.ID.String()},
 	}})
 	if err != nil {
-		return operation.Replay(ctx, err, s.first)
+		return operation.Replay(ctx, err, operation.ByID(s.first))
 	}
 	return entry.Content.held, nil
 }
 
-// first is what an earlier, equal request filed, as it was then.
-func (s *Service) first(ctx context.Context, id string) (Details, error) {
-	parsed, err := uuid.Parse(id)
-	if err != nil {
-		return Details{}, err
-	}
-	h, err := s.Repository.one(ctx, parsed)
+// first returns what an earlier, equal request filed, as it was then.
+func (s *Service) first(ctx context.Context, id uuid.UUID) (Details, error) {
+	h, err := s.repo.one(ctx, id)
 	return h.asFiled(), err
 }
 
 // Mine lists the actor's requests, the newest first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[Details], error) {
-	found, err := s.Repository.ofPerson(ctx, by.PersonID, request)
+	found, err := s.repo.ofPerson(ctx, by.PersonID, request)
 	return s.asOfNow(found), err
 }
 
@@ -213,7 +217,7 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Deta
 
 // OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
 func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Details], error) {
-	found, err := s.Repository.ofOffice(ctx, by.OfficeCode, state, s.Runner.Clock.Now(), request)
+	found, err := s.repo.ofOffice(ctx, by.OfficeCode, state, s.run.Clock.Now(), request)
 	return s.asOfNow(found), err
 }
 
@@ -223,19 +227,19 @@ func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUI
 }
 
 func (s *Service) one(ctx context.Context, id uuid.UUID, may func(Details) error) (Details, error) {
-	h, err := s.Repository.one(ctx, id)
+	h, err := s.repo.one(ctx, id)
 	if err == nil {
 		err = may(h)
 	}
 	if err != nil {
 		return Details{}, err
 	}
-	h.Enrolment = h.at(s.Runner.Clock.Now())
+	h.Enrolment = h.at(s.run.Clock.Now())
 	return h, nil
 }
 
 func (s *Service) asOfNow(found page.Page[Details]) page.Page[Details] {
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	for i, h := range found.Items {
 		found.Items[i].Enrolment = h.at(now)
 	}
@@ -248,11 +252,9 @@ func (s *Service) asOfNow(found page.Page[Details]) page.Page[Details] {
 // for one that does not wait for a decision.
 func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, d review.Decision) (Details, error) {
 	show := func(ctx context.Context) (Details, error) { return s.ShowAtOffice(ctx, by, id) }
-	return review.Decide(ctx, s.Runner, by, id, d, show, func(ctx context.Context, h Details) (Details, operation.Trace, error) {
-		h, err := s.decide(ctx, by, h, d)
-		done := trace(h.Enrolment)
-		done.Right = right(by, h.ContributorID)
-		return h, done, err
+	return review.Decide(ctx, s.run, by, id, d, show, func(ctx context.Context, trace *operation.Trace, h Details) (Details, error) {
+		trace.ContributorID, trace.Right, trace.SubjectKind = h.ContributorID, right(by, h.ContributorID), Kind
+		return s.decide(ctx, by, h, d)
 	})
 }
 
@@ -263,22 +265,22 @@ func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d revi
 			return Details{}, err
 		}
 	}
-	locked, err := s.Repository.lock(ctx, h.ID)
+	locked, err := s.repo.lock(ctx, h.ID)
 	if err != nil {
 		return Details{}, err
 	}
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	if h.Enrolment, err = locked[0].decide(d, by.PersonID, now); err != nil {
 		return Details{}, err
 	}
-	if err := s.Repository.save(ctx, h.Enrolment); err != nil {
+	if err := s.repo.save(ctx, h.Enrolment); err != nil {
 		return Details{}, err
 	}
 	if h.State == Accepted {
 		role := contributor.Role{
 			ID: uuid.Must(uuid.NewV7()), ContributorID: h.ContributorID, PersonID: h.PersonID, Role: roleOf(h.Form, h.ContributorKind), GrantedAt: now,
 		}
-		if err := s.Contributors.Enable(ctx, role, h.covered(), by.PersonID); err != nil {
+		if err := s.contributors.Enable(ctx, role, h.covered(), by.PersonID); err != nil {
 			return Details{}, err
 		}
 	}
@@ -286,18 +288,18 @@ func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d revi
 	if err != nil {
 		return Details{}, err
 	}
-	return h, s.Outbox.Add(ctx, messages...)
+	return h, s.outbox.Add(ctx, messages...)
 }
 
 // identified confirms the identity of who asked, whom the office identified, and leaves a record of that beside the decision's.
 func (s *Service) identified(ctx context.Context, by access.Actor, h Details) error {
-	became, err := s.People.Identified(ctx, h.PersonID)
+	became, err := s.people.Identified(ctx, h.PersonID)
 	if err != nil || !became {
 		return err
 	}
-	record := operation.Trace{ContributorID: h.ContributorID, Right: right(by, h.ContributorID), SubjectKind: "person", SubjectID: h.PersonID.String()}.Record(ctx, by, s.Runner.Clock)
+	record := operation.Trace{ContributorID: h.ContributorID, Right: right(by, h.ContributorID), SubjectKind: "person", SubjectID: h.PersonID.String()}.Record(ctx, by, s.run.Clock)
 	record.Operation = "confirmIdentity"
-	return s.Runner.Trail.Write(ctx, record)
+	return s.run.Trail.Write(ctx, record)
 }
 
 // decided makes the messages about a decision: to who asked and, of an acceptance, to who answers for the contributor.
@@ -308,7 +310,7 @@ func (s *Service) decided(ctx context.Context, h Details, now time.Time) ([]outb
 	if err != nil || h.State != Accepted {
 		return []outbox.Message{message}, err
 	}
-	principals, err := s.Contributors.Principals(ctx, []uuid.UUID{h.ContributorID})
+	principals, err := s.contributors.Principals(ctx, []uuid.UUID{h.ContributorID})
 	if err != nil {
 		return nil, err
 	}
@@ -319,8 +321,4 @@ func (s *Service) decided(ctx context.Context, h Details, now time.Time) ([]outb
 // right is that by which an operator decides.
 func right(by access.Actor, contributorID uuid.UUID) access.Right {
 	return access.Right{ID: by.PersonID, ContributorID: contributorID, ActingAs: access.OfficeOperator}
-}
-
-func trace(e Enrolment) operation.Trace {
-	return operation.Trace{ContributorID: e.ContributorID, SubjectKind: Kind, SubjectID: e.ID.String()}
 }

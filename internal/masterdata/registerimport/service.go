@@ -26,12 +26,15 @@ type Deps struct {
 
 // Service has the use cases of imports.
 type Service struct {
-	Deps
-	repo repository
+	run   *operation.Runner
+	repo  repository
+	blobs *blob.Bucket
 }
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d, repository{d.Runner.DB}} }
+func NewService(d Deps) *Service {
+	return &Service{run: d.Runner, repo: repository{d.Runner.DB}, blobs: d.Blobs}
+}
 
 // File is a file that a register sent.
 type File struct {
@@ -49,20 +52,13 @@ var errOvertaken = errors.New("another file was taken meanwhile")
 // Take keeps a file and queues it. A file that is the last one of its register which counts, or will be worked off, is not
 // taken again: its import is returned.
 func (s *Service) Take(ctx context.Context, by access.Actor, f File) (Import, error) {
-	again := func(ctx context.Context, id string) (Import, error) {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
-			return Import{}, err
-		}
-		return s.repo.one(ctx, parsed)
-	}
 	// Before the file is kept for nothing.
-	if err := s.Runner.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {
-		return operation.Replay(ctx, err, again)
+	if err := s.run.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {
+		return operation.Replay(ctx, err, operation.ByID(s.repo.one))
 	}
 	const tries = 5
 	for range tries {
-		i, err := s.take(ctx, by, f, again)
+		i, err := s.take(ctx, by, f)
 		if !errors.Is(err, errOvertaken) {
 			return i, err
 		}
@@ -70,53 +66,53 @@ func (s *Service) Take(ctx context.Context, by access.Actor, f File) (Import, er
 	return Import{}, fault.New(fault.Unavailable)
 }
 
-func (s *Service) take(ctx context.Context, by access.Actor, f File, again func(context.Context, string) (Import, error)) (_ Import, err error) {
+func (s *Service) take(ctx context.Context, by access.Actor, f File) (_ Import, err error) {
 	there, known, err := s.repo.same(ctx, f.Register, f.Format, f.Digest)
 	if err != nil {
 		return Import{}, err
 	}
 	if known {
-		i, _, err := s.queue(ctx, by, there, true, again)
+		i, _, err := s.queue(ctx, by, there, true)
 		return i, err
 	}
 	i := Import{ID: newID(), Register: f.Register, Format: f.Format, Digest: f.Digest, State: Queued, Step: stepCheck, Errors: "[]", ImportedBy: by.PersonID}
 	added := false
 	defer func() {
 		if !added {
-			err = errors.Join(err, forget(context.WithoutCancel(ctx), s.Blobs, i.ID))
+			err = errors.Join(err, forget(context.WithoutCancel(ctx), s.blobs, i.ID))
 		}
 	}()
-	if err := s.Blobs.Upload(ctx, blobKey(i.ID), f.Open(), &blob.WriterOptions{ContentType: "application/octet-stream"}); err != nil {
+	if err := s.blobs.Upload(ctx, blobKey(i.ID), f.Open(), &blob.WriterOptions{ContentType: "application/octet-stream"}); err != nil {
 		return Import{}, fault.Wrap(fault.Unavailable, err)
 	}
 	var taken Import
-	taken, added, err = s.queue(ctx, by, i, false, again)
+	taken, added, err = s.queue(ctx, by, i, false)
 	return taken, err
 }
 
 // queue adds an import, or shows the one that there is, and reports whether it was added.
-func (s *Service) queue(ctx context.Context, by access.Actor, i Import, known bool, again func(context.Context, string) (Import, error)) (Import, bool, error) {
+func (s *Service) queue(ctx context.Context, by access.Actor, i Import, known bool) (Import, bool, error) {
 	added := false
-	taken, err := operation.Do(ctx, s.Runner, by, i.ID.String(), func(ctx context.Context) (Import, operation.Trace, error) {
-		trace := operation.Trace{Right: by.Office(), SubjectKind: "register-import", SubjectID: i.ID.String()}
+	taken, err := operation.Run(ctx, s.run, by, i.ID.String(), func(ctx context.Context, trace *operation.Trace) (Import, error) {
+		trace.Right, trace.SubjectKind = by.Office(), "register-import"
 		// Files are taken one after the other, so that each sees the one before.
-		if _, err := installation.Lock(ctx, s.Runner.DB); err != nil {
-			return i, trace, err
+		if _, err := installation.Lock(ctx, s.run.DB); err != nil {
+			return i, err
 		}
 		same, still, err := s.repo.same(ctx, i.Register, i.Format, i.Digest)
 		switch {
 		case err != nil:
-			return i, trace, err
+			return i, err
 		case still != known || still && same.ID != i.ID:
-			return i, trace, errOvertaken
+			return i, errOvertaken
 		case known:
-			return same, trace, nil
+			return same, nil
 		}
-		i.CreatedAt = s.Runner.Clock.Now()
-		s.Runner.DB.Announce(ctx, queuedTopic)
+		i.CreatedAt = s.run.Clock.Now()
+		s.run.DB.Announce(ctx, queuedTopic)
 		added = true
-		return i, trace, s.repo.add(ctx, i)
-	}, again)
+		return i, s.repo.add(ctx, i)
+	}, operation.ByID(s.repo.one))
 	return taken, added && err == nil, err
 }
 

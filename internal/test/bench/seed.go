@@ -94,7 +94,7 @@ func newSeeder(d *db.DB, w *world) *seeder {
 	runner := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)}
 	return &seeder{
 		world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}), contributors: contributor.NewRepository(d),
-		types: declaration.NewTypes(declaration.NewRepository(d), c),
+		types: declaration.NewTypes(d, c),
 	}
 }
 

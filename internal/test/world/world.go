@@ -89,17 +89,16 @@ func (a *App) Twin(t testing.TB, d *db.DB) *App {
 
 func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *blob.Bucket) *App {
 	t.Helper()
-	repository := declaration.NewRepository(d)
 	a := &App{
 		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Rights: access.NewRepository(d, c), Recheck: recheck.New(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
-		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(repository, c), Store: contributor.NewRepository(d),
+		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(d, c), Store: contributor.NewRepository(d),
 	}
 	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Recheck: a.Recheck}
 	a.Guard = access.NewGuard(a.Rights, a.Sessions, c, false)
 	a.Contributors = contributor.NewService(a.Store, a.Rights)
 	a.Register = a.NewRegister(t)
 	a.Declarations = declaration.NewService(declaration.Deps{
-		Runner: a.Runner, Repository: repository, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
+		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
 		Signer: signer, Blobs: bucket, Random: rand.Reader, PublicURL: PublicURL,
 	})
 	return a
