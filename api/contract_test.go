@@ -20,13 +20,13 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/api"
-	"diresco/internal/platform/taxcode"
-
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"diresco/api"
+	"diresco/internal/platform/taxcode"
 )
 
 const contractFile = "../openapi.yaml"

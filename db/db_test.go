@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"diresco/db"
-	"diresco/internal/test/dbtest"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"diresco/db"
+	"diresco/internal/test/dbtest"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

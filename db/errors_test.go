@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"gorm.io/gorm"
+
 	"diresco/db"
 	"diresco/internal/test/dbtest"
-
-	"gorm.io/gorm"
 )
 
 // verdict is what the three questions about an error say.

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"diresco/db"
-	"diresco/internal/test/dbtest"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"diresco/db"
+	"diresco/internal/test/dbtest"
 )
 
 type mood string

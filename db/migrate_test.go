@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/db"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func columns(t *testing.T, d *db.DB, query string) map[string]bool {

@@ -8,9 +8,9 @@ import (
 	"os/signal"
 	"syscall"
 
-	"diresco/internal/platform/config"
-
 	"github.com/alecthomas/kong"
+
+	"diresco/internal/platform/config"
 )
 
 // version is set by the linker.

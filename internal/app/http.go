@@ -5,14 +5,14 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"diresco"
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // newHTTP puts the edge before the handlers, and telemetry before the edge.

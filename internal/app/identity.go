@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -15,8 +17,6 @@ import (
 	"diresco/internal/identity/throttle"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/sandbox"
-
-	"github.com/google/uuid"
 )
 
 // codesKept is how long a code that has expired is remembered.

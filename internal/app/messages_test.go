@@ -4,12 +4,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	// Everything that declares a kind of message is part of the house.
 	_ "diresco/internal/app"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/notification"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestMessageKind_HasTextsAndASample(t *testing.T) {

@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/fileblob" // registers file://
+	_ "gocloud.dev/blob/s3blob"   // registers s3://
+
 	"diresco/db"
 	"diresco/internal/identity/pin"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/keyring"
-
-	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/fileblob" // registers file://
-	_ "gocloud.dev/blob/s3blob"   // registers s3://
 )
 
 // platform is what services are made of.

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/taxcode"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // chooser makes what a tester leaves open.

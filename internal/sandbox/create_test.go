@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
@@ -15,9 +18,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/sandbox"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 func TestCreatePersonChoosesWhatIsNotGiven(t *testing.T) {

@@ -3,13 +3,13 @@ package sandbox
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // registerKinds says what the members of a register or census are as intermediaries; of the others nobody can be one yet.

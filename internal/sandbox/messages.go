@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
 )
 
 // Messages lists what was sent, the newest first. It hands over first what is due, so that the messages of an operation

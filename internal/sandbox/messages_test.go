@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
@@ -15,8 +17,6 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/sandbox"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 func (w *fixture) messages(f sandbox.MessageFilter) []sandbox.Message {

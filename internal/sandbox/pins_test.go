@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/session"
@@ -20,8 +22,6 @@ import (
 	"diresco/internal/sandbox"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // pins are the real ones with cheap hashes.

@@ -7,13 +7,13 @@ import (
 	"path"
 	"strings"
 
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/installation"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
 )
 
 // Reset deletes everything in one transaction, goes back to real time and makes the first test data again. All sessions

@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/identity/person"
@@ -24,9 +27,6 @@ import (
 	"diresco/internal/platform/due"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
 )
 
 // PINs makes PINs and gives them to people.

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/identity/person"
@@ -33,9 +36,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/sandbox"
 	"diresco/internal/test/dbtest"
-
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/memblob"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

@@ -7,14 +7,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Seed makes the first test data where there is none yet, and adds the declaration types that came with a newer program.

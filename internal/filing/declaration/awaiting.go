@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
-
-	"github.com/google/uuid"
 )
 
 // lapsed reports whether the declaration has waited for too long, noted or not.

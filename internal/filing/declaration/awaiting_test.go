@@ -6,15 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/due"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 // becomeDispositive is what whoever raises credentials does.
@@ -137,7 +137,9 @@ func TestAChainOfWhatWaits(t *testing.T) {
 			id   uuid.UUID
 			want declaration.State
 		}{
-			{"the old one", old.ID, declaration.Superseded}, {"its successor", first.ID, declaration.Superseded}, {"the last", second.ID, declaration.Submitted},
+			{"the old one", old.ID, declaration.Superseded},
+			{"its successor", first.ID, declaration.Superseded},
+			{"the last", second.ID, declaration.Submitted},
 			{"one that comes too late to supersede", late.ID, declaration.Submitted},
 		} {
 			if got := show(t, a, by, x.id); got.State != x.want || got.Version != 2 {

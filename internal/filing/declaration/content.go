@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+	"github.com/gowebpki/jcs"
+
 	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
-	"github.com/gowebpki/jcs"
 )
 
 // Content is what a declaration says, as the current version of its type has checked it.

@@ -12,14 +12,13 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"diresco/db"
-
-	"github.com/google/uuid"
-	"pgregory.net/rapid"
 )
 
 // plain writes a JSON value in the form of RFC 8785, from the text of that document and not with the library in use: names in
@@ -98,8 +97,10 @@ func TestCanonicalVectors(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{}`, `{}`},
 		{" {\t\"b\" : 1 ,\r\n \"a\":2 }", `{"a":2,"b":1}`},
-		{`{"n":[0,-0,1.0,10e1,1E21,999999999999999900000,1e-6,1e-7,0.1,-1.50,23.81,5e-324,1.7976931348623157e308,9007199254740993]}`,
-			`{"n":[0,0,1,100,1e+21,999999999999999900000,0.000001,1e-7,0.1,-1.5,23.81,5e-324,1.7976931348623157e+308,9007199254740992]}`},
+		{
+			`{"n":[0,-0,1.0,10e1,1E21,999999999999999900000,1e-6,1e-7,0.1,-1.50,23.81,5e-324,1.7976931348623157e308,9007199254740993]}`,
+			`{"n":[0,0,1,100,1e+21,999999999999999900000,0.000001,1e-7,0.1,-1.5,23.81,5e-324,1.7976931348623157e+308,9007199254740992]}`,
+		},
 		{`{"s":"\u0041\u00e8\/\"\\\b\f\n\r\t\u0000\u001f\u007f\u2028<&>\ud83d\ude00"}`, "{\"s\":\"Aè/\\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f\u007f\u2028<&>😀\"}"},
 		// U+FB33 comes after an emoji by UTF-16 code units, and before it by code points.
 		{`{"\ufb33":1,"\ud83d\ude00":2,"ö":3,"1":4,"\r":5,"":6}`, "{\"\":6,\"\\r\":5,\"1\":4,\"ö\":3,\"😀\":2,\"\ufb33\":1}"},

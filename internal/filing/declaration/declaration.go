@@ -7,10 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Kind is the protocol register's word for a declaration.

@@ -7,15 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 func TestADraft(t *testing.T) {
@@ -142,14 +142,26 @@ func TestChangingADraft(t *testing.T) {
 			worker  string
 			office  string
 		}{
-			{"a member is replaced, one added and one removed", declaration.Change{Content: json.RawMessage(`{"employer_contribution_rate":24.5,"part_time_percentage":50,"average_monthly_pay":null}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","part_time_percentage":50,"worker_tax_code":"RSSMRA80A01H501U"}`, "RSSMRA80A01H501U", world.Rome},
-			{"the worker", declaration.Change{Content: json.RawMessage(`{"worker_tax_code":"MKJRLA80A01L407X","part_time_percentage":null}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Rome},
-			{"the position", declaration.Change{PositionID: &c.Positions[1].ID},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Milan},
-			{"no worker any more", declaration.Change{Content: json.RawMessage(`{"worker_tax_code":null,"notes":"<b> & \"è\" \u2028"}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", world.Milan},
+			{
+				"a member is replaced, one added and one removed",
+				declaration.Change{Content: json.RawMessage(`{"employer_contribution_rate":24.5,"part_time_percentage":50,"average_monthly_pay":null}`)},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","part_time_percentage":50,"worker_tax_code":"RSSMRA80A01H501U"}`, "RSSMRA80A01H501U", world.Rome,
+			},
+			{
+				"the worker",
+				declaration.Change{Content: json.RawMessage(`{"worker_tax_code":"MKJRLA80A01L407X","part_time_percentage":null}`)},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Rome,
+			},
+			{
+				"the position",
+				declaration.Change{PositionID: &c.Positions[1].ID},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Milan,
+			},
+			{
+				"no worker any more",
+				declaration.Change{Content: json.RawMessage(`{"worker_tax_code":null,"notes":"<b> & \"è\" \u2028"}`)},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", world.Milan,
+			},
 			{"nothing", declaration.Change{}, `{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", world.Milan},
 		} {
 			got, err := change(step.in)

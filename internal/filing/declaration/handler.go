@@ -7,13 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // submission is a declaration on its way into the register.

@@ -4,15 +4,15 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
-	"pgregory.net/rapid"
 )
 
 // strides reach every way of reading a page, also where little is stored.

@@ -11,15 +11,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
 	"diresco/internal/filing/receiptpdf"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 )
 
 // Signer signs receipts and checks signed ones, also those whose key has been replaced since.

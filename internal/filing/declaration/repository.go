@@ -5,14 +5,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/batch"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
-	"gorm.io/gorm"
 )
 
 // repository reads and writes declarations and their receipts.

@@ -5,6 +5,10 @@ import (
 	"io"
 	"slices"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -14,10 +18,6 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	jsonpatch "github.com/evanphx/json-patch/v5"
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
 )
 
 // Deps are what the service works with.

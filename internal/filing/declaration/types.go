@@ -8,13 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
 )
 
 // Type is the current version of a declaration type, ready to check content.

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"diresco/internal/platform/calendar"
-
 	"codeberg.org/go-pdf/fpdf"
 	"rsc.io/qr"
+
+	"diresco/internal/platform/calendar"
 )
 
 // Facts is what a receipt says.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/platform/pdftext/pdftexttest"
-
 	"pgregory.net/rapid"
+
+	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
 type entry = struct{ Label, Value string }

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"diresco/internal/platform/pdftext"
-
 	"codeberg.org/go-pdf/fpdf"
+
+	"diresco/internal/platform/pdftext"
 )
 
 // Measures of the sheet, an upright A4, in millimetres.

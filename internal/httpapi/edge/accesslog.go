@@ -5,10 +5,10 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/audit"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // outcomeRead is what the access log says of a read that was answered.

@@ -8,11 +8,11 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/labstack/echo/v4"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/fault"
-
-	"github.com/labstack/echo/v4"
 )
 
 // maxBody is how long a JSON body may be, in bytes, where x-max-body says nothing else.

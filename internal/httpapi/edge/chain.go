@@ -5,14 +5,14 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
-	"github.com/labstack/echo/v4"
 )
 
 // request is one request and its answer, as far as the edge has understood them.

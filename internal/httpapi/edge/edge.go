@@ -13,6 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
 	"diresco/api"
 	"diresco/internal/httpapi/pages"
 	"diresco/internal/httpapi/reqctx"
@@ -20,9 +23,6 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/clock"
-
-	"github.com/google/uuid"
-	"github.com/labstack/echo/v4"
 )
 
 // Config is what the edge is told by the configuration.

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco"
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
@@ -24,8 +26,6 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 var (

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/api"
-
 	"github.com/google/go-cmp/cmp"
+
+	"diresco/api"
 )
 
 func TestExtensions_AreWhatTheEdgeDoes(t *testing.T) {

@@ -14,12 +14,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 const (

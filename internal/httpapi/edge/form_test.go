@@ -13,11 +13,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/fault"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // RequestPinUpgrade stands for every operation that takes a form.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/attachment"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // closeForm forgets the files of a form.

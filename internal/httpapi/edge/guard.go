@@ -3,12 +3,12 @@ package edge
 import (
 	"net/url"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // guardEntry asks whether the caller may use the operation on what the path names, before anything else of the request is looked

@@ -125,8 +125,12 @@ func TestPathsAndMethodsThatAreNotThere(t *testing.T) {
 func TestTheSandboxIsThereInTheSandboxOnly(t *testing.T) {
 	w := newWorld(t)
 	for _, a := range []ask{
-		{method: http.MethodGet, path: "/v1/sandbox/clock"}, {method: http.MethodDelete, path: "/v1/sandbox/clock"}, {method: http.MethodPost, path: "/v1/sandbox/reset"},
-		{method: http.MethodOptions, path: "/v1/sandbox/clock"}, {method: http.MethodGet, path: "/v1/sandbox/nothing"}, {method: http.MethodPost, path: "/v1/sandbox/clock", body: "{"},
+		{method: http.MethodGet, path: "/v1/sandbox/clock"},
+		{method: http.MethodDelete, path: "/v1/sandbox/clock"},
+		{method: http.MethodPost, path: "/v1/sandbox/reset"},
+		{method: http.MethodOptions, path: "/v1/sandbox/clock"},
+		{method: http.MethodGet, path: "/v1/sandbox/nothing"},
+		{method: http.MethodPost, path: "/v1/sandbox/clock", body: "{"},
 	} {
 		w.problem(w.do(a), http.StatusNotFound, fault.NotFound)
 	}

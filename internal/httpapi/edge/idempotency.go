@@ -3,10 +3,10 @@ package edge
 import (
 	"net/http"
 
+	"github.com/gowebpki/jcs"
+
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
-
-	"github.com/gowebpki/jcs"
 )
 
 // keptHeaders are those that a stored answer has beside its body.

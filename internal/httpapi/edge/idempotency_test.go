@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/api"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // claims is what a service does with the claim of its request, in a database of its own.

@@ -1,10 +1,10 @@
 package edge
 
 import (
+	"golang.org/x/text/language"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
-
-	"golang.org/x/text/language"
 )
 
 var (

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // routeKey is how the router names an operation.

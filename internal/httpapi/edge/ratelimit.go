@@ -5,10 +5,10 @@ import (
 	"strconv"
 	"time"
 
-	"diresco/internal/platform/fault"
-
 	"github.com/go-chi/httprate"
 	"github.com/google/uuid"
+
+	"diresco/internal/platform/fault"
 )
 
 const (

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // slowestLine is how many bytes a second must arrive of a long body, so that a large file gets the time that it takes.

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // DraftDelegationBatch stands for every operation that takes a file or JSON.

@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
-
-	"github.com/labstack/echo/v4"
 )
 
 // routerFaults say which fault stands behind an error of the router or of the generated code.

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/labstack/echo/v4"
+
 	"diresco/api"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/platform/fault"
-
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/labstack/echo/v4"
 )
 
 func TestEveryErrorBecomesItsProblem(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/platform/fault"
-
-	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // schemaCodes says which code stands for which keyword of a schema.

@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/platform/fault"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (

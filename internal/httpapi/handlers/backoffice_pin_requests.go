@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/pinrequest"
-
-	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // OfficePINRequestHandlers has the operations of the section Back office about requests for a PIN.

@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"diresco/api"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
@@ -18,8 +20,6 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // DelegationHandlers has the operations of the section Delegations.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"diresco/api"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
@@ -16,8 +18,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Handlers implements every operation of the contract: one embedded struct for each of its sections.

@@ -3,12 +3,12 @@ package handlers
 import (
 	"context"
 
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/pinrequest"
 	"diresco/internal/masterdata/residents"
-
-	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // PINRequestHandlers has the operations with which somebody without a login asks for a PIN.

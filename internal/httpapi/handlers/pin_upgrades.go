@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/platform/attachment"
-
-	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // PINUpgradeHandlers has the operations with which the holder of an ordinary PIN asks for a dispositive one.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/session"
@@ -11,8 +13,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // SessionHandlers has the operations of the section Sessions.

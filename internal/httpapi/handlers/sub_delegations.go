@@ -3,11 +3,11 @@ package handlers
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/mandate/subdelegation"
-
-	"github.com/google/uuid"
 )
 
 // SubDelegationHandlers has the operations of the section Sub-delegations.

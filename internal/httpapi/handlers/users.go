@@ -3,13 +3,13 @@ package handlers
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/grant"
 	"diresco/internal/masterdata/intermediary"
-
-	"github.com/google/uuid"
 )
 
 // UserHandlers has the operations of the section Users.

@@ -17,12 +17,12 @@ import (
 	"sync"
 	"time"
 
+	swagger "github.com/swaggest/swgui/v5/static"
+
 	"diresco/api"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/platform/fault"
-
-	swagger "github.com/swaggest/swgui/v5/static"
 )
 
 //go:embed assets

@@ -6,10 +6,10 @@ package reqctx
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/kernel/access"
-
-	"github.com/google/uuid"
 )
 
 // BasePath is where the operations of the contract are mounted.

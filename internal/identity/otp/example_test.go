@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/keyring"
-
-	"github.com/google/uuid"
 )
 
 // A purpose is declared beside the rules that it belongs to; its code is made in one transaction and redeemed, with what it is good

@@ -11,10 +11,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/throttle"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // Purpose says what a kind of code is for, and how such codes are made and tried.

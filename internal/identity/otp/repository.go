@@ -5,9 +5,9 @@ import (
 	"maps"
 	"time"
 
-	"diresco/db"
-
 	"github.com/google/uuid"
+
+	"diresco/db"
 )
 
 type repository struct{ db *db.DB }

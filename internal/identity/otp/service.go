@@ -6,14 +6,14 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // Codes makes and redeems codes.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -15,8 +17,6 @@ import (
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // The kinds of message about contacts. ContactCode has {"kind", "expires_at"} as data and {"code"} as its secret, the others

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
@@ -29,8 +31,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 const day = 24 * time.Hour
@@ -218,7 +218,9 @@ func TestWhatCannotBeAdded(t *testing.T) {
 		w, ctx := open(t, d), context.Background()
 		before := rows(t, d, "outbox")
 		for _, again := range []person.NewContact{
-			{Kind: person.Mobile, Value: "333 1234567"}, {Kind: person.Email, Value: "mario.rossi@EXAMPLE.it"}, {Kind: person.Email, Value: "Mario.Rossi@example.it"},
+			{Kind: person.Mobile, Value: "333 1234567"},
+			{Kind: person.Email, Value: "mario.rossi@EXAMPLE.it"},
+			{Kind: person.Email, Value: "Mario.Rossi@example.it"},
 			// One mailbox is not two kinds of contact.
 			{Kind: person.PEC, Value: "mario.rossi@example.it"},
 		} {

@@ -9,13 +9,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+	"github.com/nyaruka/phonenumbers"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
-	"github.com/nyaruka/phonenumbers"
 )
 
 // ContactKind is the kind of a contact.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
-	"diresco/db"
-	"diresco/internal/platform/fault"
-
 	"github.com/google/uuid"
 	"gorm.io/gorm/clause"
+
+	"diresco/db"
+	"diresco/internal/platform/fault"
 )
 
 // addContacts inserts contacts; one that is there already becomes verified when the new one is.

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Contacts returns the contacts of a person, oldest first, verified or not.

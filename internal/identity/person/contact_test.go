@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/internal/identity/person"
-
 	"pgregory.net/rapid"
+
+	"diresco/internal/identity/person"
 )
 
 func TestContactsAreKeptInOneForm(t *testing.T) {

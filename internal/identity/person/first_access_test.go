@@ -5,13 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 // TestHalvesOfAPINVerifyTheirContacts at the first login with it: those that it was sent to, and no others.

@@ -3,11 +3,11 @@ package person
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // ConfirmIdentity confirms the digital identity of the person who asks (conferma dell'identità digitale, INAIL circ.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
 )
 
 // staff are the classes of people who work here.

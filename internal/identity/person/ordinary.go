@@ -3,9 +3,9 @@ package person
 import (
 	"context"
 
-	"diresco/internal/kernel/access"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
 )
 
 // MakeOrdinary makes the credentials of a person ordinary, inside the caller's transaction and operation: those of somebody

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
@@ -18,9 +21,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

@@ -6,13 +6,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+	"gorm.io/gorm/clause"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
-	"gorm.io/gorm/clause"
 )
 
 // Languages in which a person can be told; the first is for who never chose.

@@ -7,13 +7,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func channel(c outbox.Channel) *outbox.Channel { return &c }

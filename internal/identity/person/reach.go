@@ -3,9 +3,9 @@ package person
 import (
 	"context"
 
-	"diresco/db"
-
 	"github.com/google/uuid"
+
+	"diresco/db"
 )
 
 // ContactsOf returns the contacts of many people, by person, each list the oldest first.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"strings"
 
+	"github.com/google/uuid"
+	"gorm.io/gorm/clause"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
-	"gorm.io/gorm/clause"
 )
 
 type repository struct{ db *db.DB }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
@@ -11,8 +13,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Service is what can be done with people.

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // suspend shuts the person out from the instant on.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 // The row is written as earlier releases wrote it: a letter with a code outlives an upgrade.

@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 func TestTheFirstAccessIsToldOnce(t *testing.T) {

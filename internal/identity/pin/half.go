@@ -7,14 +7,14 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // HalfKind is the kind of the message that takes half of an initial PIN to its holder; its data is {"which": "first" or

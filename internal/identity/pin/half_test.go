@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/pin"
@@ -16,8 +18,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 const day = 24 * time.Hour

@@ -12,9 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"diresco/internal/platform/fault"
-
 	"golang.org/x/crypto/argon2"
+
+	"diresco/internal/platform/fault"
 )
 
 // HasherOptions are the cost of a hash and the bounds of hashing. The zero value of a part stands for the real one.

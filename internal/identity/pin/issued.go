@@ -5,12 +5,12 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // IssuedPIN is a PIN that is handed over in person.

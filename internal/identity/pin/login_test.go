@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pin/pintest"
@@ -19,8 +21,6 @@ import (
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 const wrongPIN = secret.Text("23456789")

@@ -6,11 +6,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
-
-	"github.com/google/uuid"
 )
 
 // Reminder is the kind of the message that a PIN must be changed, or used, soon; its data is {"days": n, "what": "change" or

@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
-	"diresco/db"
-	"diresco/internal/kernel/access"
-
 	"github.com/google/uuid"
 	"gorm.io/gorm/clause"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
 )
 
 type repository struct{ db *db.DB }

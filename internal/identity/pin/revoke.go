@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Revoked is the kind of the message that tells a person of a revoked PIN; its data is {"at"}.

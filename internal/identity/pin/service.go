@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
@@ -15,8 +17,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // Sessions is what a change of PIN does to the sessions of its holder.

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/kernel/access"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
 )
 
 func TestState(t *testing.T) {

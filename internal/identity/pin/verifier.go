@@ -3,6 +3,8 @@ package pin
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/session"
 	"diresco/internal/identity/throttle"
@@ -10,8 +12,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Verifier tells whether a PIN is right. It is the only way to ask, so that no way goes round the limits.

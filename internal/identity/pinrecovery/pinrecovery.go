@@ -3,16 +3,16 @@
 package pinrecovery
 
 import (
-	"diresco/internal/kernel/outbox"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
+	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // The kinds of message.

@@ -114,8 +114,10 @@ func TestWhoIsServed(t *testing.T) {
 			"one contact":               {stored: []person.NewContact{mobile, email}, given: []person.NewContact{email}, refused: fault.Invalid},
 			"no contact of its kind":    {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.Email, Value: "a@b.example\r\nBcc: thief@posta.example"}}, refused: fault.Invalid},
 			"postal":                    {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.Postal, Value: "Via Roma 1"}}, refused: fault.Invalid},
-			"one mailbox of two kinds": {stored: []person.NewContact{mobile, email, {Kind: person.PEC, Value: "Mario.Rossi@posta.example"}},
-				given: []person.NewContact{email, {Kind: person.PEC, Value: email.Value}}},
+			"one mailbox of two kinds": {
+				stored: []person.NewContact{mobile, email, {Kind: person.PEC, Value: "Mario.Rossi@posta.example"}},
+				given:  []person.NewContact{email, {Kind: person.PEC, Value: email.Value}},
+			},
 			"never verified": {change: unverified, given: []person.NewContact{mobile, email}},
 			"bounced": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET bounced_at = created_at WHERE kind = 'mobile'")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -19,8 +21,6 @@ import (
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Deps are what the service works with.

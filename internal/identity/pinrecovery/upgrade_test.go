@@ -3,13 +3,13 @@ package pinrecovery_test
 import (
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 // The rows are written as earlier releases wrote them: a code that somebody has in their mailbox outlives an upgrade.

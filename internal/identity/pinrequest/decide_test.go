@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -17,8 +19,6 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 var organisation = taxcode.MustParse("00743110157")

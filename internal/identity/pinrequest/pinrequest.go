@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/outbox"
@@ -18,8 +20,6 @@ import (
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // The kinds of message. They go to the verified contacts of a registered person alone: those of a request are anybody's.
@@ -157,8 +157,12 @@ func (a Application) normal(now time.Time) (Application, error) {
 		pointer string
 		limit   int
 	}{
-		{&a.GivenName, "/given_name", maxText}, {&a.FamilyName, "/family_name", maxText}, {&a.BirthPlace, "/birth_place", maxText},
-		{&a.Street, "/residence/street", maxStreet}, {&a.PostalCode, "/residence/postal_code", maxText}, {&a.Town, "/residence/town", maxText},
+		{&a.GivenName, "/given_name", maxText},
+		{&a.FamilyName, "/family_name", maxText},
+		{&a.BirthPlace, "/birth_place", maxText},
+		{&a.Street, "/residence/street", maxStreet},
+		{&a.PostalCode, "/residence/postal_code", maxText},
+		{&a.Town, "/residence/town", maxText},
 		{&a.Province, "/residence/province", maxText},
 	} {
 		// A control character is refused, not made a space.

@@ -5,12 +5,12 @@ import (
 	"encoding/base64"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 type repository struct{ db *db.DB }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/access"
@@ -14,8 +16,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // PINs makes initial PINs and gives them to people; pin.Service is one.

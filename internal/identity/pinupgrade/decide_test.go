@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/identity/pinupgrade"
@@ -14,9 +17,6 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 func TestAcceptedThePINIsDispositive(t *testing.T) {
@@ -188,7 +188,10 @@ func TestListsOfAnOffice(t *testing.T) {
 			state pinupgrade.State
 			want  []uuid.UUID
 		}{
-			{desk, "", ids}, {desk, pinupgrade.Submitted, []uuid.UUID{ids[0], ids[2], ids[4]}}, {desk, pinupgrade.Accepted, ids[1:2]}, {desk, pinupgrade.NotAccepted, ids[3:4]},
+			{desk, "", ids},
+			{desk, pinupgrade.Submitted, []uuid.UUID{ids[0], ids[2], ids[4]}},
+			{desk, pinupgrade.Accepted, ids[1:2]},
+			{desk, pinupgrade.NotAccepted, ids[3:4]},
 			{w.operator(world.Milan), "", []uuid.UUID{elsewhere.ID}},
 		} {
 			var got []uuid.UUID

@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // handler checks and stores requests in the protocol register.

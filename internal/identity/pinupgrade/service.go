@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -20,8 +22,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Offices knows the offices and which of them looks after somebody.

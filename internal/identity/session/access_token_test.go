@@ -11,16 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
-
-	"github.com/go-jose/go-jose/v4"
-	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/uuid"
 )
 
 func TestAccessTokenFollowsItsProfile(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"diresco/internal/platform/batch"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/platform/batch"
 )
 
 const (

@@ -8,10 +8,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // A refresh token is base64url of: version, session id, generation, 16 random or derived bytes, and a keyed digest of all

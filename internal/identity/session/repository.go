@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"diresco/db"
-
 	"github.com/google/uuid"
+
+	"diresco/db"
 )
 
 type repository struct{ db *db.DB }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -15,8 +17,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // Service is what can be done with sessions.

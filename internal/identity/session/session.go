@@ -7,11 +7,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 const (

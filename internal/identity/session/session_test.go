@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/identity/session"
@@ -13,8 +15,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 func TestLogin(t *testing.T) {

@@ -3,6 +3,8 @@ package staff
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
@@ -10,8 +12,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Operators lists the people who work here, by family name.

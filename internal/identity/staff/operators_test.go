@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin/pintest"
@@ -21,9 +24,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
-	"gorm.io/gorm"
 )
 
 func TestAppointReassignDismiss(t *testing.T) {

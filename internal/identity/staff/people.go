@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/session"
@@ -12,8 +14,6 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Record is a person as those who work here see them.

@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // IssuePIN gives a person, who has just shown a document, a new PIN in place of any other. It is dispositive at once, and so

@@ -7,13 +7,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
-
-	"github.com/google/uuid"
 )
 
 // PINs is what is done with the PIN of somebody else; see pin.Service.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -21,8 +23,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -126,7 +126,8 @@ func TestRegisterFindShow(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		in := staff.Registration{TaxCode: pintest.Mario, GivenName: "Mario", FamilyName: "Rossi", Contacts: []person.NewContact{
-			{Kind: person.Mobile, Value: "333 1234567"}, {Kind: person.Email, Value: "mario@posta.example"}}}
+			{Kind: person.Mobile, Value: "333 1234567"}, {Kind: person.Email, Value: "mario@posta.example"},
+		}}
 		if found, err := w.service.Find(ctx, pintest.Mario); err != nil || len(found) != 0 {
 			t.Fatalf("before: %v, %v", found, err)
 		}

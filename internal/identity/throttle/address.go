@@ -5,11 +5,11 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 const (

@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
-
-	"github.com/google/uuid"
 )
 
 type repository struct{ db *db.DB }

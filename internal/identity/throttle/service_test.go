@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
 	"diresco/db"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/outbox"
@@ -19,9 +22,6 @@ import (
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
-	"pgregory.net/rapid"
 )
 
 func limiter(t testing.TB, d *db.DB, c clock.Clock) *throttle.Limiter {

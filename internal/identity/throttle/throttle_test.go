@@ -4,10 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"diresco/internal/identity/throttle"
 	"diresco/internal/test/dbtest"
-
-	"pgregory.net/rapid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

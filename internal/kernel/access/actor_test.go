@@ -5,10 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 func TestTheRightToFile(t *testing.T) {

@@ -3,9 +3,9 @@ package access
 import (
 	"context"
 
-	"diresco/db"
-
 	"github.com/google/uuid"
+
+	"diresco/db"
 )
 
 // managersToldInstead is how many of those who manage an organisation's delegations are told where nobody represents it.

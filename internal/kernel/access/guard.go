@@ -5,10 +5,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // To says what an operation gives access to. The contract names it for every operation.

@@ -6,15 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/google/uuid"
 )
 
 // fixture is a company with a position in Rome and one in Milan, and what was declared for it in Rome.

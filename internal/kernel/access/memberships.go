@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 
-	"diresco/internal/platform/fault"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/platform/fault"
 )
 
 var selectMemberships = `SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN ` + OnRegister("h") + ` THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services

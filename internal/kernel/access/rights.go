@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"diresco/db"
-
 	"github.com/google/uuid"
+
+	"diresco/db"
 )
 
 // The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code) about what (target_id,

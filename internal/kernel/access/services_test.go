@@ -3,10 +3,10 @@ package access_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // set makes a set of services; without any it is empty, and not nil.
@@ -36,8 +36,13 @@ func TestServiceSet_IsStoredAsItWas(t *testing.T) {
 func TestServiceSet_Algebra(t *testing.T) {
 	all, declarations, both, none := set(access.AllServices), set(access.Declarations), set(access.ViewDMA, access.Declarations), set()
 	for _, c := range []struct{ a, b, intersection, union access.ServiceSet }{
-		{all, both, both, all}, {both, all, both, all}, {none, all, none, all}, {none, none, none, none}, {all, all, all, all},
-		{both, declarations, declarations, both}, {declarations, both, declarations, set(access.Declarations, access.ViewDMA)},
+		{all, both, both, all},
+		{both, all, both, all},
+		{none, all, none, all},
+		{none, none, none, none},
+		{all, all, all, all},
+		{both, declarations, declarations, both},
+		{declarations, both, declarations, set(access.Declarations, access.ViewDMA)},
 		{declarations, set(access.ViewDMA), none, set(access.Declarations, access.ViewDMA)},
 	} {
 		if got := c.a.Intersect(c.b); !cmp.Equal(got, c.intersection) {
@@ -68,11 +73,14 @@ func TestServiceSet_CheckNamesEachMistake(t *testing.T) {
 		codes    access.CheckCodes
 		want     []fault.Field
 	}{
-		{nil, codes, nil}, {set(access.Declarations, access.ViewDMA), codes, nil}, {set(), codes, []fault.Field{{Pointer: "/at", Code: "e"}}},
+		{nil, codes, nil},
+		{set(access.Declarations, access.ViewDMA), codes, nil},
+		{set(), codes, []fault.Field{{Pointer: "/at", Code: "e"}}},
 		{set("x", access.ViewDMA, access.ViewDMA, access.AllServices), codes, []fault.Field{
 			{Pointer: "/at/0", Code: "unknown-service"}, {Pointer: "/at/2", Code: "d"}, {Pointer: "/at/3", Code: "unknown-service"},
 		}},
-		{set(), access.CheckCodes{}, nil}, {set(access.ViewDMA, access.ViewDMA), access.CheckCodes{}, nil},
+		{set(), access.CheckCodes{}, nil},
+		{set(access.ViewDMA, access.ViewDMA), access.CheckCodes{}, nil},
 	} {
 		if diff := cmp.Diff(c.want, c.services.Check("/at", c.codes)); diff != "" {
 			t.Errorf("%v: want -, got +:\n%s", c.services, diff)

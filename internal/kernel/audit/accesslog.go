@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/batch"
 	"diresco/internal/platform/clock"
-
-	"github.com/google/uuid"
 )
 
 // Access is one row of the access log.

@@ -3,9 +3,9 @@ package audit
 import (
 	"context"
 
-	"diresco/internal/platform/page"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/platform/page"
 )
 
 // OfPerson returns what was done under a person's login, the latest first.

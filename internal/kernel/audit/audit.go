@@ -6,9 +6,9 @@ import (
 	"context"
 	"time"
 
-	"diresco/db"
-
 	"github.com/google/uuid"
+
+	"diresco/db"
 )
 
 // Origin is where a request came from. The edge puts it into the context.

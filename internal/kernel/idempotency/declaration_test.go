@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
@@ -14,8 +16,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // parallel sends the same request with the same key n times at once, round robin to the processes, and checks that all get

@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
 	"diresco/db"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 )
 
 func newAnswers(t *testing.T, d *db.DB) *idempotency.Answers {

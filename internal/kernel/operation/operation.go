@@ -7,14 +7,14 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
-
-	"github.com/google/uuid"
 )
 
 // Runner has what every changing operation needs.

@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // process is a worker with a connection to the database of its own. Once it is killed it notes nothing more.

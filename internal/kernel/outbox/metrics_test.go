@@ -4,11 +4,11 @@ import (
 	"context"
 	"testing"
 
-	"diresco/internal/kernel/outbox"
-
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"diresco/internal/kernel/outbox"
 )
 
 // observed returns a function that reads the worker's metrics, by name and attributes.

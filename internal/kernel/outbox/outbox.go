@@ -8,11 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // Channel is how a message travels.

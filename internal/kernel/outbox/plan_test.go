@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
-	"gorm.io/gorm"
 )
 
 // fill makes many messages, each with one delivery: one in ten waits, nearly all of these by SMS.

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/job"
-
-	"github.com/google/uuid"
 )
 
 // repository holds the queries on deliveries and their attempts.

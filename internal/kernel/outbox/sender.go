@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"diresco/internal/platform/secret"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/platform/secret"
 )
 
 // Recipient is where a message goes and in which language it speaks there.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -19,8 +21,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 func (o *office) service() *outbox.Service {
@@ -82,7 +82,9 @@ func TestReports(t *testing.T) {
 			t.Errorf("bounced: %v", o.router.bounced)
 		}
 		for _, r := range []outbox.Report{
-			{Channel: outbox.SMS, DeliveryID: uuid.Must(uuid.NewV7())}, {Channel: outbox.SMS, ProviderRef: "nobody's"}, {Channel: outbox.SMS},
+			{Channel: outbox.SMS, DeliveryID: uuid.Must(uuid.NewV7())},
+			{Channel: outbox.SMS, ProviderRef: "nobody's"},
+			{Channel: outbox.SMS},
 			// Another channel has nothing to say about it.
 			{Channel: outbox.PEC, DeliveryID: sms().ID, Delivered: true},
 		} {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // hookError is the error of a hook: the delivery was sent, and what belongs to that failed.

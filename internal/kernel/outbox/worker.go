@@ -8,12 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/job"
 	"diresco/internal/platform/keyring"
-
-	"github.com/google/uuid"
 )
 
 const (

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -11,8 +13,6 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/due"
-
-	"github.com/google/uuid"
 )
 
 // awaitingDays is for how many days what was filed with ordinary credentials waits for dispositive

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
@@ -17,8 +19,6 @@ import (
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 func ExampleDigestOf() {

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
@@ -16,10 +20,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
-	"go.uber.org/goleak"
 )
 
 func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {

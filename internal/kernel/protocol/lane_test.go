@@ -5,12 +5,12 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/db"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // tally is another thing that can be filed: its handler counts how often each one was checked, and

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/operation"
@@ -14,8 +16,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

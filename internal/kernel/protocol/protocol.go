@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/calendar"
-
-	"github.com/google/uuid"
 )
 
 // Header is what the register itself needs to know of a filing.

@@ -5,10 +5,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
-
-	"github.com/google/uuid"
 )
 
 // links are the rows that rights hang on, by kind, and which of them are live.

@@ -9,12 +9,12 @@ package recheck
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Claim is what a request was let in with.

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // fixture is a company with its legal representative.
@@ -67,8 +67,10 @@ func TestWhatEndedIsSeenAgain(t *testing.T) {
 				recheck.Claim{SessionID: w.rep.SessionID, Right: role(right)},
 				// What one does for oneself takes no right, and a session all the same.
 				recheck.Claim{SessionID: w.rep.SessionID}, recheck.Claim{SessionID: ended}, recheck.Claim{SessionID: suspended}, recheck.Claim{SessionID: nobody})
-			for i, want := range []fault.Code{"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, "",
-				"", fault.SessionEnded, fault.SessionEnded, fault.SessionEnded} {
+			for i, want := range []fault.Code{
+				"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, "",
+				"", fault.SessionEnded, fault.SessionEnded, fault.SessionEnded,
+			} {
 				if got[i] != want {
 					t.Errorf("%d: %q, want %q", i, got[i], want)
 				}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
@@ -16,8 +18,6 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // Send sends the contributor a code: to its certified e-mail, else to a verified contact of the signatory. It returns

@@ -5,13 +5,13 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Membership returns the intermediary for which the actor drafts delegations: the one asked for, or the only one. It returns what Draft

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
@@ -13,8 +15,6 @@ import (
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // worker adds somebody with a role at an intermediary, logged in.
@@ -265,8 +265,10 @@ func TestWhoEndsIt(t *testing.T) {
 			words   string
 			want    delegation.EndCause
 		}{
-			{"the contributor", w.representative, "Fine dell'incarico", delegation.ByContributor}, {"the contributor, without words", w.representative, "", delegation.ByContributor},
-			{"the intermediary", w.professional, "", delegation.ByIntermediary}, {"the clock", uuid.Nil, "", delegation.ByExpiry},
+			{"the contributor", w.representative, "Fine dell'incarico", delegation.ByContributor},
+			{"the contributor, without words", w.representative, "", delegation.ByContributor},
+			{"the intermediary", w.professional, "", delegation.ByIntermediary},
+			{"the clock", uuid.Nil, "", delegation.ByExpiry},
 		} {
 			active := w.active(w.professional, func(in *delegation.Input) { in.ValidUntil = &until })
 			if by := w.in(w.professional); active.ActivatorGivenName != by.GivenName || active.ActivatorFamilyName != by.FamilyName || *active.ActivatedBy != by.PersonID || active.CauseOfEnd(w.Clock.Now()) != nil {

@@ -5,11 +5,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
-
-	"github.com/google/uuid"
 )
 
 // remindBefore are the days before the end of a delegation at which both sides are reminded.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
@@ -15,8 +17,6 @@ import (
 	"diresco/internal/platform/due"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // ends is the calendar of what is due about the ends of delegations.

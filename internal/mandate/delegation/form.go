@@ -5,9 +5,9 @@ import (
 	"context"
 	"unicode/utf8"
 
-	"diresco/internal/mandate/delegationpdf"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/mandate/delegationpdf"
 )
 
 // Form returns a delegation and the form to be signed for it, as a PDF. The guard has let the actor in.

@@ -4,12 +4,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/pdftext/pdftexttest"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 func (w *fixture) form(id uuid.UUID) string {

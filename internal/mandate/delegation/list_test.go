@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
@@ -17,9 +20,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 // clients is how many contributors a large intermediary acts for.

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
@@ -22,9 +25,6 @@ import (
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

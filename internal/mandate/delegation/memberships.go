@@ -4,11 +4,11 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // usable are the memberships of intermediaries on their registers from which delegations are managed, each intermediary once. It returns

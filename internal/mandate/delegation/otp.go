@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // OTP is the one-time code (codice OTP) that a contributor got for a delegation, as far as it may be told.

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 // The row is written as releases wrote it before one machine made all codes: table, columns, the label of the digest and the order of

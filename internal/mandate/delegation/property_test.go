@@ -7,17 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/google/uuid"
-	"pgregory.net/rapid"
 )
 
 // steps is how many calls one walk makes.

@@ -7,15 +7,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
-	"gorm.io/gorm"
 )
 
 // Repository reads and writes delegations and their codes.

@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 // Whoever is refused at an intermediary learns what is missing.

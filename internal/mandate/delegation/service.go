@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
@@ -22,8 +24,6 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Deps are what the service works with.

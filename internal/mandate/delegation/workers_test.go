@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
@@ -11,9 +14,6 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 // named adds somebody with a family name.
@@ -79,7 +79,8 @@ func TestWhoWorksUnderADelegation(t *testing.T) {
 			alone.ID: {{listed, access.SubDelegate, true, []access.Service{}}, {every, access.SubDelegate, true, every1}},
 			draft.ID: nil,
 			at.ID: {
-				{twice, access.Intermediary, false, []access.Service{access.Delegations, access.Declarations}}, {w.in(session).PersonID, access.Intermediary, false, []access.Service{access.AllServices}},
+				{twice, access.Intermediary, false, []access.Service{access.Delegations, access.Declarations}},
+				{w.in(session).PersonID, access.Intermediary, false, []access.Service{access.AllServices}},
 				{sub, access.SubDelegate, true, []access.Service{access.AllServices}},
 			},
 		}

@@ -11,11 +11,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // The columns of a list as CSV.

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // State is how far a batch has come.

@@ -3,10 +3,10 @@ package delegationbatch
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // insertAtOnce is how many items one statement inserts.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -16,8 +18,6 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Deps are what the service works with.

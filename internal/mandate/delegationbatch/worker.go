@@ -6,14 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/job"
-
-	"github.com/google/uuid"
 )
 
 // pollEvery is how often a worker looks for batches that another process took, or left when it ended.

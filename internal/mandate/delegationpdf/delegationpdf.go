@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"codeberg.org/go-pdf/fpdf"
+
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/pdftext"
-
-	"codeberg.org/go-pdf/fpdf"
 )
 
 // Form is what one form says.

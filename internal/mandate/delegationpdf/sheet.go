@@ -3,9 +3,9 @@ package delegationpdf
 import (
 	"fmt"
 
-	"diresco/internal/platform/pdftext"
-
 	"codeberg.org/go-pdf/fpdf"
+
+	"diresco/internal/platform/pdftext"
 )
 
 // Measures of a page, an upright A4, in millimetres.

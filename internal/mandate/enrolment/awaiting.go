@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/due"
-
-	"github.com/google/uuid"
 )
 
 // FiledAt implements protocol.Awaited.

@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
@@ -18,8 +20,6 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Kind is the protocol register's word for an enrolment.

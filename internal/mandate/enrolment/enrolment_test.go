@@ -7,6 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/review"
@@ -18,10 +22,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/google/uuid"
 )
 
 func TestAcceptedThePersonHasTheRole(t *testing.T) {
@@ -34,8 +34,11 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 		"SC65 of a company":            {contributor.Company, nil, access.Right{ActingAs: access.LegalRepresentative, Services: all}},
 		"SC65 of a self-employed":      {contributor.SelfEmployed, nil, access.Right{ActingAs: access.LegalRepresentative, Services: all}},
 		"SC65 of a household employer": {contributor.Household, nil, access.Right{ActingAs: access.Employer, Services: all}},
-		"RA012 of a public body": {contributor.PublicBody, []access.Service{access.ViewPayments, access.ViewDMA},
-			access.Right{ActingAs: access.EmployeeDelegate, Services: []access.Service{access.ViewPayments, access.ViewDMA}}},
+		"RA012 of a public body": {
+			contributor.PublicBody,
+			[]access.Service{access.ViewPayments, access.ViewDMA},
+			access.Right{ActingAs: access.EmployeeDelegate, Services: []access.Service{access.ViewPayments, access.ViewDMA}},
+		},
 	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

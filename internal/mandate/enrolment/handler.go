@@ -6,14 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // handler checks and stores enrolments in the protocol register.

@@ -4,16 +4,16 @@
 package grant
 
 import (
-	"diresco/internal/kernel/outbox"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Identity is who somebody is.

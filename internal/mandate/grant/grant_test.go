@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/recheck"
@@ -15,8 +17,6 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 func TestARoleIsGivenUsedAndWithdrawn(t *testing.T) {

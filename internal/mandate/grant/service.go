@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
@@ -16,8 +18,6 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Deps are what the service works with.

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Repository reads and writes sub-delegations.

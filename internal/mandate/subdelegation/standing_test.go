@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/subdelegation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // Who lost the membership between two equal requests gets nothing again, also with a membership elsewhere.

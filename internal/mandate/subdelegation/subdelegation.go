@@ -4,17 +4,17 @@
 package subdelegation
 
 import (
-	"diresco/internal/kernel/outbox"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // SubDelegation is what lets a person work with the delegations of an intermediary, as it is kept.

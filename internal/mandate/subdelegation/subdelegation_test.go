@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -17,9 +20,6 @@ import (
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -280,13 +280,17 @@ func TestTermsThatReachFurtherAreRefused(t *testing.T) {
 		}{
 			{"no delegations", func(in *subdelegation.Input) { in.DelegationIDs = nil }, []string{"/delegation_ids", "required"}},
 			{"all and some", func(in *subdelegation.Input) { in.All = true }, []string{"/delegation_ids", "not-applicable"}},
-			{"another's delegation, a draft, an expired one", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{foreign, w.delegation, draft, expired} },
-				[]string{"/delegation_ids/0", "unknown-delegation", "/delegation_ids/2", "unknown-delegation", "/delegation_ids/3", "unknown-delegation"}},
-			{"one twice", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{w.delegation, w.delegation} }, []string{"/delegation_ids/1", "repeated"}},
-			{"an unknown service", func(in *subdelegation.Input) {
-				in.Services = []access.Service{"x", access.Declarations, access.Declarations}
+			{
+				"another's delegation, a draft, an expired one", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{foreign, w.delegation, draft, expired} },
+				[]string{"/delegation_ids/0", "unknown-delegation", "/delegation_ids/2", "unknown-delegation", "/delegation_ids/3", "unknown-delegation"},
 			},
-				[]string{"/services/0", "unknown-service", "/services/2", "repeated"}},
+			{"one twice", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{w.delegation, w.delegation} }, []string{"/delegation_ids/1", "repeated"}},
+			{
+				"an unknown service", func(in *subdelegation.Input) {
+					in.Services = []access.Service{"x", access.Declarations, access.Declarations}
+				},
+				[]string{"/services/0", "unknown-service", "/services/2", "repeated"},
+			},
 			{"a service that was not delegated", func(in *subdelegation.Input) {
 				in.DelegationIDs, in.Services = []uuid.UUID{partial}, []access.Service{access.Declarations, access.Delegations}
 			}, []string{"/services/1", "not-delegated"}},

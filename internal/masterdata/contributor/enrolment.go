@@ -3,11 +3,11 @@ package contributor
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // ByTaxCode returns the contributor with the tax code, or fault.NotFound.

@@ -3,10 +3,10 @@ package contributor
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Find returns a contributor with the actor's rights over it, and fault.NotFound where there are none.

@@ -3,9 +3,9 @@ package contributor
 import (
 	"context"
 
-	"diresco/internal/kernel/access"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
 )
 
 // OfficeFor returns the office of the first position of a contributor at which the person has a role, or "" where there is

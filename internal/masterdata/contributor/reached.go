@@ -6,11 +6,11 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
 )
 
 // reached returns a page, and one row more where there is one, of the contributors that a person has a right over and, for an

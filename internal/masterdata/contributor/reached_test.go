@@ -8,15 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
-	"pgregory.net/rapid"
 )
 
 // Whatever the rights, the list of contributors is those that each has a right over.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"slices"
 
-	"diresco/internal/kernel/access"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
 )
 
 // Signatory is somebody who may sign for a contributor.

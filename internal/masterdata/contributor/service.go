@@ -3,11 +3,11 @@ package contributor
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
 )
 
 // Service answers questions about contributors, positions and offices.

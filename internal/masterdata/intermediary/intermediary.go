@@ -7,11 +7,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Kind is what an intermediary is.

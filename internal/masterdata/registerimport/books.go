@@ -4,10 +4,10 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
-
-	"github.com/google/uuid"
 )
 
 // book is what is special about one register.
@@ -100,8 +100,16 @@ const personColumns = "given_name, family_name, birth_date, birth_place, street,
 var people = book{
 	table: "staged_people", key: "tax_code",
 	columns: []column{
-		{"tax_code", false, personCode}, {"given_name", false, text}, {"family_name", false, text}, {"birth_date", false, date}, {"birth_place", false, text},
-		{"street", false, text}, {"postal_code", false, matching(`[0-9A-Za-z -]{3,10}`)}, {"town", false, text}, {"province", false, matching(`[A-Z]{2}`)}, {"office_code", true, officeCode},
+		{"tax_code", false, personCode},
+		{"given_name", false, text},
+		{"family_name", false, text},
+		{"birth_date", false, date},
+		{"birth_place", false, text},
+		{"street", false, text},
+		{"postal_code", false, matching(`[0-9A-Za-z -]{3,10}`)},
+		{"town", false, text},
+		{"province", false, matching(`[A-Z]{2}`)},
+		{"office_code", true, officeCode},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedPerson {
 		v := r.values
@@ -147,8 +155,11 @@ const enabledColumn = "enabled_2023"
 var contributors = book{
 	table: "staged_contributors", key: "tax_code",
 	columns: []column{
-		{"tax_code", false, code}, {"legal_name", false, text}, {"kind", false, oneOf("company", "public_body", "self_employed", "household")},
-		{"legal_representative_tax_code", true, personCode}, {enabledColumn, true, truth},
+		{"tax_code", false, code},
+		{"legal_name", false, text},
+		{"kind", false, oneOf("company", "public_body", "self_employed", "household")},
+		{"legal_representative_tax_code", true, personCode},
+		{enabledColumn, true, truth},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedContributor {
 		v := r.values
@@ -185,8 +196,11 @@ func (stagedPosition) TableName() string { return "staged_positions" }
 var positions = book{
 	table: "staged_positions", key: "number",
 	columns: []column{
-		{"number", false, number}, {"contributor_tax_code", false, code}, {"scheme", false, matching(`[a-z][a-z0-9_]{1,39}`)},
-		{"office_code", false, officeCode}, {"state", false, oneOf("active", "ceased")},
+		{"number", false, number},
+		{"contributor_tax_code", false, code},
+		{"scheme", false, matching(`[a-z][a-z0-9_]{1,39}`)},
+		{"office_code", false, officeCode},
+		{"state", false, oneOf("active", "ceased")},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedPosition {
 		v := r.values
@@ -244,8 +258,13 @@ func (stagedEntry) TableName() string { return "staged_public_body_data" }
 var publicBodyData = book{
 	table: "staged_public_body_data", key: "reference",
 	columns: []column{
-		{"position_number", false, number}, {"kind", false, oneOf("payment", "debit_note", "amortisation_plan")}, {"reference", false, text}, {"date", false, date},
-		{"amount", false, matching(`-?(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,2})?`)}, {"currency", false, matching(`[A-Z]{3}`)}, {"description", false, text},
+		{"position_number", false, number},
+		{"kind", false, oneOf("payment", "debit_note", "amortisation_plan")},
+		{"reference", false, text},
+		{"date", false, date},
+		{"amount", false, matching(`-?(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,2})?`)},
+		{"currency", false, matching(`[A-Z]{3}`)},
+		{"description", false, text},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedEntry {
 		v := r.values

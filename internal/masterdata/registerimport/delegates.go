@@ -6,12 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/clock"
-
-	"github.com/google/uuid"
 )
 
 type stagedDelegate struct {
@@ -47,8 +47,11 @@ var albi = book{
 var associations = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
-		{"tax_code", false, code}, {"legal_name", false, text}, {"kind", false, oneOf(string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm))},
-		{"register_code", false, registerCode}, {"registration_number", false, text},
+		{"tax_code", false, code},
+		{"legal_name", false, text},
+		{"kind", false, oneOf(string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm))},
+		{"register_code", false, registerCode},
+		{"registration_number", false, text},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedDelegate {
 		v := r.values

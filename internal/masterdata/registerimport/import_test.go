@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/registerimport"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 func person(t testing.TB, n int, street, office string) string {
@@ -102,8 +102,10 @@ func TestAWrongLineChangesNothing(t *testing.T) {
 			"kind":               {registerimport.Associations, registerimport.CSV, csv(associationHeader, professionalCode+";X;caf;caf;1", "00743110157;X;professional;caf;1"), "2 /tax_code kind-differs; 3 /kind format"},
 			"truth":              {registerimport.Contributors, registerimport.CSV, csv(contributorsHeader, "00743110157;X;company;;yes"), "2 /enabled_2023 format"},
 			"whose position":     {registerimport.Positions, registerimport.CSV, csv(positionsHeader, "9999999999;00743110157;aziende;7000;active", c.Positions[0].Number+";"+public.TaxCode.Clear()+";aziende;7000;active"), "2 /contributor_tax_code unknown-contributor; 3 /contributor_tax_code contributor-differs"},
-			"no public body": {registerimport.PublicBodyData, registerimport.CSV, csv(publicHeader, c.Positions[0].Number+";payment;A1;2026-01-01;10.00;EUR;x", "9999999999;payment;A1;2026-01-01;10.00;EUR;x", public.Positions[0].Number+";payment;A1;2026-01-01;10,00;EUR;x"),
-				"2 /position_number not-a-public-body; 3 /position_number unknown-position; 4 /amount format"},
+			"no public body": {
+				registerimport.PublicBodyData, registerimport.CSV, csv(publicHeader, c.Positions[0].Number+";payment;A1;2026-01-01;10.00;EUR;x", "9999999999;payment;A1;2026-01-01;10.00;EUR;x", public.Positions[0].Number+";payment;A1;2026-01-01;10,00;EUR;x"),
+				"2 /position_number not-a-public-body; 3 /position_number unknown-position; 4 /amount format",
+			},
 		} {
 			if got := w.wrong(tt.register, tt.format, tt.content); got != tt.wrong {
 				t.Errorf("%s: %q, want %q", name, got, tt.wrong)

@@ -13,9 +13,9 @@ import (
 	"encoding/json"
 	"time"
 
-	"diresco/internal/platform/fault"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/platform/fault"
 )
 
 // Register is a register that sends files.

@@ -3,11 +3,11 @@ package registerimport
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/job"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
 )
 
 type repository struct{ db *db.DB }

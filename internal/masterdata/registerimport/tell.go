@@ -5,10 +5,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
-
-	"github.com/google/uuid"
 )
 
 // noticeKinds are the kinds of messages, by what a notice is stored as: an intermediary left its

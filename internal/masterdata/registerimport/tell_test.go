@@ -3,12 +3,12 @@ package registerimport_test
 import (
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/registerimport"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // Who leaves a register and comes back is heard of by those who sign for the contributors, each once, and by somebody at the organisation.

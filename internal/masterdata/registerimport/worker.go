@@ -10,14 +10,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
 	"diresco/db"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/job"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 )
 
 const (

@@ -3,11 +3,11 @@ package residents
 import (
 	"context"
 
+	"gorm.io/gorm/clause"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
-
-	"gorm.io/gorm/clause"
 )
 
 // Register is the register of persons of a database.

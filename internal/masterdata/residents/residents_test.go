@@ -6,13 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/db"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

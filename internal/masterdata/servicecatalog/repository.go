@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
-
-	"github.com/google/uuid"
 )
 
 // Repository reads and writes services and menus.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
-
-	"github.com/google/uuid"
 )
 
 // Contributors knows contributors, positions, and the rights over them.

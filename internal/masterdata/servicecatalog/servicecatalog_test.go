@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
@@ -19,9 +22,6 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -415,7 +415,8 @@ func TestEverybodyArrangesTheirMenu(t *testing.T) {
 			t.Error(diff)
 		}
 		entries := []servicecatalog.Entry{
-			{ServiceCode: "users", Settings: map[string]any{}}, {ServiceCode: "view_payments", Pinned: true, Settings: map[string]any{"a": "b"}},
+			{ServiceCode: "users", Settings: map[string]any{}},
+			{ServiceCode: "view_payments", Pinned: true, Settings: map[string]any{"a": "b"}},
 			{ServiceCode: "pin", Pinned: true, Settings: map[string]any{"theme": "scuro"}},
 		}
 		m, err := w.catalogue.ReplaceMenu(ctx, by, 1, entries)

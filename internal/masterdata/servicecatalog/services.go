@@ -10,11 +10,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/intermediary"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/uuid"
 )
 
 // Service is something that can be done with the system.

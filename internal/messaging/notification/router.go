@@ -3,13 +3,13 @@ package notification
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 // Bounced is the kind of the message that tells a person of a contact that does not work; its data is {"kind", "contact"},

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/letter"
 	"diresco/internal/messaging/notification"
-
-	"github.com/google/uuid"
 )
 
 // Options say what is shown.

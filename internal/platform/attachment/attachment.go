@@ -8,9 +8,9 @@ import (
 	"slices"
 	"unicode"
 
-	"diresco/internal/platform/fault"
-
 	"github.com/gabriel-vasile/mimetype"
+
+	"diresco/internal/platform/fault"
 )
 
 // MaxSize is how long one file may be, in bytes: 3 MiB.

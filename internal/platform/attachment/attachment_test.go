@@ -13,11 +13,11 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"diresco/internal/platform/attachment"
-	"diresco/internal/platform/fault"
-
 	"github.com/google/go-cmp/cmp"
 	"gocloud.dev/blob/memblob"
+
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/fault"
 )
 
 // The beginnings of files of each type.

@@ -7,9 +7,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"diresco/internal/platform/attachment"
-
 	"pgregory.net/rapid"
+
+	"diresco/internal/platform/attachment"
 )
 
 // naughtyNames are what senders call files, and what they are shown as.
@@ -75,7 +75,8 @@ func TestNaughtyNames(t *testing.T) {
 func safe(t interface {
 	Helper()
 	Errorf(string, ...any)
-}, sent string, is attachment.MediaType) {
+}, sent string, is attachment.MediaType,
+) {
 	t.Helper()
 	name := attachment.SafeName(sent, is)
 	switch {

@@ -7,10 +7,10 @@ import (
 	"path"
 	"strconv"
 
-	"diresco/internal/platform/fault"
-
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"diresco/internal/platform/fault"
 )
 
 // Store keeps files in a bucket.

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/platform/batch"
-	"diresco/internal/test/world"
-
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"diresco/internal/platform/batch"
+	"diresco/internal/test/world"
 )
 
 // never is longer than any test runs: nothing is written because time passed.

@@ -6,7 +6,6 @@ package calendar
 import (
 	"fmt"
 	"time"
-
 	// The time zone data rides in the binary, so that the rules are the same
 	// on a machine without any.
 	_ "time/tzdata"

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/platform/calendar"
-
 	"pgregory.net/rapid"
+
+	"diresco/internal/platform/calendar"
 )
 
 // at reads a time by the clocks of Rome.

@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
-
-	"github.com/google/uuid"
 )
 
 // AtOnce is how many events are done in one transaction at most: few, since on SQLite everybody waits for it.

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/platform/egress"
-
 	"golang.org/x/net/dns/dnsmessage"
+
+	"diresco/internal/platform/egress"
 )
 
 func TestPublic(t *testing.T) {

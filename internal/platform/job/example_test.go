@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/job"
-
-	"github.com/google/uuid"
 )
 
 // exports are lists that somebody asked for, and that take a while to be drawn.

@@ -16,13 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"gorm.io/gorm"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/test/dbtest"
-
-	"github.com/go-jose/go-jose/v4"
-	"gorm.io/gorm"
 )
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"diresco/db"
-
 	"gorm.io/gorm/clause"
+
+	"diresco/db"
 )
 
 // signingKey is one row of the table of published keys.

@@ -14,10 +14,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"diresco/db"
 	"diresco/internal/platform/clock"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // ErrUnknownKey means that no key with that id ever signed for that purpose.

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"diresco/internal/platform/fault"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/platform/fault"
 )
 
 // The bounds of a page.

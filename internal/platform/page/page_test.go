@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/platform/fault"
-	"diresco/internal/platform/page"
-
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
+
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
 )
 
 func TestPagesCoverTheListOnce(t *testing.T) {

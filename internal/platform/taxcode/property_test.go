@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/platform/taxcode"
-
 	"pgregory.net/rapid"
+
+	"diresco/internal/platform/taxcode"
 )
 
 func TestCompose(t *testing.T) {

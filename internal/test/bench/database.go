@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"diresco/internal/test/dbtest"
-
 	"github.com/jackc/pgx/v5"
+
+	"diresco/internal/test/dbtest"
 )
 
 // database is the throwaway PostgreSQL cluster.

@@ -14,6 +14,10 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/fileblob"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
@@ -22,10 +26,6 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/fileblob"
 )
 
 const (

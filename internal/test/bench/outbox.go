@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
@@ -20,8 +22,6 @@ import (
 	"diresco/internal/messaging/notification"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/keyring"
-
-	"github.com/google/uuid"
 )
 
 const (

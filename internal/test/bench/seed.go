@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/identity/person"
@@ -21,8 +23,6 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 const (

@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // filer is somebody who declares for a contributor with positions at several offices.

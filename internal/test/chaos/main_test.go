@@ -13,10 +13,9 @@ import (
 	"time"
 
 	"diresco/db"
-	"diresco/internal/test/dbtest"
-
 	// Results of tests are cached by what their package imports, and what is tested here is a program that imports this.
 	_ "diresco/internal/app"
+	"diresco/internal/test/dbtest"
 )
 
 // binary is the path of the program.

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/platform/calendar"
-
-	"github.com/google/uuid"
 )
 
 // rows reads a query into structs.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -18,8 +20,6 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // offices are those of the positions of who declares.

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // house is a database that was made ready for the service, with what its processes need.

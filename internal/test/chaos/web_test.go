@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // site is a server as its clients see it.

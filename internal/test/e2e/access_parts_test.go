@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // part is a live right over the filer's contributor that does not cover what the access table tries.

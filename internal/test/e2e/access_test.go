@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"diresco/api/client"
 )
 
 // operation is one operation of the contract with its access rule.

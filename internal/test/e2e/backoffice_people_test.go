@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 func ofClass(class client.UserClass) func(client.SandboxPerson) bool {

@@ -9,12 +9,12 @@ import (
 	"sync"
 	"testing"
 
-	"diresco/api"
-
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"diresco/api"
 )
 
 // contractTransport holds every answer of the API against the contract: status, headers and body.

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/platform/config"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 // managingDelegations are the operations that a service may want a login with SPID, CIE or CNS for; looking stays free.

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"diresco/api/client"
-	"diresco/internal/platform/pdftext/pdftexttest"
-
 	"github.com/google/uuid"
 	"github.com/oapi-codegen/nullable"
+
+	"diresco/api/client"
+	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
 // filersDelegation is an active delegation of the filer's contributor to the filer's CAF, in the access table.

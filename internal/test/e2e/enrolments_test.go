@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // The tax codes of contributors of the sandbox: a company at the office of Rome, a public body at that of Florence, and another

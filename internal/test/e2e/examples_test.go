@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"diresco/api/client"
 )
 
 // exampleOf is the contract's example of a body.

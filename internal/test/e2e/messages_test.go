@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // TestMessagesAndHowTheyFare: who filed is told and sees it, the back office sees that it was sent and no more.

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+
 	"diresco/internal/platform/config"
 	"diresco/internal/test/dbtest"
-
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 // olderDatabase is what an earlier release (schema 20 of the migrations) left behind: a sandbox's dump, its keys, and what its people were told.

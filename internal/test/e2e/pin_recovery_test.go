@@ -196,7 +196,9 @@ func TestRecoverySendsToStoredContactsAlone(t *testing.T) {
 
 		// What is answered as always, and sends nothing anywhere but to what is stored.
 		for _, contacts := range [][]map[string]any{
-			{right[0], {"kind": "email", "value": thief}}, {{"kind": "mobile", "value": "+393339999999"}, right[1]}, {right[0], {"kind": "email", "value": thief}, {"kind": "pec", "value": email}},
+			{right[0], {"kind": "email", "value": thief}},
+			{{"kind": "mobile", "value": "+393339999999"}, right[1]},
+			{right[0], {"kind": "email", "value": thief}, {"kind": "pec", "value": email}},
 			{right[0], right[1], {"kind": "pec", "value": thief}},
 		} {
 			w.do(http.MethodPost, "/v1/pin-recoveries", "", body(contacts, nil), header{"X-Forwarded-Host", "evil.example"}, header{"Forwarded", "host=evil.example"}).want(t, http.StatusAccepted, "")

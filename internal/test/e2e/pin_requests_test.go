@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // elena is the contract's example of requestPin: somebody of the sandbox's register of persons without a PIN.

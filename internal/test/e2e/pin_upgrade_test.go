@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // The beginnings of files.

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/api/client"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 var csvType = header{"Content-Type", "text/csv"}

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"diresco/api/client"
-
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 var protocolNumber = regexp.MustCompile(`^INPS\.[0-9A-Z]{4}\.\d{2}/\d{2}/\d{4}\.\d{7}$`)

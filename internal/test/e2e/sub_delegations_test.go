@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/api/client"
 	"diresco/internal/platform/pdftext/pdftexttest"
 	"diresco/internal/test/world"
-
-	"github.com/google/uuid"
 )
 
 // What the filer's CAF has in the access table.

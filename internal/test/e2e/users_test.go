@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/api/client"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // The CAF at which the filer of the access table is the legal representative.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/api/client"
 	"diresco/internal/app"
 	"diresco/internal/identity/pin"
@@ -20,8 +22,6 @@ import (
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Crowd adds 2,000 contributors with a position each, delegations of the first 1,200 to the intermediary and of each to four of

@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"diresco/db"
-	"diresco/internal/platform/fault"
-	"diresco/internal/platform/keyring"
-
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+
+	"diresco/db"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/keyring"
 )
 
 // Signer signs receipts with a key that lives as long as the test.

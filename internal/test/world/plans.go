@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/db"
-
 	"gorm.io/gorm"
+
+	"diresco/db"
 )
 
 // Question is a statement that was sent to the database.

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"diresco/internal/kernel/access"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
 )
 
 // RandomRights adds a person with rights of every kind over some of the companies: live ones and ended ones, for all services

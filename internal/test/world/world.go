@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
@@ -20,9 +23,6 @@ import (
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
-
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/memblob"
 )
 
 // Start is where the clock of a new App stands: a Monday morning in March.

@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"strings"
 
-	"diresco/internal/platform/taxcode"
-
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"diresco/internal/platform/taxcode"
 )
 
 // The codes of a [Finding]. The list is closed.

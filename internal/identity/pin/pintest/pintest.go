@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
@@ -28,8 +30,6 @@ import (
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-
-	"github.com/google/uuid"
 )
 
 // Start is where the clock of a new World stands: a Monday morning in March.

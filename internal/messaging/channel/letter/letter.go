@@ -7,11 +7,11 @@ import (
 	"strconv"
 	"strings"
 
+	"codeberg.org/go-pdf/fpdf"
+
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/pdftext"
-
-	"codeberg.org/go-pdf/fpdf"
 )
 
 // Measures of a letter, an upright A4, in millimetres. The address stands in the window of an Italian envelope C5/6: on the

@@ -14,16 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/channeltest"
 	"diresco/internal/messaging/channel/letter"
 	"diresco/internal/platform/pdftext/pdftexttest"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/memblob"
 )
 
 func outgoing() channel.Outgoing {

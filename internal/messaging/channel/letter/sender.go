@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+	"gocloud.dev/blob"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/calendar"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob"
 )
 
 // Manifest says what the print house finds in the PDF beside it. It is written last: where there is a manifest the letter

@@ -15,12 +15,12 @@ import (
 	"time"
 	"unicode"
 
+	gomail "github.com/wneessen/go-mail"
+	"golang.org/x/net/idna"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/smtpurl"
-
-	gomail "github.com/wneessen/go-mail"
-	"golang.org/x/net/idna"
 )
 
 // timeout is for making a connection with its greetings, and again for handing the message over.

@@ -13,15 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/channeltest"
 	"diresco/internal/messaging/channel/mail"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/smtpurl"
-
-	"github.com/google/uuid"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -13,12 +13,12 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel/pec"
 	"diresco/internal/platform/fault"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 )
 
 // reporter notes what it is told.

@@ -16,9 +16,9 @@ import (
 	"net/textproto"
 	"strings"
 
-	"diresco/internal/kernel/outbox"
-
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/outbox"
 )
 
 const (

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	"gocloud.dev/blob"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/letter"
@@ -14,8 +16,6 @@ import (
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/smtpurl"
-
-	"gocloud.dev/blob"
 )
 
 // New returns the configured channels. One that is not configured is not there; letters always are, in the bucket.

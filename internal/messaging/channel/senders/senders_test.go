@@ -6,13 +6,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+	"gocloud.dev/blob/memblob"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel/channeltest"
 	"diresco/internal/messaging/channel/senders"
 	"diresco/internal/platform/config"
-
-	"github.com/google/uuid"
-	"gocloud.dev/blob/memblob"
 )
 
 func TestOnlyWhatIsConfiguredIsThere(t *testing.T) {

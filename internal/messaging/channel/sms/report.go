@@ -8,15 +8,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // tolerance is how far a report's timestamp may be from now.

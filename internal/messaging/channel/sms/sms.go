@@ -15,12 +15,12 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/egress"
 	"diresco/internal/platform/secret"
-
-	"github.com/google/uuid"
 )
 
 const (

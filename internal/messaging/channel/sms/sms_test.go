@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/channeltest"
 	"diresco/internal/messaging/channel/sms"
-
-	"github.com/google/uuid"
 )
 
 func outgoing() channel.Outgoing {
