@@ -56,7 +56,7 @@ func eachOperation(t *testing.T, check func(t *testing.T, path, method string, o
 	}
 }
 
-func TestContractIsValidOpenAPI(t *testing.T) {
+func TestContract_IsValidOpenAPI(t *testing.T) {
 	doc := contract(t)
 	if doc.OpenAPI != "3.0.3" {
 		t.Errorf("openapi is %s", doc.OpenAPI)
@@ -66,7 +66,7 @@ func TestContractIsValidOpenAPI(t *testing.T) {
 	}
 }
 
-func TestEmbeddedContractIsTheContract(t *testing.T) {
+func TestContract_EmbeddedContractIsTheContract(t *testing.T) {
 	embedded, err := api.GetSpec()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestEmbeddedContractIsTheContract(t *testing.T) {
 	}
 }
 
-func TestSectionsAreInOrder(t *testing.T) {
+func TestContract_SectionsAreInOrder(t *testing.T) {
 	var got []string
 	for _, tag := range contract(t).Tags {
 		got = append(got, tag.Name)
@@ -94,7 +94,7 @@ func TestSectionsAreInOrder(t *testing.T) {
 	}
 }
 
-func TestOperationsAreDescribed(t *testing.T) {
+func TestContract_OperationsAreDescribed(t *testing.T) {
 	seen := map[string]string{}
 	eachOperation(t, func(t *testing.T, path, method string, op *openapi3.Operation) {
 		if op.OperationID == "" || op.Summary == "" || op.Description == "" {
@@ -121,7 +121,7 @@ type access struct {
 	Shared  bool     `json:"shared"`
 }
 
-func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
+func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 	classes := contract(t).Components.Schemas["UserClass"].Value.Enum
 	eachOperation(t, func(t *testing.T, path, _ string, op *openapi3.Operation) {
 		raw, err := json.Marshal(op.Extensions["x-access"])
@@ -209,7 +209,7 @@ func TestOperations_StandInNoGoList(t *testing.T) {
 	}
 }
 
-func TestEveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
+func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 	common := []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Request-Id", "Cache-Control", "Vary", "Access-Control-Allow-Origin"}
 	eachOperation(t, func(t *testing.T, _, _ string, op *openapi3.Operation) {
 		for status, ref := range op.Responses.Map() {
@@ -248,7 +248,7 @@ func TestEveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 	})
 }
 
-func TestPostsTakeAnIdempotencyKey(t *testing.T) {
+func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
 		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
 		"addContact", "verifyContact", "resendContactCode",
@@ -267,7 +267,7 @@ func TestPostsTakeAnIdempotencyKey(t *testing.T) {
 	})
 }
 
-func TestIdempotencyKeyForms(t *testing.T) {
+func TestContract_IdempotencyKeyForms(t *testing.T) {
 	schema := contract(t).Components.Schemas["IdempotencyKeyValue"].Value
 	for key, want := range map[string]bool{
 		"12345678": true, `"12345678"`: true, strings.Repeat("k", 255): true, `"` + strings.Repeat("k", 255) + `"`: true,
@@ -347,7 +347,7 @@ func patched(doc *openapi3.T) map[*openapi3.Schema]bool {
 	return found
 }
 
-func TestSchemasAreBounded(t *testing.T) {
+func TestContract_SchemasAreBounded(t *testing.T) {
 	doc := contract(t)
 	patched := patched(doc)
 	everySchema(doc, func(at string, s *openapi3.Schema) {
@@ -376,8 +376,8 @@ func TestSchemasAreBounded(t *testing.T) {
 	})
 }
 
-// TestBodiesRefuseUnknownFields follows references, since what a body refers to is input too.
-func TestBodiesRefuseUnknownFields(t *testing.T) {
+// TestContract_BodiesRefuseUnknownFields follows references, since what a body refers to is input too.
+func TestContract_BodiesRefuseUnknownFields(t *testing.T) {
 	var check func(at string, s *openapi3.Schema)
 	check = func(at string, s *openapi3.Schema) {
 		if s.Type.Is("object") && len(s.Properties) > 0 && (s.AdditionalProperties.Has == nil || *s.AdditionalProperties.Has) {
@@ -408,7 +408,7 @@ func conforms(s *openapi3.Schema, value any) error {
 		openapi3.MultiErrors())
 }
 
-func TestExamplesConform(t *testing.T) {
+func TestContract_ExamplesConform(t *testing.T) {
 	doc := contract(t)
 	try := func(at string, schema *openapi3.SchemaRef, example any) {
 		if err := conforms(schema.Value, example); err != nil {
@@ -457,7 +457,7 @@ func TestExamplesConform(t *testing.T) {
 	})
 }
 
-func TestTaxCodesInExamplesAreFormallyValid(t *testing.T) {
+func TestContract_TaxCodesInExamplesAreFormallyValid(t *testing.T) {
 	source, err := os.ReadFile(contractFile)
 	if err != nil {
 		t.Fatal(err)
@@ -474,7 +474,7 @@ func TestTaxCodesInExamplesAreFormallyValid(t *testing.T) {
 	}
 }
 
-func TestExampleContentMeetsItsExampleSchema(t *testing.T) {
+func TestContract_ExampleContentMeetsItsExampleSchema(t *testing.T) {
 	example, err := json.Marshal(contract(t).Components.Schemas["DeclarationType"].Value.Example)
 	if err != nil {
 		t.Fatal(err)
@@ -505,8 +505,8 @@ type noLoader struct{}
 
 func (noLoader) Load(string) (any, error) { return nil, errors.New("a schema stands alone") }
 
-// TestRequiredArraysAreNeverNull reads the generated types: every slice that is always written must be a List.
-func TestRequiredArraysAreNeverNull(t *testing.T) {
+// TestContract_RequiredArraysAreNeverNull reads the generated types: every slice that is always written must be a List.
+func TestContract_RequiredArraysAreNeverNull(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "api.gen.go", nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
@@ -542,8 +542,8 @@ func TestRequiredArraysAreNeverNull(t *testing.T) {
 	}
 }
 
-// TestFreeFormContentKeepsItsBytes guards what is signed: a map would reorder keys and round numbers.
-func TestFreeFormContentKeepsItsBytes(t *testing.T) {
+// TestContract_FreeFormContentKeepsItsBytes guards what is signed: a map would reorder keys and round numbers.
+func TestContract_FreeFormContentKeepsItsBytes(t *testing.T) {
 	const content = `{"b":1.10,"a":12345678901234567890}`
 	for _, target := range []any{&api.DeclarationDraft{}, &api.DeclarationChange{}, &api.Declaration{}} {
 		if err := json.Unmarshal([]byte(fmt.Sprintf(`{"content":%s}`, content)), target); err != nil {
@@ -569,7 +569,7 @@ func (receipts) ShowReceipt(_ context.Context, r api.ShowReceiptRequestObject) (
 	}
 }
 
-func TestReceiptHandlerCanChooseTheForm(t *testing.T) {
+func TestContract_ReceiptHandlerCanChooseTheForm(t *testing.T) {
 	e := echo.New()
 	api.RegisterHandlers(e, api.NewStrictHandler(receipts{}, nil))
 	for accept, want := range map[string]string{

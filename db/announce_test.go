@@ -9,7 +9,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestWhatIsCommittedIsAnnounced(t *testing.T) {
+func TestAnnounce_WhatIsCommittedIsAnnounced(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		heard, stop := d.Listen("post")
 		other, stopOther := d.Listen("other")

@@ -29,7 +29,7 @@ func count(t *testing.T, d *db.DB, code string) int64 {
 	return n
 }
 
-func TestTransactionRidesInTheContext(t *testing.T) {
+func TestDB_TransactionRidesInTheContext(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		boom := errors.New("boom")
@@ -68,14 +68,14 @@ func TestTransactionRidesInTheContext(t *testing.T) {
 	})
 }
 
-func TestWritingOutsideATransactionFailsOnSQLite(t *testing.T) {
+func TestDB_WritingOutsideATransactionFailsOnSQLite(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	if err := d.From(context.Background()).Create(&office{"7000", "Roma"}).Error; err == nil {
 		t.Error("a write outside a transaction went through")
 	}
 }
 
-func TestTimesComeBackAsTheyWere(t *testing.T) {
+func TestDB_TimesComeBackAsTheyWere(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		type person struct {
 			ID                                                         uuid.UUID

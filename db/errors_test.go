@@ -24,7 +24,7 @@ func judge(err error) verdict {
 	return verdict{db.IsUnique(err), db.IsLockTimeout(err), db.IsUnavailable(err)}
 }
 
-func TestErrorsOfNoDatabase(t *testing.T) {
+func TestErrors_OfNoDatabase(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want verdict
@@ -50,7 +50,7 @@ func TestErrorsOfNoDatabase(t *testing.T) {
 	}
 }
 
-func TestErrorsOfBothDatabases(t *testing.T) {
+func TestErrors_OfBothDatabases(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		run := func(statements ...string) error {
 			return d.InTx(context.Background(), func(ctx context.Context) error {
@@ -80,7 +80,7 @@ func TestErrorsOfBothDatabases(t *testing.T) {
 	})
 }
 
-func TestALockThatTakesTooLong(t *testing.T) {
+func TestErrors_ALockThatTakesTooLong(t *testing.T) {
 	rawURL := dbtest.Postgres(t)
 	d := dbtest.Open(t, rawURL)
 	impatient, err := url.Parse(rawURL)
@@ -107,7 +107,7 @@ func TestALockThatTakesTooLong(t *testing.T) {
 	}
 }
 
-func TestAServerThatGoesAway(t *testing.T) {
+func TestErrors_AServerThatGoesAway(t *testing.T) {
 	rawURL := dbtest.Postgres(t)
 	d, other := dbtest.Open(t, rawURL), dbtest.Open(t, rawURL)
 	err := d.InTx(context.Background(), func(ctx context.Context) error {
@@ -138,7 +138,7 @@ func TestAServerThatGoesAway(t *testing.T) {
 	}
 }
 
-func TestAPanicUndoesTheTransaction(t *testing.T) {
+func TestErrors_APanicUndoesTheTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		func() {
 			defer func() {

@@ -72,7 +72,7 @@ func stored(t *testing.T, d *db.DB) []sample {
 	return rows
 }
 
-func TestRowsAreInsertedAsTheyAre(t *testing.T) {
+func TestInsert_RowsAreInsertedAsTheyAre(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		withSamples(t, d)
 		want := samples(300)
@@ -88,7 +88,7 @@ func TestRowsAreInsertedAsTheyAre(t *testing.T) {
 	})
 }
 
-func TestRowsThatAreThereAlready(t *testing.T) {
+func TestInsert_RowsThatAreThereAlready(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		withSamples(t, d)
 		all := samples(6)
@@ -127,7 +127,7 @@ func TestRowsThatAreThereAlready(t *testing.T) {
 	})
 }
 
-func TestAGroupStandsOrFallsWithItsTransaction(t *testing.T) {
+func TestInsert_AGroupStandsOrFallsWithItsTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		withSamples(t, d)
 		boom := errors.New("boom")
@@ -146,7 +146,7 @@ func TestAGroupStandsOrFallsWithItsTransaction(t *testing.T) {
 	})
 }
 
-func TestAKindOfValueThatDoesNotTravel(t *testing.T) {
+func TestInsert_AKindOfValueThatDoesNotTravel(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	type odd struct{ Ratio float64 }
 	if err := db.InsertAll(context.Background(), d, []odd{{1}}); err == nil || !strings.Contains(err.Error(), "ratio") {
@@ -154,7 +154,7 @@ func TestAKindOfValueThatDoesNotTravel(t *testing.T) {
 	}
 }
 
-func TestIDsTravelAsOneValue(t *testing.T) {
+func TestInsert_IDsTravelAsOneValue(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	for n := range 4 {
 		ids := make(db.UUIDs, n)

@@ -9,7 +9,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestNamesAreLocked(t *testing.T) {
+func TestLock_NamesAreLocked(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		undo := errors.New("undo")

@@ -31,7 +31,7 @@ func columns(t *testing.T, d *db.DB, query string) map[string]bool {
 	return out
 }
 
-func TestBothDatabasesHaveTheSameTablesAndColumns(t *testing.T) {
+func TestMigrate_BothDatabasesHaveTheSameTablesAndColumns(t *testing.T) {
 	lite := columns(t, dbtest.Open(t, dbtest.SQLite(t)), `SELECT m.name AS table_name, c.name AS column_name, c."notnull" <> 0 OR c.pk > 0 AS not_null
 		FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`)
 	pg := columns(t, dbtest.Open(t, dbtest.Postgres(t)), `SELECT table_name, column_name, is_nullable = 'NO' AS not_null FROM information_schema.columns WHERE table_schema = 'public'`)
@@ -43,7 +43,7 @@ func TestBothDatabasesHaveTheSameTablesAndColumns(t *testing.T) {
 	}
 }
 
-func TestBothDialectsHaveTheSameMigrations(t *testing.T) {
+func TestMigrate_BothDialectsHaveTheSameMigrations(t *testing.T) {
 	list := func(dir string) (names []string) {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
@@ -59,7 +59,7 @@ func TestBothDialectsHaveTheSameMigrations(t *testing.T) {
 	}
 }
 
-func TestSchemaIsCheckedAtStart(t *testing.T) {
+func TestMigrate_SchemaIsCheckedAtStart(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		if err := d.CheckSchema(ctx); err != nil {

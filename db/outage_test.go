@@ -9,9 +9,9 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// TestALostServerIsAnOutage: whatever is under way when PostgreSQL is killed, and whatever comes while it is down, fails
+// TestOutage_ALostServerIsAnOutage: whatever is under way when PostgreSQL is killed, and whatever comes while it is down, fails
 // as an outage and as nothing else; once it is back, so is the pool.
-func TestALostServerIsAnOutage(t *testing.T) {
+func TestOutage_ALostServerIsAnOutage(t *testing.T) {
 	server, err := dbtest.NewServer(false)
 	if err != nil {
 		t.Fatal(err)
@@ -64,8 +64,8 @@ func TestALostServerIsAnOutage(t *testing.T) {
 	}
 }
 
-// TestAnUnreachableServerSaysWhy: in one line, for whoever reads it in a log, and without the password.
-func TestAnUnreachableServerSaysWhy(t *testing.T) {
+// TestOutage_AnUnreachableServerSaysWhy: in one line, for whoever reads it in a log, and without the password.
+func TestOutage_AnUnreachableServerSaysWhy(t *testing.T) {
 	for _, url := range []string{"postgres://u:hunter2@127.0.0.1:1/x", "postgres://u:hunter2@127.0.0.1:1,127.0.0.1:2/x", "postgres://u:hunter2@127.0.0.1:1/x?sslmode=require"} {
 		_, err := db.Open(context.Background(), url)
 		if err == nil {

@@ -11,7 +11,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestClockMovesForwardsAndStaysMoved(t *testing.T) {
+func TestSandboxClock_ClockMovesForwardsAndStaysMoved(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		if got := w.Clock(); !got.Now.Equal(start) || got.Offset != 0 {
@@ -42,7 +42,7 @@ func TestClockMovesForwardsAndStaysMoved(t *testing.T) {
 	})
 }
 
-func TestClockRefusals(t *testing.T) {
+func TestSandboxClock_ClockRefusals(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	w := seeded(t, d)
 	ctx := context.Background()
@@ -85,7 +85,7 @@ func TestClockRefusals(t *testing.T) {
 	}
 }
 
-func TestARepeatedMoveMovesOnce(t *testing.T) {
+func TestSandboxClock_ARepeatedMoveMovesOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		to := start.Add(100 * 24 * time.Hour)
@@ -106,7 +106,7 @@ func TestARepeatedMoveMovesOnce(t *testing.T) {
 	})
 }
 
-func TestWhatWasPromisedBeforeAMoveIsSentBefore(t *testing.T) {
+func TestSandboxClock_WhatWasPromisedBeforeAMoveIsSentBefore(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		w.promise("pin.changed", w.who("Legal representative"), struct{}{})
@@ -122,7 +122,7 @@ func TestWhatWasPromisedBeforeAMoveIsSentBefore(t *testing.T) {
 	})
 }
 
-func TestPublicSandboxKeepsClockAndData(t *testing.T) {
+func TestSandboxClock_PublicSandboxKeepsClockAndData(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	w := open(t, d, func(deps *sandbox.Deps) { deps.Public = true })
 	if err := w.Seed(context.Background()); err != nil {
@@ -140,7 +140,7 @@ func TestPublicSandboxKeepsClockAndData(t *testing.T) {
 }
 
 // A jump does what falls due on the way, each at its instant.
-func TestAJumpPassesThroughWhatFallsDue(t *testing.T) {
+func TestSandboxClock_AJumpPassesThroughWhatFallsDue(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "P7M"}); err != nil {

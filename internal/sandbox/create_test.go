@@ -20,7 +20,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestCreatePersonChoosesWhatIsNotGiven(t *testing.T) {
+func TestSandbox_CreatePersonChoosesWhatIsNotGiven(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		seen := map[string]bool{}
@@ -47,7 +47,7 @@ func TestCreatePersonChoosesWhatIsNotGiven(t *testing.T) {
 	})
 }
 
-func TestCreatePersonAsAsked(t *testing.T) {
+func TestSandbox_CreatePersonAsAsked(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		company := w.who("Legal representative").Roles[0].ContributorID
@@ -92,7 +92,7 @@ func TestCreatePersonAsAsked(t *testing.T) {
 	})
 }
 
-func TestCreateOperatorsAndIntermediaries(t *testing.T) {
+func TestSandbox_CreateOperatorsAndIntermediaries(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	w := seeded(t, d)
 	for name, tt := range map[string]struct {
@@ -121,7 +121,7 @@ func TestCreateOperatorsAndIntermediaries(t *testing.T) {
 	}
 }
 
-func TestCreatePersonRefusals(t *testing.T) {
+func TestSandbox_CreatePersonRefusals(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()
@@ -152,7 +152,7 @@ func TestCreatePersonRefusals(t *testing.T) {
 	})
 }
 
-func TestCreatePersonAtAnIntermediary(t *testing.T) {
+func TestSandbox_CreatePersonAtAnIntermediary(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()
@@ -192,7 +192,7 @@ func TestCreatePersonAtAnIntermediary(t *testing.T) {
 	})
 }
 
-func TestCreateIsDoneOnce(t *testing.T) {
+func TestSandbox_CreateIsDoneOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		people, contributors := w.count("people"), w.count("contributors")
@@ -219,7 +219,7 @@ func TestCreateIsDoneOnce(t *testing.T) {
 	})
 }
 
-func TestCreateContributor(t *testing.T) {
+func TestSandbox_CreateContributor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()
@@ -274,7 +274,7 @@ func TestCreateContributor(t *testing.T) {
 	})
 }
 
-func TestCreateContributorRefusals(t *testing.T) {
+func TestSandbox_CreateContributorRefusals(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()

@@ -32,7 +32,7 @@ func received(number string) map[string]string {
 	return map[string]string{"protocol_number": number, "type": "151-2015", "title": "Assunzione", "submitted_at": "2026-03-02T09:00:00Z"}
 }
 
-func TestMessagesAreHandedOverWhenListed(t *testing.T) {
+func TestSandboxMessages_MessagesAreHandedOverWhenListed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		p := w.who("Legal representative")
@@ -66,7 +66,7 @@ func TestMessagesAreHandedOverWhenListed(t *testing.T) {
 	})
 }
 
-func TestMessagesByRecipientAndChannel(t *testing.T) {
+func TestSandboxMessages_MessagesByRecipientAndChannel(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		mobileOnly, err := w.CreatePerson(context.Background(), sandbox.PersonInput{Contacts: []person.NewContact{{Kind: person.Mobile, Value: "+393339999999"}}})
@@ -107,7 +107,7 @@ func TestMessagesByRecipientAndChannel(t *testing.T) {
 	})
 }
 
-func TestMessagesInPages(t *testing.T) {
+func TestSandboxMessages_MessagesInPages(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		p := w.who("Legal representative")
@@ -134,7 +134,7 @@ func TestMessagesInPages(t *testing.T) {
 	})
 }
 
-func TestParallelListsSeeWhatWasPromised(t *testing.T) {
+func TestSandboxMessages_ParallelListsSeeWhatWasPromised(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		p := w.who("Legal representative")
@@ -166,7 +166,7 @@ func (w *fixture) promiseTo(kind string, to sandbox.Person, data any, by outbox.
 	}
 }
 
-func TestLettersCanBeSeen(t *testing.T) {
+func TestSandboxMessages_LettersCanBeSeen(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		p := w.who("Legal representative")

@@ -7,7 +7,7 @@ import (
 	"diresco/internal/sandbox"
 )
 
-func TestParsePeriod(t *testing.T) {
+func TestPeriod_ParsePeriod(t *testing.T) {
 	for s, want := range map[string]sandbox.Period{
 		"PT30M":             {Seconds: 1800},
 		"P1DT2H":            {Seconds: 26 * 3600},
@@ -36,7 +36,7 @@ func TestParsePeriod(t *testing.T) {
 	}
 }
 
-func TestPeriodAfter(t *testing.T) {
+func TestPeriod_After(t *testing.T) {
 	for _, tt := range []struct{ from, period, want string }{
 		{"2026-03-02T09:00:00Z", "PT30M", "2026-03-02T09:30:00Z"},
 		// A month later by the clocks of Rome, which were put forward in between.

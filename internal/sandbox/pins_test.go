@@ -77,7 +77,7 @@ func (noSessions) Replace(context.Context, access.Actor, string) (session.Sessio
 
 func (noSessions) EndAllOf(context.Context, uuid.UUID, string) error { return nil }
 
-func TestListedPINIsTheCurrentOne(t *testing.T) {
+func TestSandbox_ListedPINIsTheCurrentOne(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()
@@ -102,7 +102,7 @@ func TestListedPINIsTheCurrentOne(t *testing.T) {
 	})
 }
 
-func TestSomebodyWhoCameByAnotherDoorIsListed(t *testing.T) {
+func TestSandbox_SomebodyWhoCameByAnotherDoorIsListed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		newcomer := w.register()

@@ -111,7 +111,7 @@ func (w *fixture) files() (n int) {
 	}
 }
 
-func TestReset(t *testing.T) {
+func TestReset_BeginsAnew(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()
@@ -155,7 +155,7 @@ func TestReset(t *testing.T) {
 	})
 }
 
-func TestARepeatedResetResetsOnce(t *testing.T) {
+func TestReset_ARepeatedResetResetsOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		if _, err := w.Move(context.Background(), sandbox.Move{Advance: "P2Y"}); err != nil {
@@ -180,7 +180,7 @@ func TestARepeatedResetResetsOnce(t *testing.T) {
 	})
 }
 
-func TestAFailedResetChangesNothing(t *testing.T) {
+func TestReset_AFailedResetChangesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		w.fill()
@@ -207,7 +207,7 @@ func TestAFailedResetChangesNothing(t *testing.T) {
 }
 
 // A reset waits for the step of an import that is under way, and the step for nothing.
-func TestResetBesideAnImport(t *testing.T) {
+func TestReset_BesideAnImport(t *testing.T) {
 	// On SQLite one comes after the other anyway.
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := seeded(t, d)

@@ -13,7 +13,7 @@ import (
 )
 
 // The register of persons holds everybody of the sandbox, and some who have no PIN.
-func TestTheRegisterOfPersons(t *testing.T) {
+func TestSandbox_TheRegisterOfPersons(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		ctx := context.Background()

@@ -174,7 +174,7 @@ func wantExists(t *testing.T, err error) {
 	}
 }
 
-func TestSeedHasEveryKindOfPerson(t *testing.T) {
+func TestSandbox_SeedHasEveryKindOfPerson(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		tests := []struct {
@@ -241,7 +241,7 @@ func TestSeedHasEveryKindOfPerson(t *testing.T) {
 	})
 }
 
-func TestSeedIsTheSameEverywhereAndDoneOnce(t *testing.T) {
+func TestSandbox_SeedIsTheSameEverywhereAndDoneOnce(t *testing.T) {
 	var before []string
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
@@ -263,7 +263,7 @@ func TestSeedIsTheSameEverywhereAndDoneOnce(t *testing.T) {
 	})
 }
 
-func TestPeopleInPages(t *testing.T) {
+func TestSandbox_PeopleInPages(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
 		var paged []string

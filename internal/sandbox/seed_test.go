@@ -32,9 +32,9 @@ func (p *impatientPINs) Hash(ctx context.Context, pin secret.Text) (string, erro
 	return p.PINs.Hash(ctx, pin)
 }
 
-// TestASlowMachineIsSeededToo: the sandbox never asks for more hashes at once than a machine can compute, since those that
+// TestSeed_ASlowMachineIsSeededToo: the sandbox never asks for more hashes at once than a machine can compute, since those that
 // wait are refused after a while.
-func TestASlowMachineIsSeededToo(t *testing.T) {
+func TestSeed_ASlowMachineIsSeededToo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, func(deps *sandbox.Deps) { deps.PINs = &impatientPINs{PINs: deps.PINs} })
 		if err := w.Seed(context.Background()); err != nil {

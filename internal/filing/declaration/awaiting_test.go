@@ -39,7 +39,7 @@ func kinds(t *testing.T, a *world.App, personID uuid.UUID) []string {
 	return all
 }
 
-func TestWhatWaitedIsCompletedAtItsNumber(t *testing.T) {
+func TestDeclaration_WhatWaitedIsCompletedAtItsNumber(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, other := a.Employer(t)
@@ -93,7 +93,7 @@ func TestWhatWaitedIsCompletedAtItsNumber(t *testing.T) {
 	})
 }
 
-func TestCompletionSupersedesWhatStillCanBe(t *testing.T) {
+func TestDeclaration_CompletionSupersedesWhatStillCanBe(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -121,7 +121,7 @@ func TestCompletionSupersedesWhatStillCanBe(t *testing.T) {
 }
 
 // What waits may supersede what waits: the outcome is that of dispositive credentials from the start.
-func TestAChainOfWhatWaits(t *testing.T) {
+func TestDeclaration_AChainOfWhatWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -153,7 +153,7 @@ func TestAChainOfWhatWaits(t *testing.T) {
 }
 
 // Two people whose declarations supersede each other's become dispositive at once.
-func TestTwoCompletionsDoNotWaitForEachOther(t *testing.T) {
+func TestDeclaration_TwoCompletionsDoNotWaitForEachOther(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -173,7 +173,7 @@ func TestTwoCompletionsDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
+func TestDeclaration_WhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -245,7 +245,7 @@ func TestWhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 }
 
 // Whoever comes before the clean-up finds the same: what is past its term is neither completed nor withdrawn.
-func TestWhatIsPastItsTermHasLapsed(t *testing.T) {
+func TestDeclaration_WhatIsPastItsTermHasLapsed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, _ := a.Employer(t)
@@ -268,7 +268,7 @@ func TestWhatIsPastItsTermHasLapsed(t *testing.T) {
 }
 
 // The level that counts is the one at the time of the number, not the one that the request came in with.
-func TestCredentialsThatWereRaisedSinceCount(t *testing.T) {
+func TestDeclaration_CredentialsThatWereRaisedSinceCount(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)

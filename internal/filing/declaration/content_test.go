@@ -93,7 +93,7 @@ func plainText(value any) string {
 	return b.String()
 }
 
-func TestCanonicalVectors(t *testing.T) {
+func TestContent_CanonicalVectors(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{}`, `{}`},
 		{" {\t\"b\" : 1 ,\r\n \"a\":2 }", `{"a":2,"b":1}`},
@@ -123,7 +123,7 @@ func TestCanonicalVectors(t *testing.T) {
 	}
 }
 
-func TestWhatHasNoCanonicalForm(t *testing.T) {
+func TestContent_WhatHasNoCanonicalForm(t *testing.T) {
 	for _, in := range []string{``, `{`, `{}x`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, `{"a":01}`, `{"a":1e999}`, `{'a':1}`} {
 		if got, err := declaration.Canonical(json.RawMessage(in)); err == nil {
 			t.Errorf("%s became %s", in, got)
@@ -145,7 +145,7 @@ func asAny[T any](g *rapid.Generator[T]) *rapid.Generator[any] {
 	return rapid.Map(g, func(v T) any { return v })
 }
 
-func TestTheDigestOfAnyContent(t *testing.T) {
+func TestContent_TheDigestOfAnyContent(t *testing.T) {
 	contributor, position := uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"), uuid.MustParse("018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a")
 	rapid.Check(t, func(t *rapid.T) {
 		content := rapid.MapOfN(rapid.String(), anyJSON(3), 0, 6).Draw(t, "content")
@@ -175,7 +175,7 @@ func TestTheDigestOfAnyContent(t *testing.T) {
 	})
 }
 
-func TestTheDigestOfADeclaration(t *testing.T) {
+func TestContent_TheDigestOfADeclaration(t *testing.T) {
 	contributor, position := uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"), uuid.MustParse("018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a")
 	const whole = `{"content":{"a":1.5},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","type":"RIOC","version":1}`
 	if got, want := declaration.DigestOf("RIOC", 1, contributor, position, `{"a":1.5}`), fmt.Sprintf("sha-256:%x", sha256.Sum256([]byte(whole))); got != want {

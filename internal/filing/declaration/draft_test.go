@@ -18,7 +18,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestADraft(t *testing.T) {
+func TestDraft_ADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -49,7 +49,7 @@ func TestADraft(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeDrafted(t *testing.T) {
+func TestDraft_WhatCannotBeDrafted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -100,7 +100,7 @@ func TestWhatCannotBeDrafted(t *testing.T) {
 	})
 }
 
-func TestADraftIsMadeUnderTheRightAskedFor(t *testing.T) {
+func TestDraft_IsMadeUnderTheRightAskedFor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -122,7 +122,7 @@ func TestADraftIsMadeUnderTheRightAskedFor(t *testing.T) {
 	})
 }
 
-func TestChangingADraft(t *testing.T) {
+func TestDraft_ChangingADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t, world.Rome, world.Milan)
@@ -214,7 +214,7 @@ func TestChangingADraft(t *testing.T) {
 	})
 }
 
-func TestOfChangesAtOneVersionOneIsMade(t *testing.T) {
+func TestDraft_OfChangesAtOneVersionOneIsMade(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -234,7 +234,7 @@ func TestOfChangesAtOneVersionOneIsMade(t *testing.T) {
 	})
 }
 
-func TestDiscardingADraft(t *testing.T) {
+func TestDraft_DiscardingADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -255,7 +255,7 @@ func TestDiscardingADraft(t *testing.T) {
 }
 
 // A draft is its maker's and of those under the same right; what was submitted is of all who may consult.
-func TestADraftIsNobodyElses(t *testing.T) {
+func TestDraft_IsNobodyElses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)

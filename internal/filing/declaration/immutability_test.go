@@ -13,7 +13,7 @@ import (
 )
 
 // Should the program ever try to change what was submitted, the database does not let it.
-func TestWhatWasSubmittedIsFinal(t *testing.T) {
+func TestDeclaration_WhatWasSubmittedIsFinal(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t, world.Rome, world.Milan)
@@ -72,7 +72,7 @@ func TestWhatWasSubmittedIsFinal(t *testing.T) {
 }
 
 // Nor does it forget a filing, its number, its receipt or its trace.
-func TestWhatWasFiledIsNotDeleted(t *testing.T) {
+func TestDeclaration_WhatWasFiledIsNotDeleted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t, world.Rome)

@@ -239,7 +239,7 @@ func (a archive) follow(t rapid.TB, v view, filter declaration.Filter, all []dec
 }
 
 // Following the pages of a list gives what the filter lets through, each once and in order, while new ones arrive.
-func TestPagesCoverAList(t *testing.T) {
+func TestDeclaration_PagesCoverAList(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := newArchive(t, d)
 		views := a.views()
@@ -264,7 +264,7 @@ func TestPagesCoverAList(t *testing.T) {
 	})
 }
 
-func TestACursorThatIsNone(t *testing.T) {
+func TestDeclaration_ACursorThatIsNone(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		_, by := a.Employer(t)
@@ -278,7 +278,7 @@ func TestACursorThatIsNone(t *testing.T) {
 }
 
 // A cursor may come from a list with another filter: both hold.
-func TestACursorOfAnotherFilter(t *testing.T) {
+func TestDeclaration_ACursorOfAnotherFilter(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t, world.Rome, world.Milan)
@@ -314,7 +314,7 @@ func TestACursorOfAnotherFilter(t *testing.T) {
 	})
 }
 
-func TestListsOfNothing(t *testing.T) {
+func TestDeclaration_ListsOfNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -338,7 +338,7 @@ func TestListsOfNothing(t *testing.T) {
 	})
 }
 
-func TestTypesAreListedByCode(t *testing.T) {
+func TestDeclaration_TypesAreListedByCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		var codes []string

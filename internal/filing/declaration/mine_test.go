@@ -23,7 +23,7 @@ func strides() *rapid.Generator[access.Stride] {
 }
 
 // Whatever the rights, the list over all contributors is what the rights over each of them let one see.
-func TestMyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
+func TestDeclaration_MyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := newArchive(t, d)
 		companies := []world.Company{a.first, a.second}

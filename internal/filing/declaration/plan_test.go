@@ -60,7 +60,7 @@ func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 }
 
 // However many declarations there are, a page is a range of an index: nothing is sorted and the table is not read through.
-func TestAPageIsARangeOfAnIndex(t *testing.T) {
+func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t, world.Rome)
@@ -136,7 +136,7 @@ func fillCrowd(t *testing.T, a *world.App, by access.Actor) {
 
 // An intermediary with many delegations reads a page of declarations from the range of an index, without a sort; where too few of
 // the latest are its clients', and for whoever has few clients, each client is asked once, through an index too.
-func TestAPageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
+func TestDeclaration_APageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		p, delegate := a.Professional(t)

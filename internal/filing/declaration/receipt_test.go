@@ -79,7 +79,7 @@ func opened(t *testing.T, a *world.App, jws string) (receipt, string) {
 	return r, string(payload)
 }
 
-func TestAReceiptSaysWhatWasFiled(t *testing.T) {
+func TestReceipt_SaysWhatWasFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -114,7 +114,7 @@ func TestAReceiptSaysWhatWasFiled(t *testing.T) {
 	})
 }
 
-func TestVerifyingAReceipt(t *testing.T) {
+func TestReceipt_VerifyingAReceipt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -163,7 +163,7 @@ func withoutKeys(t *testing.T, a *world.App) *declaration.Service {
 	})
 }
 
-func TestAReceiptCanBeHadAgain(t *testing.T) {
+func TestReceipt_CanBeHadAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -196,7 +196,7 @@ func TestAReceiptCanBeHadAgain(t *testing.T) {
 	})
 }
 
-func TestAReceiptIsPrintedOnce(t *testing.T) {
+func TestReceipt_IsPrintedOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -220,7 +220,7 @@ func TestAReceiptIsPrintedOnce(t *testing.T) {
 	})
 }
 
-func TestWithoutASignatureNothingIsFiled(t *testing.T) {
+func TestReceipt_WithoutASignatureNothingIsFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)

@@ -35,7 +35,7 @@ func promises(t *testing.T, a *world.App) []promise {
 	return all
 }
 
-func TestFilingADraft(t *testing.T) {
+func TestDeclaration_FilingADraft(t *testing.T) {
 	for _, c := range []struct {
 		level   access.CredentialLevel
 		state   declaration.State
@@ -94,7 +94,7 @@ func titleOf(t *testing.T, a *world.App, code string) string {
 	return typ.Title
 }
 
-func TestFilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
+func TestDeclaration_FilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -120,7 +120,7 @@ func TestFilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
 	})
 }
 
-func TestAnIncompleteDraftIsNotFiled(t *testing.T) {
+func TestDeclaration_AnIncompleteDraftIsNotFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -148,7 +148,7 @@ func TestAnIncompleteDraftIsNotFiled(t *testing.T) {
 	})
 }
 
-func TestADraftIsFiledOnce(t *testing.T) {
+func TestDeclaration_ADraftIsFiledOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -169,7 +169,7 @@ func TestADraftIsFiledOnce(t *testing.T) {
 }
 
 // Whatever happens to a draft while it is filed, what is filed is what was checked and signed.
-func TestFilingWhileADraftIsChanged(t *testing.T) {
+func TestDeclaration_FilingWhileADraftIsChanged(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -214,7 +214,7 @@ func TestFilingWhileADraftIsChanged(t *testing.T) {
 }
 
 // Of two submissions in one group, the first may be refused for a reason that does not concern the second.
-func TestARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
+func TestDeclaration_ARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -241,7 +241,7 @@ func TestARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
 	})
 }
 
-func TestTheWindowOfAType(t *testing.T) {
+func TestDeclaration_TheWindowOfAType(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -272,7 +272,7 @@ func TestTheWindowOfAType(t *testing.T) {
 }
 
 // The window is kept by the time that the protocol gives, which a clock that is behind does not set back.
-func TestTheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
+func TestDeclaration_TheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -288,7 +288,7 @@ func TestTheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 	})
 }
 
-func TestANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
+func TestDeclaration_ANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -332,7 +332,7 @@ func TestANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 	})
 }
 
-func TestAPositionThatClosedTakesNothing(t *testing.T) {
+func TestDeclaration_APositionThatClosedTakesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)

@@ -24,7 +24,7 @@ var states = []declaration.State{
 	declaration.Confirmed, declaration.Lapsed, declaration.Withdrawn, declaration.Superseded,
 }
 
-func TestWithdrawing(t *testing.T) {
+func TestDeclaration_Withdrawing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -68,7 +68,7 @@ func TestWithdrawing(t *testing.T) {
 	})
 }
 
-func TestWithdrawnOnce(t *testing.T) {
+func TestDeclaration_WithdrawnOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -95,7 +95,7 @@ func replacing(c world.Company, old uuid.UUID, atOnce bool) declaration.Input {
 	return in
 }
 
-func TestSuperseding(t *testing.T) {
+func TestDeclaration_Superseding(t *testing.T) {
 	for name, atOnce := range map[string]bool{"a draft": false, "at once": true} {
 		t.Run(name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -137,7 +137,7 @@ func TestSuperseding(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeSuperseded(t *testing.T) {
+func TestDeclaration_WhatCannotBeSuperseded(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t, world.Rome, world.Milan)
@@ -183,7 +183,7 @@ func exampleOf(t *testing.T, a *world.App, code string) json.RawMessage {
 	return typ.ContentExample
 }
 
-func TestADeclarationIsSupersededOnce(t *testing.T) {
+func TestDeclaration_IsSupersededOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -212,7 +212,7 @@ func TestADeclarationIsSupersededOnce(t *testing.T) {
 	})
 }
 
-func TestOneGroupSupersedesOnce(t *testing.T) {
+func TestDeclaration_OneGroupSupersedesOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -240,7 +240,7 @@ func TestOneGroupSupersedesOnce(t *testing.T) {
 }
 
 // Ordinary credentials consult: what is filed with them waits, and until it is complete it takes nothing away.
-func TestWhatWaitsForCredentialsSupersedesNothingYet(t *testing.T) {
+func TestDeclaration_WhatWaitsForCredentialsSupersedesNothingYet(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)

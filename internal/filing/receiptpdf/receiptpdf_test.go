@@ -53,7 +53,7 @@ func read(t testing.TB, pdf []byte) (lines []string, pages int) {
 	return pdftexttest.Read(pdf)
 }
 
-func TestRender(t *testing.T) {
+func TestReceipt_Render(t *testing.T) {
 	pdf := render(t, facts())
 	lines, pages := read(t, pdf)
 	if pages != 1 {
@@ -91,7 +91,7 @@ func TestRender(t *testing.T) {
 	}
 }
 
-func TestSameFactsSameBytes(t *testing.T) {
+func TestReceipt_SameFactsSameBytes(t *testing.T) {
 	want := render(t, facts())
 	var wg sync.WaitGroup
 	for range 4 {
@@ -113,7 +113,7 @@ func TestSameFactsSameBytes(t *testing.T) {
 	}
 }
 
-func TestDifferentFactsDiffer(t *testing.T) {
+func TestReceipt_DifferentFactsDiffer(t *testing.T) {
 	want := render(t, facts())
 	for name, change := range map[string]func(*Facts){
 		"protocol number": func(f *Facts) { f.ProtocolNumber = "INPS.7000.15/07/2026.0000043" },
@@ -141,7 +141,7 @@ func TestDifferentFactsDiffer(t *testing.T) {
 	}
 }
 
-func TestLongTexts(t *testing.T) {
+func TestReceipt_LongTexts(t *testing.T) {
 	f := facts()
 	f.ContributorName = strings.Repeat("Società Cooperativa Agricola fra Produttori di Mele ", 6) + strings.Repeat("Consorzio", 40)
 	f.FiledBy = strings.Repeat("Maria Antonietta ", 10)
@@ -167,7 +167,7 @@ func TestLongTexts(t *testing.T) {
 	}
 }
 
-func TestUnprintableTexts(t *testing.T) {
+func TestReceipt_UnprintableTexts(t *testing.T) {
 	f := facts()
 	f.Content = []entry{
 		{"Emoji e altre scritture", "a🙂b 日本 \U000100000 c"},
@@ -188,7 +188,7 @@ func TestUnprintableTexts(t *testing.T) {
 	}
 }
 
-func TestRenderRefuses(t *testing.T) {
+func TestReceipt_RenderRefuses(t *testing.T) {
 	for name, change := range map[string]func(*Facts){
 		"no protocol number": func(f *Facts) { f.ProtocolNumber = "" },
 		"no time":            func(f *Facts) { f.SubmittedAt = time.Time{} },
@@ -213,8 +213,8 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// TestWrap: every line fits, and no character is lost.
-func TestWrap(t *testing.T) {
+// TestReceipt_Wrap: every line fits, and no character is lost.
+func TestReceipt_Wrap(t *testing.T) {
 	s := newSheet("x", time.Unix(0, 0), 1)
 	s.pdf.AddPage()
 	rapid.Check(t, func(t *rapid.T) {

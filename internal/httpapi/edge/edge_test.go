@@ -343,7 +343,7 @@ func (a ask) with(header ...string) ask {
 	return a
 }
 
-func TestEveryOperationIsServedUnderItsRule(t *testing.T) {
+func TestEdge_EveryOperationIsServedUnderItsRule(t *testing.T) {
 	contract, err := api.GetSpec()
 	if err != nil {
 		t.Fatal(err)
@@ -394,7 +394,7 @@ func TestEveryOperationIsServedUnderItsRule(t *testing.T) {
 	}
 }
 
-func TestAnOperationWithoutARightRuleStopsTheStart(t *testing.T) {
+func TestEdge_AnOperationWithoutARightRuleStopsTheStart(t *testing.T) {
 	for name, extension := range map[string]any{
 		"none": nil, "unknown to": map[string]any{"to": "everybody"}, "unknown member": map[string]any{"to": "session", "forcd": true},
 		"unknown class": map[string]any{"to": "session", "classes": []string{"pirate"}}, "unknown service": map[string]any{"to": "session", "service": "x"},
@@ -418,13 +418,13 @@ func TestAnOperationWithoutARightRuleStopsTheStart(t *testing.T) {
 	}
 }
 
-func TestThereIsNoEdgeWithoutItsParts(t *testing.T) {
+func TestEdge_ThereIsNoEdgeWithoutItsParts(t *testing.T) {
 	if _, err := New(Config{Contract: diresco.Contract, SessionRate: 1, AddressRate: 1}, Deps{}, &handlers{}); err == nil {
 		t.Error("an edge without a guard was made")
 	}
 }
 
-func TestTheRequestTellsItsPattern(t *testing.T) {
+func TestEdge_TheRequestTellsItsPattern(t *testing.T) {
 	w := newWorld(t)
 	for path, want := range map[string]string{
 		"/v1/declarations/" + aDeclaration.String(): "GET /v1/declarations/{declaration_id}", "/problems/conflict": "GET /problems/:slug", "/nowhere/at/all": "unmatched",
@@ -437,7 +437,7 @@ func TestTheRequestTellsItsPattern(t *testing.T) {
 	}
 }
 
-func TestOneLineForEachRequestWithNothingThatWasSent(t *testing.T) {
+func TestEdge_OneLineForEachRequestWithNothingThatWasSent(t *testing.T) {
 	w := newWorld(t)
 	w.do(ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String() + "?secret=hunter2", token: "live"})
 	w.do(ask{method: http.MethodGet, path: "/nowhere/hunter2"})

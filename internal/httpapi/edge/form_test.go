@@ -99,7 +99,7 @@ func without(parts []part, name string) []part {
 	return slices.DeleteFunc(parts, func(p part) bool { return p.name == name })
 }
 
-func TestAFormArrivesWhole(t *testing.T) {
+func TestForm_ArrivesWhole(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, func(c *Config) { c.SpoolDir = dir })
 	long := strings.Repeat("0123456789", 300_000)
@@ -138,7 +138,7 @@ func TestAFormArrivesWhole(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrongInAFormIsNamedByField(t *testing.T) {
+func TestForm_WhatIsWrongInAFormIsNamedByField(t *testing.T) {
 	w := newWorld(t)
 	one := attached("a.pdf", "x")
 	big := strings.Repeat("x", 3<<20+1)
@@ -184,7 +184,7 @@ func TestWhatIsWrongInAFormIsNamedByField(t *testing.T) {
 	}
 }
 
-func TestFormsThatCannotBeRead(t *testing.T) {
+func TestForm_ThatCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.form = func(*reqctx.Form) { t.Error("the handler was called") }
 	whole := encode(t, "xYz", append(document(), attached("a.pdf", strings.Repeat("x", 50_000)))...)
@@ -235,7 +235,7 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 	w.problem(w.do(draft(whole).with("Content-Type", "multipart/form-data; boundary=xYz")), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
 }
 
-func TestFormsAreBounded(t *testing.T) {
+func TestForm_AreBounded(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, func(c *Config) { c.SpoolDir = dir })
 	third := strings.Repeat("x", 3<<20)
@@ -263,7 +263,7 @@ func TestFormsAreBounded(t *testing.T) {
 	}
 }
 
-func TestAFullDiskIsNotTheCallersFault(t *testing.T) {
+func TestForm_AFullDiskIsNotTheCallersFault(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.SpoolDir = "/nowhere/at/all" })
 	w.problem(w.do(w.form(append(document(), attached("a", strings.Repeat("x", 100_000)))...)), http.StatusServiceUnavailable, fault.Unavailable)
 }
@@ -276,7 +276,7 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestAStrangersFormIsNotRead(t *testing.T) {
+func TestForm_AStrangersFormIsNotRead(t *testing.T) {
 	w := newWorld(t)
 	for token, code := range map[string]fault.Code{"": fault.Unauthenticated, "ended": fault.SessionEnded, "garbage": fault.Unauthenticated} {
 		a := formAsk("x")
@@ -287,7 +287,7 @@ func TestAStrangersFormIsNotRead(t *testing.T) {
 	}
 }
 
-func TestAFormIsTheSameRequestByWhatIsInIt(t *testing.T) {
+func TestForm_IsTheSameRequestByWhatIsInIt(t *testing.T) {
 	w := newWorld(t)
 	mac := func(boundary string, parts ...part) string {
 		t.Helper()
@@ -333,7 +333,7 @@ func TestAFormIsTheSameRequestByWhatIsInIt(t *testing.T) {
 	}
 }
 
-func TestAFormThatWouldGoUncheckedStopsTheStart(t *testing.T) {
+func TestForm_ThatWouldGoUncheckedStopsTheStart(t *testing.T) {
 	text, binary := openapi3.NewStringSchema(), openapi3.NewStringSchema().WithFormat("binary")
 	open, closed := true, false
 	made := func(additional *bool, properties map[string]*openapi3.Schema) *openapi3.Schema {
@@ -390,7 +390,7 @@ func FuzzFormNames(f *testing.F) {
 	})
 }
 
-func TestTheEndOfAFormIsFoundHoweverItArrives(t *testing.T) {
+func TestForm_TheEndOfAFormIsFoundHoweverItArrives(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		want bool

@@ -14,7 +14,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestOnlyAGoodTokenOpensWhatNeedsOne(t *testing.T) {
+func TestGuard_OnlyAGoodTokenOpensWhatNeedsOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		authorization string
 		challenge     string
@@ -45,7 +45,7 @@ func TestOnlyAGoodTokenOpensWhatNeedsOne(t *testing.T) {
 	}
 }
 
-func TestABadTokenDoesNotHinderWhatIsPublic(t *testing.T) {
+func TestGuard_ABadTokenDoesNotHinderWhatIsPublic(t *testing.T) {
 	w := newWorld(t)
 	for _, authorization := range []string{"", "Bearer bad", "Bearer ended", "nonsense", "Bearer live"} {
 		answer := w.do(ask{
@@ -61,7 +61,7 @@ func TestABadTokenDoesNotHinderWhatIsPublic(t *testing.T) {
 	}
 }
 
-func TestAStrangerLearnsNothingFromTheBody(t *testing.T) {
+func TestGuard_AStrangerLearnsNothingFromTheBody(t *testing.T) {
 	w := newWorld(t)
 	path := "/v1/contributors/" + anothers.String() + "/declarations"
 	for name, a := range map[string]ask{
@@ -88,7 +88,7 @@ func TestAStrangerLearnsNothingFromTheBody(t *testing.T) {
 	}
 }
 
-func TestAPathThatNamesNothingIsNotFound(t *testing.T) {
+func TestGuard_APathThatNamesNothingIsNotFound(t *testing.T) {
 	w := newWorld(t)
 	id := aDeclaration.String()
 	for _, path := range []string{
@@ -102,7 +102,7 @@ func TestAPathThatNamesNothingIsNotFound(t *testing.T) {
 	w.problem(w.do(ask{method: http.MethodPost, path: "/v1/me/pin/rotations/1/confirmation", token: "live", body: `{"pin":"7K3MQ9XA"}`}), http.StatusNotFound, fault.NotFound)
 }
 
-func TestHandlersKnowWhoAsksAndFromWhere(t *testing.T) {
+func TestGuard_HandlersKnowWhoAsksAndFromWhere(t *testing.T) {
 	w := newWorld(t)
 	var actor access.Actor
 	var origin audit.Origin
@@ -126,7 +126,7 @@ func TestHandlersKnowWhoAsksAndFromWhere(t *testing.T) {
 	}
 }
 
-func TestReadsOfAnothersDataAndRefusalsLeaveARow(t *testing.T) {
+func TestGuard_ReadsOfAnothersDataAndRefusalsLeaveARow(t *testing.T) {
 	show := ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live"}
 	login := ask{method: http.MethodPost, path: "/v1/sessions", body: `{"tax_code":"RSSMRA80A01H501U","pin":"7K3MQ9XA"}`}
 	for name, c := range map[string]struct {
@@ -173,7 +173,7 @@ func TestReadsOfAnothersDataAndRefusalsLeaveARow(t *testing.T) {
 	}
 }
 
-func TestAnOutageOfTheGuardIsNoRefusal(t *testing.T) {
+func TestGuard_AnOutageOfTheGuardIsNoRefusal(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) { return nil, errors.New("broken") }
 	w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live"}), http.StatusInternalServerError, fault.Internal)

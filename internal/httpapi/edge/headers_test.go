@@ -8,7 +8,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestNothingPersonalIsCached(t *testing.T) {
+func TestHeaders_NothingPersonalIsCached(t *testing.T) {
 	w := newWorld(t)
 	for _, a := range []ask{
 		{method: http.MethodGet, path: "/v1/me", token: "live"},
@@ -30,7 +30,7 @@ func TestNothingPersonalIsCached(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerIsProtected(t *testing.T) {
+func TestHeaders_EveryAnswerIsProtected(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/v1/status", "/v1/me", "/v1/nothing", "/openapi.yaml", "/docs", "/problems/conflict", "/verify", "/"} {
 		h := w.do(ask{method: http.MethodGet, path: path}).Header()
@@ -42,7 +42,7 @@ func TestEveryAnswerIsProtected(t *testing.T) {
 	}
 }
 
-func TestTheRequestIdIsTheCallersIfItIsFit(t *testing.T) {
+func TestHeaders_TheRequestIdIsTheCallersIfItIsFit(t *testing.T) {
 	w := newWorld(t)
 	for id, keep := range map[string]bool{
 		"abcd.EF_01-9": true, "12345678": true, strings.Repeat("a", 64): true,
@@ -55,7 +55,7 @@ func TestTheRequestIdIsTheCallersIfItIsFit(t *testing.T) {
 	}
 }
 
-func TestTheLanguageIsItalianUnlessEnglishIsPreferred(t *testing.T) {
+func TestHeaders_TheLanguageIsItalianUnlessEnglishIsPreferred(t *testing.T) {
 	w := newWorld(t)
 	for accept, want := range map[string]string{
 		"": "it", "it": "it", "en": "en", "en-GB": "en", "en-US,en;q=0.9,it;q=0.8": "en", "it-IT,it;q=0.9,en;q=0.8": "it", "de": "it", "de,en;q=0.5": "en", "fr;q=0.9, it;q=0.1": "it",
@@ -69,7 +69,7 @@ func TestTheLanguageIsItalianUnlessEnglishIsPreferred(t *testing.T) {
 	}
 }
 
-func TestOnlyConfiguredOriginsMayRead(t *testing.T) {
+func TestHeaders_OnlyConfiguredOriginsMayRead(t *testing.T) {
 	configured := func(c *Config) { c.CORSOrigins = []string{"https://portal.example"} }
 	for name, c := range map[string]struct {
 		sandbox bool
@@ -108,7 +108,7 @@ func TestOnlyConfiguredOriginsMayRead(t *testing.T) {
 	}
 }
 
-func TestPathsAndMethodsThatAreNotThere(t *testing.T) {
+func TestHeaders_PathsAndMethodsThatAreNotThere(t *testing.T) {
 	w := newWorld(t)
 	w.problem(w.do(ask{method: http.MethodGet, path: "/v1/nothing"}), http.StatusNotFound, fault.NotFound)
 	w.problem(w.do(ask{method: http.MethodGet, path: "/problems/nothing"}), http.StatusNotFound, fault.NotFound)
@@ -122,7 +122,7 @@ func TestPathsAndMethodsThatAreNotThere(t *testing.T) {
 	}
 }
 
-func TestTheSandboxIsThereInTheSandboxOnly(t *testing.T) {
+func TestHeaders_TheSandboxIsThereInTheSandboxOnly(t *testing.T) {
 	w := newWorld(t)
 	for _, a := range []ask{
 		{method: http.MethodGet, path: "/v1/sandbox/clock"},
@@ -140,7 +140,7 @@ func TestTheSandboxIsThereInTheSandboxOnly(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatTheCallerHasIsNotSentAgain(t *testing.T) {
+func TestHeaders_AnAnswerThatTheCallerHasIsNotSentAgain(t *testing.T) {
 	w := newWorld(t)
 	show := ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live"}
 	for tag, modified := range map[string]bool{`"3"`: false, `W/"3"`: false, `"1", "3"`: false, "*": false, `"2"`: true, `"33"`: true, "3": true} {

@@ -28,7 +28,7 @@ func claims(t *testing.T) func(ctx context.Context) error {
 	}
 }
 
-func TestTheFirstSuccessUnderAKeyIsRemembered(t *testing.T) {
+func TestIdempotency_TheFirstSuccessUnderAKeyIsRemembered(t *testing.T) {
 	w := newWorld(t)
 	take := claims(t)
 	w.handlers.draft = func(ctx context.Context, r api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error) {
@@ -56,7 +56,7 @@ func TestTheFirstSuccessUnderAKeyIsRemembered(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotASuccessOfAHolderIsNotRemembered(t *testing.T) {
+func TestIdempotency_WhatIsNotASuccessOfAHolderIsNotRemembered(t *testing.T) {
 	w := newWorld(t)
 	w.do(draft(draftBody)) // the service claims nothing
 	take := claims(t)
@@ -69,7 +69,7 @@ func TestWhatIsNotASuccessOfAHolderIsNotRemembered(t *testing.T) {
 	}
 }
 
-func TestAReplayIsTheFirstAnswerAsItWas(t *testing.T) {
+func TestIdempotency_AReplayIsTheFirstAnswerAsItWas(t *testing.T) {
 	w := newWorld(t)
 	stored := &idempotency.Answer{Status: http.StatusCreated, Body: []byte(`{"a":1}` + "\n"), Headers: map[string]string{"Content-Type": "application/json", "ETag": `"1"`, "Location": "/v1/x", "Content-Language": "it"}}
 	w.handlers.draft = func(context.Context, api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error) {
@@ -90,7 +90,7 @@ func TestAReplayIsTheFirstAnswerAsItWas(t *testing.T) {
 	w.problem(w.do(func() ask { a := draft(draftBody); a.token = "ended"; return a }()), http.StatusUnauthorized, fault.SessionEnded)
 }
 
-func TestWhichRequestsAreTheSame(t *testing.T) {
+func TestIdempotency_WhichRequestsAreTheSame(t *testing.T) {
 	w := newWorld(t, sandboxed)
 	claimOf := func(a ask) *idempotency.Claim {
 		var claim *idempotency.Claim
@@ -125,7 +125,7 @@ func TestWhichRequestsAreTheSame(t *testing.T) {
 	}
 }
 
-func TestSearchesSessionsAndReadsClaimNothing(t *testing.T) {
+func TestIdempotency_SearchesSessionsAndReadsClaimNothing(t *testing.T) {
 	w := newWorld(t)
 	key := map[string]string{"Idempotency-Key": "key-00000001"}
 	var claim *idempotency.Claim
@@ -147,7 +147,7 @@ func TestSearchesSessionsAndReadsClaimNothing(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotLoggedInIsNamedByTheRequestItself(t *testing.T) {
+func TestIdempotency_WhoIsNotLoggedInIsNamedByTheRequestItself(t *testing.T) {
 	w := newWorld(t, sandboxed)
 	var claim *idempotency.Claim
 	w.handlers.create = func(ctx context.Context) { claim = idempotency.ClaimOf(ctx) }

@@ -11,7 +11,7 @@ import (
 
 var fetched = regexp.MustCompile(`(?:src|href|action)="([^"]*)"`)
 
-func TestPagesFetchFromHereOnly(t *testing.T) {
+func TestPages_FetchFromHereOnly(t *testing.T) {
 	w := newWorld(t, sandboxed)
 	for _, path := range []string{"/", "/docs", "/verify", "/problems/validation-failed"} {
 		answer := w.do(ask{method: http.MethodGet, path: path})

@@ -27,7 +27,7 @@ func count(w *world, n int, request func(i int) ask) int {
 	return passed
 }
 
-func TestForwardedAddressesAreNotBelieved(t *testing.T) {
+func TestRateLimit_ForwardedAddressesAreNotBelieved(t *testing.T) {
 	w := newWorld(t, rates(1000, 50))
 	passed := count(w, 1000, func(i int) ask {
 		return ask{
@@ -43,7 +43,7 @@ func TestForwardedAddressesAreNotBelieved(t *testing.T) {
 	}
 }
 
-func TestATrustedProxyNamesTheClient(t *testing.T) {
+func TestRateLimit_ATrustedProxyNamesTheClient(t *testing.T) {
 	trusted := func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
 	w := newWorld(t, rates(1000, 5), trusted)
 	from := func(proxy, forwarded string) func(int) ask {
@@ -67,7 +67,7 @@ func TestATrustedProxyNamesTheClient(t *testing.T) {
 	}
 }
 
-func TestAnIPv6NetworkIsOneClient(t *testing.T) {
+func TestRateLimit_AnIPv6NetworkIsOneClient(t *testing.T) {
 	w := newWorld(t, rates(1000, 20))
 	if passed := count(w, 100, func(i int) ask {
 		return ask{method: http.MethodGet, path: "/v1/status", address: fmt.Sprintf("[2001:db8:1:2:%x::%x]:1", i+1, i)}
@@ -79,7 +79,7 @@ func TestAnIPv6NetworkIsOneClient(t *testing.T) {
 	}
 }
 
-func TestASessionIsCountedByItself(t *testing.T) {
+func TestRateLimit_ASessionIsCountedByItself(t *testing.T) {
 	w := newWorld(t, rates(30, 10))
 	if passed := count(w, 100, func(i int) ask {
 		return ask{method: http.MethodGet, path: "/v1/me", token: "live", address: fmt.Sprintf("192.0.2.%d:1", i)}
@@ -94,7 +94,7 @@ func TestASessionIsCountedByItself(t *testing.T) {
 	}
 }
 
-func TestParallelRequestsAreCountedExactly(t *testing.T) {
+func TestRateLimit_ParallelRequestsAreCountedExactly(t *testing.T) {
 	w := newWorld(t, rates(100, 100))
 	var group sync.WaitGroup
 	codes := make([]int, 300)
@@ -110,7 +110,7 @@ func TestParallelRequestsAreCountedExactly(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerSaysHowMuchIsLeft(t *testing.T) {
+func TestRateLimit_EveryAnswerSaysHowMuchIsLeft(t *testing.T) {
 	w := newWorld(t)
 	for name, a := range map[string]ask{
 		"success":        {method: http.MethodGet, path: "/v1/status"},
@@ -135,7 +135,7 @@ func TestEveryAnswerSaysHowMuchIsLeft(t *testing.T) {
 	}
 }
 
-func TestWhoIsOverTheLimitIsToldToWait(t *testing.T) {
+func TestRateLimit_WhoIsOverTheLimitIsToldToWait(t *testing.T) {
 	w := newWorld(t, rates(2, 2))
 	a := ask{method: http.MethodGet, path: "/v1/me", token: "live"}
 	w.do(a)

@@ -33,7 +33,7 @@ func rawAsk(mediaType, body string) ask {
 
 const aList = "position_number;scope\n0123456789;total\n"
 
-func TestAFileArrivesAsItWasSent(t *testing.T) {
+func TestRawBody_AFileArrivesAsItWasSent(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, func(c *Config) { c.SpoolDir = dir })
 	for name, c := range map[string]struct {
@@ -70,7 +70,7 @@ func TestAFileArrivesAsItWasSent(t *testing.T) {
 	}
 }
 
-func TestWhereAFileMayComeJSONIsStillChecked(t *testing.T) {
+func TestRawBody_WhereAFileMayComeJSONIsStillChecked(t *testing.T) {
 	w := newWorld(t)
 	var got *api.DelegationBatchInput
 	w.handlers.raw = func(_ context.Context, raw *reqctx.Raw, r api.DraftDelegationBatchRequestObject) {
@@ -88,7 +88,7 @@ func TestWhereAFileMayComeJSONIsStillChecked(t *testing.T) {
 	w.problem(w.do(rawAsk("application/json", `{"items":[`+strings.Repeat(`{"position_number":"0123456789"},`, 40_000)+`{"position_number":"0123456789"}],"scope":"total"}`)), http.StatusUnprocessableEntity, fault.Invalid)
 }
 
-func TestAFileThatCannotBeTaken(t *testing.T) {
+func TestRawBody_AFileThatCannotBeTaken(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.SpoolDir = t.TempDir() })
 	w.handlers.raw = func(context.Context, *reqctx.Raw, api.DraftDelegationBatchRequestObject) {
 		t.Error("the handler was called")
@@ -115,7 +115,7 @@ type brokenReader struct{}
 // Read implements io.Reader.
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-func TestAFileIsToldFromAnotherByItsContent(t *testing.T) {
+func TestRawBody_AFileIsToldFromAnotherByItsContent(t *testing.T) {
 	w := newWorld(t)
 	mac := func(a ask) string {
 		var got string
@@ -138,7 +138,7 @@ func TestAFileIsToldFromAnotherByItsContent(t *testing.T) {
 	}
 }
 
-func TestAFileThatWouldGoUncheckedStopsTheStart(t *testing.T) {
+func TestRawBody_AFileThatWouldGoUncheckedStopsTheStart(t *testing.T) {
 	binary := func() *openapi3.Schema { return openapi3.NewStringSchema().WithFormat("binary") }
 	for name, s := range map[string]*openapi3.Schema{
 		"no length": binary(), "a pattern": binary().WithMaxLength(10).WithPattern("^a"), "text": openapi3.NewStringSchema().WithMaxLength(10),

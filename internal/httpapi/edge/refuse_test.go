@@ -18,7 +18,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestEveryErrorBecomesItsProblem(t *testing.T) {
+func TestEdge_EveryErrorBecomesItsProblem(t *testing.T) {
 	w := newWorld(t)
 	for name, c := range map[string]struct {
 		err    error
@@ -61,7 +61,7 @@ func TestEveryErrorBecomesItsProblem(t *testing.T) {
 	}
 }
 
-func TestAPanicIsAnInternalErrorAndTheNextRequestIsServed(t *testing.T) {
+func TestEdge_APanicIsAnInternalErrorAndTheNextRequestIsServed(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) { panic("hunter2") }
 	answer := w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live", header: map[string]string{"Request-Id": "request-with-panic"}})
@@ -76,13 +76,13 @@ func TestAPanicIsAnInternalErrorAndTheNextRequestIsServed(t *testing.T) {
 	}
 }
 
-func TestAHandlerWithoutAnAnswerIsADefect(t *testing.T) {
+func TestEdge_AHandlerWithoutAnAnswerIsADefect(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) { return nil, nil } //nolint:nilnil // that is the defect
 	w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live"}), http.StatusInternalServerError, fault.Internal)
 }
 
-func TestWhoWentAwayGetsNothing(t *testing.T) {
+func TestEdge_WhoWentAwayGetsNothing(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	w.handlers.me = func(ctx context.Context) (api.ShowMeResponseObject, error) {
@@ -96,7 +96,7 @@ func TestWhoWentAwayGetsNothing(t *testing.T) {
 	}
 }
 
-func TestReasonsAndFieldsAreTold(t *testing.T) {
+func TestEdge_ReasonsAndFieldsAreTold(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) {
 		return nil, &fault.Fault{Code: fault.Invalid, Reason: "type-not-open", Fields: []fault.Field{{Pointer: "/a", Code: fault.FieldRequired}, {Pointer: "/b", Code: "never-heard-of"}}}

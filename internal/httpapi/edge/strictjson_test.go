@@ -10,7 +10,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestStrictJSON(t *testing.T) {
+func TestStrictJSON_ReadsOneValue(t *testing.T) {
 	const lone = `\ud83d`
 	for name, c := range map[string]struct {
 		body, pointer, code string

@@ -25,7 +25,7 @@ func codes(p api.Problem) []string {
 	return all
 }
 
-func TestParametersThatAreWrongAreNamed(t *testing.T) {
+func TestValidation_ParametersThatAreWrongAreNamed(t *testing.T) {
 	w := newWorld(t)
 	list := func(query string) ask {
 		return ask{method: http.MethodGet, path: "/v1/declarations?" + query, token: "live"}
@@ -76,7 +76,7 @@ func TestParametersThatAreWrongAreNamed(t *testing.T) {
 	}
 }
 
-func TestBodiesThatBreakTheContractAreNamedByField(t *testing.T) {
+func TestValidation_BodiesThatBreakTheContractAreNamedByField(t *testing.T) {
 	w := newWorld(t)
 	id := aPosition.String()
 	for name, c := range map[string]struct {
@@ -109,7 +109,7 @@ func TestBodiesThatBreakTheContractAreNamedByField(t *testing.T) {
 	}
 }
 
-func TestAnAnswerNamesAHundredFieldsAtMost(t *testing.T) {
+func TestValidation_AnAnswerNamesAHundredFieldsAtMost(t *testing.T) {
 	w := newWorld(t)
 	members := make([]string, maxMembers)
 	for i := range members {
@@ -121,7 +121,7 @@ func TestAnAnswerNamesAHundredFieldsAtMost(t *testing.T) {
 	}
 }
 
-func TestTheContentArrivesByteForByte(t *testing.T) {
+func TestValidation_TheContentArrivesByteForByte(t *testing.T) {
 	w := newWorld(t)
 	var got json.RawMessage
 	w.handlers.draft = func(_ context.Context, r api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error) {
@@ -139,7 +139,7 @@ func TestTheContentArrivesByteForByte(t *testing.T) {
 	}
 }
 
-func TestBodiesAreBounded(t *testing.T) {
+func TestValidation_BodiesAreBounded(t *testing.T) {
 	w := newWorld(t)
 	body := `{"type":"RIOC","position_id":"` + aPosition.String() + `","content":{"text":"` + strings.Repeat("a", maxBody) + `"}}`
 	for _, chunked := range []bool{false, true} {
@@ -157,7 +157,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 }
 
-func TestBodiesInOtherForms(t *testing.T) {
+func TestValidation_BodiesInOtherForms(t *testing.T) {
 	w := newWorld(t)
 	for _, mediaType := range []string{"", "text/plain", "application/xml", "application/json; charset=latin1", "multipart/form-data; boundary=x", "application/merge-patch+json", "nonsense"} {
 		w.problem(w.do(draft(draftBody).with("Content-Type", mediaType)), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
@@ -181,7 +181,7 @@ func TestBodiesInOtherForms(t *testing.T) {
 	w.problem(w.do(draft("")), http.StatusBadRequest, fault.Malformed)
 }
 
-func TestAnOptionalBodyMayBeMissing(t *testing.T) {
+func TestValidation_AnOptionalBodyMayBeMissing(t *testing.T) {
 	w := newWorld(t, sandboxed)
 	for body, want := range map[string]string{"": "no body", `{"legal_name":"Rossi S.r.l."}`: "Rossi S.r.l."} {
 		answer := w.do(ask{method: http.MethodPost, path: "/v1/sandbox/contributors", body: body})
@@ -191,7 +191,7 @@ func TestAnOptionalBodyMayBeMissing(t *testing.T) {
 	}
 }
 
-func TestTheFormOfTheAnswerIsTheCallersChoice(t *testing.T) {
+func TestValidation_TheFormOfTheAnswerIsTheCallersChoice(t *testing.T) {
 	w := newWorld(t)
 	receipt := ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String() + "/receipt", token: "live"}
 	for accept, want := range map[string]string{
@@ -232,7 +232,7 @@ var naughty = []string{
 	strings.Repeat("A", 5000), strings.Repeat("é", 3000), "\U0010ffff", "ﷺ", "İıſK",
 }
 
-func TestNaughtyTextsArriveUnchangedOrAreRefused(t *testing.T) {
+func TestValidation_NaughtyTextsArriveUnchangedOrAreRefused(t *testing.T) {
 	w := newWorld(t)
 	var got string
 	w.handlers.draft = func(_ context.Context, r api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error) {
@@ -269,7 +269,7 @@ func TestNaughtyTextsArriveUnchangedOrAreRefused(t *testing.T) {
 	}
 }
 
-func TestNoBodyMakesAnInternalError(t *testing.T) {
+func TestValidation_NoBodyMakesAnInternalError(t *testing.T) {
 	w := newWorld(t)
 	bodies := map[string]string{
 		"doubled": draftBody + draftBody, "deep arrays": strings.Repeat("[", 100_000), "deep objects": strings.Repeat(`{"a":`, 100_000), "deep content": `{"content":` + strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 71),

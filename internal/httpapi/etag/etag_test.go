@@ -6,7 +6,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestVersionOf(t *testing.T) {
+func TestEdge_VersionOf(t *testing.T) {
 	for header, want := range map[string]int{
 		`"1"`: 1, `"27"`: 27, `"3.pZ1w"`: 3, `*`: fault.AnyVersion, ` * `: fault.AnyVersion,
 		// None of these was ever given.

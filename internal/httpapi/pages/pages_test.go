@@ -16,7 +16,7 @@ import (
 	"diresco/internal/httpapi/problem"
 )
 
-func TestTheContractIsServedAsItWasWritten(t *testing.T) {
+func TestPages_TheContractIsServedAsItWasWritten(t *testing.T) {
 	w := newWorld(t, Config{})
 	answer := w.do(http.MethodGet, "/openapi.yaml")
 	if answer.Code != http.StatusOK || !bytes.Equal(answer.Body.Bytes(), diresco.Contract) || !strings.HasPrefix(answer.Header().Get("Content-Type"), "application/yaml") {
@@ -78,7 +78,7 @@ func (w world) do(method, path string, header ...string) *httptest.ResponseRecor
 	return answer
 }
 
-func TestEveryProblemHasItsPage(t *testing.T) {
+func TestPages_EveryProblemHasItsPage(t *testing.T) {
 	w := newWorld(t, Config{})
 	for _, code := range problem.Codes() {
 		title, _, _ := problem.Words(problem.English, code)
@@ -94,7 +94,7 @@ func TestEveryProblemHasItsPage(t *testing.T) {
 	}
 }
 
-func TestPublicKeysAreShown(t *testing.T) {
+func TestPages_PublicKeysAreShown(t *testing.T) {
 	w := newWorld(t, Config{})
 	answer := w.do(http.MethodGet, "/.well-known/jwks.json")
 	if answer.Code != http.StatusOK || answer.Body.String() != `{"keys":[]}` || answer.Header().Get("Content-Type") != "application/jwk-set+json" {

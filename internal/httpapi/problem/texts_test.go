@@ -17,7 +17,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestBothLanguagesSayTheSameThings(t *testing.T) {
+func TestTexts_BothLanguagesSayTheSameThings(t *testing.T) {
 	it, en := dictionaries[Italian], dictionaries[English]
 	same := func(what string, a, b []string) {
 		slices.Sort(a)
@@ -142,7 +142,7 @@ func TestTexts_AreThoseOfTheConstants(t *testing.T) {
 	}
 }
 
-func TestEveryFaultReasonAndFieldCodeInTheCodeHasATextAndAStatus(t *testing.T) {
+func TestTexts_EveryFaultReasonAndFieldCodeInTheCodeHasATextAndAStatus(t *testing.T) {
 	known := func(texts map[string]string, text string) {
 		if text != "" && texts[text] == "" {
 			t.Errorf("%q has no text", text)

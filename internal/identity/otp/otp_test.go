@@ -68,7 +68,7 @@ func (w *world) try(code secret.Text, effect func(context.Context) error) error 
 	}, effect)
 }
 
-func TestACodeIsGoodOnce(t *testing.T) {
+func TestOTP_ACodeIsGoodOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		old := w.make(t)
@@ -97,7 +97,7 @@ func TestACodeIsGoodOnce(t *testing.T) {
 	})
 }
 
-func TestACodeExpires(t *testing.T) {
+func TestOTP_ACodeExpires(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		code := w.make(t)
@@ -114,7 +114,7 @@ func TestACodeExpires(t *testing.T) {
 	})
 }
 
-func TestParallelGuessesAreBounded(t *testing.T) {
+func TestOTP_ParallelGuessesAreBounded(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		code := w.make(t)
@@ -146,7 +146,7 @@ func TestParallelGuessesAreBounded(t *testing.T) {
 	})
 }
 
-func TestOneCodeUsedByManyAtOnce(t *testing.T) {
+func TestOTP_OneCodeUsedByManyAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		code := w.make(t)
@@ -166,7 +166,7 @@ func TestOneCodeUsedByManyAtOnce(t *testing.T) {
 	})
 }
 
-func TestAStrangerHasNoRightCode(t *testing.T) {
+func TestOTP_AStrangerHasNoRightCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		for _, code := range []secret.Text{"", "nobody's", "NOBODY'S", "22222222"} {

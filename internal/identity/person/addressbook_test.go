@@ -159,7 +159,7 @@ func refused(t *testing.T, err error, code fault.Code, reason string) {
 	}
 }
 
-func TestAContactCountsOnceItIsVerified(t *testing.T) {
+func TestAddressBook_AContactCountsOnceItIsVerified(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), audit.WithOrigin(context.Background(), audit.Origin{Operation: "op", RequestID: "r"})
 		records := rows(t, d, "audit_records")
@@ -213,7 +213,7 @@ func TestAContactCountsOnceItIsVerified(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeAdded(t *testing.T) {
+func TestAddressBook_WhatCannotBeAdded(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		before := rows(t, d, "outbox")
@@ -242,8 +242,8 @@ func TestWhatCannotBeAdded(t *testing.T) {
 	})
 }
 
-// TestManyAddAtOnce: the bounds hold, and the same contact is added once.
-func TestManyAddAtOnce(t *testing.T) {
+// TestAddressBook_ManyAddAtOnce: the bounds hold, and the same contact is added once.
+func TestAddressBook_ManyAddAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		var all sync.WaitGroup
@@ -265,7 +265,7 @@ func TestManyAddAtOnce(t *testing.T) {
 	})
 }
 
-func TestCodesAreFew(t *testing.T) {
+func TestAddressBook_CodesAreFew(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		c := w.add(t, person.Email, "new@example.it")
@@ -302,7 +302,7 @@ func TestCodesAreFew(t *testing.T) {
 	})
 }
 
-func TestNobodyIsFloodedByContactsThatComeAndGo(t *testing.T) {
+func TestAddressBook_NobodyIsFloodedByContactsThatComeAndGo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		for i := range 3 * person.MaxContacts {
@@ -316,7 +316,7 @@ func TestNobodyIsFloodedByContactsThatComeAndGo(t *testing.T) {
 	})
 }
 
-func TestALetterTakesItsTime(t *testing.T) {
+func TestAddressBook_ALetterTakesItsTime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		c := w.add(t, person.Postal, "Mario Rossi\nVia Roma 1\n00100 Roma RM")
@@ -331,7 +331,7 @@ func TestALetterTakesItsTime(t *testing.T) {
 	})
 }
 
-func TestRemoval(t *testing.T) {
+func TestAddressBook_Removal(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		unverified := w.add(t, person.PEC, "rossi@pec.example")
@@ -380,8 +380,8 @@ func TestRemoval(t *testing.T) {
 	})
 }
 
-// TestTheLastTwoAreNotRemovedTogether: each is the other's reason to be removable.
-func TestTheLastTwoAreNotRemovedTogether(t *testing.T) {
+// TestAddressBook_TheLastTwoAreNotRemovedTogether: each is the other's reason to be removable.
+func TestAddressBook_TheLastTwoAreNotRemovedTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		var all sync.WaitGroup
@@ -400,7 +400,7 @@ func TestTheLastTwoAreNotRemovedTogether(t *testing.T) {
 	})
 }
 
-func TestAContactThatBouncedIsVerifiedAnew(t *testing.T) {
+func TestAddressBook_AContactThatBouncedIsVerifiedAnew(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		email := w.contact(t, person.Email)
@@ -442,7 +442,7 @@ func TestAContactThatBouncedIsVerifiedAnew(t *testing.T) {
 	})
 }
 
-func TestAnothersContactIsNotThere(t *testing.T) {
+func TestAddressBook_AnothersContactIsNotThere(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		in := mario()
@@ -472,8 +472,8 @@ func TestAnothersContactIsNotThere(t *testing.T) {
 	})
 }
 
-// TestGuessesAtContactCodes: however many contacts, codes and sessions, no more than ten are looked at.
-func TestGuessesAtContactCodes(t *testing.T) {
+// TestAddressBook_GuessesAtContactCodes: however many contacts, codes and sessions, no more than ten are looked at.
+func TestAddressBook_GuessesAtContactCodes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		var contacts []person.Contact
@@ -520,8 +520,8 @@ func TestGuessesAtContactCodes(t *testing.T) {
 	})
 }
 
-// TestRepeatedRequests: one key has one effect, although its code is used up.
-func TestRepeatedRequests(t *testing.T) {
+// TestAddressBook_RepeatedRequests: one key has one effect, although its code is used up.
+func TestAddressBook_RepeatedRequests(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		claimed := func(key string) context.Context {

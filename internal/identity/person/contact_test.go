@@ -9,7 +9,7 @@ import (
 	"diresco/internal/identity/person"
 )
 
-func TestContactsAreKeptInOneForm(t *testing.T) {
+func TestContact_AreKeptInOneForm(t *testing.T) {
 	long := strings.Repeat("x", 60)
 	for _, tt := range []struct {
 		kind  person.ContactKind
@@ -60,7 +60,7 @@ func TestContactsAreKeptInOneForm(t *testing.T) {
 	}
 }
 
-func TestWhatIsNormalStaysSo(t *testing.T) {
+func TestContact_WhatIsNormalStaysSo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := person.NewContact{
 			Kind: rapid.SampledFrom([]person.ContactKind{person.Mobile, person.Email, person.PEC, person.Postal}).Draw(t, "kind"),

@@ -14,8 +14,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// TestHalvesOfAPINVerifyTheirContacts at the first login with it: those that it was sent to, and no others.
-func TestHalvesOfAPINVerifyTheirContacts(t *testing.T) {
+// TestPerson_HalvesOfAPINVerifyTheirContacts at the first login with it: those that it was sent to, and no others.
+func TestPerson_HalvesOfAPINVerifyTheirContacts(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		in := mario()

@@ -57,7 +57,7 @@ func rows(t *testing.T, d *db.DB, table string) int64 {
 	return n
 }
 
-func TestCreateAndFind(t *testing.T) {
+func TestPerson_CreateAndFind(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := audit.WithOrigin(context.Background(), audit.Origin{Operation: "admin create", RequestID: "cli"})
 		s := service(t, d)
@@ -101,7 +101,7 @@ func TestCreateAndFind(t *testing.T) {
 	})
 }
 
-func TestCreateIsOneTransaction(t *testing.T) {
+func TestPerson_CreateIsOneTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		s := service(t, d)
@@ -126,7 +126,7 @@ func TestCreateIsOneTransaction(t *testing.T) {
 	})
 }
 
-func TestAddAndContactsInTheCallersTransaction(t *testing.T) {
+func TestPerson_AddAndContactsInTheCallersTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		s := service(t, d)
@@ -157,7 +157,7 @@ func TestAddAndContactsInTheCallersTransaction(t *testing.T) {
 	})
 }
 
-func TestCreateNamesWrongFields(t *testing.T) {
+func TestPerson_CreateNamesWrongFields(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	s := service(t, d)
 	contact := func(kind person.ContactKind, value string) func(*person.New) {

@@ -18,7 +18,7 @@ import (
 
 func channel(c outbox.Channel) *outbox.Channel { return &c }
 
-func TestPreferences(t *testing.T) {
+func TestPreferences_SayHowSomebodyIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
 		shown, err := w.people.Preferences(ctx, w.by.PersonID)
@@ -57,7 +57,7 @@ func TestPreferences(t *testing.T) {
 	})
 }
 
-func TestWrongPreferences(t *testing.T) {
+func TestPreferences_WrongPreferences(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		w.add(t, person.PEC, "rossi@pec.example")
@@ -79,7 +79,7 @@ func TestWrongPreferences(t *testing.T) {
 	})
 }
 
-func TestOneOfManyReplacesPreferences(t *testing.T) {
+func TestPreferences_OneOfManyReplacesPreferences(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		var all sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestTheFirstAccessIsToldOnce(t *testing.T) {
+func TestFirstAccess_IsToldOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, true)

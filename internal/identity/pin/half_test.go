@@ -57,7 +57,7 @@ func half(t *testing.T, w *pintest.World, id uuid.UUID, which string) secret.Tex
 	return secrets["half"]
 }
 
-func TestHalves(t *testing.T) {
+func TestHalf_Halves(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, old := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -103,7 +103,7 @@ func TestHalves(t *testing.T) {
 	})
 }
 
-func TestHalvesNeedTwoWays(t *testing.T) {
+func TestHalf_HalvesNeedTwoWays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -134,7 +134,7 @@ func TestHalvesNeedTwoWays(t *testing.T) {
 }
 
 // The 60 days of an unused PIN begin when its second half was sent: not before, not again, and not by another PIN's.
-func TestUnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
+func TestHalf_UnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -172,7 +172,7 @@ func TestUnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 }
 
 // A PIN of which a half cannot arrive any more can be used by nobody: it expires at once, so that another can be requested.
-func TestAPINWithALostHalfExpires(t *testing.T) {
+func TestHalf_APINWithALostHalfExpires(t *testing.T) {
 	for name, lost := range map[string]struct {
 		half  int
 		state outbox.DeliveryState
@@ -215,7 +215,7 @@ func TestAPINWithALostHalfExpires(t *testing.T) {
 }
 
 // A report that comes after the first access changes nothing.
-func TestALostHalfOfAUsedPIN(t *testing.T) {
+func TestHalf_ALostHalfOfAUsedPIN(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -233,7 +233,7 @@ func TestALostHalfOfAUsedPIN(t *testing.T) {
 	})
 }
 
-func TestAUsedPINDoesNotExpireUnused(t *testing.T) {
+func TestHalf_AUsedPINDoesNotExpireUnused(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -252,7 +252,7 @@ func TestAUsedPINDoesNotExpireUnused(t *testing.T) {
 	})
 }
 
-func TestRevocation(t *testing.T) {
+func TestHalf_Revocation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -293,7 +293,7 @@ func TestRevocation(t *testing.T) {
 	})
 }
 
-func TestStanding(t *testing.T) {
+func TestHalf_Standing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, _ := w.Person(t, pintest.Mario, access.Citizen, true)

@@ -31,7 +31,7 @@ func taken(t *testing.T, h *Hasher) *slot {
 	return s
 }
 
-func TestHash(t *testing.T) {
+func TestHasher_Hash(t *testing.T) {
 	h := hasher(t, HasherOptions{Memory: 8, Time: 1})
 	s := taken(t, h)
 	defer s.release()
@@ -63,14 +63,14 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestStandardCost(t *testing.T) {
+func TestHasher_StandardCost(t *testing.T) {
 	h := hasher(t, HasherOptions{})
 	if !strings.HasPrefix(h.dummy, "$argon2id$v=19$m=19456,t=2,p=1$") || cap(h.slots) != runtime.GOMAXPROCS(0) || h.options.Queue != 64 || h.options.Wait != 3*time.Second {
 		t.Errorf("dummy %s, %d slots, options %+v", h.dummy, cap(h.slots), h.options)
 	}
 }
 
-func TestUnreadableHashes(t *testing.T) {
+func TestHasher_UnreadableHashes(t *testing.T) {
 	h := hasher(t, HasherOptions{Memory: 8, Time: 1})
 	s := taken(t, h)
 	defer s.release()
@@ -91,7 +91,7 @@ func TestUnreadableHashes(t *testing.T) {
 	}
 }
 
-func TestHasherIsBounded(t *testing.T) {
+func TestHasher_IsBounded(t *testing.T) {
 	h := hasher(t, HasherOptions{Memory: 8, Time: 1, Slots: 2, Queue: 3, Wait: time.Minute})
 	first, second := taken(t, h), taken(t, h)
 	var served, together, most atomic.Int64
@@ -132,7 +132,7 @@ func TestHasherIsBounded(t *testing.T) {
 	}
 }
 
-func TestHasherWaitsNotForEver(t *testing.T) {
+func TestHasher_WaitsNotForEver(t *testing.T) {
 	h := hasher(t, HasherOptions{Memory: 8, Time: 1, Slots: 1, Wait: time.Millisecond})
 	defer taken(t, h).release()
 	if _, err := h.acquire(context.Background()); !fault.Is(err, fault.Busy) {

@@ -69,7 +69,7 @@ func patiently(login func(i int) error) func(i int) error {
 	}
 }
 
-func TestTwoHundredParallelWrongPINs(t *testing.T) {
+func TestLogin_TwoHundredParallelWrongPINs(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -119,7 +119,7 @@ func TestTwoHundredParallelWrongPINs(t *testing.T) {
 	})
 }
 
-func TestParallelRightPINs(t *testing.T) {
+func TestLogin_ParallelRightPINs(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		other := w.Twin(t)
@@ -145,7 +145,7 @@ func TestParallelRightPINs(t *testing.T) {
 	})
 }
 
-func TestOverloadCountsNoTry(t *testing.T) {
+func TestLogin_OverloadCountsNoTry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pin.HasherOptions{Memory: 8, Time: 1, Slots: 1, Queue: 1, Wait: time.Minute})
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -164,7 +164,7 @@ func TestOverloadCountsNoTry(t *testing.T) {
 	})
 }
 
-func TestCancelledLoginCountsNoTry(t *testing.T) {
+func TestLogin_CancelledLoginCountsNoTry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		w.Person(t, pintest.Mario, access.Citizen, false)
@@ -182,7 +182,7 @@ func TestCancelledLoginCountsNoTry(t *testing.T) {
 }
 
 // Nobody learns from the work that is done, or its answer, whether somebody is registered.
-func TestStrangersCostTheSame(t *testing.T) {
+func TestLogin_StrangersCostTheSame(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		w.Person(t, pintest.Mario, access.Citizen, false)
@@ -228,7 +228,7 @@ func TestStrangersCostTheSame(t *testing.T) {
 	})
 }
 
-func TestAddressLimitComesBeforeTheCounter(t *testing.T) {
+func TestLogin_AddressLimitComesBeforeTheCounter(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -250,7 +250,7 @@ func TestAddressLimitComesBeforeTheCounter(t *testing.T) {
 	})
 }
 
-func TestMonthsUntilTheChange(t *testing.T) {
+func TestLogin_MonthsUntilTheChange(t *testing.T) {
 	for class, months := range map[access.UserClass]int{access.Citizen: 6, access.InstitutionalIntermediary: 3, access.Administrator: 3} {
 		t.Run(string(class), func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -291,7 +291,7 @@ func rotate(t *testing.T, w *pintest.World, s session.Session) (session.Session,
 	return w.PINs.Confirm(ctx, by, r.ID, r.PIN)
 }
 
-func TestInitialPIN(t *testing.T) {
+func TestLogin_InitialPIN(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, initial := w.Person(t, pintest.Mario, access.Citizen, true)
@@ -317,7 +317,7 @@ func TestInitialPIN(t *testing.T) {
 	})
 }
 
-func TestPINIsReadAsPeopleWriteIt(t *testing.T) {
+func TestLogin_PINIsReadAsPeopleWriteIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -328,7 +328,7 @@ func TestPINIsReadAsPeopleWriteIt(t *testing.T) {
 	})
 }
 
-func TestHashIsUpgradedAtLogin(t *testing.T) {
+func TestLogin_HashIsUpgradedAtLogin(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		cheap := pintest.New(t, d, pin.HasherOptions{Memory: 16, Time: 2})
 		p, right := cheap.Person(t, pintest.Mario, access.Citizen, false)
@@ -377,7 +377,7 @@ func (i interrupted) VerifyPerson(ctx context.Context, id uuid.UUID, text secret
 }
 
 // A PIN that is replaced while a login with it is under way opens no session.
-func TestPINReplacedDuringLogin(t *testing.T) {
+func TestLogin_PINReplacedDuringLogin(t *testing.T) {
 	for name, change := range map[string]string{
 		"changed":   "UPDATE pins SET changed_at = ? WHERE person_id = ?",
 		"suspended": "UPDATE people SET suspended_at = ? WHERE id = ?",

@@ -12,7 +12,7 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-func TestGenerate(t *testing.T) {
+func TestPIN_Generate(t *testing.T) {
 	counts := map[rune]int{}
 	for range 3000 {
 		text, err := secret.Draw(rand.Reader, normalLength)
@@ -52,7 +52,7 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-func TestNormalise(t *testing.T) {
+func TestPIN_Normalise(t *testing.T) {
 	for given, want := range map[string]string{
 		"AB2CD3EF": "AB2CD3EF", "ab2cd3ef": "AB2CD3EF", " ab2c-d3ef ": "AB2CD3EF", "AB2C D3EF": "AB2CD3EF", "AB2C\u2013D3EF\u00a0": "AB2CD3EF",
 		"": "", "ı": "ı", "AB2C_D3EF": "AB2C_D3EF",
@@ -63,7 +63,7 @@ func TestNormalise(t *testing.T) {
 	}
 }
 
-func TestChangeDue(t *testing.T) {
+func TestPIN_ChangeDue(t *testing.T) {
 	at := func(text string) time.Time {
 		got, err := time.ParseInLocation("2006-01-02 15:04", text, calendar.Rome)
 		if err != nil {
@@ -89,7 +89,7 @@ func TestChangeDue(t *testing.T) {
 	}
 }
 
-func TestAdmit(t *testing.T) {
+func TestPIN_Admit(t *testing.T) {
 	now := time.Date(2026, 3, 16, 8, 0, 0, 0, time.UTC)
 	before, after := now.Add(-time.Microsecond), now.Add(time.Microsecond)
 	for name, tt := range map[string]struct {

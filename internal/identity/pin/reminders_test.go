@@ -28,7 +28,7 @@ func reminders(t *testing.T, w *pintest.World) []outbox.Message {
 
 // Whoever has a PIN that comes to its end hears of it 30, 7 and 1 days before, whether the clock goes there in one jump or
 // somebody looks every minute.
-func TestRemindersBeforeTheEnd(t *testing.T) {
+func TestReminder_BeforeTheEnd(t *testing.T) {
 	for name, advance := range map[string]func(w *pintest.World, c *due.Scheduler, target time.Time) error{
 		"in one jump": func(w *pintest.World, c *due.Scheduler, target time.Time) error {
 			return c.Walk(ctx, target, func(_ context.Context, at time.Time) error {
@@ -86,7 +86,7 @@ func TestRemindersBeforeTheEnd(t *testing.T) {
 }
 
 // A service that was down does not remind of what is over, and a PIN that was changed, revoked or whose holder is suspended is nobody's worry.
-func TestNoReminderInVain(t *testing.T) {
+func TestReminder_NoReminderInVain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		mario, _ := w.Person(t, pintest.Mario, access.Citizen, false)

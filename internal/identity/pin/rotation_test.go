@@ -19,7 +19,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestRotation(t *testing.T) {
+func TestRotation_GivesANewPIN(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, initial := w.Person(t, pintest.Mario, access.Citizen, true)
@@ -94,7 +94,7 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-func TestRotationNeedsAFreshPIN(t *testing.T) {
+func TestRotation_NeedsAFreshPIN(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -118,7 +118,7 @@ func TestRotationNeedsAFreshPIN(t *testing.T) {
 	})
 }
 
-func TestVoidRotations(t *testing.T) {
+func TestRotation_VoidRotations(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -158,7 +158,7 @@ func TestVoidRotations(t *testing.T) {
 	})
 }
 
-func TestConfirmationSharesTheCounter(t *testing.T) {
+func TestRotation_ConfirmationSharesTheCounter(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -192,7 +192,7 @@ func TestConfirmationSharesTheCounter(t *testing.T) {
 	})
 }
 
-func TestParallelConfirmations(t *testing.T) {
+func TestRotation_ParallelConfirmations(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -225,7 +225,7 @@ func TestParallelConfirmations(t *testing.T) {
 }
 
 // What fails changes nothing, and a session that ended meanwhile changes no PIN.
-func TestConfirmationIsOneTransaction(t *testing.T) {
+func TestRotation_ConfirmationIsOneTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)

@@ -9,7 +9,7 @@ import (
 	"diresco/internal/kernel/access"
 )
 
-func TestState(t *testing.T) {
+func TestPIN_State(t *testing.T) {
 	at := time.Date(2026, 3, 16, 8, 0, 0, 0, time.UTC)
 	id := uuid.New()
 	initial, active := given(id, access.Citizen, "hash", true, at), given(id, access.Citizen, "hash", false, at)

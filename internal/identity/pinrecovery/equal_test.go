@@ -17,7 +17,7 @@ import (
 
 // Nobody learns who is registered, whether the data match, or whether more was asked than is served: the same statements
 // and hashes for all, and nothing left over for whom nothing is sent.
-func TestTheSameWorkForEverybody(t *testing.T) {
+func TestPINRecovery_TheSameWorkForEverybody(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		statements := world.Statements(t, d)
@@ -94,7 +94,7 @@ func TestTheSameWorkForEverybody(t *testing.T) {
 
 // Requests about one tax code wait for each other, whether or not there is such a person: or many at once would tell, by how
 // long they take, who is registered.
-func TestRequestsAboutOneTaxCodeWait(t *testing.T) {
+func TestPINRecovery_RequestsAboutOneTaxCodeWait(t *testing.T) {
 	w := open(t, dbtest.Open(t, dbtest.Postgres(t)), mobile)
 	undo := errors.New("undo")
 	for name, start := range map[string]func(ctx context.Context, code taxcode.Code) error{

@@ -26,7 +26,7 @@ import (
 
 const day = 24 * time.Hour
 
-func TestRecovery(t *testing.T) {
+func TestPINRecovery_Recovery(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile, pec)
 		records := w.Count(t, "audit_records")
@@ -84,7 +84,7 @@ func TestRecovery(t *testing.T) {
 }
 
 // Whatever is asked, and by whomever, what is sent goes to stored contacts that count.
-func TestWhoIsServed(t *testing.T) {
+func TestPINRecovery_WhoIsServed(t *testing.T) {
 	unverified := func(t *testing.T, w *fixture) {
 		w.forget(t)
 		w.Must(t, func(ctx context.Context) error { return w.People.AddUnverified(ctx, w.who.ID, mobile, email) })
@@ -179,7 +179,7 @@ func TestWhoIsServed(t *testing.T) {
 	})
 }
 
-func TestThreeRequestsADay(t *testing.T) {
+func TestPINRecovery_ThreeRequestsADay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		first := w.start(t)
@@ -213,7 +213,7 @@ func TestThreeRequestsADay(t *testing.T) {
 func (w *fixture) MustStillWork(t *testing.T) { t.Helper(); w.Login(t, pintest.Mario, w.pin) }
 
 // What was right when the code was sent must still be so when it is used.
-func TestRecoveryIsCheckedAgain(t *testing.T) {
+func TestPINRecovery_RecoveryIsCheckedAgain(t *testing.T) {
 	for name, change := range map[string]string{
 		"contact removed":   "DELETE FROM contacts WHERE kind = 'mobile'",
 		"contact bounced":   "UPDATE contacts SET bounced_at = created_at WHERE kind = 'email'",
@@ -240,7 +240,7 @@ func TestRecoveryIsCheckedAgain(t *testing.T) {
 }
 
 // The halves never go to one contact, nor to one mailbox under two kinds.
-func TestWhereHalvesGo(t *testing.T) {
+func TestPINRecovery_WhereHalvesGo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		for name, tt := range map[string]struct {
@@ -267,7 +267,7 @@ func TestWhereHalvesGo(t *testing.T) {
 }
 
 // A new PIN that nobody used is recovered by its holder; one half, or guesses at the code, are useless to a thief.
-func TestHundredFlowsOfFiveGuesses(t *testing.T) {
+func TestPINRecovery_HundredFlowsOfFiveGuesses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		var evaluated, refused atomic.Int32
@@ -301,7 +301,7 @@ func TestHundredFlowsOfFiveGuesses(t *testing.T) {
 	})
 }
 
-func TestManyConfirmationsAtOnce(t *testing.T) {
+func TestPINRecovery_ManyConfirmationsAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		code := w.start(t)
@@ -325,7 +325,7 @@ func TestManyConfirmationsAtOnce(t *testing.T) {
 }
 
 // Everything that changes a PIN at the same time: whatever comes first, nobody waits for ever and nothing breaks.
-func TestRecoveryAmongOthers(t *testing.T) {
+func TestPINRecovery_RecoveryAmongOthers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		by := w.MustActor(t, w.session)
@@ -361,7 +361,7 @@ func TestRecoveryAmongOthers(t *testing.T) {
 }
 
 // A repeat of the request gets the first answer: its code is used up, and that counts as no try.
-func TestRepeatedConfirmation(t *testing.T) {
+func TestPINRecovery_RepeatedConfirmation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		code := w.start(t)

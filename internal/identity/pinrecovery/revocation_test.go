@@ -15,7 +15,7 @@ import (
 )
 
 // The way out of an initial PIN that was lost: its holder has nothing but a contact that was never verified.
-func TestRevocationWithoutALogin(t *testing.T) {
+func TestPINRecovery_RevocationWithoutALogin(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		w.forget(t)
@@ -61,7 +61,7 @@ func TestRevocationWithoutALogin(t *testing.T) {
 	})
 }
 
-func TestWhoMayRevoke(t *testing.T) {
+func TestPINRecovery_WhoMayRevoke(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile, person.NewContact{Kind: person.Postal, Value: "Via Roma 1\n00100 Roma RM"})
 		sent := w.messages(t)
@@ -104,7 +104,7 @@ func TestWhoMayRevoke(t *testing.T) {
 }
 
 // A contact that somebody once named in a request, and nobody verified, must not be a weapon against a PIN that is in use.
-func TestAnUnverifiedContactRevokesNoPINInUse(t *testing.T) {
+func TestPINRecovery_AnUnverifiedContactRevokesNoPINInUse(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		w.Must(t, func(ctx context.Context) error { return w.People.AddUnverified(ctx, w.who.ID, thief) })
@@ -124,7 +124,7 @@ func TestAnUnverifiedContactRevokesNoPINInUse(t *testing.T) {
 }
 
 // A login of the holder's, and whatever else gives them a PIN, makes an older code worthless.
-func TestANewPINEndsTheCodes(t *testing.T) {
+func TestPINRecovery_ANewPINEndsTheCodes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
 		want(t, w.recovery.StartRevocation(ctx, pintest.Mario, mobile), "")

@@ -35,7 +35,7 @@ func refused() pinrequest.Outcome {
 	return pinrequest.Outcome{State: pinrequest.Refused, Reason: "Non risponde"}
 }
 
-func TestTheContactCentreServes(t *testing.T) {
+func TestPINRequest_TheContactCentreServes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		r := s.ask(t, stranger)
@@ -69,7 +69,7 @@ func TestTheContactCentreServes(t *testing.T) {
 	})
 }
 
-func TestTheContactCentreRefuses(t *testing.T) {
+func TestPINRequest_TheContactCentreRefuses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		// Nobody here: the contacts of a stranger are told nothing.
@@ -97,7 +97,7 @@ func TestTheContactCentreRefuses(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeServed(t *testing.T) {
+func TestPINRequest_WhatCannotBeServed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		p, text := s.marioWithPIN(t, false)
@@ -121,7 +121,7 @@ func TestWhatCannotBeServed(t *testing.T) {
 }
 
 // Whoever answers the telephone must not be able to become an administrator.
-func TestNoPINForStaffOnRequest(t *testing.T) {
+func TestPINRequest_NoPINForStaffOnRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		p, _ := s.marioWithPIN(t, false)
@@ -154,7 +154,7 @@ func TestNoPINForStaffOnRequest(t *testing.T) {
 	})
 }
 
-func TestWrongOutcomes(t *testing.T) {
+func TestPINRequest_WrongOutcomes(t *testing.T) {
 	s := open(t, dbtest.Open(t, dbtest.SQLite(t)))
 	r := s.ask(t, stranger)
 	for pointer, o := range map[string]pinrequest.Outcome{
@@ -168,7 +168,7 @@ func TestWrongOutcomes(t *testing.T) {
 	}
 }
 
-func TestParallelDecisions(t *testing.T) {
+func TestPINRequest_ParallelDecisions(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		// Two requests of one person who is in no register, and several of the contact centre.
@@ -195,7 +195,7 @@ func TestParallelDecisions(t *testing.T) {
 	})
 }
 
-func TestFiledForACaller(t *testing.T) {
+func TestPINRequest_FiledForACaller(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		r, err := s.File(ctx, s.Clerk, application(nil))
@@ -214,7 +214,7 @@ func TestFiledForACaller(t *testing.T) {
 	})
 }
 
-func TestTheList(t *testing.T) {
+func TestPINRequest_TheList(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		var ids []string

@@ -24,7 +24,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestWhatAgreesIsServedAtOnce(t *testing.T) {
+func TestPINRequest_WhatAgreesIsServedAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		records := s.Count(t, "audit_records")
@@ -76,7 +76,7 @@ func TestWhatAgreesIsServedAtOnce(t *testing.T) {
 	})
 }
 
-func TestWhereTheFirstHalfGoes(t *testing.T) {
+func TestPINRequest_WhereTheFirstHalfGoes(t *testing.T) {
 	mobile, email := person.NewContact{Kind: person.Mobile, Value: "+393331112233"}, person.NewContact{Kind: person.Email, Value: "m@posta.example"}
 	pec := person.NewContact{Kind: person.PEC, Value: "m@pec.example"}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -103,7 +103,7 @@ type public struct {
 }
 
 // Nobody learns why a request waits: not from the answer, nor from the work that was done for it.
-func TestWhatWaitsReadsAlike(t *testing.T) {
+func TestPINRequest_WhatWaitsReadsAlike(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		cases := map[string]struct {
@@ -176,7 +176,7 @@ func TestWhatWaitsReadsAlike(t *testing.T) {
 	})
 }
 
-func TestAWorkingPINStays(t *testing.T) {
+func TestPINRequest_AWorkingPINStays(t *testing.T) {
 	for name, initial := range map[string]bool{"in use": false, "as issued": true} {
 		t.Run(name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -200,7 +200,7 @@ func TestAWorkingPINStays(t *testing.T) {
 	}
 }
 
-func TestAPINThatDoesNotWorkIsReplaced(t *testing.T) {
+func TestPINRequest_APINThatDoesNotWorkIsReplaced(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, s *desk){
 		"revoked":        func(t *testing.T, s *desk) { s.Exec(t, "UPDATE pins SET revoked_at = ?", s.Clock.Now()) },
 		"expired unused": func(_ *testing.T, s *desk) { s.Clock.Advance(unused) },
@@ -239,7 +239,7 @@ func TestAPINThatDoesNotWorkIsReplaced(t *testing.T) {
 	}
 }
 
-func TestThreeADay(t *testing.T) {
+func TestPINRequest_ThreeADay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		s.marioWithPIN(t, false)
@@ -278,7 +278,7 @@ func TestThreeADay(t *testing.T) {
 	})
 }
 
-func TestParallelRequestsMakeOnePIN(t *testing.T) {
+func TestPINRequest_ParallelRequestsMakeOnePIN(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		states := make([]pinrequest.State, 12)
@@ -320,7 +320,7 @@ func (p *slowPINs) State(ctx context.Context, id uuid.UUID) (pin.State, error) {
 }
 
 // Who was registered at an office in the middle of the request is no reason to tell of a conflict.
-func TestRegisteredMeanwhile(t *testing.T) {
+func TestPINRequest_RegisteredMeanwhile(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := pintest.New(t, d, pintest.Cheap)
 	other := w.Twin(t)
@@ -346,7 +346,7 @@ func (p brokenPINs) GiveInHalves(ctx context.Context, id uuid.UUID, i pin.Initia
 	return uuid.Nil, uuid.Nil, errors.Join(err, errBroken)
 }
 
-func TestARequestIsOneTransaction(t *testing.T) {
+func TestPINRequest_ARequestIsOneTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := openWith(t, pintest.New(t, d, pintest.Cheap), func(deps *pinrequest.Deps) { deps.PINs = brokenPINs{deps.PINs} })
 		records := s.Count(t, "audit_records")
@@ -359,7 +359,7 @@ func TestARequestIsOneTransaction(t *testing.T) {
 	})
 }
 
-func TestARepeatIsOneRequest(t *testing.T) {
+func TestPINRequest_ARepeatIsOneRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		claimed := func() context.Context {
@@ -375,7 +375,7 @@ func TestARepeatIsOneRequest(t *testing.T) {
 	})
 }
 
-func TestWrongFields(t *testing.T) {
+func TestPINRequest_WrongFields(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	s := open(t, d)
 	contacts := func(c ...person.NewContact) func(*pinrequest.Application) {
@@ -427,7 +427,7 @@ func TestWrongFields(t *testing.T) {
 	}
 }
 
-func TestUnknownRequest(t *testing.T) {
+func TestPINRequest_UnknownRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		for _, id := range []string{"", "q7Vn2xWc9KfT4bLm8RzY1A", "'; DROP TABLE pins"} {
@@ -440,7 +440,7 @@ func TestUnknownRequest(t *testing.T) {
 }
 
 // What a worker has done shows in the request.
-func TestDeliveriesShow(t *testing.T) {
+func TestPINRequest_DeliveriesShow(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		r := s.ask(t, nil)

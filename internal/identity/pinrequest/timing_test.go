@@ -15,9 +15,9 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// TestRequestsAmongOthers: whatever is done to one person's PIN at the same time is done in some order, or refused, and in the
+// TestPINRequest_RequestsAmongOthers: whatever is done to one person's PIN at the same time is done in some order, or refused, and in the
 // end there is one PIN or none.
-func TestRequestsAmongOthers(t *testing.T) {
+func TestPINRequest_RequestsAmongOthers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		p, _ := s.marioWithPIN(t, false)
@@ -103,9 +103,9 @@ func TestRequestsAmongOthers(t *testing.T) {
 	})
 }
 
-// TestRequestsForOneTaxCodeWait for each other, whether or not there is such a person: or many at once would tell, by how long
+// TestPINRequest_RequestsForOneTaxCodeWait for each other, whether or not there is such a person: or many at once would tell, by how long
 // they take, who is registered.
-func TestRequestsForOneTaxCodeWait(t *testing.T) {
+func TestPINRequest_RequestsForOneTaxCodeWait(t *testing.T) {
 	s := open(t, dbtest.Open(t, dbtest.Postgres(t)))
 	undo := errors.New("undo")
 	for name, change := range map[string]func(*pinrequest.Application){"in the register": nil, "nobody": stranger} {

@@ -19,7 +19,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestAcceptedThePINIsDispositive(t *testing.T) {
+func TestPINUpgrade_AcceptedThePINIsDispositive(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company := w.Company(t, world.Rome)
@@ -60,7 +60,7 @@ func TestAcceptedThePINIsDispositive(t *testing.T) {
 	})
 }
 
-func TestNotAcceptedNothingChanges(t *testing.T) {
+func TestPINUpgrade_NotAcceptedNothingChanges(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company := w.Company(t, world.Rome)
@@ -81,7 +81,7 @@ func TestNotAcceptedNothingChanges(t *testing.T) {
 	})
 }
 
-func TestWhoDecides(t *testing.T) {
+func TestPINUpgrade_WhoDecides(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		office := world.Rome
@@ -113,7 +113,7 @@ func TestWhoDecides(t *testing.T) {
 	})
 }
 
-func TestDecidedOnce(t *testing.T) {
+func TestPINUpgrade_DecidedOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.citizen()
@@ -143,7 +143,7 @@ func TestDecidedOnce(t *testing.T) {
 }
 
 // Whatever is filed while the decision is made is completed by it, or finds the credentials dispositive: nothing is left waiting.
-func TestNothingIsLeftWaitingBehindADecision(t *testing.T) {
+func TestPINUpgrade_NothingIsLeftWaitingBehindADecision(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company := w.Company(t, world.Rome)
@@ -167,7 +167,7 @@ func TestNothingIsLeftWaitingBehindADecision(t *testing.T) {
 	})
 }
 
-func TestListsOfAnOffice(t *testing.T) {
+func TestPINUpgrade_ListsOfAnOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		desk := w.operator(world.Rome)
@@ -218,8 +218,8 @@ func TestListsOfAnOffice(t *testing.T) {
 	})
 }
 
-// TestARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
-func TestARepeatedDecisionAfterAMove(t *testing.T) {
+// TestPINUpgrade_ARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
+func TestPINUpgrade_ARepeatedDecisionAfterAMove(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company := w.Company(t, world.Rome)

@@ -23,7 +23,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestARequestIsProtocolled(t *testing.T) {
+func TestPINUpgrade_ARequestIsProtocolled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.citizen()
@@ -78,7 +78,7 @@ func TestARequestIsProtocolled(t *testing.T) {
 	})
 }
 
-func TestWhatIsWrongInARequestIsNamed(t *testing.T) {
+func TestPINUpgrade_WhatIsWrongInARequestIsNamed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.citizen()
@@ -113,7 +113,7 @@ func TestWhatIsWrongInARequestIsNamed(t *testing.T) {
 	})
 }
 
-func TestADocumentIsGoodOnItsLastDayInRome(t *testing.T) {
+func TestPINUpgrade_ADocumentIsGoodOnItsLastDayInRome(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		// It is the 16th of March, 9:15 in Rome.
@@ -140,7 +140,7 @@ func TestADocumentIsGoodOnItsLastDayInRome(t *testing.T) {
 	})
 }
 
-func TestTheCompetentOffice(t *testing.T) {
+func TestPINUpgrade_TheCompetentOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		milan := world.Milan
@@ -191,7 +191,7 @@ func TestTheCompetentOffice(t *testing.T) {
 	})
 }
 
-func TestOneRequestWaitsAtATime(t *testing.T) {
+func TestPINUpgrade_OneRequestWaitsAtATime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by, desk := w.citizen(), w.operator(world.Rome)
@@ -218,7 +218,7 @@ func TestOneRequestWaitsAtATime(t *testing.T) {
 	})
 }
 
-func TestManyAtOnceAreOne(t *testing.T) {
+func TestPINUpgrade_ManyAtOnceAreOne(t *testing.T) {
 	for name, keyed := range map[string]bool{"with one key": true, "with none": false} {
 		t.Run(name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -271,7 +271,7 @@ func TestManyAtOnceAreOne(t *testing.T) {
 	}
 }
 
-func TestARepeatIsAnsweredAsTheFirstTime(t *testing.T) {
+func TestPINUpgrade_ARepeatIsAnsweredAsTheFirstTime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.citizen()
@@ -291,7 +291,7 @@ func TestARepeatIsAnsweredAsTheFirstTime(t *testing.T) {
 	})
 }
 
-func TestWhatIsRefusedLeavesNoFiles(t *testing.T) {
+func TestPINUpgrade_WhatIsRefusedLeavesNoFiles(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.citizen()
@@ -305,7 +305,7 @@ func TestWhatIsRefusedLeavesNoFiles(t *testing.T) {
 	})
 }
 
-func TestTheOfficeReadsTheFiles(t *testing.T) {
+func TestPINUpgrade_TheOfficeReadsTheFiles(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		u := w.request(w.citizen())

@@ -23,7 +23,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestAccessTokenFollowsItsProfile(t *testing.T) {
+func TestAccessToken_FollowsItsProfile(t *testing.T) {
 	w := pintest.New(t, dbtest.Open(t, dbtest.SQLite(t)), pintest.Cheap)
 	p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
 	s := w.Login(t, pintest.Mario, pin)
@@ -58,7 +58,7 @@ func TestAccessTokenFollowsItsProfile(t *testing.T) {
 	}
 }
 
-func TestAccessTokenAttacks(t *testing.T) {
+func TestAccessToken_Attacks(t *testing.T) {
 	w := pintest.New(t, dbtest.Open(t, dbtest.SQLite(t)), pintest.Cheap)
 	_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
 	genuine := w.Login(t, pintest.Mario, pin)
@@ -169,7 +169,7 @@ func TestAccessTokenAttacks(t *testing.T) {
 	}
 }
 
-func TestAccessTokenExpires(t *testing.T) {
+func TestAccessToken_Expires(t *testing.T) {
 	w := pintest.New(t, dbtest.Open(t, dbtest.SQLite(t)), pintest.Cheap)
 	_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
 	s := w.Login(t, pintest.Mario, pin)

@@ -14,7 +14,7 @@ import (
 
 // Activity is written for all sessions that were used, also for one that an operation holds at that moment: the others do not
 // wait for it, and it is not left out.
-func TestActivityBesideAnOperation(t *testing.T) {
+func TestSession_ActivityBesideAnOperation(t *testing.T) {
 	// On SQLite one comes after the other anyway.
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := pintest.New(t, d, pintest.Cheap)
@@ -46,7 +46,7 @@ func TestActivityBesideAnOperation(t *testing.T) {
 }
 
 // Two sessions that end each other at the same moment: one of them does.
-func TestTwoSessionsEndEachOther(t *testing.T) {
+func TestSession_TwoSessionsEndEachOther(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := pintest.New(t, d, pintest.Cheap)
 	_, pin := w.Person(t, pintest.Mario, access.Citizen, false)

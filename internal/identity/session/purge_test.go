@@ -10,7 +10,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestWhatIsLongOverIsForgotten(t *testing.T) {
+func TestSession_WhatIsLongOverIsForgotten(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, text := w.Person(t, pintest.Mario, access.Citizen, false)

@@ -18,7 +18,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestRenewalRotates(t *testing.T) {
+func TestRefreshToken_RenewalRotates(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -48,7 +48,7 @@ func TestRenewalRotates(t *testing.T) {
 	})
 }
 
-func TestRepeatedRenewal(t *testing.T) {
+func TestRefreshToken_RepeatedRenewal(t *testing.T) {
 	const key = "0b1c2d3e-key"
 	type use struct {
 		old   bool // the token from before the first renewal, else its successor
@@ -99,7 +99,7 @@ func TestRepeatedRenewal(t *testing.T) {
 	}
 }
 
-func TestParallelRenewals(t *testing.T) {
+func TestRefreshToken_ParallelRenewals(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		other := w.Twin(t)
@@ -155,7 +155,7 @@ func TestParallelRenewals(t *testing.T) {
 	})
 }
 
-func TestForgedRefreshTokensTouchNothing(t *testing.T) {
+func TestRefreshToken_ForgedRefreshTokensTouchNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -187,7 +187,7 @@ func TestForgedRefreshTokensTouchNothing(t *testing.T) {
 	})
 }
 
-func TestRefreshTokenSurvivesRotationOfDataKeys(t *testing.T) {
+func TestRefreshToken_SurvivesRotationOfDataKeys(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	w := pintest.New(t, d, pintest.Cheap)
 	_, pin := w.Person(t, pintest.Mario, access.Citizen, false)

@@ -17,7 +17,7 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-func TestLogin(t *testing.T) {
+func TestSession_Login(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -46,7 +46,7 @@ func TestLogin(t *testing.T) {
 	})
 }
 
-func TestLoginRefusals(t *testing.T) {
+func TestSession_LoginRefusals(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -75,7 +75,7 @@ func TestLoginRefusals(t *testing.T) {
 	})
 }
 
-func TestThirtyMinutesOfInactivity(t *testing.T) {
+func TestSession_ThirtyMinutesOfInactivity(t *testing.T) {
 	for name, tt := range map[string]struct {
 		idle time.Duration
 		want fault.Code
@@ -105,7 +105,7 @@ func TestThirtyMinutesOfInactivity(t *testing.T) {
 	}
 }
 
-func TestRenewalIsNoActivity(t *testing.T) {
+func TestSession_RenewalIsNoActivity(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -129,7 +129,7 @@ func TestRenewalIsNoActivity(t *testing.T) {
 	})
 }
 
-func TestTwelveHours(t *testing.T) {
+func TestSession_TwelveHours(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -148,7 +148,7 @@ func TestTwelveHours(t *testing.T) {
 	})
 }
 
-func TestActivityOverTwoProcesses(t *testing.T) {
+func TestSession_ActivityOverTwoProcesses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		other := w.Twin(t)
@@ -180,7 +180,7 @@ func TestActivityOverTwoProcesses(t *testing.T) {
 	})
 }
 
-func TestEndings(t *testing.T) {
+func TestSession_Endings(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -225,7 +225,7 @@ func TestEndings(t *testing.T) {
 	})
 }
 
-func TestSuspensionEndsAtOnce(t *testing.T) {
+func TestSession_SuspensionEndsAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -238,7 +238,7 @@ func TestSuspensionEndsAtOnce(t *testing.T) {
 	})
 }
 
-func TestReauthenticate(t *testing.T) {
+func TestSession_Reauthenticate(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -272,7 +272,7 @@ func TestReauthenticate(t *testing.T) {
 }
 
 // Wrong PINs at login and at re-authentication are counted together.
-func TestReauthenticationSharesTheCounter(t *testing.T) {
+func TestSession_ReauthenticationSharesTheCounter(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		_, pin := w.Person(t, pintest.Mario, access.Citizen, false)

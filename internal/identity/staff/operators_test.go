@@ -26,7 +26,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestAppointReassignDismiss(t *testing.T) {
+func TestStaff_AppointReassignDismiss(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -95,7 +95,7 @@ func TestAppointReassignDismiss(t *testing.T) {
 	})
 }
 
-func TestPostsThatCannotBe(t *testing.T) {
+func TestStaff_PostsThatCannotBe(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.Person(t, pintest.Mario, access.Citizen, false)
@@ -146,8 +146,8 @@ func TestPostsThatCannotBe(t *testing.T) {
 	})
 }
 
-// TestARepeatedAppointment gets the answer of the first, whose key it has.
-func TestARepeatedAppointment(t *testing.T) {
+// TestStaff_ARepeatedAppointment gets the answer of the first, whose key it has.
+func TestStaff_ARepeatedAppointment(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.Person(t, pintest.Mario, access.Citizen, false)
@@ -169,7 +169,7 @@ func TestARepeatedAppointment(t *testing.T) {
 	})
 }
 
-func TestTheLastAdministratorStays(t *testing.T) {
+func TestStaff_TheLastAdministratorStays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		other := w.works(t, pintest.Giulia, access.Administrator, "")
@@ -217,7 +217,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 	})
 }
 
-func TestListOfOperators(t *testing.T) {
+func TestStaff_ListOfOperators(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.Exec(t, "DELETE FROM sessions")
@@ -279,9 +279,9 @@ func TestListOfOperators(t *testing.T) {
 	})
 }
 
-// TestTheListIsReadFromItsIndex: at a page in the middle nothing is sorted but the pages of the three classes, and nothing is read
+// TestStaff_TheListIsReadFromItsIndex: at a page in the middle nothing is sorted but the pages of the three classes, and nothing is read
 // that is not shown.
-func TestTheListIsReadFromItsIndex(t *testing.T) {
+func TestStaff_TheListIsReadFromItsIndex(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	var filled []person.Person
 	for i := range 10_000 {
@@ -346,8 +346,8 @@ func TestTheListIsReadFromItsIndex(t *testing.T) {
 	}
 }
 
-// TestWhoLostAPostDoesNotTakeItBack: an operation that was let in before does nothing to oneself any more.
-func TestWhoLostAPostDoesNotTakeItBack(t *testing.T) {
+// TestStaff_WhoLostAPostDoesNotTakeItBack: an operation that was let in before does nothing to oneself any more.
+func TestStaff_WhoLostAPostDoesNotTakeItBack(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		other := w.works(t, pintest.Giulia, access.Administrator, "")

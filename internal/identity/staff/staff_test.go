@@ -122,7 +122,7 @@ func (w fixture) told(t *testing.T, kind string, id uuid.UUID) int {
 	return w.Count(t, "outbox WHERE kind = ? AND person_id = ?", kind, id)
 }
 
-func TestRegisterFindShow(t *testing.T) {
+func TestStaff_RegisterFindShow(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		in := staff.Registration{TaxCode: pintest.Mario, GivenName: "Mario", FamilyName: "Rossi", Contacts: []person.NewContact{
@@ -172,7 +172,7 @@ func TestRegisterFindShow(t *testing.T) {
 	})
 }
 
-func TestIssueAtTheCounter(t *testing.T) {
+func TestStaff_IssueAtTheCounter(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, old := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -228,7 +228,7 @@ func TestIssueAtTheCounter(t *testing.T) {
 	})
 }
 
-func TestNoPINFor(t *testing.T) {
+func TestStaff_NoPINFor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -252,7 +252,7 @@ func TestNoPINFor(t *testing.T) {
 	})
 }
 
-func TestRevokeSomebodysPIN(t *testing.T) {
+func TestStaff_RevokeSomebodysPIN(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -274,7 +274,7 @@ func TestRevokeSomebodysPIN(t *testing.T) {
 }
 
 // An operator must not be able to lock those out who administer the operators.
-func TestAdministratorsPINsAreRevokedByAdministrators(t *testing.T) {
+func TestStaff_AdministratorsPINsAreRevokedByAdministrators(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Administrator, false)
@@ -287,7 +287,7 @@ func TestAdministratorsPINsAreRevokedByAdministrators(t *testing.T) {
 	})
 }
 
-func TestSuspendAndReadmit(t *testing.T) {
+func TestStaff_SuspendAndReadmit(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -331,8 +331,8 @@ func TestSuspendAndReadmit(t *testing.T) {
 	})
 }
 
-// TestSuspensionAgainstLogins: however the logins that run at the same time turn out, none leaves a session behind.
-func TestSuspensionAgainstLogins(t *testing.T) {
+// TestStaff_SuspensionAgainstLogins: however the logins that run at the same time turn out, none leaves a session behind.
+func TestStaff_SuspensionAgainstLogins(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
@@ -358,8 +358,8 @@ func TestSuspensionAgainstLogins(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsInACircle: whatever is done to one person at the same time is done in some order, or refused.
-func TestNobodyWaitsInACircle(t *testing.T) {
+// TestStaff_NobodyWaitsInACircle: whatever is done to one person at the same time is done in some order, or refused.
+func TestStaff_NobodyWaitsInACircle(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)

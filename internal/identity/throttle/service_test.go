@@ -81,7 +81,7 @@ func count(t *testing.T, d *db.DB, table, where string, args ...any) int64 {
 	return n
 }
 
-func TestParallelWrongOnes(t *testing.T) {
+func TestThrottle_ParallelWrongOnes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := limiter(t, d, clock.NewManual(start))
 		var evaluated, together, most, locked, other atomic.Int64
@@ -115,7 +115,7 @@ func TestParallelWrongOnes(t *testing.T) {
 	})
 }
 
-func TestParallelRightOnesAreNeverLocked(t *testing.T) {
+func TestThrottle_ParallelRightOnesAreNeverLocked(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := limiter(t, d, clock.NewManual(start))
 		s := subject("RSSMRA80A01H501U")
@@ -142,7 +142,7 @@ func TestParallelRightOnesAreNeverLocked(t *testing.T) {
 	})
 }
 
-func TestWaitingEndsWithPatienceOrTheRequest(t *testing.T) {
+func TestThrottle_WaitingEndsWithPatienceOrTheRequest(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	l := limiter(t, d, clock.NewManual(start))
 	s := subject("RSSMRA80A01H501U")
@@ -168,7 +168,7 @@ func TestWaitingEndsWithPatienceOrTheRequest(t *testing.T) {
 	}
 }
 
-func TestCancelledRequestSettles(t *testing.T) {
+func TestThrottle_CancelledRequestSettles(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := limiter(t, d, clock.NewManual(start))
 		a := reserve(t, l, subject("RSSMRA80A01H501U"))
@@ -185,7 +185,7 @@ func TestCancelledRequestSettles(t *testing.T) {
 	})
 }
 
-func TestLostAttemptInTheDatabase(t *testing.T) {
+func TestThrottle_LostAttemptInTheDatabase(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(start)
 		l := limiter(t, d, c)
@@ -208,7 +208,7 @@ func TestLostAttemptInTheDatabase(t *testing.T) {
 }
 
 // The SQL and the pure rules decide and count the same.
-func TestStatementsFollowTheRules(t *testing.T) {
+func TestThrottle_StatementsFollowTheRules(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(start)
 		l := limiter(t, d, c)
@@ -279,7 +279,7 @@ func same(a, b *time.Time) bool {
 	return a.Equal(*b)
 }
 
-func TestKindsAndSubjectsDoNotShareACounter(t *testing.T) {
+func TestThrottle_KindsAndSubjectsDoNotShareACounter(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		l := limiter(t, d, clock.NewManual(start))
 		s := subject("RSSMRA80A01H501U")
@@ -297,7 +297,7 @@ func TestKindsAndSubjectsDoNotShareACounter(t *testing.T) {
 	})
 }
 
-func TestPersonIsToldAtEveryHundred(t *testing.T) {
+func TestThrottle_PersonIsToldAtEveryHundred(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(start)
 		l := limiter(t, d, c)
@@ -318,7 +318,7 @@ func TestPersonIsToldAtEveryHundred(t *testing.T) {
 	})
 }
 
-func TestPurgeForgetsStrangers(t *testing.T) {
+func TestThrottle_PurgeForgetsStrangers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		c := clock.NewManual(start)
@@ -349,7 +349,7 @@ func TestPurgeForgetsStrangers(t *testing.T) {
 	})
 }
 
-func TestAddressLimit(t *testing.T) {
+func TestThrottle_AddressLimit(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		c := clock.NewManual(start)

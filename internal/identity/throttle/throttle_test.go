@@ -35,7 +35,7 @@ func refused(t *testing.T, s throttle.State, now time.Time, want time.Duration) 
 	}
 }
 
-func TestFiveMinutes(t *testing.T) {
+func TestThrottle_FiveMinutes(t *testing.T) {
 	now := start
 	var s throttle.State
 	for range throttle.MaxFailures - 1 {
@@ -66,7 +66,7 @@ func TestFiveMinutes(t *testing.T) {
 	}
 }
 
-func TestOnlyOneAtATimeAfterTheWait(t *testing.T) {
+func TestThrottle_OnlyOneAtATimeAfterTheWait(t *testing.T) {
 	s := throttle.State{Failures: 10, LockedUntil: &start}
 	first, verdict, _ := s.Reserve(start)
 	if verdict != throttle.Granted {
@@ -77,7 +77,7 @@ func TestOnlyOneAtATimeAfterTheWait(t *testing.T) {
 	}
 }
 
-func TestLostAttemptsCountAsWrong(t *testing.T) {
+func TestThrottle_LostAttemptsCountAsWrong(t *testing.T) {
 	var s throttle.State
 	for range throttle.MaxFailures {
 		s, _, _ = s.Reserve(start)
@@ -99,7 +99,7 @@ func TestLostAttemptsCountAsWrong(t *testing.T) {
 
 // Whatever happens in whatever order, no ten evaluations in a row end wrong without a wait of five minutes after them,
 // and no more than ten run together.
-func TestNeverMoreThanTenGuesses(t *testing.T) {
+func TestThrottle_NeverMoreThanTenGuesses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s throttle.State
 		now := start

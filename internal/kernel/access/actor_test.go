@@ -11,7 +11,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestTheRightToFile(t *testing.T) {
+func TestActor_TheRightToFile(t *testing.T) {
 	company, other := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
 	right := func(role access.ActingAs, services ...access.Service) access.Right {
 		return access.Right{ID: uuid.Must(uuid.NewV7()), ContributorID: company, ActingAs: role, Services: services}
@@ -77,7 +77,7 @@ func reversed(rights []access.Right) []access.Right {
 	return back
 }
 
-func TestWhatARightCovers(t *testing.T) {
+func TestActor_WhatARightCovers(t *testing.T) {
 	for _, c := range []struct {
 		services []access.Service
 		want     bool
@@ -88,7 +88,7 @@ func TestWhatARightCovers(t *testing.T) {
 	}
 }
 
-func TestStoredServicesThatAreNone(t *testing.T) {
+func TestActor_StoredServicesThatAreNone(t *testing.T) {
 	for _, text := range []string{"", "*", `{"a":1}`, `["*"`, `[1]`} {
 		var services access.ServiceSet
 		if err := services.Scan(text); err == nil {

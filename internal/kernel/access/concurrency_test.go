@@ -18,7 +18,7 @@ import (
 )
 
 // Many enter at once, and what is known of them is read together: each must get their own answer and nobody else's.
-func TestNobodyEntersAsAnother(t *testing.T) {
+func TestAccess_NobodyEntersAsAnother(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		const people, rounds = 24, 20
@@ -47,7 +47,7 @@ func TestNobodyEntersAsAnother(t *testing.T) {
 }
 
 // A withdrawal holds from the next request on, however many ask the same at that time.
-func TestAWithdrawalHoldsFromTheNextRequest(t *testing.T) {
+func TestAccess_AWithdrawalHoldsFromTheNextRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for range 10 {
@@ -78,7 +78,7 @@ func TestAWithdrawalHoldsFromTheNextRequest(t *testing.T) {
 }
 
 // What is stored wrongly about one person keeps that person out, and nobody else who asks at the same time.
-func TestABrokenRightIsNobodyElses(t *testing.T) {
+func TestAccess_ABrokenRightIsNobodyElses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		others := make([]access.Actor, 8)
@@ -106,7 +106,7 @@ func TestABrokenRightIsNobodyElses(t *testing.T) {
 	})
 }
 
-func TestWhoGivesUpEntersNowhere(t *testing.T) {
+func TestAccess_WhoGivesUpEntersNowhere(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		ctx, cancel := context.WithCancel(context.Background())

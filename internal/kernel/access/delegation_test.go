@@ -21,7 +21,7 @@ const other access.Service = "payments"
 
 // What a delegation lets an intermediary and its people do: nothing before it is active, nothing after it has ended, on no
 // other position and with no other service than it names. One statement says so, whatever the person is.
-func TestWhatADelegationLetsOneDo(t *testing.T) {
+func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 	inRome := func(w fixture) uuid.UUID { return w.company.Positions[0].ID }
 	inMilan := func(w fixture) uuid.UUID { return w.company.Positions[1].ID }
 	partial := func(services ...access.Service) func(*world.Delegation) {
@@ -141,7 +141,7 @@ func TestWhatADelegationLetsOneDo(t *testing.T) {
 }
 
 // An intermediary sees what was declared for the positions that it was given, and no other.
-func TestAnIntermediarySeesItsPositionsOnly(t *testing.T) {
+func TestAccess_AnIntermediarySeesItsPositionsOnly(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		milan := w.company.Input(true)

@@ -117,7 +117,7 @@ func ofClass(w wants, declares, office bool) wants {
 	return w
 }
 
-func TestWhoMayEnter(t *testing.T) {
+func TestGuard_WhoMayEnter(t *testing.T) {
 	cases := []struct {
 		name    string
 		session func(t *testing.T, w fixture) uuid.UUID
@@ -252,7 +252,7 @@ func draft(_ *testing.T, w fixture) uuid.UUID { return w.draft }
 
 func none(*testing.T, fixture) uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
-func TestAContributorThatIsNone(t *testing.T) {
+func TestGuard_AContributorThatIsNone(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for _, session := range []uuid.UUID{w.rep.SessionID, w.Session(t, w.Operator(t, world.Rome).ID, nil)} {
@@ -265,7 +265,7 @@ func TestAContributorThatIsNone(t *testing.T) {
 	})
 }
 
-func TestWhoEntersIsKnown(t *testing.T) {
+func TestGuard_WhoEntersIsKnown(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		office := world.Rome
@@ -310,7 +310,7 @@ func TestWhoEntersIsKnown(t *testing.T) {
 	})
 }
 
-func TestActivityIsNoted(t *testing.T) {
+func TestGuard_ActivityIsNoted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		live, dead := w.somebody(t, access.Citizen), w.repSession(t, func(s *world.Session) { s.EndedAt = &s.CreatedAt })
@@ -325,7 +325,7 @@ func TestActivityIsNoted(t *testing.T) {
 	})
 }
 
-func TestAFreshPINIsFiveMinutesOld(t *testing.T) {
+func TestGuard_AFreshPINIsFiveMinutesOld(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		fresh := access.Rule{To: access.ToSession, Forced: true, Fresh: true}
@@ -344,8 +344,8 @@ func TestAFreshPINIsFiveMinutesOld(t *testing.T) {
 	})
 }
 
-// TestDelegationsMayNeedAStrongLogin: where the service asks for it, a PIN does not manage delegations, whosever they are.
-func TestDelegationsMayNeedAStrongLogin(t *testing.T) {
+// TestGuard_DelegationsMayNeedAStrongLogin: where the service asks for it, a PIN does not manage delegations, whosever they are.
+func TestGuard_DelegationsMayNeedAStrongLogin(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		strong := access.Rule{To: access.ToSession, Strong: true}

@@ -41,7 +41,7 @@ func exec(t *testing.T, d *db.DB, statement string) {
 	}
 }
 
-func TestTheTrailStandsOrFallsWithItsTransaction(t *testing.T) {
+func TestAudit_TheTrailStandsOrFallsWithItsTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		trail := audit.NewTrail(d)
 		person := uuid.Must(uuid.NewV7())
@@ -80,7 +80,7 @@ func TestTheTrailStandsOrFallsWithItsTransaction(t *testing.T) {
 	})
 }
 
-func TestAccessIsLogged(t *testing.T) {
+func TestAudit_AccessIsLogged(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)
 		log := audit.NewAccessLog(d, c, slog.New(slog.DiscardHandler))
@@ -104,7 +104,7 @@ func TestAccessIsLogged(t *testing.T) {
 	})
 }
 
-func TestTheAccessLogOutlivesAnOutage(t *testing.T) {
+func TestAudit_TheAccessLogOutlivesAnOutage(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		var said bytes.Buffer
 		log := audit.NewAccessLog(d, clock.NewManual(world.Start), slog.New(slog.NewTextHandler(&said, nil)))
@@ -136,7 +136,7 @@ func TestTheAccessLogOutlivesAnOutage(t *testing.T) {
 	})
 }
 
-func TestRowsThatAreLostAtTheEndAreReported(t *testing.T) {
+func TestAudit_RowsThatAreLostAtTheEndAreReported(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	var said bytes.Buffer
 	log := audit.NewAccessLog(d, clock.NewManual(world.Start), slog.New(slog.NewTextHandler(&said, nil)))
@@ -149,7 +149,7 @@ func TestRowsThatAreLostAtTheEndAreReported(t *testing.T) {
 }
 
 // When the connection breaks at the commit, nobody knows whether a group was written: it is written again.
-func TestAGroupMayBeWrittenTwice(t *testing.T) {
+func TestAudit_AGroupMayBeWrittenTwice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		group := []audit.Access{{ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", Outcome: "read", RequestID: "request-1", Address: "192.0.2.1"}}
 		for range 2 {
@@ -163,7 +163,7 @@ func TestAGroupMayBeWrittenTwice(t *testing.T) {
 	})
 }
 
-func TestNoAccessIsLostUnderLoad(t *testing.T) {
+func TestAudit_NoAccessIsLostUnderLoad(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		before := goleak.IgnoreCurrent()
 		log := audit.NewAccessLog(d, clock.System{}, slog.New(slog.DiscardHandler))
@@ -185,7 +185,7 @@ func TestNoAccessIsLostUnderLoad(t *testing.T) {
 	})
 }
 
-func TestOriginRidesInTheContext(t *testing.T) {
+func TestAudit_OriginRidesInTheContext(t *testing.T) {
 	want := audit.Origin{Operation: "op", RequestID: "request-1", Address: "192.0.2.1"}
 	if got := audit.OriginOf(audit.WithOrigin(context.Background(), want)); got != want {
 		t.Errorf("got %+v", got)
@@ -195,7 +195,7 @@ func TestOriginRidesInTheContext(t *testing.T) {
 	}
 }
 
-func TestActivityIsThePersonsOwnTheLatestFirst(t *testing.T) {
+func TestAudit_ActivityIsThePersonsOwnTheLatestFirst(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		trail := audit.NewTrail(d)
 		mine, others := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())

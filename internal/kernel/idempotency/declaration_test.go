@@ -44,7 +44,7 @@ func parallel(t *testing.T, n int, processes []*world.App, by access.Actor, c wo
 	return results[0]
 }
 
-func TestOneIntentIsOneDeclaration(t *testing.T) {
+func TestIdempotency_OneIntentIsOneDeclaration(t *testing.T) {
 	for name, submit := range map[string]bool{"drafted": false, "filed": true} {
 		t.Run(name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -59,7 +59,7 @@ func TestOneIntentIsOneDeclaration(t *testing.T) {
 	}
 }
 
-func TestOneIntentIsOneDeclarationAcrossProcesses(t *testing.T) {
+func TestIdempotency_OneIntentIsOneDeclarationAcrossProcesses(t *testing.T) {
 	for name, submit := range map[string]bool{"drafted": false, "filed": true} {
 		t.Run(name, func(t *testing.T) {
 			rawURL := dbtest.Postgres(t)
@@ -71,7 +71,7 @@ func TestOneIntentIsOneDeclarationAcrossProcesses(t *testing.T) {
 	}
 }
 
-func TestTheKeyOutlivesACrash(t *testing.T) {
+func TestIdempotency_TheKeyOutlivesACrash(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		a := world.New(t, dbtest.Open(t, rawURL))
 		c, by := a.Employer(t)
@@ -102,7 +102,7 @@ func TestTheKeyOutlivesACrash(t *testing.T) {
 	})
 }
 
-func TestSubmittingADraftAgain(t *testing.T) {
+func TestIdempotency_SubmittingADraftAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -145,7 +145,7 @@ func TestSubmittingADraftAgain(t *testing.T) {
 }
 
 // A repeat gets the first answer, whatever became of the declaration since.
-func TestARepeatSaysWhatWasTrueThen(t *testing.T) {
+func TestIdempotency_ARepeatSaysWhatWasTrueThen(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -177,7 +177,7 @@ func TestARepeatSaysWhatWasTrueThen(t *testing.T) {
 	})
 }
 
-func TestARefusedDeclarationLeavesItsKeyFree(t *testing.T) {
+func TestIdempotency_ARefusedDeclarationLeavesItsKeyFree(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -201,7 +201,7 @@ func TestARefusedDeclarationLeavesItsKeyFree(t *testing.T) {
 	})
 }
 
-func TestAStoredAnswerIsGivenAgain(t *testing.T) {
+func TestIdempotency_AStoredAnswerIsGivenAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		answers := newAnswers(t, d)

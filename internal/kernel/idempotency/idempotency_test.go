@@ -44,7 +44,7 @@ func isReplayOf(err error, resource string) bool {
 	return errors.As(err, &replay) && replay.ResourceID == resource && replay.Answer == nil
 }
 
-func TestAKeyIsTakenOnce(t *testing.T) {
+func TestIdempotency_AKeyIsTakenOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		if err := take(d, s, claim("k", "mac"), "r1"); err != nil {
@@ -69,7 +69,7 @@ func TestAKeyIsTakenOnce(t *testing.T) {
 	})
 }
 
-func TestAKeyIsForgottenAfterADay(t *testing.T) {
+func TestIdempotency_AKeyIsForgottenAfterADay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)
 		s := idempotency.NewStore(d, c, nil)
@@ -94,7 +94,7 @@ func TestAKeyIsForgottenAfterADay(t *testing.T) {
 	})
 }
 
-func TestPurgeDropsWhatIsForgotten(t *testing.T) {
+func TestIdempotency_PurgeDropsWhatIsForgotten(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)
 		s := idempotency.NewStore(d, c, nil)
@@ -118,7 +118,7 @@ func TestPurgeDropsWhatIsForgotten(t *testing.T) {
 	})
 }
 
-func TestAFailedEffectLeavesNoKey(t *testing.T) {
+func TestIdempotency_AFailedEffectLeavesNoKey(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		boom := errors.New("boom")
@@ -137,7 +137,7 @@ func TestAFailedEffectLeavesNoKey(t *testing.T) {
 	})
 }
 
-func TestAReleasedKeyIsFree(t *testing.T) {
+func TestIdempotency_AReleasedKeyIsFree(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		held := claim("held", "mac")
@@ -170,7 +170,7 @@ func TestAReleasedKeyIsFree(t *testing.T) {
 }
 
 // Two groups that want the same keys the other way round must not wait for each other for ever.
-func TestGroupsWithTheSameKeysDoNotBlockEachOther(t *testing.T) {
+func TestIdempotency_GroupsWithTheSameKeysDoNotBlockEachOther(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		const groups, rounds, keys = 4, 10, 40
@@ -206,7 +206,7 @@ func TestGroupsWithTheSameKeysDoNotBlockEachOther(t *testing.T) {
 	})
 }
 
-func TestATwinThatTakesTooLong(t *testing.T) {
+func TestIdempotency_ATwinThatTakesTooLong(t *testing.T) {
 	rawURL := dbtest.Postgres(t)
 	impatient, err := url.Parse(rawURL)
 	if err != nil {
@@ -243,7 +243,7 @@ func TestATwinThatTakesTooLong(t *testing.T) {
 	}
 }
 
-func TestAnswersAreWrittenAtTheEndToo(t *testing.T) {
+func TestIdempotency_AnswersAreWrittenAtTheEndToo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		const keys = 450
@@ -275,7 +275,7 @@ func TestAnswersAreWrittenAtTheEndToo(t *testing.T) {
 	})
 }
 
-func TestSeenTellsWithoutTaking(t *testing.T) {
+func TestIdempotency_SeenTellsWithoutTaking(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)
 		s, ctx := idempotency.NewStore(d, c, nil), context.Background()

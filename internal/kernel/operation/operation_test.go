@@ -46,7 +46,7 @@ func requestBy(by access.Actor, key string) context.Context {
 	return world.WithKey(audit.WithOrigin(context.Background(), audit.Origin{Operation: "renameOffice", RequestID: "request-1", Address: "192.0.2.1"}), by, key)
 }
 
-func TestAnOperationLeavesOneRecord(t *testing.T) {
+func TestOperation_LeavesOneRecord(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		_, by := a.Employer(t)
@@ -80,7 +80,7 @@ func TestAnOperationLeavesOneRecord(t *testing.T) {
 	})
 }
 
-func TestAFailedOperationLeavesNothing(t *testing.T) {
+func TestOperation_AFailedOperationLeavesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		_, by := a.Employer(t)
@@ -102,7 +102,7 @@ func TestAFailedOperationLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestARepeatHasNoEffect(t *testing.T) {
+func TestOperation_ARepeatHasNoEffect(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		_, by := a.Employer(t)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestRetriesComeLaterAndLater(t *testing.T) {
+func TestBreaker_RetriesComeLaterAndLater(t *testing.T) {
 	for attempts, want := range map[int]time.Duration{1: 5 * time.Second, 2: 10 * time.Second, 3: 20 * time.Second, 7: 320 * time.Second, 8: 640 * time.Second} {
 		seen := map[time.Duration]bool{}
 		for range 50 {
@@ -32,7 +32,7 @@ func TestRetriesComeLaterAndLater(t *testing.T) {
 	}
 }
 
-func TestAChannelThatDoesNotAnswerIsLeftAlone(t *testing.T) {
+func TestBreaker_AChannelThatDoesNotAnswerIsLeftAlone(t *testing.T) {
 	now := time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)
 	var b breaker
 	for i := range 4 {

@@ -75,9 +75,9 @@ func (f sendFunc) Send(ctx context.Context, m outbox.Outgoing) (outbox.Taken, er
 	return f(ctx, m)
 }
 
-// TestKilledWorkersLoseNothing: two workers, ten kills, a thousand messages: each is sent at least once, repeats carry the
+// TestOutbox_KilledWorkersLoseNothing: two workers, ten kills, a thousand messages: each is sent at least once, repeats carry the
 // same id, nothing is sent after its deadline, and no secret is left.
-func TestKilledWorkersLoseNothing(t *testing.T) {
+func TestOutbox_KilledWorkersLoseNothing(t *testing.T) {
 	const messages, late, kills = 1000, 50, 10
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		o := newOffice(t, dbtest.Open(t, rawURL))
@@ -185,8 +185,8 @@ func idsOf(messages []outbox.Message) []uuid.UUID {
 	return ids
 }
 
-// TestAChannelThatIsDownLosesNothing: the gateway is away for an hour, e-mail goes on.
-func TestAChannelThatIsDownLosesNothing(t *testing.T) {
+// TestOutbox_AChannelThatIsDownLosesNothing: the gateway is away for an hour, e-mail goes on.
+func TestOutbox_AChannelThatIsDownLosesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		tries := 0
@@ -240,8 +240,8 @@ func TestAChannelThatIsDownLosesNothing(t *testing.T) {
 	})
 }
 
-// TestWhatIsCommittedIsSentAtOnce: a running worker hears of it, without waiting for its next look.
-func TestWhatIsCommittedIsSentAtOnce(t *testing.T) {
+// TestOutbox_WhatIsCommittedIsSentAtOnce: a running worker hears of it, without waiting for its next look.
+func TestOutbox_WhatIsCommittedIsSentAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		sent := make(chan uuid.UUID)
@@ -271,8 +271,8 @@ func TestWhatIsCommittedIsSentAtOnce(t *testing.T) {
 	})
 }
 
-// TestAWorkerThatIsToldToEndWaitsForWhatItSends: and notes it.
-func TestAWorkerThatIsToldToEndWaitsForWhatItSends(t *testing.T) {
+// TestOutbox_AWorkerThatIsToldToEndWaitsForWhatItSends: and notes it.
+func TestOutbox_AWorkerThatIsToldToEndWaitsForWhatItSends(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	o := newOffice(t, d)
 	begun, end := make(chan struct{}), make(chan struct{})

@@ -34,7 +34,7 @@ func add(t *testing.T, d *db.DB, messages ...outbox.Message) {
 	}
 }
 
-func TestMessagesAreSentInTheirOrder(t *testing.T) {
+func TestOutbox_MessagesAreSentInTheirOrder(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := outbox.New(d)
 		second, first, third := message(t, "second", world.Start.Add(1500*time.Millisecond)), message(t, "first", world.Start), message(t, "third", world.Start.Add(2*time.Second))
@@ -78,7 +78,7 @@ func TestMessagesAreSentInTheirOrder(t *testing.T) {
 	})
 }
 
-func TestAPromiseStandsOrFallsWithItsTransaction(t *testing.T) {
+func TestOutbox_APromiseStandsOrFallsWithItsTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		boom := errors.New("boom")
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
@@ -97,13 +97,13 @@ func TestAPromiseStandsOrFallsWithItsTransaction(t *testing.T) {
 	})
 }
 
-func TestDataThatIsNone(t *testing.T) {
+func TestOutbox_DataThatIsNone(t *testing.T) {
 	if _, err := outbox.NewMessage(outbox.Kind{Name: "kind"}, uuid.Nil, func() {}, world.Start); err == nil {
 		t.Error("a function became a message")
 	}
 }
 
-func TestTwoSendersNeverHoldOneMessage(t *testing.T) {
+func TestOutbox_TwoSendersNeverHoldOneMessage(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	o := outbox.New(d)
 	var all []uuid.UUID

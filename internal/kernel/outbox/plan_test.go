@@ -125,9 +125,9 @@ func (o *office) plan(s *gorm.Statement) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestNoQuestionReadsATableThrough: however many messages there were, what a worker asks and what lists show are ranges of
+// TestOutbox_NoQuestionReadsATableThrough: however many messages there were, what a worker asks and what lists show are ranges of
 // indexes.
-func TestNoQuestionReadsATableThrough(t *testing.T) {
+func TestOutbox_NoQuestionReadsATableThrough(t *testing.T) {
 	through := regexp.MustCompile(`Seq Scan on (deliveries|outbox)|SCAN (deliveries|outbox)(\n|$)`)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)

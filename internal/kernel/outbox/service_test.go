@@ -30,7 +30,7 @@ func (o *office) service() *outbox.Service {
 	return outbox.NewService(outbox.Deps{Runner: run, Outbox: outbox.New(o.db), Worker: o.Worker})
 }
 
-func TestReports(t *testing.T) {
+func TestOutbox_Reports(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		var told []outbox.DeliveryState
@@ -105,7 +105,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-func TestDeliveriesAreListedByStateAndChannel(t *testing.T) {
+func TestOutbox_DeliveriesAreListedByStateAndChannel(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		o.post.refuse(func(m outbox.Outgoing) error {
@@ -160,7 +160,7 @@ func TestDeliveriesAreListedByStateAndChannel(t *testing.T) {
 	})
 }
 
-func TestADeliveryIsTriedAgainOnRequest(t *testing.T) {
+func TestOutbox_ADeliveryIsTriedAgainOnRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		s := o.service()
@@ -194,7 +194,7 @@ func TestADeliveryIsTriedAgainOnRequest(t *testing.T) {
 	})
 }
 
-func TestEverybodySeesWhatTheyWereTold(t *testing.T) {
+func TestOutbox_EverybodySeesWhatTheyWereTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		me := uuid.Must(uuid.NewV7())
@@ -235,7 +235,7 @@ func TestEverybodySeesWhatTheyWereTold(t *testing.T) {
 	})
 }
 
-func TestMetricsTellWhatWaits(t *testing.T) {
+func TestOutbox_MetricsTellWhatWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		read := observed(t, o.Worker)

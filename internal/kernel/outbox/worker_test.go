@@ -183,7 +183,7 @@ func (o *office) execute(statement string, args ...any) {
 	}
 }
 
-func TestAPromisedMessageIsSent(t *testing.T) {
+func TestWorker_APromisedMessageIsSent(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		var reached []outbox.Delivery
@@ -243,7 +243,7 @@ func TestAPromisedMessageIsSent(t *testing.T) {
 	})
 }
 
-func TestWhatFailsIsTriedAgainUntilItsDeadline(t *testing.T) {
+func TestWorker_WhatFailsIsTriedAgainUntilItsDeadline(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		var ended []outbox.DeliveryState
@@ -284,7 +284,7 @@ func TestWhatFailsIsTriedAgainUntilItsDeadline(t *testing.T) {
 	})
 }
 
-func TestNothingIsSentAfterItsDeadline(t *testing.T) {
+func TestWorker_NothingIsSentAfterItsDeadline(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		m := message(t, "declaration.received", o.clock.Now()).Until(o.clock.Now().Add(time.Minute))
@@ -297,7 +297,7 @@ func TestNothingIsSentAfterItsDeadline(t *testing.T) {
 	})
 }
 
-func TestARefusedMessageFailsForGood(t *testing.T) {
+func TestWorker_ARefusedMessageFailsForGood(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		half := o.promiseHalf(outbox.PEC, "m@pec.example")
@@ -312,7 +312,7 @@ func TestARefusedMessageFailsForGood(t *testing.T) {
 	})
 }
 
-func TestAHookThatFailsHoldsTheStateBack(t *testing.T) {
+func TestWorker_AHookThatFailsHoldsTheStateBack(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		broken := true
@@ -343,7 +343,7 @@ func TestAHookThatFailsHoldsTheStateBack(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeSentWaits(t *testing.T) {
+func TestWorker_WhatCannotBeSentWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		unknown, email, sms := o.promise("without.words"), o.promise("declaration.received"), o.promiseTo("pin.changed", outbox.SMS, "+393331234567")
@@ -371,7 +371,7 @@ func TestWhatCannotBeSentWaits(t *testing.T) {
 	})
 }
 
-func TestAnIdleWorkerAsksOneQuestion(t *testing.T) {
+func TestWorker_AnIdleWorkerAsksOneQuestion(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
 		asked := world.Statements(t, d)

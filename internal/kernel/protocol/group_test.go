@@ -22,7 +22,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
+func TestRegister_OneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who, ended, withdrawn, suspended := newFiler(t, a), newFiler(t, a), newFiler(t, a), newFiler(t, a)
@@ -89,7 +89,7 @@ func TestOneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 	})
 }
 
-func TestAFilingLeavesItsTrace(t *testing.T) {
+func TestRegister_AFilingLeavesItsTrace(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
@@ -117,7 +117,7 @@ func TestAFilingLeavesItsTrace(t *testing.T) {
 	})
 }
 
-func TestTwinsInOneGroup(t *testing.T) {
+func TestRegister_TwinsInOneGroup(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
@@ -143,7 +143,7 @@ func TestTwinsInOneGroup(t *testing.T) {
 	})
 }
 
-func TestCloseFilesWhatWaits(t *testing.T) {
+func TestRegister_CloseFilesWhatWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
@@ -186,7 +186,7 @@ func TestCloseFilesWhatWaits(t *testing.T) {
 	})
 }
 
-func TestWhoGaveUpBeforeTheirTurnIsNotFiled(t *testing.T) {
+func TestRegister_WhoGaveUpBeforeTheirTurnIsNotFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
@@ -214,7 +214,7 @@ func TestWhoGaveUpBeforeTheirTurnIsNotFiled(t *testing.T) {
 	})
 }
 
-func TestAFullRegisterSaysSo(t *testing.T) {
+func TestRegister_AFullRegisterSaysSo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
@@ -250,7 +250,7 @@ func TestAFullRegisterSaysSo(t *testing.T) {
 
 // What ends a right to file either happens before a filing, which is then refused, or after it: who takes the right away
 // sees every filing that was made with it.
-func TestAnEndedRightFilesNothingMore(t *testing.T) {
+func TestRegister_AnEndedRightFilesNothingMore(t *testing.T) {
 	for _, c := range []struct {
 		name, statement string
 		subject         func(filer) uuid.UUID
@@ -306,7 +306,7 @@ func TestAnEndedRightFilesNothingMore(t *testing.T) {
 }
 
 // Somebody else holds what one filing needs: that one is told to come again, and the others are filed.
-func TestALockThatIsNotGivenUp(t *testing.T) {
+func TestRegister_ALockThatIsNotGivenUp(t *testing.T) {
 	rawURL := dbtest.Postgres(t)
 	impatient, err := url.Parse(rawURL)
 	if err != nil {

@@ -95,7 +95,7 @@ func storm(t *testing.T, registers []lane, who filer, offices []string, writers,
 	return acknowledged
 }
 
-func TestNumbersHaveNoGapsAndFollowTime(t *testing.T) {
+func TestRegister_NumbersHaveNoGapsAndFollowTime(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		const writers, each = 32, 50
 		a := world.New(t, d)
@@ -121,7 +121,7 @@ func TestNumbersHaveNoGapsAndFollowTime(t *testing.T) {
 	})
 }
 
-func TestEveryOfficeCountsByItself(t *testing.T) {
+func TestRegister_EveryOfficeCountsByItself(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
@@ -138,7 +138,7 @@ func TestEveryOfficeCountsByItself(t *testing.T) {
 	})
 }
 
-func TestTwoProcessesShareOneOrder(t *testing.T) {
+func TestRegister_TwoProcessesShareOneOrder(t *testing.T) {
 	rawURL := dbtest.Postgres(t)
 	first, second := dbtest.Open(t, rawURL), dbtest.Open(t, rawURL)
 	a := world.New(t, first)
@@ -168,7 +168,7 @@ func TestTwoProcessesShareOneOrder(t *testing.T) {
 	}
 }
 
-func TestTheYearBeginsAtMidnightInRome(t *testing.T) {
+func TestRegister_TheYearBeginsAtMidnightInRome(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		r := newLane(a.NewRegister(t), nil)
@@ -197,7 +197,7 @@ func TestTheYearBeginsAtMidnightInRome(t *testing.T) {
 	})
 }
 
-func TestAClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
+func TestRegister_AClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		a.Clock.Advance(time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC).Sub(world.Start))
@@ -217,7 +217,7 @@ func TestAClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
 	})
 }
 
-func TestTimesRiseWithinAGroupToo(t *testing.T) {
+func TestRegister_TimesRiseWithinAGroupToo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
@@ -239,7 +239,7 @@ func TestTimesRiseWithinAGroupToo(t *testing.T) {
 	})
 }
 
-func TestTheLastNumberOfAYear(t *testing.T) {
+func TestRegister_TheLastNumberOfAYear(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		const highest = 9_999_999
 		a := world.New(t, d)

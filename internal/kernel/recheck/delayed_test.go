@@ -12,7 +12,7 @@ import (
 )
 
 // What is done later asks for the person and the membership, and not for the session.
-func TestWhoActsLaterStillMay(t *testing.T) {
+func TestRecheck_WhoActsLaterStillMay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, caf := w.Person(t, nil), w.Association(t)

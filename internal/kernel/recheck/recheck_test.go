@@ -49,7 +49,7 @@ func role(id uuid.UUID) access.Right {
 	return access.Right{ID: id, Links: []access.Link{{Kind: access.RoleLink, ID: id}}}
 }
 
-func TestWhatEndedIsSeenAgain(t *testing.T) {
+func TestRecheck_WhatEndedIsSeenAgain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		right := w.rep.Rights[0].ID
@@ -105,7 +105,7 @@ func waits(t *testing.T, d *db.DB) bool {
 	return n > 0
 }
 
-func TestAnEndWaitsForWhoWasLetIn(t *testing.T) {
+func TestRecheck_AnEndWaitsForWhoWasLetIn(t *testing.T) {
 	for _, e := range ends {
 		t.Run(e.name, func(t *testing.T) {
 			d := dbtest.Open(t, dbtest.Postgres(t))
@@ -148,7 +148,7 @@ func TestAnEndWaitsForWhoWasLetIn(t *testing.T) {
 	}
 }
 
-func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
+func TestRecheck_WhoComesDuringAnEndWaitsForIt(t *testing.T) {
 	for _, e := range ends {
 		t.Run(e.name, func(t *testing.T) {
 			d := dbtest.Open(t, dbtest.Postgres(t))
@@ -178,8 +178,8 @@ func TestWhoComesDuringAnEndWaitsForIt(t *testing.T) {
 	}
 }
 
-// TestALostPostEndsWhatIsDoneByIt: who works here does so until the end of the operation, or not at all.
-func TestALostPostEndsWhatIsDoneByIt(t *testing.T) {
+// TestRecheck_ALostPostEndsWhatIsDoneByIt: who works here does so until the end of the operation, or not at all.
+func TestRecheck_ALostPostEndsWhatIsDoneByIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p := w.Operator(t, world.Rome)

@@ -19,7 +19,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestExclusive(t *testing.T) {
+func TestDelegation_Exclusive(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		other, otherDelegate := w.consulente()
@@ -58,7 +58,7 @@ func TestExclusive(t *testing.T) {
 	})
 }
 
-func TestAHouseholdHasOneIntermediary(t *testing.T) {
+func TestDelegation_AHouseholdHasOneIntermediary(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.household()
@@ -89,7 +89,7 @@ func TestAHouseholdHasOneIntermediary(t *testing.T) {
 	})
 }
 
-func TestTwoActivationsTogether(t *testing.T) {
+func TestDelegation_TwoActivationsTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for range 10 {
@@ -119,7 +119,7 @@ func TestTwoActivationsTogether(t *testing.T) {
 }
 
 // One intent is one activation, and all who asked for it are answered alike.
-func TestOneKeyManyActivationsTogether(t *testing.T) {
+func TestDelegation_OneKeyManyActivationsTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -144,7 +144,7 @@ func TestOneKeyManyActivationsTogether(t *testing.T) {
 	})
 }
 
-func TestManyWrongCodesTogether(t *testing.T) {
+func TestDelegation_ManyWrongCodesTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -171,7 +171,7 @@ func TestManyWrongCodesTogether(t *testing.T) {
 }
 
 // Of two that are exclusive, activated together by different intermediaries, one gets through.
-func TestTwoExclusiveOnesTogether(t *testing.T) {
+func TestDelegation_TwoExclusiveOnesTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for range 5 {
@@ -205,7 +205,7 @@ func TestTwoExclusiveOnesTogether(t *testing.T) {
 }
 
 // A revocation beside an activation comes before it, and there is none, or after it, and there is none any more.
-func TestARevocationBesideAnActivation(t *testing.T) {
+func TestDelegation_ARevocationBesideAnActivation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for range 15 {
@@ -242,7 +242,7 @@ func TestARevocationBesideAnActivation(t *testing.T) {
 }
 
 // What an intermediary files while its delegation is revoked is filed before that, or not at all; and nobody waits in a circle.
-func TestARevocationBesideAFiling(t *testing.T) {
+func TestDelegation_ARevocationBesideAFiling(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for range 5 {
@@ -285,7 +285,7 @@ func waits(t *testing.T, d *db.DB) {
 }
 
 // A newer code that is sent while the earlier one is being entered wins: what it took the place of activates nothing.
-func TestANewerCodeBesideAnActivation(t *testing.T) {
+func TestDelegation_ANewerCodeBesideAnActivation(t *testing.T) {
 	// On SQLite the one writer puts the two in order before either looks.
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)
@@ -314,7 +314,7 @@ func TestANewerCodeBesideAnActivation(t *testing.T) {
 }
 
 // Whoever goes away while a wrong code is being entered has used up a try all the same.
-func TestAWrongCodeOfSomebodyWhoGoesAway(t *testing.T) {
+func TestDelegation_AWrongCodeOfSomebodyWhoGoesAway(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)
 	draft := w.draft(w.professional, nil)
@@ -344,7 +344,7 @@ func TestAWrongCodeOfSomebodyWhoGoesAway(t *testing.T) {
 }
 
 // An import of registers may have written the contributor, its positions and the intermediary, and take long: nobody waits for it.
-func TestNobodyWaitsForAnImport(t *testing.T) {
+func TestDelegation_NobodyWaitsForAnImport(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)
 	err := d.InTx(ctx, func(importing context.Context) error {

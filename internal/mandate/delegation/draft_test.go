@@ -18,7 +18,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestFromDraftToRevocation(t *testing.T) {
+func TestDelegation_FromDraftToRevocation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		until := w.Clock.Now().AddDate(1, 0, 0).In(time.FixedZone("", 7200)).Add(3)
@@ -82,7 +82,7 @@ func TestFromDraftToRevocation(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeDrafted(t *testing.T) {
+func TestDelegation_WhatCannotBeDrafted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		other := w.Company(t, world.Rome)
@@ -134,7 +134,7 @@ func unknownCode(t *testing.T) string {
 	return code.Clear()
 }
 
-func TestWhoDrafts(t *testing.T) {
+func TestDelegation_WhoDrafts(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		firm := w.Association(t)
@@ -185,7 +185,7 @@ func TestWhoDrafts(t *testing.T) {
 }
 
 // What says that nothing changes leaves the delegation, and the code that was sent, as they are.
-func TestAChangeOfNothing(t *testing.T) {
+func TestDelegation_AChangeOfNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		until := w.Clock.Now().Add(time.Hour)
@@ -218,7 +218,7 @@ func TestAChangeOfNothing(t *testing.T) {
 	})
 }
 
-func TestAChangeBringsItBackToDraftAndKillsTheCode(t *testing.T) {
+func TestDelegation_AChangeBringsItBackToDraftAndKillsTheCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -259,7 +259,7 @@ func TestAChangeBringsItBackToDraftAndKillsTheCode(t *testing.T) {
 	})
 }
 
-func TestTheOtherSideNeitherChangesNorSendsNorActivates(t *testing.T) {
+func TestDelegation_TheOtherSideNeitherChangesNorSendsNorActivates(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -284,7 +284,7 @@ func TestTheOtherSideNeitherChangesNorSendsNorActivates(t *testing.T) {
 	})
 }
 
-func TestWhoRevokesForTheContributor(t *testing.T) {
+func TestDelegation_WhoRevokesForTheContributor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		active := w.active(w.professional, nil)

@@ -30,7 +30,7 @@ func of(delegate uuid.UUID) func(*delegation.Input) {
 }
 
 // Somebody was let in; what they were let in by ends before the effect.
-func TestWhatEndsBeforeTheEffect(t *testing.T) {
+func TestDelegation_WhatEndsBeforeTheEffect(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		caf := w.Association(t)
@@ -110,7 +110,7 @@ func TestWhatEndsBeforeTheEffect(t *testing.T) {
 }
 
 // The contributor's side acts by its role.
-func TestTheContributorsRoleEndsBeforeTheRevocation(t *testing.T) {
+func TestDelegation_TheContributorsRoleEndsBeforeTheRevocation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		active := w.active(w.professional, nil)
@@ -125,7 +125,7 @@ func TestTheContributorsRoleEndsBeforeTheRevocation(t *testing.T) {
 }
 
 // The role ends while the activation waits for its turn.
-func TestTheRoleEndsDuringTheActivation(t *testing.T) {
+func TestDelegation_TheRoleEndsDuringTheActivation(t *testing.T) {
 	// On SQLite the one writer puts the two in order before either looks.
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)
@@ -156,7 +156,7 @@ func TestTheRoleEndsDuringTheActivation(t *testing.T) {
 }
 
 // A delegation may be given back by who is not on the register any more.
-func TestAStruckOffIntermediaryRevokes(t *testing.T) {
+func TestDelegation_AStruckOffIntermediaryRevokes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		active := w.active(w.professional, nil)
@@ -168,7 +168,7 @@ func TestAStruckOffIntermediaryRevokes(t *testing.T) {
 }
 
 // The records name the right by which each step was done.
-func TestRecordsSayByWhichRight(t *testing.T) {
+func TestDelegation_RecordsSayByWhichRight(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		caf := w.Association(t)
@@ -210,7 +210,7 @@ func TestRecordsSayByWhichRight(t *testing.T) {
 }
 
 // A repeat does not show what was drafted for an intermediary where the actor has no role any more.
-func TestADraftIsNotShownAgainAfterTheRoleEnded(t *testing.T) {
+func TestDelegation_ADraftIsNotShownAgainAfterTheRoleEnded(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		first, second := w.Association(t), w.Association(t)
@@ -239,7 +239,7 @@ func TestADraftIsNotShownAgainAfterTheRoleEnded(t *testing.T) {
 }
 
 // The signatory who got the code may have left before it is entered.
-func TestTheSignatoryLeftBeforeTheActivation(t *testing.T) {
+func TestDelegation_TheSignatoryLeftBeforeTheActivation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -255,7 +255,7 @@ func TestTheSignatoryLeftBeforeTheActivation(t *testing.T) {
 }
 
 // Who activated a delegation, which side ended it and why are told apart, and so is the side in the message.
-func TestWhoEndsIt(t *testing.T) {
+func TestDelegation_WhoEndsIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		until := w.Clock.Now().Add(time.Hour)

@@ -44,7 +44,7 @@ func until(end time.Time) func(*delegation.Input) {
 
 // Both sides hear of the end of a delegation 30 and 7 days before and when it comes, once each, whether the clock goes there in
 // one jump or somebody looks every day.
-func TestTheEndIsTold(t *testing.T) {
+func TestDelegation_TheEndIsTold(t *testing.T) {
 	for name, advance := range map[string]func(w *fixture, c *due.Scheduler, target time.Time) error{
 		"in one jump": func(w *fixture, c *due.Scheduler, target time.Time) error {
 			return c.Walk(ctx, target, func(_ context.Context, at time.Time) error {
@@ -119,7 +119,7 @@ func TestTheEndIsTold(t *testing.T) {
 }
 
 // After an outage both sides hear of the ends meanwhile, but of no end that has come already as one that will come.
-func TestEndsDuringAnOutage(t *testing.T) {
+func TestDelegation_EndsDuringAnOutage(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		c := w.ends()
@@ -137,7 +137,7 @@ func TestEndsDuringAnOutage(t *testing.T) {
 }
 
 // Many that end at one instant are all told of, and found by an index.
-func TestManyEndTogether(t *testing.T) {
+func TestDelegation_ManyEndTogether(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		c := w.ends()
@@ -173,7 +173,7 @@ func TestManyEndTogether(t *testing.T) {
 }
 
 // Nobody waits until all are told who hear of an end at one instant: some are told at a time, and whoever goes on goes on behind them.
-func TestManyEndsAreToldBitByBit(t *testing.T) {
+func TestDelegation_ManyEndsAreToldBitByBit(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		c := w.ends()
@@ -209,7 +209,7 @@ func TestManyEndsAreToldBitByBit(t *testing.T) {
 }
 
 // Where an organisation has nobody who represents it, those who manage its delegations hear of them, some of them where they are many.
-func TestSomebodyOfAnOrganisationIsTold(t *testing.T) {
+func TestDelegation_SomebodyOfAnOrganisationIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		patronato := w.Association(t)

@@ -23,7 +23,7 @@ func (w *fixture) form(id uuid.UUID) string {
 }
 
 // An intermediary alone makes a draft, so the form says no more of the signatory than a look-up does until the contributor agreed.
-func TestWhatTheFormSaysOfTheSignatory(t *testing.T) {
+func TestDelegationForm_WhatTheFormSaysOfTheSignatory(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		const short, full = "Niccolò È.", "Niccolò Èrcoli"
@@ -65,7 +65,7 @@ func TestWhatTheFormSaysOfTheSignatory(t *testing.T) {
 }
 
 // What was signed before a change has another reference than what the new code is for.
-func TestAChangeIsAnotherForm(t *testing.T) {
+func TestDelegationForm_AChangeIsAnotherForm(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)

@@ -68,7 +68,7 @@ func (w *fixture) large() {
 	}
 }
 
-func TestListsAmongManyDelegations(t *testing.T) {
+func TestDelegation_ListsAmongManyDelegations(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.large()
@@ -239,7 +239,7 @@ func (w *fixture) aListOfManySides(t *testing.T, asked func() int, statements *[
 	}
 }
 
-func TestBothSidesListTheirDelegations(t *testing.T) {
+func TestDelegation_BothSidesListTheirDelegations(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		other, otherDelegate := w.consulente()
@@ -295,7 +295,7 @@ func TestBothSidesListTheirDelegations(t *testing.T) {
 	})
 }
 
-func TestLookUpsAreCountedAndSeen(t *testing.T) {
+func TestDelegation_LookUpsAreCountedAndSeen(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE id = ?", w.company.Positions[1].ID)

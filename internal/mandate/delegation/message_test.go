@@ -33,7 +33,7 @@ func (w *fixture) read(m outbox.Message, locale notification.Locale) string {
 }
 
 // Who gets a code reads what it gives, and both sides read what was given.
-func TestMessagesSayWhatIsGiven(t *testing.T) {
+func TestDelegation_MessagesSayWhatIsGiven(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		if err := d.InTx(ctx, servicecatalog.New(w.Runner, nil, nil).Install); err != nil {
@@ -74,7 +74,7 @@ func TestMessagesSayWhatIsGiven(t *testing.T) {
 }
 
 // Of many positions ten are named.
-func TestMessagesNameTenPositions(t *testing.T) {
+func TestDelegation_MessagesNameTenPositions(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for more, wants := range map[int]map[notification.Locale]string{
@@ -106,7 +106,7 @@ func offices(n int) []string {
 }
 
 // An SMS stays short, however much is given.
-func TestAnSMSWithACodeIsShort(t *testing.T) {
+func TestDelegation_AnSMSWithACodeIsShort(t *testing.T) {
 	data := map[string]any{
 		"reference": "7K3M-Q9XA-R8DN", "delegate": "Giulia Marchetti", "contributor": strings.Repeat("Officine ", 10), "positions": "10", "position_numbers": strings.Repeat("0123456789, ", 9) + "0123456789",
 		"services_it": strings.Repeat("Servizio; ", 9), "services_en": strings.Repeat("Service; ", 9), "exclusive": true, "valid_until": "2027-03-31T22:00:00Z",
@@ -124,7 +124,7 @@ func TestAnSMSWithACodeIsShort(t *testing.T) {
 }
 
 // Who ended a delegation is told where it is known.
-func TestWhoEndedIt(t *testing.T) {
+func TestDelegation_WhoEndedIt(t *testing.T) {
 	const known = `{"reference": "7K3M-Q9XA-R8DN", "delegate": "Giulia Marchetti", "contributor": "Officine Verdi S.r.l.", "positions": "2"%s}`
 	for side, want := range map[string][2]string{
 		`, "end_cause": "contributor"`: {"è stata revocata dal contribuente", "was revoked by the contributor"}, `, "end_cause": "intermediary"`: {"è stata revocata dall'intermediario", "was revoked by the intermediary"},
@@ -140,7 +140,7 @@ func TestWhoEndedIt(t *testing.T) {
 }
 
 // Whoever had a household's delegation hears that a newer one took its place, and the trail names the one that ended.
-func TestANewerDelegationOfAHousehold(t *testing.T) {
+func TestDelegation_ANewerDelegationOfAHousehold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.household()

@@ -15,7 +15,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestFiveWrongCodesAndThenTheRightOneIsTooLate(t *testing.T) {
+func TestOTP_FiveWrongCodesAndThenTheRightOneIsTooLate(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -41,7 +41,7 @@ func TestFiveWrongCodesAndThenTheRightOneIsTooLate(t *testing.T) {
 	})
 }
 
-func TestWhatCostsNoTry(t *testing.T) {
+func TestOTP_WhatCostsNoTry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -66,7 +66,7 @@ func TestWhatCostsNoTry(t *testing.T) {
 	})
 }
 
-func TestARepeatOfTheActivationCostsNothing(t *testing.T) {
+func TestOTP_ARepeatOfTheActivationCostsNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -91,7 +91,7 @@ func TestARepeatOfTheActivationCostsNothing(t *testing.T) {
 	})
 }
 
-func TestTheCodeIsGoodForSevenDays(t *testing.T) {
+func TestOTP_TheCodeIsGoodForSevenDays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		for late, want := range map[time.Duration]fault.Code{-time.Microsecond: "", 0: fault.OTPExpired} {
 			w := newWorld(t, dbtest.Open(t, fresh(t, d)))
@@ -126,7 +126,7 @@ func (w *fixture) relogin(delegate uuid.UUID) uuid.UUID {
 	return w.Session(w.t, ids[0], nil)
 }
 
-func TestHowOftenACodeIsSent(t *testing.T) {
+func TestOTP_HowOftenACodeIsSent(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -169,7 +169,7 @@ func TestHowOftenACodeIsSent(t *testing.T) {
 	})
 }
 
-func TestTenWrongCodesInARowAndThenAWait(t *testing.T) {
+func TestOTP_TenWrongCodesInARowAndThenAWait(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		one, two, three := w.draft(w.professional, nil), w.draft(w.professional, nil), w.draft(w.professional, nil)
@@ -200,7 +200,7 @@ func TestTenWrongCodesInARowAndThenAWait(t *testing.T) {
 }
 
 // A code is good for its delegation as it stands and for nothing else, even where the database says otherwise.
-func TestWhatACodeIsBoundTo(t *testing.T) {
+func TestOTP_WhatACodeIsBoundTo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		_, other := w.Professional(t)
@@ -232,7 +232,7 @@ func TestWhatACodeIsBoundTo(t *testing.T) {
 	})
 }
 
-func TestWhereTheCodeGoes(t *testing.T) {
+func TestOTP_WhereTheCodeGoes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
@@ -266,7 +266,7 @@ func TestWhereTheCodeGoes(t *testing.T) {
 	})
 }
 
-func TestWhatHasNoFutureIsNotSentNorActivated(t *testing.T) {
+func TestOTP_WhatHasNoFutureIsNotSentNorActivated(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		until := w.Clock.Now().Add(20 * time.Minute)

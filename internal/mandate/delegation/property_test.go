@@ -24,7 +24,7 @@ import (
 const steps = 20
 
 // Whatever anybody calls in whatever order, a delegation only goes the ways that are in the table.
-func TestNoTransitionOutsideTheTable(t *testing.T) {
+func TestDelegation_NoTransitionOutsideTheTable(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		seen := map[[2]delegation.State]bool{}
@@ -45,7 +45,7 @@ func TestNoTransitionOutsideTheTable(t *testing.T) {
 }
 
 // The page about the model shows the ways that the code knows, and no others.
-func TestTheDocumentedTransitions(t *testing.T) {
+func TestDelegation_TheDocumentedTransitions(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/domain.md")
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 )
 
 // Whoever is refused at an intermediary learns what is missing.
-func TestWhyNoDelegationIsManagedFromASeat(t *testing.T) {
+func TestDelegation_WhyNoDelegationIsManagedFromASeat(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		caf, gone := w.Association(t), w.Association(t)
@@ -62,7 +62,7 @@ func TestWhyNoDelegationIsManagedFromASeat(t *testing.T) {
 }
 
 // Whoever works for several intermediaries says for which they look, and the contributor sees that one.
-func TestForWhichIntermediarySomebodyLooks(t *testing.T) {
+func TestDelegation_ForWhichIntermediarySomebodyLooks(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		first, second := w.Association(t), w.Association(t)

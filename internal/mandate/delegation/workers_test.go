@@ -44,7 +44,7 @@ func (w *fixture) given() map[uuid.UUID][]delegation.Worker {
 }
 
 // The contributor sees who works under each delegation, by which right and with which services.
-func TestWhoWorksUnderADelegation(t *testing.T) {
+func TestDelegation_WhoWorksUnderADelegation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		caf := w.Association(t)
@@ -121,7 +121,7 @@ func TestWhoWorksUnderADelegation(t *testing.T) {
 }
 
 // Of many the first hundred are shown, with no more statements than of few.
-func TestManyWorkUnderADelegation(t *testing.T) {
+func TestDelegation_ManyWorkUnderADelegation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		asked := world.Statements(t, d)
@@ -160,7 +160,7 @@ func TestManyWorkUnderADelegation(t *testing.T) {
 }
 
 // Until a delegation is active its intermediary sees no more of the signatory than a look-up told.
-func TestWhoSeesTheSignatory(t *testing.T) {
+func TestDelegation_WhoSeesTheSignatory(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		hidden := func(session, id uuid.UUID) bool {

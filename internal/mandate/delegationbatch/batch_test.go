@@ -165,7 +165,7 @@ func refused(t *testing.T, what string, err error, code fault.Code, fields ...st
 	}
 }
 
-func TestEachItemIsDraftedOrRefusedByItself(t *testing.T) {
+func TestDelegationBatch_EachItemIsDraftedOrRefusedByItself(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		two, _ := w.Employer(t)
 		second := w.Colleague(t, two.ID, access.LegalRepresentative, access.Dispositive)
@@ -207,7 +207,7 @@ func TestEachItemIsDraftedOrRefusedByItself(t *testing.T) {
 }
 
 // Who signs for a household is who signs for it anywhere: its employer.
-func TestTheEmployerSignsForAHousehold(t *testing.T) {
+func TestDelegationBatch_TheEmployerSignsForAHousehold(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		home := w.Company(t, world.Rome)
 		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.Household, home.ID)
@@ -223,7 +223,7 @@ func TestTheEmployerSignsForAHousehold(t *testing.T) {
 	})
 }
 
-func TestAListThatIsRefusedAsAWhole(t *testing.T) {
+func TestDelegationBatch_AListThatIsRefusedAsAWhole(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		now := w.Clock.Now()
 		number := w.company.Positions[0].Number
@@ -252,7 +252,7 @@ func TestAListThatIsRefusedAsAWhole(t *testing.T) {
 	})
 }
 
-func TestOnlyPeopleOfTheIntermediarySeeABatch(t *testing.T) {
+func TestDelegationBatch_OnlyPeopleOfTheIntermediarySeeABatch(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		b := w.taken(numbers(total, w.company.Positions[0].Number))
 		other, _ := w.Professional(t)
@@ -266,7 +266,7 @@ func TestOnlyPeopleOfTheIntermediarySeeABatch(t *testing.T) {
 }
 
 // Whoever may not draft any more when an item's turn comes drafts nothing.
-func TestAnItemIsDraftedOnlyWhileItsSenderMay(t *testing.T) {
+func TestDelegationBatch_AnItemIsDraftedOnlyWhileItsSenderMay(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		number := w.company.Positions[0].Number
 		struck := w.taken(numbers(total, number))
@@ -290,7 +290,7 @@ func TestAnItemIsDraftedOnlyWhileItsSenderMay(t *testing.T) {
 }
 
 // Two processes share the work, and one that ends in the middle of an item leaves it to the next.
-func TestABatchSurvivesARestart(t *testing.T) {
+func TestDelegationBatch_ABatchSurvivesARestart(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		var all []string
@@ -333,7 +333,7 @@ func TestABatchSurvivesARestart(t *testing.T) {
 }
 
 // An item that fails by a defect is given up after some tries; the others go on.
-func TestADefectStopsOneItemOnly(t *testing.T) {
+func TestDelegationBatch_ADefectStopsOneItemOnly(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		rome, milan := w.company.Positions[0].Number, w.company.Positions[1].Number
 		b := w.taken(numbers(total, rome, milan))
@@ -348,7 +348,7 @@ func TestADefectStopsOneItemOnly(t *testing.T) {
 	})
 }
 
-func TestTheWorkerHearsOfABatch(t *testing.T) {
+func TestDelegationBatch_TheWorkerHearsOfABatch(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		running, stop := context.WithCancel(context.Background())
 		ended := make(chan struct{})
@@ -360,7 +360,7 @@ func TestTheWorkerHearsOfABatch(t *testing.T) {
 	})
 }
 
-func TestARepeatedListIsOne(t *testing.T) {
+func TestDelegationBatch_ARepeatedListIsOne(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		in := numbers(total, w.company.Positions[0].Number)
 		first, err := w.service.Draft(world.WithKey(ctx, w.by, "key-1"), w.by, in)
@@ -374,7 +374,7 @@ func TestARepeatedListIsOne(t *testing.T) {
 	})
 }
 
-func TestReadCSV(t *testing.T) {
+func TestDelegationBatch_ReadCSV(t *testing.T) {
 	until := time.Date(2027, 3, 31, 22, 0, 0, 0, time.UTC)
 	signatory := uuid.MustParse("018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091")
 	got, err := delegationbatch.ReadCSV(strings.NewReader("\ufeffposition_number;services;scope;exclusive;valid_until;signatory_id\r\n" +
@@ -402,7 +402,7 @@ func TestReadCSV(t *testing.T) {
 	}
 }
 
-func TestACSVThatCannotBeRead(t *testing.T) {
+func TestDelegationBatch_ACSVThatCannotBeRead(t *testing.T) {
 	const header = "position_number;scope\n"
 	for what, c := range map[string]struct{ text, pointer, code string }{
 		"nothing":         {"", "", "csv-header"},

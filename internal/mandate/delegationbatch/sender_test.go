@@ -15,7 +15,7 @@ import (
 )
 
 // Whoever names a signatory is not told by the reason whether there is such a position.
-func TestTheReasonTellsOfNoPosition(t *testing.T) {
+func TestDelegationBatch_TheReasonTellsOfNoPosition(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		nobody := uuid.Must(uuid.NewV7())
 		_, other := w.Employer(t)
@@ -40,7 +40,7 @@ func TestTheReasonTellsOfNoPosition(t *testing.T) {
 }
 
 // A list looks contributors up, each once, and no more of them than a person may look up in a day. What it asks in vain counts as well.
-func TestAListCountsAsLookUps(t *testing.T) {
+func TestDelegationBatch_AListCountsAsLookUps(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		for range 198 {
 			w.Exec(t, "INSERT INTO delegation_lookups (id, delegate_id, person_id, at) VALUES (?, ?, ?, ?)", uuid.Must(uuid.NewV7()), w.delegate, w.by.PersonID, w.Clock.Now())
@@ -73,7 +73,7 @@ func TestAListCountsAsLookUps(t *testing.T) {
 }
 
 // One contributor is asked for one code: what is on the same terms is one delegation.
-func TestPositionsOfOneContributorGoTogether(t *testing.T) {
+func TestDelegationBatch_PositionsOfOneContributorGoTogether(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		offices := make([]string, 5)
 		for i := range offices {
@@ -111,7 +111,7 @@ func TestPositionsOfOneContributorGoTogether(t *testing.T) {
 }
 
 // Who sent a list may have logged out when its turn comes, and may not have lost the membership.
-func TestTheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
+func TestDelegationBatch_TheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		rome, milan := w.company.Positions[0].Number, w.company.Positions[1].Number
 		caf := w.Association(t)
@@ -151,7 +151,7 @@ func TestTheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 }
 
 // A repeat is answered to who may still see the list, and what ended after the actor was let in is seen.
-func TestARepeatedListGoesRoundNoLostSeat(t *testing.T) {
+func TestDelegationBatch_ARepeatedListGoesRoundNoLostSeat(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.Person(t, nil)
 		role := w.DelegateRole(t, p.ID, w.Association(t), access.EmployeeDelegate, access.Delegations)
@@ -179,7 +179,7 @@ func TestARepeatedListGoesRoundNoLostSeat(t *testing.T) {
 }
 
 // What ends the membership or the person while an item is under way comes before it.
-func TestTheSeatEndsBesideAnItem(t *testing.T) {
+func TestDelegationBatch_TheSeatEndsBesideAnItem(t *testing.T) {
 	// On SQLite the one writer puts the two in order before either looks.
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)

@@ -38,7 +38,7 @@ func words(pdf []byte) (string, int) {
 	return strings.Join(lines, " "), pages
 }
 
-func TestWhatStandsInAForm(t *testing.T) {
+func TestDelegationForm_WhatStandsInAForm(t *testing.T) {
 	pdf := render(t, form())
 	text, pages := words(pdf)
 	if pages != 1 {
@@ -65,7 +65,7 @@ func TestWhatStandsInAForm(t *testing.T) {
 }
 
 // Whoever has not agreed yet writes who they are themselves.
-func TestASignatoryWithoutATaxCodeIsCompletedByHand(t *testing.T) {
+func TestDelegationForm_ASignatoryWithoutATaxCodeIsCompletedByHand(t *testing.T) {
 	f := form()
 	f.SignatoryName, f.SignatoryTaxCode = "Nicolò D.", ""
 	text, pages := words(render(t, f))
@@ -82,7 +82,7 @@ func TestASignatoryWithoutATaxCodeIsCompletedByHand(t *testing.T) {
 	}
 }
 
-func TestManyPositionsGoOnOverPages(t *testing.T) {
+func TestDelegationForm_ManyPositionsGoOnOverPages(t *testing.T) {
 	f := form()
 	f.Positions = nil
 	for i := range 100 {
@@ -99,7 +99,7 @@ func TestManyPositionsGoOnOverPages(t *testing.T) {
 	}
 }
 
-func TestManyFormsAreOneDocument(t *testing.T) {
+func TestDelegationForm_ManyFormsAreOneDocument(t *testing.T) {
 	second := form()
 	second.ReferenceCode = "AAAA-BBBB-CCCC"
 	lines, pages := pdftexttest.Read(render(t, form(), second))

@@ -24,7 +24,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestAcceptedThePersonHasTheRole(t *testing.T) {
+func TestEnrolment_AcceptedThePersonHasTheRole(t *testing.T) {
 	all := []access.Service{access.AllServices}
 	cases := map[string]struct {
 		kind     contributor.Kind
@@ -86,8 +86,8 @@ func TestAcceptedThePersonHasTheRole(t *testing.T) {
 	})
 }
 
-// TestARoleIsExtended: who is an employee delegate already has one role, with what was asked for beside what it had.
-func TestARoleIsExtended(t *testing.T) {
+// TestEnrolment_ARoleIsExtended: who is an employee delegate already has one role, with what was asked for beside what it had.
+func TestEnrolment_ARoleIsExtended(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		body, by := w.contributor(contributor.PublicBody, world.Rome), w.citizen(access.Dispositive)
@@ -105,7 +105,7 @@ func TestARoleIsExtended(t *testing.T) {
 	})
 }
 
-func TestNotAcceptedChangesNothing(t *testing.T) {
+func TestEnrolment_NotAcceptedChangesNothing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Dispositive)
@@ -121,8 +121,8 @@ func TestNotAcceptedChangesNothing(t *testing.T) {
 	})
 }
 
-// TestWhoAnswersForTheContributorIsTold of a request for it, and once more when it is accepted; nobody else is, and nobody twice.
-func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
+// TestEnrolment_WhoAnswersForTheContributorIsTold of a request for it, and once more when it is accepted; nobody else is, and nobody twice.
+func TestEnrolment_WhoAnswersForTheContributorIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by, desk := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary), w.operator(world.Rome)
@@ -179,8 +179,8 @@ func TestWhoAnswersForTheContributorIsTold(t *testing.T) {
 	})
 }
 
-// TestAnAcceptanceConfirmsTheIdentity: the office identified the person, so nobody gets a role whose identity is unconfirmed.
-func TestAnAcceptanceConfirmsTheIdentity(t *testing.T) {
+// TestEnrolment_AnAcceptanceConfirmsTheIdentity: the office identified the person, so nobody gets a role whose identity is unconfirmed.
+func TestEnrolment_AnAcceptanceConfirmsTheIdentity(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, desk := w.contributor(contributor.Company, world.Rome), w.operator(world.Rome)
@@ -214,7 +214,7 @@ func TestAnAcceptanceConfirmsTheIdentity(t *testing.T) {
 	})
 }
 
-func TestARepeatGetsWhatWasFiled(t *testing.T) {
+func TestEnrolment_ARepeatGetsWhatWasFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary)
@@ -243,8 +243,8 @@ func TestARepeatGetsWhatWasFiled(t *testing.T) {
 	})
 }
 
-// TestOrdinaryCredentialsWait until they are dispositive, under the number that the request always had.
-func TestOrdinaryCredentialsWait(t *testing.T) {
+// TestEnrolment_OrdinaryCredentialsWait until they are dispositive, under the number that the request always had.
+func TestEnrolment_OrdinaryCredentialsWait(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by, desk := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary), w.operator(world.Rome)
@@ -287,8 +287,8 @@ func (w *fixture) lapse() {
 	})
 }
 
-// TestWhatWaitsLapses at the end of the thirtieth day in Rome, whether somebody notes it or not.
-func TestWhatWaitsLapses(t *testing.T) {
+// TestEnrolment_WhatWaitsLapses at the end of the thirtieth day in Rome, whether somebody notes it or not.
+func TestEnrolment_WhatWaitsLapses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by, desk := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary), w.operator(world.Rome)
@@ -351,8 +351,8 @@ func TestWhatWaitsLapses(t *testing.T) {
 	})
 }
 
-// TestTheDueEventNotesLapses of everybody, once.
-func TestTheDueEventNotesLapses(t *testing.T) {
+// TestEnrolment_TheDueEventNotesLapses of everybody, once.
+func TestEnrolment_TheDueEventNotesLapses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company := w.contributor(contributor.Company, world.Rome)
@@ -369,7 +369,7 @@ func TestTheDueEventNotesLapses(t *testing.T) {
 	})
 }
 
-func TestWhoSeesAndDecides(t *testing.T) {
+func TestEnrolment_WhoSeesAndDecides(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by := w.contributor(contributor.Company, world.Rome), w.citizen(access.Dispositive)
@@ -394,7 +394,7 @@ func TestWhoSeesAndDecides(t *testing.T) {
 	})
 }
 
-func TestListsComeInPages(t *testing.T) {
+func TestEnrolment_ListsComeInPages(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by, desk := w.citizen(access.Dispositive), w.operator(world.Rome)

@@ -21,7 +21,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestWhatIsNotFiled(t *testing.T) {
+func TestEnrolment_WhatIsNotFiled(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, body := w.contributor(contributor.Company, world.Rome), w.contributor(contributor.PublicBody, world.Rome)
@@ -62,8 +62,8 @@ func TestWhatIsNotFiled(t *testing.T) {
 	})
 }
 
-// TestTheCompetentOffice is that of a position of the contributor: the one that is named, else that of the first.
-func TestTheCompetentOffice(t *testing.T) {
+// TestEnrolment_TheCompetentOffice is that of a position of the contributor: the one that is named, else that of the first.
+func TestEnrolment_TheCompetentOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company := w.contributor(contributor.Company, world.Rome, world.Milan)
@@ -82,8 +82,8 @@ func TestTheCompetentOffice(t *testing.T) {
 	})
 }
 
-// TestRefusedTriesAreCounted with those that are filed, 20 in 24 hours, since an answer tells whether somebody is a contributor.
-func TestRefusedTriesAreCounted(t *testing.T) {
+// TestEnrolment_RefusedTriesAreCounted with those that are filed, 20 in 24 hours, since an answer tells whether somebody is a contributor.
+func TestEnrolment_RefusedTriesAreCounted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		home, company := w.contributor(contributor.Household, world.Rome), w.contributor(contributor.Company, world.Rome)
@@ -124,8 +124,8 @@ func TestRefusedTriesAreCounted(t *testing.T) {
 	})
 }
 
-// TestManyTriesAtOnce are counted one after the other.
-func TestManyTriesAtOnce(t *testing.T) {
+// TestEnrolment_ManyTriesAtOnce are counted one after the other.
+func TestEnrolment_ManyTriesAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		home, by := w.contributor(contributor.Household, world.Rome), w.citizen(access.Dispositive)
@@ -145,8 +145,8 @@ func TestManyTriesAtOnce(t *testing.T) {
 	})
 }
 
-// TestWhoWasEnabledOn20230331 need not ask again for what their role covers, and may for the rest.
-func TestWhoWasEnabledOn20230331(t *testing.T) {
+// TestEnrolment_WhoWasEnabledOn20230331 need not ask again for what their role covers, and may for the rest.
+func TestEnrolment_WhoWasEnabledOn20230331(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		body := w.contributor(contributor.PublicBody, world.Rome)
@@ -160,7 +160,7 @@ func TestWhoWasEnabledOn20230331(t *testing.T) {
 	})
 }
 
-func TestOneOpenRequestForTheSame(t *testing.T) {
+func TestEnrolment_OneOpenRequestForTheSame(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		body, other := w.contributor(contributor.PublicBody, world.Rome), w.contributor(contributor.PublicBody, world.Rome)
@@ -187,8 +187,8 @@ func TestOneOpenRequestForTheSame(t *testing.T) {
 	})
 }
 
-// TestAnotherRequestForOtherServices may be filed while one waits, and both are decided.
-func TestAnotherRequestForOtherServices(t *testing.T) {
+// TestEnrolment_AnotherRequestForOtherServices may be filed while one waits, and both are decided.
+func TestEnrolment_AnotherRequestForOtherServices(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		body, by, desk := w.contributor(contributor.PublicBody, world.Rome), w.citizen(access.Dispositive), w.operator(world.Rome)
@@ -205,8 +205,8 @@ func TestAnotherRequestForOtherServices(t *testing.T) {
 	})
 }
 
-// TestTheDatabaseKeepsOneOpenRequestForTheSame, whoever files it.
-func TestTheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
+// TestEnrolment_TheDatabaseKeepsOneOpenRequestForTheSame, whoever files it.
+func TestEnrolment_TheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		add := func(form enrolment.Form, by access.Actor, c world.Company, services ...access.Service) error {
@@ -235,8 +235,8 @@ func TestTheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 	})
 }
 
-// TestARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
-func TestARepeatedDecisionAfterAMove(t *testing.T) {
+// TestEnrolment_ARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
+func TestEnrolment_ARepeatedDecisionAfterAMove(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		filed := w.file(w.citizen(access.Dispositive), sc65(w.contributor(contributor.Company, world.Rome)))

@@ -19,7 +19,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-func TestARoleIsGivenUsedAndWithdrawn(t *testing.T) {
+func TestGrant_ARoleIsGivenUsedAndWithdrawn(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p := w.confirmed()
@@ -57,7 +57,7 @@ func TestARoleIsGivenUsedAndWithdrawn(t *testing.T) {
 	})
 }
 
-func TestWhoManagesUsers(t *testing.T) {
+func TestGrant_WhoManagesUsers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for role, manages := range map[access.ActingAs]bool{access.LegalRepresentative: true, access.Employer: true, access.UserAdministrator: true, access.EmployeeDelegate: false} {
@@ -78,7 +78,7 @@ func TestWhoManagesUsers(t *testing.T) {
 	})
 }
 
-func TestWhatGivingNeeds(t *testing.T) {
+func TestGrant_WhatGivingNeeds(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, unconfirmed := w.confirmed(), w.Person(t, nil)
@@ -140,7 +140,7 @@ func TestWhatGivingNeeds(t *testing.T) {
 	})
 }
 
-func TestOnlyTheRightNameFinds(t *testing.T) {
+func TestGrant_OnlyTheRightNameFinds(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p := w.Person(t, func(p *world.Person) { p.FamilyName = "D'Amicò" })
@@ -170,7 +170,7 @@ func TestOnlyTheRightNameFinds(t *testing.T) {
 	})
 }
 
-func TestTwentySearchesADay(t *testing.T) {
+func TestGrant_TwentySearchesADay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p := w.confirmed()
@@ -209,7 +209,7 @@ func TestTwentySearchesADay(t *testing.T) {
 	})
 }
 
-func TestTheLastLegalRepresentativeStays(t *testing.T) {
+func TestGrant_TheLastLegalRepresentativeStays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		mine := w.rep.Rights[0].ID
@@ -237,7 +237,7 @@ func TestTheLastLegalRepresentativeStays(t *testing.T) {
 }
 
 // Where nobody is a legal representative, as in a household, the last employer stays: somebody must be able to sign, and to revoke.
-func TestTheLastEmployerStays(t *testing.T) {
+func TestGrant_TheLastEmployerStays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		w.WithdrawRole(t, w.rep.Rights[0].ID)
@@ -254,7 +254,7 @@ func TestTheLastEmployerStays(t *testing.T) {
 	})
 }
 
-func TestManagingEndsWithTheRoleAndTheSession(t *testing.T) {
+func TestGrant_ManagingEndsWithTheRoleAndTheSession(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		p, admin := w.confirmed(), w.with(access.UserAdministrator)
@@ -272,7 +272,7 @@ func TestManagingEndsWithTheRoleAndTheSession(t *testing.T) {
 	})
 }
 
-func TestUsersOfAnIntermediary(t *testing.T) {
+func TestGrant_UsersOfAnIntermediary(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		association, boss, p := w.Association(t), w.confirmed(), w.confirmed()
@@ -324,8 +324,8 @@ func TestUsersOfAnIntermediary(t *testing.T) {
 	})
 }
 
-// TestAWithdrawalComesAfterWhatWasLetIn: a group of filings that has read the right again ends before the right does.
-func TestAWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
+// TestGrant_AWithdrawalComesAfterWhatWasLetIn: a group of filings that has read the right again ends before the right does.
+func TestGrant_AWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)
 	p := w.confirmed()

@@ -71,7 +71,7 @@ func (c cell) reasonToGive() string {
 	return "role-not-yours-to-give"
 }
 
-func TestWhoGivesAndWithdrawsWhatAtAContributor(t *testing.T) {
+func TestGrant_WhoGivesAndWithdrawsWhatAtAContributor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		for _, c := range cells(allRoles) {
@@ -102,7 +102,7 @@ func TestWhoGivesAndWithdrawsWhatAtAContributor(t *testing.T) {
 	})
 }
 
-func TestWhoGivesAndWithdrawsWhatAtAnIntermediary(t *testing.T) {
+func TestGrant_WhoGivesAndWithdrawsWhatAtAnIntermediary(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		association := w.Association(t)
@@ -136,8 +136,8 @@ func TestWhoGivesAndWithdrawsWhatAtAnIntermediary(t *testing.T) {
 	})
 }
 
-// TestWhoHasSeveralRolesActsByTheOneThatMay: an administrator who is employer and representative too gives by the highest.
-func TestWhoHasSeveralRolesActsByTheOneThatMay(t *testing.T) {
+// TestGrant_WhoHasSeveralRolesActsByTheOneThatMay: an administrator who is employer and representative too gives by the highest.
+func TestGrant_WhoHasSeveralRolesActsByTheOneThatMay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		by := w.with(access.Employer)
@@ -150,7 +150,7 @@ func TestWhoHasSeveralRolesActsByTheOneThatMay(t *testing.T) {
 	})
 }
 
-func TestNobodyGivesMoreThanThereIs(t *testing.T) {
+func TestGrant_NobodyGivesMoreThanThereIs(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		// A company has no services of public bodies, and a public body has.
@@ -186,8 +186,8 @@ func TestNobodyGivesMoreThanThereIs(t *testing.T) {
 	})
 }
 
-// TestGivingIsCountedLikeSearching: whoever would try tax codes by giving roles gets no more answers than by searching.
-func TestGivingIsCountedLikeSearching(t *testing.T) {
+// TestGrant_GivingIsCountedLikeSearching: whoever would try tax codes by giving roles gets no more answers than by searching.
+func TestGrant_GivingIsCountedLikeSearching(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		association := w.Association(t)
@@ -270,8 +270,8 @@ func TestGivingIsCountedLikeSearching(t *testing.T) {
 	})
 }
 
-// TestTwoWhoGiveEachOtherRoles come one after the other: what one's turn locks does not hold up what points to the person.
-func TestTwoWhoGiveEachOtherRoles(t *testing.T) {
+// TestGrant_TwoWhoGiveEachOtherRoles come one after the other: what one's turn locks does not hold up what points to the person.
+func TestGrant_TwoWhoGiveEachOtherRoles(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		other := w.with(access.LegalRepresentative)

@@ -18,7 +18,7 @@ import (
 )
 
 // Who lost the membership between two equal requests gets nothing again, also with a membership elsewhere.
-func TestARepeatGoesRoundNoLostSeat(t *testing.T) {
+func TestSubDelegation_ARepeatGoesRoundNoLostSeat(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		caf := w.Association(t)
 		p := w.worker()
@@ -40,7 +40,7 @@ func TestARepeatGoesRoundNoLostSeat(t *testing.T) {
 	})
 }
 
-func TestTheRecordSaysByWhichRight(t *testing.T) {
+func TestSubDelegation_TheRecordSaysByWhichRight(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		other := w.Delegation(t, w.delegate, w.Company(t, world.Rome), nil)
 		one, two := w.given(w.worker(), nil), w.given(w.worker(), func(in *subdelegation.Input) { in.DelegationIDs = append(in.DelegationIDs, other) })
@@ -74,7 +74,7 @@ func TestTheRecordSaysByWhichRight(t *testing.T) {
 }
 
 // What ended after the actor was let in is seen before anything has an effect.
-func TestWhoLostTheSessionOrSeatMeanwhileDoesNothing(t *testing.T) {
+func TestSubDelegation_WhoLostTheSessionOrSeatMeanwhileDoesNothing(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		made := w.given(w.worker(), nil)
 		before := w.Count(t, "audit_records")
@@ -101,7 +101,7 @@ func TestWhoLostTheSessionOrSeatMeanwhileDoesNothing(t *testing.T) {
 	})
 }
 
-func TestItSaysWhereItStands(t *testing.T) {
+func TestSubDelegation_ItSaysWhereItStands(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		end, later := w.Clock.Now().Add(time.Hour), w.Clock.Now().Add(2*time.Hour)
 		second := w.Delegation(t, w.delegate, w.company, func(d *world.Delegation) { d.ValidUntil = &later })
@@ -145,7 +145,7 @@ func TestItSaysWhereItStands(t *testing.T) {
 }
 
 // What would add nothing is refused, with where the one is that gives it already.
-func TestNobodyGetsTheSameTwice(t *testing.T) {
+func TestSubDelegation_NobodyGetsTheSameTwice(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		second := w.Delegation(t, w.delegate, w.Company(t, world.Rome), nil)
 		end, later := w.Clock.Now().Add(time.Hour), w.Clock.Now().Add(2*time.Hour)

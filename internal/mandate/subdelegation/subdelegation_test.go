@@ -130,7 +130,7 @@ func refused(t *testing.T, what string, err error, code fault.Code, fields ...st
 	}
 }
 
-func TestASubDelegateWorksUntilTheDelegationEnds(t *testing.T) {
+func TestSubDelegation_ASubDelegateWorksUntilTheDelegationEnds(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		session := w.Session(t, p.ID, nil)
@@ -150,7 +150,7 @@ func TestASubDelegateWorksUntilTheDelegationEnds(t *testing.T) {
 	})
 }
 
-func TestARevokedSubDelegationIsOverAtOnce(t *testing.T) {
+func TestSubDelegation_ARevokedSubDelegationIsOverAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		session := w.Session(t, p.ID, nil)
@@ -193,7 +193,7 @@ func TestARevokedSubDelegationIsOverAtOnce(t *testing.T) {
 	})
 }
 
-func TestNothingIsLearntAboutPeople(t *testing.T) {
+func TestSubDelegation_NothingIsLearntAboutPeople(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		other, err := taxcode.Parse(world.Worker)
 		if err != nil {
@@ -222,7 +222,7 @@ func TestNothingIsLearntAboutPeople(t *testing.T) {
 	})
 }
 
-func TestTriesAreCounted(t *testing.T) {
+func TestSubDelegation_TriesAreCounted(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		nobody := world.Person{TaxCode: func() taxcode.Code { c, _ := taxcode.Parse(world.Worker); return c }()}
 		first := w.given(w.worker(), nil)
@@ -261,7 +261,7 @@ func TestTriesAreCounted(t *testing.T) {
 	})
 }
 
-func TestTermsThatReachFurtherAreRefused(t *testing.T) {
+func TestSubDelegation_TermsThatReachFurtherAreRefused(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		now := w.Clock.Now()
@@ -316,7 +316,7 @@ func TestTermsThatReachFurtherAreRefused(t *testing.T) {
 	})
 }
 
-func TestWhoDecides(t *testing.T) {
+func TestSubDelegation_WhoDecides(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		association := w.Association(t)
 		delegation := w.Delegation(t, association, w.company, nil)
@@ -370,7 +370,7 @@ func TestWhoDecides(t *testing.T) {
 	})
 }
 
-func TestTheListShowsBothSides(t *testing.T) {
+func TestSubDelegation_TheListShowsBothSides(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.worker()
 		var want []uuid.UUID
@@ -412,7 +412,7 @@ func TestTheListShowsBothSides(t *testing.T) {
 	})
 }
 
-func TestARepeatedGrantIsOne(t *testing.T) {
+func TestSubDelegation_ARepeatedGrantIsOne(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		in := subdelegation.Input{TaxCode: w.worker().TaxCode, All: true}
 		first, err := w.service.Grant(world.WithKey(ctx, w.by, "key-1"), w.by, in)

@@ -51,7 +51,7 @@ func named(t *testing.T, a *world.App, name string, offices ...string) world.Com
 	return c
 }
 
-func TestThePeopleOfAContributorFindIt(t *testing.T) {
+func TestContributor_ThePeopleOfAContributorFindIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		p := a.Person(t, nil)
@@ -120,7 +120,7 @@ func TestThePeopleOfAContributorFindIt(t *testing.T) {
 	})
 }
 
-func TestAnOperatorFindsTheContributorsOfTheOffice(t *testing.T) {
+func TestContributor_AnOperatorFindsTheContributorsOfTheOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		rome, both, own := named(t, a, "A", world.Rome), named(t, a, "B", world.Milan, world.Rome), named(t, a, "C", world.Milan)
@@ -150,7 +150,7 @@ func TestAnOperatorFindsTheContributorsOfTheOffice(t *testing.T) {
 	})
 }
 
-func TestShowingAContributor(t *testing.T) {
+func TestContributor_ShowingAContributor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t, world.Rome, world.Milan, world.Rome)
@@ -195,7 +195,7 @@ func TestShowingAContributor(t *testing.T) {
 	})
 }
 
-func TestOfficesAreListedByCode(t *testing.T) {
+func TestContributor_OfficesAreListedByCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		want := []contributor.Office{{Code: world.Milan, Title: "Milano"}, {Code: world.Rome, Title: "Roma Centro"}}
@@ -223,7 +223,7 @@ func TestOfficesAreListedByCode(t *testing.T) {
 	})
 }
 
-func TestARoleIsHeldOnce(t *testing.T) {
+func TestContributor_ARoleIsHeldOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)

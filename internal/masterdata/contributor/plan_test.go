@@ -15,7 +15,7 @@ import (
 
 // An intermediary with many delegations reads a page of its clients from the range of an index, without a sort; where too few of the first
 // names are its clients', and for whoever has few clients, these are read through their rights and sorted.
-func TestAPageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
+func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		p, delegate := a.Professional(t)

@@ -20,7 +20,7 @@ import (
 )
 
 // Whatever the rights, the list of contributors is those that each has a right over.
-func TestMyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
+func TestContributor_MyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		var companies []world.Company

@@ -20,7 +20,7 @@ func person(t testing.TB, n int, street, office string) string {
 	return code(t, n) + ";Ugo;Verdi;1930-01-01;Roma;" + street + ";00184;Roma;RM;" + office
 }
 
-func TestPeople(t *testing.T) {
+func TestRegisterImport_People(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Rome), person(t, 2, "Via Roma 2", ""))
 		if got := w.one("SELECT street FROM register_people ORDER BY tax_code"); got != "Via Roma 1,Via Roma 2" && got != "Via Roma 2,Via Roma 1" {
@@ -58,7 +58,7 @@ func (w *fixture) nothingLeft() {
 	}
 }
 
-func TestAWrongLineChangesNothing(t *testing.T) {
+func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		c := w.Company(t, world.Rome)
 		public := w.Company(t, world.Rome)
@@ -125,7 +125,7 @@ func TestAWrongLineChangesNothing(t *testing.T) {
 	})
 }
 
-func TestContributorsPositionsAndPublicBodies(t *testing.T) {
+func TestRegisterImport_ContributorsPositionsAndPublicBodies(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		represents := w.Person(t, nil)
 		line := func(name, kind, representative, enabled string) string {
@@ -185,7 +185,7 @@ func lawyers(t testing.TB, register string, people ...string) []string {
 	return all
 }
 
-func TestWhoLeavesTheRegister(t *testing.T) {
+func TestRegisterImport_WhoLeavesTheRegister(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		consulente, delegate := w.Professional(t)
 		me := consulente.TaxCode.Clear()
@@ -240,7 +240,7 @@ func TestWhoLeavesTheRegister(t *testing.T) {
 	})
 }
 
-func TestTheSameFileAgain(t *testing.T) {
+func TestRegisterImport_TheSameFileAgain(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		first := peopleHeader + "\n" + person(t, 1, "Via Roma 1", "")
 		other := peopleHeader + "\n" + person(t, 1, "Via Roma 2", "")
@@ -283,7 +283,7 @@ func TestTheSameFileAgain(t *testing.T) {
 }
 
 // One key, many at once: one import, one file.
-func TestOneKey(t *testing.T) {
+func TestRegisterImport_OneKey(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		content := peopleHeader + "\n" + person(t, 1, "Via Roma 1", "")
 		ids := make([]uuid.UUID, 8)

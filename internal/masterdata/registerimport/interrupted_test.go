@@ -33,8 +33,8 @@ func (c *tired) Now() time.Time {
 	return c.at
 }
 
-// TestInterrupted stops a worker wherever it can be stopped, lets another go on after the lease, and compares.
-func TestInterrupted(t *testing.T) {
+// TestRegisterImport_Interrupted stops a worker wherever it can be stopped, lets another go on after the lease, and compares.
+func TestRegisterImport_Interrupted(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		consulente, delegate := w.Professional(t)
 		for n := range 3 {
@@ -84,9 +84,9 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// TestBesideOthers: until the end of an import others see nothing of it and do not wait for it, and who files for an
+// TestRegisterImport_BesideOthers: until the end of an import others see nothing of it and do not wait for it, and who files for an
 // intermediary that it strikes off comes before it or after it.
-func TestBesideOthers(t *testing.T) {
+func TestRegisterImport_BesideOthers(t *testing.T) {
 	// On SQLite one comes after the other anyway.
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)

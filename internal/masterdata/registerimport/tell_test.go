@@ -12,7 +12,7 @@ import (
 )
 
 // Who leaves a register and comes back is heard of by those who sign for the contributors, each once, and by somebody at the organisation.
-func TestBothSidesHearOfARegister(t *testing.T) {
+func TestRegisterImport_BothSidesHearOfARegister(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		home := w.Company(t, world.Rome)
 		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.Household, home.ID)

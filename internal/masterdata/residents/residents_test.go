@@ -22,7 +22,7 @@ var elena = residents.Identity{
 	Street: "Piazza Nazionale 10", PostalCode: "00184", Town: "Sant'Agata de' Goti", Province: "BN",
 }
 
-func TestMatch(t *testing.T) {
+func TestResidents_Match(t *testing.T) {
 	entry := residents.Entry{Identity: elena}
 	for name, tt := range map[string]struct {
 		change func(*residents.Identity)
@@ -72,7 +72,7 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-func TestStreets(t *testing.T) {
+func TestResidents_Streets(t *testing.T) {
 	same := [][]string{
 		{"Via Roma 10", "via roma 10", "V. Roma 10", "V.Roma, 10", "VIA ROMA N.10", "Via Roma civ. 10", "Via  Roma,10"},
 		{"Viale Europa 3/A", "V.le Europa 3 A", "vle europa 3a", "V.LE EUROPA, 3/a"},
@@ -96,7 +96,7 @@ func TestStreets(t *testing.T) {
 	}
 }
 
-func TestPutAndFind(t *testing.T) {
+func TestResidents_PutAndFind(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		now := clock.NewManual(time.Date(2026, 3, 16, 8, 15, 0, 0, time.UTC))

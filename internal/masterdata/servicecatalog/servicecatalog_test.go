@@ -119,9 +119,9 @@ var (
 func at(id uuid.UUID) servicecatalog.Chosen       { return servicecatalog.Chosen{ContributorID: &id} }
 func position(id uuid.UUID) servicecatalog.Chosen { return servicecatalog.Chosen{PositionID: &id} }
 
-// TestTheShippedServices have all that a right may cover, and for the dossier of public bodies the old channel until 15 July
+// TestServiceCatalog_TheShippedServices have all that a right may cover, and for the dossier of public bodies the old channel until 15 July
 // 2023 at midnight in Rome and the new one for ever.
-func TestTheShippedServices(t *testing.T) {
+func TestServiceCatalog_TheShippedServices(t *testing.T) {
 	all, err := servicecatalog.Shipped()
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestTheShippedServices(t *testing.T) {
 	}
 }
 
-func TestTheMenuIsMadeOfRights(t *testing.T) {
+func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, body := w.Company(t, world.Rome), w.body(world.Milan)
@@ -219,9 +219,9 @@ func TestTheMenuIsMadeOfRights(t *testing.T) {
 	})
 }
 
-// TestTheMenuOffersWhatOneMayDo: delegations are drafted by the professional and by who has a role with that service at an
+// TestServiceCatalog_TheMenuOffersWhatOneMayDo: delegations are drafted by the professional and by who has a role with that service at an
 // association, CAF or patronato, while it is on its register; who gives roles there manages its users.
-func TestTheMenuOffersWhatOneMayDo(t *testing.T) {
+func TestServiceCatalog_TheMenuOffersWhatOneMayDo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company := w.Company(t, world.Rome)
@@ -287,7 +287,7 @@ func TestTheMenuOffersWhatOneMayDo(t *testing.T) {
 	})
 }
 
-func TestLinksLeadToWhatWasChosen(t *testing.T) {
+func TestServiceCatalog_LinksLeadToWhatWasChosen(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by := w.Employer(t)
@@ -306,8 +306,8 @@ func TestLinksLeadToWhatWasChosen(t *testing.T) {
 	})
 }
 
-// TestANewServiceIsData: a row more is an entry more, for whom it says and while a channel of it is open.
-func TestANewServiceIsData(t *testing.T) {
+// TestServiceCatalog_ANewServiceIsData: a row more is an entry more, for whom it says and while a channel of it is open.
+func TestServiceCatalog_ANewServiceIsData(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		body := w.body(world.Rome)
@@ -344,8 +344,8 @@ func TestANewServiceIsData(t *testing.T) {
 	})
 }
 
-// TestInstallBringsNewerVersions and leaves alone what was changed here since.
-func TestInstallBringsNewerVersions(t *testing.T) {
+// TestServiceCatalog_InstallBringsNewerVersions and leaves alone what was changed here since.
+func TestServiceCatalog_InstallBringsNewerVersions(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		closes := w.Clock.Now().Add(time.Hour)
@@ -365,7 +365,7 @@ func TestInstallBringsNewerVersions(t *testing.T) {
 	})
 }
 
-func TestChannelsHaveWindows(t *testing.T) {
+func TestServiceCatalog_ChannelsHaveWindows(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		opens, closes := w.Clock.Now().Add(time.Hour), w.Clock.Now().Add(2*time.Hour)
@@ -400,7 +400,7 @@ func TestChannelsHaveWindows(t *testing.T) {
 	})
 }
 
-func TestEverybodyArrangesTheirMenu(t *testing.T) {
+func TestServiceCatalog_EverybodyArrangesTheirMenu(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		_, by := w.Employer(t)
@@ -476,7 +476,7 @@ func TestEverybodyArrangesTheirMenu(t *testing.T) {
 	})
 }
 
-func TestTwoArrangementsAtOnce(t *testing.T) {
+func TestServiceCatalog_TwoArrangementsAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		_, by := w.Employer(t)
@@ -504,7 +504,7 @@ func TestTwoArrangementsAtOnce(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoArrangement(t *testing.T) {
+func TestServiceCatalog_WhatIsNoArrangement(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		_, by := w.Employer(t)
@@ -538,8 +538,8 @@ func TestWhatIsNoArrangement(t *testing.T) {
 	})
 }
 
-// TestTheMenuOfManyClients costs as many statements as that of one.
-func TestTheMenuOfManyClients(t *testing.T) {
+// TestServiceCatalog_TheMenuOfManyClients costs as many statements as that of one.
+func TestServiceCatalog_TheMenuOfManyClients(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		professional, delegate := w.Professional(t)

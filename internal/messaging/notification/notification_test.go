@@ -31,7 +31,7 @@ func realistic(t *testing.T) map[string]string {
 	return all
 }
 
-func TestTexts(t *testing.T) {
+func TestNotification_Texts(t *testing.T) {
 	known, err := notification.Kinds()
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-func TestReceivedDeclarationTellsNumberAndRomanTime(t *testing.T) {
+func TestNotification_ReceivedDeclarationTellsNumberAndRomanTime(t *testing.T) {
 	text, err := notification.Render("declaration.received", filed, nil, notification.Italian)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestReceivedDeclarationTellsNumberAndRomanTime(t *testing.T) {
 	}
 }
 
-func TestValuesStayInTheirLine(t *testing.T) {
+func TestNotification_ValuesStayInTheirLine(t *testing.T) {
 	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1\r\nBcc: thief@example.org", "type": "<b>&\n.\n"}`, nil, notification.Italian)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestValuesStayInTheirLine(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestNotification_Refusals(t *testing.T) {
 	if _, err := notification.Render("declaration.forgotten", `{}`, nil, notification.Italian); !errors.Is(err, notification.ErrUnknownKind) {
 		t.Errorf("unknown kind: %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-func TestRecipients(t *testing.T) {
+func TestRecipients_AreChosenByPreference(t *testing.T) {
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	contact := func(kind person.ContactKind, value string, verified bool) person.Contact {
 		c := person.Contact{Kind: kind, Value: value}
@@ -65,7 +65,7 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
-func TestAPageShowsTextAsText(t *testing.T) {
+func TestRecipients_APageShowsTextAsText(t *testing.T) {
 	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1", "type": "<script>alert(1)</script>&\"'"}`, nil, notification.English)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestAPageShowsTextAsText(t *testing.T) {
 	}
 }
 
-func TestSecretsStandBesideTheData(t *testing.T) {
+func TestRecipients_SecretsStandBesideTheData(t *testing.T) {
 	// Any kind will do: what is data there is a secret here.
 	secrets := map[string]secret.Text{"type": "K7M2\r\nP9QX"}
 	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1"}`, secrets, notification.Italian)

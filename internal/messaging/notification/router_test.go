@@ -91,7 +91,7 @@ func (w *fixture) tell(kind string, personID uuid.UUID, change ...func(outbox.Me
 	return to
 }
 
-func TestAContactThatBouncesIsNotUsedAnyMore(t *testing.T) {
+func TestRouter_AContactThatBouncesIsNotUsedAnyMore(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		email, mobile := person.NewContact{Kind: person.Email, Value: "m@posta.example"}, person.NewContact{Kind: person.Mobile, Value: "+393331234567"}
@@ -129,7 +129,7 @@ func TestAContactThatBouncesIsNotUsedAnyMore(t *testing.T) {
 	})
 }
 
-func TestPeopleAreToldAsTheyPrefer(t *testing.T) {
+func TestRouter_PeopleAreToldAsTheyPrefer(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		email, mobile := person.NewContact{Kind: person.Email, Value: "m@posta.example"}, person.NewContact{Kind: person.Mobile, Value: "+393331234567"}

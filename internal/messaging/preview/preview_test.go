@@ -22,7 +22,7 @@ func show(t *testing.T, o preview.Options) string {
 	return out.String()
 }
 
-func TestEveryKindIsShownInEveryForm(t *testing.T) {
+func TestPreview_EveryKindIsShownInEveryForm(t *testing.T) {
 	kinds, err := notification.Kinds()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestEveryKindIsShownInEveryForm(t *testing.T) {
 	}
 }
 
-func TestOneKind(t *testing.T) {
+func TestPreview_OneKind(t *testing.T) {
 	it := show(t, preview.Options{Kind: "pin.half", Locale: "it", Format: "text"})
 	if strings.Count(it, "== ") != 1 || !strings.Contains(it, "H4TW9PC6") {
 		t.Errorf("%s", it)
@@ -60,7 +60,7 @@ func TestOneKind(t *testing.T) {
 	}
 }
 
-func TestALetter(t *testing.T) {
+func TestPreview_ALetter(t *testing.T) {
 	dir := t.TempDir()
 	show(t, preview.Options{Kind: "pin.half", Locale: "it", Format: "letter", Dir: dir})
 	content, err := os.ReadFile(filepath.Join(dir, "pin.half.it.pdf"))
@@ -72,7 +72,7 @@ func TestALetter(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeShown(t *testing.T) {
+func TestPreview_WhatCannotBeShown(t *testing.T) {
 	for name, o := range map[string]preview.Options{
 		"unknown kind":     {Kind: "pin.forgotten", Locale: "it", Format: "text"},
 		"a path":           {Kind: "../texts/layout", Locale: "it", Format: "text"},

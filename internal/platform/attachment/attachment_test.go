@@ -42,7 +42,7 @@ func spool(t *testing.T, name, content string) *attachment.Upload {
 	return u
 }
 
-func TestSpooling(t *testing.T) {
+func TestAttachment_Spooling(t *testing.T) {
 	const limit = 100_000
 	for _, size := range []int{0, 1, 32 << 10, 32<<10 + 1, limit - 1, limit} {
 		dir := t.TempDir()
@@ -75,7 +75,7 @@ func empty(t *testing.T, dir string) {
 	}
 }
 
-func TestWhatCannotBeSpooled(t *testing.T) {
+func TestAttachment_WhatCannotBeSpooled(t *testing.T) {
 	dir := t.TempDir()
 	for _, limit := range []int64{10, 100_000} {
 		sent := &counter{r: io.LimitReader(zeros{}, 10*limit)}
@@ -110,7 +110,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestWhatAFileIs(t *testing.T) {
+func TestAttachment_WhatAFileIs(t *testing.T) {
 	allowed := attachment.Documents()
 	for name, c := range map[string]struct {
 		content string
@@ -162,7 +162,7 @@ func TestWhatAFileIs(t *testing.T) {
 	}
 }
 
-func TestStoring(t *testing.T) {
+func TestAttachment_Storing(t *testing.T) {
 	ctx := context.Background()
 	bucket := memblob.OpenBucket(nil)
 	defer func() { _ = bucket.Close() }()

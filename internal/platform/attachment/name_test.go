@@ -62,7 +62,7 @@ var naughtyNames = []struct {
 	{strings.Repeat("../", 10_000) + "x.pdf", attachment.PDF, "x.pdf"},
 }
 
-func TestNaughtyNames(t *testing.T) {
+func TestAttachment_NaughtyNames(t *testing.T) {
 	for _, c := range naughtyNames {
 		if got := attachment.SafeName(c.sent, c.is); got != c.want {
 			t.Errorf("%q became %q, want %q", c.sent, got, c.want)
@@ -103,7 +103,7 @@ func safe(t interface {
 	}
 }
 
-func TestEveryNameBecomesSafe(t *testing.T) {
+func TestAttachment_EveryNameBecomesSafe(t *testing.T) {
 	types := rapid.SampledFrom(attachment.Documents())
 	rapid.Check(t, func(t *rapid.T) {
 		safe(t, rapid.String().Draw(t, "sent"), types.Draw(t, "type"))

@@ -86,7 +86,7 @@ func start(t *testing.T, s *shelf, change func(*batch.Options[int])) *batch.Writ
 	return w
 }
 
-func TestWhatIsAddedIsWritten(t *testing.T) {
+func TestBatch_WhatIsAddedIsWritten(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		every   time.Duration
@@ -124,7 +124,7 @@ func TestWhatIsAddedIsWritten(t *testing.T) {
 	}
 }
 
-func TestWhatFailedIsKeptInOrder(t *testing.T) {
+func TestBatch_WhatFailedIsKeptInOrder(t *testing.T) {
 	var s shelf
 	w := start(t, &s, nil)
 	s.set(true)
@@ -143,7 +143,7 @@ func TestWhatFailedIsKeptInOrder(t *testing.T) {
 	}
 }
 
-func TestWhatWasWrittenBeforeAFailureIsNotWrittenAgain(t *testing.T) {
+func TestBatch_WhatWasWrittenBeforeAFailureIsNotWrittenAgain(t *testing.T) {
 	var s shelf
 	calls := 0
 	w := start(t, &s, func(o *batch.Options[int]) {
@@ -167,7 +167,7 @@ func TestWhatWasWrittenBeforeAFailureIsNotWrittenAgain(t *testing.T) {
 	}
 }
 
-func TestFailedMayGiveUp(t *testing.T) {
+func TestBatch_FailedMayGiveUp(t *testing.T) {
 	var s shelf
 	w := start(t, &s, func(o *batch.Options[int]) { o.Failed = func([]int, error) []int { return nil } })
 	s.set(true)
@@ -182,7 +182,7 @@ func TestFailedMayGiveUp(t *testing.T) {
 }
 
 // While nothing can be written, every further item must not mean a further try: the tries would take all there is.
-func TestAFailureIsNotTriedAgainForEveryItem(t *testing.T) {
+func TestBatch_AFailureIsNotTriedAgainForEveryItem(t *testing.T) {
 	var s shelf
 	w := start(t, &s, func(o *batch.Options[int]) { o.Queue = 1 })
 	s.set(true)
@@ -199,7 +199,7 @@ func TestAFailureIsNotTriedAgainForEveryItem(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeWrittenAtTheEndIsReported(t *testing.T) {
+func TestBatch_WhatCannotBeWrittenAtTheEndIsReported(t *testing.T) {
 	var s shelf
 	var lost []int
 	w := start(t, &s, func(o *batch.Options[int]) { o.Lost = func(items []int) { lost = slices.Clone(items) } })
@@ -213,7 +213,7 @@ func TestWhatCannotBeWrittenAtTheEndIsReported(t *testing.T) {
 	}
 }
 
-func TestAFullQueue(t *testing.T) {
+func TestBatch_AFullQueue(t *testing.T) {
 	s := shelf{gate: world.NewGate()}
 	w := start(t, &s, func(o *batch.Options[int]) { o.Group, o.Queue = 1, 2 })
 	w.Add(0)
@@ -235,7 +235,7 @@ func TestAFullQueue(t *testing.T) {
 	}
 }
 
-func TestNothingIsTakenAfterTheEnd(t *testing.T) {
+func TestBatch_NothingIsTakenAfterTheEnd(t *testing.T) {
 	s := shelf{gate: world.NewGate()}
 	w := start(t, &s, nil)
 	w.Add(0)
@@ -261,7 +261,7 @@ func TestNothingIsTakenAfterTheEnd(t *testing.T) {
 	}
 }
 
-func TestAFlushThatNobodyWaitsFor(t *testing.T) {
+func TestBatch_AFlushThatNobodyWaitsFor(t *testing.T) {
 	s := shelf{gate: world.NewGate()}
 	w := start(t, &s, nil)
 	w.Add(0)
@@ -273,7 +273,7 @@ func TestAFlushThatNobodyWaitsFor(t *testing.T) {
 	s.gate.Open()
 }
 
-func TestNothingIsLostUnderLoad(t *testing.T) {
+func TestBatch_NothingIsLostUnderLoad(t *testing.T) {
 	for range 20 {
 		var s shelf
 		w := start(t, &s, func(o *batch.Options[int]) { o.Every, o.Queue = time.Millisecond, 50 })

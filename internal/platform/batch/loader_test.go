@@ -9,7 +9,7 @@ import (
 	"diresco/internal/platform/batch"
 )
 
-func TestLoaderAsksTogetherAndAnswersEach(t *testing.T) {
+func TestLoader_AsksTogetherAndAnswersEach(t *testing.T) {
 	var mu sync.Mutex
 	var groups [][]int
 	release := make(chan struct{})
@@ -57,7 +57,7 @@ func TestLoaderAsksTogetherAndAnswersEach(t *testing.T) {
 	}
 }
 
-func TestLoaderTellsEverybodyOfAFailureAndForgetsIt(t *testing.T) {
+func TestLoader_TellsEverybodyOfAFailureAndForgetsIt(t *testing.T) {
 	boom := errors.New("boom")
 	fail := true
 	l := batch.NewLoader(8, 1, func(_ context.Context, keys []int) (map[int]int, error) {

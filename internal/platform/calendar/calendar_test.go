@@ -36,7 +36,7 @@ func date(s string) calendar.Date {
 	return calendar.Date{Year: got.Year(), Month: got.Month(), Day: got.Day()}
 }
 
-func TestDateIn(t *testing.T) {
+func TestCalendar_DateIn(t *testing.T) {
 	for in, want := range map[string]string{
 		"2026-01-01T12:00:00Z":      "2026-01-01",
 		"2025-12-31T22:59:59Z":      "2025-12-31",
@@ -51,7 +51,7 @@ func TestDateIn(t *testing.T) {
 	}
 }
 
-func TestEndOfDay(t *testing.T) {
+func TestCalendar_EndOfDay(t *testing.T) {
 	tests := []struct {
 		name, in, want string
 		hours          float64
@@ -77,7 +77,7 @@ func TestEndOfDay(t *testing.T) {
 	}
 }
 
-func TestAddMonths(t *testing.T) {
+func TestCalendar_AddMonths(t *testing.T) {
 	tests := []struct {
 		name, from string
 		n          int
@@ -129,7 +129,7 @@ func TestAddMonths(t *testing.T) {
 	})
 }
 
-func TestAddMonthsIsPredictable(t *testing.T) {
+func TestCalendar_AddMonthsIsPredictable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := time.Unix(rapid.Int64Range(1_000_000_000, 3_000_000_000).Draw(t, "from"), 0)
 		n := rapid.IntRange(-60, 60).Draw(t, "months")
@@ -143,7 +143,7 @@ func TestAddMonthsIsPredictable(t *testing.T) {
 	})
 }
 
-func TestDeadlineDays(t *testing.T) {
+func TestCalendar_DeadlineDays(t *testing.T) {
 	tests := []struct {
 		name, from string
 		n          int
@@ -168,7 +168,7 @@ func TestDeadlineDays(t *testing.T) {
 	}
 }
 
-func TestDeadlineWorkingDays(t *testing.T) {
+func TestCalendar_DeadlineWorkingDays(t *testing.T) {
 	tests := []struct {
 		name, from string
 		n          int
@@ -188,7 +188,7 @@ func TestDeadlineWorkingDays(t *testing.T) {
 	}
 }
 
-func TestAddWorkingDays(t *testing.T) {
+func TestCalendar_AddWorkingDays(t *testing.T) {
 	for _, tt := range []struct {
 		from string
 		n    int
@@ -209,7 +209,7 @@ func TestAddWorkingDays(t *testing.T) {
 	}
 }
 
-func TestHolidays(t *testing.T) {
+func TestCalendar_Holidays(t *testing.T) {
 	holidays := map[int][]string{
 		2024: {"01-01", "01-06", "04-01", "04-25", "05-01", "06-02", "08-15", "11-01", "12-08", "12-25", "12-26"},
 		2025: {"01-01", "01-06", "04-21", "04-25", "05-01", "06-02", "08-15", "11-01", "12-08", "12-25", "12-26"},
@@ -229,7 +229,7 @@ func TestHolidays(t *testing.T) {
 	}
 }
 
-func TestEaster(t *testing.T) {
+func TestCalendar_Easter(t *testing.T) {
 	for year, want := range map[int]string{
 		1961: "1961-04-02", 2000: "2000-04-23", 2008: "2008-03-23", 2011: "2011-04-24", 2019: "2019-04-21",
 		2024: "2024-03-31", 2025: "2025-04-20", 2026: "2026-04-05", 2027: "2027-03-28", 2028: "2028-04-16",

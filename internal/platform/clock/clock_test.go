@@ -9,7 +9,7 @@ import (
 
 var instant = time.Date(2026, 3, 29, 3, 30, 0, 123_456_789, time.FixedZone("", 7200))
 
-func TestTimesAreWholeMicrosecondsInUTC(t *testing.T) {
+func TestClock_TimesAreWholeMicrosecondsInUTC(t *testing.T) {
 	want := time.Date(2026, 3, 29, 1, 30, 0, 123_456_000, time.UTC)
 	moved := clock.NewManual(instant)
 	moved.Advance(time.Nanosecond)
@@ -24,7 +24,7 @@ func TestTimesAreWholeMicrosecondsInUTC(t *testing.T) {
 	}
 }
 
-func TestClocksMove(t *testing.T) {
+func TestClock_Move(t *testing.T) {
 	base := clock.NewManual(instant)
 	c := clock.NewOffset(base)
 	if c.Offset() != 0 || !c.Now().Equal(base.Now()) {

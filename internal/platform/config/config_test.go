@@ -22,7 +22,7 @@ func read(t *testing.T, environ ...string) config.Config {
 	return c
 }
 
-func TestNothingSetGivesTheDocumentedDefaults(t *testing.T) {
+func TestConfig_NothingSetGivesTheDocumentedDefaults(t *testing.T) {
 	t.Setenv("DIRESCO_RATE_SESSION", "1") // only what Read is handed counts, not the process's own environment
 	c := read(t, "HOME=/nowhere", "PATH=")
 	if c.Addr != "127.0.0.1:8080" || c.AdminAddr != "" || c.RateSession != 600 || c.RateAddress != 120 ||
@@ -31,7 +31,7 @@ func TestNothingSetGivesTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
-func TestEveryVariableIsRead(t *testing.T) {
+func TestConfig_EveryVariableIsRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tls.pem")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 	}
 }
 
-func TestAWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T) {
+func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T) {
 	const wrong = "hunter2"
 	for _, tc := range []struct{ name, value string }{
 		{"ADDR", wrong},
@@ -136,7 +136,7 @@ func TestAWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T) {
 	}
 }
 
-func TestAMisspeltVariableIsNamed(t *testing.T) {
+func TestConfig_AMisspeltVariableIsNamed(t *testing.T) {
 	_, err := config.Read([]string{"DIRESCO_ADRESS=x:hunter2", "DIRESCO_RATE=5", "DIRESCO_LOG_LEVEL=loud"})
 	if err == nil {
 		t.Fatal("accepted")
@@ -150,14 +150,14 @@ func TestAMisspeltVariableIsNamed(t *testing.T) {
 	}
 }
 
-func TestCertificateNeedsItsKey(t *testing.T) {
+func TestConfig_CertificateNeedsItsKey(t *testing.T) {
 	_, err := config.Read([]string{"DIRESCO_TLS_CERT=" + os.Args[0]})
 	if err == nil || !strings.Contains(err.Error(), "DIRESCO_TLS_CERT and DIRESCO_TLS_KEY") {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestTheSMSGatewayNeedsItsToken(t *testing.T) {
+func TestConfig_TheSMSGatewayNeedsItsToken(t *testing.T) {
 	for _, one := range []string{"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2"} {
 		_, err := config.Read([]string{one})
 		if err == nil || err.Error() != "DIRESCO_SMS_GATEWAY_URL and DIRESCO_SMS_GATEWAY_TOKEN: set both or neither" {
@@ -166,7 +166,7 @@ func TestTheSMSGatewayNeedsItsToken(t *testing.T) {
 	}
 }
 
-func TestServe(t *testing.T) {
+func TestConfig_Serve(t *testing.T) {
 	const database, dir = "DIRESCO_DATABASE_URL=postgres://db/diresco", "DIRESCO_DATA_DIR=/var/lib/diresco"
 	for name, tc := range map[string]struct {
 		environ []string
@@ -208,7 +208,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-func TestServeKeepsInTheDataDirectoryWhatHasNoPlace(t *testing.T) {
+func TestConfig_ServeKeepsInTheDataDirectoryWhatHasNoPlace(t *testing.T) {
 	c := read(t, "DIRESCO_DATABASE_URL=sqlite:x.db", "DIRESCO_DATA_DIR=/var/lib/diresco")
 	if err := c.Serve(); err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func TestServeKeepsInTheDataDirectoryWhatHasNoPlace(t *testing.T) {
 	}
 }
 
-func TestSandboxNeedsNothingAndStaysOnLoopback(t *testing.T) {
+func TestConfig_SandboxNeedsNothingAndStaysOnLoopback(t *testing.T) {
 	c := read(t)
 	if err := c.Sandbox(); err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestSandboxNeedsNothingAndStaysOnLoopback(t *testing.T) {
 	}
 }
 
-func TestAFreePortGivesTheOriginOnceItIsKnown(t *testing.T) {
+func TestConfig_AFreePortGivesTheOriginOnceItIsKnown(t *testing.T) {
 	c := read(t, "DIRESCO_ADDR=127.0.0.1:0")
 	if err := c.Sandbox(); err != nil || c.PublicURL != "" {
 		t.Fatalf("%v, %q", err, c.PublicURL)
@@ -263,7 +263,7 @@ func TestAFreePortGivesTheOriginOnceItIsKnown(t *testing.T) {
 	}
 }
 
-func TestStoreNeedsADatabase(t *testing.T) {
+func TestConfig_StoreNeedsADatabase(t *testing.T) {
 	c := read(t)
 	if err := c.Store(); err == nil || !strings.HasPrefix(err.Error(), "DIRESCO_DATABASE_URL: ") {
 		t.Errorf("%v", err)
@@ -274,7 +274,7 @@ func TestStoreNeedsADatabase(t *testing.T) {
 	}
 }
 
-func TestDescribeExplainsEveryVariable(t *testing.T) {
+func TestConfig_DescribeExplainsEveryVariable(t *testing.T) {
 	var out bytes.Buffer
 	if err := config.Describe(&out); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 	"diresco/internal/platform/egress"
 )
 
-func TestPublic(t *testing.T) {
+func TestEgress_Public(t *testing.T) {
 	for _, address := range []string{"8.8.8.8", "193.204.114.232", "::ffff:8.8.8.8", "2001:4860:4860::8888", "2a02:6b8::1"} {
 		if !egress.Public(netip.MustParseAddr(address)) {
 			t.Errorf("%s is refused", address)
@@ -38,7 +38,7 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-func TestCheckURL(t *testing.T) {
+func TestEgress_CheckURL(t *testing.T) {
 	for _, raw := range []string{"https://sms.example.org/v1", "https://sms.example.org:8443", "http://127.0.0.1:9000/x", "http://localhost:9000", "http://[::1]:9000"} {
 		if _, err := egress.CheckURL(raw); err != nil {
 			t.Errorf("%s: %v", raw, err)
@@ -82,7 +82,7 @@ func server(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-func TestALoopbackAddressThatIsWrittenAsOneIsReached(t *testing.T) {
+func TestEgress_ALoopbackAddressThatIsWrittenAsOneIsReached(t *testing.T) {
 	called := 0
 	s := server(t, func(http.ResponseWriter, *http.Request) { called++ })
 	roots := x509.NewCertPool()
@@ -95,7 +95,7 @@ func TestALoopbackAddressThatIsWrittenAsOneIsReached(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
+func TestEgress_RedirectsAreNotFollowed(t *testing.T) {
 	inner := server(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
 	outer := server(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, inner.URL, http.StatusTemporaryRedirect)
@@ -108,7 +108,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
+func TestEgress_ProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
 	proxy := server(t, func(http.ResponseWriter, *http.Request) { t.Error("used") })
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	t.Setenv("HTTP_PROXY", proxy.URL)
@@ -117,7 +117,7 @@ func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
 	}
 }
 
-func TestHousesAreNotReached(t *testing.T) {
+func TestEgress_HousesAreNotReached(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) { t.Error("reached") })
 	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
 	for _, host := range []string{"10.0.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0", "[::]", "[fd00::1]", "[fe80::1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]"} {
@@ -129,7 +129,7 @@ func TestHousesAreNotReached(t *testing.T) {
 
 // A name that points into the house is found out when it is dialled, not when it is configured; it may have pointed
 // elsewhere then.
-func TestNamesThatPointIntoTheHouse(t *testing.T) {
+func TestEgress_NamesThatPointIntoTheHouse(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) { t.Error("reached") })
 	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
 	for _, address := range []string{"127.0.0.1", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1"} {
@@ -142,7 +142,7 @@ func TestNamesThatPointIntoTheHouse(t *testing.T) {
 }
 
 // And a client for the loopback reaches nothing but the loopback.
-func TestLocalhostElsewhere(t *testing.T) {
+func TestEgress_LocalhostElsewhere(t *testing.T) {
 	resolver := &net.Resolver{PreferGo: true, Dial: nameServer(t, netip.MustParseAddr("8.8.8.8"))}
 	u, err := egress.CheckURL("http://127.0.0.1:1")
 	if err != nil {

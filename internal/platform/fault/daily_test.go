@@ -8,7 +8,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestADaysWorth(t *testing.T) {
+func TestDaily_ADaysWorth(t *testing.T) {
 	now := time.Date(2026, 3, 15, 9, 0, 0, 0, time.UTC)
 	ago := func(hours ...int) (times []time.Time) {
 		for _, h := range hours {

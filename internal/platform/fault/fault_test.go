@@ -11,7 +11,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func TestFaultsAreRecognised(t *testing.T) {
+func TestFault_AreRecognised(t *testing.T) {
 	for _, err := range []error{
 		fault.New(fault.Conflict), fault.Because(fault.Conflict, "reason"), fault.After(fault.Conflict, time.Second), fault.Wrap(fault.Conflict, io.EOF),
 		fmt.Errorf("outer: %w", fault.New(fault.Conflict)), errors.Join(io.EOF, fault.New(fault.Conflict)),
@@ -31,7 +31,7 @@ func TestFaultsAreRecognised(t *testing.T) {
 	}
 }
 
-func TestTheTextOfAFaultHoldsNothingOfTheRequest(t *testing.T) {
+func TestFault_TheTextOfAFaultHoldsNothingOfTheRequest(t *testing.T) {
 	f := fault.InvalidFields(fault.Field{Pointer: "/content/RSSMRA80A01H501U", Code: "format"})
 	if text := f.Error(); strings.Contains(text, "RSSMRA") {
 		t.Error(text)

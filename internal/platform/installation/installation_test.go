@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
-func TestADatabaseStaysWhatItIs(t *testing.T) {
+func TestInstallation_ADatabaseStaysWhatItIs(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		for range 2 {
@@ -41,7 +41,7 @@ func TestADatabaseStaysWhatItIs(t *testing.T) {
 	})
 }
 
-func TestOffsetIsKept(t *testing.T) {
+func TestInstallation_OffsetIsKept(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		if _, err := installation.Claim(ctx, d, installation.Sandbox, start); err != nil {
@@ -62,7 +62,7 @@ func TestOffsetIsKept(t *testing.T) {
 	})
 }
 
-func TestTwoProcessesStartTogether(t *testing.T) {
+func TestInstallation_TwoProcessesStartTogether(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		kinds := []installation.Kind{installation.Production, installation.Sandbox}
 		outcomes := make([]error, len(kinds))

@@ -25,7 +25,7 @@ func parse(t *testing.T, text string) *keyring.DataKeys {
 	return keys
 }
 
-func TestMACSurvivesRotation(t *testing.T) {
+func TestDataKeys_MACSurvivesRotation(t *testing.T) {
 	before := parse(t, "old:"+key('a'))
 	id, mac := before.MAC("request", []byte("GET"), []byte("/me"))
 	after := parse(t, "new:"+key('b')+", old:"+key('a'))
@@ -43,7 +43,7 @@ func TestMACSurvivesRotation(t *testing.T) {
 	}
 }
 
-func TestMACTellsPurposesAndPartsApart(t *testing.T) {
+func TestDataKeys_MACTellsPurposesAndPartsApart(t *testing.T) {
 	keys := parse(t, "k1:"+key('a'))
 	id, mac := keys.MAC("request", []byte("ab"), []byte("c"))
 	for name, ok := range map[string]bool{
@@ -61,7 +61,7 @@ func TestMACTellsPurposesAndPartsApart(t *testing.T) {
 	}
 }
 
-func TestParseDataKeysRefusesWithoutTellingTheKey(t *testing.T) {
+func TestDataKeys_ParseDataKeysRefusesWithoutTellingTheKey(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":     "",
 		"no id":       key('s'),
@@ -84,7 +84,7 @@ func TestParseDataKeysRefusesWithoutTellingTheKey(t *testing.T) {
 	}
 }
 
-func TestDataKeysFile(t *testing.T) {
+func TestDataKeys_File(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data-keys")
 	first, err := keyring.LoadOrCreateDataKeys(path)
 	if err != nil {

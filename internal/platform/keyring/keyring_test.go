@@ -45,7 +45,7 @@ func open(t *testing.T, d *db.DB, c clock.Clock, set *keyring.Private) *keyring.
 	return k
 }
 
-func TestKeysAreCreatedOnceAndPrivately(t *testing.T) {
+func TestKeyring_KeysAreCreatedOnceAndPrivately(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "signing-keys.json")
 	var wg sync.WaitGroup
 	sets := make([]*keyring.Private, 8)
@@ -78,7 +78,7 @@ func TestKeysAreCreatedOnceAndPrivately(t *testing.T) {
 	}
 }
 
-func TestLoadRefusesWrongFiles(t *testing.T) {
+func TestKeyring_LoadRefusesWrongFiles(t *testing.T) {
 	p256 := func(kid string) jose.JSONWebKey {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -126,7 +126,7 @@ func TestLoadRefusesWrongFiles(t *testing.T) {
 	}
 }
 
-func TestReceiptsOutliveTheirKey(t *testing.T) {
+func TestKeyring_ReceiptsOutliveTheirKey(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		old := open(t, d, clock.NewManual(start), generate(t))
@@ -152,7 +152,7 @@ func TestReceiptsOutliveTheirKey(t *testing.T) {
 	})
 }
 
-func TestKeyIDCannotBeTakenOver(t *testing.T) {
+func TestKeyring_KeyIDCannotBeTakenOver(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	write := func() *keyring.Private {
 		keys := jose.JSONWebKeySet{}
@@ -197,7 +197,7 @@ func countKeyQueries(t *testing.T, d *db.DB) *int {
 	return n
 }
 
-func TestUnknownKeysDoNotBecomeQueries(t *testing.T) {
+func TestKeyring_UnknownKeysDoNotBecomeQueries(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
 		c := clock.NewManual(start)
@@ -233,7 +233,7 @@ func TestUnknownKeysDoNotBecomeQueries(t *testing.T) {
 	})
 }
 
-func TestVerifyReceiptRefuses(t *testing.T) {
+func TestKeyring_VerifyReceiptRefuses(t *testing.T) {
 	ctx := context.Background()
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	k := open(t, d, clock.NewManual(start), generate(t))

@@ -11,7 +11,7 @@ import (
 	"diresco/internal/platform/page"
 )
 
-func TestPagesCoverTheListOnce(t *testing.T) {
+func TestPage_CoverTheListOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		total := rapid.IntRange(0, 250).Draw(t, "total")
 		limit := rapid.IntRange(-3, 150).Draw(t, "limit")
@@ -54,8 +54,8 @@ func TestPagesCoverTheListOnce(t *testing.T) {
 	})
 }
 
-// TestCursorsBelongToTheirList: no list takes the cursor of another, nor one that was bound to none.
-func TestCursorsBelongToTheirList(t *testing.T) {
+// TestPage_CursorsBelongToTheirList: no list takes the cursor of another, nor one that was bound to none.
+func TestPage_CursorsBelongToTheirList(t *testing.T) {
 	all := []string{"a", "b", "c"}
 	key := func(s string) page.Key { return page.Key{Text: s, ID: uuid.NameSpaceOID} }
 	list := func(list, cursor string) (page.Page[string], error) {

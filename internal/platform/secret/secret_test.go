@@ -39,7 +39,7 @@ func leaks(text string) bool {
 	return false
 }
 
-func TestNoVerbPrintsASecret(t *testing.T) {
+func TestSecret_NoVerbPrintsASecret(t *testing.T) {
 	for _, flags := range []string{"", "+", "#", " ", "0", "-", "20", ".3", "+#20.3"} {
 		for verb := range 128 {
 			// %T prints the type; %p and %w with a secret do not pass go vet.
@@ -62,7 +62,7 @@ func TestNoVerbPrintsASecret(t *testing.T) {
 	}
 }
 
-func TestNoLogOrEncoderShowsASecret(t *testing.T) {
+func TestSecret_NoLogOrEncoderShowsASecret(t *testing.T) {
 	var log bytes.Buffer
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
 		slog.New(handler).Info("login", "pin", secret.Text(pin), "login", newLogin(), slog.Group("group", "pin", secret.Text(pin)))
@@ -82,7 +82,7 @@ func TestNoLogOrEncoderShowsASecret(t *testing.T) {
 	}
 }
 
-func TestASecretIsReadAndRevealed(t *testing.T) {
+func TestSecret_IsReadAndRevealed(t *testing.T) {
 	var l struct{ PIN secret.Text }
 	if err := json.Unmarshal([]byte(`{"PIN":"`+pin+`"}`), &l); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"diresco/internal/platform/smtpurl"
 )
 
-func TestParse(t *testing.T) {
+func TestSMTPURL_Parse(t *testing.T) {
 	for raw, want := range map[string]struct {
 		address, user, password, name, from, domain string
 		tls, loopback                               bool
@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseRefuses(t *testing.T) {
+func TestSMTPURL_ParseRefuses(t *testing.T) {
 	for _, raw := range []string{
 		"", "relay.example.org:25", "http://hunter2@relay?from=a@b.it", "smtp://?from=a@b.it", "smtp://relay", "smtp://relay?from=hunter2", "smtp://relay?from=",
 		"smtp://relay?from=a@b.it&tls=hunter2", "smtp://relay?from=a@b.it&from=c@d.it", "smtp://relay:99999?from=a@b.it", "smtp://relay:0?from=a@b.it",

@@ -10,7 +10,7 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-func TestCompose(t *testing.T) {
+func TestTaxCode_Compose(t *testing.T) {
 	day := func(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
 	tests := []struct {
 		name string
@@ -38,7 +38,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-func TestComposeRefuses(t *testing.T) {
+func TestTaxCode_ComposeRefuses(t *testing.T) {
 	good := taxcode.Birth{FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), Sex: taxcode.Male, Place: "H501"}
 	if _, err := taxcode.Compose(good); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func drawPerson(t *rapid.T) taxcode.Code {
 	return c
 }
 
-func TestComposedCodesAreValid(t *testing.T) {
+func TestTaxCode_ComposedCodesAreValid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawPerson(t)
 		again, err := taxcode.Parse(strings.ToLower(c.Clear()))
@@ -94,9 +94,9 @@ func TestComposedCodesAreValid(t *testing.T) {
 	})
 }
 
-// TestAllVariants checks that each of the 128 omocodia variants has exactly
+// TestTaxCode_AllVariants checks that each of the 128 omocodia variants has exactly
 // one check letter with which it is valid, and is a code of its own.
-func TestAllVariants(t *testing.T) {
+func TestTaxCode_AllVariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plain := drawPerson(t).Clear()
 		seen := map[taxcode.Code]bool{}
@@ -120,8 +120,8 @@ func TestAllVariants(t *testing.T) {
 	})
 }
 
-// TestOneWrongCharacter: a single mistyped character never passes.
-func TestOneWrongCharacter(t *testing.T) {
+// TestTaxCode_OneWrongCharacter: a single mistyped character never passes.
+func TestTaxCode_OneWrongCharacter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		code := drawPerson(t).Clear()
 		alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -12,7 +12,7 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-func TestParse(t *testing.T) {
+func TestTaxCode_Parse(t *testing.T) {
 	tests := []struct {
 		name string
 		in   string
@@ -67,7 +67,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestIsPerson(t *testing.T) {
+func TestTaxCode_IsPerson(t *testing.T) {
 	for in, want := range map[string]bool{"RSSMRA80A01H501U": true, "00743110157": false} {
 		if got := taxcode.MustParse(in).IsPerson(); got != want {
 			t.Errorf("%s: %v", in, got)
@@ -78,7 +78,7 @@ func TestIsPerson(t *testing.T) {
 	}
 }
 
-func TestMustParsePanics(t *testing.T) {
+func TestTaxCode_MustParsePanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic")
@@ -87,7 +87,7 @@ func TestMustParsePanics(t *testing.T) {
 	taxcode.MustParse("RSSMRA80A01H501A")
 }
 
-func TestVariantIsAnotherCode(t *testing.T) {
+func TestTaxCode_VariantIsAnotherCode(t *testing.T) {
 	if taxcode.MustParse("RSSMRA80A01H501U") == taxcode.MustParse("RSSMRA80A01H50MM") {
 		t.Error("a variant equals the plain code")
 	}
@@ -96,7 +96,7 @@ func TestVariantIsAnotherCode(t *testing.T) {
 	}
 }
 
-func TestParseVAT(t *testing.T) {
+func TestTaxCode_ParseVAT(t *testing.T) {
 	tests := []struct {
 		in  string
 		err error
@@ -121,8 +121,8 @@ func TestParseVAT(t *testing.T) {
 	}
 }
 
-// TestNeverPrintedInClear tries every way in which a code slips into a text.
-func TestNeverPrintedInClear(t *testing.T) {
+// TestTaxCode_NeverPrintedInClear tries every way in which a code slips into a text.
+func TestTaxCode_NeverPrintedInClear(t *testing.T) {
 	const whole, masked = "RSSMRA80A01H501U", "RSS••••••••••••U"
 	c := taxcode.MustParse(whole)
 	v, err := taxcode.ParseVAT("00743110157")
@@ -165,7 +165,7 @@ func TestNeverPrintedInClear(t *testing.T) {
 	}
 }
 
-func TestJSON(t *testing.T) {
+func TestTaxCode_JSON(t *testing.T) {
 	type body struct {
 		TaxCode taxcode.Code `json:"tax_code,omitzero"`
 		VAT     taxcode.VAT  `json:"vat_number,omitzero"`
@@ -196,7 +196,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func TestDatabase(t *testing.T) {
+func TestTaxCode_Database(t *testing.T) {
 	c := taxcode.MustParse("RSSMRA80A01H50MM")
 	stored, err := c.Value()
 	if err != nil || stored != "RSSMRA80A01H50MM" {

@@ -12,7 +12,7 @@ import (
 	"diresco/internal/platform/telemetry"
 )
 
-func TestSecretsLoggedByMistakeAreHidden(t *testing.T) {
+func TestLog_SecretsLoggedByMistakeAreHidden(t *testing.T) {
 	const value = "K7QX2M9A"
 	for _, attribute := range []slog.Attr{
 		slog.String("pin", value), slog.String("PIN", value), slog.String("new_pin", value), slog.String("otp", value),
@@ -37,7 +37,7 @@ func TestSecretsLoggedByMistakeAreHidden(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSecretIsLogged(t *testing.T) {
+func TestLog_WhatIsNoSecretIsLogged(t *testing.T) {
 	var out bytes.Buffer
 	log := telemetry.NewLogger(&out, "json", slog.LevelInfo)
 	log.Debug("too fine")

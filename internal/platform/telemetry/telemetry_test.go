@@ -59,7 +59,7 @@ func expectLines(t *testing.T, text string, lines ...string) {
 	}
 }
 
-func TestRequestsAreMeasuredByPatternAndStatus(t *testing.T) {
+func TestTelemetry_RequestsAreMeasuredByPatternAndStatus(t *testing.T) {
 	now := clock.NewManual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	tel := newTelemetry(t, telemetry.Options{Version: "1.2.3", Clock: now})
 	mux := http.NewServeMux()
@@ -107,7 +107,7 @@ func TestRequestsAreMeasuredByPatternAndStatus(t *testing.T) {
 	}
 }
 
-func TestTheAnswerReachesTheConnection(t *testing.T) {
+func TestTelemetry_TheAnswerReachesTheConnection(t *testing.T) {
 	tel := newTelemetry(t, telemetry.Options{})
 	server := httptest.NewServer(tel.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if err := http.NewResponseController(w).Flush(); err != nil {
@@ -130,7 +130,7 @@ func TestTheAnswerReachesTheConnection(t *testing.T) {
 	}
 }
 
-func TestThePoolOfTheDatabaseIsMeasured(t *testing.T) {
+func TestTelemetry_ThePoolOfTheDatabaseIsMeasured(t *testing.T) {
 	pool, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestThePoolOfTheDatabaseIsMeasured(t *testing.T) {
 	expectLines(t, metrics(t, tel), `go_sql_max_open_connections{db_name="write"} 7`, `go_sql_wait_count_total{db_name="read"} 0`)
 }
 
-func TestHealth(t *testing.T) {
+func TestTelemetry_Health(t *testing.T) {
 	var trouble error
 	tel := newTelemetry(t, telemetry.Options{Ready: func(context.Context) error { return trouble }})
 	if status, body := get(t, tel.Handler(), http.MethodGet, "/healthz"); status != http.StatusOK || body != "ok\n" {
@@ -159,7 +159,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestTracesGoToTheCollectorAndNameNoURL(t *testing.T) {
+func TestTelemetry_TracesGoToTheCollectorAndNameNoURL(t *testing.T) {
 	var mu sync.Mutex
 	var names []string
 	collecting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestReadAnswer(t *testing.T) {
+func TestBench_ReadAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		status     int
@@ -45,7 +45,7 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-func TestABodyLongerThanTheBuffer(t *testing.T) {
+func TestBench_ABodyLongerThanTheBuffer(t *testing.T) {
 	long := strings.Repeat("0123456789", 1000)
 	conn := &connection{reader: bufio.NewReaderSize(strings.NewReader("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n"+long), 64)}
 	if status, err := conn.read(); err != nil || status != 200 || string(conn.body) != long {
@@ -53,7 +53,7 @@ func TestABodyLongerThanTheBuffer(t *testing.T) {
 	}
 }
 
-func TestCall(t *testing.T) {
+func TestBench_Call(t *testing.T) {
 	plain := newCall("GET", "/v1/status", "localhost:1", "token", nil, false)
 	if got, want := string(plain.next()), "GET /v1/status HTTP/1.1\r\nHost: localhost:1\r\nAccept: application/json\r\nAuthorization: Bearer token\r\n\r\n"; got != want {
 		t.Errorf("got %q", got)
@@ -66,7 +66,7 @@ func TestCall(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
+func TestBench_Quantile(t *testing.T) {
 	times := make([]time.Duration, 100)
 	for i := range times {
 		times[i] = time.Duration(i + 1)
@@ -85,7 +85,7 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestBench_Table(t *testing.T) {
 	var tab table
 	tab.add("work", "req/s")
 	tab.add("àè", thousands(1234567.8))
@@ -101,7 +101,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestAWrongPINIsWellFormed(t *testing.T) {
+func TestBench_AWrongPINIsWellFormed(t *testing.T) {
 	for _, right := range []string{"7K3MQ9XA", "7K3MQ9XB"} {
 		if wrong := wrongPIN(right); wrong == right || len(wrong) != len(right) || wrong[:7] != right[:7] {
 			t.Errorf("%s became %s", right, wrong)

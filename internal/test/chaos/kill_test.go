@@ -34,8 +34,8 @@ func killsWanted(t *testing.T) int {
 	return kills
 }
 
-// TestKilledUnderLoad: what was acknowledged survives SIGKILL of the server, and of PostgreSQL, and nothing is done twice.
-func TestKilledUnderLoad(t *testing.T) {
+// TestKill_KilledUnderLoad: what was acknowledged survives SIGKILL of the server, and of PostgreSQL, and nothing is done twice.
+func TestKill_KilledUnderLoad(t *testing.T) {
 	kills := killsWanted(t)
 	t.Run("sqlite", func(t *testing.T) {
 		dir := t.TempDir()

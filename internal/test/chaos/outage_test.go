@@ -47,8 +47,8 @@ func kindOf(r request) string {
 	return "/v1/…/declarations"
 }
 
-// TestDatabaseGoesAway: without its database the service does nothing, says so, and goes on by itself once it is back.
-func TestDatabaseGoesAway(t *testing.T) {
+// TestOutage_DatabaseGoesAway: without its database the service does nothing, says so, and goes on by itself once it is back.
+func TestOutage_DatabaseGoesAway(t *testing.T) {
 	database, url := postgres(t)
 	h := newHouse(t, url)
 	s := h.server()

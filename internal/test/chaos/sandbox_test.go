@@ -50,8 +50,8 @@ func names(t *testing.T, dir string) []string {
 	return all
 }
 
-// TestSandboxBinary: the sandbox needs no configuration, tells where it is, and leaves nothing behind.
-func TestSandboxBinary(t *testing.T) {
+// TestSandbox_Binary: the sandbox needs no configuration, tells where it is, and leaves nothing behind.
+func TestSandbox_Binary(t *testing.T) {
 	t.Run("from an empty directory", func(t *testing.T) {
 		dir, temporary := t.TempDir(), t.TempDir()
 		p := launch(t, dir, variables{"ADDR": anyPort}.environment("TMPDIR="+temporary), "sandbox")
@@ -124,8 +124,8 @@ func sandboxOutlivesKill(t *testing.T) {
 	s.terminate()
 }
 
-// TestOneClearLine: what is wrong with the configuration stops the start with one line, which never repeats a value.
-func TestOneClearLine(t *testing.T) {
+// TestSandbox_OneClearLine: what is wrong with the configuration stops the start with one line, which never repeats a value.
+func TestSandbox_OneClearLine(t *testing.T) {
 	const secret = "hunter2"
 	whole := variables{"DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "DATA_DIR": t.TempDir(), "ADDR": anyPort, "ADMIN_ADDR": ""}
 	for name, tc := range map[string]struct {
@@ -155,8 +155,8 @@ func TestOneClearLine(t *testing.T) {
 	}
 }
 
-// TestTheTwoNeverMix: a sandbox's database is not served, and a service's is no sandbox's.
-func TestTheTwoNeverMix(t *testing.T) {
+// TestSandbox_TheTwoNeverMix: a sandbox's database is not served, and a service's is no sandbox's.
+func TestSandbox_TheTwoNeverMix(t *testing.T) {
 	start := func(mode string, v variables) {
 		s := newServer(t, mode, v.with(variables{"ADMIN_ADDR": ""}))
 		s.start()

@@ -44,9 +44,9 @@ func newHouse(t *testing.T, database string) *house {
 // server returns one more process of the service, which does not run yet.
 func (h *house) server() *server { return newServer(h.t, "serve", h.common) }
 
-// TestTwoProcessesShareEverything: sessions, attempt limits, idempotency and the register are the database's, so that any
+// TestProcesses_TwoProcessesShareEverything: sessions, attempt limits, idempotency and the register are the database's, so that any
 // number of processes is one service.
-func TestTwoProcessesShareEverything(t *testing.T) {
+func TestProcesses_TwoProcessesShareEverything(t *testing.T) {
 	_, database := postgres(t)
 	h := newHouse(t, database)
 	a, b := h.server(), h.server()

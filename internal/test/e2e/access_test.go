@@ -151,8 +151,8 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 	return w.do(o.method, "/v1"+path, token, body, headers...)
 }
 
-// TestNobodyElsesData: every operation that needs a login × everybody who has nothing to do with the thing.
-func TestNobodyElsesData(t *testing.T) {
+// TestAccess_NobodyElsesData: every operation that needs a login × everybody who has nothing to do with the thing.
+func TestAccess_NobodyElsesData(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		marker := "marker-7f3a9c"

@@ -32,8 +32,8 @@ func (w *fixture) rows(table, where string, args ...any) int64 {
 	return n
 }
 
-// TestACitizenBecomesAnOperator of an office, sees what was filed there, moves, and is a citizen again.
-func TestACitizenBecomesAnOperator(t *testing.T) {
+// TestStaff_ACitizenBecomesAnOperator of an office, sees what was filed there, moves, and is a citizen again.
+func TestStaff_ACitizenBecomesAnOperator(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
@@ -117,8 +117,8 @@ func TestACitizenBecomesAnOperator(t *testing.T) {
 	})
 }
 
-// TestOperatorsThatCannotBe added or removed.
-func TestOperatorsThatCannotBe(t *testing.T) {
+// TestStaff_OperatorsThatCannotBe added or removed.
+func TestStaff_OperatorsThatCannotBe(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		token := w.administrator().AccessToken
 		p := w.createPerson(map[string]any{"user_class": "citizen"})
@@ -154,8 +154,8 @@ func TestOperatorsThatCannotBe(t *testing.T) {
 	})
 }
 
-// TestSuspension ends every session from the next request on, whatever token it comes with.
-func TestSuspension(t *testing.T) {
+// TestStaff_Suspension ends every session from the next request on, whatever token it comes with.
+func TestStaff_Suspension(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		admin := w.as(w.administrator().AccessToken)
@@ -195,8 +195,8 @@ func TestSuspension(t *testing.T) {
 	})
 }
 
-// TestAPINFromTheCounter: a person is registered, gets the PIN whole, and it is dispositive at once.
-func TestAPINFromTheCounter(t *testing.T) {
+// TestStaff_APINFromTheCounter: a person is registered, gets the PIN whole, and it is dispositive at once.
+func TestStaff_APINFromTheCounter(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		staff := w.loginAs(w.person(ofClass(client.UserClassOperator)))
@@ -275,8 +275,8 @@ func TestAPINFromTheCounter(t *testing.T) {
 	})
 }
 
-// TestWhatWaitedIsCompletedAtTheCounter: what was filed with an ordinary PIN is submitted once the PIN is dispositive.
-func TestWhatWaitedIsCompletedAtTheCounter(t *testing.T) {
+// TestStaff_WhatWaitedIsCompletedAtTheCounter: what was filed with an ordinary PIN is submitted once the PIN is dispositive.
+func TestStaff_WhatWaitedIsCompletedAtTheCounter(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))
 		filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
@@ -295,9 +295,9 @@ func TestWhatWaitedIsCompletedAtTheCounter(t *testing.T) {
 	})
 }
 
-// TestThePeopleOfTheCounterAreWatched: one audit row for each change, and a row in the access log for each search and reading,
+// TestStaff_ThePeopleOfTheCounterAreWatched: one audit row for each change, and a row in the access log for each search and reading,
 // which says who was looked at.
-func TestThePeopleOfTheCounterAreWatched(t *testing.T) {
+func TestStaff_ThePeopleOfTheCounterAreWatched(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		admin, operator := w.administrator().AccessToken, w.loginAs(w.person(ofClass(client.UserClassOperator))).AccessToken
 		p := w.createPerson(map[string]any{"user_class": "citizen"})

@@ -152,8 +152,8 @@ func (h *house) report(key secret.Text, seconds int64, body string) answer {
 	return h.do(http.MethodPost, "/v1/sms-reports", "", body, header{"Webhook-Id", "msg_1"}, header{"Webhook-Timestamp", stamp}, header{"Webhook-Signature", channeltest.Sign(key, "msg_1", stamp, body)})
 }
 
-// TestMessagesReallyLeave: codes arrive by e-mail, PEC and SMS, and what the channels say afterwards is seen.
-func TestMessagesReallyLeave(t *testing.T) {
+// TestChannels_MessagesReallyLeave: codes arrive by e-mail, PEC and SMS, and what the channels say afterwards is seen.
+func TestChannels_MessagesReallyLeave(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, databaseURL string) {
 		h := openHouse(t, databaseURL)
 		h.prove("email", "mario@posta.example", func() []string { return letters(t, h.email) })

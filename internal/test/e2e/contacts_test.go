@@ -59,8 +59,8 @@ func (w *fixture) verifyContact(token, path, code string) answer {
 	return w.do(http.MethodPost, path+"/verification", token, map[string]any{"code": code}, key())
 }
 
-// TestContacts: who adds or removes a contact proves that it is theirs, and the others hear of it.
-func TestContacts(t *testing.T) {
+// TestContacts_AreProvedAndTold: who adds or removes a contact proves that it is theirs, and the others hear of it.
+func TestContacts_AreProvedAndTold(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"}}})
 		s := w.loginAs(p)
@@ -127,8 +127,8 @@ func TestContacts(t *testing.T) {
 	})
 }
 
-// TestPostalContact: the code for an address goes there, by letter.
-func TestPostalContact(t *testing.T) {
+// TestContacts_PostalContact: the code for an address goes there, by letter.
+func TestContacts_PostalContact(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		token := w.loginAs(p).AccessToken
@@ -147,8 +147,8 @@ func TestPostalContact(t *testing.T) {
 	})
 }
 
-// TestContactCodesAreFew: at most three to one contact in 24 hours.
-func TestContactCodesAreFew(t *testing.T) {
+// TestContacts_ContactCodesAreFew: at most three to one contact in 24 hours.
+func TestContacts_ContactCodesAreFew(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		path := w.addContact(token, "email", "new@posta.example").want(t, http.StatusCreated, "").header.Get("Location")
@@ -168,8 +168,8 @@ func TestContactCodesAreFew(t *testing.T) {
 	})
 }
 
-// TestGuessesAtContactCodes: 100 flows of 5 guesses each, over many contacts and sessions, are one person's tries.
-func TestGuessesAtContactCodes(t *testing.T) {
+// TestContacts_GuessesAtContactCodes: 100 flows of 5 guesses each, over many contacts and sessions, are one person's tries.
+func TestContacts_GuessesAtContactCodes(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		var tokens, paths []string
@@ -207,8 +207,8 @@ func TestGuessesAtContactCodes(t *testing.T) {
 	})
 }
 
-// TestNobodyElsesContacts: what is another's is not there.
-func TestNobodyElsesContacts(t *testing.T) {
+// TestContacts_NobodyElsesContacts: what is another's is not there.
+func TestContacts_NobodyElsesContacts(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		owner, other := w.loginAs(w.createPerson(map[string]any{})).AccessToken, w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		path := w.addContact(owner, "pec", "mario@pec.example").want(t, http.StatusCreated, "").header.Get("Location")
@@ -233,8 +233,8 @@ func TestNobodyElsesContacts(t *testing.T) {
 	})
 }
 
-// TestPreferences: language, channel and silence, and nobody overwrites unawares.
-func TestPreferences(t *testing.T) {
+// TestContacts_Preferences: language, channel and silence, and nobody overwrites unawares.
+func TestContacts_Preferences(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"}}})
 		token := w.loginAs(p).AccessToken
@@ -270,8 +270,8 @@ func TestPreferences(t *testing.T) {
 	})
 }
 
-// TestEveryChangeOfContactsLeavesItsTrace, which the person can read.
-func TestEveryChangeOfContactsLeavesItsTrace(t *testing.T) {
+// TestContacts_EveryChangeOfContactsLeavesItsTrace, which the person can read.
+func TestContacts_EveryChangeOfContactsLeavesItsTrace(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		var want []string
@@ -321,9 +321,9 @@ func TestEveryChangeOfContactsLeavesItsTrace(t *testing.T) {
 	})
 }
 
-// TestHalvesOfThePINVerifyTheirContact: it counts from the first access on, also for recovery. The other one still needs its
+// TestContacts_HalvesOfThePINVerifyTheirContact: it counts from the first access on, also for recovery. The other one still needs its
 // code.
-func TestHalvesOfThePINVerifyTheirContact(t *testing.T) {
+func TestContacts_HalvesOfThePINVerifyTheirContact(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		w.requestPIN(elena()).want(t, http.StatusAccepted, "")
 		taxCode, _ := elena()["tax_code"].(string)

@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestTheEndOfADelegationIsTold: on its way the sandbox's clock passes a reminder and the end, of which both sides are told. The
+// TestDelegation_TheEndOfADelegationIsTold: on its way the sandbox's clock passes a reminder and the end, of which both sides are told. The
 // message with the code says what it gives.
-func TestTheEndOfADelegationIsTold(t *testing.T) {
+func TestDelegation_TheEndOfADelegationIsTold(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		token := w.loginAs(w.person(described(consulente))).AccessToken

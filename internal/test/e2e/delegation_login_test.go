@@ -16,8 +16,8 @@ var managingDelegations = []string{
 	"activateDelegation", "changeDelegation", "draftDelegation", "draftDelegationBatch", "grantSubDelegation", "revokeDelegation", "revokeSubDelegation", "sendDelegationOtp",
 }
 
-// TestTheContractSaysWhereALoginMustBeStrong looks at all operations, while the next test calls none that deletes something.
-func TestTheContractSaysWhereALoginMustBeStrong(t *testing.T) {
+// TestDelegation_TheContractSaysWhereALoginMustBeStrong looks at all operations, while the next test calls none that deletes something.
+func TestDelegation_TheContractSaysWhereALoginMustBeStrong(t *testing.T) {
 	var strong []string
 	for id, o := range operations(t) {
 		if o.strong {
@@ -30,8 +30,8 @@ func TestTheContractSaysWhereALoginMustBeStrong(t *testing.T) {
 	}
 }
 
-// TestDelegationsWithAStrongLogin: a service that asks for it refuses a PIN wherever delegations are managed, and nowhere else.
-func TestDelegationsWithAStrongLogin(t *testing.T) {
+// TestDelegation_WithAStrongLogin: a service that asks for it refuses a PIN wherever delegations are managed, and nowhere else.
+func TestDelegation_WithAStrongLogin(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		w := startWith(t, rawURL, cheapPINs, func(c *config.Config) { c.DelegationLogin = config.StrongLogin })
 		f := w.filer()

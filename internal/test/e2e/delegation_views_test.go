@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestADelegationAsItIsShown: its tag follows what is shown, who sees the signatory, who activated it and who ended it.
-func TestADelegationAsItIsShown(t *testing.T) {
+// TestDelegation_AsItIsShown: its tag follows what is shown, who sees the signatory, who activated it and who ended it.
+func TestDelegation_AsItIsShown(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		login := func() string { return w.loginAs(w.person(described(consulente))).AccessToken }

@@ -92,8 +92,8 @@ func once() *client.SendDelegationOtpParams {
 	return &client.SendDelegationOtpParams{IdempotencyKey: uuid.NewString()}
 }
 
-// TestAnIntermediaryFilesByADelegation is the story of a delegation, through the generated client, from the look-up to the end.
-func TestAnIntermediaryFilesByADelegation(t *testing.T) {
+// TestDelegation_AnIntermediaryFilesByADelegation is the story of a delegation, through the generated client, from the look-up to the end.
+func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
@@ -247,8 +247,8 @@ func TestAnIntermediaryFilesByADelegation(t *testing.T) {
 	})
 }
 
-// TestTheEndOfADelegationIsMovedAndTakenAway: null takes away what may be left out, and is refused for what may not.
-func TestTheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
+// TestDelegation_TheEndOfADelegationIsMovedAndTakenAway: null takes away what may be left out, and is refused for what may not.
+func TestDelegation_TheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
@@ -313,7 +313,7 @@ func TestTheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 	})
 }
 
-func TestAFirmIsNobodysDelegate(t *testing.T) {
+func TestDelegation_AFirmIsNobodysDelegate(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		body := map[string]any{"contributor_tax_code": "00743110157", "position_ids": []uuid.UUID{f.position}, "scope": "total", "signatory_id": f.person.PersonId}
@@ -324,8 +324,8 @@ func TestAFirmIsNobodysDelegate(t *testing.T) {
 	})
 }
 
-// TestTheSandboxHasIntermediaries: the CAF can act at once, and a test person on a register is an intermediary.
-func TestTheSandboxHasIntermediaries(t *testing.T) {
+// TestDelegation_TheSandboxHasIntermediaries: the CAF can act at once, and a test person on a register is an intermediary.
+func TestDelegation_TheSandboxHasIntermediaries(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		worker := w.loginAs(w.person(described("CAF worker"))).AccessToken
 		clients := w.do(http.MethodGet, "/v1/contributors", worker, nil).want(t, http.StatusOK, "")
@@ -342,9 +342,9 @@ func TestTheSandboxHasIntermediaries(t *testing.T) {
 	})
 }
 
-// TestDelegationsAreForWhoManagesThem: somebody whose role at the contributor is about declarations alone neither sees nor ends
+// TestDelegation_AreForWhoManagesThem: somebody whose role at the contributor is about declarations alone neither sees nor ends
 // what it delegated.
-func TestDelegationsAreForWhoManagesThem(t *testing.T) {
+func TestDelegation_AreForWhoManagesThem(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		w.caf(f.person.PersonId)

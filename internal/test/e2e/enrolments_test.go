@@ -27,8 +27,8 @@ func (w *fixture) enrol(token string, body map[string]any, headers ...header) an
 	return w.do(http.MethodPost, "/v1/enrolments", token, body, slices.Concat([]header{key()}, headers)...)
 }
 
-// TestAPublicBodysEmployeeGetsAccess: form RA012, the office, the message, and the services that are there at once.
-func TestAPublicBodysEmployeeGetsAccess(t *testing.T) {
+// TestEnrolment_APublicBodysEmployeeGetsAccess: form RA012, the office, the message, and the services that are there at once.
+func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "email", "value": "nuova@comune.example"}}})
@@ -130,8 +130,8 @@ func TestAPublicBodysEmployeeGetsAccess(t *testing.T) {
 	})
 }
 
-// TestWhatAnEnrolmentNeeds: the fields that are wrong are named; who was enabled in 2023 need not ask again.
-func TestWhatAnEnrolmentNeeds(t *testing.T) {
+// TestEnrolment_WhatAnEnrolmentNeeds: the fields that are wrong are named; who was enabled in 2023 need not ask again.
+func TestEnrolment_WhatAnEnrolmentNeeds(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		for _, c := range []struct {
@@ -157,8 +157,8 @@ func TestWhatAnEnrolmentNeeds(t *testing.T) {
 	})
 }
 
-// TestTriesToEnrolAreCounted: the contract's 20 in 24 hours.
-func TestTriesToEnrolAreCounted(t *testing.T) {
+// TestEnrolment_TriesToEnrolAreCounted: the contract's 20 in 24 hours.
+func TestEnrolment_TriesToEnrolAreCounted(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
 		form := map[string]any{"form": "SC65", "contributor_tax_code": comuneTaxCode}
@@ -175,8 +175,8 @@ func TestTriesToEnrolAreCounted(t *testing.T) {
 	})
 }
 
-// TestAnEnrolmentWaitsForDispositiveCredentials, which the office gives, or lapses.
-func TestAnEnrolmentWaitsForDispositiveCredentials(t *testing.T) {
+// TestEnrolment_WaitsForDispositiveCredentials, which the office gives, or lapses.
+func TestEnrolment_WaitsForDispositiveCredentials(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		form := map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "7000"}
 		f := w.ordinary()

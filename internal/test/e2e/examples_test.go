@@ -43,9 +43,9 @@ func (w *fixture) named(familyName string) client.SandboxPerson {
 	return w.person(func(p client.SandboxPerson) bool { return p.FamilyName == familyName })
 }
 
-// TestExamplesWorkInAFreshSandbox: whoever copies an example into a call, as the person whom it is for, gets what it says. Of
+// TestExamples_WorkInAFreshSandbox: whoever copies an example into a call, as the person whom it is for, gets what it says. Of
 // ids, which are new in every sandbox, those stand in the path or in with.
-func TestExamplesWorkInAFreshSandbox(t *testing.T) {
+func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		tokens := map[string]string{"": ""}
 		token := func(familyName string) string {

@@ -20,8 +20,8 @@ func (w *fixture) tryLogin(taxCode, pin string) answer {
 // wrongPIN is no PIN of the generated alphabet.
 const wrongPIN = "00000000"
 
-// TestTenWrongPINs is the wait of 5 minutes, for a registered person and for nobody at all.
-func TestTenWrongPINs(t *testing.T) {
+// TestLogin_TenWrongPINs is the wait of 5 minutes, for a registered person and for nobody at all.
+func TestLogin_TenWrongPINs(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		known := w.createPerson(map[string]any{})
 		for _, taxCode := range []string{known.TaxCode, "MKJRLA80A01L407X", "not a tax code"} {
@@ -45,8 +45,8 @@ func TestTenWrongPINs(t *testing.T) {
 	})
 }
 
-// TestSessionsEnd by inactivity, by age, by logout and by a new PIN.
-func TestSessionsEnd(t *testing.T) {
+// TestLogin_SessionsEnd by inactivity, by age, by logout and by a new PIN.
+func TestLogin_SessionsEnd(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		renew := func(s client.Session) answer {
@@ -86,8 +86,8 @@ func TestSessionsEnd(t *testing.T) {
 	})
 }
 
-// TestFirstAccess: the 16 characters allow nothing but their change to 8.
-func TestFirstAccess(t *testing.T) {
+// TestLogin_FirstAccess: the 16 characters allow nothing but their change to 8.
+func TestLogin_FirstAccess(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		fresh := w.person(func(p client.SandboxPerson) bool { return len(p.Pin) == 16 })
 		s := w.loginAs(fresh)
@@ -117,8 +117,8 @@ func TestFirstAccess(t *testing.T) {
 	})
 }
 
-// TestPeriodicChange: citizens after 6 months, intermediaries after 3.
-func TestPeriodicChange(t *testing.T) {
+// TestLogin_PeriodicChange: citizens after 6 months, intermediaries after 3.
+func TestLogin_PeriodicChange(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		citizen := w.createPerson(map[string]any{"user_class": "citizen"})
 		intermediary := w.createPerson(map[string]any{"user_class": "institutional_intermediary"})
@@ -145,8 +145,8 @@ func TestPeriodicChange(t *testing.T) {
 	})
 }
 
-// TestReauthentication: more than five minutes after the login a change of the PIN needs the PIN again.
-func TestReauthentication(t *testing.T) {
+// TestLogin_Reauthentication: more than five minutes after the login a change of the PIN needs the PIN again.
+func TestLogin_Reauthentication(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		s := w.loginAs(p)
@@ -159,8 +159,8 @@ func TestReauthentication(t *testing.T) {
 	})
 }
 
-// TestLoginStorm: more logins at once than can be hashed. Some are told to come again, which counts as no try, and reads go on.
-func TestLoginStorm(t *testing.T) {
+// TestLogin_Storm: more logins at once than can be hashed. Some are told to come again, which counts as no try, and reads go on.
+func TestLogin_Storm(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		// One at a time, at the real cost, and hardly anybody may wait.
 		w := startWith(t, rawURL, pin.HasherOptions{Slots: 1, Queue: 13, Wait: 10 * time.Second})

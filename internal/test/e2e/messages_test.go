@@ -11,8 +11,8 @@ import (
 	"diresco/api/client"
 )
 
-// TestMessagesAndHowTheyFare: who filed is told and sees it, the back office sees that it was sent and no more.
-func TestMessagesAndHowTheyFare(t *testing.T) {
+// TestMessages_AndHowTheyFare: who filed is told and sees it, the back office sees that it was sent and no more.
+func TestMessages_AndHowTheyFare(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
@@ -80,8 +80,8 @@ func (w *fixture) execute(statement string, args ...any) {
 	}
 }
 
-// TestLettersOfTheSandbox: a letter can be seen as the print house would get it.
-func TestLettersOfTheSandbox(t *testing.T) {
+// TestMessages_LettersOfTheSandbox: a letter can be seen as the print house would get it.
+func TestMessages_LettersOfTheSandbox(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		w.execute(`INSERT INTO outbox (id, kind, person_id, channel, recipient, data, state, created_at, deadline_at) VALUES (?, 'pin.changed', ?, 'letter', ?, '{}', 'queued', ?, ?)`,

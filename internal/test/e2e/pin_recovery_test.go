@@ -38,8 +38,8 @@ func recoveryOf(taxCode, mobile, email string) map[string]any {
 	return map[string]any{"tax_code": taxCode, "contacts": []map[string]any{{"kind": "mobile", "value": mobile}, {"kind": "email", "value": email}}}
 }
 
-// TestLostPINIsRecovered from the two contacts to the first login with the new PIN.
-func TestLostPINIsRecovered(t *testing.T) {
+// TestPINRecovery_LostPINIsRecovered from the two contacts to the first login with the new PIN.
+func TestPINRecovery_LostPINIsRecovered(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		p, mobile, email := w.reachable(map[string]any{"credential_level": "dispositive"})
@@ -101,8 +101,8 @@ func TestLostPINIsRecovered(t *testing.T) {
 	})
 }
 
-// TestRecoveryTellsNobodyAnything: the same answers, whoever asks about whomever.
-func TestRecoveryTellsNobodyAnything(t *testing.T) {
+// TestPINRecovery_RecoveryTellsNobodyAnything: the same answers, whoever asks about whomever.
+func TestPINRecovery_RecoveryTellsNobodyAnything(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		fresh, freshMobile, freshEmail := w.reachable(map[string]any{"pin": "fresh"})
@@ -156,8 +156,8 @@ func TestRecoveryTellsNobodyAnything(t *testing.T) {
 	})
 }
 
-// TestRecoverySendsToStoredContactsAlone, whatever is written into the request.
-func TestRecoverySendsToStoredContactsAlone(t *testing.T) {
+// TestPINRecovery_RecoverySendsToStoredContactsAlone, whatever is written into the request.
+func TestPINRecovery_RecoverySendsToStoredContactsAlone(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		right := []map[string]any{{"kind": "mobile", "value": mobile}, {"kind": "email", "value": email}}
@@ -244,8 +244,8 @@ func (w *fixture) withHost(host string, work func()) {
 	work()
 }
 
-// TestGuessesAtCodes: each kind of code has its own counter, and a right code waits too.
-func TestGuessesAtCodes(t *testing.T) {
+// TestPINRecovery_GuessesAtCodes: each kind of code has its own counter, and a right code waits too.
+func TestPINRecovery_GuessesAtCodes(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		w.do(http.MethodPost, "/v1/pin-recoveries", "", recoveryOf(p.TaxCode, mobile, email)).want(t, http.StatusAccepted, "")
@@ -275,8 +275,8 @@ func TestGuessesAtCodes(t *testing.T) {
 	})
 }
 
-// TestRevokedPIN, by its holder with a login and by whoever lost it without.
-func TestRevokedPIN(t *testing.T) {
+// TestPINRecovery_RevokedPIN, by its holder with a login and by whoever lost it without.
+func TestPINRecovery_RevokedPIN(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		s, elsewhere := w.loginAs(p), w.loginAs(p)
@@ -330,8 +330,8 @@ func (w *fixture) auditRecords(operation string) int64 {
 	return n
 }
 
-// TestNoStepIsSkipped: no code is good for what it was not made for.
-func TestNoStepIsSkipped(t *testing.T) {
+// TestPINRecovery_NoStepIsSkipped: no code is good for what it was not made for.
+func TestPINRecovery_NoStepIsSkipped(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
 		other, otherMobile, otherEmail := w.reachable(map[string]any{})

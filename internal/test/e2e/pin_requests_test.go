@@ -83,8 +83,8 @@ func (w *fixture) contactCentre() client.Session {
 	return w.loginAs(w.person(ofClass(client.UserClassContactCentre)))
 }
 
-// TestFirstPIN is the way from the request to the first access: SMS and letter, both halves joined, login, change.
-func TestFirstPIN(t *testing.T) {
+// TestPINRequest_FirstPIN is the way from the request to the first access: SMS and letter, both halves joined, login, change.
+func TestPINRequest_FirstPIN(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		made := w.requestPIN(elena()).want(t, http.StatusAccepted, "")
@@ -163,8 +163,8 @@ func TestFirstPIN(t *testing.T) {
 	})
 }
 
-// TestPINRequestsReadAlike: who is not in the register, whose data differ, who has a PIN and who asks too often get the same answer.
-func TestPINRequestsReadAlike(t *testing.T) {
+// TestPINRequest_ReadAlike: who is not in the register, whose data differ, who has a PIN and who asks too often get the same answer.
+func TestPINRequest_ReadAlike(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		known := w.createPerson(map[string]any{})
 		names := map[string]any{"tax_code": known.TaxCode, "given_name": known.GivenName, "family_name": known.FamilyName}
@@ -210,8 +210,8 @@ func TestPINRequestsReadAlike(t *testing.T) {
 	})
 }
 
-// TestTheContactCentreDecides: it sees why a request waits, serves one and refuses another.
-func TestTheContactCentreDecides(t *testing.T) {
+// TestPINRequest_TheContactCentreDecides: it sees why a request waits, serves one and refuses another.
+func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		clerk := w.contactCentre()
@@ -266,8 +266,8 @@ func TestTheContactCentreDecides(t *testing.T) {
 	})
 }
 
-// TestAPINCanBeAskedForAgain once the old one is revoked, with what the description of a test person says of the register.
-func TestAPINCanBeAskedForAgain(t *testing.T) {
+// TestPINRequest_APINCanBeAskedForAgain once the old one is revoked, with what the description of a test person says of the register.
+func TestPINRequest_APINCanBeAskedForAgain(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{"register": "labour_consultant"})
 		told := regexp.MustCompile(`born (\S+) in (.+), lives in (.+), (\d{5}) (.+) ([A-Z]{2})$`).FindStringSubmatch(p.Description)
@@ -299,8 +299,8 @@ func TestAPINCanBeAskedForAgain(t *testing.T) {
 	})
 }
 
-// TestPINRequestsLeaveOneRecord: each changing operation leaves one audit record, reads of another's data one in the access log.
-func TestPINRequestsLeaveOneRecord(t *testing.T) {
+// TestPINRequest_LeaveOneRecord: each changing operation leaves one audit record, reads of another's data one in the access log.
+func TestPINRequest_LeaveOneRecord(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		clerk := w.contactCentre()
 		record := func(operation, outcome string, send func(header) answer, status int) answer {
@@ -349,8 +349,8 @@ func TestPINRequestsLeaveOneRecord(t *testing.T) {
 	})
 }
 
-// TestOneIntentIsOnePINRequest: a repeat with the same key gets the first answer, and wrong fields are named.
-func TestOneIntentIsOnePINRequest(t *testing.T) {
+// TestPINRequest_OneIntentIsOnePINRequest: a repeat with the same key gets the first answer, and wrong fields are named.
+func TestPINRequest_OneIntentIsOnePINRequest(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		one := key()
 		first := w.do(http.MethodPost, "/v1/pin-requests", "", elena(), one).want(t, http.StatusAccepted, "")

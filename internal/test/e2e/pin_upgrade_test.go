@@ -66,9 +66,9 @@ func (w *fixture) upgrade(token string, body string, headers ...header) answer {
 	return w.do(http.MethodPost, "/v1/me/pin/upgrades", token, body, slices.Concat([]header{key(), upgradeType}, headers)...)
 }
 
-// TestTheOrdinaryPINBecomesDispositive is the whole way: file with an ordinary PIN, wait, ask, be looked at, and have what
+// TestPINUpgrade_TheOrdinaryPINBecomesDispositive is the whole way: file with an ordinary PIN, wait, ask, be looked at, and have what
 // waited completed under the number that it always had.
-func TestTheOrdinaryPINBecomesDispositive(t *testing.T) {
+func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.ordinary()
@@ -176,8 +176,8 @@ func TestTheOrdinaryPINBecomesDispositive(t *testing.T) {
 	})
 }
 
-// TestNobodyElsesUpgrade: what one person asked is for that person and the office.
-func TestNobodyElsesUpgrade(t *testing.T) {
+// TestPINUpgrade_NobodyElsesUpgrade: what one person asked is for that person and the office.
+func TestPINUpgrade_NobodyElsesUpgrade(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		asked := w.upgrade(f.token, upgradeForm(map[string]string{"document_number": "SEGRETO77"}, sent{"segreto.png", pngHead + "SEGRETO77"})).want(t, http.StatusAccepted, "")
@@ -227,8 +227,8 @@ func TestNobodyElsesUpgrade(t *testing.T) {
 	})
 }
 
-// TestFilesThatDoHarm: nothing wrong is stored, and what is only called wrongly is made safe.
-func TestFilesThatDoHarm(t *testing.T) {
+// TestPINUpgrade_FilesThatDoHarm: nothing wrong is stored, and what is only called wrongly is made safe.
+func TestPINUpgrade_FilesThatDoHarm(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		blobs := func() (n int) {
@@ -285,7 +285,7 @@ func TestFilesThatDoHarm(t *testing.T) {
 }
 
 // TestOneKeyManyTimes: ten at once with one key are one request, with its files once.
-func TestOneKeyManyTimesIsOneUpgrade(t *testing.T) {
+func TestPINUpgrade_OneKeyManyTimesIsOneUpgrade(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		once := key()
@@ -325,8 +325,8 @@ func TestOneKeyManyTimesIsOneUpgrade(t *testing.T) {
 	})
 }
 
-// TestAnOldLoginAsksForThePINAgain: raising one's own rights takes a PIN that was entered just now.
-func TestAnOldLoginAsksForThePINAgain(t *testing.T) {
+// TestPINUpgrade_AnOldLoginAsksForThePINAgain: raising one's own rights takes a PIN that was entered just now.
+func TestPINUpgrade_AnOldLoginAsksForThePINAgain(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		w.clock.Advance(5*time.Minute + time.Microsecond)

@@ -14,8 +14,8 @@ import (
 	"diresco/api/client"
 )
 
-// TestOneIntentOneDeclaration: one key, fifty at once, one row and fifty equal answers.
-func TestOneIntentOneDeclaration(t *testing.T) {
+// TestPromises_OneIntentOneDeclaration: one key, fifty at once, one row and fifty equal answers.
+func TestPromises_OneIntentOneDeclaration(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		once := key()
@@ -46,8 +46,8 @@ func TestOneIntentOneDeclaration(t *testing.T) {
 	})
 }
 
-// TestNoForeignFields: what only the server sets is refused, and so is what the contract does not know.
-func TestNoForeignFields(t *testing.T) {
+// TestPromises_NoForeignFields: what only the server sets is refused, and so is what the contract does not know.
+func TestPromises_NoForeignFields(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		for _, field := range []string{"state", "declaration_id", "protocol_number", "submitted_at", "filed_by", "contributor_id", "receipt", "person_id", "whatever"} {
@@ -65,8 +65,8 @@ func TestNoForeignFields(t *testing.T) {
 	})
 }
 
-// TestEveryChangeLeavesItsTrace: one audit row for each changing operation, and rows for refusals and reads of another's data.
-func TestEveryChangeLeavesItsTrace(t *testing.T) {
+// TestPromises_EveryChangeLeavesItsTrace: one audit row for each changing operation, and rows for refusals and reads of another's data.
+func TestPromises_EveryChangeLeavesItsTrace(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		count := func(table, where string, args ...any) int64 {
@@ -121,8 +121,8 @@ func TestEveryChangeLeavesItsTrace(t *testing.T) {
 	})
 }
 
-// TestNothingPersonalIsCachedOrCrossed: many users at once, each sees what is theirs alone.
-func TestNothingPersonalIsCachedOrCrossed(t *testing.T) {
+// TestPromises_NothingPersonalIsCachedOrCrossed: many users at once, each sees what is theirs alone.
+func TestPromises_NothingPersonalIsCachedOrCrossed(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		const users, rounds = 64, 160
 		type user struct {
@@ -156,8 +156,8 @@ var naughty = []string{
 	"\t\r\n", "\u202etxt.exe", "à̖̗", "Ω≈ç√∫˜µ≤≥÷", "田中さん", "👩‍👩‍👧‍👧", "\ufeff", "ﷺ", strings.Repeat("a", 10_000), strings.Repeat("è", 5_000), "\x7f", "\u0085", "\u2028",
 }
 
-// TestBadInputIsNeverAFailure: every string of every body with naughty values, and bodies cut, doubled, too deep and too long.
-func TestBadInputIsNeverAFailure(t *testing.T) {
+// TestPromises_BadInputIsNeverAFailure: every string of every body with naughty values, and bodies cut, doubled, too deep and too long.
+func TestPromises_BadInputIsNeverAFailure(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		send := func(path, token, body string) {
@@ -226,8 +226,8 @@ func mustJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// TestMetricsNameRoutesOnly: what operators see counts requests by route, and names nobody.
-func TestMetricsNameRoutesOnly(t *testing.T) {
+// TestPromises_MetricsNameRoutesOnly: what operators see counts requests by route, and names nobody.
+func TestPromises_MetricsNameRoutesOnly(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		w.do(http.MethodGet, f.path, f.token, nil).want(t, http.StatusOK, "")

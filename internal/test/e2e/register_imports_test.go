@@ -46,8 +46,8 @@ func (w *fixture) imported(token, location string) (shown client.RegisterImport)
 	return shown
 }
 
-// TestWhoLeavesTheRegister: a consulente acts for a client until the register does not list them any more, and again when it does.
-func TestWhoLeavesTheRegister(t *testing.T) {
+// TestRegisterImport_WhoLeavesTheRegister: a consulente acts for a client until the register does not list them any more, and again when it does.
+func TestRegisterImport_WhoLeavesTheRegister(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f, admin := w.filer(), w.administrator().AccessToken
 		consulente := w.createPerson(map[string]any{"user_class": "institutional_intermediary"})
@@ -106,8 +106,8 @@ func (w *fixture) delegate(p client.SandboxPerson, f filer) {
 	w.execute("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT ?, contributor_id, id FROM positions WHERE contributor_id = ?", id, f.contributor)
 }
 
-// TestFilesThatAreNotTaken: what is wrong with a request as a whole is told at once.
-func TestFilesThatAreNotTaken(t *testing.T) {
+// TestRegisterImport_FilesThatAreNotTaken: what is wrong with a request as a whole is told at once.
+func TestRegisterImport_FilesThatAreNotTaken(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		admin := w.administrator().AccessToken
 		at := "/v1/backoffice/register-imports"

@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestTestersMakeTheirWorld: people, contributors, roles, time and a new beginning.
-func TestTestersMakeTheirWorld(t *testing.T) {
+// TestSandbox_TestersMakeTheirWorld: people, contributors, roles, time and a new beginning.
+func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		made := w.do(http.MethodPost, "/v1/sandbox/contributors", "", map[string]any{"legal_name": "Prova S.p.A."}).want(t, http.StatusCreated, "")
 		id, _ := made.field("contributor_id").(string)

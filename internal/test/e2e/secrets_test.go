@@ -111,9 +111,9 @@ func (w *fixture) dump() string {
 	return b.String()
 }
 
-// TestNoSecretInClear: after a whole life of a PIN nothing that was issued stands in a log or a table; while a message waits
+// TestSecrets_NoSecretInClear: after a whole life of a PIN nothing that was issued stands in a log or a table; while a message waits
 // to be sent its secret is sealed, and afterwards it is gone.
-func TestNoSecretInClear(t *testing.T) {
+func TestSecrets_NoSecretInClear(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		s := &secrets{w: w, known: map[string]string{}}
 		taxCode, _ := elena()["tax_code"].(string)

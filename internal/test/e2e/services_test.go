@@ -20,8 +20,8 @@ func (w *fixture) catalogue() []client.Service {
 	return found.JSON200.Items
 }
 
-// TestServicesLeadToOperations: every link of every service leads to an operation of the contract.
-func TestServicesLeadToOperations(t *testing.T) {
+// TestServiceCatalog_ServicesLeadToOperations: every link of every service leads to an operation of the contract.
+func TestServiceCatalog_ServicesLeadToOperations(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		known := map[string]bool{}
 		for _, o := range operations(t) {
@@ -68,8 +68,8 @@ func TestServicesLeadToOperations(t *testing.T) {
 	})
 }
 
-// TestAChannelOfTheSandboxCloses thirty days after the data were made, and says where to go then.
-func TestAChannelOfTheSandboxCloses(t *testing.T) {
+// TestServiceCatalog_AChannelOfTheSandboxCloses thirty days after the data were made, and says where to go then.
+func TestServiceCatalog_AChannelOfTheSandboxCloses(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		path := ""
 		for _, s := range w.catalogue() {
@@ -103,8 +103,8 @@ func arranged(t *testing.T, a answer) []string {
 	return codes
 }
 
-// TestStaffSeesWhatItMayDo: every list in the menu of who works for the institute opens.
-func TestStaffSeesWhatItMayDo(t *testing.T) {
+// TestServiceCatalog_StaffSeesWhatItMayDo: every list in the menu of who works for the institute opens.
+func TestServiceCatalog_StaffSeesWhatItMayDo(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		for _, class := range []client.UserClass{client.UserClassOperator, client.UserClassContactCentre, client.UserClassAdministrator} {
 			token := w.loginAs(w.person(func(p client.SandboxPerson) bool { return p.UserClass == class })).AccessToken
@@ -128,8 +128,8 @@ func TestStaffSeesWhatItMayDo(t *testing.T) {
 	})
 }
 
-// TestTheMenu is made from rights, leads to what was chosen, and is arranged by who uses it.
-func TestTheMenu(t *testing.T) {
+// TestServiceCatalog_TheMenu is made from rights, leads to what was chosen, and is arranged by who uses it.
+func TestServiceCatalog_TheMenu(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()

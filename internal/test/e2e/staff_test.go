@@ -8,9 +8,9 @@ import (
 	"diresco/api/client"
 )
 
-// TestNobodyMakesThemselvesAnAdministrator: the contact centre can neither end the PIN of an administrator nor have a new one of
+// TestStaff_NobodyMakesThemselvesAnAdministrator: the contact centre can neither end the PIN of an administrator nor have a new one of
 // somebody who works here sent to itself.
-func TestNobodyMakesThemselvesAnAdministrator(t *testing.T) {
+func TestStaff_NobodyMakesThemselvesAnAdministrator(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		centre, admin := w.contactCentre(), w.person(ofClass(client.UserClassAdministrator))
 		pinOf := func(p client.SandboxPerson) string { return "/v1/backoffice/people/" + p.PersonId.String() + "/pin" }

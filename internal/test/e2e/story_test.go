@@ -16,8 +16,8 @@ import (
 
 var protocolNumber = regexp.MustCompile(`^INPS\.[0-9A-Z]{4}\.\d{2}/\d{2}/\d{4}\.\d{7}$`)
 
-// TestDeclareAndHaveTheReceipt is the main job, through the generated client: log in, declare, have the receipt, verify it.
-func TestDeclareAndHaveTheReceipt(t *testing.T) {
+// TestDeclaration_DeclareAndHaveTheReceipt is the main job, through the generated client: log in, declare, have the receipt, verify it.
+func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		me := w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelDispositive))
@@ -111,8 +111,8 @@ func TestDeclareAndHaveTheReceipt(t *testing.T) {
 	})
 }
 
-// TestDraftChangeSubmitWithdraw is the life of one declaration.
-func TestDraftChangeSubmitWithdraw(t *testing.T) {
+// TestDeclaration_DraftChangeSubmitWithdraw is the life of one declaration.
+func TestDeclaration_DraftChangeSubmitWithdraw(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		draft := w.do(http.MethodPost, f.path, f.token, f.draft(nil), key()).want(t, http.StatusCreated, "")
@@ -158,8 +158,8 @@ func TestDraftChangeSubmitWithdraw(t *testing.T) {
 	})
 }
 
-// TestOrdinaryCredentialsWait: what is sent with an ordinary PIN is protocolled but waits.
-func TestOrdinaryCredentialsWait(t *testing.T) {
+// TestDeclaration_OrdinaryCredentialsWait: what is sent with an ordinary PIN is protocolled but waits.
+func TestDeclaration_OrdinaryCredentialsWait(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))
 		filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")

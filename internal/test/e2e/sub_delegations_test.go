@@ -98,9 +98,9 @@ func (w *fixture) delegated(f filer, token string, services ...string) string {
 	return path
 }
 
-// TestAnEmployeeWorksBySubDelegation: the consulente lets the employee work with one delegation; the contributor sees who
+// TestSubDelegation_AnEmployeeWorksBySubDelegation: the consulente lets the employee work with one delegation; the contributor sees who
 // filed; the sub-delegation is revoked, given again, and ends with the delegation.
-func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
+func TestSubDelegation_AnEmployeeWorksBySubDelegation(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
@@ -212,8 +212,8 @@ func TestAnEmployeeWorksBySubDelegation(t *testing.T) {
 	})
 }
 
-// TestAnIntermediaryDraftsInBulk from JSON and from CSV, reads what became of each line, and prints the forms.
-func TestAnIntermediaryDraftsInBulk(t *testing.T) {
+// TestSubDelegation_AnIntermediaryDraftsInBulk from JSON and from CSV, reads what became of each line, and prints the forms.
+func TestSubDelegation_AnIntermediaryDraftsInBulk(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
@@ -291,8 +291,8 @@ func TestAnIntermediaryDraftsInBulk(t *testing.T) {
 	})
 }
 
-// TestReadsThatAreOpenToAnySessionLeaveATrace where they show what belongs to others, and so do codes that were wrong.
-func TestReadsThatAreOpenToAnySessionLeaveATrace(t *testing.T) {
+// TestSubDelegation_ReadsThatAreOpenToAnySessionLeaveATrace where they show what belongs to others, and so do codes that were wrong.
+func TestSubDelegation_ReadsThatAreOpenToAnySessionLeaveATrace(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		boss := w.person(described(consulente))

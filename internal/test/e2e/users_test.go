@@ -52,9 +52,9 @@ func (a answer) fieldCode() string {
 	return pointer + " " + code
 }
 
-// TestAnEmployeeIsEnabled: the legal representative searches a person, gives a role for declarations, the person files by
+// TestUsers_AnEmployeeIsEnabled: the legal representative searches a person, gives a role for declarations, the person files by
 // it, and it is withdrawn.
-func TestAnEmployeeIsEnabled(t *testing.T) {
+func TestUsers_AnEmployeeIsEnabled(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		f := w.filer()
@@ -146,9 +146,9 @@ func TestAnEmployeeIsEnabled(t *testing.T) {
 	})
 }
 
-// TestNothingIsLearntAboutOthers: who has ordinary credentials is as unknown as who does not exist, and 20 searches a day are
+// TestUsers_NothingIsLearntAboutOthers: who has ordinary credentials is as unknown as who does not exist, and 20 searches a day are
 // all there are, wherever they are made, tries to give a role among them.
-func TestNothingIsLearntAboutOthers(t *testing.T) {
+func TestUsers_NothingIsLearntAboutOthers(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		w.caf(f.person.PersonId)
@@ -204,8 +204,8 @@ func TestNothingIsLearntAboutOthers(t *testing.T) {
 	})
 }
 
-// TestUsersOfACAF: its legal representative enables a worker, who sees it and manages nobody.
-func TestUsersOfACAF(t *testing.T) {
+// TestUsers_OfACAF: its legal representative enables a worker, who sees it and manages nobody.
+func TestUsers_OfACAF(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		boss := w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelDispositive))
@@ -250,8 +250,8 @@ func TestUsersOfACAF(t *testing.T) {
 	})
 }
 
-// TestTheCAFOfTheSandboxHasARepresentative: who gives its people their roles is among the test people.
-func TestTheCAFOfTheSandboxHasARepresentative(t *testing.T) {
+// TestUsers_TheCAFOfTheSandboxHasARepresentative: who gives its people their roles is among the test people.
+func TestUsers_TheCAFOfTheSandboxHasARepresentative(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		boss := w.person(described("Representative of the CAF"))
 		if len(boss.IntermediaryRoles) != 1 || boss.IntermediaryRoles[0].Role != "legal_representative" || len(boss.Roles) != 0 {
@@ -266,8 +266,8 @@ func TestTheCAFOfTheSandboxHasARepresentative(t *testing.T) {
 	})
 }
 
-// TestAFirmIsNoIntermediary: who works at a firm that a register lists sees only what they are otherwise.
-func TestAFirmIsNoIntermediary(t *testing.T) {
+// TestUsers_AFirmIsNoIntermediary: who works at a firm that a register lists sees only what they are otherwise.
+func TestUsers_AFirmIsNoIntermediary(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		professional, employee := w.person(described(consulente)), w.person(described("Employee (dipendente)"))
 		if len(professional.IntermediaryRoles) != 1 || len(employee.IntermediaryRoles) != 1 {

@@ -35,7 +35,7 @@ func validate(s *catalogue.Schema, content json.RawMessage) []catalogue.Finding 
 	return wrong
 }
 
-func TestAll(t *testing.T) {
+func TestCatalogue_All(t *testing.T) {
 	var codes []string
 	for _, dt := range all(t) {
 		codes = append(codes, dt.Code)
@@ -63,7 +63,7 @@ func TestAll(t *testing.T) {
 	}
 }
 
-func TestWorkerField(t *testing.T) {
+func TestCatalogue_WorkerField(t *testing.T) {
 	for _, dt := range all(t) {
 		var example map[string]any
 		if err := json.Unmarshal(dt.ContentExample, &example); err != nil {
@@ -76,9 +76,9 @@ func TestWorkerField(t *testing.T) {
 	}
 }
 
-// TestSchemasAreBounded walks every schema: a content that meets it has no
+// TestCatalogue_SchemasAreBounded walks every schema: a content that meets it has no
 // unknown property and a bounded size.
-func TestSchemasAreBounded(t *testing.T) {
+func TestCatalogue_SchemasAreBounded(t *testing.T) {
 	for _, dt := range all(t) {
 		var schema any
 		if err := json.Unmarshal(dt.ContentSchema, &schema); err != nil {
@@ -137,8 +137,8 @@ func walk(t *testing.T, at string, schema any) {
 	}
 }
 
-// TestFreeTextIsKept: what people write in notes is taken as it is.
-func TestFreeTextIsKept(t *testing.T) {
+// TestCatalogue_FreeTextIsKept: what people write in notes is taken as it is.
+func TestCatalogue_FreeTextIsKept(t *testing.T) {
 	for _, dt := range all(t) {
 		schema := compile(t, dt)
 		for _, note := range []string{"perché è così: «D'Alò», 50 % & <b>", "日本語 عربى 🙂", `\"; DROP TABLE x; --`, "\u200b", strings.Repeat("è", 500)} {
@@ -173,7 +173,7 @@ func change(t testing.TB, dt catalogue.Type, name string, value any) json.RawMes
 	return b
 }
 
-func TestRulesOfTheTypes(t *testing.T) {
+func TestCatalogue_RulesOfTheTypes(t *testing.T) {
 	type finding = catalogue.Finding
 	tests := []struct {
 		typ, name string

@@ -11,7 +11,7 @@ import (
 	"diresco/internal/filing/declaration/catalogue"
 )
 
-func TestFindings(t *testing.T) {
+func TestSchema_Findings(t *testing.T) {
 	const schema = `{
 		"type": "object", "additionalProperties": false, "required": ["must"],
 		"properties": {
@@ -114,7 +114,7 @@ func show(found []catalogue.Finding) string {
 	return strings.Join(parts, ", ")
 }
 
-func TestFindingsAreBounded(t *testing.T) {
+func TestSchema_FindingsAreBounded(t *testing.T) {
 	dt := all(t)[0]
 	var content strings.Builder
 	for i := range 5000 {
@@ -126,7 +126,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 }
 
-func TestCompileRefuses(t *testing.T) {
+func TestSchema_CompileRefuses(t *testing.T) {
 	for name, schema := range map[string]string{
 		"no JSON":                 `{`,
 		"two values":              `{} {}`,
@@ -149,7 +149,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-func TestPropertyCalledLikeAKeyword(t *testing.T) {
+func TestSchema_PropertyCalledLikeAKeyword(t *testing.T) {
 	s, err := catalogue.Compile("test", 1, json.RawMessage(`{"properties": {"propertyNames": {"type": "string"}}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestPropertyCalledLikeAKeyword(t *testing.T) {
 	}
 }
 
-func TestRecursiveSchema(t *testing.T) {
+func TestSchema_RecursiveSchema(t *testing.T) {
 	s, err := catalogue.Compile("a #?/è", 2, json.RawMessage(`{"type": "object", "properties": {"next": {"$ref": "#"}}, "additionalProperties": false}`))
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestRecursiveSchema(t *testing.T) {
 	}
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestSchema_ConcurrentUse(t *testing.T) {
 	for _, dt := range all(t) {
 		schema := compile(t, dt)
 		var wg sync.WaitGroup

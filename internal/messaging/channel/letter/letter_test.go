@@ -44,7 +44,7 @@ func render(t testing.TB, m channel.Outgoing) []byte {
 	return pdf
 }
 
-func TestWhatStandsInALetter(t *testing.T) {
+func TestLetter_WhatStandsInALetter(t *testing.T) {
 	lines, pages := pdftexttest.Read(render(t, outgoing()))
 	if pages != 1 {
 		t.Errorf("%d pages", pages)
@@ -86,7 +86,7 @@ func spots(t *testing.T, pdf []byte) (x, y []float64) {
 	return x, y
 }
 
-func TestTheAddressStandsInTheWindow(t *testing.T) {
+func TestLetter_TheAddressStandsInTheWindow(t *testing.T) {
 	for name, address := range map[string]string{
 		"short": outgoing().To,
 		"long":  "Egregia Signora\nMaria Antonietta Buonarroti degli Alberti\npresso Cooperativa Agricola fra Produttori di Mele della Val di Non\nFrazione San Giovanni in Persiceto\nVia dei Santi Quaranta Martiri 123/bis, scala C, interno 45\n38010 Predaia TN\nItalia",
@@ -117,7 +117,7 @@ func TestTheAddressStandsInTheWindow(t *testing.T) {
 	}
 }
 
-func TestAddressesThatNoWindowHolds(t *testing.T) {
+func TestLetter_AddressesThatNoWindowHolds(t *testing.T) {
 	for _, address := range []string{"", " \r\n\t\n", "\x00\x1b", strings.Repeat("Via Roma 1\n", 40), strings.Repeat("x", 2000)} {
 		m := outgoing()
 		m.To = address
@@ -127,7 +127,7 @@ func TestAddressesThatNoWindowHolds(t *testing.T) {
 	}
 }
 
-func TestALongLetterGoesOn(t *testing.T) {
+func TestLetter_ALongLetterGoesOn(t *testing.T) {
 	m := outgoing()
 	m.Text = strings.Repeat("Gentile utente, questa riga è lunga abbastanza da doverne riempire più di una sola sul foglio.\n\n", 60) + "Fine."
 	lines, pages := pdftexttest.Read(render(t, m))
@@ -140,7 +140,7 @@ func TestALongLetterGoesOn(t *testing.T) {
 	}
 }
 
-func TestCharactersThatBreakNothing(t *testing.T) {
+func TestLetter_CharactersThatBreakNothing(t *testing.T) {
 	m := outgoing()
 	m.To = "Maria\r\nRossi\r(\\) Tj\n00100 Roma"
 	m.Subject = "x\r\ny ) Tj ET"
@@ -153,7 +153,7 @@ func TestCharactersThatBreakNothing(t *testing.T) {
 	}
 }
 
-func TestSameMessageSameBytes(t *testing.T) {
+func TestLetter_SameMessageSameBytes(t *testing.T) {
 	want := render(t, outgoing())
 	var wg sync.WaitGroup
 	for range 4 {
@@ -188,7 +188,7 @@ func content(t *testing.T, bucket *blob.Bucket, key string) []byte {
 	return b
 }
 
-func TestHandOver(t *testing.T) {
+func TestLetter_HandOver(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer func() { _ = bucket.Close() }()
 	s := letter.NewSender(bucket)
@@ -227,7 +227,7 @@ func TestHandOver(t *testing.T) {
 }
 
 // Where the process ended between letter and manifest, a repeat completes the pair.
-func TestALetterWithoutManifestIsCompleted(t *testing.T) {
+func TestLetter_WithoutManifestIsCompleted(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer func() { _ = bucket.Close() }()
 	if err := bucket.WriteAll(t.Context(), key+".pdf", []byte("half"), nil); err != nil {
@@ -241,7 +241,7 @@ func TestALetterWithoutManifestIsCompleted(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeHandedOver(t *testing.T) {
+func TestLetter_WhatCannotBeHandedOver(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	s := letter.NewSender(bucket)
 	m := outgoing()

@@ -85,7 +85,7 @@ func parts(t *testing.T, m *netmail.Message) map[string]string {
 	}
 }
 
-func TestAMessageLeavesEncryptedAndWhole(t *testing.T) {
+func TestMail_AMessageLeavesEncryptedAndWhole(t *testing.T) {
 	for name, tt := range map[string]struct {
 		options channeltest.SMTPOptions
 		url     string
@@ -131,7 +131,7 @@ func TestAMessageLeavesEncryptedAndWhole(t *testing.T) {
 	}
 }
 
-func TestLoopbackMayBePlain(t *testing.T) {
+func TestMail_LoopbackMayBePlain(t *testing.T) {
 	for _, user := range []string{"", "u:p@"} {
 		options := channeltest.SMTPOptions{Plain: true}
 		if user != "" {
@@ -148,7 +148,7 @@ func TestLoopbackMayBePlain(t *testing.T) {
 }
 
 // Nothing, and above all no password, goes to a server that is not encrypted or not the right one.
-func TestNothingLeavesUnencrypted(t *testing.T) {
+func TestMail_NothingLeavesUnencrypted(t *testing.T) {
 	const url = "smtp://u:hunter2@mail.example.org?from=a@b.it"
 	for name, tt := range map[string]struct {
 		options channeltest.SMTPOptions
@@ -171,7 +171,7 @@ func TestNothingLeavesUnencrypted(t *testing.T) {
 	}
 }
 
-func TestPECAsksForReceiptsWithoutTheMessage(t *testing.T) {
+func TestMail_PECAsksForReceiptsWithoutTheMessage(t *testing.T) {
 	server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 	if _, err := sender(t, server, relay, outbox.PEC).Send(t.Context(), outgoing()); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestPECAsksForReceiptsWithoutTheMessage(t *testing.T) {
 	}
 }
 
-func TestARepeatIsTheSameMessage(t *testing.T) {
+func TestMail_ARepeatIsTheSameMessage(t *testing.T) {
 	server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 	s := sender(t, server, relay, outbox.Email)
 	for range 2 {
@@ -195,7 +195,7 @@ func TestARepeatIsTheSameMessage(t *testing.T) {
 }
 
 // What people chose to be called, or to write, adds no header, recipient or command.
-func TestNoInjection(t *testing.T) {
+func TestMail_NoInjection(t *testing.T) {
 	evil := []string{
 		"x\r\nBcc: thief@example.org", "x\nBcc: thief@example.org\n\nbody", "x\rBcc: thief@example.org", "x\x00\x1b\u0085\u2028Bcc: thief@example.org", ".", "\r\n.\r\n", "x\r\n.\r\nMAIL FROM:<a@b.it>\r\n",
 		"=?utf-8?q?x=0D=0ABcc:_thief@example.org?=", strings.Repeat("parola ", 500), strings.Repeat("x", 3000), "--\n--x--\n", "%s%d",
@@ -225,7 +225,7 @@ func TestNoInjection(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNone(t *testing.T) {
+func TestMail_AddressesThatAreNone(t *testing.T) {
 	server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 	s := sender(t, server, relay, outbox.Email)
 	for _, to := range []string{
@@ -251,7 +251,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 	}
 }
 
-func TestWhatTheServerRefuses(t *testing.T) {
+func TestMail_WhatTheServerRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		command, answer string
 		refused         bool
@@ -301,7 +301,7 @@ func TestWhatTheServerRefuses(t *testing.T) {
 }
 
 // A server that takes the message and then misbehaves has taken it: it must not go out twice.
-func TestATakenMessageIsSent(t *testing.T) {
+func TestMail_ATakenMessageIsSent(t *testing.T) {
 	for _, farewell := range []string{"!", "500 what?"} {
 		server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 		server.Answer("QUIT", farewell)
@@ -311,7 +311,7 @@ func TestATakenMessageIsSent(t *testing.T) {
 	}
 }
 
-func TestASilentServerIsLeft(t *testing.T) {
+func TestMail_ASilentServerIsLeft(t *testing.T) {
 	for _, command := range []string{"CONNECT", "EHLO", "RCPT", "."} {
 		server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 		server.Answer(command, "-")
@@ -330,7 +330,7 @@ func TestASilentServerIsLeft(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestMail_NobodyListens(t *testing.T) {
 	server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 	server.Close()
 	if _, err := sender(t, server, relay, outbox.Email).Send(t.Context(), outgoing()); err == nil || channeltest.Refusal(err) != nil {

@@ -97,7 +97,7 @@ func (f *fixture) files(t *testing.T) []string {
 	return files
 }
 
-func TestWhatReceiptsMean(t *testing.T) {
+func TestPEC_WhatReceiptsMean(t *testing.T) {
 	for _, tt := range []struct {
 		kind, cause string
 		want        []outbox.Report
@@ -130,7 +130,7 @@ func TestWhatReceiptsMean(t *testing.T) {
 	}
 }
 
-func TestAReceiptWithoutItsDataStillSaysThatItFailed(t *testing.T) {
+func TestPEC_AReceiptWithoutItsDataStillSaysThatItFailed(t *testing.T) {
 	plain := "X-Ricevuta: errore-consegna\nX-Riferimento-Message-ID:\n <" + first.String() + "@pec.example>\n\nIl messaggio non è stato consegnato.\n"
 	// What a receipt brings along is not the provider's word.
 	brought := "X-Ricevuta: errore-consegna\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\nContent-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: message/rfc822\n\n" +
@@ -149,7 +149,7 @@ func TestAReceiptWithoutItsDataStillSaysThatItFailed(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoReceiptStopsNoOther(t *testing.T) {
+func TestPEC_WhatIsNoReceiptStopsNoOther(t *testing.T) {
 	f := newFixture(t)
 	good := receipt("avvenuta-consegna", second, "nessuno")
 	unknown := map[string]string{
@@ -189,7 +189,7 @@ func TestWhatIsNoReceiptStopsNoOther(t *testing.T) {
 	}
 }
 
-func TestAMaildir(t *testing.T) {
+func TestPEC_AMaildir(t *testing.T) {
 	f := newFixture(t)
 	text := receipt("avvenuta-consegna", first, "nessuno")
 	f.put(t, "new/1773648904.M1P2.host", text)
@@ -206,7 +206,7 @@ func TestAMaildir(t *testing.T) {
 	}
 }
 
-func TestLinksPipesAndFoldersAreLeftAlone(t *testing.T) {
+func TestPEC_LinksPipesAndFoldersAreLeftAlone(t *testing.T) {
 	f := newFixture(t)
 	secret := filepath.Join(t.TempDir(), "secret.eml")
 	if err := os.WriteFile(secret, []byte(receipt("avvenuta-consegna", first, "nessuno")), 0o600); err != nil {
@@ -228,7 +228,7 @@ func TestLinksPipesAndFoldersAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAReceiptThatCannotBeNotedNowStays(t *testing.T) {
+func TestPEC_AReceiptThatCannotBeNotedNowStays(t *testing.T) {
 	f := newFixture(t)
 	outage := errors.New("the database is away")
 	f.reporter.fail[first] = outage
@@ -250,7 +250,7 @@ func TestAReceiptThatCannotBeNotedNowStays(t *testing.T) {
 	}
 }
 
-func TestAMissingSpool(t *testing.T) {
+func TestPEC_AMissingSpool(t *testing.T) {
 	if err := pec.NewSpool(filepath.Join(t.TempDir(), "none"), &reporter{}, slog.New(slog.DiscardHandler)).Read(t.Context()); err == nil {
 		t.Error("nothing was said")
 	}

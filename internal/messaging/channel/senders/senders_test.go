@@ -15,7 +15,7 @@ import (
 	"diresco/internal/platform/config"
 )
 
-func TestOnlyWhatIsConfiguredIsThere(t *testing.T) {
+func TestSenders_OnlyWhatIsConfiguredIsThere(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer func() { _ = bucket.Close() }()
 	smtp, gateway := "SMTP_URL=smtp://relay.example.org?from=a@b.it", "SMS_GATEWAY_URL=https://sms.example.org"
@@ -50,7 +50,7 @@ func TestOnlyWhatIsConfiguredIsThere(t *testing.T) {
 	}
 }
 
-func TestEachChannelGoesItsWay(t *testing.T) {
+func TestSenders_EachChannelGoesItsWay(t *testing.T) {
 	bucket := memblob.OpenBucket(nil)
 	defer func() { _ = bucket.Close() }()
 	email, pec := channeltest.NewSMTP(t, channeltest.SMTPOptions{}), channeltest.NewSMTP(t, channeltest.SMTPOptions{})

@@ -71,7 +71,7 @@ func signed(at time.Time, body string) sms.Signed {
 
 var delivery = uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f")
 
-func TestASignedReportIsTaken(t *testing.T) {
+func TestSMSReport_ASignedReportIsTaken(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		now := w.app.Clock.Now()
@@ -99,7 +99,7 @@ func TestASignedReportIsTaken(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotSignedNowIsRefused(t *testing.T) {
+func TestSMSReport_WhatIsNotSignedNowIsRefused(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	w := open(t, d)
 	now := w.app.Clock.Now()
@@ -158,7 +158,7 @@ func TestWhatIsNotSignedNowIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatTheReporterSaysCounts(t *testing.T) {
+func TestSMSReport_WhatTheReporterSaysCounts(t *testing.T) {
 	w := open(t, dbtest.Open(t, dbtest.SQLite(t)))
 	for _, fail := range []error{fault.New(fault.NotFound), errors.New("the database is away")} {
 		w.reporter.fail = fail
@@ -171,7 +171,7 @@ func TestWhatTheReporterSaysCounts(t *testing.T) {
 	}
 }
 
-func TestReasonsAreShortAndHoldNobody(t *testing.T) {
+func TestSMSReport_ReasonsAreShortAndHoldNobody(t *testing.T) {
 	w := open(t, dbtest.Open(t, dbtest.SQLite(t)))
 	for words, want := range map[string]string{
 		"":                                   "",

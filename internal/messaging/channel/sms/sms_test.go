@@ -31,7 +31,7 @@ func sender(t *testing.T, gateway *channeltest.Gateway, from string) *sms.Sender
 	return s
 }
 
-func TestWhatTheGatewayGets(t *testing.T) {
+func TestSMS_WhatTheGatewayGets(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	sent, err := sender(t, gateway, "DiResCo").Send(t.Context(), outgoing())
 	if err != nil || sent.State != outbox.Sent || sent.ProviderRef != "gateway-1" {
@@ -58,7 +58,7 @@ func TestWhatTheGatewayGets(t *testing.T) {
 	}
 }
 
-func TestWhatAnswersMean(t *testing.T) {
+func TestSMS_WhatAnswersMean(t *testing.T) {
 	for _, tt := range []struct {
 		status    int
 		body      string
@@ -107,7 +107,7 @@ func TestWhatAnswersMean(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
+func TestSMS_RedirectsAreNotFollowed(t *testing.T) {
 	other := channeltest.NewGateway(t)
 	gateway := channeltest.NewGateway(t)
 	gateway.Handle(func(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +118,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestNumbersThatAreNone(t *testing.T) {
+func TestSMS_NumbersThatAreNone(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	s := sender(t, gateway, "")
 	for _, to := range []string{"", "3331234567", "+0333123456", "+39 333 1234567", "+393331234567\n", "+393331234567,+393331234568", "+39333123456789012", "+39333x", `+393331234567","to":"+393331234568`, "+٣٩٣٣٣١٢٣٤٥٦٧"} {
@@ -134,7 +134,7 @@ func TestNumbersThatAreNone(t *testing.T) {
 	}
 }
 
-func TestATextStaysOneTextOfOneLine(t *testing.T) {
+func TestSMS_ATextStaysOneTextOfOneLine(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	s := sender(t, gateway, "")
 	for _, text := range []string{"a\r\nTo: +393331234568", ".", "a\r\n.\r\nb", `a","to":"+393331234568`, "a\x00\x1b\u0085\u2028b"} {
@@ -152,7 +152,7 @@ func TestATextStaysOneTextOfOneLine(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestSMS_NobodyListens(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	gateway.Close()
 	_, err := sender(t, gateway, "").Send(t.Context(), outgoing())
@@ -161,7 +161,7 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-func TestASilentGatewayIsLeft(t *testing.T) {
+func TestSMS_ASilentGatewayIsLeft(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	reached, release := make(chan struct{}), make(chan struct{})
 	gateway.Handle(func(http.ResponseWriter, *http.Request) { close(reached); <-release })
@@ -177,7 +177,7 @@ func TestASilentGatewayIsLeft(t *testing.T) {
 }
 
 // Which addresses exactly, package egress tests.
-func TestHousesAreNotReached(t *testing.T) {
+func TestSMS_HousesAreNotReached(t *testing.T) {
 	for _, raw := range []string{"https://10.0.0.1/", "https://169.254.169.254/latest", "https://[::ffff:192.168.0.1]/"} {
 		s, err := sms.NewSender(sms.Config{URL: raw, Token: "hunter2"})
 		if err != nil {
