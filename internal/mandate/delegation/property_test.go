@@ -1,6 +1,8 @@
 package delegation_test
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"os"
 	"slices"
 	"strings"
@@ -21,7 +23,7 @@ import (
 )
 
 // steps is how many calls one walk makes.
-const steps = 20
+const steps = 40
 
 // Whatever anybody calls in whatever order, a delegation only goes the ways that are in the table.
 func TestDelegation_NoTransitionOutsideTheTable(t *testing.T) {
@@ -88,6 +90,12 @@ type walk struct {
 	seen map[[2]delegation.State]bool
 }
 
+// oneOf draws evenly: rapid itself prefers the first, so its walks seldom get anywhere.
+func oneOf[T any](r *rapid.T, label string, all []T) T {
+	h := sha256.Sum256(rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(r, label))
+	return all[binary.BigEndian.Uint64(h[:])%uint64(len(all))]
+}
+
 func (k walk) run() {
 	w, r := k.w, k.r
 	w.company = w.Company(w.t, world.Rome, world.Milan)
@@ -100,7 +108,7 @@ func (k walk) run() {
 	one, first := w.Professional(w.t)
 	two, second := w.Professional(w.t)
 	delegates := []uuid.UUID{first, second}
-	people := []uuid.UUID{one.ID, one.ID, one.ID, two.ID, w.signatory.ID, employee.ID, stranger.ID}
+	people := []uuid.UUID{one.ID, one.ID, one.ID, one.ID, one.ID, one.ID, two.ID, w.signatory.ID, employee.ID, stranger.ID}
 
 	states, codes := map[uuid.UUID]delegation.State{}, map[uuid.UUID][]secret.Text{}
 	w.Exec(w.t, "UPDATE delegates SET struck_off_at = NULL")
@@ -108,13 +116,14 @@ func (k walk) run() {
 	begun := w.active(w.Session(w.t, one.ID, nil), func(in *delegation.Input) { in.ValidUntil = &ends })
 	all := []uuid.UUID{begun.ID}
 	states[begun.ID] = delegation.Active
-	for range rapid.IntRange(1, steps).Draw(r, "steps") {
-		session := w.Session(w.t, rapid.SampledFrom(people).Draw(r, "who"), nil)
-		act := rapid.SampledFrom([]string{"draft", "change", "send", "send", "activate", "activate", "activate", "revoke", "later", "much later", "strike off", "list again"}).Draw(r, "act")
+	for range steps {
+		session := w.Session(w.t, oneOf(r, "who", people), nil)
+		act := oneOf(r, "act", []string{"draft", "draft", "draft", "change", "change", "change", "change", "send", "send", "send", "send", "activate", "activate", "activate", "activate", "revoke", "later", "much later", "strike off", "list again", "list again"})
 		var id uuid.UUID
 		var by access.Actor
 		if slices.Contains([]string{"change", "send", "activate", "revoke"}, act) {
-			id = rapid.SampledFrom(all).Draw(r, "which")
+			// Mostly one that can still go somewhere.
+			id = oneOf(r, "which", append(slices.DeleteFunc(slices.Clone(all), func(id uuid.UUID) bool { return len(delegation.Transitions[states[id]]) == 0 }), all[len(all)-1], all[0]))
 			var err error
 			if by, err = w.Guard.Enter(ctx, session, access.Rule{To: access.ToDelegation}, access.Target{DelegationID: id}); err != nil {
 				continue
@@ -131,15 +140,19 @@ func (k walk) run() {
 				all, states[d.ID] = append(all, d.ID), delegation.Draft
 			}
 		case "change":
-			_, _ = w.service.Change(ctx, by, id, rapid.IntRange(1, 3).Draw(r, "version"), delegation.Change{PositionIDs: []uuid.UUID{w.company.Positions[0].ID}})
+			d, err := w.service.Show(ctx, id)
+			if err != nil {
+				r.Fatal(err)
+			}
+			_, _ = w.service.Change(ctx, by, id, oneOf(r, "version", []int{1, d.Version, d.Version}), delegation.Change{PositionIDs: []uuid.UUID{w.company.Positions[0].ID}})
 		case "send":
 			if _, err := w.service.Send(ctx, by, id); err == nil {
 				codes[id] = append(codes[id], w.otp())
 			}
 		case "activate":
-			a := delegation.Activation{OTP: "12345678", SignatureDeclared: rapid.IntRange(0, 4).Draw(r, "declared") > 0}
+			a := delegation.Activation{OTP: "12345678", SignatureDeclared: oneOf(r, "declared", []bool{true, true, true, true, false})}
 			if sent := codes[id]; len(sent) > 0 {
-				a.OTP = rapid.SampledFrom(append(sent, sent[len(sent)-1], sent[len(sent)-1], wrong(sent[0]))).Draw(r, "code")
+				a.OTP = oneOf(r, "code", append(slices.Clone(sent), sent[len(sent)-1], sent[len(sent)-1], sent[len(sent)-1], wrong(sent[0])))
 			}
 			_, _ = w.service.Activate(ctx, by, id, a)
 		case "revoke":
