@@ -47,10 +47,10 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 			s.clock.Set(before)
 		}
 	}()
-	_, err := operation.Do(ctx, s.runner, access.Actor{}, "clock", func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "clock", SubjectID: "clock"}
+	_, err := operation.Do(ctx, s.runner, access.Actor{}, "clock", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.SubjectKind = "clock"
 		if _, err := installation.Lock(ctx, s.db); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		now := s.clock.Now()
 		target, err := in.target(now)
@@ -61,14 +61,14 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 			err = s.walk(ctx, target)
 		}
 		if err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		offset += target.Sub(now)
 		if err := installation.SetClock(ctx, s.db, offset); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		// The key counts from the new time, or a repeat after a jump of more than its life would jump again.
-		return struct{}{}, trace, s.claimAgain(ctx, "clock", clock.NewManual(target))
+		return struct{}{}, s.claimAgain(ctx, "clock", clock.NewManual(target))
 	}, func(context.Context, string) (struct{}, error) { return struct{}{}, nil })
 	if err != nil {
 		return Time{}, err

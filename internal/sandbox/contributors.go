@@ -33,8 +33,8 @@ func (s *Service) CreateContributor(ctx context.Context, in ContributorInput) (C
 	if err != nil {
 		return Contributor{}, err
 	}
-	made, err := operation.Do(ctx, s.runner, access.Actor{}, c.ID.String(), func(ctx context.Context) (Contributor, operation.Trace, error) {
-		trace := operation.Trace{ContributorID: c.ID, SubjectKind: "contributor", SubjectID: c.ID.String()}
+	made, err := operation.Do(ctx, s.runner, access.Actor{}, c.ID.String(), func(ctx context.Context, trace *operation.Trace) (Contributor, error) {
+		trace.ContributorID, trace.SubjectKind = c.ID, "contributor"
 		taken, err := s.repo.contributorTaxCodeExists(ctx, c.TaxCode)
 		if err == nil && taken {
 			err = fault.Because(fault.Conflict, "already-exists")
@@ -46,17 +46,10 @@ func (s *Service) CreateContributor(ctx context.Context, in ContributorInput) (C
 			err = represent(ctx, c.ID)
 		}
 		if err != nil {
-			return Contributor{}, trace, err
-		}
-		made, err := s.repo.contributor(ctx, c.ID)
-		return made, trace, err
-	}, func(ctx context.Context, id string) (Contributor, error) {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
 			return Contributor{}, err
 		}
-		return s.repo.contributor(ctx, parsed)
-	})
+		return s.repo.contributor(ctx, c.ID)
+	}, operation.ByID(s.repo.contributor))
 	if db.IsUnique(err) {
 		// Somebody made one with the same tax code at the same moment.
 		err = fault.Because(fault.Conflict, "already-exists")

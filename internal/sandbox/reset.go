@@ -35,13 +35,13 @@ func (s *Service) Reset(ctx context.Context) error {
 		}
 	}()
 	var owners []uuid.UUID
-	_, err = operation.Do(ctx, s.runner, access.Actor{}, "sandbox", func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "sandbox", SubjectID: "sandbox"}
+	_, err = operation.Do(ctx, s.runner, access.Actor{}, "sandbox", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.SubjectKind = "sandbox"
 		var err error
 		if owners, err = s.repo.owners(ctx); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
-		return struct{}{}, trace, s.startAfresh(ctx, pins)
+		return struct{}{}, s.startAfresh(ctx, pins)
 	}, func(context.Context, string) (struct{}, error) { return struct{}{}, nil })
 	if err != nil {
 		return err

@@ -105,7 +105,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	if in.Submit {
 		return s.file(ctx, by, right, submission{declaration: d, typ: t, owner: owner.TaxCode})
 	}
-	return operation.Run(ctx, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+	return operation.Do(ctx, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.ContributorID, trace.Right, trace.SubjectKind = contributorID, right, Kind
 		if err := s.checkSuperseded(ctx, d); err != nil {
 			return View{}, err
@@ -185,7 +185,7 @@ func visible(d Declaration, by access.Actor) bool {
 // Change changes a draft that the caller read at the expected version. It returns fault.PreconditionFailed when somebody
 // changed it since, and fault.Conflict once it was submitted.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, in Change) (View, error) {
-	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SubjectKind = Kind
 		d, right, err := s.lockDraft(ctx, by, id, &expected)
 		if err != nil {
@@ -267,7 +267,7 @@ func rightFor(by access.Actor, d Declaration) (access.Right, error) {
 
 // Discard deletes a draft. It returns fault.Conflict once it was submitted.
 func (s *Service) Discard(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		d, right, err := s.lockDraft(ctx, by, id, nil)
 		if err != nil {
 			return struct{}{}, err
@@ -328,7 +328,7 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 
 // Withdraw takes a submitted declaration back while the office has not decided. It returns fault.Conflict after that.
 func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
-	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SubjectKind = Kind
 		d, err := s.repo.lock(ctx, id)
 		if err == nil && !visible(d, by) {

@@ -69,7 +69,7 @@ func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (
 		return Contact{}, fault.InvalidFields(fault.Field{Pointer: "/value", Code: "format"})
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
+	return operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
 		trace.SubjectKind = contactSubject
 		c := Contact{ID: id, PersonID: by.PersonID, Kind: normal.Kind, Value: normal.Value, CreatedAt: b.run.Clock.Now()}
 		return c, b.add(ctx, c)
@@ -149,7 +149,7 @@ func about(kind outbox.Kind, c Contact, now time.Time) (outbox.Message, error) {
 // Resend sends a new code to a contact of the actor that is not verified, or has bounced; the code before ends. It returns
 // fault.Conflict for a verified one and fault.RateLimited for the fourth code in 24 hours.
 func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
-	return operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
+	return operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
 		trace.SubjectKind = contactSubject
 		if _, err := b.repo.lock(ctx, by.PersonID); err != nil {
 			return Contact{}, err
@@ -197,7 +197,7 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 	return c, b.codes.Redeem(ctx, otp.Redemption{
 		Purpose: c.Kind.code(), Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
 	}, func(ctx context.Context) error {
-		_, err := operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		_, err := operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 			trace.SubjectKind = contactSubject
 			now := b.run.Clock.Now()
 			c = c.verified(now, now.Add(recoveryDelay))
@@ -226,7 +226,7 @@ func (b *AddressBook) replay(by access.Actor) func(context.Context, string) (Con
 // Remove takes a contact of the actor away and tells it, if it was verified, and the others. Its code ends. It returns
 // fault.Conflict for the last verified one.
 func (b *AddressBook) Remove(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind = contactSubject
 		return struct{}{}, b.remove(ctx, by.PersonID, id)
 	}, nil)

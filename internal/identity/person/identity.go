@@ -16,7 +16,7 @@ func (s *Service) ConfirmIdentity(ctx context.Context, by access.Actor, confirme
 	if !confirmed {
 		return Person{}, fault.InvalidFields(fault.Field{Pointer: "/confirmed", Code: "const"})
 	}
-	return operation.Run(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
+	return operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
 		trace.SubjectKind = SubjectKind
 		p, _, err := s.confirm(ctx, by.PersonID)
 		return p, err

@@ -73,7 +73,7 @@ func (s *Service) Preferences(ctx context.Context, personID uuid.UUID) (Preferen
 // ReplacePreferences replaces the actor's preferences, of which they read the expected version. It returns
 // fault.PreconditionFailed when they changed since, and fault.Invalid for wrong fields.
 func (s *Service) ReplacePreferences(ctx context.Context, by access.Actor, expected int, in Preferences) (Preferences, error) {
-	return operation.Run(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Preferences, error) {
+	return operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Preferences, error) {
 		trace.SubjectKind = "notification-preferences"
 		return s.replacePreferences(ctx, by.PersonID, expected, in)
 	}, nil)

@@ -58,7 +58,7 @@ func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Cont
 	if id == uuid.Nil {
 		id = uuid.Must(uuid.NewV7())
 	}
-	return operation.Run(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
+	return operation.Do(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
 		trace.SubjectKind = SubjectKind
 		p, err := s.add(ctx, id, in)
 		if err == nil && also != nil {

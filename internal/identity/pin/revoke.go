@@ -18,7 +18,7 @@ var Revoked = outbox.Declare(outbox.Kind{Name: "pin.revoked", Audience: outbox.E
 
 // Revoke revokes the actor's own PIN: it and all their sessions end. It returns fault.NotFound when there is none.
 func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
-	_, err := operation.Run(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
+	_, err := operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
 		trace.SubjectKind, trace.Unchecked = SubjectKind, true
 		if err := s.run.Recheck.RequireLiveSession(ctx, by); err != nil {
 			return time.Time{}, err

@@ -159,7 +159,7 @@ func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error)
 		return Rotation{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Run(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Rotation, error) {
+	return operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Rotation, error) {
 		trace.SubjectKind = rotationKind
 		made := Rotation{ID: id, PIN: pin, ExpiresAt: s.run.Clock.Now().Add(RotationLife)}
 		return made, s.repo.begin(ctx, rotation{
@@ -195,7 +195,7 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 	if !right {
 		return session.Session{}, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: "wrong-pin"})
 	}
-	return operation.Run(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context, trace *operation.Trace) (session.Session, error) {
+	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context, trace *operation.Trace) (session.Session, error) {
 		trace.SubjectKind, trace.Unchecked = rotationKind, true
 		return s.confirm(ctx, by, r, pin)
 	}, nil)

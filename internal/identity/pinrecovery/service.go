@@ -184,7 +184,7 @@ func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given 
 
 // start makes a code for an applicant and sends it. For whoever gets none the same statements are made, and worth nothing.
 func (s *Service) start(ctx context.Context, code taxcode.Code, purpose otp.Purpose, decide func(applicant, time.Time) reply) error {
-	_, err := operation.Run(ctx, s.run, access.Actor{}, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, s.run, access.Actor{}, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		now := s.run.Clock.Now()
 		a, err := s.apply(ctx, code, purpose, now)
 		if err != nil {

@@ -104,7 +104,7 @@ func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Vie
 }
 
 func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Application, initial pin.Initial) (View, error) {
-	return operation.Run(ctx, s.run, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
+	return operation.Do(ctx, s.run, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SubjectKind = subjectKind
 		now := s.run.Clock.Now()
 		r := Request{ID: id, TaxCode: a.TaxCode, Identity: a.Identity, State: Waiting, Version: 1, CreatedAt: now}
@@ -328,7 +328,7 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outc
 			return View{}, err
 		}
 	}
-	return operation.Run(ctx, s.run, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
+	return operation.Do(ctx, s.run, by, id, func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.Right, trace.SubjectKind, trace.Outcome = by.Office(), subjectKind, string(o.State)
 		return s.decide(ctx, by, before, o, initial)
 	}, s.ShowToOffice)

@@ -87,7 +87,7 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 		return Session{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Run(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
 		trace.PersonID, trace.SessionID, trace.SubjectKind = v.PersonID, id, subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
 			return Session{}, err
@@ -279,7 +279,7 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secre
 	if err != nil {
 		return Session{}, err
 	}
-	again, err := operation.Run(unclaimed(ctx), s.run, by, by.SessionID.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
 		trace.SubjectKind = subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
 			return Session{}, err
@@ -342,7 +342,7 @@ func (s *Service) own(ctx context.Context, by access.Actor, id uuid.UUID) (row, 
 
 // End ends a live session of the actor, the current one or another; any other is fault.NotFound.
 func (s *Service) End(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind, trace.Unchecked = subjectKind, id == by.SessionID
 		if id != by.SessionID {
 			// Two that end each other come one after the other.

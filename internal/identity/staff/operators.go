@@ -35,7 +35,7 @@ func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Cod
 	if err != nil {
 		return person.Person{}, err
 	}
-	return operation.Run(ctx, s.run, by, found.ID.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
+	return operation.Do(ctx, s.run, by, found.ID.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if err := s.checkOffice(ctx, post.OfficeCode); err != nil {
 			return person.Person{}, err
@@ -55,7 +55,7 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 	if _, err := s.people.Operator(ctx, id); err != nil {
 		return person.Person{}, err
 	}
-	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (person.Person, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if change.OfficeCode != nil {
 			if err := s.checkOffice(ctx, *change.OfficeCode); err != nil {
@@ -84,7 +84,7 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 // Dismiss makes somebody who works here a citizen again and ends their sessions. It returns fault.NotFound, and
 // fault.Conflict for the last administrator.
 func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		var err error
 		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {

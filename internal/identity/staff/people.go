@@ -90,7 +90,7 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 		return Record{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		p, err := s.people.Add(ctx, person.New{
 			ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
@@ -108,7 +108,7 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 // Suspend shuts a person out from the next request on, whatever sessions and tokens they hold, and tells them. It returns
 // fault.NotFound, and fault.Conflict for somebody who is suspended already, for the actor and for the last administrator.
 func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, reason string) (Record, error) {
-	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if by.PersonID == id {
 			return Record{}, fault.Because(fault.Conflict, "own-account")
@@ -130,7 +130,7 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 // Readmit lets a suspended person in again, who then has to log in, and tells them. It returns fault.NotFound, and
 // fault.Conflict for somebody who is not suspended.
 func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		if _, err := s.people.Readmit(ctx, id); err != nil {
 			return struct{}{}, err

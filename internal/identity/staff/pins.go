@@ -31,7 +31,7 @@ func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (
 		return pin.IssuedPIN{}, err
 	}
 	// An answer with a PIN is never stored.
-	return operation.Run(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (pin.IssuedPIN, error) {
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (pin.IssuedPIN, error) {
 		// That a document was shown stays on record, which one does not.
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind+documentShown
 		return s.issue(ctx, id, initial)
@@ -78,7 +78,7 @@ func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) 
 // without a PIN too, and fault.Forbidden for an administrator's, which only administrators revoke: a revoked PIN is not recovered,
 // and nobody else could let them in again.
 func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
-	_, err := operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
+	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind
 		p, err := s.people.Lock(ctx, id)
 		if err != nil {

@@ -44,18 +44,31 @@ type Trace struct {
 	Outcome string
 }
 
-// Do runs effect once for a request. resourceID names what it makes or changes; a repeat of the request returns either
-// what again renders or, where the first answer was kept, a *idempotency.Replay with that answer.
-func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID string, effect func(ctx context.Context) (T, Trace, error), again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
+// Do runs an operation once for a request, as one transaction.
+//
+// It claims the request's idempotency key, runs the effect, looks again at the session and the right by
+// which the operation is done, and writes the audit record. The id names what the operation makes or
+// changes. The effect completes the trace that it is given, which has the id as that of its subject;
+// without a kind the trace has no subject. A repeat of the request returns what replay renders or,
+// where the first answer was kept, an *idempotency.Replay with that answer. replay may be nil.
+//
+// Lock order: idempotency key, what the effect locks, session and right.
+func Do[T any](
+	ctx context.Context, r *Runner, by access.Actor, id string,
+	effect func(ctx context.Context, trace *Trace) (T, error), replay func(ctx context.Context, id string) (T, error),
+) (T, error) {
 	var result T
 	err := r.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := r.Keys.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: resourceID}); err != nil {
+		if err := r.Keys.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: id}); err != nil {
 			return err
 		}
-		var trace Trace
+		trace := Trace{SubjectID: id}
 		var err error
-		if result, trace, err = effect(ctx); err != nil {
+		if result, err = effect(ctx, &trace); err != nil {
 			return err
+		}
+		if trace.SubjectKind == "" {
+			trace.SubjectID = ""
 		}
 		if by.SessionID != uuid.Nil && !trace.Unchecked {
 			if err := r.Recheck.InTx(ctx, by, trace.Right); err != nil {
@@ -65,26 +78,9 @@ func Do[T any](ctx context.Context, r *Runner, by access.Actor, resourceID strin
 		return r.Trail.Write(ctx, trace.Record(ctx, by, r.Clock))
 	})
 	if err != nil {
-		return Replay(ctx, err, again)
+		return Replay(ctx, err, replay)
 	}
 	return result, nil
-}
-
-// Run is Do with the trace passed in: the effect completes it instead of returning one.
-//
-// The transaction claims the request's idempotency key, runs the effect, looks again at the session and
-// the right by which the operation is done, and writes the audit record. The id names what the operation makes or
-// changes; the trace that the effect gets has it as its subject's id. A repeat of the request returns what replay
-// renders or, where the first answer was kept, an *idempotency.Replay with that answer. replay may be nil.
-func Run[T any](ctx context.Context, r *Runner, by access.Actor, id string, effect func(ctx context.Context, trace *Trace) (T, error), replay func(ctx context.Context, id string) (T, error)) (T, error) {
-	return Do(ctx, r, by, id, func(ctx context.Context) (T, Trace, error) {
-		trace := Trace{SubjectID: id}
-		result, err := effect(ctx, &trace)
-		if trace.SubjectKind == "" {
-			trace.SubjectID = ""
-		}
-		return result, trace, err
-	}, replay)
 }
 
 // ByID makes a replay of what finds a resource by its id.
@@ -100,24 +96,24 @@ func ByID[T any](find func(ctx context.Context, id uuid.UUID) (T, error)) func(c
 }
 
 // Replay renders what an earlier, equal request made, where err says that there was one whose answer was not kept; any other
-// error is returned as it is. again may be nil.
-func Replay[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) (T, error) {
-	var replay *idempotency.Replay
-	if errors.As(err, &replay) && replay.Answer == nil && again != nil {
-		return again(ctx, replay.ResourceID)
+// error is returned as it is. replay may be nil.
+func Replay[T any](ctx context.Context, err error, replay func(ctx context.Context, id string) (T, error)) (T, error) {
+	var earlier *idempotency.Replay
+	if errors.As(err, &earlier) && earlier.Answer == nil && replay != nil {
+		return replay(ctx, earlier.ResourceID)
 	}
 	var none T
 	return none, err
 }
 
-// ReplayIfVisible returns the error of Do, unless that is the kept answer of an earlier request about what again does not render any more:
-// then it returns the error of again, so that no repeat shows what somebody may not see any more.
-func ReplayIfVisible[T any](ctx context.Context, err error, again func(ctx context.Context, resourceID string) (T, error)) error {
-	var replay *idempotency.Replay
-	if !errors.As(err, &replay) {
+// ReplayIfVisible returns the error of Do, unless that is the kept answer of an earlier request about what replay does not render any more:
+// then it returns the error of replay, so that no repeat shows what somebody may not see any more.
+func ReplayIfVisible[T any](ctx context.Context, err error, replay func(ctx context.Context, id string) (T, error)) error {
+	var earlier *idempotency.Replay
+	if !errors.As(err, &earlier) {
 		return err
 	}
-	if _, unseen := again(ctx, replay.ResourceID); unseen != nil {
+	if _, unseen := replay(ctx, earlier.ResourceID); unseen != nil {
 		return unseen
 	}
 	return err

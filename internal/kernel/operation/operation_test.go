@@ -25,11 +25,12 @@ var errEffect = errors.New("the effect failed")
 
 // rename is an operation: it gives an office a new title.
 func rename(ctx context.Context, a *world.App, by access.Actor, title string, trace operation.Trace, after error, again func(context.Context, string) (string, error)) (string, error) {
-	return operation.Do(ctx, a.Runner, by, world.Rome, func(ctx context.Context) (string, operation.Trace, error) {
+	return operation.Do(ctx, a.Runner, by, world.Rome, func(ctx context.Context, left *operation.Trace) (string, error) {
 		if err := a.DB.From(ctx).Exec("UPDATE offices SET title = ? WHERE code = ?", title, world.Rome).Error; err != nil {
-			return "", trace, err
+			return "", err
 		}
-		return title, trace, after
+		*left = trace
+		return title, after
 	}, again)
 }
 

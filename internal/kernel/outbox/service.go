@@ -73,7 +73,7 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 // Retry queues a delivery again that failed or was given up. It returns fault.NotFound, and fault.Conflict for one in
 // another state or one that cannot be said any more since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
-	return operation.Run(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "delivery"
 		d, found, err := s.repo.lock(ctx, id, "")
 		if err != nil {

@@ -102,7 +102,7 @@ func Decide[C Case](
 	if _, err := show(ctx); err != nil {
 		return none, err
 	}
-	return operation.Run(ctx, r, by, id.String(), func(ctx context.Context, trace *operation.Trace) (C, error) {
+	return operation.Do(ctx, r, by, id.String(), func(ctx context.Context, trace *operation.Trace) (C, error) {
 		c, err := show(ctx)
 		if err == nil && c.AskedBy() == by.PersonID {
 			err = fault.New(fault.Forbidden)

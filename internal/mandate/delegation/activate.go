@@ -30,50 +30,50 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	if err != nil {
 		return View{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		now := s.Runner.Clock.Now()
 		old, err := s.Repository.lock(ctx, id, now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
+		trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, old.ContributorID
 		d, err := old.send(now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.mayStillSign(ctx, old); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.maySend(ctx, old, now); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		channel, to, err := s.recipient(ctx, old)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		code, err := s.makeOTP(ctx, old, by.PersonID, string(channel), to)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		called, err := s.serviceTitles(ctx, old)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		message, err := outbox.NewMessage(otpKind, old.SignatoryID, old.data(called), now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		message, err = message.To(channel, to).Until(now.Add(OTPLife)).Seal(s.Keys, map[string]secret.Text{"otp": code})
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.Outbox.Add(ctx, message); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.Repository.save(ctx, d); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
-		shown, err := s.Repository.one(ctx, id, now)
-		return shown, trace(d, right), err
+		return s.Repository.one(ctx, id, now)
 	}, s.replay())
 }
 
@@ -203,9 +203,9 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 			return s.Runner.Keys.Release(ctx, claim)
 		},
 	}, func(ctx context.Context) (err error) {
-		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, d.ID.String(), func(ctx context.Context) (View, operation.Trace, error) {
-			shown, err := s.activate(ctx, by, right, old, activated, now)
-			return shown, trace(activated, right), err
+		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+			trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, activated.ContributorID
+			return s.activate(ctx, by, right, old, activated, now)
 		}, nil)
 		return err
 	})
@@ -255,8 +255,9 @@ func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor,
 			if err := s.end(ctx, other, by, ByReplacement, "", now); err != nil {
 				return err
 			}
-			replaced := trace(other.Delegation, right)
-			replaced.Outcome = "replaced"
+			replaced := operation.Trace{
+				ContributorID: other.ContributorID, Right: right, SubjectKind: subjectKind, SubjectID: other.ID.String(), Outcome: "replaced",
+			}
 			if err := s.Runner.Trail.Write(ctx, replaced.Record(ctx, by, s.Runner.Clock)); err != nil {
 				return err
 			}
@@ -304,17 +305,17 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 		membership.Listed = false
 		right = membership.Right()
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		now := s.Runner.Clock.Now()
 		d, err := s.Repository.lock(ctx, id, now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
+		trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, d.ContributorID
 		if err := s.end(ctx, d, by, cause, words, now); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
-		shown, err := s.Repository.one(ctx, id, now)
-		return shown, trace(d.Delegation, right), err
+		return s.Repository.one(ctx, id, now)
 	}, s.replay())
 }
 

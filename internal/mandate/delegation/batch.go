@@ -61,13 +61,13 @@ func (s *Service) DraftFor(ctx context.Context, by access.Actor, membership acce
 	id := uuid.Must(uuid.NewV7())
 	session := by.SessionID
 	by.SessionID = uuid.Nil
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
-		drafted, trace, err := s.draft(ctx, by, membership, id, in)
-		if err != nil {
-			return View{}, trace, err
-		}
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SessionID = session
-		return drafted, trace, s.Runner.Recheck.Standing(ctx, by.PersonID, trace.Right)
+		drafted, err := s.draft(ctx, trace, membership, id, in, by)
+		if err != nil {
+			return View{}, err
+		}
+		return drafted, s.Runner.Recheck.Standing(ctx, by.PersonID, trace.Right)
 	}, nil)
 }
 

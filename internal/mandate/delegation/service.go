@@ -85,30 +85,30 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	}
 	var found []Candidate
 	id := uuid.Must(uuid.NewV7())
-	_, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
-		trace := operation.Trace{Right: membership.Right(), SubjectKind: "delegation-look-up", SubjectID: id.String()}
+	_, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.Right, trace.SubjectKind = membership.Right(), "delegation-look-up"
 		now := s.Runner.Clock.Now()
 		if err := s.checkLookupQuota(ctx, by, now); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		look := lookUp{ID: id, DelegateID: membership.DelegateID, PersonID: by.PersonID, At: now}
 		c, there, err := known(s.Contributors.ByTaxCode(ctx, code))
 		if err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		if there {
 			look.ContributorID, trace.ContributorID = &c.ID, c.ID
 			one := Candidate{Contributor: c}
 			if one.Positions, err = s.Contributors.AllPositions(ctx, c.ID); err != nil {
-				return struct{}{}, trace, err
+				return struct{}{}, err
 			}
 			one.Positions = slices.DeleteFunc(one.Positions, func(p contributor.Position) bool { return p.State != contributor.PositionActive })
 			if one.Signatories, err = s.Contributors.Signatories(ctx, c.ID); err != nil {
-				return struct{}{}, trace, err
+				return struct{}{}, err
 			}
 			found = []Candidate{one}
 		}
-		return struct{}{}, trace, s.Repository.addLookUp(ctx, look)
+		return struct{}{}, s.Repository.addLookUp(ctx, look)
 	}, nil)
 	return found, err
 }
@@ -165,34 +165,37 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (View, e
 		return View{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
-		return s.draft(ctx, by, membership, id, in)
+	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		return s.draft(ctx, trace, membership, id, in, by)
 	}, s.replayTo(by))
 	return drafted, operation.ReplayIfVisible(ctx, err, s.replayTo(by))
 }
 
-func (s *Service) draft(ctx context.Context, by access.Actor, membership access.Membership, id uuid.UUID, in Input) (View, operation.Trace, error) {
+func (s *Service) draft(
+	ctx context.Context, trace *operation.Trace, membership access.Membership, id uuid.UUID, in Input, by access.Actor,
+) (View, error) {
+	trace.Right, trace.SubjectKind = membership.Right(), subjectKind
 	now := s.Runner.Clock.Now()
 	// Nobody is told here that there is no such contributor: it has neither the positions nor the signatory. Who wants to know
 	// looks it up, which the contributor sees.
 	c, _, err := s.contributor(ctx, in.ContributorTaxCode)
 	if err != nil {
-		return View{}, operation.Trace{}, err
+		return View{}, err
 	}
 	code, err := reference(s.Random)
 	if err != nil {
-		return View{}, operation.Trace{}, err
+		return View{}, err
 	}
 	d := Delegation{ID: id, DelegateID: membership.DelegateID, ContributorID: c.ID, ReferenceCode: code, State: Draft, DraftedBy: by.PersonID, DraftedAt: now}
 	if d, err = s.filled(ctx, d, in, now); err != nil {
-		return View{}, operation.Trace{}, err
+		return View{}, err
 	}
 	d = d.moved(Draft, now)
 	if err := s.Repository.add(ctx, d, in.PositionIDs); err != nil {
-		return View{}, operation.Trace{}, err
+		return View{}, err
 	}
-	shown, err := s.Repository.one(ctx, id, now)
-	return shown, trace(d, membership.Right()), err
+	trace.ContributorID = d.ContributorID
+	return s.Repository.one(ctx, id, now)
 }
 
 func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
@@ -284,13 +287,7 @@ func reference(random io.Reader) (string, error) {
 
 // replay renders what an earlier, equal request made.
 func (s *Service) replay() func(ctx context.Context, id string) (View, error) {
-	return func(ctx context.Context, id string) (View, error) {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
-			return View{}, err
-		}
-		return s.Repository.one(ctx, parsed, s.Runner.Clock.Now())
-	}
+	return operation.ByID(s.Show)
 }
 
 // replayTo renders it as far as the actor still manages the intermediary's delegations: they may have had another membership then.
@@ -311,9 +308,8 @@ func (s *Service) replayTo(by access.Actor) func(ctx context.Context, id string)
 	}
 }
 
-func trace(d Delegation, right access.Right) operation.Trace {
-	return operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: "delegation", SubjectID: d.ID.String()}
-}
+// subjectKind is how the audit trail names a delegation.
+const subjectKind = "delegation"
 
 // Show returns one delegation as it stands. The guard has let the actor in.
 func (s *Service) Show(ctx context.Context, id uuid.UUID) (View, error) {
@@ -435,41 +431,41 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 	if err != nil {
 		return View{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		now := s.Runner.Clock.Now()
 		old, err := s.Repository.lock(ctx, id, now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
+		trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, old.ContributorID
 		d, err := old.changed(now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := fault.RequireVersion(expected, old.Version); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		in := old.with(change)
 		if in.same(old.with(Change{})) {
-			return old, trace(old.Delegation, right), nil
+			return old, nil
 		}
 		if d, err = s.filled(ctx, d, in, now); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		// A form that was signed before must not pass for the changed one.
 		if d.ReferenceCode, err = reference(s.Random); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.endOTP(ctx, id); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.Repository.setPositions(ctx, d, in.PositionIDs); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.Repository.save(ctx, d); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
-		shown, err := s.Repository.one(ctx, id, now)
-		return shown, trace(d, right), err
+		return s.Repository.one(ctx, id, now)
 	}, nil)
 }
 

@@ -74,7 +74,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 	b = b.progress(refused)
 	// What an earlier, equal request made is shown as far as the actor may still see it.
 	replay := operation.ByID(func(ctx context.Context, id uuid.UUID) (Batch, error) { return s.visible(ctx, by, id) })
-	taken, err := operation.Run(ctx, s.run, by, b.ID.String(), func(ctx context.Context, trace *operation.Trace) (Batch, error) {
+	taken, err := operation.Do(ctx, s.run, by, b.ID.String(), func(ctx context.Context, trace *operation.Trace) (Batch, error) {
 		trace.Right, trace.SubjectKind = membership.Right(), "delegation-batch"
 		s.run.DB.Announce(ctx, topic)
 		return b, s.repo.add(ctx, b, items)

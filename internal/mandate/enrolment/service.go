@@ -160,7 +160,7 @@ func invalid(pointer, code string) *fault.Fault {
 // Of many that run at once, those over the limit are told that and nothing else. The repeat of what was filed, when it was not
 // refused yet, gets that.
 func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uuid.UUID, refused *fault.Fault) (Details, error) {
-	first, err := operation.Run(ctx, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (Details, error) {
+	first, err := operation.Do(ctx, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (Details, error) {
 		trace.ContributorID, trace.SubjectKind, trace.Outcome = contributorID, Kind, refused.Fields[0].Code
 		if _, err := s.people.Lock(ctx, by.PersonID); err != nil {
 			return Details{}, err

@@ -110,29 +110,29 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 		return nil, err
 	}
 	// A repeated search is one more search.
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) ([]Identity, operation.Trace, error) {
-		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "people-search"}
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) ([]Identity, error) {
+		trace.ContributorID, trace.SubjectKind = at.contributorID, "people-search"
 		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
-			return nil, trace, err
+			return nil, err
 		}
 		own, err := at.table.of(ctx, at.id, by.PersonID)
 		if err != nil {
-			return nil, trace, err
+			return nil, err
 		}
 		m, err := manager(own)
 		if err != nil {
-			return nil, trace, err
+			return nil, err
 		}
 		trace.Right = at.right(m)
 		if err := s.checkLookupQuota(ctx, by); err != nil {
-			return nil, trace, err
+			return nil, err
 		}
 		p, found, err := s.candidate(ctx, search.TaxCode)
 		if err != nil || !found || !residents.SameName(p.FamilyName, search.FamilyName) {
-			return nil, trace, err
+			return nil, err
 		}
 		trace.SubjectKind, trace.SubjectID = "person", p.ID.String()
-		return []Identity{{p.ID, p.TaxCode, p.GivenName, p.FamilyName}}, trace, nil
+		return []Identity{{p.ID, p.TaxCode, p.GivenName, p.FamilyName}}, nil
 	}, nil)
 }
 
@@ -174,37 +174,31 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 	}
 	id := uuid.Must(uuid.NewV7())
 	var refused *fault.Fault
-	var trace operation.Trace
-	given, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (Grant, operation.Trace, error) {
+	var right access.Right
+	given, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Grant, error) {
 		var err error
-		refused, trace = nil, operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: id.String()}
+		trace.ContributorID, trace.SubjectKind = at.contributorID, "role"
+		refused = nil
 		if trace.Right, err = s.rightToGive(ctx, by, at, in.Role, services); err != nil {
-			return Grant{}, trace, err
+			return Grant{}, err
 		}
+		right = trace.Right
 		if err := s.checkLookupQuota(ctx, by); err != nil {
-			return Grant{}, trace, err
+			return Grant{}, err
 		}
 		refused, err = s.give(ctx, by, at, id, in, services)
 		switch {
 		case err != nil:
-			return Grant{}, trace, err
-		case refused != nil:
-			return Grant{}, trace, refused
-		}
-		g, err := at.table.one(ctx, id)
-		return g, trace, err
-	}, func(ctx context.Context, made string) (Grant, error) {
-		parsed, err := uuid.Parse(made)
-		if err != nil {
 			return Grant{}, err
+		case refused != nil:
+			return Grant{}, refused
 		}
-		return at.table.one(ctx, parsed)
-	})
+		return at.table.one(ctx, id)
+	}, operation.ByID(at.table.one))
 	if refused == nil {
 		return given, err
 	}
-	trace.SubjectID = ""
-	return Grant{}, s.note(ctx, by, at, trace, refused)
+	return Grant{}, s.note(ctx, by, at, right, refused)
 }
 
 // rightToGive returns the role by which the actor gives another, read again and kept until the end of the transaction.
@@ -253,16 +247,16 @@ func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.U
 
 // note leaves the trace of a try to give a role that was refused because of the person, since such tries are counted. Of many
 // that run at once, those over the limit are told that and nothing else.
-func (s *Service) note(ctx context.Context, by access.Actor, at Place, trace operation.Trace, refused *fault.Fault) error {
-	trace.Outcome = refused.Reason
-	if len(refused.Fields) > 0 {
-		trace.Outcome = refused.Fields[0].Code
-	}
-	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
-		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
-			return struct{}{}, trace, err
+func (s *Service) note(ctx context.Context, by access.Actor, at Place, right access.Right, refused *fault.Fault) error {
+	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.ContributorID, trace.SubjectKind, trace.Right, trace.Outcome = at.contributorID, "role", right, refused.Reason
+		if len(refused.Fields) > 0 {
+			trace.Outcome = refused.Fields[0].Code
 		}
-		return struct{}{}, trace, s.checkLookupQuota(ctx, by)
+		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, s.checkLookupQuota(ctx, by)
 	}, nil)
 	if err != nil {
 		return err
@@ -277,37 +271,37 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 	if err := s.mayGive(ctx, by); err != nil {
 		return err
 	}
-	_, err := operation.Do(ctx, s.Runner, by, grantID.String(), func(ctx context.Context) (struct{}, operation.Trace, error) {
+	_, err := operation.Do(ctx, s.Runner, by, grantID.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		// It may end the very role by which it is done; that is locked below.
-		trace := operation.Trace{ContributorID: at.contributorID, SubjectKind: "role", SubjectID: grantID.String(), Unchecked: true}
+		trace.ContributorID, trace.SubjectKind, trace.Unchecked = at.contributorID, "role", true
 		if err := s.alive(ctx, by); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		live, err := at.table.lock(ctx, at.id, by.PersonID, grantID)
 		if err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		own := slices.DeleteFunc(slices.Clone(live), func(r Role) bool { return r.PersonID != by.PersonID })
 		if _, err := manager(own); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		i := slices.IndexFunc(live, func(r Role) bool { return r.ID == grantID })
 		if i < 0 {
-			return struct{}{}, trace, fault.New(fault.NotFound)
+			return struct{}{}, fault.New(fault.NotFound)
 		}
 		m, err := withdrawer(own, live[i])
 		if err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		trace.Right = at.right(m)
 		if err := mayEnd(live[i], live); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
 		now := s.Runner.Clock.Now()
 		if err := at.table.withdraw(ctx, grantID, now); err != nil {
-			return struct{}{}, trace, err
+			return struct{}{}, err
 		}
-		return struct{}{}, trace, s.notify(ctx, withdrawnKind, at, live[i], now)
+		return struct{}{}, s.notify(ctx, withdrawnKind, at, live[i], now)
 	}, nil)
 	return err
 }

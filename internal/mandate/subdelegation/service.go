@@ -56,13 +56,15 @@ func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (View, e
 	}
 	id := uuid.Must(uuid.NewV7())
 	var refused error
-	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		trace.Right, trace.SubjectKind = membership.Right(), subjectKind
 		var shown View
 		var err error
 		if shown, refused, err = s.grant(ctx, by, membership, id, in); err == nil {
 			err = refused
 		}
-		return shown, trace(shown, membership.Right()), err
+		trace.ContributorID = shown.contributorID()
+		return shown, err
 	}, s.replay(by))
 	if refused == nil {
 		return granted, operation.ReplayIfVisible(ctx, err, s.replay(by))
@@ -149,8 +151,9 @@ func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) er
 // note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries are counted. Of many that
 // run at once, those over the limit are told that and nothing else.
 func (s *Service) note(ctx context.Context, by access.Actor, membership access.Membership, refused error) error {
-	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context) (struct{}, operation.Trace, error) {
-		return struct{}{}, operation.Trace{SubjectKind: subjectKind, Right: membership.Right(), Outcome: unknownPerson}, s.mayTry(ctx, by, s.Runner.Clock.Now())
+	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.SubjectKind, trace.Right, trace.Outcome = subjectKind, membership.Right(), unknownPerson
+		return struct{}{}, s.mayTry(ctx, by, s.Runner.Clock.Now())
 	}, nil)
 	if err != nil {
 		return err
@@ -182,19 +185,9 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 
 const subjectKind = "sub-delegation"
 
-func trace(about View, right access.Right) operation.Trace {
-	return operation.Trace{ContributorID: about.contributorID(), SubjectKind: subjectKind, SubjectID: about.ID.String(), Right: right}
-}
-
 // replay renders what an earlier, equal request made, as far as the actor may still see it.
 func (s *Service) replay(by access.Actor) func(ctx context.Context, id string) (View, error) {
-	return func(ctx context.Context, id string) (View, error) {
-		parsed, err := uuid.Parse(id)
-		if err != nil {
-			return View{}, err
-		}
-		return s.Show(ctx, by, parsed)
-	}
+	return operation.ByID(func(ctx context.Context, id uuid.UUID) (View, error) { return s.Show(ctx, by, id) })
 }
 
 // List lists what the intermediaries of the actor gave, and what the actor holds, the newest first.
@@ -258,34 +251,35 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 	} else if !end.may {
 		return View{}, fault.New(fault.Forbidden)
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context) (View, operation.Trace, error) {
+	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		now := s.Runner.Clock.Now()
 		if err := s.Repository.lock(ctx, id); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		old, end, err := s.visible(ctx, by, id)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if !end.may {
-			return View{}, operation.Trace{}, fault.New(fault.Forbidden)
+			return View{}, fault.New(fault.Forbidden)
 		}
 		revoked, err := old.revoke(by.PersonID, now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		if err := s.Repository.saveRevocation(ctx, revoked); err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		shown, err := s.Repository.one(ctx, id, now)
 		if err != nil {
-			return View{}, operation.Trace{}, err
+			return View{}, err
 		}
 		told := []uuid.UUID{shown.PersonID}
 		if by.PersonID == shown.PersonID {
 			told = append(told, shown.GrantedBy)
 		}
-		return shown, trace(shown, end.right), s.notify(ctx, revokedKind, shown, now, told...)
+		trace.Right, trace.SubjectKind, trace.ContributorID = end.right, subjectKind, shown.contributorID()
+		return shown, s.notify(ctx, revokedKind, shown, now, told...)
 	}, s.replay(by))
 }
 

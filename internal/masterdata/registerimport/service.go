@@ -93,7 +93,7 @@ func (s *Service) take(ctx context.Context, by access.Actor, f File) (_ Import, 
 // queue adds an import, or shows the one that there is, and reports whether it was added.
 func (s *Service) queue(ctx context.Context, by access.Actor, i Import, known bool) (Import, bool, error) {
 	added := false
-	taken, err := operation.Run(ctx, s.run, by, i.ID.String(), func(ctx context.Context, trace *operation.Trace) (Import, error) {
+	taken, err := operation.Do(ctx, s.run, by, i.ID.String(), func(ctx context.Context, trace *operation.Trace) (Import, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "register-import"
 		// Files are taken one after the other, so that each sees the one before.
 		if _, err := installation.Lock(ctx, s.run.DB); err != nil {

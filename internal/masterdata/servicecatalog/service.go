@@ -172,26 +172,26 @@ func (c *Catalogue) Menu(ctx context.Context, by access.Actor, english bool) (Me
 // ReplaceMenu replaces the actor's arrangement, of which they read the expected version. It returns fault.PreconditionFailed
 // when it changed since, and fault.Invalid for services that never were, or stand twice, and for wrong settings.
 func (c *Catalogue) ReplaceMenu(ctx context.Context, by access.Actor, expected int, entries []Entry) (Menu, error) {
-	return operation.Do(ctx, c.runner, by, by.PersonID.String(), func(ctx context.Context) (Menu, operation.Trace, error) {
-		trace := operation.Trace{SubjectKind: "menu", SubjectID: by.PersonID.String()}
+	return operation.Do(ctx, c.runner, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Menu, error) {
+		trace.SubjectKind = "menu"
 		known, err := c.repository.codes(ctx)
 		if err != nil {
-			return Menu{}, trace, err
+			return Menu{}, err
 		}
 		if err := checkEntries(entries, known); err != nil {
-			return Menu{}, trace, err
+			return Menu{}, err
 		}
 		if entries == nil {
 			entries = []Entry{}
 		}
 		before, err := c.repository.lockMenu(ctx, by.PersonID)
 		if err != nil {
-			return Menu{}, trace, err
+			return Menu{}, err
 		}
 		if err := fault.RequireVersion(expected, before.Version); err != nil {
-			return Menu{}, trace, err
+			return Menu{}, err
 		}
 		m := Menu{PersonID: by.PersonID, Entries: entries, Version: before.Version + 1, UpdatedAt: c.runner.Clock.Now()}
-		return m, trace, c.repository.putMenu(ctx, m)
+		return m, c.repository.putMenu(ctx, m)
 	}, nil)
 }
