@@ -70,7 +70,8 @@ func (j *joiner) add(name, indent string) error {
 		if written != "" {
 			l.text = indent + written
 		}
-		part, isMarker := strings.CutPrefix(strings.TrimLeft(written, " "), marker)
+		trimmed := strings.TrimLeft(written, " ")
+		part, isMarker := strings.CutPrefix(trimmed, marker)
 		switch {
 		case !isMarker:
 			j.text = append(j.text, l)
@@ -80,7 +81,7 @@ func (j *joiner) add(name, indent string) error {
 			return l.fault("%s has a place already", part)
 		default:
 			j.used = append(j.used, part)
-			if err := j.add(part, written[:strings.Index(written, marker)]); err != nil {
+			if err := j.add(part, strings.TrimSuffix(written, trimmed)); err != nil {
 				return l.fault("%v", err)
 			}
 		}

@@ -61,11 +61,11 @@ func (h ContributorHandlers) ListPositions(ctx context.Context, r api.ListPositi
 	}, nil
 }
 
-func viewContributors(found page.Page[contributor.ContributorWithRights], links api.PageLinks) api.ContributorList {
+func viewContributors(found page.Page[contributor.WithRights], links api.PageLinks) api.ContributorList {
 	return api.ContributorList{Items: items(found.Items, viewContributor), Links: links}
 }
 
-func viewContributor(c contributor.ContributorWithRights) api.Contributor {
+func viewContributor(c contributor.WithRights) api.Contributor {
 	path := idPath("/contributors", c.ID)
 	return api.Contributor{
 		ContributorId: c.ID, TaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind), Rights: items(c.Rights, viewRight),

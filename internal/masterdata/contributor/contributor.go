@@ -71,8 +71,8 @@ type Role struct {
 // TableName tells GORM the table.
 func (Role) TableName() string { return "contributor_roles" }
 
-// ContributorWithRights is a contributor together with the rights that a person has over it.
-type ContributorWithRights struct {
+// WithRights is a contributor together with the rights that a person has over it.
+type WithRights struct {
 	Contributor
 	Rights []access.Right
 }

@@ -69,7 +69,7 @@ func TestContributor_ThePeopleOfAContributorFindIt(t *testing.T) {
 		by := access.Actor{PersonID: p.ID, UserClass: access.Citizen}
 		search := func(s contributor.Search) (names []string) {
 			t.Helper()
-			for _, e := range through(t, 2, func(r page.Request) (page.Page[contributor.ContributorWithRights], error) {
+			for _, e := range through(t, 2, func(r page.Request) (page.Page[contributor.WithRights], error) {
 				return a.Contributors.Mine(context.Background(), by, s, r)
 			}) {
 				names = append(names, e.LegalName)
@@ -134,7 +134,7 @@ func TestContributor_AnOperatorFindsTheContributorsOfTheOffice(t *testing.T) {
 			Rights []access.ActingAs
 		}
 		var got []found
-		for _, e := range through(t, 2, func(r page.Request) (page.Page[contributor.ContributorWithRights], error) {
+		for _, e := range through(t, 2, func(r page.Request) (page.Page[contributor.WithRights], error) {
 			return a.Contributors.Mine(context.Background(), by, contributor.Search{}, r)
 		}) {
 			f := found{ID: e.ID}
@@ -159,7 +159,7 @@ func TestContributor_ShowingAContributor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(contributor.ContributorWithRights{Contributor: c.Contributor, Rights: by.Rights}, got, cmp.Comparer(func(a, b taxcode.Code) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(contributor.WithRights{Contributor: c.Contributor, Rights: by.Rights}, got, cmp.Comparer(func(a, b taxcode.Code) bool { return a == b })); diff != "" {
 			t.Error(diff)
 		}
 		positions := func(by access.Actor) []contributor.Position {

@@ -10,32 +10,32 @@ import (
 )
 
 // Find returns a contributor with the actor's rights over it, and fault.NotFound where there are none.
-func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (ContributorWithRights, error) {
+func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (WithRights, error) {
 	c, err := s.repository.byID(ctx, id)
 	if err != nil {
-		return ContributorWithRights{}, err
+		return WithRights{}, err
 	}
 	rights, err := s.repository.rights(ctx, s.rights, by, []Contributor{c})
 	if err == nil && len(rights[id]) == 0 {
 		err = fault.New(fault.NotFound)
 	}
-	return ContributorWithRights{Contributor: c, Rights: rights[id]}, err
+	return WithRights{Contributor: c, Rights: rights[id]}, err
 }
 
 // FindPosition returns a position and its contributor with the actor's rights that are about the position, and
 // fault.NotFound where there are none. An operator sees the positions of the own office.
-func (s *Service) FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (Position, ContributorWithRights, error) {
+func (s *Service) FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (Position, WithRights, error) {
 	found, err := s.repository.positionsWithOwners(ctx, "?", id)
 	if err != nil {
-		return Position{}, ContributorWithRights{}, err
+		return Position{}, WithRights{}, err
 	}
 	p, exists := found[id]
 	if !exists {
-		return Position{}, ContributorWithRights{}, fault.New(fault.NotFound)
+		return Position{}, WithRights{}, fault.New(fault.NotFound)
 	}
 	c, err := s.Find(ctx, by, p.ContributorID)
 	if err != nil {
-		return Position{}, ContributorWithRights{}, err
+		return Position{}, WithRights{}, err
 	}
 	about := make([]access.Right, 0, len(c.Rights))
 	for _, r := range c.Rights {
@@ -44,7 +44,7 @@ func (s *Service) FindPosition(ctx context.Context, by access.Actor, id uuid.UUI
 		}
 	}
 	if c.Rights = about; len(about) == 0 {
-		return Position{}, ContributorWithRights{}, fault.New(fault.NotFound)
+		return Position{}, WithRights{}, fault.New(fault.NotFound)
 	}
 	return p.Position, c, nil
 }

@@ -60,7 +60,7 @@ func TestContributor_MyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 					want = append(want, c.ID)
 				}
 			}
-			for _, e := range through(t, rapid.IntRange(1, 13).Draw(rt, "limit"), func(r page.Request) (page.Page[contributor.ContributorWithRights], error) {
+			for _, e := range through(t, rapid.IntRange(1, 13).Draw(rt, "limit"), func(r page.Request) (page.Page[contributor.WithRights], error) {
 				return a.Contributors.Mine(context.Background(), by, search, r)
 			}) {
 				got = append(got, e.ID)

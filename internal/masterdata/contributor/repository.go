@@ -58,8 +58,8 @@ func (r *Repository) offices(ctx context.Context, request page.Request) (page.Pa
 }
 
 // entitled lists the contributors that a person has a right over and, for an operator, those with a position at the office.
-func (r *Repository) entitled(ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request) (page.Page[ContributorWithRights], error) {
-	var none page.Page[ContributorWithRights]
+func (r *Repository) entitled(ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request) (page.Page[WithRights], error) {
+	var none page.Page[WithRights]
 	rows, err := r.reached(ctx, known, by, search, request)
 	if err != nil {
 		return none, err
@@ -72,9 +72,9 @@ func (r *Repository) entitled(ctx context.Context, known *access.Repository, by 
 	if err != nil {
 		return none, err
 	}
-	result := page.Page[ContributorWithRights]{Next: found.Next, Items: make([]ContributorWithRights, 0, len(found.Items))}
+	result := page.Page[WithRights]{Next: found.Next, Items: make([]WithRights, 0, len(found.Items))}
 	for _, c := range found.Items {
-		result.Items = append(result.Items, ContributorWithRights{Contributor: c, Rights: rights[c.ID]})
+		result.Items = append(result.Items, WithRights{Contributor: c, Rights: rights[c.ID]})
 	}
 	return result, nil
 }

@@ -30,17 +30,17 @@ func (s *Service) HasOffice(ctx context.Context, code string) (bool, error) {
 }
 
 // Mine lists the contributors that the actor may act for, and for an operator those with a position at the office, by legal name.
-func (s *Service) Mine(ctx context.Context, by access.Actor, search Search, request page.Request) (page.Page[ContributorWithRights], error) {
+func (s *Service) Mine(ctx context.Context, by access.Actor, search Search, request page.Request) (page.Page[WithRights], error) {
 	return s.repository.entitled(ctx, s.rights, by, search, request)
 }
 
 // Show returns one contributor with the actor's rights over it, and fault.NotFound where there are none.
-func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (ContributorWithRights, error) {
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (WithRights, error) {
 	if by.ContributorID != id || len(by.Rights) == 0 {
-		return ContributorWithRights{}, fault.New(fault.NotFound)
+		return WithRights{}, fault.New(fault.NotFound)
 	}
 	c, err := s.repository.byID(ctx, id)
-	return ContributorWithRights{Contributor: c, Rights: by.Rights}, err
+	return WithRights{Contributor: c, Rights: by.Rights}, err
 }
 
 // Positions lists the positions of a contributor, by number, as far as the actor's rights are about them; an operator

@@ -16,9 +16,9 @@ import (
 // Contributors knows contributors, positions, and the rights over them.
 type Contributors interface {
 	// Find returns a contributor with the actor's rights over it, or fault.NotFound.
-	Find(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.ContributorWithRights, error)
+	Find(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.WithRights, error)
 	// FindPosition returns a position and its contributor with the actor's rights about it, or fault.NotFound.
-	FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Position, contributor.ContributorWithRights, error)
+	FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Position, contributor.WithRights, error)
 }
 
 // Catalogue has the use cases of services and menus.
@@ -123,7 +123,7 @@ func (c *Catalogue) user(ctx context.Context, by access.Actor, chosen *Chosen) (
 	if chosen.ContributorID == nil && chosen.PositionID == nil {
 		return c.anywhere(ctx, by)
 	}
-	var at contributor.ContributorWithRights
+	var at contributor.WithRights
 	var p contributor.Position
 	var err error
 	if chosen.PositionID != nil {

@@ -80,7 +80,7 @@ func startOlder(t *testing.T, rawURL string) (*fixture, olderDatabase) {
 	if kind == "postgres" {
 		dump = append([]byte("DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"), dump...)
 	}
-	if _, err := pool.Exec(string(dump)); err != nil {
+	if _, err := pool.ExecContext(t.Context(), string(dump)); err != nil {
 		t.Fatal(err)
 	}
 	if err := pool.Close(); err != nil {
