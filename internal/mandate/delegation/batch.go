@@ -63,7 +63,7 @@ func (s *Service) DraftFor(ctx context.Context, by access.Actor, membership acce
 	by.SessionID = uuid.Nil
 	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SessionID = session
-		drafted, err := s.draft(ctx, trace, membership, id, in, by)
+		drafted, err := s.draft(ctx, trace, by, membership, id, in)
 		if err != nil {
 			return View{}, err
 		}

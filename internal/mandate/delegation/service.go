@@ -166,13 +166,13 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (View, e
 	}
 	id := uuid.Must(uuid.NewV7())
 	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		return s.draft(ctx, trace, membership, id, in, by)
+		return s.draft(ctx, trace, by, membership, id, in)
 	}, s.replayTo(by))
 	return drafted, operation.ReplayIfVisible(ctx, err, s.replayTo(by))
 }
 
 func (s *Service) draft(
-	ctx context.Context, trace *operation.Trace, membership access.Membership, id uuid.UUID, in Input, by access.Actor,
+	ctx context.Context, trace *operation.Trace, by access.Actor, membership access.Membership, id uuid.UUID, in Input,
 ) (View, error) {
 	trace.Right, trace.SubjectKind = membership.Right(), subjectKind
 	now := s.Runner.Clock.Now()
