@@ -111,7 +111,7 @@ func (s *Service) claimAgain(ctx context.Context, resourceID string, at clock.Cl
 // target is the instant that the move leads to.
 func (m Move) target(now time.Time) (time.Time, error) {
 	if (m.Advance == "") == (m.Now == nil) {
-		return time.Time{}, fault.InvalidFields(fault.Field{Pointer: "", Code: "variant"})
+		return time.Time{}, fault.InvalidFields(fault.Field{Pointer: "", Code: fault.FieldVariant})
 	}
 	target := now
 	if m.Now != nil {

@@ -66,7 +66,7 @@ func (s *Service) completeContributor(ctx context.Context, in ContributorInput) 
 	}
 	scheme, known := schemes[c.Kind]
 	if !known {
-		return c, nil, fault.InvalidFields(fault.Field{Pointer: "/kind", Code: "enum"})
+		return c, nil, fault.InvalidFields(fault.Field{Pointer: "/kind", Code: fault.FieldEnum})
 	}
 	var err error
 	if c.LegalName == "" {
@@ -150,7 +150,7 @@ func (s *Service) representative(ctx context.Context, code taxcode.Code) (func(c
 		return Role{ContributorID: contributorID, Role: access.LegalRepresentative}
 	}
 	if !code.IsPerson() {
-		return nil, fault.InvalidFields(fault.Field{Pointer: "/legal_representative_tax_code", Code: "format"})
+		return nil, fault.InvalidFields(fault.Field{Pointer: "/legal_representative_tax_code", Code: fault.FieldFormat})
 	}
 	found, err := s.persons.ByTaxCode(ctx, code)
 	if err == nil {

@@ -97,7 +97,7 @@ func (s *Service) completePerson(ctx context.Context, in PersonInput) (person.Ne
 	if in.Register != "" {
 		members, known := registers[in.Register]
 		if !known {
-			return person.New{}, "", fault.InvalidFields(fault.Field{Pointer: "/register", Code: "enum"})
+			return person.New{}, "", fault.InvalidFields(fault.Field{Pointer: "/register", Code: fault.FieldEnum})
 		}
 		description += "; iscritto: " + members
 	}
@@ -166,7 +166,7 @@ func (s *Service) checkOffice(ctx context.Context, code, pointer string) error {
 	}
 	exists, err := s.repo.officeExists(ctx, code)
 	if err == nil && !exists {
-		err = fault.InvalidFields(fault.Field{Pointer: pointer, Code: "unknown-office"})
+		err = fault.InvalidFields(fault.Field{Pointer: pointer, Code: fault.FieldUnknownOffice})
 	}
 	return err
 }
@@ -180,13 +180,13 @@ func (s *Service) checkRoles(ctx context.Context, roles []Role) error {
 			return err
 		}
 		if !exists {
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/contributor_id", Code: "unknown-contributor"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/contributor_id", Code: fault.FieldUnknownContributor})
 		}
 		if !slices.Contains([]access.ActingAs{access.LegalRepresentative, access.EmployeeDelegate, access.Employer, access.UserAdministrator}, role.Role) {
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/role", Code: "enum"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/role", Code: fault.FieldEnum})
 		}
 		if slices.ContainsFunc(roles[:i], func(before Role) bool { return before.ContributorID == role.ContributorID && before.Role == role.Role }) {
-			wrong = append(wrong, fault.Field{Pointer: pointer, Code: "duplicate"})
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: fault.FieldDuplicate})
 		}
 	}
 	if len(wrong) > 0 {
@@ -204,15 +204,15 @@ func (s *Service) checkIntermediaryRoles(ctx context.Context, roles []Intermedia
 			return err
 		}
 		if !exists {
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/delegate_id", Code: "unknown-delegate"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/delegate_id", Code: fault.FieldUnknownDelegate})
 		}
 		if !slices.Contains([]access.ActingAs{access.LegalRepresentative, access.EmployeeDelegate, access.UserAdministrator}, role.Role) {
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/role", Code: "enum"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/role", Code: fault.FieldEnum})
 		}
 		if slices.ContainsFunc(roles[:i], func(before IntermediaryRole) bool {
 			return before.DelegateID == role.DelegateID && before.Role == role.Role
 		}) {
-			wrong = append(wrong, fault.Field{Pointer: pointer, Code: "duplicate"})
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: fault.FieldDuplicate})
 		}
 	}
 	if len(wrong) > 0 {

@@ -51,7 +51,7 @@ func checkContent(t *Type, raw []byte, complete bool) (Content, error) {
 	value, found := t.schema.Validate(raw)
 	var fields []fault.Field
 	for _, f := range found {
-		if !complete && f.Code == catalogue.CodeRequired {
+		if !complete && f.Code == fault.FieldRequired {
 			continue
 		}
 		fields = append(fields, fault.Field{Pointer: "/content" + f.Pointer, Code: f.Code})
@@ -72,7 +72,7 @@ func (d Declaration) with(c Content) Declaration {
 func canonical(content json.RawMessage) (string, error) {
 	b, err := jcs.Transform(content)
 	if err != nil {
-		return "", &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Pointer: "/content", Code: "not-canonical"}}, Err: err}
+		return "", &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Pointer: "/content", Code: fault.FieldNotCanonical}}, Err: err}
 	}
 	return string(b), nil
 }

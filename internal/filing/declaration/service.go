@@ -74,7 +74,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	}
 	t, err := s.types.Get(ctx, in.Type)
 	if fault.Is(err, fault.NotFound) {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/type", Code: "unknown-type"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/type", Code: fault.FieldUnknownType})
 	}
 	if err != nil {
 		return View{}, err
@@ -83,10 +83,10 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 		in.Step = t.Steps[0].Step
 	}
 	if !t.hasStep(in.Step) {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/step", Code: "unknown-step"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/step", Code: fault.FieldUnknownStep})
 	}
 	if in.ReservationID != nil {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: "not-applicable"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: fault.FieldNotApplicable})
 	}
 	content, err := ParseContent(t, in.Content, in.Submit)
 	if err != nil {
@@ -119,9 +119,9 @@ func (s *Service) position(ctx context.Context, contributorID, positionID uuid.U
 	position, owner, err := s.contributors.Position(ctx, contributorID, positionID)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		err = fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: "unknown-position"})
+		err = fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: fault.FieldUnknownPosition})
 	case err == nil && position.State != contributor.PositionActive:
-		err = fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: "position-ceased"})
+		err = fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: fault.FieldPositionCeased})
 	}
 	return position, owner, err
 }
@@ -141,7 +141,7 @@ func (s *Service) checkSuperseded(ctx context.Context, d Declaration) error {
 // supersedes refuses what is not a live submitted declaration of the same contributor, position and type.
 func supersedes(d, old Declaration) error {
 	if old.ContributorID != d.ContributorID || old.PositionID != d.PositionID || old.Type != d.Type || old.State == Draft {
-		return fault.InvalidFields(fault.Field{Pointer: "/supersedes_id", Code: "unknown-declaration"})
+		return fault.InvalidFields(fault.Field{Pointer: "/supersedes_id", Code: fault.FieldUnknownDeclaration})
 	}
 	if !old.mayBeSuperseded() {
 		return fault.Because(fault.Conflict, "supersedes-not-possible")
@@ -224,7 +224,7 @@ func (s *Service) patch(ctx context.Context, d Declaration, change []byte) (Decl
 	}
 	merged, err := jsonpatch.MergePatch([]byte(d.Content), change)
 	if err != nil {
-		return d, &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Pointer: "/content", Code: "type"}}, Err: err}
+		return d, &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Pointer: "/content", Code: fault.FieldType}}, Err: err}
 	}
 	content, err := ParseContent(t, merged, false)
 	if err != nil {

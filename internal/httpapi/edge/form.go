@@ -270,14 +270,14 @@ func (in *formReader) readFile(part io.Reader, name, filename string, rule fileR
 			return formFault(err)
 		}
 		if n > rule.size {
-			in.refuse(attachment.Pointer(at, int(index)), attachment.CodeTooLarge) //nolint:gosec // less than maxParts
+			in.refuse(attachment.Pointer(at, int(index)), fault.FieldFileTooLarge) //nolint:gosec // less than maxParts
 		}
 		return nil
 	}
 	upload, err := attachment.Spool(source, filename, in.directory, rule.size)
 	switch {
 	case errors.Is(err, attachment.ErrTooLarge):
-		in.refuse(attachment.Pointer(at, int(index)), attachment.CodeTooLarge) //nolint:gosec // less than maxParts
+		in.refuse(attachment.Pointer(at, int(index)), fault.FieldFileTooLarge) //nolint:gosec // less than maxParts
 		return nil
 	case source.err != nil:
 		return formFault(source.err)

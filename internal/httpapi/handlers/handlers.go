@@ -128,7 +128,7 @@ func inEnglishAsked(ctx context.Context) bool {
 func parseTaxCode(text, pointer string) (taxcode.Code, error) {
 	code, err := taxcode.Parse(text)
 	if err != nil {
-		return code, fault.InvalidFields(fault.Field{Pointer: pointer, Code: "format"})
+		return code, fault.InvalidFields(fault.Field{Pointer: pointer, Code: fault.FieldFormat})
 	}
 	return code, nil
 }

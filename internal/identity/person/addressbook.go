@@ -66,7 +66,7 @@ func (b *AddressBook) Show(ctx context.Context, by access.Actor, id uuid.UUID) (
 func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (Contact, error) {
 	normal, ok := in.Normalise()
 	if !ok {
-		return Contact{}, fault.InvalidFields(fault.Field{Pointer: "/value", Code: "format"})
+		return Contact{}, fault.InvalidFields(fault.Field{Pointer: "/value", Code: fault.FieldFormat})
 	}
 	id := uuid.Must(uuid.NewV7())
 	return operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {

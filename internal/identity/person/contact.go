@@ -273,11 +273,11 @@ func NormaliseContacts(contacts []NewContact) (normal []NewContact, wrong []faul
 		n, ok := c.Normalise()
 		switch {
 		case !slices.Contains(contactKinds, c.Kind):
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: "enum"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: fault.FieldEnum})
 		case !ok:
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/value", Code: "format"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/value", Code: fault.FieldFormat})
 		case seen[n]:
-			wrong = append(wrong, fault.Field{Pointer: pointer, Code: "duplicate"})
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: fault.FieldDuplicate})
 		}
 		seen[n] = true
 		normal = append(normal, n)

@@ -14,7 +14,7 @@ import (
 // 46/2017). Confirming once more changes nothing. It returns fault.Invalid where it is not confirmed.
 func (s *Service) ConfirmIdentity(ctx context.Context, by access.Actor, confirmed bool) (Person, error) {
 	if !confirmed {
-		return Person{}, fault.InvalidFields(fault.Field{Pointer: "/confirmed", Code: "const"})
+		return Person{}, fault.InvalidFields(fault.Field{Pointer: "/confirmed", Code: fault.FieldConst})
 	}
 	return operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
 		trace.SubjectKind = SubjectKind

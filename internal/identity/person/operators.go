@@ -28,11 +28,11 @@ type Post struct {
 func (p Post) check() error {
 	switch {
 	case !slices.Contains(staff, p.Class):
-		return fault.InvalidFields(fault.Field{Pointer: "/user_class", Code: "enum"})
+		return fault.InvalidFields(fault.Field{Pointer: "/user_class", Code: fault.FieldEnum})
 	case p.Class == access.Operator && p.OfficeCode == "":
-		return fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "required"})
+		return fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: fault.FieldRequired})
 	case p.Class != access.Operator && p.OfficeCode != "":
-		return fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "only-operators"})
+		return fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: fault.FieldOnlyOperators})
 	}
 	return nil
 }

@@ -71,20 +71,20 @@ func (n New) check() error {
 			wrong = append(wrong, fault.Field{Pointer: pointer, Code: code})
 		}
 	}
-	add(!n.TaxCode.IsZero() && n.TaxCode.IsPerson(), "/tax_code", "format")
-	add(plainText(n.GivenName, maxName), "/given_name", "pattern")
-	add(plainText(n.FamilyName, maxName), "/family_name", "pattern")
+	add(!n.TaxCode.IsZero() && n.TaxCode.IsPerson(), "/tax_code", fault.FieldFormat)
+	add(plainText(n.GivenName, maxName), "/given_name", fault.FieldPattern)
+	add(plainText(n.FamilyName, maxName), "/family_name", fault.FieldPattern)
 	switch n.UserClass {
 	case access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator:
 	default:
-		add(false, "/user_class", "enum")
+		add(false, "/user_class", fault.FieldEnum)
 	}
-	add(n.CredentialLevel == access.Ordinary || n.CredentialLevel == access.Dispositive, "/credential_level", "enum")
+	add(n.CredentialLevel == access.Ordinary || n.CredentialLevel == access.Dispositive, "/credential_level", fault.FieldEnum)
 	switch n.UserClass {
 	case access.Operator:
-		add(n.OfficeCode != "", "/office_code", "required")
+		add(n.OfficeCode != "", "/office_code", fault.FieldRequired)
 	case access.Citizen, access.InstitutionalIntermediary:
-		add(n.OfficeCode == "", "/office_code", "only-operators")
+		add(n.OfficeCode == "", "/office_code", fault.FieldOnlyOperators)
 	case access.ContactCentre, access.Administrator: // may belong to an office
 	}
 	_, contacts := NormaliseContacts(n.Contacts)

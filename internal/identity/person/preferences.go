@@ -41,22 +41,22 @@ func (p Preferences) Mutes(c outbox.Category) bool { return slices.Contains(p.Mu
 func (p Preferences) check(has []Contact) error {
 	var wrong []fault.Field
 	if !slices.Contains(languages, p.Language) {
-		wrong = append(wrong, fault.Field{Pointer: "/language", Code: "enum"})
+		wrong = append(wrong, fault.Field{Pointer: "/language", Code: fault.FieldEnum})
 	}
 	if c := p.PreferredChannel; c != nil {
 		switch {
 		case !slices.Contains([]outbox.Channel{outbox.Email, outbox.PEC, outbox.SMS}, *c):
-			wrong = append(wrong, fault.Field{Pointer: "/preferred_channel", Code: "enum"})
+			wrong = append(wrong, fault.Field{Pointer: "/preferred_channel", Code: fault.FieldEnum})
 		case !slices.ContainsFunc(has, func(h Contact) bool { return h.Kind.Channel() == *c && h.State() == Verified }):
-			wrong = append(wrong, fault.Field{Pointer: "/preferred_channel", Code: "no-verified-contact"})
+			wrong = append(wrong, fault.Field{Pointer: "/preferred_channel", Code: fault.FieldNoVerifiedContact})
 		}
 	}
 	for i, m := range p.Muted {
 		switch {
 		case m != outbox.AboutDeclarations && m != outbox.Reminders:
-			wrong = append(wrong, fault.Field{Pointer: "/muted/" + strconv.Itoa(i), Code: "enum"})
+			wrong = append(wrong, fault.Field{Pointer: "/muted/" + strconv.Itoa(i), Code: fault.FieldEnum})
 		case slices.Contains(p.Muted[:i], m):
-			wrong = append(wrong, fault.Field{Pointer: "/muted/" + strconv.Itoa(i), Code: "duplicate"})
+			wrong = append(wrong, fault.Field{Pointer: "/muted/" + strconv.Itoa(i), Code: fault.FieldDuplicate})
 		}
 	}
 	if len(wrong) > 0 {

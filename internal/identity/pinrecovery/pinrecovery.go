@@ -47,14 +47,14 @@ func checkContacts(given []person.NewContact) ([]person.NewContact, error) {
 		pointer := contactPointer(i)
 		switch {
 		case !slices.Contains(electronic, c.Kind):
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: "enum"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: fault.FieldEnum})
 		case kinds[c.Kind]:
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: "repeated"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: fault.FieldDuplicate})
 		}
 		kinds[c.Kind] = true
 	}
 	if len(given) < neededContacts {
-		wrong = append(wrong, fault.Field{Pointer: "/contacts", Code: "too-few"})
+		wrong = append(wrong, fault.Field{Pointer: "/contacts", Code: fault.FieldTooFew})
 	}
 	if len(wrong) > 0 {
 		return nil, fault.InvalidFields(wrong...)

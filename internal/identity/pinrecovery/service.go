@@ -177,7 +177,7 @@ func (s *Service) StartRecovery(ctx context.Context, code taxcode.Code, given []
 func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given person.NewContact) error {
 	normal, ok := given.Normalise()
 	if !ok || given.Kind == person.Postal {
-		return fault.InvalidFields(fault.Field{Pointer: "/contact/value", Code: "format"})
+		return fault.InvalidFields(fault.Field{Pointer: "/contact/value", Code: fault.FieldFormat})
 	}
 	return s.start(ctx, code, pin.RevocationCode, func(a applicant, _ time.Time) reply { return a.revocation(normal) })
 }

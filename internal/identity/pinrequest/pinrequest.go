@@ -151,7 +151,7 @@ func (a Application) normal(now time.Time) (Application, error) {
 			wrong = append(wrong, fault.Field{Pointer: pointer, Code: code})
 		}
 	}
-	add(!a.TaxCode.IsZero() && a.TaxCode.IsPerson(), "/tax_code", "format")
+	add(!a.TaxCode.IsZero() && a.TaxCode.IsPerson(), "/tax_code", fault.FieldFormat)
 	for _, text := range []struct {
 		value   *string
 		pointer string
@@ -166,17 +166,17 @@ func (a Application) normal(now time.Time) (Application, error) {
 		{&a.Province, "/residence/province", maxText},
 	} {
 		// A control character is refused, not made a space.
-		add(!strings.ContainsFunc(*text.value, unicode.IsControl), text.pointer, "pattern")
+		add(!strings.ContainsFunc(*text.value, unicode.IsControl), text.pointer, fault.FieldPattern)
 		*text.value = strings.Join(strings.Fields(*text.value), " ")
-		add(fits(*text.value, text.limit), text.pointer, "pattern")
+		add(fits(*text.value, text.limit), text.pointer, fault.FieldPattern)
 	}
 	born, err := time.Parse(time.DateOnly, a.BirthDate)
 	today := calendar.DateIn(now)
 	day := calendar.Date{Year: born.Year(), Month: born.Month(), Day: born.Day()}
-	add(err == nil && day.Year > today.Year-longestLife, "/birth_date", "format")
-	add(err != nil || !today.Before(day), "/birth_date", "in-future")
+	add(err == nil && day.Year > today.Year-longestLife, "/birth_date", fault.FieldFormat)
+	add(err != nil || !today.Before(day), "/birth_date", fault.FieldInFuture)
 	a.Phone = strings.TrimSpace(a.Phone)
-	add(a.Phone == "" || fits(a.Phone, maxPhone), "/phone", "pattern")
+	add(a.Phone == "" || fits(a.Phone, maxPhone), "/phone", fault.FieldPattern)
 	contacts, wrongContacts := normalContacts(a.Contacts)
 	a.Contacts = contacts
 	if wrong = append(wrong, wrongContacts...); len(wrong) > 0 {
@@ -197,22 +197,22 @@ var preferred = []person.ContactKind{person.Mobile, person.Email, person.PEC}
 func normalContacts(given []person.NewContact) ([]person.NewContact, []fault.Field) {
 	normal, wrong := person.NormaliseContacts(given)
 	if len(given) == 0 {
-		wrong = append(wrong, fault.Field{Pointer: "/contacts", Code: "too-few"})
+		wrong = append(wrong, fault.Field{Pointer: "/contacts", Code: fault.FieldTooFew})
 	}
 	if len(given) > len(preferred) {
-		wrong = append(wrong, fault.Field{Pointer: "/contacts", Code: "too-many"})
+		wrong = append(wrong, fault.Field{Pointer: "/contacts", Code: fault.FieldTooMany})
 	}
 	seen := map[person.ContactKind]bool{}
 	for i, c := range normal {
 		pointer := "/contacts/" + strconv.Itoa(i)
 		switch {
 		case c.Kind == person.Postal:
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: "enum"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: fault.FieldEnum})
 		case seen[c.Kind]:
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: "repeated"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: fault.FieldDuplicate})
 		case slices.ContainsFunc(normal[:i], func(before person.NewContact) bool { return strings.EqualFold(before.Value, c.Value) }):
 			// One address under two kinds is one mailbox.
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/value", Code: "repeated"})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/value", Code: fault.FieldDuplicate})
 		}
 		seen[c.Kind] = true
 	}
@@ -324,9 +324,9 @@ func (o Outcome) check() (Outcome, error) {
 	o.Reason = strings.TrimSpace(o.Reason)
 	switch {
 	case o.State != Served && o.State != Refused:
-		return Outcome{}, fault.InvalidFields(fault.Field{Pointer: "/outcome", Code: "enum"})
+		return Outcome{}, fault.InvalidFields(fault.Field{Pointer: "/outcome", Code: fault.FieldEnum})
 	case !fits(o.Reason, maxReason):
-		return Outcome{}, fault.InvalidFields(fault.Field{Pointer: "/reason", Code: "pattern"})
+		return Outcome{}, fault.InvalidFields(fault.Field{Pointer: "/reason", Code: fault.FieldPattern})
 	default:
 		return o, nil
 	}

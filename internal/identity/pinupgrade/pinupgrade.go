@@ -117,19 +117,19 @@ func (in Input) check(today calendar.Date) error {
 		}
 		return refused
 	}
-	refuse(in.DocumentKind != IdentityCard && in.DocumentKind != Passport && in.DocumentKind != DrivingLicence, "/document_kind", "enum")
-	refuse(!plainText(in.DocumentNumber, maxDocumentNumber), "/document_number", "pattern")
-	refuse(!plainText(in.IssuedBy, maxIssuer), "/issued_by", "pattern")
+	refuse(in.DocumentKind != IdentityCard && in.DocumentKind != Passport && in.DocumentKind != DrivingLicence, "/document_kind", fault.FieldEnum)
+	refuse(!plainText(in.DocumentNumber, maxDocumentNumber), "/document_number", fault.FieldPattern)
+	refuse(!plainText(in.IssuedBy, maxIssuer), "/issued_by", fault.FieldPattern)
 	issued, bad := date(in.IssuedOn)
-	if !refuse(bad != nil, "/issued_on", "format") {
-		refuse(today.Before(issued), "/issued_on", "in-future")
+	if !refuse(bad != nil, "/issued_on", fault.FieldFormat) {
+		refuse(today.Before(issued), "/issued_on", fault.FieldInFuture)
 	}
 	expires, worse := date(in.ExpiresOn)
-	if !refuse(worse != nil, "/expires_on", "format") && !refuse(expires.Before(today), "/expires_on", "document-expired") {
-		refuse(bad == nil && expires.Before(issued), "/expires_on", "before-issue")
+	if !refuse(worse != nil, "/expires_on", fault.FieldFormat) && !refuse(expires.Before(today), "/expires_on", fault.FieldDocumentExpired) {
+		refuse(bad == nil && expires.Before(issued), "/expires_on", fault.FieldBeforeIssue)
 	}
-	refuse(len(in.Files) == 0, "/files", "required")
-	refuse(len(in.Files) > MaxFiles, "/files", "too-many")
+	refuse(len(in.Files) == 0, "/files", fault.FieldRequired)
+	refuse(len(in.Files) > MaxFiles, "/files", fault.FieldTooMany)
 	if len(wrong) > 0 {
 		return fault.InvalidFields(wrong...)
 	}

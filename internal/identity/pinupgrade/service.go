@@ -131,7 +131,7 @@ func (s *Service) office(ctx context.Context, by access.Actor, named string) (st
 	if named != "" {
 		exists, err := s.offices.HasOffice(ctx, named)
 		if err == nil && !exists {
-			err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "unknown-office"})
+			err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: fault.FieldUnknownOffice})
 		}
 		return named, err
 	}
@@ -146,7 +146,7 @@ func (s *Service) office(ctx context.Context, by access.Actor, named string) (st
 	if found && resident.OfficeCode != nil {
 		return *resident.OfficeCode, nil
 	}
-	return "", fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "office-needed"})
+	return "", fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: fault.FieldOfficeNeeded})
 }
 
 // file hands a request to the register and waits for its number. The files of one that was not filed are removed.

@@ -30,7 +30,7 @@ func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, er
 func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Code, post person.Post) (person.Person, error) {
 	found, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
-		err = fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "not-registered"})
+		err = fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldNotRegistered})
 	}
 	if err != nil {
 		return person.Person{}, err
@@ -109,7 +109,7 @@ func (s *Service) checkOffice(ctx context.Context, code string) error {
 	}
 	exists, err := s.offices.HasOffice(ctx, code)
 	if err == nil && !exists {
-		err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: "unknown-office"})
+		err = fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: fault.FieldUnknownOffice})
 	}
 	return err
 }

@@ -40,9 +40,9 @@ func (r Registration) check() error {
 		for _, before := range r.Contacts[:i] {
 			switch {
 			case before.Kind == c.Kind:
-				wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: "repeated"})
+				wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: fault.FieldDuplicate})
 			case strings.EqualFold(before.Value, c.Value):
-				wrong = append(wrong, fault.Field{Pointer: pointer + "/value", Code: "repeated"})
+				wrong = append(wrong, fault.Field{Pointer: pointer + "/value", Code: fault.FieldDuplicate})
 			}
 		}
 	}

@@ -152,7 +152,7 @@ func TestStaff_RegisterFindShow(t *testing.T) {
 				"/contacts/1/value": {{Kind: person.Email, Value: "a@posta.example"}, {Kind: person.PEC, Value: "A@posta.example"}},
 			} {
 				_, err = w.service.Register(ctx, w.operator, staff.Registration{TaxCode: pintest.Giulia, GivenName: "G", FamilyName: "B", Contacts: contacts})
-				wantField(t, err, pointer, "repeated")
+				wantField(t, err, pointer, "duplicate")
 			}
 			_, err = w.service.Register(ctx, w.operator, staff.Registration{TaxCode: pintest.Giulia, GivenName: "G", FamilyName: "B", Contacts: []person.NewContact{{Kind: person.Mobile, Value: "06"}}})
 			wantField(t, err, "/contacts/0/value", "format")

@@ -209,12 +209,12 @@ func (a Actor) RightToFile(contributorID, positionID uuid.UUID, wanted *uuid.UUI
 	if wanted != nil {
 		asked = slices.DeleteFunc(asked, func(r Right) bool { return r.ID != *wanted })
 		if len(asked) == 0 {
-			return Right{}, fault.InvalidFields(fault.Field{Pointer: "/right_id", Code: "unknown-right"})
+			return Right{}, fault.InvalidFields(fault.Field{Pointer: "/right_id", Code: fault.FieldUnknownRight})
 		}
 	}
 	asked = slices.DeleteFunc(asked, func(r Right) bool { return !r.About(positionID) })
 	if len(asked) == 0 {
-		return Right{}, fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: "unknown-position"})
+		return Right{}, fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: fault.FieldUnknownPosition})
 	}
 	if i := slices.IndexFunc(asked, Right.Files); i >= 0 {
 		return asked[i], nil

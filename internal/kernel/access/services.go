@@ -128,27 +128,21 @@ func (s ServiceSet) List() []Service {
 	return s
 }
 
-// CheckCodes are the codes of an operation for mistakes in a set; a mistake without a code is none
-// to it.
-type CheckCodes struct {
-	Empty, Duplicate string
-}
-
 // Check returns what is wrong with a set that somebody sent, in the field at the pointer:
-//   - the set is empty, though not nil, which stands for one that was not sent;
-//   - a service does not exist (unknown-service);
-//   - a service stands there twice.
-func (s ServiceSet) Check(pointer string, codes CheckCodes) []fault.Field {
+//   - fault.FieldTooFew: the set is empty, though not nil, which stands for one that was not sent;
+//   - fault.FieldUnknownService: a service does not exist;
+//   - fault.FieldDuplicate: a service stands there twice.
+func (s ServiceSet) Check(pointer string) []fault.Field {
 	var wrong []fault.Field
-	if s != nil && len(s) == 0 && codes.Empty != "" {
-		wrong = append(wrong, fault.Field{Pointer: pointer, Code: codes.Empty})
+	if s != nil && len(s) == 0 {
+		wrong = append(wrong, fault.Field{Pointer: pointer, Code: fault.FieldTooFew})
 	}
 	for i, service := range s {
 		switch {
 		case !slices.Contains(Services(), service):
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/" + strconv.Itoa(i), Code: "unknown-service"})
-		case slices.Contains(s[:i], service) && codes.Duplicate != "":
-			wrong = append(wrong, fault.Field{Pointer: pointer + "/" + strconv.Itoa(i), Code: codes.Duplicate})
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/" + strconv.Itoa(i), Code: fault.FieldUnknownService})
+		case slices.Contains(s[:i], service):
+			wrong = append(wrong, fault.Field{Pointer: pointer + "/" + strconv.Itoa(i), Code: fault.FieldDuplicate})
 		}
 	}
 	return wrong

@@ -67,22 +67,18 @@ func TestServiceSet_Algebra(t *testing.T) {
 }
 
 func TestServiceSet_CheckNamesEachMistake(t *testing.T) {
-	codes := access.CheckCodes{Empty: "e", Duplicate: "d"}
 	for _, c := range []struct {
 		services access.ServiceSet
-		codes    access.CheckCodes
 		want     []fault.Field
 	}{
-		{nil, codes, nil},
-		{set(access.Declarations, access.ViewDMA), codes, nil},
-		{set(), codes, []fault.Field{{Pointer: "/at", Code: "e"}}},
-		{set("x", access.ViewDMA, access.ViewDMA, access.AllServices), codes, []fault.Field{
-			{Pointer: "/at/0", Code: "unknown-service"}, {Pointer: "/at/2", Code: "d"}, {Pointer: "/at/3", Code: "unknown-service"},
+		{nil, nil},
+		{set(access.Declarations, access.ViewDMA), nil},
+		{set(), []fault.Field{{Pointer: "/at", Code: "too-few"}}},
+		{set("x", access.ViewDMA, access.ViewDMA, access.AllServices), []fault.Field{
+			{Pointer: "/at/0", Code: "unknown-service"}, {Pointer: "/at/2", Code: "duplicate"}, {Pointer: "/at/3", Code: "unknown-service"},
 		}},
-		{set(), access.CheckCodes{}, nil},
-		{set(access.ViewDMA, access.ViewDMA), access.CheckCodes{}, nil},
 	} {
-		if diff := cmp.Diff(c.want, c.services.Check("/at", c.codes)); diff != "" {
+		if diff := cmp.Diff(c.want, c.services.Check("/at")); diff != "" {
 			t.Errorf("%v: want -, got +:\n%s", c.services, diff)
 		}
 	}

@@ -45,10 +45,10 @@ type Verdict struct {
 func (d Decision) Check() error {
 	var wrong []fault.Field
 	if d.Outcome != Accepted && d.Outcome != NotAccepted {
-		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: "enum"})
+		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: fault.FieldEnum})
 	}
 	if !plain(d.Reason) {
-		wrong = append(wrong, fault.Field{Pointer: "/reason", Code: "pattern"})
+		wrong = append(wrong, fault.Field{Pointer: "/reason", Code: fault.FieldPattern})
 	}
 	if len(wrong) > 0 {
 		return fault.InvalidFields(wrong...)

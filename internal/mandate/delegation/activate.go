@@ -149,7 +149,7 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 		return View{}, err
 	}
 	if !in.SignatureDeclared {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/signature_declared", Code: "not-declared"})
+		return View{}, fault.InvalidFields(fault.Field{Pointer: "/signature_declared", Code: fault.FieldNotDeclared})
 	}
 	// A repeat needs no attempt.
 	if err := s.Runner.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {

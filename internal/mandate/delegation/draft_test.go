@@ -102,6 +102,7 @@ func TestDelegation_WhatCannotBeDrafted(t *testing.T) {
 			{"somebody else", func(in *delegation.Input) { in.ContributorTaxCode = other.TaxCode.Clear() }, []string{"/position_ids/0", "unknown-position", "/signatory_id", "unknown-signatory"}},
 			{"positions", func(in *delegation.Input) { in.PositionIDs = []uuid.UUID{first, ceased, first} }, []string{"/position_ids/1", "position-ceased", "/position_ids/2", "duplicate"}},
 			{"no position", func(in *delegation.Input) { in.PositionIDs = nil }, []string{"/position_ids", "required"}},
+			{"an empty list of positions", func(in *delegation.Input) { in.PositionIDs = []uuid.UUID{} }, []string{"/position_ids", "too-few"}},
 			{"a total one with services", func(in *delegation.Input) { in.Services = []access.Service{access.Declarations} }, []string{"/services", "not-applicable"}},
 			{"a partial one without", func(in *delegation.Input) { in.Scope = delegation.Partial }, []string{"/services", "required"}},
 			{"a partial one with none", func(in *delegation.Input) { in.Scope, in.Services = delegation.Partial, []access.Service{} }, []string{"/services", "too-few"}},

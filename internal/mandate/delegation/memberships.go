@@ -50,7 +50,7 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 		}
 		there := slices.DeleteFunc(all, func(membership access.Membership) bool { return membership.DelegateID != *wanted })
 		if len(there) == 0 {
-			return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "unknown-delegate"})
+			return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: fault.FieldUnknownDelegate})
 		}
 		if memberships, err = usable(there); err != nil {
 			return access.Membership{}, err
@@ -65,7 +65,7 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 	case 1:
 		return memberships[0], nil
 	}
-	return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "required"})
+	return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: fault.FieldRequired})
 }
 
 // manages reports whether somebody with the membership prepares and ends the intermediary's delegations.

@@ -81,7 +81,7 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	}
 	code, err := taxcode.Parse(taxCode)
 	if err != nil {
-		return nil, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "format"})
+		return nil, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldFormat})
 	}
 	var found []Candidate
 	id := uuid.Must(uuid.NewV7())
@@ -201,7 +201,7 @@ func (s *Service) draft(
 func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
 	code, err := taxcode.Parse(taxCode)
 	if err != nil {
-		return contributor.Contributor{}, false, fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: "format"})
+		return contributor.Contributor{}, false, fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: fault.FieldFormat})
 	}
 	return known(s.Contributors.ByTaxCode(ctx, code))
 }
@@ -228,44 +228,44 @@ func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.T
 		at := slices.IndexFunc(positions, func(p contributor.Position) bool { return p.ID == id })
 		switch {
 		case at < 0:
-			add(pointer, "unknown-position")
+			add(pointer, fault.FieldUnknownPosition)
 		case positions[at].State != contributor.PositionActive:
-			add(pointer, "position-ceased")
+			add(pointer, fault.FieldPositionCeased)
 		case seen[id]:
-			add(pointer, "duplicate")
+			add(pointer, fault.FieldDuplicate)
 		}
 		seen[id] = true
 	}
 	if len(in.PositionIDs) == 0 {
-		add("/position_ids", "required")
+		add("/position_ids", fault.EmptyList(in.PositionIDs))
 	}
 	services := access.ServiceSet{access.AllServices}
 	switch in.Scope {
 	case Total:
 		if len(in.Services) > 0 {
-			add("/services", "not-applicable")
+			add("/services", fault.FieldNotApplicable)
 		}
 	case Partial:
 		services = in.Services
 		if services == nil {
-			add("/services", "required")
+			add("/services", fault.FieldRequired)
 		}
-		wrong = append(wrong, services.Check("/services", access.CheckCodes{Empty: "too-few", Duplicate: "duplicate"})...)
+		wrong = append(wrong, services.Check("/services")...)
 	default:
-		add("/scope", "enum")
+		add("/scope", fault.FieldEnum)
 	}
 	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
 	if err != nil {
 		return d, err
 	}
 	if !slices.ContainsFunc(signatories, func(p contributor.Signatory) bool { return p.PersonID == in.SignatoryID }) {
-		add("/signatory_id", "unknown-signatory")
+		add("/signatory_id", fault.FieldUnknownSignatory)
 	}
 	var until *time.Time
 	if in.ValidUntil != nil {
 		instant := clock.Normal(*in.ValidUntil)
 		if until = &instant; !instant.After(now) {
-			add("/valid_until", "past")
+			add("/valid_until", fault.FieldPast)
 		}
 	}
 	if len(wrong) > 0 {

@@ -234,6 +234,7 @@ func TestDelegationBatch_AListThatIsRefusedAsAWhole(t *testing.T) {
 			"empty":           {numbers(total), []string{"/items", "too-few"}},
 			"too long":        {numbers(total, make([]string, 1001)...), []string{"/items", "too-many"}},
 			"total, and some": {numbers(delegationbatch.Terms{Scope: delegation.Total, Services: []access.Service{access.Declarations}}, number), []string{"/services", "not-applicable"}},
+			"a service twice": {numbers(delegationbatch.Terms{Scope: delegation.Partial, Services: []access.Service{access.ViewDMA, access.ViewDMA}}, number), []string{"/services/1", "duplicate"}},
 			"partly nothing":  {numbers(delegationbatch.Terms{Scope: delegation.Partial, ValidUntil: &now}, number), []string{"/services", "required", "/valid_until", "past"}},
 			"unknown":         {numbers(delegationbatch.Terms{Scope: delegation.Partial, Services: []access.Service{"x"}}, number), []string{"/services/0", "unknown-service"}},
 		} {

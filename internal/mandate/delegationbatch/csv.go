@@ -50,11 +50,11 @@ func ReadCSV(r io.Reader) ([]Entry, error) {
 	for i := range header {
 		header[i] = strings.TrimSpace(header[i])
 		if !slices.Contains(columns, header[i]) || slices.Contains(header[:i], header[i]) {
-			return nil, fault.InvalidFields(fault.Field{Code: "csv-header"})
+			return nil, fault.InvalidFields(fault.Field{Code: fault.FieldCSVHeader})
 		}
 	}
 	if !slices.Contains(header, columnNumber) || !slices.Contains(header, columnScope) {
-		return nil, fault.InvalidFields(fault.Field{Code: "csv-header"})
+		return nil, fault.InvalidFields(fault.Field{Code: fault.FieldCSVHeader})
 	}
 	var entries []Entry
 	for {
@@ -66,11 +66,11 @@ func ReadCSV(r io.Reader) ([]Entry, error) {
 			return nil, unreadable(err)
 		}
 		if slices.ContainsFunc(record, func(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }) {
-			return nil, fault.InvalidFields(fault.Field{Code: "csv-syntax"})
+			return nil, fault.InvalidFields(fault.Field{Code: fault.FieldCSVSyntax})
 		}
 		line, _ := lines.FieldPos(0)
 		if len(entries) == MaxItems || line > maxLine {
-			return nil, fault.InvalidFields(fault.Field{Pointer: "/items", Code: "too-many"})
+			return nil, fault.InvalidFields(fault.Field{Pointer: "/items", Code: fault.FieldTooMany})
 		}
 		entries = append(entries, readRecord(line, header, record))
 	}
@@ -81,9 +81,9 @@ func unreadable(err error) error {
 	var syntax *csv.ParseError
 	switch {
 	case errors.Is(err, io.EOF):
-		return fault.InvalidFields(fault.Field{Code: "csv-header"})
+		return fault.InvalidFields(fault.Field{Code: fault.FieldCSVHeader})
 	case errors.As(err, &syntax):
-		return fault.InvalidFields(fault.Field{Code: "csv-syntax"})
+		return fault.InvalidFields(fault.Field{Code: fault.FieldCSVSyntax})
 	}
 	return err
 }

@@ -143,9 +143,9 @@ type Input struct {
 func (in Input) check(now time.Time) error {
 	switch {
 	case len(in.Entries) == 0:
-		return fault.InvalidFields(fault.Field{Pointer: "/items", Code: "too-few"})
+		return fault.InvalidFields(fault.Field{Pointer: "/items", Code: fault.FieldTooFew})
 	case len(in.Entries) > MaxItems:
-		return fault.InvalidFields(fault.Field{Pointer: "/items", Code: "too-many"})
+		return fault.InvalidFields(fault.Field{Pointer: "/items", Code: fault.FieldTooMany})
 	case !in.Shared:
 		return nil
 	}
@@ -160,17 +160,14 @@ func (t Terms) check(now time.Time) []fault.Field {
 	add := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
 	switch {
 	case t.Scope == delegation.Total && len(t.Services) > 0:
-		add("/services", "not-applicable")
+		add("/services", fault.FieldNotApplicable)
 	case t.Scope == delegation.Partial && t.Services == nil:
-		add("/services", "required")
+		add("/services", fault.FieldRequired)
+	case t.Scope == delegation.Partial:
+		wrong = t.Services.Check("/services")
 	}
-	codes := access.CheckCodes{}
-	if t.Scope == delegation.Partial {
-		codes.Empty = "too-few"
-	}
-	wrong = append(wrong, t.Services.Check("/services", codes)...)
 	if t.ValidUntil != nil && !t.ValidUntil.After(now) {
-		add("/valid_until", "past")
+		add("/valid_until", fault.FieldPast)
 	}
 	return wrong
 }
@@ -201,7 +198,9 @@ func shown(number string) string {
 }
 
 // generic are codes that say little without the field.
-var generic = []string{"required", "too-few", "not-applicable", "enum", "past", "format", "repeated"}
+var generic = []string{
+	fault.FieldRequired, fault.FieldTooFew, fault.FieldNotApplicable, fault.FieldEnum, fault.FieldPast, fault.FieldFormat, fault.FieldDuplicate,
+}
 
 // reasonOf is the reason for a fault in one word.
 func reasonOf(err error) (string, bool) {

@@ -121,22 +121,22 @@ func (in Input) check() error {
 	refuse := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
 	switch {
 	case in.Form != SC65 && in.Form != RA012:
-		refuse("/form", "enum")
+		refuse("/form", fault.FieldEnum)
 	case in.Form == SC65 && len(in.Services) > 0:
-		refuse("/services", "not-applicable")
+		refuse("/services", fault.FieldNotApplicable)
 	case in.Form == RA012 && len(in.Services) == 0:
-		refuse("/services", "required")
+		refuse("/services", fault.EmptyList(in.Services))
 	}
 	for i, s := range in.Services {
 		switch {
 		case !slices.Contains(access.PublicBodyServices(), s):
-			refuse("/services/"+strconv.Itoa(i), "enum")
+			refuse("/services/"+strconv.Itoa(i), fault.FieldEnum)
 		case slices.Contains(in.Services[:i], s):
-			refuse("/services/"+strconv.Itoa(i), "duplicate")
+			refuse("/services/"+strconv.Itoa(i), fault.FieldDuplicate)
 		}
 	}
 	if n := in.Notes; n != nil && (*n == "" || !utf8.ValidString(*n) || utf8.RuneCountInString(*n) > maxNotes || strings.ContainsFunc(*n, func(r rune) bool { return r != '\n' && unicode.IsControl(r) })) {
-		refuse("/notes", "pattern")
+		refuse("/notes", fault.FieldPattern)
 	}
 	if len(wrong) > 0 {
 		return fault.InvalidFields(wrong...)

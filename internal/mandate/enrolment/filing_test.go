@@ -35,6 +35,7 @@ func TestEnrolment_WhatIsNotFiled(t *testing.T) {
 		}{
 			"SC65 with services":     {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Services: []access.Service{access.ViewDMA}}, []string{"/services", "not-applicable"}},
 			"RA012 without services": {ra012(body), []string{"/services", "required"}},
+			"RA012 with none":        {enrolment.Input{Form: enrolment.RA012, ContributorTaxCode: body.TaxCode, Services: []access.Service{}}, []string{"/services", "too-few"}},
 			"services of others":     {ra012(body, access.Declarations, access.ViewDMA, access.ViewDMA), []string{"/services/0", "enum", "/services/2", "duplicate"}},
 			"an unknown form":        {enrolment.Input{Form: "SC66", ContributorTaxCode: company.TaxCode}, []string{"/form", "enum"}},
 			"notes with a bell":      {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Notes: text("\a")}, []string{"/notes", "pattern"}},

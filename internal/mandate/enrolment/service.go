@@ -108,7 +108,7 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 	case err != nil && !fault.Is(err, fault.NotFound):
 		return Details{}, err
 	case err != nil, !in.Form.applies(c.Kind):
-		return s.refuse(ctx, by, c.ID, invalid("/contributor_tax_code", "unknown-for-form"))
+		return s.refuse(ctx, by, c.ID, invalid("/contributor_tax_code", fault.FieldUnknownForForm))
 	}
 	offices, err := s.contributors.OfficesOf(ctx, c.ID)
 	if err != nil {

@@ -53,11 +53,11 @@ type Search struct {
 func (in Input) covered() (access.ServiceSet, error) {
 	switch {
 	case in.Role == access.UserAdministrator && len(in.Services) > 0:
-		return nil, fault.InvalidFields(fault.Field{Pointer: "/services", Code: "not-applicable"})
+		return nil, fault.InvalidFields(fault.Field{Pointer: "/services", Code: fault.FieldNotApplicable})
 	case in.Role == access.UserAdministrator:
 		return access.ServiceSet{}, nil
 	}
-	if wrong := in.Services.Check("/services", access.CheckCodes{Empty: "required", Duplicate: "repeated"}); len(wrong) > 0 {
+	if wrong := in.Services.Check("/services"); len(wrong) > 0 {
 		return nil, fault.InvalidFields(wrong...)
 	}
 	return in.Services.OrAll(), nil
@@ -68,7 +68,7 @@ func checkPlace(services access.ServiceSet, has []access.Service) error {
 	var wrong []fault.Field
 	for i, s := range services {
 		if s != access.AllServices && !slices.Contains(has, s) {
-			wrong = append(wrong, fault.Field{Pointer: "/services/" + strconv.Itoa(i), Code: "not-at-place"})
+			wrong = append(wrong, fault.Field{Pointer: "/services/" + strconv.Itoa(i), Code: fault.FieldNotAtPlace})
 		}
 	}
 	if len(wrong) > 0 {
@@ -104,7 +104,7 @@ func giver(own []Role, role access.ActingAs, services access.ServiceSet) (Role, 
 		if r.Services.CoversAll(services) || r.Role == access.UserAdministrator {
 			return r, nil
 		}
-		err = fault.InvalidFields(fault.Field{Pointer: "/services", Code: "wider-than-own"})
+		err = fault.InvalidFields(fault.Field{Pointer: "/services", Code: fault.FieldWiderThanOwn})
 	}
 	return Role{}, err
 }

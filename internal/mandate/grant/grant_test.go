@@ -121,9 +121,9 @@ func TestGrant_WhatGivingNeeds(t *testing.T) {
 		_, err = w.give(w.rep, p, access.EmployeeDelegate, access.Declarations, "gardening")
 		refused(t, err, fault.Invalid, "/services/1 unknown-service")
 		_, err = w.give(w.rep, p, access.EmployeeDelegate, access.Declarations, access.Declarations)
-		refused(t, err, fault.Invalid, "/services/1 repeated")
+		refused(t, err, fault.Invalid, "/services/1 duplicate")
 		_, err = w.users.Give(ctx, w.rep, w.at(w.rep), grant.Input{TaxCode: p.TaxCode, Role: access.EmployeeDelegate, Services: []access.Service{}})
-		refused(t, err, fault.Invalid, "/services required")
+		refused(t, err, fault.Invalid, "/services too-few")
 		_, err = w.give(w.rep, p, access.UserAdministrator, access.Declarations)
 		refused(t, err, fault.Invalid, "/services not-applicable")
 		if n := w.Count(t, "outbox WHERE kind LIKE 'role.%'"); n != 1 {

@@ -229,9 +229,9 @@ func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.U
 	case err != nil:
 		return nil, err
 	case !found:
-		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "unknown-person"}), nil
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldUnknownPerson}), nil
 	case p.IdentityConfirmedAt == nil:
-		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: "identity-not-confirmed"}), nil
+		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldIdentityNotConfirmed}), nil
 	}
 	now := s.Runner.Clock.Now()
 	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: services}

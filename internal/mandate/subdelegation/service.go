@@ -175,10 +175,10 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 	}
 	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool { return wanted != nil && membership.DelegateID != *wanted })
 	if len(memberships) == 0 {
-		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "unknown-delegate"})
+		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: fault.FieldUnknownDelegate})
 	}
 	if slices.ContainsFunc(memberships, func(membership access.Membership) bool { return membership.DelegateID != memberships[0].DelegateID }) {
-		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: "required"})
+		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: fault.FieldRequired})
 	}
 	return memberships[0], nil
 }

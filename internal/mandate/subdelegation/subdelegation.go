@@ -146,37 +146,37 @@ func (in Input) check(parents map[uuid.UUID]parent, now time.Time) []fault.Field
 	add := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
 	switch {
 	case in.All && len(in.DelegationIDs) > 0:
-		add("/delegation_ids", "not-applicable")
+		add("/delegation_ids", fault.FieldNotApplicable)
 	case !in.All && len(in.DelegationIDs) == 0:
-		add("/delegation_ids", "required")
+		add("/delegation_ids", fault.EmptyList(in.DelegationIDs))
 	}
 	for i, id := range in.DelegationIDs {
 		pointer := "/delegation_ids/" + strconv.Itoa(i)
 		if slices.Contains(in.DelegationIDs[:i], id) {
-			add(pointer, "repeated")
+			add(pointer, fault.FieldDuplicate)
 		} else if _, live := parents[id]; !live && !in.All {
-			add(pointer, "unknown-delegation")
+			add(pointer, fault.FieldUnknownDelegation)
 		}
 	}
 	wrong = append(wrong, in.checkServices(parents)...)
 	switch {
 	case in.ValidUntil == nil:
 	case !in.ValidUntil.After(now):
-		add("/valid_until", "past")
+		add("/valid_until", fault.FieldPast)
 	case !in.All && outlives(*in.ValidUntil, parents):
-		add("/valid_until", "after-delegation")
+		add("/valid_until", fault.FieldAfterDelegation)
 	}
 	return wrong
 }
 
 // checkServices says what is wrong with the services; where delegations are named, some of them must cover each.
 func (in Input) checkServices(parents map[uuid.UUID]parent) []fault.Field {
-	wrong := in.Services.Check("/services", access.CheckCodes{Empty: "required", Duplicate: "repeated"})
+	wrong := in.Services.Check("/services")
 	if in.All || len(parents) == 0 {
 		return wrong
 	}
 	for i, s := range in.Services {
-		f := fault.Field{Pointer: "/services/" + strconv.Itoa(i), Code: "not-delegated"}
+		f := fault.Field{Pointer: "/services/" + strconv.Itoa(i), Code: fault.FieldNotDelegated}
 		if !anyCovers(parents, s) && !slices.ContainsFunc(wrong, func(w fault.Field) bool { return w.Pointer == f.Pointer }) {
 			wrong = append(wrong, f)
 		}

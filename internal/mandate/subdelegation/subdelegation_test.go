@@ -279,17 +279,18 @@ func TestSubDelegation_TermsThatReachFurtherAreRefused(t *testing.T) {
 			fields []string
 		}{
 			{"no delegations", func(in *subdelegation.Input) { in.DelegationIDs = nil }, []string{"/delegation_ids", "required"}},
+			{"an empty list of delegations", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{} }, []string{"/delegation_ids", "too-few"}},
 			{"all and some", func(in *subdelegation.Input) { in.All = true }, []string{"/delegation_ids", "not-applicable"}},
 			{
 				"another's delegation, a draft, an expired one", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{foreign, w.delegation, draft, expired} },
 				[]string{"/delegation_ids/0", "unknown-delegation", "/delegation_ids/2", "unknown-delegation", "/delegation_ids/3", "unknown-delegation"},
 			},
-			{"one twice", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{w.delegation, w.delegation} }, []string{"/delegation_ids/1", "repeated"}},
+			{"one twice", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{w.delegation, w.delegation} }, []string{"/delegation_ids/1", "duplicate"}},
 			{
 				"an unknown service", func(in *subdelegation.Input) {
 					in.Services = []access.Service{"x", access.Declarations, access.Declarations}
 				},
-				[]string{"/services/0", "unknown-service", "/services/2", "repeated"},
+				[]string{"/services/0", "unknown-service", "/services/2", "duplicate"},
 			},
 			{"a service that was not delegated", func(in *subdelegation.Input) {
 				in.DelegationIDs, in.Services = []uuid.UUID{partial}, []access.Service{access.Declarations, access.Delegations}

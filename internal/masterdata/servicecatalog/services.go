@@ -241,33 +241,33 @@ func checkEntries(entries []Entry, known map[string]bool) error {
 	var wrong []fault.Field
 	refuse := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
 	if len(entries) > maxEntries {
-		refuse("/entries", "too-many")
+		refuse("/entries", fault.FieldTooMany)
 	}
 	seen := map[string]bool{}
 	for i, e := range entries {
 		pointer := "/entries/" + strconv.Itoa(i)
 		switch {
 		case !known[e.ServiceCode]:
-			refuse(pointer+"/service_code", "unknown-service")
+			refuse(pointer+"/service_code", fault.FieldUnknownService)
 		case seen[e.ServiceCode]:
-			refuse(pointer+"/service_code", "duplicate")
+			refuse(pointer+"/service_code", fault.FieldDuplicate)
 		}
 		seen[e.ServiceCode] = true
 		pointer += "/settings"
 		if len(e.Settings) > maxSettings {
-			refuse(pointer, "too-many")
+			refuse(pointer, fault.FieldTooMany)
 			continue
 		}
 		for name, setting := range e.Settings {
 			if utf8.RuneCountInString(name) > maxSettingName {
-				refuse(pointer, "too-long")
+				refuse(pointer, fault.FieldTooLong)
 				continue
 			}
 			at := pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 			if text, ok := setting.(string); !ok {
-				refuse(at, "type")
+				refuse(at, fault.FieldType)
 			} else if utf8.RuneCountInString(text) > maxSettingValue {
-				refuse(at, "too-long")
+				refuse(at, fault.FieldTooLong)
 			}
 		}
 	}

@@ -35,16 +35,6 @@ var extensions = map[MediaType][]string{
 	PDF: {".pdf"}, JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, PNG: {".png", ".apng"}, TIFF: {".tif", ".tiff"},
 }
 
-// Codes of what can be wrong with a file, for the field that it came in.
-const (
-	// CodeEmpty is the code of a file without content.
-	CodeEmpty = "file-empty"
-	// CodeTooLarge is the code of a file that is longer than allowed.
-	CodeTooLarge = "file-too-large"
-	// CodeType is the code of a file that is of none of the allowed types.
-	CodeType = "file-type"
-)
-
 // File is a file that was taken in, as its owner and whoever reads it see it.
 type File struct {
 	// Number is its place among those that came with it, from 1 on.
@@ -86,16 +76,16 @@ const headLength = 3072
 func identify(u *Upload, allowed []MediaType) (found MediaType, code string, err error) {
 	switch {
 	case u.Size() == 0:
-		return "", CodeEmpty, nil
+		return "", fault.FieldFileEmpty, nil
 	case u.Size() > MaxSize:
-		return "", CodeTooLarge, nil
+		return "", fault.FieldFileTooLarge, nil
 	}
 	head := make([]byte, min(u.Size(), headLength))
 	if _, err := io.ReadFull(u.Open(), head); err != nil {
 		return "", "", err
 	}
 	if found = detect(head, allowed); found == "" {
-		return "", CodeType, nil
+		return "", fault.FieldFileType, nil
 	}
 	return found, "", nil
 }

@@ -121,17 +121,17 @@ func TestAttachment_WhatAFileIs(t *testing.T) {
 		"TIFF, the other way round": {"MM\x00*\x00\x00\x00\x08", attachment.TIFF, ""},
 		"PDF after a mark":          {"\xef\xbb\xbf" + pdf, attachment.PDF, ""},
 		"PDF of the longest":        {pdf + strings.Repeat("x", attachment.MaxSize-len(pdf)), attachment.PDF, ""},
-		"nothing":                   {"", "", attachment.CodeEmpty},
-		"text":                      {"I am a picture.png", "", attachment.CodeType},
-		"HTML":                      {"<!doctype html><script>alert(1)</script>", "", attachment.CodeType},
-		"HTML that names PDF":       {"<!-- %PDF-1.7 --><script>alert(1)</script>", "", attachment.CodeType},
-		"SVG":                       {`<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`, "", attachment.CodeType},
-		"a program":                 {"MZ\x90\x00\x03\x00\x00\x00", "", attachment.CodeType},
-		"ELF":                       {"\x7fELF\x02\x01\x01\x00", "", attachment.CodeType},
-		"GIF":                       {"GIF89a\x01\x00\x01\x00", "", attachment.CodeType},
-		"ZIP":                       {"PK\x03\x04\x14\x00", "", attachment.CodeType},
-		"half a signature":          {"\x89PN", "", attachment.CodeType},
-		"one byte":                  {"%", "", attachment.CodeType},
+		"nothing":                   {"", "", fault.FieldFileEmpty},
+		"text":                      {"I am a picture.png", "", fault.FieldFileType},
+		"HTML":                      {"<!doctype html><script>alert(1)</script>", "", fault.FieldFileType},
+		"HTML that names PDF":       {"<!-- %PDF-1.7 --><script>alert(1)</script>", "", fault.FieldFileType},
+		"SVG":                       {`<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>`, "", fault.FieldFileType},
+		"a program":                 {"MZ\x90\x00\x03\x00\x00\x00", "", fault.FieldFileType},
+		"ELF":                       {"\x7fELF\x02\x01\x01\x00", "", fault.FieldFileType},
+		"GIF":                       {"GIF89a\x01\x00\x01\x00", "", fault.FieldFileType},
+		"ZIP":                       {"PK\x03\x04\x14\x00", "", fault.FieldFileType},
+		"half a signature":          {"\x89PN", "", fault.FieldFileType},
+		"one byte":                  {"%", "", fault.FieldFileType},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := spool(t, "a.pdf", c.content)
@@ -156,7 +156,7 @@ func TestAttachment_WhatAFileIs(t *testing.T) {
 	_, err = attachment.Check([]*attachment.Upload{spool(t, "a", png), long, spool(t, "b", "")}, "/attachments", attachment.PDF)
 	var f *fault.Fault
 	if !errors.As(err, &f) || !cmp.Equal(f.Fields, []fault.Field{
-		{Pointer: "/attachments/0", Code: attachment.CodeType}, {Pointer: "/attachments/1", Code: attachment.CodeTooLarge}, {Pointer: "/attachments/2", Code: attachment.CodeEmpty},
+		{Pointer: "/attachments/0", Code: fault.FieldFileType}, {Pointer: "/attachments/1", Code: fault.FieldFileTooLarge}, {Pointer: "/attachments/2", Code: fault.FieldFileEmpty},
 	}) {
 		t.Errorf("got %v", err)
 	}

@@ -26,6 +26,15 @@ const (
 	FieldOther        = "other"
 )
 
+// EmptyList returns the code for a list without members: FieldRequired for one that was not sent, which
+// is nil, and FieldTooFew for one that was sent empty.
+func EmptyList[T any](list []T) string {
+	if list == nil {
+		return FieldRequired
+	}
+	return FieldTooFew
+}
+
 // What can be wrong with the form of a request: its JSON, parameters and files.
 const (
 	FieldSyntax           = "syntax"

@@ -15,27 +15,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-)
-
-// The codes of a [Finding]. The list is closed.
-const (
-	CodeRequired     = "required"
-	CodeUnknownField = "unknown-field"
-	CodeType         = "type"
-	CodeEnum         = "enum"
-	CodeConst        = "const"
-	CodeFormat       = "format"
-	CodePattern      = "pattern"
-	CodeTooShort     = "too-short" // a text with too few characters
-	CodeTooLong      = "too-long"
-	CodeMinimum      = "minimum" // a number below its bound
-	CodeMaximum      = "maximum"
-	CodeMultipleOf   = "multiple-of"
-	CodeTooFew       = "too-few" // an array or object with too few members
-	CodeTooMany      = "too-many"
-	CodeDuplicate    = "duplicate"
-	CodeOther        = "other"
 )
 
 // MaxFindings bounds what Validate returns, so that the answer to a wrong
@@ -47,7 +28,7 @@ type Finding struct {
 	// Pointer is the JSON pointer (RFC 6901) of the place within the content.
 	// A missing property is pointed at where it should be.
 	Pointer string
-	// Code is one of the Code constants.
+	// Code is a fault.Field… for a value.
 	Code string
 }
 
@@ -135,14 +116,14 @@ func isVATNumber(v any) error {
 func (s *Schema) Validate(content json.RawMessage) (value any, wrong []Finding) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
 	if err != nil {
-		return nil, []Finding{{"", CodeOther}}
+		return nil, []Finding{{"", fault.FieldOther}}
 	}
 	var found findings
 	doc = found.toDoubles(doc, nil)
 	if err := s.compiled.Validate(doc); err != nil {
 		var invalid *jsonschema.ValidationError
 		if !errors.As(err, &invalid) {
-			return nil, []Finding{{"", CodeOther}}
+			return nil, []Finding{{"", fault.FieldOther}}
 		}
 		found.collect(invalid)
 	}
@@ -183,10 +164,10 @@ func (f *findings) toDoubles(v any, at []string) any {
 		d, err := v.Float64()
 		switch {
 		case err != nil && d < 0:
-			f.add(CodeMinimum, at...)
+			f.add(fault.FieldMinimum, at...)
 			return -math.MaxFloat64
 		case err != nil:
-			f.add(CodeMaximum, at...)
+			f.add(fault.FieldMaximum, at...)
 			return math.MaxFloat64
 		}
 		return d
@@ -204,15 +185,15 @@ func (f *findings) collect(e *jsonschema.ValidationError) {
 			f.collect(cause)
 		}
 	case *kind.Required:
-		f.addEach(CodeRequired, at, k.Missing)
+		f.addEach(fault.FieldRequired, at, k.Missing)
 	case *kind.DependentRequired:
-		f.addEach(CodeRequired, at, k.Missing)
+		f.addEach(fault.FieldRequired, at, k.Missing)
 	case *kind.Dependency:
-		f.addEach(CodeRequired, at, k.Missing)
+		f.addEach(fault.FieldRequired, at, k.Missing)
 	case *kind.AdditionalProperties:
-		f.addEach(CodeUnknownField, at, k.Properties)
+		f.addEach(fault.FieldUnknownField, at, k.Properties)
 	case *kind.UniqueItems:
-		f.addEach(CodeDuplicate, at, []string{strconv.Itoa(k.Duplicates[1])})
+		f.addEach(fault.FieldDuplicate, at, []string{strconv.Itoa(k.Duplicates[1])})
 	default:
 		f.add(codeOf(k), at...)
 	}
@@ -227,32 +208,32 @@ func (f *findings) addEach(code string, at, names []string) {
 func codeOf(k jsonschema.ErrorKind) string {
 	switch k.(type) {
 	case *kind.FalseSchema:
-		return CodeUnknownField
+		return fault.FieldUnknownField
 	case *kind.Type:
-		return CodeType
+		return fault.FieldType
 	case *kind.Enum:
-		return CodeEnum
+		return fault.FieldEnum
 	case *kind.Const:
-		return CodeConst
+		return fault.FieldConst
 	case *kind.Format:
-		return CodeFormat
+		return fault.FieldFormat
 	case *kind.Pattern:
-		return CodePattern
+		return fault.FieldPattern
 	case *kind.MinLength:
-		return CodeTooShort
+		return fault.FieldTooShort
 	case *kind.MaxLength:
-		return CodeTooLong
+		return fault.FieldTooLong
 	case *kind.Minimum, *kind.ExclusiveMinimum:
-		return CodeMinimum
+		return fault.FieldMinimum
 	case *kind.Maximum, *kind.ExclusiveMaximum:
-		return CodeMaximum
+		return fault.FieldMaximum
 	case *kind.MultipleOf:
-		return CodeMultipleOf
+		return fault.FieldMultipleOf
 	case *kind.MinItems, *kind.MinProperties, *kind.Contains, *kind.MinContains:
-		return CodeTooFew
+		return fault.FieldTooFew
 	case *kind.MaxItems, *kind.MaxProperties, *kind.MaxContains, *kind.AdditionalItems:
-		return CodeTooMany
+		return fault.FieldTooMany
 	default:
-		return CodeOther
+		return fault.FieldOther
 	}
 }

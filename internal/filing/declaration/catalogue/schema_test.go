@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/platform/fault"
 )
 
 func TestSchema_Findings(t *testing.T) {
@@ -190,10 +191,10 @@ func TestSchema_ConcurrentUse(t *testing.T) {
 }
 
 var knownCodes = []string{
-	catalogue.CodeRequired, catalogue.CodeUnknownField, catalogue.CodeType, catalogue.CodeEnum, catalogue.CodeConst,
-	catalogue.CodeFormat, catalogue.CodePattern, catalogue.CodeTooShort, catalogue.CodeTooLong, catalogue.CodeMinimum,
-	catalogue.CodeMaximum, catalogue.CodeMultipleOf, catalogue.CodeTooFew, catalogue.CodeTooMany, catalogue.CodeDuplicate,
-	catalogue.CodeOther,
+	fault.FieldRequired, fault.FieldUnknownField, fault.FieldType, fault.FieldEnum, fault.FieldConst,
+	fault.FieldFormat, fault.FieldPattern, fault.FieldTooShort, fault.FieldTooLong, fault.FieldMinimum,
+	fault.FieldMaximum, fault.FieldMultipleOf, fault.FieldTooFew, fault.FieldTooMany, fault.FieldDuplicate,
+	fault.FieldOther,
 }
 
 func FuzzValidate(f *testing.F) {
