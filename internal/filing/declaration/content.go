@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/gowebpki/jcs"
 
-	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
 )

@@ -191,7 +191,7 @@ func (f *findings) collect(e *jsonschema.ValidationError) {
 	case *kind.Dependency:
 		f.addEach(fault.FieldRequired, at, k.Missing)
 	case *kind.AdditionalProperties:
-		f.addEach(fault.FieldUnknownField, at, k.Properties)
+		f.addEach(fault.FieldUnknown, at, k.Properties)
 	case *kind.UniqueItems:
 		f.addEach(fault.FieldDuplicate, at, []string{strconv.Itoa(k.Duplicates[1])})
 	default:
@@ -208,7 +208,7 @@ func (f *findings) addEach(code string, at, names []string) {
 func codeOf(k jsonschema.ErrorKind) string {
 	switch k.(type) {
 	case *kind.FalseSchema:
-		return fault.FieldUnknownField
+		return fault.FieldUnknown
 	case *kind.Type:
 		return fault.FieldType
 	case *kind.Enum:

@@ -191,7 +191,7 @@ func TestSchema_ConcurrentUse(t *testing.T) {
 }
 
 var knownCodes = []string{
-	fault.FieldRequired, fault.FieldUnknownField, fault.FieldType, fault.FieldEnum, fault.FieldConst,
+	fault.FieldRequired, fault.FieldUnknown, fault.FieldType, fault.FieldEnum, fault.FieldConst,
 	fault.FieldFormat, fault.FieldPattern, fault.FieldTooShort, fault.FieldTooLong, fault.FieldMinimum,
 	fault.FieldMaximum, fault.FieldMultipleOf, fault.FieldTooFew, fault.FieldTooMany, fault.FieldDuplicate,
 	fault.FieldOther,
