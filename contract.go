@@ -1,4 +1,5 @@
-// Package diresco holds the contract, openapi.yaml, as it was written: the service publishes it word for word.
+// Package diresco holds the contract, openapi.yaml, as it was written: the service publishes it
+// word for word.
 package diresco
 
 import _ "embed"

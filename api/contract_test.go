@@ -61,7 +61,9 @@ func TestContract_IsValidOpenAPI(t *testing.T) {
 	if doc.OpenAPI != "3.0.3" {
 		t.Errorf("openapi is %s", doc.OpenAPI)
 	}
-	if err := doc.Validate(context.Background(), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaPatternValidation()); err != nil {
+	if err := doc.Validate(
+		context.Background(), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaPatternValidation(),
+	); err != nil {
 		t.Error(err)
 	}
 }
@@ -142,7 +144,8 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 				t.Errorf("unknown user class %q", class)
 			}
 		}
-		if op.Tags[0] == "Back office" && (len(a.Classes) == 0 || slices.Contains(a.Classes, "citizen") || slices.Contains(a.Classes, "institutional_intermediary")) {
+		if op.Tags[0] == "Back office" &&
+			(len(a.Classes) == 0 || slices.Contains(a.Classes, "citizen") || slices.Contains(a.Classes, "institutional_intermediary")) {
 			t.Errorf("the back office is open to %v", a.Classes)
 		}
 		// What is scoped by the path must be checked against the path.
@@ -151,7 +154,8 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 				t.Errorf("access is to %s but the path is %s", a.To, path)
 			}
 		}
-		if wantService := strings.Contains(op.Tags[0], "Declarations") || op.Tags[0] == "Receipts"; wantService && strings.Contains(path, "_id}") && a.Service != "declarations" {
+		if wantService := strings.Contains(op.Tags[0], "Declarations") || op.Tags[0] == "Receipts"; wantService &&
+			strings.Contains(path, "_id}") && a.Service != "declarations" {
 			t.Errorf("service is %q", a.Service)
 		}
 		if op.Security == nil {
@@ -170,7 +174,8 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 	})
 }
 
-// TestOperations_StandInNoGoList keeps what the edge does with an operation in the contract, where it is read together with it.
+// TestOperations_StandInNoGoList keeps what the edge does with an operation in the contract, where
+// it is read together with it.
 func TestOperations_StandInNoGoList(t *testing.T) {
 	ids := map[string]bool{}
 	for _, item := range contract(t).Paths.Map() {
@@ -210,7 +215,9 @@ func TestOperations_StandInNoGoList(t *testing.T) {
 }
 
 func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
-	common := []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Request-Id", "Cache-Control", "Vary", "Access-Control-Allow-Origin"}
+	common := []string{
+		"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Request-Id", "Cache-Control", "Vary", "Access-Control-Allow-Origin",
+	}
 	eachOperation(t, func(t *testing.T, _, _ string, op *openapi3.Operation) {
 		for status, ref := range op.Responses.Map() {
 			response := ref.Value
@@ -254,7 +261,8 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "retryDelivery",
 		"confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
-		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation", "revokeSubDelegation",
+		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
+		"revokeSubDelegation",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")
@@ -271,7 +279,8 @@ func TestContract_IdempotencyKeyForms(t *testing.T) {
 	schema := contract(t).Components.Schemas["IdempotencyKeyValue"].Value
 	for key, want := range map[string]bool{
 		"12345678": true, `"12345678"`: true, strings.Repeat("k", 255): true, `"` + strings.Repeat("k", 255) + `"`: true,
-		"1234567": false, `"1234567"`: false, `"12345678`: false, "1234 5678": false, "12345678\u00e8": false, strings.Repeat("k", 256): false,
+		"1234567": false, `"1234567"`: false, `"12345678`: false, "1234 5678": false, "12345678\u00e8": false,
+		strings.Repeat("k", 256): false,
 	} {
 		if got := schema.VisitJSON(key) == nil; got != want {
 			t.Errorf("%q accepted: %t", key, got)
@@ -279,7 +288,8 @@ func TestContract_IdempotencyKeyForms(t *testing.T) {
 	}
 }
 
-// walk calls visit for the schema and all schemas inside it. It does not follow references: components are walked by themselves.
+// walk calls visit for the schema and all schemas inside it. It does not follow references:
+// components are walked by themselves.
 func walk(at string, ref *openapi3.SchemaRef, visit func(at string, s *openapi3.Schema)) {
 	if ref == nil || ref.Ref != "" {
 		return
@@ -376,7 +386,8 @@ func TestContract_SchemasAreBounded(t *testing.T) {
 	})
 }
 
-// TestContract_BodiesRefuseUnknownFields follows references, since what a body refers to is input too.
+// TestContract_BodiesRefuseUnknownFields follows references, since what a body refers to is input
+// too.
 func TestContract_BodiesRefuseUnknownFields(t *testing.T) {
 	var check func(at string, s *openapi3.Schema)
 	check = func(at string, s *openapi3.Schema) {
@@ -505,7 +516,8 @@ type noLoader struct{}
 
 func (noLoader) Load(string) (any, error) { return nil, errors.New("a schema stands alone") }
 
-// TestContract_RequiredArraysAreNeverNull reads the generated types: every slice that is always written must be a List.
+// TestContract_RequiredArraysAreNeverNull reads the generated types: every slice that is always
+// written must be a List.
 func TestContract_RequiredArraysAreNeverNull(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "api.gen.go", nil, parser.SkipObjectResolution)
 	if err != nil {
@@ -521,7 +533,8 @@ func TestContract_RequiredArraysAreNeverNull(t *testing.T) {
 			return true
 		}
 		for _, field := range fields.Fields.List {
-			if _, isSlice := field.Type.(*ast.ArrayType); isSlice && field.Tag != nil && strings.Contains(field.Tag.Value, "json:") && !strings.Contains(field.Tag.Value, "omitempty") {
+			if _, isSlice := field.Type.(*ast.ArrayType); isSlice && field.Tag != nil && strings.Contains(field.Tag.Value, "json:") &&
+				!strings.Contains(field.Tag.Value, "omitempty") {
 				t.Errorf("%s.%s would be null when empty: the join gave it no List", spec.Name, field.Names[0])
 			}
 		}
@@ -530,7 +543,9 @@ func TestContract_RequiredArraysAreNeverNull(t *testing.T) {
 	for value, want := range map[any]string{
 		&api.SessionList{}: `{"_links":{"self":{"href":""}},"items":[]}`,
 		&api.MenuEntry{}:   `{"pinned":false,"service_code":"","settings":{}}`,
-		&api.Right{Services: []string{"declarations"}}: `{"acting_as":"","right_id":"00000000-0000-0000-0000-000000000000","services":["declarations"]}`,
+		&api.Right{
+			Services: []string{"declarations"},
+		}: `{"acting_as":"","right_id":"00000000-0000-0000-0000-000000000000","services":["declarations"]}`,
 	} {
 		got, err := json.Marshal(value)
 		if err != nil {
@@ -542,7 +557,8 @@ func TestContract_RequiredArraysAreNeverNull(t *testing.T) {
 	}
 }
 
-// TestContract_FreeFormContentKeepsItsBytes guards what is signed: a map would reorder keys and round numbers.
+// TestContract_FreeFormContentKeepsItsBytes guards what is signed: a map would reorder keys and
+// round numbers.
 func TestContract_FreeFormContentKeepsItsBytes(t *testing.T) {
 	const content = `{"b":1.10,"a":12345678901234567890}`
 	for _, target := range []any{&api.DeclarationDraft{}, &api.DeclarationChange{}, &api.Declaration{}} {
@@ -555,7 +571,8 @@ func TestContract_FreeFormContentKeepsItsBytes(t *testing.T) {
 	}
 }
 
-// receipts answers showReceipt in the first form that the caller names; every other operation would panic.
+// receipts answers showReceipt in the first form that the caller names; every other operation would
+// panic.
 type receipts struct{ api.StrictServerInterface }
 
 func (receipts) ShowReceipt(_ context.Context, r api.ShowReceiptRequestObject) (api.ShowReceiptResponseObject, error) {
@@ -578,7 +595,9 @@ func TestContract_ReceiptHandlerCanChooseTheForm(t *testing.T) {
 		"application/json":                                   "application/json",
 		"text/html, application/xhtml+xml, */*;q=0.8, x/y=1": "application/json",
 	} {
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt", nil)
+		request := httptest.NewRequestWithContext(
+			t.Context(), http.MethodGet, "/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt", nil,
+		)
 		request.Header.Set("Accept", accept)
 		answer := httptest.NewRecorder()
 		e.ServeHTTP(answer, request)

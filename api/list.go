@@ -2,7 +2,8 @@ package api
 
 import "encoding/json"
 
-// List is an array that the contract requires. It is written as [] even when it is nil, because no array of the contract may be null.
+// List is an array that the contract requires. It is written as [] even when it is nil, because no
+// array of the contract may be null.
 type List[T any] []T
 
 // MarshalJSON writes the items, and [] if there are none.
@@ -13,7 +14,8 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]T(l))
 }
 
-// Settings are the free-form members of an object that the contract requires. It is written as {} even when it is nil, because no object of the contract may be null.
+// Settings are the free-form members of an object that the contract requires. It is written as {}
+// even when it is nil, because no object of the contract may be null.
 type Settings map[string]any
 
 // MarshalJSON writes the members, and {} if there are none.

@@ -13,16 +13,17 @@ type listeners struct {
 
 type announcedKey struct{}
 
-// Announce wakes the listeners to a topic once the context's transaction was committed, and never when it was rolled
-// back. Only this process hears it: whoever depends on it must look for work now and then too.
+// Announce wakes the listeners to a topic once the context's transaction was committed, and never
+// when it was rolled back. Only this process hears it: whoever depends on it must look for work now
+// and then too.
 func (d *DB) Announce(ctx context.Context, topic string) {
 	if topics, ok := ctx.Value(announcedKey{}).(*[]string); ok {
 		*topics = append(*topics, topic)
 	}
 }
 
-// Listen returns a channel that gets a value after what was announced, one for many that come together, and a function
-// that ends that.
+// Listen returns a channel that gets a value after what was announced, one for many that come
+// together, and a function that ends that.
 func (d *DB) Listen(topic string) (<-chan struct{}, func()) {
 	heard := make(chan struct{}, 1)
 	d.listeners.mu.Lock()

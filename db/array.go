@@ -7,7 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// UUIDs is a list of ids that travels to PostgreSQL as one value (uuid[]), so that a statement is the same however many there are.
+// UUIDs is a list of ids that travels to PostgreSQL as one value (uuid[]), so that a statement is
+// the same however many there are.
 type UUIDs []uuid.UUID
 
 // Value implements driver.Valuer.

@@ -32,8 +32,9 @@ const (
 	SQLite   Dialect = "sqlite"
 )
 
-// DB is an open database. On SQLite it is two pools: one connection that writes and several that only read, so that a
-// statement which writes outside InTx fails at once instead of waiting for the one writer.
+// DB is an open database. On SQLite it is two pools: one connection that writes and several that
+// only read, so that a statement which writes outside InTx fails at once instead of waiting for the
+// one writer.
 type DB struct {
 	dialect   Dialect
 	write     *gorm.DB
@@ -59,7 +60,8 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
-		// Statements would show personal data in the log; errors are returned and logged once, by the edge.
+		// Statements would show personal data in the log; errors are returned and logged once, by
+		// the edge.
 		Logger: logger.Discard,
 	}
 }
@@ -127,7 +129,9 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	write, err := sqlitePool(path, url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"journal_mode(WAL)", "foreign_keys(1)", "busy_timeout(10000)", "synchronous(FULL)", "temp_store(MEMORY)", "cache_size(-32000)"},
+		"_pragma": {
+			"journal_mode(WAL)", "foreign_keys(1)", "busy_timeout(10000)", "synchronous(FULL)", "temp_store(MEMORY)", "cache_size(-32000)",
+		},
 	}, 1)
 	if err != nil {
 		return nil, err
@@ -170,7 +174,8 @@ func sqlitePool(path string, options url.Values, connections int) (*sql.DB, erro
 // Dialect tells which kind of database this is.
 func (d *DB) Dialect() Dialect { return d.dialect }
 
-// From returns the handle for statements under this context: the transaction that InTx began, else the database for reading.
+// From returns the handle for statements under this context: the transaction that InTx began, else
+// the database for reading.
 func (d *DB) From(ctx context.Context) *gorm.DB {
 	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
 		return tx.WithContext(ctx)
@@ -184,8 +189,9 @@ func (d *DB) WithinTx(ctx context.Context) bool {
 	return inside
 }
 
-// InTx runs fn in a transaction that From finds in the context; inside another one it is a savepoint.
-// The transaction is committed when fn returns nil and rolled back otherwise, also when fn panics.
+// InTx runs fn in a transaction that From finds in the context; inside another one it is a
+// savepoint. The transaction is committed when fn returns nil and rolled back otherwise, also when
+// fn panics.
 func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	if outer, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
 		return outer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
@@ -231,7 +237,8 @@ func (d *DB) Close() error {
 	return err
 }
 
-// ForUpdate is the suffix that locks the rows of a SELECT against everybody else; SQLite has one writer and needs none.
+// ForUpdate is the suffix that locks the rows of a SELECT against everybody else; SQLite has one
+// writer and needs none.
 func (d *DB) ForUpdate() string {
 	if d.dialect == Postgres {
 		return " FOR UPDATE"

@@ -84,7 +84,10 @@ func TestDB_TimesComeBackAsTheyWere(t *testing.T) {
 			CreatedAt                                                  time.Time
 		}
 		at := time.Date(2026, 3, 29, 1, 30, 0, 120_000, time.UTC)
-		in := person{ID: uuid.Must(uuid.NewV7()), TaxCode: "RSSMRA80A01H501U", GivenName: "Màrio", FamilyName: "Rossi", UserClass: "citizen", CredentialLevel: "ordinary", CreatedAt: at}
+		in := person{
+			ID: uuid.Must(uuid.NewV7()), TaxCode: "RSSMRA80A01H501U", GivenName: "Màrio", FamilyName: "Rossi", UserClass: "citizen",
+			CredentialLevel: "ordinary", CreatedAt: at,
+		}
 		err := d.InTx(context.Background(), func(ctx context.Context) error { return d.From(ctx).Table("people").Create(&in).Error })
 		if err != nil {
 			t.Fatal(err)

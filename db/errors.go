@@ -33,8 +33,8 @@ func IsUnique(err error) bool {
 	return false
 }
 
-// IsLockTimeout reports whether a statement gave up waiting for a lock that another transaction holds, or had to since the other
-// waited for it.
+// IsLockTimeout reports whether a statement gave up waiting for a lock that another transaction
+// holds, or had to since the other waited for it.
 func IsLockTimeout(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -47,12 +47,14 @@ func IsLockTimeout(err error) bool {
 	return false
 }
 
-// IsUnavailable reports whether the database could not be asked at all, or went away while it answered.
+// IsUnavailable reports whether the database could not be asked at all, or went away while it
+// answered.
 func IsUnavailable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		// 08 connection, 53 resources, 57P operator intervention, 58 system error.
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "58")
+		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57P") ||
+			strings.HasPrefix(pg.Code, "58")
 	}
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {

@@ -70,8 +70,11 @@ func TestErrors_OfBothDatabases(t *testing.T) {
 			"a primary key twice": {run(insert, insert), verdict{unique: true}},
 			"a broken check":      {run("INSERT INTO offices (code, title) VALUES ('70000', 'Roma')"), verdict{}},
 			"a missing value":     {run("INSERT INTO offices (code) VALUES ('7000')"), verdict{}},
-			"a missing parent":    {run("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ('9999', 1, 1, '2026-01-01')"), verdict{}},
-			"no such table":       {run("INSERT INTO nothing VALUES (1)"), verdict{}},
+			"a missing parent": {
+				run("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ('9999', 1, 1, '2026-01-01')"),
+				verdict{},
+			},
+			"no such table": {run("INSERT INTO nothing VALUES (1)"), verdict{}},
 		} {
 			if c.err == nil || judge(c.err) != c.want {
 				t.Errorf("%s: %v is %+v", name, c.err, judge(c.err))
@@ -130,7 +133,10 @@ func TestErrors_AServerThatGoesAway(t *testing.T) {
 	if err := d.Ping(context.Background()); err != nil {
 		t.Errorf("the next connection: %v", err)
 	}
-	for _, wrong := range []string{"postgres://somebody:hunter2@/none?host=/nowhere", "postgres://somebody:hunter2@127.0.0.1:1/none", "postgres://somebody:hunter2@%zz/none", "mysql://somebody:hunter2@db/none"} {
+	for _, wrong := range []string{
+		"postgres://somebody:hunter2@/none?host=/nowhere", "postgres://somebody:hunter2@127.0.0.1:1/none",
+		"postgres://somebody:hunter2@%zz/none", "mysql://somebody:hunter2@db/none",
+	} {
 		_, err := db.Open(context.Background(), wrong)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
@@ -157,7 +163,9 @@ func TestErrors_APanicUndoesTheTransaction(t *testing.T) {
 			t.Error("a transaction that panicked left a row")
 		}
 		// The connection is free again.
-		if err := d.InTx(context.Background(), func(ctx context.Context) error { return d.From(ctx).Create(&office{"7000", "Roma"}).Error }); err != nil {
+		if err := d.InTx(context.Background(), func(ctx context.Context) error {
+			return d.From(ctx).Create(&office{"7000", "Roma"}).Error
+		}); err != nil {
 			t.Error(err)
 		}
 	})

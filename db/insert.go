@@ -13,14 +13,15 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// InsertAll inserts rows of one table in the context's transaction. On PostgreSQL they travel as one array for each column,
-// so that the statement is the same however many there are: it is prepared once, and a group of a hundred rows costs
-// little more than one.
+// InsertAll inserts rows of one table in the context's transaction. On PostgreSQL they travel as
+// one array for each column, so that the statement is the same however many there are: it is
+// prepared once, and a group of a hundred rows costs little more than one.
 func InsertAll[T any](ctx context.Context, d *DB, rows []T) error {
 	return insertAll(ctx, d, rows, "")
 }
 
-// InsertMissing is InsertAll for rows of which some may be there already; these are left as they are.
+// InsertMissing is InsertAll for rows of which some may be there already; these are left as they
+// are.
 func InsertMissing[T any](ctx context.Context, d *DB, rows []T) error {
 	return insertAll(ctx, d, rows, " ON CONFLICT DO NOTHING")
 }
@@ -37,8 +38,9 @@ func insertAll[T any](ctx context.Context, d *DB, rows []T, suffix string) error
 	return err
 }
 
-// InsertReturning is InsertAll with what follows the values (ON CONFLICT …), which must end in RETURNING and has the
-// placeholder ? for each of its own values. It returns the rows that the statement returns, with the columns that it names.
+// InsertReturning is InsertAll with what follows the values (ON CONFLICT …), which must end in
+// RETURNING and has the placeholder ? for each of its own values. It returns the rows that the
+// statement returns, with the columns that it names.
 func InsertReturning[T any](ctx context.Context, d *DB, rows []T, suffix string, more ...any) ([]T, error) {
 	if len(rows) == 0 {
 		return nil, nil

@@ -39,7 +39,8 @@ func withSamples(t *testing.T, d *db.DB) {
 	t.Helper()
 	types := map[db.Dialect][2]string{db.Postgres: {"uuid", "timestamptz"}, db.SQLite: {"text", "timestamp"}}[d.Dialect()]
 	err := d.InTx(context.Background(), func(ctx context.Context) error {
-		return d.From(ctx).Exec(fmt.Sprintf(`CREATE TABLE samples (id %[1]s PRIMARY KEY, parent %[1]s, at %[2]s NOT NULL, until %[2]s, words text NOT NULL, note text, mood text NOT NULL,
+		return d.From(ctx).Exec(fmt.Sprintf(`CREATE TABLE samples (id %[1]s PRIMARY KEY, parent %[1]s, at %[2]s NOT NULL, until %[2]s,
+			words text NOT NULL, note text, mood text NOT NULL,
 			other_mood text, number integer NOT NULL, another_name text NOT NULL)`, types[0], types[1])).Error
 	})
 	if err != nil {
@@ -48,12 +49,16 @@ func withSamples(t *testing.T, d *db.DB) {
 }
 
 func samples(n int) []sample {
-	texts := []string{"", "NULL", "null", `{"a","b"}`, "a,b", `back\slash`, `"quoted"`, "'single'", "è ü 日本 \U0001f600", "line\nbreak\ttab", " spaces ", "{}", "$1", "?"}
+	texts := []string{
+		"", "NULL", "null", `{"a","b"}`, "a,b", `back\slash`, `"quoted"`, "'single'", "è ü 日本 \U0001f600", "line\nbreak\ttab", " spaces ",
+		"{}", "$1", "?",
+	}
 	rows := make([]sample, n)
 	for i := range rows {
 		id := uuid.Must(uuid.NewV7())
 		rows[i] = sample{
-			ID: id, At: time.Date(2026, 3, 29, 1, 59, 59, i*1000, time.UTC), Words: texts[i%len(texts)], Mood: mood(texts[(i+1)%len(texts)]), Number: i - 3, Renamed: texts[(i+2)%len(texts)],
+			ID: id, At: time.Date(2026, 3, 29, 1, 59, 59, i*1000, time.UTC), Words: texts[i%len(texts)],
+			Mood: mood(texts[(i+1)%len(texts)]), Number: i - 3, Renamed: texts[(i+2)%len(texts)],
 		}
 		if i%2 == 0 {
 			at, note, other := rows[i].At.Add(time.Hour), texts[(i+3)%len(texts)], mood(texts[i%len(texts)])
@@ -112,7 +117,12 @@ func TestInsert_RowsThatAreThereAlready(t *testing.T) {
 		}
 		var returned []sample
 		err := inTx(func(ctx context.Context) (err error) {
-			returned, err = db.InsertReturning(ctx, d, changed[:3], " ON CONFLICT (id) DO UPDATE SET words = excluded.words WHERE samples.words <> excluded.words AND samples.number < ? RETURNING id, words", 100)
+			returned, err = db.InsertReturning(
+				ctx, d, changed[:3],
+				" ON CONFLICT (id) DO UPDATE SET words = excluded.words WHERE samples.words <> excluded.words AND samples.number < ? "+
+					"RETURNING id, words",
+				100,
+			)
 			return err
 		})
 		if err != nil {

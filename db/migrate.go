@@ -30,7 +30,8 @@ func (d *DB) provider() (*goose.Provider, error) {
 	return goose.NewProvider(dialect, pool, files)
 }
 
-// SchemaDigest names the schema that a dialect's migrations make: it changes with the text of any of them.
+// SchemaDigest names the schema that a dialect's migrations make: it changes with the text of any
+// of them.
 func SchemaDigest(dialect Dialect) (string, error) {
 	dir := "migrations/" + string(dialect)
 	entries, err := migrations.ReadDir(dir)

@@ -32,9 +32,13 @@ func columns(t *testing.T, d *db.DB, query string) map[string]bool {
 }
 
 func TestMigrate_BothDatabasesHaveTheSameTablesAndColumns(t *testing.T) {
-	lite := columns(t, dbtest.Open(t, dbtest.SQLite(t)), `SELECT m.name AS table_name, c.name AS column_name, c."notnull" <> 0 OR c.pk > 0 AS not_null
+	lite := columns(t, dbtest.Open(t, dbtest.SQLite(t)), `SELECT m.name AS table_name, c.name AS column_name, c."notnull" <> 0
+		OR c.pk > 0 AS not_null
 		FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`)
-	pg := columns(t, dbtest.Open(t, dbtest.Postgres(t)), `SELECT table_name, column_name, is_nullable = 'NO' AS not_null FROM information_schema.columns WHERE table_schema = 'public'`)
+	pg := columns(
+		t, dbtest.Open(t, dbtest.Postgres(t)),
+		`SELECT table_name, column_name, is_nullable = 'NO' AS not_null FROM information_schema.columns WHERE table_schema = 'public'`,
+	)
 	if len(pg) == 0 {
 		t.Fatal("no columns read")
 	}

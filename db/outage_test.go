@@ -9,8 +9,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// TestOutage_ALostServerIsAnOutage: whatever is under way when PostgreSQL is killed, and whatever comes while it is down, fails
-// as an outage and as nothing else; once it is back, so is the pool.
+// TestOutage_ALostServerIsAnOutage: whatever is under way when PostgreSQL is killed, and whatever
+// comes while it is down, fails as an outage and as nothing else; once it is back, so is the pool.
 func TestOutage_ALostServerIsAnOutage(t *testing.T) {
 	server, err := dbtest.NewServer(false)
 	if err != nil {
@@ -64,14 +64,19 @@ func TestOutage_ALostServerIsAnOutage(t *testing.T) {
 	}
 }
 
-// TestOutage_AnUnreachableServerSaysWhy: in one line, for whoever reads it in a log, and without the password.
+// TestOutage_AnUnreachableServerSaysWhy: in one line, for whoever reads it in a log, and without
+// the password.
 func TestOutage_AnUnreachableServerSaysWhy(t *testing.T) {
-	for _, url := range []string{"postgres://u:hunter2@127.0.0.1:1/x", "postgres://u:hunter2@127.0.0.1:1,127.0.0.1:2/x", "postgres://u:hunter2@127.0.0.1:1/x?sslmode=require"} {
+	for _, url := range []string{
+		"postgres://u:hunter2@127.0.0.1:1/x", "postgres://u:hunter2@127.0.0.1:1,127.0.0.1:2/x",
+		"postgres://u:hunter2@127.0.0.1:1/x?sslmode=require",
+	} {
 		_, err := db.Open(context.Background(), url)
 		if err == nil {
 			t.Fatal("opened")
 		}
-		if text := err.Error(); !strings.Contains(text, "connection refused") || strings.Contains(text, "hunter2") || strings.Contains(text, "\n") {
+		if text := err.Error(); !strings.Contains(text, "connection refused") || strings.Contains(text, "hunter2") ||
+			strings.Contains(text, "\n") {
 			t.Errorf("it says %q", text)
 		}
 	}

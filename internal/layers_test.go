@@ -15,8 +15,8 @@ import (
 // module is the path that this module's packages begin with.
 const module = "diresco/"
 
-// groups says what the packages of each group may import beside their own group, the contract and db; the doc.go of each group says
-// the same in words.
+// groups says what the packages of each group may import beside their own group, the contract and
+// db; the doc.go of each group says the same in words.
 var groups = map[string][]string{
 	"platform":   {},
 	"kernel":     {"platform"},
@@ -64,7 +64,8 @@ func TestLayers_NothingImportsUpwards(t *testing.T) {
 	}
 }
 
-// closed says of an import which folders below internal may have it; everything beneath such a folder may.
+// closed says of an import which folders below internal may have it; everything beneath such a
+// folder may.
 var closed = []struct {
 	imported string // a package, with all that stands beneath it
 	by       []string
@@ -88,7 +89,8 @@ func beneath(name, folder string) bool {
 	return name == folder || strings.HasPrefix(name, folder+"/")
 }
 
-// TestLayers_KeepWhatIsClosedToThem looks at who imports the router and the contract's types, and at the rooms of the HTTP edge.
+// TestLayers_KeepWhatIsClosedToThem looks at who imports the router and the contract's types, and
+// at the rooms of the HTTP edge.
 func TestLayers_KeepWhatIsClosedToThem(t *testing.T) {
 	files := productFiles(t)
 	for _, rule := range closed {
@@ -127,14 +129,15 @@ func TestLayers_KeepWhatIsClosedToThem(t *testing.T) {
 	}
 }
 
-// productFiles returns, by path below internal, what each file imports that is no test. What helps tests alone (a folder whose name
-// ends in "test") may import what tests do.
+// productFiles returns, by path below internal, what each file imports that is no test. What helps
+// tests alone (a folder whose name ends in "test") may import what tests do.
 func productFiles(t *testing.T) map[string][]string {
 	t.Helper()
 	files := map[string][]string{}
 	root := os.DirFS(".")
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || strings.HasSuffix(path.Dir(name), "test") {
+		if err != nil || entry.IsDir() || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") ||
+			strings.HasSuffix(path.Dir(name), "test") {
 			return err
 		}
 		content, err := fs.ReadFile(root, name)

@@ -1,4 +1,5 @@
-// Command diresco is the API of the declarations of responsibility: the service itself, its sandbox and its tools.
+// Command diresco is the API of the declarations of responsibility: the service itself, its sandbox
+// and its tools.
 package main
 
 import (

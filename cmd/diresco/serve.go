@@ -67,7 +67,8 @@ func newLogger(c config.Config) *slog.Logger {
 	return log
 }
 
-// serve answers on the listener, and metrics on the admin address, until the context ends; then it lets what runs finish.
+// serve answers on the listener, and metrics on the admin address, until the context ends; then it
+// lets what runs finish.
 func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener) error {
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	failed := make(chan error, 2)
@@ -102,14 +103,16 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, l
 
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
 type sandboxCommand struct{}
 
-// Run serves a sandbox: test data in a directory that is removed at the end, unless DIRESCO_DATA_DIR names one.
+// Run serves a sandbox: test data in a directory that is removed at the end, unless
+// DIRESCO_DATA_DIR names one.
 func (sandboxCommand) Run(ctx context.Context) (err error) {
 	began := clock.System{}.Now()
 	c, err := config.Read(os.Environ())
@@ -140,7 +143,8 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
-	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep that.
+	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep
+	// that.
 	debug.FreeOSMemory()
 	return serve(ctx, c, log, a, listener)
 }
@@ -151,10 +155,16 @@ func greet(ctx context.Context, c config.Config, a *app.App, took time.Duration)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nThe sandbox is ready after %d ms.\n\n  API    %s/v1\n  docs   %s/docs\n\nTest people:\n", took.Milliseconds(), c.PublicURL, c.PublicURL)
+	fmt.Printf(
+		"\nThe sandbox is ready after %d ms.\n\n  API    %s/v1\n  docs   %s/docs\n\nTest people:\n", took.Milliseconds(), c.PublicURL,
+		c.PublicURL,
+	)
 	for _, p := range people {
 		fmt.Printf("  %-16s  PIN %-16s  %s\n", p.TaxCode, p.PIN, p.Description)
 	}
-	fmt.Printf("\nLog in:\n\n  curl -s %s/v1/sessions -H 'Content-Type: application/json' -d '{\"tax_code\":%q,\"pin\":%q}'\n\n", c.PublicURL, people[0].TaxCode, people[0].PIN)
+	fmt.Printf(
+		"\nLog in:\n\n  curl -s %s/v1/sessions -H 'Content-Type: application/json' -d '{\"tax_code\":%q,\"pin\":%q}'\n\n", c.PublicURL,
+		people[0].TaxCode, people[0].PIN,
+	)
 	return nil
 }

@@ -29,8 +29,8 @@ type NewAdministrator struct {
 	FamilyName  string
 }
 
-// CreateAdministrator makes a person an administrator, with dispositive credentials, and returns the initial PIN of 16
-// characters, which is kept nowhere in clear. The database must be migrated.
+// CreateAdministrator makes a person an administrator, with dispositive credentials, and returns
+// the initial PIN of 16 characters, which is kept nowhere in clear. The database must be migrated.
 func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrator) (initial secret.Text, err error) {
 	code, err := taxcode.Parse(in.TaxCode)
 	if err != nil {
@@ -45,7 +45,9 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 		return "", err
 	}
 	now := clock.System{}
-	runner := &operation.Runner{DB: d, Clock: now, Keys: idempotency.NewStore(d, now, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, now)}
+	runner := &operation.Runner{
+		DB: d, Clock: now, Keys: idempotency.NewStore(d, now, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, now),
+	}
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
 		return "", err
@@ -64,7 +66,8 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 			return err
 		}
 		_, err := person.NewService(person.Deps{Runner: runner}).Create(ctx, person.New{
-			TaxCode: code, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Administrator, CredentialLevel: access.Dispositive, OfficeCode: in.Office,
+			TaxCode: code, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Administrator,
+			CredentialLevel: access.Dispositive, OfficeCode: in.Office,
 		}, func(ctx context.Context, p person.Person) error { return pins.Set(ctx, p.ID, hash, true) })
 		return err
 	})

@@ -1,5 +1,5 @@
-// Package app puts the house together: every part is made once, here, and given what it needs. cmd runs it, and so do the
-// end-to-end tests.
+// Package app puts the house together: every part is made once, here, and given what it needs. cmd
+// runs it, and so do the end-to-end tests.
 package app
 
 import (
@@ -55,14 +55,15 @@ type App struct {
 const (
 	// readyTimeout bounds how long /v1/status waits for the database.
 	readyTimeout = 2 * time.Second
-	// purgeEvery is how often rows that have had their time are dropped; until then every query leaves them out.
+	// purgeEvery is how often rows that have had their time are dropped; until then every query
+	// leaves them out.
 	purgeEvery = 10 * time.Minute
 	// dueEvery is how often what falls due is done.
 	dueEvery = time.Minute
 )
 
-// Open makes the house on the database that the configuration names, migrated where this process may migrate (the
-// sandbox and SQLite) and checked where it may not. Close it.
+// Open makes the house on the database that the configuration names, migrated where this process
+// may migrate (the sandbox and SQLite) and checked where it may not. Close it.
 func Open(ctx context.Context, c config.Config, o Options) (*App, error) {
 	a := &App{}
 	if err := a.open(ctx, c, o); err != nil {
@@ -115,7 +116,8 @@ type groups struct {
 	events      *due.Scheduler
 }
 
-// assemble makes the groups, each with what it needs of those before, and fills in what must be there from the start.
+// assemble makes the groups, each with what it needs of those before, and fills in what must be
+// there from the start.
 func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.kernel = newKernel(p)
 	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
@@ -130,12 +132,16 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.messaging.readReceipts != nil {
 		a.repeat(spoolEvery, g.messaging.readReceipts)
 	}
-	// What writes is ended in this order: nothing that ends later is still written to by what ends before.
+	// What writes is ended in this order: nothing that ends later is still written to by what ends
+	// before.
 	a.closers = append([]func(){g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
-		append(append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Lapses(), g.mandate.enrolments.Lapses())...)
+		append(
+			append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Lapses(),
+			g.mandate.enrolments.Lapses(),
+		)...)
 	if err := g.events.Begin(ctx); err != nil {
 		return g, err
 	}
@@ -151,21 +157,29 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	})
 }
 
-// startWork starts what goes on in the background. In a sandbox much of it is done when its testers look, or move the clock.
+// startWork starts what goes on in the background. In a sandbox much of it is done when its testers
+// look, or move the clock.
 func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	a.watch = &clockWatch{db: a.DB, clock: machine, log: p.log}
 	a.repeat(watchEvery, a.watch.look)
 	if !p.sandbox {
 		a.repeat(dueEvery, g.events.CatchUp)
 	}
-	a.repeat(purgeEvery, purge(p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge, g.identity.forgetCodes))
+	a.repeat(
+		purgeEvery,
+		purge(
+			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
+			g.identity.forgetCodes,
+		),
+	)
 	a.background(g.masterdata.importing.Run)
 	if !p.sandbox {
 		a.background(g.mandate.batches.Run)
 	}
 }
 
-// sendMessages starts what sends messages. In a sandbox they are sent when its testers look, or move the clock.
+// sendMessages starts what sends messages. In a sandbox they are sent when its testers look, or
+// move the clock.
 func (a *App) sendMessages(worker *outbox.Worker, o Options) error {
 	if err := worker.Observe(a.telemetry.Meter()); err != nil || o.Sandbox {
 		return err
@@ -188,7 +202,8 @@ func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
 	return a.telemetry.Database("main", pool)
 }
 
-// Ready reports whether the service can do its work: the database answers and this machine's clock agrees with it.
+// Ready reports whether the service can do its work: the database answers and this machine's clock
+// agrees with it.
 func (a *App) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -204,7 +219,8 @@ func (a *App) Ready(ctx context.Context) error {
 // Handler answers the API and its pages.
 func (a *App) Handler() http.Handler { return a.handler }
 
-// AdminHandler answers metrics and the liveness check; it is for an address that only operators reach.
+// AdminHandler answers metrics and the liveness check; it is for an address that only operators
+// reach.
 func (a *App) AdminHandler() http.Handler { return a.telemetry.Handler() }
 
 // TestPerson is what the sandbox shows of a person at its start.

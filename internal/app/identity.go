@@ -35,8 +35,8 @@ type identity struct {
 	requests  *pinrequest.Service
 }
 
-// credentials is what makes credentials dispositive, or gives them at the counter. It completes what waits for that in filing and
-// mandate, so it is made after these.
+// credentials is what makes credentials dispositive, or gives them at the counter. It completes
+// what waits for that in filing and mandate, so it is made after these.
 type credentials struct {
 	upgrades *pinupgrade.Service
 	staff    *staff.Service
@@ -58,7 +58,8 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
 	pinDeps := pin.Deps{
 		Runner: k.runner, Verifier: verifier, Sessions: sessions, Outbox: k.outbox, Keys: p.dataKeys, Codes: codes, Random: p.random,
-		// Contacts that took the halves of a PIN to its holder count from the first access with it on.
+		// Contacts that took the halves of a PIN to its holder count from the first access with it
+		// on.
 		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
 			return contacts.FirstAccess(ctx, personID, pin.HalfKind, given)
 		},
@@ -73,7 +74,8 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
 		}),
 		requests: pinrequest.NewService(pinrequest.Deps{
-			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Random: p.random, Upgrades: pinupgrade.NewRepository(p.db),
+			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Random: p.random,
+			Upgrades: pinupgrade.NewRepository(p.db),
 		}),
 	}, nil
 }
@@ -87,7 +89,8 @@ func newCredentials(p platform, g groups) credentials {
 			Offices: m.positions, Residents: m.residents, People: id.people, Declarations: waiting, Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
-			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.positions, Declarations: waiting, Outbox: k.outbox,
+			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.positions, Declarations: waiting,
+			Outbox: k.outbox,
 		}),
 	}
 }
@@ -100,7 +103,8 @@ type completer interface {
 // completers are all kinds of what may wait.
 type completers []completer
 
-// CompleteFor completes what a person filed with ordinary credentials, in the context's transaction.
+// CompleteFor completes what a person filed with ordinary credentials, in the context's
+// transaction.
 func (all completers) CompleteFor(ctx context.Context, personID uuid.UUID) error {
 	for _, one := range all {
 		if err := one.CompleteFor(ctx, personID); err != nil {

@@ -21,7 +21,8 @@ type mandate struct {
 func newMandate(p platform, k kernel, id identity, m masterdata, f filing) mandate {
 	delegations := delegation.NewService(delegation.Deps{
 		Runner: k.runner, Repository: delegation.NewRepository(p.db), Rights: k.rights, Contributors: m.positions,
-		People: id.people, Outbox: k.outbox, Keys: p.dataKeys, Codes: id.codes, Catalogue: servicecatalog.NewRepository(p.db), Random: p.random,
+		People: id.people, Outbox: k.outbox, Keys: p.dataKeys, Codes: id.codes, Catalogue: servicecatalog.NewRepository(p.db),
+		Random: p.random,
 	})
 	return mandate{
 		delegations: delegations,

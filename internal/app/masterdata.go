@@ -24,9 +24,10 @@ func newMasterdata(p platform, k kernel) masterdata {
 	contributors := contributor.NewRepository(p.db)
 	positions := contributor.NewService(contributors, k.rights)
 	return masterdata{
-		contributors: contributors, intermediaries: intermediary.NewRepository(p.db), positions: positions, residents: residents.New(p.db, p.clock),
-		services: servicecatalog.New(k.runner, k.rights, positions),
-		imports:  registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
+		contributors: contributors, intermediaries: intermediary.NewRepository(p.db), positions: positions,
+		residents: residents.New(p.db, p.clock),
+		services:  servicecatalog.New(k.runner, k.rights, positions),
+		imports:   registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
 		importing: registerimport.NewWorker(registerimport.WorkerOptions{
 			DB: p.db, Clock: p.clock, Blobs: p.bucket, Outbox: k.outbox, Log: p.log,
 		}),

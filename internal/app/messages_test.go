@@ -36,7 +36,8 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 		"pin.request_refused", "pin.request_served", "pin.request_with_pin", "pin.revoked",
 	}
 	mutes := map[string]outbox.Category{
-		"declaration.awaiting_credentials": outbox.AboutDeclarations, "declaration.completed": outbox.AboutDeclarations, "declaration.lapsed": outbox.AboutDeclarations,
+		"declaration.awaiting_credentials": outbox.AboutDeclarations, "declaration.completed": outbox.AboutDeclarations,
+		"declaration.lapsed":   outbox.AboutDeclarations,
 		"declaration.received": outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
 		"delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
 	}

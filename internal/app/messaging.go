@@ -23,11 +23,13 @@ type messaging struct {
 	// deliveries shows people how messages fare.
 	deliveries *outbox.Service
 	smsReports *sms.Reports
-	// readReceipts reads what the PEC provider says of messages that it took; nil where there is no such provider.
+	// readReceipts reads what the PEC provider says of messages that it took; nil where there is no
+	// such provider.
 	readReceipts func(ctx context.Context)
 }
 
-// newMessaging makes what sends messages: by the channels that are configured or, in a sandbox, to those who read them there.
+// newMessaging makes what sends messages: by the channels that are configured or, in a sandbox, to
+// those who read them there.
 func newMessaging(p platform, k kernel, id identity) (messaging, error) {
 	channels, err := channelsOf(p)
 	if err != nil {
@@ -43,7 +45,8 @@ func newMessaging(p platform, k kernel, id identity) (messaging, error) {
 		p.log.Warn("channels not configured: what goes by them waits until its deadline", "channels", missing)
 	}
 	worker := outbox.NewWorker(outbox.Options{
-		DB: p.db, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(p.db, p.clock, id.people), Senders: channels, Random: p.random, Log: p.log,
+		DB: p.db, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(p.db, p.clock, id.people), Senders: channels,
+		Random: p.random, Log: p.log,
 	})
 	worker.On(pin.HalfKind.Name, id.pins.HandedOver)
 	reports, err := sms.NewReports(k.runner, worker, p.config.SMSReportSecret)

@@ -32,12 +32,16 @@ type platform struct {
 	keys     *keyring.Keyring
 	dataKeys *keyring.DataKeys
 	bucket   *blob.Bucket
-	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone, elsewhere it is nil.
+	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone,
+	// elsewhere it is nil.
 	beforeShowing func(ctx context.Context) error
 }
 
-// newPlatform claims the database for this kind of installation, and opens the keys and where files are kept.
-func newPlatform(ctx context.Context, c config.Config, o Options, d *db.DB, beforeShowing func(ctx context.Context) error) (platform, error) {
+// newPlatform claims the database for this kind of installation, and opens the keys and where files
+// are kept.
+func newPlatform(
+	ctx context.Context, c config.Config, o Options, d *db.DB, beforeShowing func(ctx context.Context) error,
+) (platform, error) {
 	kind := installation.Production
 	if o.Sandbox {
 		kind = installation.Sandbox
@@ -86,7 +90,8 @@ func openKeys(ctx context.Context, c config.Config, d *db.DB, now clock.Clock) (
 	if path == "" {
 		path = filepath.Join(c.DataDir, "signing-keys.json")
 	} else if !strings.HasPrefix(path, c.DataDir) || c.DataDir == "" {
-		// A configured file that is missing is a mistake: new keys would make every other process refuse our tokens.
+		// A configured file that is missing is a mistake: new keys would make every other process
+		// refuse our tokens.
 		load = keyring.Load
 	}
 	private, err := load(path)
@@ -106,8 +111,8 @@ func openKeys(ctx context.Context, c config.Config, d *db.DB, now clock.Clock) (
 	return keys, dataKeys, err
 }
 
-// openBucket opens where files are kept. A local directory gets its temporary files beside the real ones, so that a file
-// appears whole or not at all.
+// openBucket opens where files are kept. A local directory gets its temporary files beside the real
+// ones, so that a file appears whole or not at all.
 func openBucket(ctx context.Context, c config.Config) (*blob.Bucket, error) {
 	address := c.BlobURL
 	if strings.HasPrefix(address, "file://") && !strings.Contains(address, "?") {
@@ -116,8 +121,8 @@ func openBucket(ctx context.Context, c config.Config) (*blob.Bucket, error) {
 	return blob.OpenBucket(ctx, address)
 }
 
-// spoolDir makes the directory for files that requests bring: within the data directory where there is one, since nothing says
-// that the system has one for temporary files.
+// spoolDir makes the directory for files that requests bring: within the data directory where there
+// is one, since nothing says that the system has one for temporary files.
 func spoolDir(c config.Config) (string, error) {
 	if c.DataDir == "" {
 		return "", nil

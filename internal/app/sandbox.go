@@ -7,7 +7,8 @@ import (
 	"diresco/internal/sandbox"
 )
 
-// newSandbox makes what testers do with a sandbox, which does what waits when they look or move the clock.
+// newSandbox makes what testers do with a sandbox, which does what waits when they look or move the
+// clock.
 func newSandbox(p platform, g groups) *sandbox.Service {
 	return sandbox.NewService(sandbox.Deps{
 		Runner: g.kernel.runner, Clock: p.clock, People: g.identity.people, Contributors: g.masterdata.contributors, Types: g.filing.types,

@@ -16,8 +16,8 @@ const (
 	driftRefuse = 30 * time.Second
 )
 
-// clockWatch compares this machine's clock with the database's, since every deadline is decided by the one and ordered by
-// the other.
+// clockWatch compares this machine's clock with the database's, since every deadline is decided by
+// the one and ordered by the other.
 type clockWatch struct {
 	db    *db.DB
 	clock clock.Clock
@@ -33,7 +33,8 @@ func (w *clockWatch) inTime() bool {
 	return w.drift.Abs() <= driftRefuse
 }
 
-// look measures once. A database that does not answer says nothing about the clock. SQLite has the clock of this machine.
+// look measures once. A database that does not answer says nothing about the clock. SQLite has the
+// clock of this machine.
 func (w *clockWatch) look(ctx context.Context) {
 	if w.db.Dialect() != db.Postgres {
 		return

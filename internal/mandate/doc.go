@@ -1,4 +1,5 @@
-// Package mandate is who may act for whom: roles, delegations, sub-delegations and the enrolments that ask for them.
+// Package mandate is who may act for whom: roles, delegations, sub-delegations and the enrolments
+// that ask for them.
 //
 // What is then done for a contributor belongs to filing and dossier.
 //

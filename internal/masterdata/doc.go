@@ -1,7 +1,9 @@
-// Package masterdata has what others keep and the service imports: contributors and their positions, intermediaries, the register
-// of persons, the catalogue of services, and the files that bring them.
+// Package masterdata has what others keep and the service imports: contributors and their
+// positions, intermediaries, the register of persons, the catalogue of services, and the files that
+// bring them.
 //
-// Nothing here is decided by a user. Who people are and what they may do belongs to identity and mandate.
+// Nothing here is decided by a user. Who people are and what they may do belongs to identity and
+// mandate.
 //
 // Its packages import platform and kernel.
 package masterdata

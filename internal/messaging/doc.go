@@ -1,6 +1,8 @@
-// Package messaging is how word gets out: the words of messages, the choice of recipients, and a sender for each channel.
+// Package messaging is how word gets out: the words of messages, the choice of recipients, and a
+// sender for each channel.
 //
 // What is promised stands in kernel/outbox; who promises it knows nothing of this group.
 //
-// Its packages import platform, kernel, masterdata and identity: none of mandate, filing and dossier.
+// Its packages import platform, kernel, masterdata and identity: none of mandate, filing and
+// dossier.
 package messaging

@@ -49,12 +49,26 @@ func (c chooser) of(list []string) (string, error) {
 }
 
 var (
-	women       = []string{"Alessia", "Anna", "Barbara", "Beatrice", "Caterina", "Cristina", "Elisa", "Federica", "Ilaria", "Laura", "Lucia", "Marta", "Monica", "Paola", "Silvia", "Valentina"}
-	men         = []string{"Alberto", "Antonio", "Carlo", "Daniele", "Emanuele", "Fabio", "Filippo", "Giorgio", "Lorenzo", "Massimo", "Matteo", "Nicola", "Pietro", "Simone", "Stefano", "Vincenzo"}
-	familyNames = []string{"Amato", "Barbieri", "Basile", "Benedetti", "Bruno", "Caruso", "Cattaneo", "Costa", "De Santis", "Ferri", "Gatti", "Giordano", "Leone", "Longo", "Mancini", "Marchetti", "Martini", "Neri", "Orlando", "Palmieri", "Pellegrini", "Rinaldi", "Rizzo", "Santoro", "Serra", "Testa", "Valentini", "Villa", "Vitale", "Zanetti"}
-	// places are the cadastral codes of Rome, Milan, Naples, Turin, Florence, Bergamo, Bologna, Palermo, Verona and Bari.
+	women = []string{
+		"Alessia", "Anna", "Barbara", "Beatrice", "Caterina", "Cristina", "Elisa", "Federica", "Ilaria", "Laura", "Lucia", "Marta",
+		"Monica", "Paola", "Silvia", "Valentina",
+	}
+	men = []string{
+		"Alberto", "Antonio", "Carlo", "Daniele", "Emanuele", "Fabio", "Filippo", "Giorgio", "Lorenzo", "Massimo", "Matteo", "Nicola",
+		"Pietro", "Simone", "Stefano", "Vincenzo",
+	}
+	familyNames = []string{
+		"Amato", "Barbieri", "Basile", "Benedetti", "Bruno", "Caruso", "Cattaneo", "Costa", "De Santis", "Ferri", "Gatti", "Giordano",
+		"Leone", "Longo", "Mancini", "Marchetti", "Martini", "Neri", "Orlando", "Palmieri", "Pellegrini", "Rinaldi", "Rizzo", "Santoro",
+		"Serra", "Testa", "Valentini", "Villa", "Vitale", "Zanetti",
+	}
+	// places are the cadastral codes of Rome, Milan, Naples, Turin, Florence, Bergamo, Bologna,
+	// Palermo, Verona and Bari.
 	places = []string{"H501", "F205", "F839", "L219", "D612", "A794", "A944", "G273", "L781", "A662"}
-	trades = []string{"Officine Meccaniche", "Cartiere", "Costruzioni", "Trasporti", "Ceramiche", "Arredamenti", "Conserve", "Tessiture", "Impianti", "Edizioni"}
+	trades = []string{
+		"Officine Meccaniche", "Cartiere", "Costruzioni", "Trasporti", "Ceramiche", "Arredamenti", "Conserve", "Tessiture", "Impianti",
+		"Edizioni",
+	}
 )
 
 // birth chooses a person, with the given names where there are any.
@@ -87,8 +101,8 @@ func (c chooser) birth(givenName, familyName string) (taxcode.Birth, error) {
 	return b, err
 }
 
-// personalCode makes the tax code of somebody with the given names. Names in another script than Latin have no code of
-// their own, so it is that of somebody else.
+// personalCode makes the tax code of somebody with the given names. Names in another script than
+// Latin have no code of their own, so it is that of somebody else.
 func (c chooser) personalCode(givenName, familyName string) (taxcode.Code, error) {
 	b, err := c.birth(givenName, familyName)
 	if err != nil {

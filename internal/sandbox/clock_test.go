@@ -18,14 +18,18 @@ func TestSandboxClock_ClockMovesForwardsAndStaysMoved(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 		moved, err := w.Move(request("moveSandboxClock", ""), sandbox.Move{Advance: "P1DT30M"})
-		if want := start.Add(24*time.Hour + 30*time.Minute); err != nil || !moved.Now.Equal(want) || moved.Offset != 24*time.Hour+30*time.Minute || !w.clock.Now().Equal(want) {
+		if want := start.Add(24*time.Hour + 30*time.Minute); err != nil || !moved.Now.Equal(want) ||
+			moved.Offset != 24*time.Hour+30*time.Minute || !w.clock.Now().Equal(want) {
 			t.Fatalf("%+v, %v; want %v", moved, err, want)
 		}
 		to := time.Date(2026, 5, 2, 10, 0, 0, 123456789, time.FixedZone("", 7200))
-		if moved, err = w.Move(context.Background(), sandbox.Move{Now: &to}); err != nil || !moved.Now.Equal(to.Truncate(time.Microsecond)) {
+		if moved, err = w.Move(
+			context.Background(), sandbox.Move{Now: &to},
+		); err != nil || !moved.Now.Equal(to.Truncate(time.Microsecond)) {
 			t.Fatalf("%+v, %v; want %v", moved, err, to)
 		}
-		if moved, err = w.Move(context.Background(), sandbox.Move{Advance: "P1M"}); err != nil || !moved.Now.Equal(time.Date(2026, 6, 2, 8, 0, 0, 123456000, time.UTC)) {
+		if moved, err = w.Move(context.Background(), sandbox.Move{Advance: "P1M"}); err != nil ||
+			!moved.Now.Equal(time.Date(2026, 6, 2, 8, 0, 0, 123456000, time.UTC)) {
 			t.Fatalf("%+v, %v", moved, err)
 		}
 		w.machine.Advance(time.Hour)

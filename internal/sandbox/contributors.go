@@ -22,8 +22,8 @@ var schemes = map[contributor.Kind]string{
 	contributor.Household:    "domestic_workers",
 }
 
-// CreateContributor makes a test contributor. It returns fault.Conflict for a tax code that some contributor has, and
-// fault.Invalid for wrong fields, for an office that does not exist too.
+// CreateContributor makes a test contributor. It returns fault.Conflict for a tax code that some
+// contributor has, and fault.Invalid for wrong fields, for an office that does not exist too.
 func (s *Service) CreateContributor(ctx context.Context, in ContributorInput) (Contributor, error) {
 	c, positions, err := s.completeContributor(ctx, in)
 	if err != nil {
@@ -86,7 +86,8 @@ func (s *Service) completeContributor(ctx context.Context, in ContributorInput) 
 	positions := make([]contributor.Position, len(wanted))
 	for i, w := range wanted {
 		p := contributor.Position{
-			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Scheme: w.Scheme, OfficeCode: w.OfficeCode, State: contributor.PositionActive, CreatedAt: now,
+			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Scheme: w.Scheme, OfficeCode: w.OfficeCode, State: contributor.PositionActive,
+			CreatedAt: now,
 		}
 		if p.Scheme == "" {
 			p.Scheme = scheme
@@ -105,8 +106,8 @@ func (s *Service) completeContributor(ctx context.Context, in ContributorInput) 
 	return c, positions, nil
 }
 
-// freeContributorCode makes a tax code that no contributor has: that of a person for who works alone or employs at home,
-// else that of an organisation.
+// freeContributorCode makes a tax code that no contributor has: that of a person for who works
+// alone or employs at home, else that of an organisation.
 func (s *Service) freeContributorCode(ctx context.Context, kind contributor.Kind) (taxcode.Code, error) {
 	for {
 		code, err := s.choose.organisationCode()
@@ -140,8 +141,8 @@ func (s *Service) freeNumber(ctx context.Context, beside []contributor.Position)
 	}
 }
 
-// representative prepares who may act for a contributor; the function that it returns gives the right in the context's
-// transaction. A person who does not exist yet is made, with a ready PIN.
+// representative prepares who may act for a contributor; the function that it returns gives the
+// right in the context's transaction. A person who does not exist yet is made, with a ready PIN.
 func (s *Service) representative(ctx context.Context, code taxcode.Code) (func(ctx context.Context, contributorID uuid.UUID) error, error) {
 	if code.IsZero() {
 		return func(context.Context, uuid.UUID) error { return nil }, nil
@@ -178,6 +179,9 @@ func (s *Service) representative(ctx context.Context, code taxcode.Code) (func(c
 		if err != nil {
 			return err
 		}
-		return s.equip(ctx, p.ID, pin, "Legal representative (rappresentante legale), created with the contributor"+registered, []Role{right(contributorID)})
+		return s.equip(
+			ctx, p.ID, pin, "Legal representative (rappresentante legale), created with the contributor"+registered,
+			[]Role{right(contributorID)},
+		)
 	}, nil
 }

@@ -29,14 +29,16 @@ func TestSandbox_CreatePersonChoosesWhatIsNotGiven(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.UserClass != access.Citizen || p.CredentialLevel != access.Dispositive || len(p.PIN.Reveal()) != 8 || p.GivenName == "" || p.FamilyName == "" || len(p.Roles) != 0 {
+			if p.UserClass != access.Citizen || p.CredentialLevel != access.Dispositive || len(p.PIN.Reveal()) != 8 || p.GivenName == "" ||
+				p.FamilyName == "" || len(p.Roles) != 0 {
 				t.Errorf("%+v", p)
 			}
 			if !p.TaxCode.IsPerson() || seen[p.TaxCode.Clear()] {
 				t.Error("the tax code is not one of the person's own")
 			}
 			seen[p.TaxCode.Clear()] = true
-			if len(p.Contacts) != 2 || p.Contacts[0].Kind != person.Email || p.Contacts[1].Kind != person.Mobile || seen[p.Contacts[0].Value] {
+			if len(p.Contacts) != 2 || p.Contacts[0].Kind != person.Email || p.Contacts[1].Kind != person.Mobile ||
+				seen[p.Contacts[0].Value] {
 				t.Errorf("contacts %+v", p.Contacts)
 			}
 			seen[p.Contacts[0].Value] = true
@@ -52,19 +54,25 @@ func TestSandbox_CreatePersonAsAsked(t *testing.T) {
 		w := seeded(t, d)
 		company := w.who("Legal representative").Roles[0].ContributorID
 		in := sandbox.PersonInput{
-			TaxCode: taxcode.MustParse("VRDGPP68M15L219V"), GivenName: "Giuseppe", FamilyName: "Verdi", UserClass: access.InstitutionalIntermediary,
-			CredentialLevel: access.Ordinary, PIN: sandbox.Fresh, Contacts: []person.NewContact{{Kind: person.PEC, Value: "verdi@pec.example"}}, Register: "labour_consultant",
+			TaxCode: taxcode.MustParse("VRDGPP68M15L219V"), GivenName: "Giuseppe", FamilyName: "Verdi",
+			UserClass:       access.InstitutionalIntermediary,
+			CredentialLevel: access.Ordinary, PIN: sandbox.Fresh,
+			Contacts: []person.NewContact{{Kind: person.PEC, Value: "verdi@pec.example"}}, Register: "labour_consultant",
 			Roles: []sandbox.Role{
 				{ContributorID: company, Role: access.EmployeeDelegate, Services: []access.Service{access.Declarations}},
 				{ContributorID: company, Role: access.UserAdministrator},
-				{ContributorID: w.who("another company").Roles[0].ContributorID, Role: access.EmployeeDelegate, Services: []access.Service{}},
+				{
+					ContributorID: w.who("another company").Roles[0].ContributorID, Role: access.EmployeeDelegate,
+					Services: []access.Service{},
+				},
 			},
 		}
 		p, err := w.CreatePerson(request("createSandboxPerson", ""), in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.GivenName != "Giuseppe" || p.FamilyName != "Verdi" || p.TaxCode != in.TaxCode || p.UserClass != in.UserClass || p.CredentialLevel != access.Ordinary || !slices.Equal(p.Contacts, in.Contacts) {
+		if p.GivenName != "Giuseppe" || p.FamilyName != "Verdi" || p.TaxCode != in.TaxCode || p.UserClass != in.UserClass ||
+			p.CredentialLevel != access.Ordinary || !slices.Equal(p.Contacts, in.Contacts) {
 			t.Errorf("%+v", p)
 		}
 		if len(p.PIN.Reveal()) != 16 || !w.works(p, true) {
@@ -82,7 +90,8 @@ func TestSandbox_CreatePersonAsAsked(t *testing.T) {
 			t.Errorf("contributors %v", p.ContributorIDs())
 		}
 		var record audit.Record
-		if err := d.From(context.Background()).Take(&record).Error; err != nil || record.Operation != "createSandboxPerson" || *record.SubjectID != p.ID.String() || w.count("audit_records") != 1 {
+		if err := d.From(context.Background()).Take(&record).Error; err != nil || record.Operation != "createSandboxPerson" ||
+			*record.SubjectID != p.ID.String() || w.count("audit_records") != 1 {
 			t.Errorf("audit record %+v, error %v", record, err)
 		}
 		last := w.people()
@@ -139,9 +148,19 @@ func TestSandbox_CreatePersonRefusals(t *testing.T) {
 			{sandbox.PersonInput{TaxCode: taxcode.MustParse("00743110157")}, "/tax_code", "format"},
 			{sandbox.PersonInput{Register: "astrologer"}, "/register", "enum"},
 			{sandbox.PersonInput{Contacts: []person.NewContact{{Kind: person.Email, Value: "nowhere"}}}, "/contacts/0/value", "format"},
-			{sandbox.PersonInput{Roles: []sandbox.Role{{ContributorID: company, Role: access.Employer}, {ContributorID: uuid.New(), Role: access.Employer}}}, "/roles/1/contributor_id", "unknown-contributor"},
+			{
+				sandbox.PersonInput{Roles: []sandbox.Role{
+					{ContributorID: company, Role: access.Employer}, {ContributorID: uuid.New(), Role: access.Employer},
+				}},
+				"/roles/1/contributor_id", "unknown-contributor",
+			},
 			{sandbox.PersonInput{Roles: []sandbox.Role{{ContributorID: company, Role: access.OfficeOperator}}}, "/roles/0/role", "enum"},
-			{sandbox.PersonInput{Roles: []sandbox.Role{{ContributorID: company, Role: access.Employer}, {ContributorID: company, Role: access.Employer}}}, "/roles/1", "duplicate"},
+			{
+				sandbox.PersonInput{Roles: []sandbox.Role{
+					{ContributorID: company, Role: access.Employer}, {ContributorID: company, Role: access.Employer},
+				}},
+				"/roles/1", "duplicate",
+			},
 		} {
 			_, err := w.CreatePerson(ctx, tt.in)
 			wantField(t, err, tt.pointer, tt.code)
@@ -158,7 +177,8 @@ func TestSandbox_CreatePersonAtAnIntermediary(t *testing.T) {
 		ctx := context.Background()
 		caf := w.who("CAF worker").IntermediaryRoles[0].DelegateID
 		in := sandbox.PersonInput{IntermediaryRoles: []sandbox.IntermediaryRole{
-			{DelegateID: caf, Role: access.EmployeeDelegate, Services: []access.Service{access.Delegations}}, {DelegateID: caf, Role: access.UserAdministrator},
+			{DelegateID: caf, Role: access.EmployeeDelegate, Services: []access.Service{access.Delegations}},
+			{DelegateID: caf, Role: access.UserAdministrator},
 		}}
 		p, err := w.CreatePerson(ctx, in)
 		if err != nil {
@@ -178,10 +198,24 @@ func TestSandbox_CreatePersonAtAnIntermediary(t *testing.T) {
 			roles         []sandbox.IntermediaryRole
 			pointer, code string
 		}{
-			{[]sandbox.IntermediaryRole{{DelegateID: caf, Role: access.EmployeeDelegate}, {DelegateID: uuid.New(), Role: access.EmployeeDelegate}}, "/intermediary_roles/1/delegate_id", "unknown-delegate"},
-			{[]sandbox.IntermediaryRole{{DelegateID: professional, Role: access.EmployeeDelegate}}, "/intermediary_roles/0/delegate_id", "unknown-delegate"},
+			{
+				[]sandbox.IntermediaryRole{
+					{DelegateID: caf, Role: access.EmployeeDelegate}, {DelegateID: uuid.New(), Role: access.EmployeeDelegate},
+				},
+				"/intermediary_roles/1/delegate_id", "unknown-delegate",
+			},
+			{
+				[]sandbox.IntermediaryRole{{DelegateID: professional, Role: access.EmployeeDelegate}},
+				"/intermediary_roles/0/delegate_id",
+				"unknown-delegate",
+			},
 			{[]sandbox.IntermediaryRole{{DelegateID: caf, Role: access.Employer}}, "/intermediary_roles/0/role", "enum"},
-			{[]sandbox.IntermediaryRole{{DelegateID: caf, Role: access.EmployeeDelegate}, {DelegateID: caf, Role: access.EmployeeDelegate}}, "/intermediary_roles/1", "duplicate"},
+			{
+				[]sandbox.IntermediaryRole{
+					{DelegateID: caf, Role: access.EmployeeDelegate}, {DelegateID: caf, Role: access.EmployeeDelegate},
+				},
+				"/intermediary_roles/1", "duplicate",
+			},
 		} {
 			_, err := w.CreatePerson(ctx, sandbox.PersonInput{IntermediaryRoles: tt.roles})
 			wantField(t, err, tt.pointer, tt.code)
@@ -230,11 +264,15 @@ func TestSandbox_CreateContributor(t *testing.T) {
 		if c.Kind != contributor.Company || c.LegalName == "" || c.TaxCode.IsPerson() || len(c.Positions) != 1 {
 			t.Errorf("%+v", c)
 		}
-		if p := c.Positions[0]; len(p.Number) != 10 || p.OfficeCode != "7000" || p.Scheme != "private_employers" || p.State != contributor.PositionActive {
+		if p := c.Positions[0]; len(p.Number) != 10 || p.OfficeCode != "7000" || p.Scheme != "private_employers" ||
+			p.State != contributor.PositionActive {
 			t.Errorf("%+v", p)
 		}
-		for kind, person := range map[contributor.Kind]bool{contributor.PublicBody: false, contributor.SelfEmployed: true, contributor.Household: true} {
-			if c, err := w.CreateContributor(ctx, sandbox.ContributorInput{Kind: kind}); err != nil || c.Kind != kind || c.TaxCode.IsPerson() != person || c.LegalName == "" {
+		for kind, person := range map[contributor.Kind]bool{
+			contributor.PublicBody: false, contributor.SelfEmployed: true, contributor.Household: true,
+		} {
+			if c, err := w.CreateContributor(ctx, sandbox.ContributorInput{Kind: kind}); err != nil || c.Kind != kind ||
+				c.TaxCode.IsPerson() != person || c.LegalName == "" {
 				t.Errorf("%s: %+v, %v", kind, c, err)
 			}
 		}
@@ -283,7 +321,9 @@ func TestSandbox_CreateContributorRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 		people, contributors := w.count("people"), w.count("contributors")
-		_, err = w.CreateContributor(ctx, sandbox.ContributorInput{TaxCode: made.TaxCode, LegalRepresentative: taxcode.MustParse("RSSMRA80A01H501U")})
+		_, err = w.CreateContributor(ctx, sandbox.ContributorInput{
+			TaxCode: made.TaxCode, LegalRepresentative: taxcode.MustParse("RSSMRA80A01H501U"),
+		})
 		wantExists(t, err)
 		_, err = w.CreateContributor(ctx, sandbox.ContributorInput{Positions: []sandbox.PositionInput{{}, {OfficeCode: "9999"}}})
 		wantField(t, err, "/positions/1/office_code", "unknown-office")

@@ -12,7 +12,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// registerKinds says what the members of a register or census are as intermediaries; of the others nobody can be one yet.
+// registerKinds says what the members of a register or census are as intermediaries; of the others
+// nobody can be one yet.
 var registerKinds = map[string]intermediary.Kind{
 	"labour_consultant": intermediary.Professional,
 	"accountant":        intermediary.Professional,
@@ -29,7 +30,8 @@ const (
 	caf    = "CAF Imprese Trinacria S.r.l."
 )
 
-// plantIntermediaries lists the first intermediaries, with who works there, and gives the CAF a client.
+// plantIntermediaries lists the first intermediaries, with who works there, and gives the CAF a
+// client.
 func (s *Service) plantIntermediaries(ctx context.Context, contributors map[string]uuid.UUID) error {
 	people := map[*taxcode.Birth]uuid.UUID{}
 	for _, b := range []*taxcode.Birth{&andrea, &sara, &luca, &antonio, &giulia} {
@@ -59,8 +61,15 @@ func (s *Service) plantIntermediaries(ctx context.Context, contributors map[stri
 		client           string
 		clientsSignatory *taxcode.Birth
 	}{
-		{kind: intermediary.Firm, digits: "0391847037", legalName: studio, register: "labour_consultant", workers: map[*taxcode.Birth]access.ActingAs{&andrea: access.LegalRepresentative, &sara: access.EmployeeDelegate}},
-		{kind: intermediary.CAF, digits: "0547219082", legalName: caf, register: "caf", workers: map[*taxcode.Birth]access.ActingAs{&luca: access.EmployeeDelegate, &antonio: access.LegalRepresentative}, client: ambrosiana, clientsSignatory: &giulia},
+		{
+			kind: intermediary.Firm, digits: "0391847037", legalName: studio, register: "labour_consultant",
+			workers: map[*taxcode.Birth]access.ActingAs{&andrea: access.LegalRepresentative, &sara: access.EmployeeDelegate},
+		},
+		{
+			kind: intermediary.CAF, digits: "0547219082", legalName: caf, register: "caf",
+			workers: map[*taxcode.Birth]access.ActingAs{&luca: access.EmployeeDelegate, &antonio: access.LegalRepresentative},
+			client:  ambrosiana, clientsSignatory: &giulia,
+		},
 	} {
 		code, err := taxcode.ComposeOrganisation(o.digits)
 		if err != nil {
@@ -92,33 +101,39 @@ func (s *Service) enlist(ctx context.Context, kind intermediary.Kind, code taxco
 		return uuid.Nil, err
 	}
 	i := intermediary.Intermediary{
-		ID: uuid.Must(uuid.NewV7()), Kind: kind, TaxCode: code, LegalName: legalName, RegisterCode: register, RegistrationNumber: number, ListedAt: now, UpdatedAt: now,
+		ID: uuid.Must(uuid.NewV7()), Kind: kind, TaxCode: code, LegalName: legalName, RegisterCode: register, RegistrationNumber: number,
+		ListedAt: now, UpdatedAt: now,
 	}
 	return i.ID, s.intermediaries.Add(ctx, i)
 }
 
 // employ gives a person a role at an intermediary, in the context's transaction.
 func (s *Service) employ(ctx context.Context, personID uuid.UUID, role IntermediaryRole) error {
-	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)",
+	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, "+
+		"?, ?, ?, ?, ?)",
 		uuid.Must(uuid.NewV7()), role.DelegateID, personID, role.Role, role.Services.OrAll(), s.clock.Now()).Error
 }
 
-// entrust gives an intermediary an active, total delegation of all positions of a contributor, in the context's transaction.
+// entrust gives an intermediary an active, total delegation of all positions of a contributor, in
+// the context's transaction.
 func (s *Service) entrust(ctx context.Context, delegateID, contributorID, signatoryID, drafterID uuid.UUID) error {
 	now := s.clock.Now()
 	d := delegation.Delegation{
-		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7", Scope: delegation.Total, Services: access.ServiceSet{access.AllServices},
-		SignatoryID: signatoryID, State: delegation.Active, DraftedBy: drafterID, DraftedAt: now, ActivatedBy: &drafterID, ActivatedAt: &now, Version: 1, UpdatedAt: now,
+		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, ContributorID: contributorID, ReferenceCode: "SAND-BOX2-CAF7",
+		Scope: delegation.Total, Services: access.ServiceSet{access.AllServices},
+		SignatoryID: signatoryID, State: delegation.Active, DraftedBy: drafterID, DraftedAt: now, ActivatedBy: &drafterID,
+		ActivatedAt: &now, Version: 1, UpdatedAt: now,
 	}
 	if err := s.db.From(ctx).Create(&d).Error; err != nil {
 		return err
 	}
-	return s.db.From(ctx).Exec("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT ?, x.contributor_id, x.id FROM positions x WHERE x.contributor_id = ?",
+	return s.db.From(ctx).Exec("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT ?, "+
+		"x.contributor_id, x.id FROM positions x WHERE x.contributor_id = ?",
 		d.ID, contributorID).Error
 }
 
-// enrol makes a new test person the intermediary that its register says: the professional, or the legal representative of a
-// new organisation.
+// enrol makes a new test person the intermediary that its register says: the professional, or the
+// legal representative of a new organisation.
 func (s *Service) enrol(ctx context.Context, personID uuid.UUID, code taxcode.Code, fullName, register string) error {
 	kind, known := registerKinds[register]
 	if !known {

@@ -14,8 +14,8 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// Messages lists what was sent, the newest first. It hands over first what is due, so that the messages of an operation
-// that was answered are in the list.
+// Messages lists what was sent, the newest first. It hands over first what is due, so that the
+// messages of an operation that was answered are in the list.
 func (s *Service) Messages(ctx context.Context, f MessageFilter, request page.Request) (page.Page[Message], error) {
 	if err := s.HandOver(ctx); err != nil {
 		return page.Page[Message]{}, err
@@ -23,13 +23,15 @@ func (s *Service) Messages(ctx context.Context, f MessageFilter, request page.Re
 	return s.repo.messages(ctx, f, request)
 }
 
-// Letter returns a letter as the print house would get it, a PDF. A message that is no letter is fault.NotFound.
+// Letter returns a letter as the print house would get it, a PDF. A message that is no letter is
+// fault.NotFound.
 func (s *Service) Letter(ctx context.Context, id uuid.UUID) ([]byte, error) {
 	return s.repo.letter(ctx, id)
 }
 
-// HandOver does what waits to be done in the background, and sends what is due by the clock. Nothing else does that here, so that testers see things happen in their order; it
-// may be called inside a transaction.
+// HandOver does what waits to be done in the background, and sends what is due by the clock.
+// Nothing else does that here, so that testers see things happen in their order; it may be called
+// inside a transaction.
 func (s *Service) HandOver(ctx context.Context) error {
 	due := false
 	for _, b := range s.backlogs() {
@@ -43,7 +45,8 @@ func (s *Service) HandOver(ctx context.Context) error {
 		return nil
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		// Whoever lists while another hands over waits for it, or messages would be missing from its list.
+		// Whoever lists while another hands over waits for it, or messages would be missing from
+		// its list.
 		if _, err := installation.Lock(ctx, s.db); err != nil {
 			return err
 		}
@@ -65,13 +68,15 @@ type postbox struct {
 	letter func(channel.Outgoing) ([]byte, error)
 }
 
-// Senders are the channels of a sandbox, which keep messages for testers to read; letters are drawn by the given function.
+// Senders are the channels of a sandbox, which keep messages for testers to read; letters are drawn
+// by the given function.
 func Senders(d *db.DB, letter func(channel.Outgoing) ([]byte, error)) map[outbox.Channel]channel.Sender {
 	p := postbox{repository{d}, letter}
 	return map[outbox.Channel]channel.Sender{outbox.SMS: p, outbox.Email: p, outbox.PEC: p, outbox.Letter: p}
 }
 
-// Send implements channel.Sender. A message is dated when it was promised: a worker would have sent it at once.
+// Send implements channel.Sender. A message is dated when it was promised: a worker would have sent
+// it at once.
 func (p postbox) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, error) {
 	kept := Message{ID: m.ID, Channel: string(m.Channel), To: m.To, Subject: m.Subject, Text: m.Text, SentAt: m.CreatedAt}
 	sent := channel.Sent{State: outbox.Sent}

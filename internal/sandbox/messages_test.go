@@ -49,7 +49,8 @@ func TestSandboxMessages_MessagesAreHandedOverWhenListed(t *testing.T) {
 		if !strings.Contains(got[0].Subject, "PIN") || got[0].SentAt.Before(got[1].SentAt) {
 			t.Errorf("the newest is not first: %+v", got)
 		}
-		if m := got[1]; m.Channel != "email" || m.To != "marco.bianchi@posta.example" || !strings.Contains(m.Text, "INPS.7000.02/03/2026.0000001") || !m.SentAt.Equal(start) {
+		if m := got[1]; m.Channel != "email" || m.To != "marco.bianchi@posta.example" ||
+			!strings.Contains(m.Text, "INPS.7000.02/03/2026.0000001") || !m.SentAt.Equal(start) {
 			t.Errorf("%+v", m)
 		}
 		again := w.messages(sandbox.MessageFilter{})
@@ -69,7 +70,9 @@ func TestSandboxMessages_MessagesAreHandedOverWhenListed(t *testing.T) {
 func TestSandboxMessages_MessagesByRecipientAndChannel(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
-		mobileOnly, err := w.CreatePerson(context.Background(), sandbox.PersonInput{Contacts: []person.NewContact{{Kind: person.Mobile, Value: "+393339999999"}}})
+		mobileOnly, err := w.CreatePerson(
+			context.Background(), sandbox.PersonInput{Contacts: []person.NewContact{{Kind: person.Mobile, Value: "+393339999999"}}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +104,8 @@ func TestSandboxMessages_MessagesByRecipientAndChannel(t *testing.T) {
 				t.Errorf("%s: %d messages, want %d", name, len(got), tt.want)
 			}
 		}
-		if m := w.messages(sandbox.MessageFilter{To: "+393339999999"})[0]; m.Subject != "" || !strings.Contains(m.Text, "INPS.7000.02/03/2026.0000002") || strings.Contains(m.Text, "\n") {
+		if m := w.messages(sandbox.MessageFilter{To: "+393339999999"})[0]; m.Subject != "" ||
+			!strings.Contains(m.Text, "INPS.7000.02/03/2026.0000002") || strings.Contains(m.Text, "\n") {
 			t.Errorf("SMS %+v", m)
 		}
 	})
@@ -184,7 +188,8 @@ func TestSandboxMessages_LettersCanBeSeen(t *testing.T) {
 			t.Errorf("%q, %v", letter, err)
 		}
 		var states []string
-		if err := d.From(context.Background()).Raw("SELECT state FROM deliveries ORDER BY channel DESC").Scan(&states).Error; err != nil || !slices.Equal(states, []string{"handed_over", "sent"}) {
+		if err := d.From(context.Background()).Raw("SELECT state FROM deliveries ORDER BY channel DESC").Scan(&states).Error; err != nil ||
+			!slices.Equal(states, []string{"handed_over", "sent"}) {
 			t.Errorf("deliveries are %v, error %v", states, err)
 		}
 		for _, id := range []uuid.UUID{w.messages(sandbox.MessageFilter{Channel: "email"})[0].ID, uuid.Must(uuid.NewV7())} {

@@ -36,7 +36,8 @@ var registers = map[string]string{
 	"local_authority":   "consolati e altre autorità locali",
 }
 
-// PINChanged returns the hook that keeps the listed PINs current. It runs in the transaction that changes the PIN.
+// PINChanged returns the hook that keeps the listed PINs current. It runs in the transaction that
+// changes the PIN.
 func PINChanged(d *db.DB, c clock.Clock) func(ctx context.Context, personID uuid.UUID, pin secret.Text) error {
 	r := repository{d}
 	return func(ctx context.Context, personID uuid.UUID, pin secret.Text) error {
@@ -49,8 +50,8 @@ func (s *Service) People(ctx context.Context, request page.Request) (page.Page[P
 	return s.repo.people(ctx, request)
 }
 
-// CreatePerson makes a test person. It returns fault.Conflict for a tax code that somebody has, and fault.Invalid for wrong
-// fields, for an office or a contributor that does not exist too.
+// CreatePerson makes a test person. It returns fault.Conflict for a tax code that somebody has, and
+// fault.Invalid for wrong fields, for an office or a contributor that does not exist too.
 func (s *Service) CreatePerson(ctx context.Context, in PersonInput) (Person, error) {
 	made, description, err := s.completePerson(ctx, in)
 	if err != nil {
@@ -102,8 +103,9 @@ func (s *Service) completePerson(ctx context.Context, in PersonInput) (person.Ne
 		description += "; iscritto: " + members
 	}
 	n := person.New{
-		TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: in.UserClass, CredentialLevel: in.CredentialLevel,
-		OfficeCode: in.OfficeCode, Contacts: in.Contacts,
+		TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: in.UserClass,
+		CredentialLevel: in.CredentialLevel,
+		OfficeCode:      in.OfficeCode, Contacts: in.Contacts,
 	}
 	b, err := s.choose.birth(n.GivenName, n.FamilyName)
 	if err != nil {
@@ -182,10 +184,14 @@ func (s *Service) checkRoles(ctx context.Context, roles []Role) error {
 		if !exists {
 			wrong = append(wrong, fault.Field{Pointer: pointer + "/contributor_id", Code: fault.FieldUnknownContributor})
 		}
-		if !slices.Contains([]access.ActingAs{access.LegalRepresentative, access.EmployeeDelegate, access.Employer, access.UserAdministrator}, role.Role) {
+		if !slices.Contains([]access.ActingAs{
+			access.LegalRepresentative, access.EmployeeDelegate, access.Employer, access.UserAdministrator,
+		}, role.Role) {
 			wrong = append(wrong, fault.Field{Pointer: pointer + "/role", Code: fault.FieldEnum})
 		}
-		if slices.ContainsFunc(roles[:i], func(before Role) bool { return before.ContributorID == role.ContributorID && before.Role == role.Role }) {
+		if slices.ContainsFunc(roles[:i], func(before Role) bool {
+			return before.ContributorID == role.ContributorID && before.Role == role.Role
+		}) {
 			wrong = append(wrong, fault.Field{Pointer: pointer, Code: fault.FieldDuplicate})
 		}
 	}
@@ -259,6 +265,7 @@ func (s *Service) equip(ctx context.Context, id uuid.UUID, pin hashedPIN, descri
 
 func (s *Service) addRole(ctx context.Context, personID uuid.UUID, role Role) error {
 	return s.contributors.AddRole(ctx, contributor.Role{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: role.ContributorID, PersonID: personID, Role: role.Role, Services: role.Services.OrAll(), GrantedAt: s.clock.Now(),
+		ID: uuid.Must(uuid.NewV7()), ContributorID: role.ContributorID, PersonID: personID, Role: role.Role,
+		Services: role.Services.OrAll(), GrantedAt: s.clock.Now(),
 	})
 }

@@ -20,17 +20,20 @@ type Period struct {
 var errPeriod = errors.New("not an ISO 8601 duration")
 
 // At most eight digits a part, so that no sum can overflow.
-var periodPattern = regexp.MustCompile(`^(-?)P(?:([0-9]{1,8})Y)?(?:([0-9]{1,8})M)?(?:([0-9]{1,8})W)?(?:([0-9]{1,8})D)?(T(?:([0-9]{1,8})H)?(?:([0-9]{1,8})M)?(?:([0-9]{1,8})S)?)?$`)
+var periodPattern = regexp.MustCompile(
+	`^(-?)P(?:([0-9]{1,8})Y)?(?:([0-9]{1,8})M)?(?:([0-9]{1,8})W)?(?:([0-9]{1,8})D)?(T(?:([0-9]{1,8})H)?(?:([0-9]{1,8})M)?(?:([0-9]{1,8})S)?)?$`,
+)
 
-// ParsePeriod reads a duration such as P1DT2H, PT30M or P6M: whole numbers in the order of ISO 8601, and at least one of
-// them. A minus sign in front makes it negative.
+// ParsePeriod reads a duration such as P1DT2H, PT30M or P6M: whole numbers in the order of ISO
+// 8601, and at least one of them. A minus sign in front makes it negative.
 func ParsePeriod(s string) (Period, error) {
 	parts := periodPattern.FindStringSubmatch(s)
 	if parts == nil || s[len(s)-1] == 'P' || s[len(s)-1] == 'T' {
 		return Period{}, errPeriod
 	}
 	number := func(i int) int64 {
-		// The pattern lets through nothing but up to eight digits, and none for a part that is not there.
+		// The pattern lets through nothing but up to eight digits, and none for a part that is not
+		// there.
 		n, _ := strconv.ParseInt("0"+parts[i], 10, 64)
 		return n
 	}
@@ -50,8 +53,8 @@ const (
 	maxSeconds = 200 * 366 * 24 * 3600
 )
 
-// After returns the instant one period after t: first the months, by the calendar of Europe/Rome, then the seconds. It
-// reports false for more than 200 years.
+// After returns the instant one period after t: first the months, by the calendar of Europe/Rome,
+// then the seconds. It reports false for more than 200 years.
 func (p Period) After(t time.Time) (time.Time, bool) {
 	if max(p.Months, -p.Months) > maxMonths || max(p.Seconds, -p.Seconds) > maxSeconds {
 		return time.Time{}, false

@@ -27,7 +27,8 @@ func TestPeriod_ParsePeriod(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "P", "PT", "P1DT", "-P", "30M", "PT30", "P1", "p1d", "P1H", "PT1D", "P1D2Y", "P1M1Y", "P-1D", "+P1D", "PT1.5S", "PT1,5S", " P1D", "P1D\n", "P１D",
+		"", "P", "PT", "P1DT", "-P", "30M", "PT30", "P1", "p1d", "P1H", "PT1D", "P1D2Y", "P1M1Y", "P-1D", "+P1D", "PT1.5S", "PT1,5S",
+		" P1D", "P1D\n", "P１D",
 		"P999999999D", "P0001-02-03", "P1DT2H\x00",
 	} {
 		if got, err := sandbox.ParsePeriod(s); err == nil {

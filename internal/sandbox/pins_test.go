@@ -43,7 +43,10 @@ func newPINs(t testing.TB, run *operation.Runner, c clock.Clock) *pins {
 	}
 	limiter := throttle.NewLimiter(run.DB, c, dataKeys(t), outbox.New(run.DB))
 	p := &pins{verifier: pin.NewVerifier(run.DB, c, hasher, limiter, throttle.NewAddressLimit(run.DB, c, false))}
-	p.Service = pin.NewService(pin.Deps{Runner: run, Verifier: p.verifier, Sessions: noSessions{}, Outbox: outbox.New(run.DB), Random: rand.Reader, OnChange: sandbox.PINChanged(run.DB, c)})
+	p.Service = pin.NewService(pin.Deps{
+		Runner: run, Verifier: p.verifier, Sessions: noSessions{}, Outbox: outbox.New(run.DB), Random: rand.Reader,
+		OnChange: sandbox.PINChanged(run.DB, c),
+	})
 	return p
 }
 
@@ -59,7 +62,8 @@ func (p *pins) Set(ctx context.Context, personID uuid.UUID, hash string, initial
 	return p.Service.Set(ctx, personID, hash, initial)
 }
 
-// works reports whether the person can log in with the listed PIN, and must change it if and only if it is an initial one.
+// works reports whether the person can log in with the listed PIN, and must change it if and only
+// if it is an initial one.
 func (w *fixture) works(p sandbox.Person, initial bool) bool {
 	w.t.Helper()
 	verified, err := w.pins.verifier.Verify(context.Background(), p.TaxCode.Clear(), p.PIN, "192.0.2.1")
@@ -82,7 +86,10 @@ func TestSandbox_ListedPINIsTheCurrentOne(t *testing.T) {
 		w := seeded(t, d)
 		ctx := context.Background()
 		p := w.who("16 characters")
-		by := access.Actor{PersonID: p.ID, SessionID: (&world.App{DB: d, Clock: clock.NewManual(w.clock.Now())}).Session(t, p.ID, nil), UserClass: p.UserClass, TaxCode: p.TaxCode, PINChangeRequired: true}
+		by := access.Actor{
+			PersonID: p.ID, SessionID: (&world.App{DB: d, Clock: clock.NewManual(w.clock.Now())}).Session(t, p.ID, nil),
+			UserClass: p.UserClass, TaxCode: p.TaxCode, PINChangeRequired: true,
+		}
 		rotation, err := w.pins.Rotate(ctx, by)
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +103,8 @@ func TestSandbox_ListedPINIsTheCurrentOne(t *testing.T) {
 		if now := w.who("16 characters"); now.PIN != rotation.PIN || !w.works(now, false) {
 			t.Error("the changed PIN is not listed")
 		}
-		if got := w.messages(sandbox.MessageFilter{To: p.Contacts[0].Value}); len(got) != 1 || strings.Contains(got[0].Subject+got[0].Text, rotation.PIN.Reveal()) {
+		if got := w.messages(sandbox.MessageFilter{To: p.Contacts[0].Value}); len(got) != 1 ||
+			strings.Contains(got[0].Subject+got[0].Text, rotation.PIN.Reveal()) {
 			t.Errorf("told of the change: %d messages", len(got))
 		}
 	})
@@ -110,7 +118,8 @@ func TestSandbox_SomebodyWhoCameByAnotherDoorIsListed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last := w.people()[len(w.people())-1]; last.ID != newcomer.ID || last.PIN != issued || last.Description == "" || !w.works(last, true) {
+		if last := w.people()[len(w.people())-1]; last.ID != newcomer.ID || last.PIN != issued || last.Description == "" ||
+			!w.works(last, true) {
 			t.Error("the newcomer is not listed last")
 		}
 	})

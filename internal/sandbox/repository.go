@@ -20,13 +20,18 @@ import (
 
 type repository struct{ db *db.DB }
 
-// tables are those with data of the sandbox, each after those that point to it, and those that every transaction begins
-// with first. The installation itself and the published keys stay.
+// tables are those with data of the sandbox, each after those that point to it, and those that
+// every transaction begins with first. The installation itself and the published keys stay.
 var tables = []string{
-	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions", "staged_public_body_data", "register_notices", "register_imports",
-	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations", "delegation_batch_items", "delegation_batches",
-	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments", "one_time_codes", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions", "contributor_roles", "receipts", "declarations",
-	"declaration_types", "protocol_entries", "protocol_counters", "contacts", "sandbox_people", "positions", "contributors", "people", "register_people", "offices",
+	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
+	"staged_public_body_data", "register_notices", "register_imports",
+	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",
+	"delegation_batch_items", "delegation_batches",
+	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments",
+	"one_time_codes", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions",
+	"contributor_roles", "receipts", "declarations",
+	"declaration_types", "protocol_entries", "protocol_counters", "contacts", "sandbox_people", "positions", "contributors", "people",
+	"register_people", "offices",
 	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log",
 }
 
@@ -47,10 +52,13 @@ func (r repository) clear(ctx context.Context) error {
 	return nil
 }
 
-// owners returns the ids of all that files may belong to: declarations, and requests for a dispositive PIN.
+// owners returns the ids of all that files may belong to: declarations, and requests for a
+// dispositive PIN.
 func (r repository) owners(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := r.db.From(ctx).Raw("SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports").Scan(&ids).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports",
+	).Scan(&ids).Error
 	return ids, err
 }
 
@@ -76,7 +84,9 @@ func (r repository) people(ctx context.Context, request page.Request) (page.Page
 		where, args = " WHERE (s.created_at, s.person_id) > (?, ?)", append(args, after.At, after.ID)
 	}
 	var rows []personRow
-	if err := r.db.From(ctx).Raw(selectPeople+where+" ORDER BY s.created_at, s.person_id LIMIT ?", append(args, request.Size()+1)...).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw(
+		selectPeople+where+" ORDER BY s.created_at, s.person_id LIMIT ?", append(args, request.Size()+1)...,
+	).Scan(&rows).Error; err != nil {
 		return none, err
 	}
 	cut := page.Cut(rows, request.Size(), func(row personRow) page.Key { return page.Key{At: row.MadeAt, ID: row.ID} })
@@ -109,7 +119,10 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 	ids := make([]uuid.UUID, len(rows))
 	at := make(map[uuid.UUID]*Person, len(rows))
 	for i, row := range rows {
-		people[i] = Person{Person: row.Person, PIN: row.Pin, Description: row.Description, Roles: []Role{}, IntermediaryRoles: []IntermediaryRole{}, Contacts: []person.NewContact{}}
+		people[i] = Person{
+			Person: row.Person, PIN: row.Pin, Description: row.Description, Roles: []Role{}, IntermediaryRoles: []IntermediaryRole{},
+			Contacts: []person.NewContact{},
+		}
 		ids[i], at[row.ID] = row.ID, &people[i]
 	}
 	var roles []contributor.Role
@@ -124,7 +137,9 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 		return nil, err
 	}
 	var contacts []person.Contact
-	if err := r.db.From(ctx).Where("person_id IN ? AND verified_at IS NOT NULL", ids).Order("created_at, id").Find(&contacts).Error; err != nil {
+	if err := r.db.From(ctx).Where(
+		"person_id IN ? AND verified_at IS NOT NULL", ids,
+	).Order("created_at, id").Find(&contacts).Error; err != nil {
 		return nil, err
 	}
 	for _, c := range contacts {
@@ -141,13 +156,19 @@ func (r repository) completeSeats(ctx context.Context, ids []uuid.UUID, at map[u
 		Role                 access.ActingAs
 		Services             access.ServiceSet
 	}
-	err := r.db.From(ctx).Raw("SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND "+access.LiveRole("")+" ORDER BY granted_at, id", ids).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT person_id, delegate_id, role, services FROM delegate_roles WHERE person_id IN ? AND "+access.LiveRole("")+
+			" ORDER BY granted_at, id",
+		ids,
+	).Scan(&rows).Error
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
 		p := at[row.PersonID]
-		p.IntermediaryRoles = append(p.IntermediaryRoles, IntermediaryRole{DelegateID: row.DelegateID, Role: row.Role, Services: row.Services})
+		p.IntermediaryRoles = append(p.IntermediaryRoles, IntermediaryRole{
+			DelegateID: row.DelegateID, Role: row.Role, Services: row.Services,
+		})
 	}
 	return nil
 }
@@ -197,15 +218,18 @@ func (r repository) contributor(ctx context.Context, id uuid.UUID) (Contributor,
 	return c, err
 }
 
-// keepPIN notes a person's PIN in clear. A person whom nobody described keeps the description that is given here.
+// keepPIN notes a person's PIN in clear. A person whom nobody described keeps the description that
+// is given here.
 func (r repository) keepPIN(ctx context.Context, personID uuid.UUID, pin secret.Text, description string, at time.Time) error {
 	return r.db.From(ctx).Exec(`INSERT INTO sandbox_people (person_id, pin, description, created_at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (person_id) DO UPDATE SET pin = excluded.pin`, personID, pin.Reveal(), description, at).Error
 }
 
-// keepMessage adds a message that was handed over, with its letter if it is one; one that is there already stays as it is.
+// keepMessage adds a message that was handed over, with its letter if it is one; one that is there
+// already stays as it is.
 func (r repository) keepMessage(ctx context.Context, m Message, letter []byte) error {
-	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at, letter) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at, letter) VALUES (?, ?, ?, "+
+		"?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
 		m.ID, m.Channel, m.To, m.Subject, m.Text, m.SentAt, letter).Error
 }
 
@@ -225,7 +249,9 @@ func (r repository) letter(ctx context.Context, id uuid.UUID) ([]byte, error) {
 // messages lists the messages that were handed over, the newest first.
 func (r repository) messages(ctx context.Context, f MessageFilter, request page.Request) (page.Page[Message], error) {
 	var none page.Page[Message]
-	query := r.db.From(ctx).Select("id", "channel", "recipient", "subject", "body", "sent_at").Order("sent_at DESC, id DESC").Limit(request.Size() + 1)
+	query := r.db.From(ctx).Select(
+		"id", "channel", "recipient", "subject", "body", "sent_at",
+	).Order("sent_at DESC, id DESC").Limit(request.Size() + 1)
 	if f.To != "" {
 		query = query.Where("recipient = ?", f.To)
 	}

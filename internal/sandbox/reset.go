@@ -16,8 +16,9 @@ import (
 	"diresco/internal/platform/installation"
 )
 
-// Reset deletes everything in one transaction, goes back to real time and makes the first test data again. All sessions
-// end with the data. The keys that signed receipts stay published. It returns fault.Forbidden in a public sandbox.
+// Reset deletes everything in one transaction, goes back to real time and makes the first test data
+// again. All sessions end with the data. The keys that signed receipts stay published. It returns
+// fault.Forbidden in a public sandbox.
 func (s *Service) Reset(ctx context.Context) error {
 	if s.public {
 		return fault.New(fault.Forbidden)
@@ -73,7 +74,8 @@ func (s *Service) startAfresh(ctx context.Context, pins []hashedPIN) error {
 	return s.plant(ctx, pins)
 }
 
-// discard deletes the files that are named after one of the ids, or lie in a folder that is. The bucket may hold more than this sandbox's.
+// discard deletes the files that are named after one of the ids, or lie in a folder that is. The
+// bucket may hold more than this sandbox's.
 func discard(ctx context.Context, bucket *blob.Bucket, ids []uuid.UUID) error {
 	if len(ids) == 0 {
 		return nil

@@ -17,7 +17,9 @@ import (
 
 func (w *fixture) execute(statement string, args ...any) {
 	w.t.Helper()
-	if err := w.db.InTx(context.Background(), func(ctx context.Context) error { return w.db.From(ctx).Exec(statement, args...).Error }); err != nil {
+	if err := w.db.InTx(context.Background(), func(ctx context.Context) error {
+		return w.db.From(ctx).Exec(statement, args...).Error
+	}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -26,7 +28,9 @@ func (w *fixture) execute(statement string, args ...any) {
 func (w *fixture) fill() {
 	w.t.Helper()
 	ctx := context.Background()
-	made, err := w.CreateContributor(request("createSandboxContributor", "key-of-a-contributor"), sandbox.ContributorInput{Kind: contributor.Company})
+	made, err := w.CreateContributor(
+		request("createSandboxContributor", "key-of-a-contributor"), sandbox.ContributorInput{Kind: contributor.Company},
+	)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -39,7 +43,8 @@ func (w *fixture) fill() {
 	now := w.clock.Now()
 	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 	w.execute("INSERT INTO pin_rotations (person_id, id, session_id, hash, expires_at) VALUES (?, ?, ?, 'x', ?)", p.ID, id(), id(), now)
-	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at, expires_at, refresh_generation, refresh_hash)
+	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
+		expires_at, refresh_generation, refresh_hash)
 		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, id(), p.ID, false, now, now, now, now.Add(time.Hour))
 	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)
 	w.execute("INSERT INTO access_log (id, at, operation, outcome, request_id, address) VALUES (?, ?, 'x', 'x', 'x', 'x')", id(), now)
@@ -54,29 +59,46 @@ func (w *fixture) fill() {
 	var before *uuid.UUID
 	for n := 1; n <= 2; n++ {
 		declaration := id()
-		w.execute(`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id, acting_as, right_id, supersedes_id,
-			version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest) VALUES (?, ?, ?, '7000', ?, ?, 'single', 'submitted', '{}', ?, 'legal_representative', ?, ?, 1, ?, ?, ?, ?, 'x', 'x')`,
+		w.execute(`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content,
+			person_id, acting_as, right_id, supersedes_id,
+			version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
+			VALUES (?, ?, ?, '7000', ?, ?, 'single', 'submitted', '{}', ?, 'legal_representative', ?, ?, 1, ?, ?, ?, ?, 'x', 'x')`,
 			declaration, made.ID, made.Positions[0].ID, typ.Code, typ.Version, p.ID, id(), before, now, now, now, now)
 		w.execute("INSERT INTO receipts (declaration_id, jws, state, version) VALUES (?, 'x', 'submitted', 1)", declaration)
-		w.execute("INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('7000', 2026, ?, ?, 'declaration', ?, 'x')", n, now, declaration)
+		w.execute(
+			"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('7000', 2026, ?, ?, "+
+				"'declaration', ?, 'x')",
+			n, now, declaration,
+		)
 		before = &declaration
 	}
-	w.execute("INSERT INTO one_time_codes (id, purpose, subject_id, mac_key, mac, created_at, expires_at) VALUES (?, 'x', ?, 'x', 'x', ?, ?)", id(), p.ID, now, now)
-	w.execute(`INSERT INTO pin_requests (id, tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town, province, contacts, state, person_id, version, created_at)
+	w.execute(
+		"INSERT INTO one_time_codes (id, purpose, subject_id, mac_key, mac, created_at, expires_at) VALUES (?, 'x', ?, 'x', 'x', ?, ?)",
+		id(), p.ID, now, now,
+	)
+	w.execute(`INSERT INTO pin_requests (id, tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town,
+		province, contacts, state, person_id, version, created_at)
 		VALUES ('x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', '[]', 'served', ?, 1, ?)`, p.ID, now)
 	upgrade := id()
-	w.execute(`INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by, issued_on, expires_on, attachments, state,
-		submitted_at, version) VALUES (?, ?, '7000', 'x', 'x', 'passport', 'x', 'x', 'x', 'x', '[]', 'submitted', ?, 1)`, upgrade, p.ID, now)
-	w.execute("INSERT INTO notification_preferences (person_id, language, muted, version, updated_at) VALUES (?, 'it', '[]', 2, ?)", p.ID, now)
-	w.execute(`INSERT INTO register_people (tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town, province, office_code, updated_at)
+	w.execute(`INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by,
+		issued_on, expires_on, attachments, state,
+		submitted_at, version) VALUES (?, ?, '7000', 'x', 'x', 'passport', 'x', 'x', 'x', 'x', '[]', 'submitted', ?, 1)`, upgrade, p.ID,
+		now)
+	w.execute(
+		"INSERT INTO notification_preferences (person_id, language, muted, version, updated_at) VALUES (?, 'it', '[]', 2, ?)", p.ID, now,
+	)
+	w.execute(`INSERT INTO register_people (tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town,
+		province, office_code, updated_at)
 		VALUES ('x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', '7000', ?)`, now)
-	w.execute(`INSERT INTO enrolments (id, form, person_id, contributor_id, office_code, services, protocol_number, digest, awaited, state, submitted_at, version)
+	w.execute(`INSERT INTO enrolments (id, form, person_id, contributor_id, office_code, services, protocol_number, digest, awaited,
+		state, submitted_at, version)
 		VALUES (?, 'SC65', ?, ?, '7000', '[]', 'x', 'x', ?, 'submitted', ?, 1)`, id(), p.ID, made.ID, false, now)
 	w.execute("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, '[]', 2, ?)", p.ID, now)
 	w.fillImports(made.Positions[0].ID, p.ID)
 	w.fillDelegations(p.ID)
 	w.execute("INSERT INTO due_marks (source, done_until) VALUES ('test', ?)", now)
-	for _, key := range []string{"receipts/" + before.String() + ".pdf", "pin-upgrades/" + upgrade.String() + "/1", "receipts/" + id().String() + ".pdf"} {
+	for _, key := range []string{"receipts/" + before.String() + ".pdf", "pin-upgrades/" + upgrade.String() + "/1", "receipts/" +
+		id().String() + ".pdf"} {
 		if err := w.blobs.WriteAll(ctx, key, []byte("x"), nil); err != nil {
 			w.t.Fatal(err)
 		}
@@ -221,7 +243,9 @@ func TestReset_BesideAnImport(t *testing.T) {
 		go func() { done <- w.Reset(request("resetSandbox", "key-of-a-reset")) }()
 		world.Eventually(t, "the reset waits", func() bool {
 			var waiting int
-			err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
+			err := d.From(context.Background()).Raw(
+				"SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+			).Scan(&waiting).Error
 			return err == nil && waiting > 0
 		})
 		return d.From(ctx).Exec("UPDATE staged_people SET line = line + 1").Error

@@ -15,11 +15,13 @@ import (
 // town is where people are born, and live.
 type town struct{ title, postalCode, province, office string }
 
-// towns are those of the sandbox by their cadastral code. Where no office is near, the main one is competent.
+// towns are those of the sandbox by their cadastral code. Where no office is near, the main one is
+// competent.
 var towns = map[string]town{
 	"H501": {"Roma", "00184", "RM", mainOffice}, "F205": {"Milano", "20121", "MI", "4900"}, "F839": {"Napoli", "80133", "NA", "5100"},
 	"L219": {"Torino", "10121", "TO", "8100"}, "D612": {"Firenze", "50122", "FI", "3000"}, "A794": {"Bergamo", "24121", "BG", "1400"},
-	"A944": {"Bologna", "40121", "BO", mainOffice}, "G273": {"Palermo", "90133", "PA", mainOffice}, "L781": {"Verona", "37121", "VR", mainOffice},
+	"A944": {"Bologna", "40121", "BO", mainOffice}, "G273": {"Palermo", "90133", "PA", mainOffice},
+	"L781": {"Verona", "37121", "VR", mainOffice},
 	"A662": {"Bari", "70121", "BA", mainOffice},
 }
 
@@ -45,18 +47,32 @@ func entry(code taxcode.Code, givenName, familyName, birthDate string, t town, s
 // seedStreet is where the first people live, each in a house of their own.
 func seedStreet(i int) string { return "Via Giuseppe Garibaldi " + strconv.Itoa(i+1) }
 
-// resident is somebody of the register of persons who has no PIN and never had to do with the service.
+// resident is somebody of the register of persons who has no PIN and never had to do with the
+// service.
 type resident struct {
 	birth  taxcode.Birth
 	street string
 }
 
-// seedResidents may ask for a PIN. The first is the one whom the contract's example of requestPin names.
+// seedResidents may ask for a PIN. The first is the one whom the contract's example of requestPin
+// names.
 var seedResidents = []resident{
-	{taxcode.Birth{FamilyName: "Bianchi", GivenName: "Elena", Sex: taxcode.Female, Date: day(1985, time.August, 1), Place: "H501"}, "Via Nazionale 10"},
-	{taxcode.Birth{FamilyName: "D'Amico", GivenName: "Niccolò", Sex: taxcode.Male, Date: day(1990, time.January, 17), Place: "D612"}, "Piazza Santa Croce 4"},
-	{taxcode.Birth{FamilyName: "Donati", GivenName: "Maria Luisa", Sex: taxcode.Female, Date: day(1962, time.June, 30), Place: "F205"}, "Viale Monza 21/A"},
-	{taxcode.Birth{FamilyName: "Parisi", GivenName: "Salvatore", Sex: taxcode.Male, Date: day(1947, time.November, 9), Place: "G273"}, "Via Maqueda 100"},
+	{
+		taxcode.Birth{FamilyName: "Bianchi", GivenName: "Elena", Sex: taxcode.Female, Date: day(1985, time.August, 1), Place: "H501"},
+		"Via Nazionale 10",
+	},
+	{
+		taxcode.Birth{FamilyName: "D'Amico", GivenName: "Niccolò", Sex: taxcode.Male, Date: day(1990, time.January, 17), Place: "D612"},
+		"Piazza Santa Croce 4",
+	},
+	{
+		taxcode.Birth{FamilyName: "Donati", GivenName: "Maria Luisa", Sex: taxcode.Female, Date: day(1962, time.June, 30), Place: "F205"},
+		"Viale Monza 21/A",
+	},
+	{
+		taxcode.Birth{FamilyName: "Parisi", GivenName: "Salvatore", Sex: taxcode.Male, Date: day(1947, time.November, 9), Place: "G273"},
+		"Via Maqueda 100",
+	},
 }
 
 // plantRegister puts the first people, and some who have no PIN yet, into the register of persons.
@@ -76,8 +92,8 @@ func (s *Service) plantRegister(ctx context.Context) error {
 	return s.register.Put(ctx, entries...)
 }
 
-// insert puts a new test person into the register of persons, unless somebody with the tax code stands there, and returns
-// what the register holds, for the description.
+// insert puts a new test person into the register of persons, unless somebody with the tax code
+// stands there, and returns what the register holds, for the description.
 func (s *Service) insert(ctx context.Context, p person.Person) (string, error) {
 	e, found, err := s.register.Find(ctx, p.TaxCode)
 	if err != nil {
@@ -94,7 +110,10 @@ func (s *Service) insert(ctx context.Context, p person.Person) (string, error) {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("; in the register of persons: born %s in %s, lives in %s, %s %s %s", e.BirthDate, e.BirthPlace, e.Street, e.PostalCode, e.Town, e.Province), nil
+	return fmt.Sprintf(
+		"; in the register of persons: born %s in %s, lives in %s, %s %s %s", e.BirthDate, e.BirthPlace, e.Street, e.PostalCode, e.Town,
+		e.Province,
+	), nil
 }
 
 const (
@@ -104,8 +123,8 @@ const (
 	femaleDays = 40
 )
 
-// bornBy reads the day and the place of birth out of a person's tax code. The code does not tell the century: it is the last
-// in which the person would be of age.
+// bornBy reads the day and the place of birth out of a person's tax code. The code does not tell
+// the century: it is the last in which the person would be of age.
 func bornBy(code taxcode.Code, now time.Time) (date, place string) {
 	text := code.Clear()
 	year, _ := strconv.Atoi(digitsOf(text[yearAt:monthAt]))

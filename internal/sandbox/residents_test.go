@@ -36,7 +36,8 @@ func TestSandbox_TheRegisterOfPersons(t *testing.T) {
 		}
 		example := taxcode.MustParse("BNCLNE85M41H501P")
 		want := residents.Identity{
-			GivenName: "Elena", FamilyName: "Bianchi", BirthDate: "1985-08-01", BirthPlace: "Roma", Street: "Via Nazionale 10", PostalCode: "00184", Town: "Roma", Province: "RM",
+			GivenName: "Elena", FamilyName: "Bianchi", BirthDate: "1985-08-01", BirthPlace: "Roma", Street: "Via Nazionale 10",
+			PostalCode: "00184", Town: "Roma", Province: "RM",
 		}
 		if e := find(example); e.Identity != want || *e.OfficeCode != "7000" {
 			t.Errorf("%+v", e)
@@ -46,9 +47,11 @@ func TestSandbox_TheRegisterOfPersons(t *testing.T) {
 				t.Error("the person of the example has a PIN")
 			}
 		}
-		// Who is made later stands there too, as the description says; who stood there before stays as they were.
+		// Who is made later stands there too, as the description says; who stood there before stays
+		// as they were.
 		for code, born := range map[string]string{
-			"VRDGPP68M15L219V": "born 1968-08-15 in Torino, lives in Via Giuseppe Mazzini", "RSSMRAULALMHRLMD": "born 1980-01-01 in Roma, lives in",
+			"VRDGPP68M15L219V": "born 1968-08-15 in Torino, lives in Via Giuseppe Mazzini",
+			"RSSMRAULALMHRLMD": "born 1980-01-01 in Roma, lives in",
 			"BNCLNE85M41H501P": "born 1985-08-01 in Roma, lives in Via Nazionale 10, 00184 Roma RM",
 		} {
 			p, err := w.CreatePerson(ctx, sandbox.PersonInput{TaxCode: taxcode.MustParse(code), GivenName: "Ugo", FamilyName: "Verdi"})
@@ -56,7 +59,8 @@ func TestSandbox_TheRegisterOfPersons(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := find(p.TaxCode)
-			if !strings.Contains(p.Description, born) || !strings.Contains(p.Description, e.Street+", "+e.PostalCode+" "+e.Town+" "+e.Province) {
+			if !strings.Contains(p.Description, born) ||
+				!strings.Contains(p.Description, e.Street+", "+e.PostalCode+" "+e.Town+" "+e.Province) {
 				t.Errorf("%s: %q, %+v", code, p.Description, e)
 			}
 			if given := e.GivenName; (given == "Ugo") != (p.TaxCode != example) {

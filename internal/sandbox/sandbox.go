@@ -1,7 +1,8 @@
-// Package sandbox is the world for testers: people with known PINs, contributors, messages that can be read, and a clock
-// that can be moved. Nothing of it is reachable anywhere else.
+// Package sandbox is the world for testers: people with known PINs, contributors, messages that can
+// be read, and a clock that can be moved. Nothing of it is reachable anywhere else.
 //
-// It is the one package that knows every table: it shows people together with what they hold, and it empties the database.
+// It is the one package that knows every table: it shows people together with what they hold, and
+// it empties the database.
 package sandbox
 
 import (
@@ -35,7 +36,8 @@ type PINs interface {
 	Generate(initial bool) (secret.Text, error)
 	// Hash returns what is stored of a PIN. It takes long and belongs outside of transactions.
 	Hash(ctx context.Context, pin secret.Text) (string, error)
-	// Set gives the person a PIN by its hash, in the context's transaction. An initial one has to be changed at the first login.
+	// Set gives the person a PIN by its hash, in the context's transaction. An initial one has to
+	// be changed at the first login.
 	Set(ctx context.Context, personID uuid.UUID, hash string, initial bool) error
 }
 
@@ -55,15 +57,17 @@ type Deps struct {
 	People       *person.Service
 	Contributors *contributor.Repository
 	Types        *declaration.Types
-	// Messages sends what is promised, by the channels of Senders, when it is told to and not by itself.
+	// Messages sends what is promised, by the channels of Senders, when it is told to and not by
+	// itself.
 	Messages *outbox.Worker
-	// Background is what else is done off the requests, and here when testers look; it may promise messages.
+	// Background is what else is done off the requests, and here when testers look; it may promise
+	// messages.
 	Background []Backlog
 	// Due does what falls due while the clock is moved.
 	Due  *due.Scheduler
 	PINs PINs
-	// Blobs holds the files that were made of declarations, each named after its id, and those that people sent, in folders
-	// named after what they belong to; Reset deletes them.
+	// Blobs holds the files that were made of declarations, each named after its id, and those that
+	// people sent, in folders named after what they belong to; Reset deletes them.
 	Blobs  *blob.Bucket
 	Random io.Reader
 	// Public sandboxes are shared by strangers: nobody moves the clock or resets there.
@@ -100,8 +104,10 @@ type Service struct {
 func NewService(d Deps) *Service {
 	return &Service{
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People,
-		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB), contributors: d.Contributors,
-		types: d.Types, services: servicecatalog.New(d.Runner, nil, nil), messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
+		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
+		contributors: d.Contributors,
+		types:        d.Types, services: servicecatalog.New(d.Runner, nil, nil), messages: d.Messages, background: d.Background, due: d.Due,
+		pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }
 
@@ -150,13 +156,15 @@ func (p Person) ContributorIDs() []uuid.UUID {
 // PINKind is the kind of PIN that a test person gets.
 type PINKind string
 
-// The kinds of PIN: fresh ones have 16 characters and must be changed at the first login, ready ones have 8 and just work.
+// The kinds of PIN: fresh ones have 16 characters and must be changed at the first login, ready
+// ones have 8 and just work.
 const (
 	Fresh PINKind = "fresh"
 	Ready PINKind = "ready"
 )
 
-// PersonInput is what a test person shall be like. The zero value of a part leaves the choice to the sandbox.
+// PersonInput is what a test person shall be like. The zero value of a part leaves the choice to
+// the sandbox.
 type PersonInput struct {
 	TaxCode         taxcode.Code
 	GivenName       string
@@ -167,8 +175,8 @@ type PersonInput struct {
 	// Contacts count as verified; nil stands for an e-mail and a mobile, an empty list for none.
 	Contacts   []person.NewContact
 	OfficeCode string
-	// Register is the professional register or census that the person is on; it is told in the description, like what the
-	// register of persons holds.
+	// Register is the professional register or census that the person is on; it is told in the
+	// description, like what the register of persons holds.
 	Register string
 	Roles    []Role
 	// IntermediaryRoles are at organisations: a professional is one person.
@@ -181,14 +189,15 @@ type PositionInput struct {
 	OfficeCode string
 }
 
-// ContributorInput is what a test contributor shall be like. The zero value of a part leaves the choice to the sandbox.
+// ContributorInput is what a test contributor shall be like. The zero value of a part leaves the
+// choice to the sandbox.
 type ContributorInput struct {
 	TaxCode   taxcode.Code
 	LegalName string
 	Kind      contributor.Kind
 	Positions []PositionInput
-	// LegalRepresentative is the tax code of who may act for it; a person who does not exist yet is made, with a ready PIN.
-	// The zero value stands for nobody.
+	// LegalRepresentative is the tax code of who may act for it; a person who does not exist yet is
+	// made, with a ready PIN. The zero value stands for nobody.
 	LegalRepresentative taxcode.Code
 }
 

@@ -67,10 +67,13 @@ func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *fixture {
 	}
 	w.clock = clock.NewOffset(w.machine)
 	w.clock.Set(offset)
-	runner := &operation.Runner{DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, w.clock)}
+	runner := &operation.Runner{
+		DB: d, Clock: w.clock, Keys: idempotency.NewStore(d, w.clock, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, w.clock),
+	}
 	w.pins, w.persons = newPINs(t, runner, w.clock), person.NewService(person.Deps{Runner: runner})
 	worker := outbox.NewWorker(outbox.Options{
-		DB: d, Clock: w.clock, Keys: dataKeys(t), Router: notification.NewRouter(d, w.clock, w.persons), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		DB: d, Clock: w.clock, Keys: dataKeys(t), Router: notification.NewRouter(d, w.clock, w.persons), Random: rand.Reader,
+		Log:     slog.New(slog.DiscardHandler),
 		Senders: sandbox.Senders(d, func(m channel.Outgoing) ([]byte, error) { return []byte("%PDF " + m.To + m.Text), nil }),
 	})
 	deps := sandbox.Deps{
@@ -197,28 +200,36 @@ func TestSandbox_SeedHasEveryKindOfPerson(t *testing.T) {
 			{"Operator (operatore di sede) of the office of Milan", access.Operator, access.Dispositive, ""},
 			{"Contact-centre operator", access.ContactCentre, access.Dispositive, ""},
 			{"Administrator", access.Administrator, access.Dispositive, ""},
-			{"Legal representative (rappresentante legale) of the public body", access.Citizen, access.Dispositive, access.LegalRepresentative},
+			{
+				"Legal representative (rappresentante legale) of the public body", access.Citizen, access.Dispositive,
+				access.LegalRepresentative,
+			},
 			{"Representative of the CAF", access.InstitutionalIntermediary, access.Dispositive, ""},
 		}
 		for _, tt := range tests {
 			p := w.who(tt.description)
-			if p.UserClass != tt.class || p.CredentialLevel != tt.level || tt.role == "" && len(p.Roles) > 0 || tt.role != "" && (len(p.Roles) != 1 || p.Roles[0].Role != tt.role) {
+			if p.UserClass != tt.class || p.CredentialLevel != tt.level || tt.role == "" && len(p.Roles) > 0 ||
+				tt.role != "" && (len(p.Roles) != 1 || p.Roles[0].Role != tt.role) {
 				t.Errorf("%s: %s, %s, %+v", tt.description, p.UserClass, p.CredentialLevel, p.Roles)
 			}
 		}
-		rome, milan := w.who("Operator (operatore di sede) of the office of Rome"), w.who("Operator (operatore di sede) of the office of Milan")
+		rome, milan := w.who(
+			"Operator (operatore di sede) of the office of Rome",
+		), w.who("Operator (operatore di sede) of the office of Milan")
 		if rome.Office() != "7000" || milan.Office() != "4900" {
 			t.Errorf("operators at %q and %q", rome.Office(), milan.Office())
 		}
 		worker, boss := w.who("CAF worker").IntermediaryRoles, w.who("Representative of the CAF").IntermediaryRoles
-		if len(worker) != 1 || worker[0].Role != access.EmployeeDelegate || len(boss) != 1 || boss[0].Role != access.LegalRepresentative || worker[0].DelegateID != boss[0].DelegateID {
+		if len(worker) != 1 || worker[0].Role != access.EmployeeDelegate || len(boss) != 1 || boss[0].Role != access.LegalRepresentative ||
+			worker[0].DelegateID != boss[0].DelegateID {
 			t.Errorf("at the CAF: %+v and %+v", worker, boss)
 		}
 		pins := map[string]bool{}
 		for _, p := range w.people() {
 			fresh := strings.Contains(p.Description, "16 characters")
 			pin := p.PIN.Reveal()
-			if want := 8; fresh && len(pin) != 16 || !fresh && len(pin) != want || strings.Trim(pin, "23456789ABCDEFGHJKMNPQRSTUVWXYZ") != "" || pins[pin] {
+			if want := 8; fresh && len(pin) != 16 || !fresh && len(pin) != want ||
+				strings.Trim(pin, "23456789ABCDEFGHJKMNPQRSTUVWXYZ") != "" || pins[pin] {
 				t.Errorf("%s has a PIN of the wrong form or another's", p.Description)
 			}
 			pins[pin] = true
@@ -298,7 +309,8 @@ func (w *fixture) register() (made person.Person) {
 	w.t.Helper()
 	err := w.db.InTx(context.Background(), func(ctx context.Context) (err error) {
 		made, err = w.persons.Add(ctx, person.New{
-			TaxCode: taxcode.MustParse("RSSMRA80A01H501U"), GivenName: "Mario", FamilyName: "Rossi", UserClass: access.Citizen, CredentialLevel: access.Ordinary,
+			TaxCode: taxcode.MustParse("RSSMRA80A01H501U"), GivenName: "Mario", FamilyName: "Rossi", UserClass: access.Citizen,
+			CredentialLevel: access.Ordinary,
 		})
 		return err
 	})

@@ -17,7 +17,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Seed makes the first test data where there is none yet, and adds the declaration types that came with a newer program.
+// Seed makes the first test data where there is none yet, and adds the declaration types that came
+// with a newer program.
 func (s *Service) Seed(ctx context.Context) error {
 	seeded, err := s.repo.seeded(ctx)
 	if err != nil {
@@ -43,8 +44,9 @@ func (s *Service) Seed(ctx context.Context) error {
 	})
 }
 
-// seedPINs hashes the PINs of the first people, as many at once as there are processors: more would wait for their turn
-// and, on a busy machine, be refused in the end. They are the same at every reset, so once is enough.
+// seedPINs hashes the PINs of the first people, as many at once as there are processors: more would
+// wait for their turn and, on a busy machine, be refused in the end. They are the same at every
+// reset, so once is enough.
 func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {
 	s.hashing.Lock()
 	defer s.hashing.Unlock()
@@ -193,18 +195,31 @@ const (
 )
 
 var (
-	gennaro    = taxcode.Birth{FamilyName: "Esposito", GivenName: "Gennaro", Sex: taxcode.Male, Date: day(1974, time.September, 19), Place: "F839"}
-	giulia     = taxcode.Birth{FamilyName: "Colombo", GivenName: "Giulia", Sex: taxcode.Female, Date: day(1980, time.November, 2), Place: "F205"}
-	andrea     = taxcode.Birth{FamilyName: "Ricci", GivenName: "Andrea", Sex: taxcode.Male, Date: day(1968, time.July, 25), Place: "A944"}
-	sara       = taxcode.Birth{FamilyName: "Galli", GivenName: "Sara", Sex: taxcode.Female, Date: day(1992, time.January, 30), Place: "A944"}
-	luca       = taxcode.Birth{FamilyName: "Conti", GivenName: "Luca", Sex: taxcode.Male, Date: day(1985, time.October, 8), Place: "G273"}
-	antonio    = taxcode.Birth{FamilyName: "Caruso", GivenName: "Antonio", Sex: taxcode.Male, Date: day(1963, time.March, 27), Place: "G273"}
-	margherita = taxcode.Birth{FamilyName: "Ferrero", GivenName: "Margherita", Sex: taxcode.Female, Date: day(1949, time.May, 3), Place: "L219"}
+	gennaro = taxcode.Birth{
+		FamilyName: "Esposito", GivenName: "Gennaro", Sex: taxcode.Male, Date: day(1974, time.September, 19), Place: "F839",
+	}
+	giulia = taxcode.Birth{
+		FamilyName: "Colombo", GivenName: "Giulia", Sex: taxcode.Female, Date: day(1980, time.November, 2), Place: "F205",
+	}
+	andrea = taxcode.Birth{FamilyName: "Ricci", GivenName: "Andrea", Sex: taxcode.Male, Date: day(1968, time.July, 25), Place: "A944"}
+	sara   = taxcode.Birth{
+		FamilyName: "Galli", GivenName: "Sara", Sex: taxcode.Female, Date: day(1992, time.January, 30), Place: "A944",
+	}
+	luca    = taxcode.Birth{FamilyName: "Conti", GivenName: "Luca", Sex: taxcode.Male, Date: day(1985, time.October, 8), Place: "G273"}
+	antonio = taxcode.Birth{
+		FamilyName: "Caruso", GivenName: "Antonio", Sex: taxcode.Male, Date: day(1963, time.March, 27), Place: "G273",
+	}
+	margherita = taxcode.Birth{
+		FamilyName: "Ferrero", GivenName: "Margherita", Sex: taxcode.Female, Date: day(1949, time.May, 3), Place: "L219",
+	}
 )
 
 var seedContributors = []seedContributor{
 	{legalName: tiberine, kind: contributor.Company, digits: "0410273058", office: "7000", numbers: []string{"7001248305", "7001248412"}},
-	{legalName: ambrosiana, kind: contributor.Company, digits: "0682914015", office: "4900", numbers: []string{"4906310275"}, pec: "tessiture.ambrosiane@pec.example"},
+	{
+		legalName: ambrosiana, kind: contributor.Company, digits: "0682914015", office: "4900", numbers: []string{"4906310275"},
+		pec: "tessiture.ambrosiane@pec.example",
+	},
 	{legalName: comune, kind: contributor.PublicBody, digits: "8003951048", office: "3000", numbers: []string{"0300417298"}},
 	{legalName: valdarno, kind: contributor.PublicBody, digits: "8007341052", office: "3000", numbers: []string{"0300418811"}},
 	{legalName: casa, kind: contributor.Household, owner: &margherita, office: "8100", numbers: []string{"8100935172"}},

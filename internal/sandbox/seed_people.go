@@ -13,7 +13,9 @@ var seedPeople = []seedPerson{
 	{
 		birth: taxcode.Birth{FamilyName: "Bianchi", GivenName: "Marco", Sex: taxcode.Male, Date: day(1971, time.March, 14), Place: "H501"},
 		class: access.Citizen, pin: "P4A76737",
-		contacts:    append(reach("marco.bianchi", "+393331100001"), person.NewContact{Kind: person.PEC, Value: "officine.tiberine@pec.example"}),
+		contacts: append(reach("marco.bianchi", "+393331100001"), person.NewContact{
+			Kind: person.PEC, Value: "officine.tiberine@pec.example",
+		}),
 		description: "Legal representative (rappresentante legale) of a company with two positions at the office of Rome",
 		role:        access.LegalRepresentative, at: tiberine,
 	},
@@ -32,7 +34,8 @@ var seedPeople = []seedPerson{
 	{
 		birth: sara,
 		class: access.Citizen, pin: "6XG72BM3", contacts: reach("sara.galli", "+393331100004"),
-		description: "Employee (dipendente) of the consulente del lavoro Andrea Ricci, at the firm (studio associato), which is nobody's delegate",
+		description: "Employee (dipendente) of the consulente del lavoro Andrea Ricci, at the firm (studio associato), which is " +
+			"nobody's delegate",
 	},
 	{
 		birth: luca,
@@ -40,7 +43,9 @@ var seedPeople = []seedPerson{
 		description: "CAF worker (operatore di un CAF imprese), which has a delegation of the company at the office of Milan",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Marino", GivenName: "Elena", Sex: taxcode.Female, Date: day(1998, time.February, 17), Place: "F839"},
+		birth: taxcode.Birth{
+			FamilyName: "Marino", GivenName: "Elena", Sex: taxcode.Female, Date: day(1998, time.February, 17), Place: "F839",
+		},
 		class: access.Citizen, pin: "MH4Z5A2QSSQVNRA8", fresh: true, contacts: reach("elena.marino", "+393331100006")[:1],
 		description: "Citizen (cittadina) with a PIN of 16 characters that was never used",
 	},
@@ -63,22 +68,30 @@ var seedPeople = []seedPerson{
 		role:        access.Employer, at: casa,
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Greco", GivenName: "Francesca", Sex: taxcode.Female, Date: day(1983, time.April, 12), Place: "H501"},
+		birth: taxcode.Birth{
+			FamilyName: "Greco", GivenName: "Francesca", Sex: taxcode.Female, Date: day(1983, time.April, 12), Place: "H501",
+		},
 		class: access.Operator, office: "7000", pin: "CUX84DFG", contacts: reach("francesca.greco", "+393331100010"),
 		description: "Operator (operatore di sede) of the office of Rome",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Lombardi", GivenName: "Davide", Sex: taxcode.Male, Date: day(1979, time.December, 5), Place: "F205"},
+		birth: taxcode.Birth{
+			FamilyName: "Lombardi", GivenName: "Davide", Sex: taxcode.Male, Date: day(1979, time.December, 5), Place: "F205",
+		},
 		class: access.Operator, office: "4900", pin: "KRSG23D5", contacts: reach("davide.lombardi", "+393331100011"),
 		description: "Operator (operatore di sede) of the office of Milan",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Moretti", GivenName: "Chiara", Sex: taxcode.Female, Date: day(1990, time.August, 27), Place: "L219"},
+		birth: taxcode.Birth{
+			FamilyName: "Moretti", GivenName: "Chiara", Sex: taxcode.Female, Date: day(1990, time.August, 27), Place: "L219",
+		},
 		class: access.ContactCentre, pin: "HKYHTWDZ", contacts: reach("chiara.moretti", "+393331100012"),
 		description: "Contact-centre operator (operatrice del contact center)",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Fontana", GivenName: "Roberto", Sex: taxcode.Male, Date: day(1966, time.September, 9), Place: "L781"},
+		birth: taxcode.Birth{
+			FamilyName: "Fontana", GivenName: "Roberto", Sex: taxcode.Male, Date: day(1966, time.September, 9), Place: "L781",
+		},
 		class: access.Administrator, pin: "WMEHQS4A", contacts: reach("roberto.fontana", "+393331100013"),
 		description: "Administrator (amministratore utenze)",
 	},
@@ -88,10 +101,13 @@ var seedPeople = []seedPerson{
 		description: "Operator (operatore di sede) of the office of Naples, who decides about the ordinary PIN of Gennaro Esposito",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Bruni", GivenName: "Silvia", Sex: taxcode.Female, Date: day(1976, time.February, 11), Place: "D612"},
+		birth: taxcode.Birth{
+			FamilyName: "Bruni", GivenName: "Silvia", Sex: taxcode.Female, Date: day(1976, time.February, 11), Place: "D612",
+		},
 		class: access.Citizen, pin: "V6KXR3TB", contacts: reach("silvia.bruni", "+393331100015"),
-		description: "Employee delegate (dipendente delegata) of a public body who was enabled on 31 March 2023, and needs no form RA012; at the office of Florence",
-		role:        access.EmployeeDelegate, at: valdarno, services: access.PublicBodyServices(),
+		description: "Employee delegate (dipendente delegata) of a public body who was enabled on 31 March 2023, and needs no form " +
+			"RA012; at the office of Florence",
+		role: access.EmployeeDelegate, at: valdarno, services: access.PublicBodyServices(),
 	},
 	{
 		birth: taxcode.Birth{FamilyName: "Martini", GivenName: "Giorgio", Sex: taxcode.Male, Date: day(1981, time.June, 3), Place: "D612"},
@@ -101,10 +117,13 @@ var seedPeople = []seedPerson{
 	{
 		birth: antonio,
 		class: access.InstitutionalIntermediary, pin: "T6QWK9ZB", contacts: reach("antonio.caruso", "+393331100017"),
-		description: "Representative of the CAF (rappresentante legale del CAF imprese) of Luca Conti, who gives and withdraws the roles there (gestione utenti)",
+		description: "Representative of the CAF (rappresentante legale del CAF imprese) of Luca Conti, who gives and withdraws the roles " +
+			"there (gestione utenti)",
 	},
 	{
-		birth: taxcode.Birth{FamilyName: "Landi", GivenName: "Beatrice", Sex: taxcode.Female, Date: day(1969, time.October, 22), Place: "D612"},
+		birth: taxcode.Birth{
+			FamilyName: "Landi", GivenName: "Beatrice", Sex: taxcode.Female, Date: day(1969, time.October, 22), Place: "D612",
+		},
 		class: access.Citizen, pin: "H3VNXC7D", contacts: reach("beatrice.landi", "+393331100018"),
 		description: "Legal representative (rappresentante legale) of the public body at the office of Florence where Paolo Ferrari works",
 		role:        access.LegalRepresentative, at: comune,

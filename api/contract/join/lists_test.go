@@ -80,9 +80,11 @@ actions:
 
 func TestLists_WithoutANameAreRefused(t *testing.T) {
 	for written, want := range map[string]string{
-		"{ type: array, items: { type: string } }": "head.yaml:20: $.components.schemas.Thing.properties.name: the items have no name in Go",
-		"{ type: array }":                          "head.yaml:20: $.components.schemas.Thing.properties.name: the items have no name in Go",
-		"{ $ref: '#/components/schemas/Ids' }":     "head.yaml:20: $.components.schemas.Thing.properties.name: write the array here",
+		"{ type: array, items: { type: string } }": "head.yaml:20: $.components.schemas.Thing.properties.name: the items " +
+			"have no name in Go",
+		"{ type: array }": "head.yaml:20: $.components.schemas.Thing.properties.name: the items " +
+			"have no name in Go",
+		"{ $ref: '#/components/schemas/Ids' }": "head.yaml:20: $.components.schemas.Thing.properties.name: write the array here",
 	} {
 		_, err := overlayOf(t, strings.Replace(withLists, "name: { type: string }", "name: "+written, 1))
 		if err == nil || !strings.Contains(err.Error(), want) {

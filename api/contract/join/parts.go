@@ -39,8 +39,8 @@ func (t text) bytes() []byte {
 	return b.Bytes()
 }
 
-// joinParts puts the parts in the place of their markers, indented like these. Every file is used exactly once, so that nothing
-// is written and then forgotten.
+// joinParts puts the parts in the place of their markers, indented like these. Every file is used
+// exactly once, so that nothing is written and then forgotten.
 func joinParts(files fs.FS) (text, error) {
 	j := joiner{files: files, used: []string{head}}
 	if err := j.add(head, ""); err != nil {

@@ -26,7 +26,8 @@ func TestParts_StandWhereTheHeadNamesThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "paths:\n  # One\n\n  /one: # kept\n    get:\n      description: |-\n        First.\n\n        Second.\n\n  /two: {}\nend: true\n"
+	const want = "paths:\n  # One\n\n  /one: # kept\n    get:\n      description: |-\n        First.\n\n        Second.\n\n  /two: " +
+		"{}\nend: true\n"
 	if diff := cmp.Diff(want, string(joined.bytes())); diff != "" {
 		t.Error(diff)
 	}
@@ -34,9 +35,13 @@ func TestParts_StandWhereTheHeadNamesThem(t *testing.T) {
 
 func TestParts_MistakesNameFileAndLine(t *testing.T) {
 	for want, files := range map[string]fstest.MapFS{
-		"contract/head.yaml:2: open gone.yaml":                        folder("head.yaml", "paths:\n  # part: gone.yaml\n"),
-		"contract/head.yaml:3: one.yaml has a place already":          folder("head.yaml", "a:\n  # part: one.yaml\n  # part: one.yaml\n", "one.yaml", "b: 1\n"),
-		"contract/one.yaml:2: only head.yaml names parts":             folder("head.yaml", "# part: one.yaml\n", "one.yaml", "a:\n# part: two.yaml\n", "two.yaml", ""),
+		"contract/head.yaml:2: open gone.yaml": folder("head.yaml", "paths:\n  # part: gone.yaml\n"),
+		"contract/head.yaml:3: one.yaml has a place already": folder(
+			"head.yaml", "a:\n  # part: one.yaml\n  # part: one.yaml\n", "one.yaml", "b: 1\n",
+		),
+		"contract/one.yaml:2: only head.yaml names parts": folder(
+			"head.yaml", "# part: one.yaml\n", "one.yaml", "a:\n# part: two.yaml\n", "two.yaml", "",
+		),
 		`contract/x/left.yaml: no line "# part: x/left.yaml" in head`: folder("head.yaml", "a: 1\n", "x/left.yaml", "b: 1\n"),
 	} {
 		if _, err := joinParts(files); err == nil || !strings.Contains(err.Error(), want) {

@@ -31,15 +31,16 @@ func takes(parameter string) func(operation) bool {
 	return func(o operation) bool { return o.takes[parameter] }
 }
 
-// problem is a refusal: the response that describes it, and the rule that says which operations can always give it.
+// problem is a refusal: the response that describes it, and the rule that says which operations can
+// always give it.
 type problem struct {
 	status   string
 	response string
 	follows  func(operation) bool
 }
 
-// problems are the refusals, in the order of their statuses. An operation names in x-problems what it gives beside those that
-// follow.
+// problems are the refusals, in the order of their statuses. An operation names in x-problems what
+// it gives beside those that follow.
 var problems = []problem{
 	{"304", "NotModified", takes("IfNoneMatch")},
 	{"400", "BadRequest", always},
@@ -81,8 +82,8 @@ const (
 	acceptLanguage = "AcceptLanguage"
 )
 
-// expand writes what follows from rules and is therefore not authored: the security and the language of every operation, the
-// headers of every answer, and the refusals.
+// expand writes what follows from rules and is therefore not authored: the security and the
+// language of every operation, the headers of every answer, and the refusals.
 func expand(t text) (text, error) {
 	d, err := read(t)
 	if err != nil {
@@ -172,7 +173,9 @@ func (d *document) expandParameters(method, op *yaml.Node, o operation) error {
 func (d *document) expandAnswers(method, op *yaml.Node, o operation) error {
 	for status, answer := range members(at(op, "responses")) {
 		if status.Value < "200" || status.Value >= "300" {
-			return d.fault(status, "only successes are written here: name %s in %s, if it does not follow anyway", status.Value, problemsKey)
+			return d.fault(
+				status, "only successes are written here: name %s in %s, if it does not follow anyway", status.Value, problemsKey,
+			)
 		}
 		if reference(answer) != "" {
 			continue
@@ -192,7 +195,8 @@ func (d *document) expandAnswers(method, op *yaml.Node, o operation) error {
 	return nil
 }
 
-// expandHeaders writes the headers that follow among those that are authored. An authored one may say more than the rule does.
+// expandHeaders writes the headers that follow among those that are authored. An authored one may
+// say more than the rule does.
 func (d *document) expandHeaders(key, answer *yaml.Node, follow headers) error {
 	description, _ := member(answer, "description")
 	if description == nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// authored is a contract in small. Its parts stand in files of their own, so that mistakes must be found there.
+// authored is a contract in small. Its parts stand in files of their own, so that mistakes must be
+// found there.
 const authored = `openapi: 3.0.3
 paths:
   # part: things.yaml
@@ -183,7 +184,9 @@ func TestRules_MistakesNameFileAndLine(t *testing.T) {
 		if !strings.Contains(authoredThings, c.old) {
 			t.Fatalf("nothing to change: %q", c.old)
 		}
-		if _, err := expanded(t, strings.Replace(authoredThings, c.old, c.changed, 1)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := expanded(
+			t, strings.Replace(authoredThings, c.old, c.changed, 1),
+		); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got %v, want %q", c.changed, err, c.want)
 		}
 	}

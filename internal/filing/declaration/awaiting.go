@@ -31,9 +31,10 @@ func (m moves) to(d Declaration, state State, at time.Time) {
 	m.all[d.ID], m.changed[d.ID] = d, true
 }
 
-// settle completes declarations that wait for credentials, in the order given, or lets those lapse whose time was over. What
-// is completed replaces what it supersedes only now, where that can still be superseded; otherwise it stands beside it, as
-// it would if it had come first: it was protocolled, and a number is never given in vain.
+// settle completes declarations that wait for credentials, in the order given, or lets those lapse
+// whose time was over. What is completed replaces what it supersedes only now, where that can still
+// be superseded; otherwise it stands beside it, as it would if it had come first: it was
+// protocolled, and a number is never given in vain.
 func (m moves) settle(waiting []uuid.UUID, now time.Time) {
 	for _, id := range waiting {
 		d, found := m.all[id]
@@ -53,8 +54,8 @@ func (m moves) settle(waiting []uuid.UUID, now time.Time) {
 	}
 }
 
-// CompleteFor completes, in the context's transaction, what a person filed that waits for dispositive
-// credentials. Call it with the person's row locked.
+// CompleteFor completes, in the context's transaction, what a person filed that waits for
+// dispositive credentials. Call it with the person's row locked.
 func (s *Service) CompleteFor(ctx context.Context, personID uuid.UUID) error {
 	return s.awaiting.CompleteFor(ctx, personID)
 }
@@ -97,7 +98,9 @@ func (a awaited) Settle(ctx context.Context, waiting []waitingRow, now time.Time
 			continue
 		}
 		d := m.all[id]
-		operation := map[State]string{Submitted: "completeDeclaration", Lapsed: "lapseDeclaration", Superseded: "supersedeDeclaration"}[d.State]
+		operation := map[State]string{
+			Submitted: "completeDeclaration", Lapsed: "lapseDeclaration", Superseded: "supersedeDeclaration",
+		}[d.State]
 		messages, err := a.moved(ctx, d)
 		if err != nil {
 			return nil, err
@@ -109,7 +112,8 @@ func (a awaited) Settle(ctx context.Context, waiting []waitingRow, now time.Time
 	return settled, nil
 }
 
-// moved tells who filed a declaration what became of it. One that was replaced in the same moment needs no word.
+// moved tells who filed a declaration what became of it. One that was replaced in the same moment
+// needs no word.
 func (a awaited) moved(ctx context.Context, d Declaration) ([]outbox.Message, error) {
 	kind, at := completedKind, a.clock.Now()
 	switch d.State {

@@ -63,12 +63,16 @@ func TestDeclaration_WhatWaitedIsCompletedAtItsNumber(t *testing.T) {
 			if err != nil || receipt.JWS != was.JWS {
 				t.Errorf("the receipt changed: %v", err)
 			}
-			if n := a.Count(t, "audit_records WHERE operation = 'completeDeclaration' AND subject_id = ? AND contributor_id = ?", was.ID.String(), c.ID); n != 1 {
+			if n := a.Count(
+				t, "audit_records WHERE operation = 'completeDeclaration' AND subject_id = ? AND contributor_id = ?", was.ID.String(), c.ID,
+			); n != 1 {
 				t.Errorf("%d audit records", n)
 			}
 		}
 		for _, same := range []declaration.View{between, theirs, draft} {
-			if got := show(t, a, map[bool]access.Actor{true: ordinary, false: other}[same.ID == draft.ID], same.ID); got.State != same.State || got.Version != same.Version {
+			if got := show(t, a, map[bool]access.Actor{
+				true: ordinary, false: other,
+			}[same.ID == draft.ID], same.ID); got.State != same.State || got.Version != same.Version {
 				t.Errorf("%s became %s", same.State, got.State)
 			}
 		}
@@ -98,7 +102,8 @@ func TestDeclaration_CompletionSupersedesWhatStillCanBe(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		able := []declaration.State{
-			declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted, declaration.ProvisionallyNotAccepted, declaration.NotAccepted, declaration.Confirmed,
+			declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted,
+			declaration.ProvisionallyNotAccepted, declaration.NotAccepted, declaration.Confirmed,
 		}
 		for _, state := range states {
 			ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
@@ -120,7 +125,8 @@ func TestDeclaration_CompletionSupersedesWhatStillCanBe(t *testing.T) {
 	})
 }
 
-// What waits may supersede what waits: the outcome is that of dispositive credentials from the start.
+// What waits may supersede what waits: the outcome is that of dispositive credentials from the
+// start.
 func TestDeclaration_AChainOfWhatWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -178,7 +184,8 @@ func TestDeclaration_WhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
-		// Filed on the 16th of March; the clocks go forward on the 29th, so the 15th of April ends at 22:00 UTC.
+		// Filed on the 16th of March; the clocks go forward on the 29th, so the 15th of April ends
+		// at 22:00 UTC.
 		end := time.Date(2026, 4, 15, 22, 0, 0, 0, time.UTC)
 		early, done := a.Submit(t, ordinary, c), a.Submit(t, by, c)
 		a.Clock.Advance(15*time.Hour + 44*time.Minute) // 23:59 UTC is the 17th in Rome
@@ -231,7 +238,9 @@ func TestDeclaration_WhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 		if got := show(t, a, by, done.ID).State; got != declaration.Submitted {
 			t.Errorf("what never waited is %s", got)
 		}
-		if diff := cmp.Diff([]string{"declaration.awaiting_credentials", "declaration.awaiting_credentials", "declaration.lapsed", "declaration.lapsed"}, kinds(t, a, ordinary.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{
+			"declaration.awaiting_credentials", "declaration.awaiting_credentials", "declaration.lapsed", "declaration.lapsed",
+		}, kinds(t, a, ordinary.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		if n := a.Count(t, "audit_records WHERE operation = 'lapseDeclaration'"); n != 2 {
@@ -244,7 +253,8 @@ func TestDeclaration_WhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 	})
 }
 
-// Whoever comes before the clean-up finds the same: what is past its term is neither completed nor withdrawn.
+// Whoever comes before the clean-up finds the same: what is past its term is neither completed nor
+// withdrawn.
 func TestDeclaration_WhatIsPastItsTermHasLapsed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -267,7 +277,8 @@ func TestDeclaration_WhatIsPastItsTermHasLapsed(t *testing.T) {
 	})
 }
 
-// The level that counts is the one at the time of the number, not the one that the request came in with.
+// The level that counts is the one at the time of the number, not the one that the request came in
+// with.
 func TestDeclaration_CredentialsThatWereRaisedSinceCount(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)

@@ -76,11 +76,15 @@ func canonical(content json.RawMessage) (string, error) {
 	return string(b), nil
 }
 
-// digestOf returns `sha-256:` and the hexadecimal digest of the RFC 8785 form of {type, version, contributor_id, position_id,
-// content}. The content is canonical already, and the other members are written in the order of their names.
+// digestOf returns `sha-256:` and the hexadecimal digest of the RFC 8785 form of {type, version,
+// contributor_id, position_id, content}. The content is canonical already, and the other members
+// are written in the order of their names.
 func digestOf(typeCode string, version int, contributorID, positionID uuid.UUID, content string) string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"content":%s,"contributor_id":"%s","position_id":"%s","type":%s,"version":%d}`, content, contributorID, positionID, strconv.Quote(typeCode), version)
+	fmt.Fprintf(
+		&b, `{"content":%s,"contributor_id":"%s","position_id":"%s","type":%s,"version":%d}`, content, contributorID, positionID,
+		strconv.Quote(typeCode), version,
+	)
 	return protocol.DigestOfCanonical(b.Bytes())
 }
 

@@ -21,8 +21,9 @@ import (
 	"diresco/internal/test/world"
 )
 
-// plain writes a JSON value in the form of RFC 8785, from the text of that document and not with the library in use: names in
-// the order of their UTF-16 code units, numbers as ECMAScript writes them, and nothing escaped that need not be.
+// plain writes a JSON value in the form of RFC 8785, from the text of that document and not with
+// the library in use: names in the order of their UTF-16 code units, numbers as ECMAScript writes
+// them, and nothing escaped that need not be.
 func plain(b *strings.Builder, value any) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -101,7 +102,10 @@ func TestContent_CanonicalVectors(t *testing.T) {
 			`{"n":[0,-0,1.0,10e1,1E21,999999999999999900000,1e-6,1e-7,0.1,-1.50,23.81,5e-324,1.7976931348623157e308,9007199254740993]}`,
 			`{"n":[0,0,1,100,1e+21,999999999999999900000,0.000001,1e-7,0.1,-1.5,23.81,5e-324,1.7976931348623157e+308,9007199254740992]}`,
 		},
-		{`{"s":"\u0041\u00e8\/\"\\\b\f\n\r\t\u0000\u001f\u007f\u2028<&>\ud83d\ude00"}`, "{\"s\":\"Aè/\\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f\u007f\u2028<&>😀\"}"},
+		{
+			`{"s":"\u0041\u00e8\/\"\\\b\f\n\r\t\u0000\u001f\u007f\u2028<&>\ud83d\ude00"}`,
+			"{\"s\":\"Aè/\\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f\u007f\u2028<&>😀\"}",
+		},
 		// U+FB33 comes after an emoji by UTF-16 code units, and before it by code points.
 		{`{"\ufb33":1,"\ud83d\ude00":2,"ö":3,"1":4,"\r":5,"":6}`, "{\"\":6,\"\\r\":5,\"1\":4,\"ö\":3,\"😀\":2,\"\ufb33\":1}"},
 		{`{"deep":{"z":[{"b":null,"a":true}],"y":false}}`, `{"deep":{"y":false,"z":[{"a":true,"b":null}]}}`},
@@ -133,8 +137,12 @@ func TestContent_WhatHasNoCanonicalForm(t *testing.T) {
 
 // anyJSON draws a JSON value and a text for it, in one of the many ways in which it can be written.
 func anyJSON(depth int) *rapid.Generator[any] {
-	text := rapid.OneOf(rapid.String(), rapid.StringOfN(rapid.SampledFrom([]rune("ab\"\\\n\u0000\u001f\u007f\u00e8\u2028\ufb33\U0001f600</")), 0, 6, -1))
-	leaf := rapid.OneOf(rapid.Just[any](nil), asAny(rapid.Bool()), asAny(text), asAny(rapid.Float64()), asAny(rapid.Map(rapid.Int16(), func(i int16) float64 { return float64(i) / 100 })))
+	text := rapid.OneOf(
+		rapid.String(), rapid.StringOfN(rapid.SampledFrom([]rune("ab\"\\\n\u0000\u001f\u007f\u00e8\u2028\ufb33\U0001f600</")), 0, 6, -1),
+	)
+	leaf := rapid.OneOf(rapid.Just[any](nil), asAny(rapid.Bool()), asAny(text), asAny(rapid.Float64()), asAny(rapid.Map(rapid.Int16(), func(i int16) float64 {
+		return float64(i) / 100
+	})))
 	if depth == 0 {
 		return leaf
 	}
@@ -152,7 +160,9 @@ func TestContent_TheDigestOfAnyContent(t *testing.T) {
 		var written bytes.Buffer
 		encoder := json.NewEncoder(&written)
 		encoder.SetEscapeHTML(rapid.Bool().Draw(t, "escaped"))
-		encoder.SetIndent(rapid.SampledFrom([]string{"", " ", "\t"}).Draw(t, "prefix"), rapid.SampledFrom([]string{"", "  "}).Draw(t, "indent"))
+		encoder.SetIndent(
+			rapid.SampledFrom([]string{"", " ", "\t"}).Draw(t, "prefix"), rapid.SampledFrom([]string{"", "  "}).Draw(t, "indent"),
+		)
 		if err := encoder.Encode(content); err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +176,8 @@ func TestContent_TheDigestOfAnyContent(t *testing.T) {
 		code := rapid.SampledFrom([]string{"RIOC", "76-2013", "DETI-arr", "Perché «no»"}).Draw(t, "type")
 		version := rapid.IntRange(1, 100_000).Draw(t, "version")
 		whole := plainText(map[string]any{
-			"type": code, "version": float64(version), "contributor_id": contributor.String(), "position_id": position.String(), "content": content,
+			"type": code, "version": float64(version), "contributor_id": contributor.String(), "position_id": position.String(),
+			"content": content,
 		})
 		want := fmt.Sprintf("sha-256:%x", sha256.Sum256([]byte(whole)))
 		if digest := declaration.DigestOf(code, version, contributor, position, got); digest != want {
@@ -178,7 +189,9 @@ func TestContent_TheDigestOfAnyContent(t *testing.T) {
 func TestContent_TheDigestOfADeclaration(t *testing.T) {
 	contributor, position := uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"), uuid.MustParse("018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a")
 	const whole = `{"content":{"a":1.5},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","type":"RIOC","version":1}`
-	if got, want := declaration.DigestOf("RIOC", 1, contributor, position, `{"a":1.5}`), fmt.Sprintf("sha-256:%x", sha256.Sum256([]byte(whole))); got != want {
+	if got, want := declaration.DigestOf(
+		"RIOC", 1, contributor, position, `{"a":1.5}`,
+	), fmt.Sprintf("sha-256:%x", sha256.Sum256([]byte(whole))); got != want {
 		t.Errorf("%s, not %s", got, want)
 	}
 	// What is stored gives the digest of the receipt again.
@@ -186,13 +199,18 @@ func TestContent_TheDigestOfADeclaration(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		in := c.Input(true)
-		in.Content = json.RawMessage(`{"notes":"<b> \u00e8 \u2028 \ud83d\ude00 \"\\\/","employer_contribution_rate":2.3810e1,"worker_tax_code":"RSSMRA80A01H501U","mandatory_communication_code":"1700021200123456","average_monthly_pay":"1850.00"}`)
+		in.Content = json.RawMessage(
+			`{"notes":"<b> \u00e8 \u2028 \ud83d\ude00 \"\\\/","employer_contribution_rate":2.3810e1,"worker_tax_code":"RSSMRA80A01H501U","mandatory_communication_code":"1700021200123456","average_monthly_pay":"1850.00"}`,
+		)
 		filed := show(t, a, by, a.Draft(t, by, c, in).ID)
 		var given any
 		if err := json.Unmarshal(in.Content, &given); err != nil {
 			t.Fatal(err)
 		}
-		whole := plainText(map[string]any{"type": world.Type, "version": 1.0, "contributor_id": c.ID.String(), "position_id": c.Positions[0].ID.String(), "content": given})
+		whole := plainText(map[string]any{
+			"type": world.Type, "version": 1.0, "contributor_id": c.ID.String(), "position_id": c.Positions[0].ID.String(),
+			"content": given,
+		})
 		if want := fmt.Sprintf("sha-256:%x", sha256.Sum256([]byte(whole))); *filed.Digest != want || filed.Content != plainText(given) {
 			t.Errorf("%s of %s, not %s", *filed.Digest, filed.Content, want)
 		}

@@ -1,5 +1,5 @@
-// Package declaration keeps declarations of responsibility (dichiarazioni di responsabilità): drafts, their submission
-// through the protocol register, receipts and lists.
+// Package declaration keeps declarations of responsibility (dichiarazioni di responsabilità):
+// drafts, their submission through the protocol register, receipts and lists.
 package declaration
 
 import (
@@ -37,7 +37,8 @@ const (
 // StepSingle is the step of a type that has only one.
 const StepSingle = "single"
 
-// Declaration is a draft or a submitted declaration. What was submitted never changes but for its state.
+// Declaration is a draft or a submitted declaration. What was submitted never changes but for its
+// state.
 type Declaration struct {
 	ID            uuid.UUID
 	ContributorID uuid.UUID
@@ -49,7 +50,8 @@ type Declaration struct {
 	State         State
 	// Content is in the canonical form of RFC 8785.
 	Content string
-	// WorkerTaxCode is that of the worker in the content, as written there; nil where there is none.
+	// WorkerTaxCode is that of the worker in the content, as written there; nil where there is
+	// none.
 	WorkerTaxCode *string
 	// PersonID is who made it, ActingAs and RightID by which right.
 	PersonID     uuid.UUID
@@ -116,7 +118,8 @@ func (d Declaration) requireDraft() error {
 	return nil
 }
 
-// requireVersion returns fault.PreconditionFailed when somebody changed the declaration since the caller read it.
+// requireVersion returns fault.PreconditionFailed when somebody changed the declaration since the
+// caller read it.
 func (d Declaration) requireVersion(expected int) error {
 	return fault.RequireVersion(expected, d.Version)
 }
@@ -131,8 +134,8 @@ func (d Declaration) mayBeSuperseded() bool {
 	return !slices.Contains([]State{Draft, Withdrawn, Superseded, Lapsed}, d.State)
 }
 
-// stateAtSubmission is where a declaration begins: what is sent with ordinary credentials is protocolled but waits until they
-// become dispositive (INPS PIN rules).
+// stateAtSubmission is where a declaration begins: what is sent with ordinary credentials is
+// protocolled but waits until they become dispositive (INPS PIN rules).
 func stateAtSubmission(level access.CredentialLevel) State {
 	if level == access.Dispositive {
 		return Submitted

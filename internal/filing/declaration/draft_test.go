@@ -29,8 +29,10 @@ func TestDraft_ADraft(t *testing.T) {
 		worker := world.Worker
 		want := declaration.View{
 			Declaration: declaration.Declaration{
-				ID: got.ID, ContributorID: c.ID, PositionID: c.Positions[0].ID, OfficeCode: world.Rome, Type: world.Type, TypeVersion: 1, Step: declaration.StepSingle, State: declaration.Draft,
-				Content: `{"employer_contribution_rate":24,"worker_tax_code":"` + world.Worker + `"}`, WorkerTaxCode: &worker, PersonID: by.PersonID, ActingAs: access.LegalRepresentative,
+				ID: got.ID, ContributorID: c.ID, PositionID: c.Positions[0].ID, OfficeCode: world.Rome, Type: world.Type, TypeVersion: 1,
+				Step: declaration.StepSingle, State: declaration.Draft,
+				Content: `{"employer_contribution_rate":24,"worker_tax_code":"` + world.Worker + `"}`, WorkerTaxCode: &worker,
+				PersonID: by.PersonID, ActingAs: access.LegalRepresentative,
 				RightID: by.Rights[0].ID, Version: 1, CreatedAt: world.Start, UpdatedAt: world.Start, ListedAt: world.Start,
 			},
 			GivenName: "Mario", FamilyName: "Rossi",
@@ -61,16 +63,32 @@ func TestDraft_WhatCannotBeDrafted(t *testing.T) {
 			fields []string
 		}{
 			{"an unknown type", func(in *declaration.Input) { in.Type = "NONE" }, []string{"/type", "unknown-type"}},
-			{"a step that the type does not have", func(in *declaration.Input) { in.Step = "confirmation" }, []string{"/step", "unknown-step"}},
-			{"a reservation where there are none", func(in *declaration.Input) { in.ReservationID = &unknown }, []string{"/reservation_id", "not-applicable"}},
+			{"a step that the type does not have", func(in *declaration.Input) {
+				in.Step = "confirmation"
+			}, []string{"/step", "unknown-step"}},
+			{"a reservation where there are none", func(in *declaration.Input) {
+				in.ReservationID = &unknown
+			}, []string{"/reservation_id", "not-applicable"}},
 			{"an unknown position", func(in *declaration.Input) { in.PositionID = unknown }, []string{"/position_id", "unknown-position"}},
-			{"another's position", func(in *declaration.Input) { in.PositionID = other.Positions[0].ID }, []string{"/position_id", "unknown-position"}},
+			{"another's position", func(in *declaration.Input) {
+				in.PositionID = other.Positions[0].ID
+			}, []string{"/position_id", "unknown-position"}},
 			{"a closed position", func(in *declaration.Input) { in.PositionID = closed }, []string{"/position_id", "position-ceased"}},
-			{"another's right", func(in *declaration.Input) { in.RightID = &stranger.Rights[0].ID }, []string{"/right_id", "unknown-right"}},
-			{"nothing to supersede", func(in *declaration.Input) { in.SupersedesID = &unknown }, []string{"/supersedes_id", "unknown-declaration"}},
-			{"content of the wrong type", func(in *declaration.Input) { in.Content = json.RawMessage(`{"worker_tax_code":7}`) }, []string{"/content/worker_tax_code", "type"}},
-			{"a wrong tax code", func(in *declaration.Input) { in.Content = json.RawMessage(`{"worker_tax_code":"RSSMRA80A01H501X"}`) }, []string{"/content/worker_tax_code", "format"}},
-			{"an unknown member", func(in *declaration.Input) { in.Content = json.RawMessage(`{"a/b":1}`) }, []string{"/content/a~1b", "unknown-field"}},
+			{"another's right", func(in *declaration.Input) {
+				in.RightID = &stranger.Rights[0].ID
+			}, []string{"/right_id", "unknown-right"}},
+			{"nothing to supersede", func(in *declaration.Input) {
+				in.SupersedesID = &unknown
+			}, []string{"/supersedes_id", "unknown-declaration"}},
+			{"content of the wrong type", func(in *declaration.Input) {
+				in.Content = json.RawMessage(`{"worker_tax_code":7}`)
+			}, []string{"/content/worker_tax_code", "type"}},
+			{"a wrong tax code", func(in *declaration.Input) {
+				in.Content = json.RawMessage(`{"worker_tax_code":"RSSMRA80A01H501X"}`)
+			}, []string{"/content/worker_tax_code", "format"}},
+			{"an unknown member", func(in *declaration.Input) {
+				in.Content = json.RawMessage(`{"a/b":1}`)
+			}, []string{"/content/a~1b", "unknown-field"}},
 			{"content that is no object", func(in *declaration.Input) { in.Content = json.RawMessage(`[]`) }, []string{"/content", "type"}},
 			{"content that is no JSON", func(in *declaration.Input) { in.Content = json.RawMessage(`{`) }, []string{"/content", "other"}},
 			{"no content", func(in *declaration.Input) { in.Content = nil }, []string{"/content", "other"}},
@@ -144,25 +162,38 @@ func TestDraft_ChangingADraft(t *testing.T) {
 		}{
 			{
 				"a member is replaced, one added and one removed",
-				declaration.Change{Content: json.RawMessage(`{"employer_contribution_rate":24.5,"part_time_percentage":50,"average_monthly_pay":null}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","part_time_percentage":50,"worker_tax_code":"RSSMRA80A01H501U"}`, "RSSMRA80A01H501U", world.Rome,
+				declaration.Change{
+					Content: json.RawMessage(`{"employer_contribution_rate":24.5,"part_time_percentage":50,"average_monthly_pay":null}`),
+				},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","part_time_percentage":50,"worker_tax_code":"RSSMRA80A01H501U"}`,
+				"RSSMRA80A01H501U", world.Rome,
 			},
 			{
 				"the worker",
 				declaration.Change{Content: json.RawMessage(`{"worker_tax_code":"MKJRLA80A01L407X","part_time_percentage":null}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Rome,
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`,
+				"MKJRLA80A01L407X", world.Rome,
 			},
 			{
 				"the position",
 				declaration.Change{PositionID: &c.Positions[1].ID},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`, "MKJRLA80A01L407X", world.Milan,
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","worker_tax_code":"MKJRLA80A01L407X"}`,
+				"MKJRLA80A01L407X", world.Milan,
 			},
 			{
 				"no worker any more",
 				declaration.Change{Content: json.RawMessage(`{"worker_tax_code":null,"notes":"<b> & \"è\" \u2028"}`)},
-				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", world.Milan,
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" +
+					`"}`,
+				"", world.Milan,
 			},
-			{"nothing", declaration.Change{}, `{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" + `"}`, "", world.Milan},
+			{
+				"nothing",
+				declaration.Change{},
+				`{"employer_contribution_rate":24.5,"mandatory_communication_code":"1700021200123456","notes":"<b> & \"è\" ` + "\u2028" +
+					`"}`,
+				"", world.Milan,
+			},
 		} {
 			got, err := change(step.in)
 			if err != nil {
@@ -180,7 +211,9 @@ func TestDraft_ChangingADraft(t *testing.T) {
 			if diff := cmp.Diff(got, show(t, a, by, draft.ID)); diff != "" {
 				t.Errorf("%s, as it is stored:\n%s", step.name, diff)
 			}
-			if n := a.Count(t, "audit_records WHERE operation = 'changeDeclaration' AND subject_id = ?", draft.ID.String()); n != version-1 {
+			if n := a.Count(
+				t, "audit_records WHERE operation = 'changeDeclaration' AND subject_id = ?", draft.ID.String(),
+			); n != version-1 {
 				t.Errorf("%s: %d audit records", step.name, n)
 			}
 		}
@@ -191,8 +224,16 @@ func TestDraft_ChangingADraft(t *testing.T) {
 			in     declaration.Change
 			fields []string
 		}{
-			{"a wrong member", declaration.Change{Content: json.RawMessage(`{"employer_contribution_rate":51}`)}, []string{"/content/employer_contribution_rate", "maximum"}},
-			{"an unknown member", declaration.Change{Content: json.RawMessage(`{"state":"accepted"}`)}, []string{"/content/state", "unknown-field"}},
+			{
+				"a wrong member",
+				declaration.Change{Content: json.RawMessage(`{"employer_contribution_rate":51}`)},
+				[]string{"/content/employer_contribution_rate", "maximum"},
+			},
+			{
+				"an unknown member",
+				declaration.Change{Content: json.RawMessage(`{"state":"accepted"}`)},
+				[]string{"/content/state", "unknown-field"},
+			},
 			{"an object for a text", declaration.Change{Content: json.RawMessage(`{"notes":{"a":1}}`)}, []string{"/content/notes", "type"}},
 			{"null for all", declaration.Change{Content: json.RawMessage(`null`)}, []string{"/content", "type"}},
 			{"a list for all", declaration.Change{Content: json.RawMessage(`[]`)}, []string{"/content", "type"}},
@@ -254,7 +295,8 @@ func TestDraft_DiscardingADraft(t *testing.T) {
 	})
 }
 
-// A draft is its maker's and of those under the same right; what was submitted is of all who may consult.
+// A draft is its maker's and of those under the same right; what was submitted is of all who may
+// consult.
 func TestDraft_IsNobodyElses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -276,7 +318,10 @@ func TestDraft_IsNobodyElses(t *testing.T) {
 			"discard":  func(by access.Actor) error { return a.Declarations.Discard(ctx, by, draft.ID) },
 		}
 		// The guard lets none of them near; the service asks again where it reads the row.
-		for name, who := range map[string]access.Actor{"a stranger": stranger, "a colleague": colleague, "an operator": operator, "nobody": {}, "one without rights": {ContributorID: c.ID, PersonID: by.PersonID}} {
+		for name, who := range map[string]access.Actor{
+			"a stranger": stranger, "a colleague": colleague, "an operator": operator, "nobody": {},
+			"one without rights": {ContributorID: c.ID, PersonID: by.PersonID},
+		} {
 			for operation, do := range use {
 				refused(t, operation+" by "+name, do(who), fault.NotFound)
 			}

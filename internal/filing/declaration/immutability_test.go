@@ -54,14 +54,18 @@ func TestDeclaration_WhatWasSubmittedIsFinal(t *testing.T) {
 			err := update(change.set, filed.ID, change.args...)
 			if err == nil {
 				t.Errorf("a submitted declaration took %s", change.set)
-			} else if !strings.Contains(err.Error(), "never changed") && !strings.Contains(strings.ToLower(err.Error()), "check constraint") {
+			} else if !strings.Contains(err.Error(), "never changed") && !strings.Contains(
+				strings.ToLower(err.Error()), "check constraint",
+			) {
 				t.Errorf("%s was refused for another reason: %v", change.set, err)
 			}
 			if err := update(change.set, draft.ID, change.args...); (err == nil) != change.draft {
 				t.Errorf("a draft and %s: %v", change.set, err)
 			}
 			// Back to where it was.
-			if err := d.InTx(ctx, func(ctx context.Context) error { return d.From(ctx).Select("*").Save(&draft.Declaration).Error }); err != nil {
+			if err := d.InTx(ctx, func(ctx context.Context) error {
+				return d.From(ctx).Select("*").Save(&draft.Declaration).Error
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,8 +86,10 @@ func TestDeclaration_WhatWasFiledIsNotDeleted(t *testing.T) {
 			return d.InTx(ctx, func(ctx context.Context) error { return d.From(ctx).Exec(statement, args...).Error })
 		}
 		for _, statement := range []string{
-			"DELETE FROM declarations WHERE state <> 'draft'", "DELETE FROM receipts", "DELETE FROM protocol_entries", "DELETE FROM audit_records",
-			"UPDATE receipts SET jws = 'other'", "UPDATE protocol_entries SET number = number + 1", "UPDATE audit_records SET outcome = 'other'",
+			"DELETE FROM declarations WHERE state <> 'draft'", "DELETE FROM receipts", "DELETE FROM protocol_entries",
+			"DELETE FROM audit_records",
+			"UPDATE receipts SET jws = 'other'", "UPDATE protocol_entries SET number = number + 1",
+			"UPDATE audit_records SET outcome = 'other'",
 		} {
 			if err := run(statement); err == nil || !strings.Contains(err.Error(), "final") {
 				t.Errorf("%s: %v", statement, err)

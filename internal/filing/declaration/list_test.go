@@ -20,11 +20,13 @@ import (
 	"diresco/internal/test/world"
 )
 
-// archive is a world with many declarations: two companies with positions in two offices, and several people who file.
+// archive is a world with many declarations: two companies with positions in two offices, and
+// several people who file.
 type archive struct {
 	*world.App
 	first, second world.Company
-	// rep acts for both companies; a colleague for the first one; the clerk may not see declarations at the second one.
+	// rep acts for both companies; a colleague for the first one; the clerk may not see
+	// declarations at the second one.
 	rep, repSecond, colleague, clerk, operator access.Actor
 }
 
@@ -60,9 +62,13 @@ func (a archive) add(t testing.TB, i int) {
 	case 3:
 		by = a.clerk
 	}
-	in := declaration.Input{Type: world.Type, PositionID: c.Positions[i%len(c.Positions)].ID, Content: world.ContentFor(workers[i/3%2]), Submit: i%4 != 0}
+	in := declaration.Input{
+		Type: world.Type, PositionID: c.Positions[i%len(c.Positions)].ID, Content: world.ContentFor(workers[i/3%2]), Submit: i%4 != 0,
+	}
 	if i%7 == 0 {
-		in.Type, in.Content = "76-2013", json.RawMessage(`{"worker_tax_code":"RSSMRA80A01H501U","mandatory_communication_code":"1700026200987654","event":"hire","event_date":"2026-02-02","benefit":"naspi","hire_not_compulsory":true,"no_dismissal_by_linked_employer":true,"de_minimis_aid":"0.00"}`)
+		in.Type, in.Content = "76-2013", json.RawMessage(
+			`{"worker_tax_code":"RSSMRA80A01H501U","mandatory_communication_code":"1700026200987654","event":"hire","event_date":"2026-02-02","benefit":"naspi","hire_not_compulsory":true,"no_dismissal_by_linked_employer":true,"de_minimis_aid":"0.00"}`,
+		)
 	}
 	made, err := a.Declarations.Draft(ctx, by, c.ID, in)
 	if err != nil {
@@ -198,9 +204,11 @@ func drawFilter(t *rapid.T, all []declaration.Declaration) declaration.Filter {
 	return f
 }
 
-// follow reads all pages of a list and checks that they are what the view shows and the filter lets through, each once and
-// in order. between is called after every page but the last.
-func (a archive) follow(t rapid.TB, v view, filter declaration.Filter, all []declaration.Declaration, limit int, between func()) (items int) {
+// follow reads all pages of a list and checks that they are what the view shows and the filter lets
+// through, each once and in order. between is called after every page but the last.
+func (a archive) follow(
+	t rapid.TB, v view, filter declaration.Filter, all []declaration.Declaration, limit int, between func(),
+) (items int) {
 	t.Helper()
 	var want []declaration.Declaration
 	for _, d := range all {
@@ -238,7 +246,8 @@ func (a archive) follow(t rapid.TB, v view, filter declaration.Filter, all []dec
 	}
 }
 
-// Following the pages of a list gives what the filter lets through, each once and in order, while new ones arrive.
+// Following the pages of a list gives what the filter lets through, each once and in order, while
+// new ones arrive.
 func TestDeclaration_PagesCoverAList(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := newArchive(t, d)
@@ -305,7 +314,8 @@ func TestDeclaration_ACursorOfAnotherFilter(t *testing.T) {
 			cursor string
 			want   int
 		}{
-			"a cursor behind the end": {at, last.Next, 0}, "a cursor on the end": {at, first.Next, 0}, "a cursor before the end": {after, first.Next, 1}, "an end before the cursor": {after, last.Next, 1},
+			"a cursor behind the end": {at, last.Next, 0}, "a cursor on the end": {at, first.Next, 0},
+			"a cursor before the end": {after, first.Next, 1}, "an end before the cursor": {after, last.Next, 1},
 		} {
 			if got := list(&c.to, c.cursor); len(got.Items) != c.want {
 				t.Errorf("%s: %d items", name, len(got.Items))
@@ -322,7 +332,9 @@ func TestDeclaration_ListsOfNothing(t *testing.T) {
 		a.Draft(t, by, c, c.Input(false))
 		for name, list := range map[string]func() (page.Page[declaration.View], error){
 			"nobody's contributor": func() (page.Page[declaration.View], error) {
-				return a.Declarations.OfContributor(ctx, access.Actor{PersonID: by.PersonID, ContributorID: c.ID}, declaration.Filter{}, page.Request{})
+				return a.Declarations.OfContributor(ctx, access.Actor{
+					PersonID: by.PersonID, ContributorID: c.ID,
+				}, declaration.Filter{}, page.Request{})
 			},
 			"nobody": func() (page.Page[declaration.View], error) {
 				return a.Declarations.Mine(ctx, access.Actor{}, declaration.Filter{}, page.Request{})

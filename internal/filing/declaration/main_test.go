@@ -26,7 +26,8 @@ func asked(operation string) context.Context {
 	return audit.WithOrigin(ctx, audit.Origin{Operation: operation, RequestID: "request-1", Address: "192.0.2.1"})
 }
 
-// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in
+// turn).
 func refused(t *testing.T, what string, err error, code fault.Code, fields ...string) {
 	t.Helper()
 	var f *fault.Fault
@@ -79,7 +80,10 @@ func setState(t *testing.T, a *world.App, id uuid.UUID, state declaration.State)
 // ceased adds a position that is closed.
 func ceased(t *testing.T, a *world.App, c world.Company) uuid.UUID {
 	t.Helper()
-	p := contributor.Position{ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: "99" + c.Positions[0].Number[2:], Scheme: "aziende", OfficeCode: world.Rome, State: contributor.PositionCeased, CreatedAt: a.Clock.Now()}
+	p := contributor.Position{
+		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: "99" + c.Positions[0].Number[2:], Scheme: "aziende",
+		OfficeCode: world.Rome, State: contributor.PositionCeased, CreatedAt: a.Clock.Now(),
+	}
 	a.Must(t, func(ctx context.Context) error { return a.DB.From(ctx).Create(&p).Error })
 	return p.ID
 }

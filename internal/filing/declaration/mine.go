@@ -10,15 +10,19 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// ofRights returns a page of what was submitted for every position over which the person has a right that covers declarations, and
-// of the own drafts there; the latest first.
+// ofRights returns a page of what was submitted for every position over which the person has a
+// right that covers declarations, and of the own drafts there; the latest first.
 //
-// No index can hold that order for each person, since a right shows also what others filed before it began. So a page costs
-// one of two things, neither of which grows with how many declarations there are but as the logarithm: with few rights, for
-// each contributor one index probe for its newest declaration, then up to a page of those whose newest is newest; with many, a walk over
-// the latest declarations of all, a few index probes each, until the page is full, and the former only where the walk was
-// in vain (see access.Stride). What a filter or a right over some positions alone leaves out is passed over within a contributor's range.
-func (r *repository) ofRights(ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
+// No index can hold that order for each person, since a right shows also what others filed before
+// it began. So a page costs one of two things, neither of which grows with how many declarations
+// there are but as the logarithm: with few rights, for each contributor one index probe for its
+// newest declaration, then up to a page of those whose newest is newest; with many, a walk over the
+// latest declarations of all, a few index probes each, until the page is full, and the former only
+// where the walk was in vain (see access.Stride). What a filter or a right over some positions
+// alone leaves out is passed over within a contributor's range.
+func (r *repository) ofRights(
+	ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request,
+) (page.Page[View], error) {
 	var none page.Page[View]
 	after, err := request.After()
 	if err != nil {
@@ -65,10 +69,13 @@ func (m mine) read(ctx context.Context, rights *access.Repository) ([]View, erro
 
 const latestFirst = " ORDER BY d.listed_at DESC, d.id DESC LIMIT %d"
 
-// visible is the condition for the rows d within a range that the filter lets through and the person may see.
+// visible is the condition for the rows d within a range that the filter lets through and the
+// person may see.
 func (m mine) visible(within narrowing) narrowing {
 	only := m.filter.only()
-	n := narrowing{sql: m.reached.Covers + within.sql + only.sql + " AND (d.state <> 'draft' OR d.person_id = @person)", args: maps.Clone(within.args)}
+	n := narrowing{
+		sql: m.reached.Covers + within.sql + only.sql + " AND (d.state <> 'draft' OR d.person_id = @person)", args: maps.Clone(within.args),
+	}
 	maps.Copy(n.args, only.args)
 	maps.Copy(n.args, m.reached.Args)
 	return n
@@ -87,7 +94,12 @@ func (m mine) walk(ctx context.Context, end *page.Key) ([]View, error) {
 		within.and("(d.listed_at, d.id) >= (@end_at, @end_id)", "end_id", end.ID)
 	}
 	where := m.visible(within)
-	return m.filed(ctx, " SELECT d.*, p.given_name, p.family_name FROM declarations d JOIN people p ON p.id = d.person_id WHERE "+where.sql+fmt.Sprintf(latestFirst, m.size+1), where.args)
+	return m.filed(
+		ctx,
+		" SELECT d.*, p.given_name, p.family_name FROM declarations d JOIN people p ON p.id = d.person_id WHERE "+where.sql+
+			fmt.Sprintf(latestFirst, m.size+1),
+		where.args,
+	)
 }
 
 // end is where a walk that is in vain ends, nil where the declarations end before.
@@ -101,7 +113,8 @@ func (m mine) end(ctx context.Context) (*page.Key, error) {
 	return &page.Key{At: rows[0].ListedAt, ID: rows[0].ID}, nil
 }
 
-// ask reads the same through the contributors. A declaration that belongs on the page is of a contributor whose newest one does.
+// ask reads the same through the contributors. A declaration that belongs on the page is of a
+// contributor whose newest one does.
 func (m mine) ask(ctx context.Context) ([]View, error) {
 	where := m.visible(m.filter.within(m.after))
 	return m.filed(ctx, ", clients AS MATERIALIZED ("+m.reached.Contributors+"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+`)
@@ -119,7 +132,8 @@ func (m mine) latest(of string, n int, where string) string {
 	return "SELECT c.contributor_id, d.listed_at, d.id FROM " + of + " c " + each + fmt.Sprintf(latestFirst, m.size+1)
 }
 
-// filed reads what a query on the memberships, and on more tables where it begins with those, selects.
+// filed reads what a query on the memberships, and on more tables where it begins with those,
+// selects.
 func (m mine) filed(ctx context.Context, query string, args map[string]any) ([]View, error) {
 	var rows []View
 	err := m.r.db.From(ctx).Raw("WITH "+m.reached.Memberships+query, args).Find(&rows).Error

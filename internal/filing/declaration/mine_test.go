@@ -18,11 +18,14 @@ import (
 // strides reach every way of reading a page, also where little is stored.
 func strides() *rapid.Generator[access.Stride] {
 	return rapid.Custom(func(t *rapid.T) access.Stride {
-		return access.Stride{Many: rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "many"), Rows: rapid.SampledFrom([]int{1, 10, 40, 1000}).Draw(t, "rows")}
+		return access.Stride{
+			Many: rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "many"), Rows: rapid.SampledFrom([]int{1, 10, 40, 1000}).Draw(t, "rows"),
+		}
 	})
 }
 
-// Whatever the rights, the list over all contributors is what the rights over each of them let one see.
+// Whatever the rights, the list over all contributors is what the rights over each of them let one
+// see.
 func TestDeclaration_MyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := newArchive(t, d)
@@ -32,7 +35,10 @@ func TestDeclaration_MyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 			a.Role(t, a.rep.PersonID, c.ID, access.LegalRepresentative)
 			by := a.Enter(t, a.rep.SessionID, c.ID)
 			for k := range 2 + 3*i {
-				a.Draft(t, by, c, declaration.Input{Type: world.Type, PositionID: c.Positions[k%len(c.Positions)].ID, Content: world.ContentFor(workers[k%2]), Submit: k%3 > 0})
+				a.Draft(t, by, c, declaration.Input{
+					Type: world.Type, PositionID: c.Positions[k%len(c.Positions)].ID, Content: world.ContentFor(workers[k%2]),
+					Submit: k%3 > 0,
+				})
 			}
 			companies = append(companies, c)
 		}
@@ -45,7 +51,12 @@ func TestDeclaration_MyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 			// Some of the drafts are the person's.
 			for _, c := range companies {
 				if rapid.Bool().Draw(rt, "drafted") {
-					a.Exec(t, "UPDATE declarations SET person_id = ? WHERE id IN (SELECT id FROM declarations WHERE contributor_id = ? AND state = 'draft' ORDER BY id LIMIT 2)", by.PersonID, c.ID)
+					a.Exec(
+						t,
+						"UPDATE declarations SET person_id = ? WHERE id IN (SELECT id FROM declarations WHERE contributor_id = ? AND "+
+							"state = 'draft' ORDER BY id LIMIT 2)",
+						by.PersonID, c.ID,
+					)
 				}
 			}
 			rights, err := a.Rights.Rights(ctx, by, ids)

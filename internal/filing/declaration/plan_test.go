@@ -23,8 +23,9 @@ const (
 	postgresAt = "timestamptz '2026-01-01 00:00:00+00' + i * interval '1 second'"
 )
 
-// fill makes 20,000 declarations: two in three the company's, the others of 39 more as well, three in four of one type, for 50 workers.
-// SQLite plans without looking at how many there are: a tenth will do.
+// fill makes 20,000 declarations: two in three the company's, the others of 39 more as well, three
+// in four of one type, for 50 workers. SQLite plans without looking at how many there are: a tenth
+// will do.
 func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 	t.Helper()
 	const companies = 40
@@ -45,13 +46,18 @@ func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 		values = append(values, row)
 		args = append(args, k, c.ID, c.Positions[0].ID, c.Positions[0].OfficeCode)
 	}
-	statement := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), c (k, contributor_id, position_id, office_code) AS (VALUES %s)
-		INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, worker_tax_code, person_id, acting_as, right_id, version,
+	statement := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+		WHERE i < %d), c (k, contributor_id, position_id, office_code) AS (VALUES %s)
+		INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, worker_tax_code,
+		person_id, acting_as, right_id, version,
 			created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
 		SELECT %s, c.contributor_id, c.position_id, c.office_code, CASE WHEN i %% 4 = 0 THEN '76-2013' ELSE 'RIOC' END, 1, 'single',
-			CASE WHEN i / 7 %% 10 = 0 THEN 'draft' WHEN i / 7 %% 10 = 1 THEN 'accepted' ELSE 'submitted' END, '{}', 'W' || (i %% 50), ?, 'legal_representative', ?, 1,
-			%s, %s, %s, CASE WHEN i / 7 %% 10 = 0 THEN NULL ELSE %s END, CASE WHEN i / 7 %% 10 = 0 THEN NULL ELSE 'p' END, CASE WHEN i / 7 %% 10 = 0 THEN NULL ELSE 'd' END
-		FROM n JOIN c ON c.k = CASE WHEN i %% 3 > 0 THEN 0 ELSE i %% %d END`, declarations, strings.Join(values, ","), id, at, at, at, at, companies)
+			CASE WHEN i / 7 %% 10 = 0 THEN 'draft' WHEN i / 7 %% 10 = 1 THEN 'accepted' ELSE 'submitted' END, '{}', 'W' || (i %% 50), ?,
+			'legal_representative', ?, 1,
+			%s, %s, %s, CASE WHEN i / 7 %% 10 = 0 THEN NULL ELSE %s END, CASE WHEN i / 7 %% 10 = 0 THEN NULL ELSE 'p' END,
+			CASE WHEN i / 7 %% 10 = 0 THEN NULL ELSE 'd' END
+		FROM n JOIN c ON c.k = CASE WHEN i %% 3 > 0 THEN 0 ELSE i %% %d END`, declarations, strings.Join(values, ","), id, at, at, at, at,
+		companies)
 	a.Exec(t, statement, append(args, by.PersonID, by.Rights[0].ID)...)
 	if a.DB.Dialect() == db.Postgres {
 		// The server does this by itself, in its own time.
@@ -59,7 +65,8 @@ func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 	}
 }
 
-// However many declarations there are, a page is a range of an index: nothing is sorted and the table is not read through.
+// However many declarations there are, a page is a range of an index: nothing is sorted and the
+// table is not read through.
 func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -82,8 +89,16 @@ func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 		}{
 			{"a contributor's", ofContributor, declaration.Filter{}, "declarations_by_contributor"},
 			{"a contributor's of a type", ofContributor, declaration.Filter{Type: "76-2013"}, "declarations_by_contributor_type"},
-			{"a contributor's in a state", ofContributor, declaration.Filter{State: declaration.Accepted}, "declarations_by_contributor_state"},
-			{"a contributor's of a time", ofContributor, declaration.Filter{SubmittedFrom: &from, SubmittedTo: &to}, "declarations_by_contributor"},
+			{
+				"a contributor's in a state", ofContributor,
+				declaration.Filter{State: declaration.Accepted},
+				"declarations_by_contributor_state",
+			},
+			{
+				"a contributor's of a time", ofContributor,
+				declaration.Filter{SubmittedFrom: &from, SubmittedTo: &to},
+				"declarations_by_contributor",
+			},
 			{"a contributor's about a worker", ofContributor, declaration.Filter{WorkerTaxCode: "W7"}, "declarations_by_worker"},
 			{"an office's", ofOffice, declaration.Filter{}, "declarations_by_office"},
 			{"an office's of a time", ofOffice, declaration.Filter{SubmittedFrom: &from, SubmittedTo: &to}, "declarations_by_office"},
@@ -101,12 +116,16 @@ func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 						t.Fatalf("%s page: %d statements", which, len(*heard))
 					}
 					for _, plan := range world.Plans(t, d, (*heard)[0]) {
-						if !strings.Contains(plan, c.index+" ") || strings.Contains(plan, "Sort") || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "Seq Scan on declarations") ||
+						if !strings.Contains(plan, c.index+" ") || strings.Contains(plan, "Sort") || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(
+							plan, "Seq Scan on declarations",
+						) ||
 							strings.Contains(plan, "Bitmap") || strings.Contains(plan, "SCAN d") {
 							t.Errorf("%s page of %s: %s", which, c.name, plan)
 						}
-						// The next page begins where the last one ended: what lies before it is not read.
-						if which == "next" && !strings.Contains(plan, "(listed_at,id)<(?,?)") && !strings.Contains(plan, "ROW(listed_at, id) < ROW(") {
+						// The next page begins where the last one ended: what lies before it is not
+						// read.
+						if which == "next" && !strings.Contains(plan, "(listed_at,id)<(?,?)") &&
+							!strings.Contains(plan, "ROW(listed_at, id) < ROW(") {
 							t.Errorf("the cursor is no part of the range: %s", plan)
 						}
 					}
@@ -123,19 +142,24 @@ func fillCrowd(t *testing.T, a *world.App, by access.Actor) {
 	if a.DB.Dialect() == db.Postgres {
 		declarations, id, at = 20_000, postgresID, postgresAt
 	}
-	a.Exec(t, fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d), x AS (SELECT id, contributor_id, office_code, row_number() OVER (ORDER BY id) - 1 AS k FROM positions)
-		INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, worker_tax_code, person_id, acting_as, right_id, version,
+	a.Exec(t, fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+		WHERE i < %d), x AS (SELECT id, contributor_id, office_code, row_number() OVER (ORDER BY id) - 1 AS k FROM positions)
+		INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, worker_tax_code,
+		person_id, acting_as, right_id, version,
 			created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
-		SELECT %s, x.contributor_id, x.id, x.office_code, CASE WHEN i %% 4 = 0 THEN '76-2013' ELSE 'RIOC' END, 1, 'single', CASE WHEN i %% 7 = 0 THEN 'draft' ELSE 'submitted' END, '{}', 'W' || (i %% 50), ?,
-			'intermediary', ?, 1, %[3]s, %[3]s, %[3]s, CASE WHEN i %% 7 = 0 THEN NULL ELSE %[3]s END, CASE WHEN i %% 7 = 0 THEN NULL ELSE 'p' END, CASE WHEN i %% 7 = 0 THEN NULL ELSE 'd' END
+		SELECT %s, x.contributor_id, x.id, x.office_code, CASE WHEN i %% 4 = 0 THEN '76-2013' ELSE 'RIOC' END, 1, 'single',
+		CASE WHEN i %% 7 = 0 THEN 'draft' ELSE 'submitted' END, '{}', 'W' || (i %% 50), ?,
+			'intermediary', ?, 1, %[3]s, %[3]s, %[3]s, CASE WHEN i %% 7 = 0 THEN NULL ELSE %[3]s END,
+			CASE WHEN i %% 7 = 0 THEN NULL ELSE 'p' END, CASE WHEN i %% 7 = 0 THEN NULL ELSE 'd' END
 		FROM n JOIN x ON x.k = i %% 2000`, declarations, id, at), by.PersonID, by.PersonID)
 	if a.DB.Dialect() == db.Postgres {
 		a.Exec(t, "ANALYZE")
 	}
 }
 
-// An intermediary with many delegations reads a page of declarations from the range of an index, without a sort; where too few of
-// the latest are its clients', and for whoever has few clients, each client is asked once, through an index too.
+// An intermediary with many delegations reads a page of declarations from the range of an index,
+// without a sort; where too few of the latest are its clients', and for whoever has few clients,
+// each client is asked once, through an index too.
 func TestDeclaration_APageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -151,15 +175,28 @@ func TestDeclaration_APageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 			by     access.Actor
 			filter declaration.Filter
 			items  int
-			// The statements, by a part of each, and the index that the last of them reads declarations by.
+			// The statements, by a part of each, and the index that the last of them reads
+			// declarations by.
 			asked []string
 			index string
 		}{
 			{"many", many, declaration.Filter{}, 10, []string{count, end, walk}, "declarations_by_time"},
 			{"many, of a type", many, declaration.Filter{Type: "76-2013"}, 10, []string{count, end, walk}, "declarations_by_time"},
-			{"many, of a time", many, declaration.Filter{SubmittedFrom: &from, SubmittedTo: &to}, 10, []string{count, end, walk}, "declarations_by_time"},
+			{
+				"many, of a time", many,
+				declaration.Filter{SubmittedFrom: &from, SubmittedTo: &to},
+				10,
+				[]string{count, end, walk},
+				"declarations_by_time",
+			},
 			{"many, about a worker", many, declaration.Filter{WorkerTaxCode: "W7"}, 10, []string{walk}, "declarations_by_worker"},
-			{"many, in a rare state", many, declaration.Filter{State: declaration.InCharge}, 0, []string{count, end, walk, ask}, "declarations_by_contributor_state"},
+			{
+				"many, in a rare state", many,
+				declaration.Filter{State: declaration.InCharge},
+				0,
+				[]string{count, end, walk, ask},
+				"declarations_by_contributor_state",
+			},
 			{"few", few, declaration.Filter{}, 0, []string{count, ask}, "declarations_by_contributor"},
 			{"few, of a type", few, declaration.Filter{Type: "76-2013"}, 0, []string{count, ask}, "declarations_by_contributor_type"},
 		} {
@@ -178,14 +215,17 @@ func TestDeclaration_APageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 						}
 						for _, plan := range world.Plans(t, d, q) {
 							lines := strings.Split(plan, "\n")
-							if scansATable(lines) || c.asked[i] == walk && c.index == "declarations_by_time" && (strings.Contains(plan, "Sort Key: d.listed_at") || strings.Contains(plan, "TEMP B-TREE")) {
+							if scansATable(lines) ||
+								c.asked[i] == walk && c.index == "declarations_by_time" &&
+									(strings.Contains(plan, "Sort Key: d.listed_at") || strings.Contains(plan, "TEMP B-TREE")) {
 								t.Errorf("%s page: %s", which, plan)
 							}
 							if i == len(c.asked)-1 && !strings.Contains(strings.ReplaceAll(plan, "\n", " "), c.index+" ") {
 								t.Errorf("%s page without %s: %s", which, c.index, plan)
 							}
 							// It begins behind the page before and ends where the stride does.
-							if c.asked[i] == walk && c.index == "declarations_by_time" && !(strings.Contains(plan, "ROW(listed_at, id) >= ROW(") || strings.Contains(plan, "(listed_at,id)>(?,?)")) {
+							if c.asked[i] == walk && c.index == "declarations_by_time" &&
+								!(strings.Contains(plan, "ROW(listed_at, id) >= ROW(") || strings.Contains(plan, "(listed_at,id)>(?,?)")) {
 								t.Errorf("%s page without an end: %s", which, plan)
 							}
 						}
@@ -203,7 +243,8 @@ func TestDeclaration_APageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 func scansATable(plan []string) bool {
 	return slices.ContainsFunc(plan, func(line string) bool {
 		line = strings.TrimLeft(line, " ->")
-		return strings.HasPrefix(line, "Seq Scan on de") && !strings.HasPrefix(line, "Seq Scan on delegates ") && !strings.HasPrefix(line, "Seq Scan on delegate_roles ") ||
+		return strings.HasPrefix(line, "Seq Scan on de") && !strings.HasPrefix(line, "Seq Scan on delegates ") &&
+			!strings.HasPrefix(line, "Seq Scan on delegate_roles ") ||
 			line == "SCAN d" || strings.HasPrefix(line, "SCAN d USING") && !strings.Contains(line, "declarations_by_time") || strings.HasPrefix(line, "SCAN g") || strings.HasPrefix(line, "SCAN z")
 	})
 }

@@ -25,11 +25,13 @@ import (
 // Signer signs receipts and checks signed ones, also those whose key has been replaced since.
 type Signer interface {
 	SignReceipt(payload []byte) (jws string, err error)
-	// VerifyReceipt returns the payload of a receipt that one of our keys signed, and keyring.ErrNotAReceipt for any other text.
+	// VerifyReceipt returns the payload of a receipt that one of our keys signed, and
+	// keyring.ErrNotAReceipt for any other text.
 	VerifyReceipt(ctx context.Context, jws string) (payload []byte, err error)
 }
 
-// claims are what a receipt says. Tax codes stand in it as salted digests: who knows a code can check it, nobody else learns it.
+// claims are what a receipt says. Tax codes stand in it as salted digests: who knows a code can
+// check it, nobody else learns it.
 type claims struct {
 	Issuer         string          `json:"iss"`
 	ProtocolNumber string          `json:"protocol_number"`
@@ -72,8 +74,10 @@ func newClaims(issuer string, d Declaration, filer, owner taxcode.Code, random i
 		return nil, err
 	}
 	return json.Marshal(claims{
-		Issuer: issuer, ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationID: d.ID, Type: d.Type, TypeVersion: d.TypeVersion,
-		ContributorID: d.ContributorID, PositionID: d.PositionID, ActingAs: d.ActingAs, RightID: d.RightID, FiledBy: d.PersonID, Filer: filerCode, Contributor: ownerCode,
+		Issuer: issuer, ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationID: d.ID,
+		Type: d.Type, TypeVersion: d.TypeVersion,
+		ContributorID: d.ContributorID, PositionID: d.PositionID, ActingAs: d.ActingAs, RightID: d.RightID, FiledBy: d.PersonID,
+		Filer: filerCode, Contributor: ownerCode,
 	})
 }
 
@@ -97,7 +101,8 @@ func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
 	return Verdict{Valid: true, ProtocolNumber: c.ProtocolNumber, SubmittedAt: c.SubmittedAt}, nil
 }
 
-// Receipt returns a submitted declaration with its signed receipt, and fault.NotFound for a draft, which has none.
+// Receipt returns a submitted declaration with its signed receipt, and fault.NotFound for a draft,
+// which has none.
 func (s *Service) Receipt(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	d, err := s.Show(ctx, by, id)
 	if err != nil {
@@ -109,7 +114,8 @@ func (s *Service) Receipt(ctx context.Context, by access.Actor, id uuid.UUID) (V
 	return d, nil
 }
 
-// ReceiptPDF returns the printed receipt. It is rendered once, kept, and the same to the byte ever after.
+// ReceiptPDF returns the printed receipt. It is rendered once, kept, and the same to the byte ever
+// after.
 func (s *Service) ReceiptPDF(ctx context.Context, by access.Actor, id uuid.UUID) ([]byte, error) {
 	d, err := s.Receipt(ctx, by, id)
 	if err != nil {
@@ -152,14 +158,17 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 	}
 	var document bytes.Buffer
 	err = receiptpdf.Render(&document, receiptpdf.Facts{
-		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: d.Type, TypeTitle: p.Title, TypeVersion: d.TypeVersion,
-		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber, OfficeCode: d.OfficeCode,
-		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.publicURL + "/verify#" + d.JWS, Content: content,
+		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: d.Type, TypeTitle: p.Title,
+		TypeVersion:   d.TypeVersion,
+		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber,
+		OfficeCode: d.OfficeCode,
+		FiledBy:    d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.publicURL + "/verify#" + d.JWS, Content: content,
 	})
 	return document.Bytes(), err
 }
 
-// labelled lists the content's members in their canonical order, under the titles that the schema gives them.
+// labelled lists the content's members in their canonical order, under the titles that the schema
+// gives them.
 func labelled(content, schema string) ([]struct{ Label, Value string }, error) {
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(content), &values); err != nil {

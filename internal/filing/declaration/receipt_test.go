@@ -87,8 +87,10 @@ func TestReceipt_SaysWhatWasFiled(t *testing.T) {
 		for _, filed := range []declaration.View{a.Submit(t, by, c), submit(t, a, by, a.Draft(t, by, c, c.Input(false)).ID)} {
 			got, text := opened(t, a, filed.JWS)
 			want := receipt{
-				Issuer: world.PublicURL, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt, Digest: *filed.Digest, DeclarationID: filed.ID, Type: world.Type, TypeVersion: 1,
-				ContributorID: c.ID, PositionID: c.Positions[0].ID, ActingAs: string(access.LegalRepresentative), RightID: by.Rights[0].ID, FiledBy: by.PersonID,
+				Issuer: world.PublicURL, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt, Digest: *filed.Digest,
+				DeclarationID: filed.ID, Type: world.Type, TypeVersion: 1,
+				ContributorID: c.ID, PositionID: c.Positions[0].ID, ActingAs: string(access.LegalRepresentative), RightID: by.Rights[0].ID,
+				FiledBy: by.PersonID,
 			}
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(receipt{}, "Filer", "Contributor")); diff != "" {
 				t.Error(diff)
@@ -123,7 +125,9 @@ func TestReceipt_VerifyingAReceipt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(declaration.Verdict{Valid: true, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt}, got); diff != "" {
+		if diff := cmp.Diff(declaration.Verdict{
+			Valid: true, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt,
+		}, got); diff != "" {
 			t.Error(diff)
 		}
 		header, rest, _ := strings.Cut(filed.JWS, ".")
@@ -133,9 +137,10 @@ func TestReceipt_VerifyingAReceipt(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, jws := range map[string]string{
-			"nothing": "", "no receipt": "x.y.z", "another's key": strange, "cut": filed.JWS[:len(filed.JWS)-4], "without signature": header + "." + payload + ".",
-			"another payload": header + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"protocol_number":"x"}`)) + "." + signature,
-			"no algorithm":    base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + payload + ".",
+			"nothing": "", "no receipt": "x.y.z", "another's key": strange, "cut": filed.JWS[:len(filed.JWS)-4],
+			"without signature": header + "." + payload + ".",
+			"another payload":   header + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"protocol_number":"x"}`)) + "." + signature,
+			"no algorithm":      base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + payload + ".",
 		} {
 			if got, err := a.Declarations.Verify(ctx, jws); err != nil || got != (declaration.Verdict{}) {
 				t.Errorf("%s: %+v, %v", name, got, err)
@@ -176,20 +181,24 @@ func TestReceipt_CanBeHadAgain(t *testing.T) {
 		if !bytes.HasPrefix(printed, []byte("%PDF-")) {
 			t.Errorf("the printed receipt begins with %q", printed[:8])
 		}
-		// Names change, and so does the declaration's state: what was filed, and its receipt, do not.
+		// Names change, and so does the declaration's state: what was filed, and its receipt, do
+		// not.
 		a.Exec(t, "UPDATE contributors SET legal_name = 'Nuova Ragione S.p.A.' WHERE id = ?", c.ID)
 		a.Exec(t, "UPDATE people SET family_name = 'Bianchi' WHERE id = ?", by.PersonID)
 		if _, err := a.Declarations.Withdraw(ctx, by, filed.ID); err != nil {
 			t.Fatal(err)
 		}
 		a.Clock.Advance(365 * 24 * time.Hour)
-		for name, who := range map[string]access.Actor{"who filed": by, "a colleague": colleague, "an operator": a.Desk(t, world.Rome, c.ID)} {
+		for name, who := range map[string]access.Actor{
+			"who filed": by, "a colleague": colleague, "an operator": a.Desk(t, world.Rome, c.ID),
+		} {
 			again, err := a.Declarations.ReceiptPDF(ctx, who, filed.ID)
 			if err != nil || !bytes.Equal(printed, again) {
 				t.Errorf("%s gets another printed receipt (%v)", name, err)
 			}
 			got, err := a.Declarations.Receipt(ctx, who, filed.ID)
-			if err != nil || got.JWS != filed.JWS || *got.ProtocolNumber != *filed.ProtocolNumber || *got.Digest != *filed.Digest || !got.SubmittedAt.Equal(*filed.SubmittedAt) {
+			if err != nil || got.JWS != filed.JWS || *got.ProtocolNumber != *filed.ProtocolNumber || *got.Digest != *filed.Digest ||
+				!got.SubmittedAt.Equal(*filed.SubmittedAt) {
 				t.Errorf("%s gets another receipt (%v)", name, err)
 			}
 		}

@@ -18,7 +18,8 @@ import (
 // repository reads and writes declarations and their receipts.
 type repository struct {
 	db *db.DB
-	// shown reads declarations for many requests with one statement; nil on SQLite, where a statement is no journey.
+	// shown reads declarations for many requests with one statement; nil on SQLite, where a
+	// statement is no journey.
 	shown *batch.Loader[uuid.UUID, View]
 	// stride is how lists over many contributors go.
 	stride access.Stride
@@ -57,7 +58,8 @@ func (r *repository) addReceipts(ctx context.Context, receipts []receipt) error 
 const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
 	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
 
-// filed reads one declaration with its maker's names and its receipt, in the context's transaction if there is one.
+// filed reads one declaration with its maker's names and its receipt, in the context's transaction
+// if there is one.
 func (r *repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
 	if r.shown != nil && !r.db.WithinTx(ctx) {
 		f, found, err := r.shown.Load(ctx, id)
@@ -98,7 +100,8 @@ func (r *repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 	return f, nil
 }
 
-// lock reads one declaration and keeps everybody else from changing it until the context's transaction ends.
+// lock reads one declaration and keeps everybody else from changing it until the context's
+// transaction ends.
 func (r *repository) lock(ctx context.Context, id uuid.UUID) (Declaration, error) {
 	var d Declaration
 	err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id = ?"+r.db.ForUpdate(), id).Take(&d).Error
@@ -111,7 +114,9 @@ func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 		return nil, nil
 	}
 	var rows []Declaration
-	if err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw(
+		"SELECT * FROM declarations WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids,
+	).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	found := make(map[uuid.UUID]Declaration, len(rows))
@@ -121,8 +126,8 @@ func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 	return found, nil
 }
 
-// saveDraft writes what may change in a draft, over a row that the caller holds locked. (UpdateColumns, here and below: Updates
-// would write the machine's time into updated_at.)
+// saveDraft writes what may change in a draft, over a row that the caller holds locked.
+// (UpdateColumns, here and below: Updates would write the machine's time into updated_at.)
 func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("position_id", "office_code", "type_version", "content", "worker_tax_code",
 		"version", "updated_at").UpdateColumns(&d).Error
@@ -136,7 +141,9 @@ func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
 
 // supersede marks a declaration as replaced, over a row that the caller holds locked.
 func (r *repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) error {
-	return r.db.From(ctx).Exec("UPDATE declarations SET state = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, at, id).Error
+	return r.db.From(ctx).Exec(
+		"UPDATE declarations SET state = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, at, id,
+	).Error
 }
 
 // saveState moves a submitted declaration, over a row that the caller holds locked.
@@ -151,7 +158,8 @@ func (r *repository) remove(ctx context.Context, id uuid.UUID) error {
 // scope says whose declarations a list shows.
 type scope func(query *gorm.DB) *gorm.DB
 
-// ofContributor shows what was submitted for the contributor, by whomever, and the drafts that are the actor's own or under one of the actor's rights.
+// ofContributor shows what was submitted for the contributor, by whomever, and the drafts that are
+// the actor's own or under one of the actor's rights.
 func ofContributor(by access.Actor) scope {
 	return func(query *gorm.DB) *gorm.DB {
 		query = query.Where("d.contributor_id = ?", by.ContributorID)
@@ -175,7 +183,9 @@ func ofOffice(code string) scope {
 // list returns a page, the latest first.
 func (r *repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
-	query := in(r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id")).
+	query := in(
+		r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id"),
+	).
 		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
 	after, err := request.After()
 	if err != nil {
@@ -209,13 +219,15 @@ func (n narrowing) of(query *gorm.DB) *gorm.DB {
 	return query.Where(strings.TrimPrefix(n.sql, " AND "), n.args)
 }
 
-// within is the range of the list's order in which the filter lets rows d through, behind a place in the list.
+// within is the range of the list's order in which the filter lets rows d through, behind a place
+// in the list.
 func (f Filter) within(after *page.Key) narrowing {
 	n := narrowing{args: map[string]any{}}
 	if f.SubmittedFrom != nil {
 		n.and("d.listed_at >= @from", "from", f.SubmittedFrom.UTC())
 	}
-	// The nearer of the two ends alone: with both, SQLite would begin at the farther one and read up to the nearer.
+	// The nearer of the two ends alone: with both, SQLite would begin at the farther one and read
+	// up to the nearer.
 	if f.SubmittedTo != nil && (after == nil || !after.At.Before(*f.SubmittedTo)) {
 		n.and("d.listed_at < @to", "to", f.SubmittedTo.UTC())
 	} else if after != nil {
@@ -247,7 +259,8 @@ func (f Filter) only() narrowing {
 func (r *repository) facts(ctx context.Context, d Declaration) (printed, error) {
 	var p printed
 	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, t.title, t.content_schema FROM contributors c
-		JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.PositionID).Take(&p).Error
+		JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ? WHERE x.id = ?`, d.Type,
+		d.TypeVersion, d.PositionID).Take(&p).Error
 	return p, notFound(err)
 }
 

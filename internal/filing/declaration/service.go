@@ -34,7 +34,8 @@ type Deps struct {
 	Blobs *blob.Bucket
 	// Random is where salts come from.
 	Random io.Reader
-	// PublicURL is the portal's address, without a slash at its end; receipts name it as their issuer.
+	// PublicURL is the portal's address, without a slash at its end; receipts name it as their
+	// issuer.
 	PublicURL string
 }
 
@@ -64,9 +65,10 @@ func NewService(d Deps) *Service {
 	}
 }
 
-// Draft makes a draft for the contributor or, where asked, files it at once. It returns fault.NotFound for a contributor
-// that the actor has nothing to do with, fault.Forbidden and fault.ServiceNotDelegated where the actor may not declare for
-// it, fault.Invalid with the wrong fields, and fault.Conflict outside the type's window.
+// Draft makes a draft for the contributor or, where asked, files it at once. It returns
+// fault.NotFound for a contributor that the actor has nothing to do with, fault.Forbidden and
+// fault.ServiceNotDelegated where the actor may not declare for it, fault.Invalid with the wrong
+// fields, and fault.Conflict outside the type's window.
 func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (View, error) {
 	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
 	if err != nil {
@@ -99,8 +101,9 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	now := s.run.Clock.Now()
 	d := Declaration{
 		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: position.ID, OfficeCode: position.OfficeCode,
-		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID, SupersedesID: in.SupersedesID,
-		Version: 1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
+		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID,
+		SupersedesID: in.SupersedesID,
+		Version:      1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
 	}.with(content)
 	if in.Submit {
 		return s.file(ctx, by, right, submission{declaration: d, typ: t, owner: owner.TaxCode})
@@ -115,7 +118,9 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 }
 
 // position looks the position up and says which field is wrong when it is not the contributor's.
-func (s *Service) position(ctx context.Context, contributorID, positionID uuid.UUID) (contributor.Position, contributor.Contributor, error) {
+func (s *Service) position(
+	ctx context.Context, contributorID, positionID uuid.UUID,
+) (contributor.Position, contributor.Contributor, error) {
 	position, owner, err := s.contributors.Position(ctx, contributorID, positionID)
 	switch {
 	case fault.Is(err, fault.NotFound):
@@ -138,7 +143,8 @@ func (s *Service) checkSuperseded(ctx context.Context, d Declaration) error {
 	return supersedes(d, old)
 }
 
-// supersedes refuses what is not a live submitted declaration of the same contributor, position and type.
+// supersedes refuses what is not a live submitted declaration of the same contributor, position and
+// type.
 func supersedes(d, old Declaration) error {
 	if old.ContributorID != d.ContributorID || old.PositionID != d.PositionID || old.Type != d.Type || old.State == Draft {
 		return fault.InvalidFields(fault.Field{Pointer: "/supersedes_id", Code: fault.FieldUnknownDeclaration})
@@ -161,7 +167,8 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	return d, nil
 }
 
-// visible is the rule that the guard has applied to the path; it is asked again where the row is read.
+// visible is the rule that the guard has applied to the path; it is asked again where the row is
+// read.
 func visible(d Declaration, by access.Actor) bool {
 	if d.ContributorID != by.ContributorID || len(by.Rights) == 0 {
 		return false
@@ -182,8 +189,9 @@ func visible(d Declaration, by access.Actor) bool {
 	return false
 }
 
-// Change changes a draft that the caller read at the expected version. It returns fault.PreconditionFailed when somebody
-// changed it since, and fault.Conflict once it was submitted.
+// Change changes a draft that the caller read at the expected version. It returns
+// fault.PreconditionFailed when somebody changed it since, and fault.Conflict once it was
+// submitted.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, in Change) (View, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SubjectKind = Kind
@@ -255,7 +263,8 @@ func (s *Service) lockDraft(ctx context.Context, by access.Actor, id uuid.UUID, 
 	return d, right, err
 }
 
-// rightFor is the right under which the draft was made or, where its maker holds another one by now, that one.
+// rightFor is the right under which the draft was made or, where its maker holds another one by
+// now, that one.
 func rightFor(by access.Actor, d Declaration) (access.Right, error) {
 	for _, r := range by.Rights {
 		if r.ID == d.RightID {
@@ -278,8 +287,9 @@ func (s *Service) Discard(ctx context.Context, by access.Actor, id uuid.UUID) er
 	return err
 }
 
-// Submit files a draft: its number, time and signed receipt are in the result. It returns fault.Invalid when the content is
-// not complete and fault.Conflict when it was submitted before or its type is not open.
+// Submit files a draft: its number, time and signed receipt are in the result. It returns
+// fault.Invalid when the content is not complete and fault.Conflict when it was submitted before or
+// its type is not open.
 func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	d, err := s.Show(ctx, by, id)
 	if err != nil {
@@ -294,7 +304,8 @@ func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 		return View{}, err
 	}
 	sub := submission{declaration: d.Declaration, typ: t, draftVersion: d.Version}
-	// What is no draft any more goes on to the register, which knows whether this is the same request again.
+	// What is no draft any more goes on to the register, which knows whether this is the same
+	// request again.
 	if d.State == Draft {
 		content, err := completeContent(t, d.Content)
 		if err != nil {
@@ -326,7 +337,8 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 	return filed, nil
 }
 
-// Withdraw takes a submitted declaration back while the office has not decided. It returns fault.Conflict after that.
+// Withdraw takes a submitted declaration back while the office has not decided. It returns
+// fault.Conflict after that.
 func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SubjectKind = Kind
@@ -349,7 +361,9 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (
 		if err := s.repo.saveState(ctx, d); err != nil {
 			return View{}, err
 		}
-		message, err := outbox.NewMessage(withdrawnKind, by.PersonID, map[string]string{"protocol_number": *d.ProtocolNumber, "type": d.Type}, d.UpdatedAt)
+		message, err := outbox.NewMessage(withdrawnKind, by.PersonID, map[string]string{
+			"protocol_number": *d.ProtocolNumber, "type": d.Type,
+		}, d.UpdatedAt)
 		if err != nil {
 			return View{}, err
 		}
@@ -360,12 +374,14 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (
 	}, operation.ByID(s.repo.filed))
 }
 
-// OfContributor lists what was submitted for the actor's contributor, by whomever, and the actor's drafts; the latest first.
+// OfContributor lists what was submitted for the actor's contributor, by whomever, and the actor's
+// drafts; the latest first.
 func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	return s.repo.list(ctx, ofContributor(by), f, request)
 }
 
-// Mine lists what was submitted for every contributor that the actor may declare for, and the actor's drafts; the latest first.
+// Mine lists what was submitted for every contributor that the actor may declare for, and the
+// actor's drafts; the latest first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	return s.repo.ofRights(ctx, s.rights, by, f, request)
 }

@@ -40,7 +40,10 @@ func TestDeclaration_FilingADraft(t *testing.T) {
 		level   access.CredentialLevel
 		state   declaration.State
 		message string
-	}{{access.Dispositive, declaration.Submitted, "declaration.received"}, {access.Ordinary, declaration.AwaitingCredentials, "declaration.awaiting_credentials"}} {
+	}{
+		{access.Dispositive, declaration.Submitted, "declaration.received"},
+		{access.Ordinary, declaration.AwaitingCredentials, "declaration.awaiting_credentials"},
+	} {
 		t.Run(string(c.level), func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				a := world.New(t, d)
@@ -62,11 +65,15 @@ func TestDeclaration_FilingADraft(t *testing.T) {
 				if diff := cmp.Diff(got, show(t, a, by, draft.ID)); diff != "" {
 					t.Errorf("as it is stored:\n%s", diff)
 				}
-				data, _ := json.Marshal(map[string]string{"protocol_number": number, "submitted_at": "2026-03-16T09:15:00Z", "title": titleOf(t, a, world.Type), "type": world.Type})
+				data, _ := json.Marshal(map[string]string{
+					"protocol_number": number, "submitted_at": "2026-03-16T09:15:00Z", "title": titleOf(t, a, world.Type),
+					"type": world.Type,
+				})
 				if diff := cmp.Diff([]promise{{c.message, by.PersonID, string(data)}}, promises(t, a)); diff != "" {
 					t.Error(diff)
 				}
-				if n := a.Count(t, "audit_records WHERE operation = 'submitDeclaration' AND subject_id = ? AND at = ?", draft.ID.String(), at); n != 1 || a.Count(t, "audit_records") != 2 {
+				if n := a.Count(t, "audit_records WHERE operation = 'submitDeclaration' AND subject_id "+
+					"= ? AND at = ?", draft.ID.String(), at); n != 1 || a.Count(t, "audit_records") != 2 {
 					t.Errorf("%d audit records of the submission, %d in all", n, a.Count(t, "audit_records"))
 				}
 				var entry struct {
@@ -128,7 +135,10 @@ func TestDeclaration_AnIncompleteDraftIsNotFiled(t *testing.T) {
 		in.Content = json.RawMessage(`{"worker_tax_code":"` + world.Worker + `","average_monthly_pay":"1850.00"}`)
 		draft := a.Draft(t, by, c, in)
 		_, err := a.Declarations.Submit(ctx, by, draft.ID)
-		refused(t, "incomplete", err, fault.Invalid, "/content/employer_contribution_rate", "required", "/content/mandatory_communication_code", "required")
+		refused(
+			t, "incomplete", err, fault.Invalid, "/content/employer_contribution_rate", "required", "/content/mandatory_communication_code",
+			"required",
+		)
 		in = declaration.Input{Type: "151-2015", PositionID: c.Positions[0].ID, Content: json.RawMessage(
 			`{"worker_tax_code":"RSSMRA80A01H501U","disability_type":"over_79_percent","contract_type":"fixed_term","annual_taxable_pay":"23400.00","monthly_payments":13}`)}
 		conditional := a.Draft(t, by, c, in)
@@ -181,7 +191,9 @@ func TestDeclaration_FilingWhileADraftIsChanged(t *testing.T) {
 				case 0:
 					_, outcomes[0] = a.Declarations.Submit(ctx, by, draft.ID)
 				case 1:
-					_, outcomes[1] = a.Declarations.Change(ctx, by, draft.ID, 1, declaration.Change{Content: json.RawMessage(`{"average_monthly_pay":null}`)})
+					_, outcomes[1] = a.Declarations.Change(
+						ctx, by, draft.ID, 1, declaration.Change{Content: json.RawMessage(`{"average_monthly_pay":null}`)},
+					)
 				case 2:
 					if round%2 == 1 {
 						outcomes[2] = a.Declarations.Discard(ctx, by, draft.ID)
@@ -200,11 +212,13 @@ func TestDeclaration_FilingWhileADraftIsChanged(t *testing.T) {
 			case err != nil:
 				t.Fatal(err)
 			case outcomes[0] == nil:
-				if outcomes[1] == nil || left.State != declaration.Submitted || left.Content != draft.Content || *left.Digest != declaration.DigestOf(left.Type, left.TypeVersion, left.ContributorID, left.PositionID, left.Content) {
+				if outcomes[1] == nil || left.State != declaration.Submitted || left.Content != draft.Content ||
+					*left.Digest != declaration.DigestOf(left.Type, left.TypeVersion, left.ContributorID, left.PositionID, left.Content) {
 					t.Errorf("filed, and changed with %v: %+v", outcomes[1], left)
 				}
 			default:
-				// It was changed, before the register looked (a conflict) or before it was read (incomplete).
+				// It was changed, before the register looked (a conflict) or before it was read
+				// (incomplete).
 				if !fault.Is(outcomes[0], fault.Conflict) && !fault.Is(outcomes[0], fault.Invalid) || outcomes[1] != nil {
 					t.Errorf("not filed: %v, and not changed: %v", outcomes[0], outcomes[1])
 				}
@@ -213,7 +227,8 @@ func TestDeclaration_FilingWhileADraftIsChanged(t *testing.T) {
 	})
 }
 
-// Of two submissions in one group, the first may be refused for a reason that does not concern the second.
+// Of two submissions in one group, the first may be refused for a reason that does not concern the
+// second.
 func TestDeclaration_ARefusedSubmissionDoesNotTakeTheDraftWithIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -253,7 +268,13 @@ func TestDeclaration_TheWindowOfAType(t *testing.T) {
 		for _, step := range []struct {
 			at   time.Time
 			open bool
-		}{{world.Start, false}, {opens.Add(-time.Microsecond), false}, {opens, true}, {closes.Add(-time.Microsecond), true}, {closes, false}} {
+		}{
+			{world.Start, false},
+			{opens.Add(-time.Microsecond), false},
+			{opens, true},
+			{closes.Add(-time.Microsecond), true},
+			{closes, false},
+		} {
 			b.Clock.Advance(step.at.Sub(b.Clock.Now()))
 			_, err := b.Declarations.Draft(ctx, by, c.ID, c.Input(true))
 			if step.open && err != nil {
@@ -271,7 +292,8 @@ func TestDeclaration_TheWindowOfAType(t *testing.T) {
 	})
 }
 
-// The window is kept by the time that the protocol gives, which a clock that is behind does not set back.
+// The window is kept by the time that the protocol gives, which a clock that is behind does not set
+// back.
 func TestDeclaration_TheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -279,7 +301,10 @@ func TestDeclaration_TheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 		closes := world.Start.Add(time.Second)
 		a.Exec(t, "UPDATE declaration_types SET closes_at = ? WHERE code = ?", closes, world.Type)
 		// Another machine, whose clock is ahead, filed last.
-		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 2026, 1, ?)", world.Rome, closes.Add(-2*time.Microsecond))
+		a.Exec(
+			t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 2026, 1, ?)", world.Rome,
+			closes.Add(-2*time.Microsecond),
+		)
 		if got := a.Submit(t, by, c); !got.SubmittedAt.Equal(closes.Add(-time.Microsecond)) {
 			t.Errorf("filed at %v", got.SubmittedAt)
 		}
@@ -293,8 +318,10 @@ func TestDeclaration_ANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		draft := a.Draft(t, by, c, c.Input(false))
-		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at)
-			SELECT code, 2, 'RIOC, nuova', legal_reference, steps, opens_at, '', '{"type":"object","required":["reason"],"properties":{"reason":{"type":"string"},"worker_tax_code":{},"mandatory_communication_code":{},"average_monthly_pay":{},"employer_contribution_rate":{}},"additionalProperties":false}',
+		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema,
+			content_example, published_at)
+			SELECT code, 2, 'RIOC, nuova', legal_reference, steps, opens_at, '',
+			'{"type":"object","required":["reason"],"properties":{"reason":{"type":"string"},"worker_tax_code":{},"mandatory_communication_code":{},"average_monthly_pay":{},"employer_contribution_rate":{}},"additionalProperties":false}',
 			content_example, published_at FROM declaration_types WHERE code = 'RIOC'`)
 		// A process may go on with what it knows for ten seconds, no longer.
 		a.Clock.Advance(10*time.Second - time.Microsecond)
@@ -307,20 +334,27 @@ func TestDeclaration_ANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 		}
 		_, err := a.Declarations.Submit(ctx, by, draft.ID)
 		refused(t, "a draft that the new version finds incomplete", err, fault.Invalid, "/content/reason", "required")
-		if _, err := a.Declarations.Change(ctx, by, draft.ID, 1, declaration.Change{Content: json.RawMessage(`{"reason":"x"}`)}); err != nil {
+		if _, err := a.Declarations.Change(
+			ctx, by, draft.ID, 1, declaration.Change{Content: json.RawMessage(`{"reason":"x"}`)},
+		); err != nil {
 			t.Fatal(err)
 		}
 		got := submit(t, a, by, draft.ID)
-		if got.TypeVersion != 2 || got.WorkerTaxCode != nil || *got.Digest != declaration.DigestOf(world.Type, 2, c.ID, c.Positions[0].ID, got.Content) {
+		if got.TypeVersion != 2 || got.WorkerTaxCode != nil ||
+			*got.Digest != declaration.DigestOf(world.Type, 2, c.ID, c.Positions[0].ID, got.Content) {
 			t.Errorf("%+v", got)
 		}
 		if diff := cmp.Diff(got, show(t, a, by, draft.ID)); diff != "" {
 			t.Errorf("as it is stored:\n%s", diff)
 		}
 		// A draft that a newer version finds complete as it is becomes one of that version.
-		untouched := a.Draft(t, by, c, declaration.Input{Type: world.Type, PositionID: c.Positions[0].ID, Content: json.RawMessage(got.Content)})
-		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at)
-			SELECT code, 3, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at FROM declaration_types WHERE code = 'RIOC' AND version = 2`)
+		untouched := a.Draft(t, by, c, declaration.Input{
+			Type: world.Type, PositionID: c.Positions[0].ID, Content: json.RawMessage(got.Content),
+		})
+		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema,
+			content_example, published_at)
+			SELECT code, 3, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at
+			FROM declaration_types WHERE code = 'RIOC' AND version = 2`)
 		a.Clock.Advance(10 * time.Second)
 		filed := submit(t, a, by, untouched.ID)
 		if untouched.TypeVersion != 2 || filed.TypeVersion != 3 || *filed.Digest == *got.Digest {

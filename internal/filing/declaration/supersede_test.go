@@ -20,7 +20,8 @@ import (
 )
 
 var states = []declaration.State{
-	declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted, declaration.ProvisionallyNotAccepted, declaration.NotAccepted,
+	declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted,
+	declaration.ProvisionallyNotAccepted, declaration.NotAccepted,
 	declaration.Confirmed, declaration.Lapsed, declaration.Withdrawn, declaration.Superseded,
 }
 
@@ -38,7 +39,8 @@ func TestDeclaration_Withdrawing(t *testing.T) {
 			got, err := a.Declarations.Withdraw(asked("withdrawDeclaration"), colleague, filed.ID)
 			if !slices.Contains(open, state) {
 				conflict(t, string(state), err, "declaration-not-withdrawable")
-				if left := show(t, a, by, filed.ID); left.State != state || left.Version != filed.Version || a.Count(t, "outbox") != messages {
+				if left := show(t, a, by, filed.ID); left.State != state || left.Version != filed.Version ||
+					a.Count(t, "outbox") != messages {
 					t.Errorf("a refused withdrawal left %+v", left)
 				}
 				continue
@@ -58,7 +60,8 @@ func TestDeclaration_Withdrawing(t *testing.T) {
 			}
 			all := promises(t, a)
 			data, _ := json.Marshal(map[string]string{"protocol_number": *filed.ProtocolNumber, "type": world.Type})
-			if diff := cmp.Diff(promise{"declaration.withdrawn", colleague.PersonID, string(data)}, all[len(all)-1]); diff != "" || len(all) != messages+1 {
+			if diff := cmp.Diff(promise{"declaration.withdrawn", colleague.PersonID, string(data)}, all[len(all)-1]); diff != "" ||
+				len(all) != messages+1 {
 				t.Errorf("%s: %d messages more\n%s", state, len(all)-messages, diff)
 			}
 			if n := a.Count(t, "audit_records WHERE operation = 'withdrawDeclaration' AND subject_id = ?", filed.ID.String()); n != 1 {
@@ -102,7 +105,8 @@ func TestDeclaration_Superseding(t *testing.T) {
 				a := world.New(t, d)
 				c, by := a.Employer(t)
 				able := []declaration.State{
-					declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted, declaration.ProvisionallyNotAccepted, declaration.NotAccepted, declaration.Confirmed,
+					declaration.Submitted, declaration.InCharge, declaration.AwaitingCredentials, declaration.Accepted,
+					declaration.ProvisionallyNotAccepted, declaration.NotAccepted, declaration.Confirmed,
 				}
 				for _, state := range states {
 					old := a.Submit(t, by, c)
@@ -123,7 +127,8 @@ func TestDeclaration_Superseding(t *testing.T) {
 						}
 						got = submit(t, a, by, got.ID)
 					}
-					if got.SupersedesID == nil || *got.SupersedesID != old.ID || got.State != declaration.Submitted || *got.ProtocolNumber == *old.ProtocolNumber {
+					if got.SupersedesID == nil || *got.SupersedesID != old.ID || got.State != declaration.Submitted ||
+						*got.ProtocolNumber == *old.ProtocolNumber {
 						t.Errorf("%s: superseded by %+v", state, got)
 					}
 					want := old
@@ -239,7 +244,8 @@ func TestDeclaration_OneGroupSupersedesOnce(t *testing.T) {
 	})
 }
 
-// Ordinary credentials consult: what is filed with them waits, and until it is complete it takes nothing away.
+// Ordinary credentials consult: what is filed with them waits, and until it is complete it takes
+// nothing away.
 func TestDeclaration_WhatWaitsForCredentialsSupersedesNothingYet(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -247,7 +253,8 @@ func TestDeclaration_WhatWaitsForCredentialsSupersedesNothingYet(t *testing.T) {
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
 		old := a.Submit(t, by, c)
 		for _, waiting := range []declaration.View{
-			a.Draft(t, ordinary, c, replacing(c, old.ID, true)), submit(t, a, ordinary, a.Draft(t, ordinary, c, replacing(c, old.ID, false)).ID),
+			a.Draft(t, ordinary, c, replacing(c, old.ID, true)),
+			submit(t, a, ordinary, a.Draft(t, ordinary, c, replacing(c, old.ID, false)).ID),
 		} {
 			if waiting.State != declaration.AwaitingCredentials || *waiting.SupersedesID != old.ID {
 				t.Errorf("it is %s and supersedes %v", waiting.State, waiting.SupersedesID)

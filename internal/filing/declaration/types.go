@@ -32,10 +32,12 @@ func (t *Type) hasStep(step string) bool {
 	return slices.ContainsFunc(t.Steps, func(s catalogue.Step) bool { return s.Step == step })
 }
 
-// typesFreshFor is how long a process goes on with the types it knows before it looks for newly published ones.
+// typesFreshFor is how long a process goes on with the types it knows before it looks for newly
+// published ones.
 const typesFreshFor = 10 * time.Second
 
-// Types is the catalogue of declaration types. It is data: what is published is seen by every process within ten seconds.
+// Types is the catalogue of declaration types. It is data: what is published is seen by every
+// process within ten seconds.
 type Types struct {
 	db    *db.DB
 	clock clock.Clock
@@ -114,7 +116,8 @@ func (t *Types) Forget() {
 	t.current = nil
 }
 
-// Install adds the types that come with the program and are not published yet, in the context's transaction.
+// Install adds the types that come with the program and are not published yet, in the context's
+// transaction.
 func (t *Types) Install(ctx context.Context) error {
 	shipped, err := catalogue.All()
 	if err != nil {
@@ -154,7 +157,8 @@ func (typeRow) TableName() string { return "declaration_types" }
 func newTypeRow(t catalogue.Type, at time.Time) (typeRow, error) {
 	steps, err := json.Marshal(t.Steps)
 	return typeRow{
-		Code: t.Code, Version: t.Version, Title: t.Title, LegalReference: t.LegalReference, Steps: string(steps), OpensAt: t.OpensAt, ClosesAt: t.ClosesAt,
+		Code: t.Code, Version: t.Version, Title: t.Title, LegalReference: t.LegalReference, Steps: string(steps), OpensAt: t.OpensAt,
+		ClosesAt:    t.ClosesAt,
 		WorkerField: t.WorkerField, ContentSchema: string(t.ContentSchema), ContentExample: string(t.ContentExample), PublishedAt: at,
 	}, err
 }
@@ -174,13 +178,17 @@ func (r typeRow) compile() (*Type, error) {
 // rows returns the current version of every type.
 func (t *Types) rows(ctx context.Context) ([]typeRow, error) {
 	var rows []typeRow
-	err := t.db.From(ctx).Raw(`SELECT t.* FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`).Scan(&rows).Error
+	err := t.db.From(ctx).Raw(
+		`SELECT t.* FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`,
+	).Scan(&rows).Error
 	return rows, err
 }
 
 // add publishes a type, unless that version is published already.
 func (t *Types) add(ctx context.Context, row typeRow) error {
-	return t.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at, worker_field, content_schema, content_example, published_at)
+	return t.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at,
+		worker_field, content_schema, content_example, published_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
-		row.Code, row.Version, row.Title, row.LegalReference, row.Steps, row.OpensAt, row.ClosesAt, row.WorkerField, row.ContentSchema, row.ContentExample, row.PublishedAt).Error
+		row.Code, row.Version, row.Title, row.LegalReference, row.Steps, row.OpensAt, row.ClosesAt, row.WorkerField, row.ContentSchema,
+		row.ContentExample, row.PublishedAt).Error
 }

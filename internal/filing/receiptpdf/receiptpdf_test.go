@@ -147,7 +147,9 @@ func TestReceipt_LongTexts(t *testing.T) {
 	f.FiledBy = strings.Repeat("Maria Antonietta ", 10)
 	f.ActingAs = "una veste che il contratto non conosce"
 	for range 60 {
-		f.Content = append(f.Content, entry{"Un'etichetta che non sta su una riga sola", "prima riga\nseconda riga " + strings.Repeat("x", 300)})
+		f.Content = append(f.Content, entry{
+			"Un'etichetta che non sta su una riga sola", "prima riga\nseconda riga " + strings.Repeat("x", 300),
+		})
 	}
 	f.Content = append(f.Content, entry{"Ultima", "fine del contenuto"}, entry{"Vuota", ""})
 

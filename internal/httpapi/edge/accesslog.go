@@ -14,17 +14,21 @@ import (
 // outcomeRead is what the access log says of a read that was answered.
 const outcomeRead = "read"
 
-// refusals are the problems that leave a row in the access log. What is merely wrong in form does not.
+// refusals are the problems that leave a row in the access log. What is merely wrong in form does
+// not.
 var refusals = []fault.Code{
 	fault.Unauthenticated, fault.SessionEnded, fault.InvalidCredentials, fault.PINChangeRequired, fault.PINExpired, fault.Reauthenticate,
-	fault.StrongLogin, fault.DispositiveRequired, fault.IdentityNotConfirmed, fault.ServiceNotDelegated, fault.Forbidden, fault.CodeInvalid, fault.PINLocked, fault.RateLimited,
+	fault.StrongLogin, fault.DispositiveRequired, fault.IdentityNotConfirmed, fault.ServiceNotDelegated, fault.Forbidden, fault.CodeInvalid,
+	fault.PINLocked, fault.RateLimited,
 	fault.OTPInvalid, fault.OTPExhausted,
 }
 
-// secretCodes are the field codes that say that a secret was wrong, or something about who is registered.
+// secretCodes are the field codes that say that a secret was wrong, or something about who is
+// registered.
 var secretCodes = []string{fault.FieldWrongPIN, fault.FieldUnknownPerson, fault.FieldIdentityNotConfirmed}
 
-// trace leaves a row in the access log: for a refusal, for a failed login, and for a read of what belongs to another.
+// trace leaves a row in the access log: for a refusal, for a failed login, and for a read of what
+// belongs to another.
 func (e *edge) trace(r *request) {
 	if r.op == nil {
 		return
@@ -53,8 +57,9 @@ func (e *edge) trace(r *request) {
 	e.deps.AccessLog.Add(r.c.Request().Context(), row)
 }
 
-// subject is what the request was about, besides a contributor: the declaration in the path or, in the back office and for reads
-// that are open to any session, whatever the path names by an id, else whom a search found.
+// subject is what the request was about, besides a contributor: the declaration in the path or, in
+// the back office and for reads that are open to any session, whatever the path names by an id,
+// else whom a search found.
 func (r *request) subject() string {
 	if r.target.DeclarationID != uuid.Nil || !r.op.staff() && !r.op.shared {
 		return textOf(r.target.DeclarationID)

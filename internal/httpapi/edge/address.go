@@ -10,7 +10,8 @@ import (
 // ipv6Customer is how much of an IPv6 address names a customer: a whole /64 belongs to one.
 const ipv6Customer = 64
 
-// addressExtractor finds the client's address. Without trusted proxies it is that of the connection, whatever headers say.
+// addressExtractor finds the client's address. Without trusted proxies it is that of the
+// connection, whatever headers say.
 func addressExtractor(proxies []netip.Prefix) echo.IPExtractor {
 	if len(proxies) == 0 {
 		return echo.ExtractIPDirect()

@@ -8,8 +8,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// authenticate verifies the access token, if there is one. A bad one is refused later, and only by operations that need
-// one: whoever renews a session may well send the old token along.
+// authenticate verifies the access token, if there is one. A bad one is refused later, and only by
+// operations that need one: whoever renews a session may well send the old token along.
 func (e *edge) authenticate(r *request) error {
 	if r.op == nil {
 		return nil

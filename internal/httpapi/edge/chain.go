@@ -36,7 +36,8 @@ type request struct {
 	value any // what body says, decoded
 	claim *idempotency.Claim
 
-	// form is a body of several parts; formFields is what was wrong with them as they came, formSeen how many came of each name.
+	// form is a body of several parts; formFields is what was wrong with them as they came,
+	// formSeen how many came of each name.
 	form       *reqctx.Form
 	formFields []fault.Field
 	formSeen   map[string]uint64
@@ -57,8 +58,8 @@ type stage func(r *request) error
 // errNoAnswer is a defect: a handler that returned neither an answer nor an error.
 var errNoAnswer = errors.New("the handler gave no answer")
 
-// serve takes a request through the stages, to its handler, and out again. It is one middleware, not one for each stage:
-// echo would build each of them anew for every request.
+// serve takes a request through the stages, to its handler, and out again. It is one middleware,
+// not one for each stage: echo would build each of them anew for every request.
 func (e *edge) serve(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := &request{c: c, started: e.now()}
@@ -120,7 +121,8 @@ func (e *edge) answer(r *request, next echo.HandlerFunc) {
 	}
 }
 
-// finish writes what stays of a request: a line in the log, and a row in the access log where it concerns somebody.
+// finish writes what stays of a request: a line in the log, and a row in the access log where it
+// concerns somebody.
 func (e *edge) finish(r *request) {
 	if err := errors.Join(closeForm(r.form), closeRaw(r.raw)); err != nil {
 		e.deps.Log.WarnContext(r.c.Request().Context(), "uploaded files not dropped", "request_id", r.requestID, "error", err)

@@ -7,7 +7,8 @@ import (
 
 const (
 	corsAllowedHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Accept-Language"
-	corsExposedHeaders = "ETag, Location, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Request-Id, Content-Disposition"
+	corsExposedHeaders = "ETag, Location, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Request-Id, " +
+		"Content-Disposition"
 	corsAllowedMethods = "GET, POST, PUT, PATCH, DELETE"
 	corsMaxAge         = "600"
 )
@@ -46,8 +47,8 @@ func isPort(s string) bool {
 	return ok && digits != "" && len(digits) <= 5 && strings.Trim(digits, "0123456789") == ""
 }
 
-// allowOrigin tells a browser whether its application may read the answer. No credentials that a browser adds by itself
-// are ever used here, so it says nothing about them.
+// allowOrigin tells a browser whether its application may read the answer. No credentials that a
+// browser adds by itself are ever used here, so it says nothing about them.
 func (e *edge) allowOrigin(r *request) error {
 	sent := r.c.Request()
 	origin := sent.Header.Get("Origin")

@@ -1,5 +1,6 @@
-// Package edge leads each request in and its answer out: it decides who may come in, checks the request against the contract, calls
-// the handler of the operation, and turns every error into a problem. It is the one package that knows echo.
+// Package edge leads each request in and its answer out: it decides who may come in, checks the
+// request against the contract, calls the handler of the operation, and turns every error into a
+// problem. It is the one package that knows echo.
 package edge
 
 import (
@@ -33,19 +34,21 @@ type Config struct {
 	Contract []byte
 	// Sandbox opens the /sandbox operations and lets local browser applications in.
 	Sandbox bool
-	// CORSOrigins are the origins of browser applications that may call, exactly as browsers send them.
+	// CORSOrigins are the origins of browser applications that may call, exactly as browsers send
+	// them.
 	CORSOrigins []string
-	// SpoolDir is where files that requests bring are kept while they last; "" is the system's directory for temporary files.
+	// SpoolDir is where files that requests bring are kept while they last; "" is the system's
+	// directory for temporary files.
 	SpoolDir string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by default.
 	TrustedProxies []netip.Prefix
-	// SessionRate and AddressRate are how many requests a minute a session, and an address without one, may make.
-	// They are counted by each process for itself.
+	// SessionRate and AddressRate are how many requests a minute a session, and an address without
+	// one, may make. They are counted by each process for itself.
 	SessionRate, AddressRate int
 }
 
-// TokenParser verifies an access token and says whose it is. A token that is not valid is fault.Unauthenticated; whether
-// the session still lives is the Guard's question.
+// TokenParser verifies an access token and says whose it is. A token that is not valid is
+// fault.Unauthenticated; whether the session still lives is the Guard's question.
 type TokenParser func(ctx context.Context, token string) (sessionID, personID uuid.UUID, err error)
 
 // Guard decides whether a session may use an operation on its target; see access.Guard.
@@ -69,7 +72,8 @@ type Deps struct {
 	Guard     Guard
 	AccessLog AccessLog
 	Answers   Answers
-	// MAC is a keyed digest of the parts; it tells equal requests from different ones under one Idempotency-Key.
+	// MAC is a keyed digest of the parts; it tells equal requests from different ones under one
+	// Idempotency-Key.
 	MAC func(parts ...[]byte) string
 	// PublicKeys returns what /.well-known/jwks.json shows.
 	PublicKeys func(ctx context.Context) (any, error)
@@ -77,7 +81,8 @@ type Deps struct {
 }
 
 func (d Deps) complete() bool {
-	return d.Tokens != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MAC != nil && d.PublicKeys != nil && d.Log != nil
+	return d.Tokens != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MAC != nil && d.PublicKeys != nil &&
+		d.Log != nil
 }
 
 // edge is the handler with everything that was worked out at start.
@@ -97,8 +102,8 @@ type edge struct {
 // readContract parses the contract, once for all: nothing changes it.
 var readContract = sync.OnceValues(api.GetSpec)
 
-// New returns the handler of the whole service. It fails when the contract has an operation whose access nobody decided
-// about, or one that the edge cannot check.
+// New returns the handler of the whole service. It fails when the contract has an operation whose
+// access nobody decided about, or one that the edge cannot check.
 func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Handler, error) {
 	if !deps.complete() || handlers == nil {
 		return nil, errors.New("the HTTP edge misses something to work with")
@@ -120,7 +125,10 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 		limits: newLimits(config.SessionRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
 		address: addressExtractor(config.TrustedProxies), now: clock.System{}.Now,
 	}
-	e.arrival = []stage{e.identify, e.setHeaders, e.chooseLanguage, e.allowOrigin, e.findOperation, e.authenticate, e.limitRate, e.keepClosed, e.answerPreflight}
+	e.arrival = []stage{
+		e.identify, e.setHeaders, e.chooseLanguage, e.allowOrigin, e.findOperation, e.authenticate, e.limitRate, e.keepClosed,
+		e.answerPreflight,
+	}
 	e.entry = []stage{e.guardEntry, e.negotiate, e.checkParameters, e.readBody, e.checkBody, e.claimKey}
 	router := echo.New()
 	router.HideBanner, router.HidePort = true, true
@@ -152,7 +160,8 @@ func servePage(p pages.Page) echo.HandlerFunc {
 	}
 }
 
-// checkRoutes makes sure that every route has its operation, so that nothing is served that nobody decided about.
+// checkRoutes makes sure that every route has its operation, so that nothing is served that nobody
+// decided about.
 func checkRoutes(routes []*echo.Route, operations map[routeKey]*operation) error {
 	for _, r := range routes {
 		if _, ok := operations[routeKey{r.Method, r.Path}]; !ok {

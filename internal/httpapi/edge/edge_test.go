@@ -130,7 +130,9 @@ func (h *handlers) ShowSandboxClock(context.Context, api.ShowSandboxClockRequest
 	return api.ShowSandboxClock200JSONResponse{}, nil
 }
 
-func (h *handlers) CreateSandboxContributor(ctx context.Context, r api.CreateSandboxContributorRequestObject) (api.CreateSandboxContributorResponseObject, error) {
+func (h *handlers) CreateSandboxContributor(
+	ctx context.Context, r api.CreateSandboxContributorRequestObject,
+) (api.CreateSandboxContributorResponseObject, error) {
 	if h.create != nil {
 		h.create(ctx)
 	}
@@ -300,7 +302,9 @@ func (w *world) problem(answer *httptest.ResponseRecorder, status int, code faul
 	w.t.Helper()
 	var p api.Problem
 	if answer.Code != status || answer.Header().Get("Content-Type") != "application/problem+json" {
-		w.t.Fatalf("got %d %s %s, want a problem with status %d (%s)", answer.Code, answer.Header().Get("Content-Type"), answer.Body, status, code)
+		w.t.Fatalf(
+			"got %d %s %s, want a problem with status %d (%s)", answer.Code, answer.Header().Get("Content-Type"), answer.Body, status, code,
+		)
 	}
 	if err := json.Unmarshal(answer.Body.Bytes(), &p); err != nil {
 		w.t.Fatal(err)
@@ -329,7 +333,9 @@ const draftBody = `{"type":"RIOC","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9
 
 // draft asks for a draft, with what makes it right unless the test changes it.
 func draft(body string) ask {
-	return ask{method: http.MethodPost, path: draftPath, body: body, token: "live", header: map[string]string{"Idempotency-Key": "key-00000001"}}
+	return ask{
+		method: http.MethodPost, path: draftPath, body: body, token: "live", header: map[string]string{"Idempotency-Key": "key-00000001"},
+	}
 }
 
 func (a ask) with(header ...string) ask {
@@ -367,14 +373,35 @@ func TestEdge_EveryOperationIsServedUnderItsRule(t *testing.T) {
 		{id: "showStatus", rule: access.Rule{To: access.ToAnyone}},
 		{id: "startSession", rule: access.Rule{To: access.ToAnyone}},
 		{id: "rotatePin", rule: access.Rule{To: access.ToSession, Forced: true, Fresh: true}},
-		{id: "draftDeclaration", rule: access.Rule{To: access.ToContributor, Service: access.Declarations, Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary}}, remembered: true},
-		{id: "submitDeclaration", rule: access.Rule{To: access.ToDeclaration, Service: access.Declarations, Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary}}, remembered: true},
+		{
+			id: "draftDeclaration",
+			rule: access.Rule{
+				To: access.ToContributor, Service: access.Declarations,
+				Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary},
+			},
+			remembered: true,
+		},
+		{
+			id: "submitDeclaration",
+			rule: access.Rule{
+				To: access.ToDeclaration, Service: access.Declarations,
+				Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary},
+			},
+			remembered: true,
+		},
 		{id: "showDeclaration", rule: access.Rule{To: access.ToDeclaration, Service: access.Declarations}, reads: true},
 		{id: "searchDeclarations", rule: access.Rule{To: access.ToContributor, Service: access.Declarations}, reads: true},
 		{id: "searchMyDeclarations", rule: access.Rule{To: access.ToSession}},
 		{id: "verifyReceipt", rule: access.Rule{To: access.ToAnyone}},
 		{id: "listOfficeDeclarations", rule: access.Rule{To: access.ToOffice, Classes: []access.UserClass{access.Operator}}, reads: true},
-		{id: "activateDelegation", rule: access.Rule{To: access.ToDelegation, Strong: true, Service: access.Delegations, Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary}}, remembered: true},
+		{
+			id: "activateDelegation",
+			rule: access.Rule{
+				To: access.ToDelegation, Strong: true, Service: access.Delegations,
+				Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary},
+			},
+			remembered: true,
+		},
 		{id: "listDelegations", rule: access.Rule{To: access.ToSession}, reads: true},
 		{id: "showSubDelegation", rule: access.Rule{To: access.ToSession}, reads: true},
 		{id: "listOffices", rule: access.Rule{To: access.ToAnyone}, cacheable: true},
@@ -385,7 +412,8 @@ func TestEdge_EveryOperationIsServedUnderItsRule(t *testing.T) {
 			t.Errorf("%s is missing", c.id)
 			continue
 		}
-		if op.rule.To != c.rule.To || op.rule.Forced != c.rule.Forced || op.rule.Fresh != c.rule.Fresh || op.rule.Strong != c.rule.Strong || op.rule.Service != c.rule.Service || !slices.Equal(op.rule.Classes, c.rule.Classes) {
+		if op.rule.To != c.rule.To || op.rule.Forced != c.rule.Forced || op.rule.Fresh != c.rule.Fresh || op.rule.Strong != c.rule.Strong ||
+			op.rule.Service != c.rule.Service || !slices.Equal(op.rule.Classes, c.rule.Classes) {
 			t.Errorf("%s: rule %+v, want %+v", c.id, op.rule, c.rule)
 		}
 		if op.remembered != c.remembered || op.sandbox != c.sandbox || op.cacheable != c.cacheable || op.readsOthers != c.reads {
@@ -397,8 +425,9 @@ func TestEdge_EveryOperationIsServedUnderItsRule(t *testing.T) {
 func TestEdge_AnOperationWithoutARightRuleStopsTheStart(t *testing.T) {
 	for name, extension := range map[string]any{
 		"none": nil, "unknown to": map[string]any{"to": "everybody"}, "unknown member": map[string]any{"to": "session", "forcd": true},
-		"unknown class": map[string]any{"to": "session", "classes": []string{"pirate"}}, "unknown service": map[string]any{"to": "session", "service": "x"},
-		"no target": map[string]any{"to": "contributor"}, "narrowed anyone": map[string]any{"to": "anyone", "fresh": true},
+		"unknown class":   map[string]any{"to": "session", "classes": []string{"pirate"}},
+		"unknown service": map[string]any{"to": "session", "service": "x"},
+		"no target":       map[string]any{"to": "contributor"}, "narrowed anyone": map[string]any{"to": "anyone", "fresh": true},
 		"anyone logged in": map[string]any{"to": "anyone", "strong": true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -427,7 +456,8 @@ func TestEdge_ThereIsNoEdgeWithoutItsParts(t *testing.T) {
 func TestEdge_TheRequestTellsItsPattern(t *testing.T) {
 	w := newWorld(t)
 	for path, want := range map[string]string{
-		"/v1/declarations/" + aDeclaration.String(): "GET /v1/declarations/{declaration_id}", "/problems/conflict": "GET /problems/:slug", "/nowhere/at/all": "unmatched",
+		"/v1/declarations/" + aDeclaration.String(): "GET /v1/declarations/{declaration_id}", "/problems/conflict": "GET /problems/:slug",
+		"/nowhere/at/all": "unmatched",
 	} {
 		r := w.request(ask{method: http.MethodGet, path: path, token: "live"})
 		w.serve(r)
@@ -442,7 +472,8 @@ func TestEdge_OneLineForEachRequestWithNothingThatWasSent(t *testing.T) {
 	w.do(ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String() + "?secret=hunter2", token: "live"})
 	w.do(ask{method: http.MethodGet, path: "/nowhere/hunter2"})
 	w.do(ask{method: "HUNTER2", path: "/v1/me"})
-	if text := w.log.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "HUNTER2") || strings.Contains(text, aDeclaration.String()) || strings.Contains(text, "live") {
+	if text := w.log.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "HUNTER2") ||
+		strings.Contains(text, aDeclaration.String()) || strings.Contains(text, "live") {
 		t.Errorf("the log holds what was sent: %s", text)
 	}
 	var line struct {
@@ -454,7 +485,8 @@ func TestEdge_OneLineForEachRequestWithNothingThatWasSent(t *testing.T) {
 	if err := json.NewDecoder(w.log).Decode(&line); err != nil {
 		t.Fatal(err)
 	}
-	if line.Msg != "request" || line.Method != "GET" || line.Route != "GET /v1/declarations/{declaration_id}" || line.Status != 400 || line.RequestID == "" {
+	if line.Msg != "request" || line.Method != "GET" || line.Route != "GET /v1/declarations/{declaration_id}" || line.Status != 400 ||
+		line.RequestID == "" {
 		t.Errorf("got %+v", line)
 	}
 }

@@ -8,8 +8,9 @@ import (
 	"diresco/internal/httpapi/etag"
 )
 
-// tagWriter answers 304 where the caller has the answer already (RFC 9110 section 13.1.2). A handler that knows a version
-// sets ETag; for the others the tag is made from the answer, which is held back until it is complete.
+// tagWriter answers 304 where the caller has the answer already (RFC 9110 section 13.1.2). A
+// handler that knows a version sets ETag; for the others the tag is made from the answer, which is
+// held back until it is complete.
 type tagWriter struct {
 	http.ResponseWriter
 	wanted []string // If-None-Match

@@ -11,7 +11,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// The extensions that an operation may have, beside x-access. What they mean is said in the description of the contract.
+// The extensions that an operation may have, beside x-access. What they mean is said in the
+// description of the contract.
 const (
 	answerExtension      = "x-answer"
 	idempotencyExtension = "x-idempotency"
@@ -22,8 +23,9 @@ const (
 	idempotencyNone = "none"
 )
 
-// readExtensions reads how answers and bodies of the operation are handled. It refuses an extension that nobody reads, and one
-// that would change nothing. Call it after the other parts of the operation have been read.
+// readExtensions reads how answers and bodies of the operation are handled. It refuses an extension
+// that nobody reads, and one that would change nothing. Call it after the other parts of the
+// operation have been read.
 func (op *operation) readExtensions(method string, search bool, o *openapi3.Operation) error {
 	for name := range o.Extensions {
 		if !slices.Contains([]string{accessExtension, answerExtension, idempotencyExtension, bodyExtension}, name) {
@@ -31,7 +33,9 @@ func (op *operation) readExtensions(method string, search bool, o *openapi3.Oper
 		}
 	}
 	var answer, idempotency string
-	if err := errors.Join(extension(o, answerExtension, &answer), extension(o, idempotencyExtension, &idempotency), extension(o, bodyExtension, &op.maxBody)); err != nil {
+	if err := errors.Join(
+		extension(o, answerExtension, &answer), extension(o, idempotencyExtension, &idempotency), extension(o, bodyExtension, &op.maxBody),
+	); err != nil {
 		return err
 	}
 	keyed := method == http.MethodPost && op.header(keyHeader) && !search
@@ -55,7 +59,8 @@ func (op *operation) readExtensions(method string, search bool, o *openapi3.Oper
 	return nil
 }
 
-// extension reads one extension of the operation, if it is there. It refuses members that it does not know.
+// extension reads one extension of the operation, if it is there. It refuses members that it does
+// not know.
 func extension(o *openapi3.Operation, name string, into any) error {
 	written, ok := o.Extensions[name]
 	if !ok {

@@ -26,13 +26,15 @@ const (
 	formType = "multipart/form-data"
 	// maxForm is how long a form may be, in bytes.
 	maxForm = 10 << 20
-	// maxParts is how many parts of a form are looked at: more than any contract asks for, few enough to name what is wrong.
+	// maxParts is how many parts of a form are looked at: more than any contract asks for, few
+	// enough to name what is wrong.
 	maxParts = 100
 	// maxText is how long one field of a form may be, in bytes.
 	maxText = 64 << 10
 	// maxBoundary is how long the boundary between parts may be (RFC 2046).
 	maxBoundary = 70
-	// formTime is how long a form may take to arrive: 10 MiB over a slow line; answerTime is left for the answer.
+	// formTime is how long a form may take to arrive: 10 MiB over a slow line; answerTime is left
+	// for the answer.
 	formTime   = 2 * time.Minute
 	answerTime = time.Minute
 )
@@ -46,8 +48,8 @@ func (r *request) isForm() bool {
 	return err == nil && base == formType
 }
 
-// readForm reads a form part by part: fields into memory, files aside. What is wrong with single fields is noted for
-// checkBody, so that one answer names all of it.
+// readForm reads a form part by part: fields into memory, files aside. What is wrong with single
+// fields is noted for checkBody, so that one answer names all of it.
 func (e *edge) readForm(r *request) error {
 	sent := r.c.Request()
 	if !hasBody(sent) {
@@ -75,7 +77,8 @@ func (e *edge) readForm(r *request) error {
 		return formFault(err)
 	}
 	if !end.seen {
-		// The reader takes a body that breaks off between the lines of a header for one that is over.
+		// The reader takes a body that breaks off between the lines of a header for one that is
+		// over.
 		return fault.Because(fault.Malformed, problem.ReasonForm)
 	}
 	r.formFields = in.wrong
@@ -235,7 +238,8 @@ func (in *formReader) readText(part io.Reader, name string, s *openapi3.Schema) 
 	return nil
 }
 
-// unprintable characters are never part of a text; whether lines and tabs are is for the contract to say.
+// unprintable characters are never part of a text; whether lines and tabs are is for the contract
+// to say.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r'
 }

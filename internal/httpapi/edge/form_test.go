@@ -21,12 +21,15 @@ import (
 )
 
 // RequestPinUpgrade stands for every operation that takes a form.
-func (h *handlers) RequestPinUpgrade(ctx context.Context, _ api.RequestPinUpgradeRequestObject) (api.RequestPinUpgradeResponseObject, error) {
+func (h *handlers) RequestPinUpgrade(
+	ctx context.Context, _ api.RequestPinUpgradeRequestObject,
+) (api.RequestPinUpgradeResponseObject, error) {
 	if h.form != nil {
 		h.form(reqctx.FormOf(ctx))
 	}
 	return api.RequestPinUpgrade202JSONResponse{
-		Body: api.PinUpgrade{UpgradeId: aDeclaration}, Headers: api.RequestPinUpgrade202ResponseHeaders{Location: "/v1/me/pin/upgrades/" + aDeclaration.String()},
+		Body:    api.PinUpgrade{UpgradeId: aDeclaration},
+		Headers: api.RequestPinUpgrade202ResponseHeaders{Location: "/v1/me/pin/upgrades/" + aDeclaration.String()},
 	}, nil
 }
 
@@ -46,7 +49,8 @@ func attached(filename, content string) part {
 // document are the fields of a complete request.
 func document() []part {
 	return []part{
-		field("document_kind", "identity_card"), field("document_number", "CA12345AB"), field("issued_by", "Comune di Forlì"), field("issued_on", "2021-05-10"), field("expires_on", "2031-05-10"),
+		field("document_kind", "identity_card"), field("document_number", "CA12345AB"), field("issued_by", "Comune di Forlì"),
+		field("issued_on", "2021-05-10"), field("expires_on", "2031-05-10"),
 	}
 }
 
@@ -87,7 +91,10 @@ func encode(t testing.TB, boundary string, parts ...part) string {
 const formPath = "/v1/me/pin/upgrades"
 
 func formAsk(body string) ask {
-	return ask{method: http.MethodPost, path: formPath, body: body, token: "live", header: map[string]string{"Idempotency-Key": "key-00000001", "Content-Type": "multipart/form-data; boundary=xYz"}}
+	return ask{
+		method: http.MethodPost, path: formPath, body: body, token: "live",
+		header: map[string]string{"Idempotency-Key": "key-00000001", "Content-Type": "multipart/form-data; boundary=xYz"},
+	}
 }
 
 func (w *world) form(parts ...part) ask {
@@ -106,7 +113,8 @@ func TestForm_ArrivesWhole(t *testing.T) {
 	var kept *reqctx.Form
 	w.handlers.form = func(f *reqctx.Form) {
 		kept = f
-		if f.Text("document_number") != "CA12345AB" || f.Text("issued_by") != "Comune di Forlì" || f.Optional("office_code") != nil || *f.Optional("document_kind") != "identity_card" {
+		if f.Text("document_number") != "CA12345AB" || f.Text("issued_by") != "Comune di Forlì" || f.Optional("office_code") != nil ||
+			*f.Optional("document_kind") != "identity_card" {
 			t.Errorf("got %v", f.Texts)
 		}
 		var got []string
@@ -146,30 +154,69 @@ func TestForm_WhatIsWrongInAFormIsNamedByField(t *testing.T) {
 		parts []part
 		want  []string
 	}{
-		"nothing":              {nil, []string{"/document_kind required", "/document_number required", "/expires_on required", "/files required", "/issued_by required", "/issued_on required"}},
-		"no file":              {document(), []string{"/files required"}},
-		"nothing chosen":       {append(document(), attached("", "")), []string{"/files required"}},
-		"five files":           {append(document(), one, one, one, one, one, one), []string{"/files too-many"}},
-		"a long file":          {append(document(), one, attached("b.pdf", big)), []string{"/files/1 file-too-large"}},
-		"two long files":       {append(document(), attached("a.pdf", big), one, attached("b.pdf", big)), []string{"/files/0 file-too-large", "/files/2 file-too-large"}},
-		"a text for a file":    {append(document(), field("files", "x")), []string{"/files no-file"}},
-		"a file for a text":    {append(without(document(), "issued_by"), part{name: "issued_by", filename: "x", file: true, content: "x"}, one), []string{"/issued_by type"}},
-		"unknown":              {append(document(), one, field("state", "accepted")), []string{"/state unknown-field"}},
-		"unknown file":         {append(document(), one, part{name: "photo", filename: "x", file: true}), []string{"/photo unknown-field"}},
-		"brackets":             {append(document(), part{name: "files[]", filename: "x", file: true, content: "x"}), []string{"/files required", "/files[] unknown-field"}},
-		"pointer":              {append(document(), one, field("a/b~c", "")), []string{"/a~1b~0c unknown-field"}},
-		"no name at all":       {append(document(), one, field("", "x")), []string{"/ unknown-field"}},
-		"repeated":             {append(document(), one, field("issued_by", "a"), field("issued_by", "b")), []string{"/issued_by repeated"}},
-		"enum":                 {append(without(document(), "document_kind"), one, field("document_kind", "library_card")), []string{"/document_kind enum"}},
-		"empty":                {append(without(document(), "issued_by"), one, field("issued_by", "")), []string{"/issued_by too-short"}},
-		"no date":              {append(without(document(), "issued_on"), one, field("issued_on", "2021-02-30")), []string{"/issued_on format"}},
-		"too long":             {append(without(document(), "issued_by"), one, field("issued_by", strings.Repeat("è", 121))), []string{"/issued_by too-long"}},
-		"much too long":        {append(without(document(), "issued_by"), one, field("issued_by", strings.Repeat("è", 1<<20))), []string{"/issued_by too-long"}},
-		"not UTF-8":            {append(without(document(), "issued_by"), one, field("issued_by", "Forl\xec")), []string{"/issued_by forbidden-character"}},
-		"zero byte":            {append(without(document(), "issued_by"), one, field("issued_by", "a\x00b")), []string{"/issued_by forbidden-character"}},
-		"escape":               {append(without(document(), "issued_by"), one, field("issued_by", "a\x1b[2Jb")), []string{"/issued_by forbidden-character"}},
-		"line break":           {append(without(document(), "issued_by"), one, field("issued_by", "a\r\nb")), []string{"/issued_by pattern"}},
-		"all of it":            {[]part{field("document_kind", "x"), field("zz", ""), attached("a", big)}, []string{"/document_kind enum", "/document_number required", "/expires_on required", "/files/0 file-too-large", "/issued_by required", "/issued_on required", "/zz unknown-field"}},
+		"nothing": {
+			nil,
+			[]string{
+				"/document_kind required", "/document_number required", "/expires_on required", "/files required", "/issued_by required",
+				"/issued_on required",
+			},
+		},
+		"no file":        {document(), []string{"/files required"}},
+		"nothing chosen": {append(document(), attached("", "")), []string{"/files required"}},
+		"five files":     {append(document(), one, one, one, one, one, one), []string{"/files too-many"}},
+		"a long file":    {append(document(), one, attached("b.pdf", big)), []string{"/files/1 file-too-large"}},
+		"two long files": {
+			append(document(), attached("a.pdf", big), one, attached("b.pdf", big)),
+			[]string{"/files/0 file-too-large", "/files/2 file-too-large"},
+		},
+		"a text for a file": {append(document(), field("files", "x")), []string{"/files no-file"}},
+		"a file for a text": {
+			append(without(document(), "issued_by"), part{name: "issued_by", filename: "x", file: true, content: "x"}, one),
+			[]string{"/issued_by type"},
+		},
+		"unknown":      {append(document(), one, field("state", "accepted")), []string{"/state unknown-field"}},
+		"unknown file": {append(document(), one, part{name: "photo", filename: "x", file: true}), []string{"/photo unknown-field"}},
+		"brackets": {
+			append(document(), part{name: "files[]", filename: "x", file: true, content: "x"}),
+			[]string{"/files required", "/files[] unknown-field"},
+		},
+		"pointer":        {append(document(), one, field("a/b~c", "")), []string{"/a~1b~0c unknown-field"}},
+		"no name at all": {append(document(), one, field("", "x")), []string{"/ unknown-field"}},
+		"repeated": {
+			append(document(), one, field("issued_by", "a"), field("issued_by", "b")), []string{"/issued_by repeated"},
+		},
+		"enum": {
+			append(without(document(), "document_kind"), one, field("document_kind", "library_card")), []string{"/document_kind enum"},
+		},
+		"empty": {append(without(document(), "issued_by"), one, field("issued_by", "")), []string{"/issued_by too-short"}},
+		"no date": {
+			append(without(document(), "issued_on"), one, field("issued_on", "2021-02-30")), []string{"/issued_on format"},
+		},
+		"too long": {
+			append(without(document(), "issued_by"), one, field("issued_by", strings.Repeat("è", 121))), []string{"/issued_by too-long"},
+		},
+		"much too long": {
+			append(without(document(), "issued_by"), one, field("issued_by", strings.Repeat("è", 1<<20))), []string{"/issued_by too-long"},
+		},
+		"not UTF-8": {
+			append(without(document(), "issued_by"), one, field("issued_by", "Forl\xec")), []string{"/issued_by forbidden-character"},
+		},
+		"zero byte": {
+			append(without(document(), "issued_by"), one, field("issued_by", "a\x00b")), []string{"/issued_by forbidden-character"},
+		},
+		"escape": {
+			append(without(document(), "issued_by"), one, field("issued_by", "a\x1b[2Jb")), []string{"/issued_by forbidden-character"},
+		},
+		"line break": {
+			append(without(document(), "issued_by"), one, field("issued_by", "a\r\nb")), []string{"/issued_by pattern"},
+		},
+		"all of it": {
+			[]part{field("document_kind", "x"), field("zz", ""), attached("a", big)},
+			[]string{
+				"/document_kind enum", "/document_number required", "/expires_on required", "/files/0 file-too-large",
+				"/issued_by required", "/issued_on required", "/zz unknown-field",
+			},
+		},
 		"more than are looked": {slices.Repeat([]part{field("issued_by", "x")}, maxParts+1), []string{" too-many", "/issued_by repeated"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +270,8 @@ func TestForm_ThatCannotBeRead(t *testing.T) {
 		})
 	}
 	for name, contentType := range map[string]string{
-		"JSON": "application/json", "a form without files": "application/x-www-form-urlencoded", "mixed": "multipart/mixed; boundary=xYz", "another charset": "multipart/form-data; boundary=xYz; charset=utf-16", "nothing": "",
+		"JSON": "application/json", "a form without files": "application/x-www-form-urlencoded", "mixed": "multipart/mixed; boundary=xYz",
+		"another charset": "multipart/form-data; boundary=xYz; charset=utf-16", "nothing": "",
 		"no type": "form", "two types": "multipart/form-data, multipart/form-data",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,7 +280,10 @@ func TestForm_ThatCannotBeRead(t *testing.T) {
 		})
 	}
 	w.problem(w.do(formAsk(whole).with("Content-Encoding", "gzip")), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
-	w.problem(w.do(draft(whole).with("Content-Type", "multipart/form-data; boundary=xYz")), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
+	w.problem(
+		w.do(draft(whole).with("Content-Type", "multipart/form-data; boundary=xYz")), http.StatusUnsupportedMediaType,
+		fault.UnsupportedMediaType,
+	)
 }
 
 func TestForm_AreBounded(t *testing.T) {
@@ -246,7 +297,9 @@ func TestForm_AreBounded(t *testing.T) {
 			t.Errorf("9 MiB: %d %s", answer.Code, answer.Body)
 		}
 		for name, a := range map[string]ask{
-			"four long files":    w.form(append(document(), attached("a", third), attached("b", third), attached("c", third), attached("d", third))...),
+			"four long files": w.form(append(
+				document(), attached("a", third), attached("b", third), attached("c", third), attached("d", third),
+			)...),
 			"what means nothing": formAsk(encode(t, "xYz", append(document(), attached("a", "x"))...) + strings.Repeat(" ", maxForm)),
 			"before the first":   formAsk(strings.Repeat("\r\n", maxForm/2) + encode(t, "xYz", document()...)),
 			"a long field":       w.form(append(document(), field("zz", strings.Repeat("x", maxForm)))...),
@@ -265,7 +318,9 @@ func TestForm_AreBounded(t *testing.T) {
 
 func TestForm_AFullDiskIsNotTheCallersFault(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.SpoolDir = "/nowhere/at/all" })
-	w.problem(w.do(w.form(append(document(), attached("a", strings.Repeat("x", 100_000)))...)), http.StatusServiceUnavailable, fault.Unavailable)
+	w.problem(
+		w.do(w.form(append(document(), attached("a", strings.Repeat("x", 100_000)))...)), http.StatusServiceUnavailable, fault.Unavailable,
+	)
 }
 
 // reader fails the test when somebody reads it.
@@ -278,7 +333,9 @@ func (u unread) Read([]byte) (int, error) {
 
 func TestForm_AStrangersFormIsNotRead(t *testing.T) {
 	w := newWorld(t)
-	for token, code := range map[string]fault.Code{"": fault.Unauthenticated, "ended": fault.SessionEnded, "garbage": fault.Unauthenticated} {
+	for token, code := range map[string]fault.Code{
+		"": fault.Unauthenticated, "ended": fault.SessionEnded, "garbage": fault.Unauthenticated,
+	} {
 		a := formAsk("x")
 		a.token = token
 		r := w.request(a)
@@ -320,12 +377,18 @@ func TestForm_IsTheSameRequestByWhatIsInIt(t *testing.T) {
 		}
 	}
 	for name, other := range map[string]string{
-		"another value":      mac("xYz", append(without(document(), "issued_by"), field("issued_by", "x"), attached("a.pdf", "one"), attached("b.pdf", "two"))...),
-		"a field more":       mac("xYz", append(document(), field("office_code", "7000"), attached("a.pdf", "one"), attached("b.pdf", "two"))...),
+		"another value": mac(
+			"xYz", append(without(document(), "issued_by"), field("issued_by", "x"), attached("a.pdf", "one"), attached("b.pdf", "two"))...,
+		),
+		"a field more": mac(
+			"xYz", append(document(), field("office_code", "7000"), attached("a.pdf", "one"), attached("b.pdf", "two"))...,
+		),
 		"another file":       mac("xYz", append(document(), attached("a.pdf", "one"), attached("b.pdf", "three"))...),
 		"files turned round": mac("xYz", append(document(), attached("a.pdf", "two"), attached("b.pdf", "one"))...),
 		"a file less":        mac("xYz", append(document(), attached("a.pdf", "one"))...),
-		"a file twice":       mac("xYz", append(document(), attached("a.pdf", "one"), attached("b.pdf", "two"), attached("b.pdf", "two"))...),
+		"a file twice": mac(
+			"xYz", append(document(), attached("a.pdf", "one"), attached("b.pdf", "two"), attached("b.pdf", "two"))...,
+		),
 	} {
 		if other == first {
 			t.Errorf("%s: the same request", name)
@@ -354,7 +417,8 @@ func TestForm_ThatWouldGoUncheckedStopsTheStart(t *testing.T) {
 		}
 	}
 	rule, err := newFormRule(made(&closed, map[string]*openapi3.Schema{
-		"n": openapi3.NewIntegerSchema(), "yes": openapi3.NewBoolSchema(), "one": binary, "many": openapi3.NewArraySchema().WithItems(openapi3.NewStringSchema().WithFormat("binary").WithMaxLength(10)).WithMaxItems(3),
+		"n": openapi3.NewIntegerSchema(), "yes": openapi3.NewBoolSchema(), "one": binary,
+		"many": openapi3.NewArraySchema().WithItems(openapi3.NewStringSchema().WithFormat("binary").WithMaxLength(10)).WithMaxItems(3),
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -369,7 +433,10 @@ func TestForm_ThatWouldGoUncheckedStopsTheStart(t *testing.T) {
 }
 
 func FuzzFormNames(f *testing.F) {
-	for _, name := range []string{"files", "issued_by", "files[]", "", "a/b~c", "\x00", "\r\nX: y", `"`, `\`, "è", "\xff", "\u202e", "__proto__", strings.Repeat("x", 5000)} {
+	for _, name := range []string{
+		"files", "issued_by", "files[]", "", "a/b~c", "\x00", "\r\nX: y", `"`, `\`, "è", "\xff", "\u202e", "__proto__",
+		strings.Repeat("x", 5000),
+	} {
 		f.Add(name, "a.pdf")
 		f.Add("files", name)
 	}
@@ -394,7 +461,15 @@ func TestForm_TheEndOfAFormIsFoundHoweverItArrives(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		want bool
-	}{{"x\r\n--b--\r\n", true}, {"--b--", true}, {"--b-", false}, {"-- b--", false}, {"--b\r\n--", false}, {strings.Repeat("-", 50) + "b--", true}, {"", false}} {
+	}{
+		{"x\r\n--b--\r\n", true},
+		{"--b--", true},
+		{"--b-", false},
+		{"-- b--", false},
+		{"--b\r\n--", false},
+		{strings.Repeat("-", 50) + "b--", true},
+		{"", false},
+	} {
 		for size := 1; size <= len(c.text)+1; size++ {
 			end := &finalLine{text: []byte("--b--")}
 			for chunk := range slices.Chunk([]byte(c.text), size) {

@@ -26,8 +26,8 @@ func closeForm(f *reqctx.Form) error {
 	return failed
 }
 
-// formIdentity is what makes two forms the same request: names, values, and digests of files. The bytes of the body would not do,
-// since the boundary between its parts is another one at each try.
+// formIdentity is what makes two forms the same request: names, values, and digests of files. The
+// bytes of the body would not do, since the boundary between its parts is another one at each try.
 func formIdentity(f *reqctx.Form) ([]byte, error) {
 	digests := make(map[string][]string, len(f.Uploads))
 	for name, files := range f.Uploads {
@@ -52,7 +52,8 @@ type fileRule struct {
 	size int64
 }
 
-// newFormRule reads the schema of a form. It refuses one with something that the edge would leave unchecked.
+// newFormRule reads the schema of a form. It refuses one with something that the edge would leave
+// unchecked.
 func newFormRule(s *openapi3.Schema) (*formRule, error) {
 	if !s.Type.Is(openapi3.TypeObject) || s.AdditionalProperties.Has == nil || *s.AdditionalProperties.Has {
 		return nil, errors.New("a form is an object without additional properties")
@@ -88,7 +89,8 @@ func newFormRule(s *openapi3.Schema) (*formRule, error) {
 
 func isFile(s *openapi3.Schema) bool { return s.Type.Is(openapi3.TypeString) && s.Format == "binary" }
 
-// fileSize is how long a file may be: what the contract says, and never more than what is taken in at all.
+// fileSize is how long a file may be: what the contract says, and never more than what is taken in
+// at all.
 func fileSize(s *openapi3.Schema) int64 {
 	if s.MaxLength != nil && *s.MaxLength < attachment.MaxSize {
 		return int64(*s.MaxLength)
@@ -96,7 +98,8 @@ func fileSize(s *openapi3.Schema) int64 {
 	return attachment.MaxSize
 }
 
-// typed returns the fields as the schema's types want them, for its validation; what cannot be read as its type stays text.
+// typed returns the fields as the schema's types want them, for its validation; what cannot be read
+// as its type stays text.
 func (r *formRule) typed(texts map[string]string) map[string]any {
 	values := make(map[string]any, len(texts))
 	for name, text := range texts {

@@ -40,7 +40,9 @@ func TestGuard_OnlyAGoodTokenOpensWhatNeedsOne(t *testing.T) {
 		})
 	}
 	w := newWorld(t)
-	if answer := w.do(ask{method: http.MethodGet, path: "/v1/me", header: map[string]string{"Authorization": "bearer live"}}); answer.Code != http.StatusOK {
+	if answer := w.do(ask{
+		method: http.MethodGet, path: "/v1/me", header: map[string]string{"Authorization": "bearer live"},
+	}); answer.Code != http.StatusOK {
 		t.Errorf("the scheme is not case-sensitive, got %d", answer.Code)
 	}
 }
@@ -92,14 +94,18 @@ func TestGuard_APathThatNamesNothingIsNotFound(t *testing.T) {
 	w := newWorld(t)
 	id := aDeclaration.String()
 	for _, path := range []string{
-		"/v1/declarations/1", "/v1/declarations/" + id + "0", "/v1/declarations/{" + id + "}", "/v1/declarations/urn:uuid:" + id, "/v1/declarations/%00", "/v1/declarations/%ff",
-		"/v1/declarations/00000000-0000-0000-0000-000000000000", "/v1/sessions/mine", "/v1/sessions/current%2F", "/v1/declaration-types/a%20b", "/v1/declarations/" + id + "/", "/v1//me", "/v1", "/v2/me",
+		"/v1/declarations/1", "/v1/declarations/" + id + "0", "/v1/declarations/{" + id + "}", "/v1/declarations/urn:uuid:" + id,
+		"/v1/declarations/%00", "/v1/declarations/%ff",
+		"/v1/declarations/00000000-0000-0000-0000-000000000000", "/v1/sessions/mine", "/v1/sessions/current%2F",
+		"/v1/declaration-types/a%20b", "/v1/declarations/" + id + "/", "/v1//me", "/v1", "/v2/me",
 	} {
 		w.problem(w.do(ask{method: http.MethodGet, path: path, token: "live"}), http.StatusNotFound, fault.NotFound)
 	}
 	// An ended session is told so, whatever the path names.
 	w.problem(w.do(ask{method: http.MethodGet, path: "/v1/declarations/1", token: "ended"}), http.StatusUnauthorized, fault.SessionEnded)
-	w.problem(w.do(ask{method: http.MethodPost, path: "/v1/me/pin/rotations/1/confirmation", token: "live", body: `{"pin":"7K3MQ9XA"}`}), http.StatusNotFound, fault.NotFound)
+	w.problem(w.do(ask{
+		method: http.MethodPost, path: "/v1/me/pin/rotations/1/confirmation", token: "live", body: `{"pin":"7K3MQ9XA"}`,
+	}), http.StatusNotFound, fault.NotFound)
 }
 
 func TestGuard_HandlersKnowWhoAsksAndFromWhere(t *testing.T) {
@@ -134,16 +140,28 @@ func TestGuard_ReadsOfAnothersDataAndRefusalsLeaveARow(t *testing.T) {
 		err  error // of the login
 		want []string
 	}{
-		"read":              {ask: show, want: []string{"showDeclaration read"}},
-		"read from cache":   {ask: show.with("If-None-Match", `"3"`), want: []string{"showDeclaration read"}},
-		"own data":          {ask: ask{method: http.MethodGet, path: "/v1/me", token: "live"}},
-		"public":            {ask: ask{method: http.MethodGet, path: "/v1/offices"}},
-		"write":             {ask: draft(draftBody)},
-		"turned away":       {ask: ask{method: http.MethodGet, path: "/v1/declarations/" + mine.String(), token: "live"}, want: []string{"showDeclaration not-found"}},
-		"forbidden":         {ask: ask{method: http.MethodGet, path: "/v1/backoffice/declarations", token: "live"}, want: []string{"listOfficeDeclarations forbidden"}},
-		"malformed":         {ask: draft(`{`)},
-		"no such path":      {ask: ask{method: http.MethodGet, path: "/v1/nothing", token: "live"}},
-		"wrong PIN":         {ask: ask{method: http.MethodPost, path: "/v1/me/pin/rotations/" + mine.String() + "/confirmation", token: "live", body: `{"pin":"7K3MQ9XA"}`}, want: []string{"confirmPinRotation validation-failed"}},
+		"read":            {ask: show, want: []string{"showDeclaration read"}},
+		"read from cache": {ask: show.with("If-None-Match", `"3"`), want: []string{"showDeclaration read"}},
+		"own data":        {ask: ask{method: http.MethodGet, path: "/v1/me", token: "live"}},
+		"public":          {ask: ask{method: http.MethodGet, path: "/v1/offices"}},
+		"write":           {ask: draft(draftBody)},
+		"turned away": {
+			ask:  ask{method: http.MethodGet, path: "/v1/declarations/" + mine.String(), token: "live"},
+			want: []string{"showDeclaration not-found"},
+		},
+		"forbidden": {
+			ask:  ask{method: http.MethodGet, path: "/v1/backoffice/declarations", token: "live"},
+			want: []string{"listOfficeDeclarations forbidden"},
+		},
+		"malformed":    {ask: draft(`{`)},
+		"no such path": {ask: ask{method: http.MethodGet, path: "/v1/nothing", token: "live"}},
+		"wrong PIN": {
+			ask: ask{
+				method: http.MethodPost, path: "/v1/me/pin/rotations/" + mine.String() + "/confirmation", token: "live",
+				body: `{"pin":"7K3MQ9XA"}`,
+			},
+			want: []string{"confirmPinRotation validation-failed"},
+		},
 		"failed login":      {ask: login, err: fault.New(fault.InvalidCredentials), want: []string{"startSession invalid-credentials"}},
 		"locked login":      {ask: login, err: fault.New(fault.PINLocked), want: []string{"startSession pin-locked"}},
 		"login not decided": {ask: login, err: fault.New(fault.Busy)},

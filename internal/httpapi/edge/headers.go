@@ -1,6 +1,7 @@
 package edge
 
-// Values of headers that every answer has. They are slices because that is what http.Header holds; nobody appends to them.
+// Values of headers that every answer has. They are slices because that is what http.Header holds;
+// nobody appends to them.
 var (
 	noSniff     = []string{"nosniff"}
 	onlyHTTPS   = []string{"max-age=63072000; includeSubDomains"}
@@ -19,8 +20,8 @@ const (
 	contentLanguage = "Content-Language"
 )
 
-// setHeaders sets what protects every answer. Nothing may be kept by a cache unless it is known to be the same for
-// everybody; what is, says so later.
+// setHeaders sets what protects every answer. Nothing may be kept by a cache unless it is known to
+// be the same for everybody; what is, says so later.
 func (e *edge) setHeaders(r *request) error {
 	h := r.c.Response().Header()
 	h["X-Content-Type-Options"] = noSniff

@@ -13,7 +13,10 @@ func TestHeaders_NothingPersonalIsCached(t *testing.T) {
 	for _, a := range []ask{
 		{method: http.MethodGet, path: "/v1/me", token: "live"},
 		{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live"},
-		{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live", header: map[string]string{"If-None-Match": "*"}},
+		{
+			method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live",
+			header: map[string]string{"If-None-Match": "*"},
+		},
 		{method: http.MethodGet, path: "/v1/declarations", token: "live"},
 		{method: http.MethodGet, path: "/v1/offices?stato=1"},
 		{method: http.MethodGet, path: "/v1/nothing"},
@@ -25,7 +28,9 @@ func TestHeaders_NothingPersonalIsCached(t *testing.T) {
 			t.Errorf("%s %s: %q", a.method, a.path, got)
 		}
 	}
-	if got := w.do(ask{method: http.MethodGet, path: "/v1/offices", token: "live"}).Header().Get("Cache-Control"); got != "public, max-age=300" {
+	if got := w.do(ask{
+		method: http.MethodGet, path: "/v1/offices", token: "live",
+	}).Header().Get("Cache-Control"); got != "public, max-age=300" {
 		t.Errorf("what is the same for everybody: %q", got)
 	}
 }
@@ -36,7 +41,9 @@ func TestHeaders_EveryAnswerIsProtected(t *testing.T) {
 		h := w.do(ask{method: http.MethodGet, path: path}).Header()
 		if h.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(h.Get("Strict-Transport-Security"), "max-age=") ||
 			h.Get("Referrer-Policy") != "no-referrer" || !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") ||
-			!strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || !strings.Contains(h.Get("Vary"), "Accept-Language, Origin") {
+			!strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || !strings.Contains(
+			h.Get("Vary"), "Accept-Language, Origin",
+		) {
 			t.Errorf("%s: %v", path, h)
 		}
 	}
@@ -46,7 +53,8 @@ func TestHeaders_TheRequestIdIsTheCallersIfItIsFit(t *testing.T) {
 	w := newWorld(t)
 	for id, keep := range map[string]bool{
 		"abcd.EF_01-9": true, "12345678": true, strings.Repeat("a", 64): true,
-		"": false, "1234567": false, strings.Repeat("a", 65): false, "abcdefgh\n": false, "abc defgh": false, "abcdefghé": false, `"abcdefgh"`: false,
+		"": false, "1234567": false, strings.Repeat("a", 65): false, "abcdefgh\n": false, "abc defgh": false, "abcdefghé": false,
+		`"abcdefgh"`: false,
 	} {
 		got := w.do(ask{method: http.MethodGet, path: "/v1/status", header: map[string]string{"Request-Id": id}}).Header().Get("Request-Id")
 		if keep != (got == id) || !fitRequestID(got) {
@@ -58,12 +66,15 @@ func TestHeaders_TheRequestIdIsTheCallersIfItIsFit(t *testing.T) {
 func TestHeaders_TheLanguageIsItalianUnlessEnglishIsPreferred(t *testing.T) {
 	w := newWorld(t)
 	for accept, want := range map[string]string{
-		"": "it", "it": "it", "en": "en", "en-GB": "en", "en-US,en;q=0.9,it;q=0.8": "en", "it-IT,it;q=0.9,en;q=0.8": "it", "de": "it", "de,en;q=0.5": "en", "fr;q=0.9, it;q=0.1": "it",
+		"": "it", "it": "it", "en": "en", "en-GB": "en", "en-US,en;q=0.9,it;q=0.8": "en", "it-IT,it;q=0.9,en;q=0.8": "it", "de": "it",
+		"de,en;q=0.5": "en", "fr;q=0.9, it;q=0.1": "it",
 		"*": "it", "en;q=0": "it", "en;q=0, it": "it", "nonsense-----": "it", "\x7f\x01": "it", strings.Repeat("en,", 2000): "it",
 	} {
 		answer := w.do(ask{method: http.MethodGet, path: "/v1/nothing", header: map[string]string{"Accept-Language": accept}})
 		title := map[string]string{"it": "Non trovato", "en": "Not found"}[want]
-		if p := w.problem(answer, http.StatusNotFound, fault.NotFound); answer.Header().Get("Content-Language") != want || p.Title != title {
+		if p := w.problem(
+			answer, http.StatusNotFound, fault.NotFound,
+		); answer.Header().Get("Content-Language") != want || p.Title != title {
 			t.Errorf("%.40q: got %q %q, want %s", accept, answer.Header().Get("Content-Language"), p.Title, want)
 		}
 	}
@@ -97,10 +108,15 @@ func TestHeaders_OnlyConfiguredOriginsMayRead(t *testing.T) {
 			if (got == c.origin) != c.want || !c.want && got != "" {
 				t.Errorf("got %q", got)
 			}
-			if c.want && (!strings.Contains(h.Get("Access-Control-Expose-Headers"), "ETag, Location, Retry-After, RateLimit-Limit") || h.Get("Access-Control-Allow-Credentials") != "") {
+			if c.want &&
+				(!strings.Contains(h.Get("Access-Control-Expose-Headers"), "ETag, Location, Retry-After, RateLimit-Limit") ||
+					h.Get("Access-Control-Allow-Credentials") != "") {
 				t.Errorf("got %v", h)
 			}
-			answer := w.do(ask{method: http.MethodOptions, path: "/v1/declarations/1", header: map[string]string{"Origin": c.origin, "Access-Control-Request-Method": "PATCH"}})
+			answer := w.do(ask{
+				method: http.MethodOptions, path: "/v1/declarations/1",
+				header: map[string]string{"Origin": c.origin, "Access-Control-Request-Method": "PATCH"},
+			})
 			if answer.Code != http.StatusNoContent || (answer.Header().Get("Access-Control-Allow-Headers") != "") != c.want {
 				t.Errorf("preflight: got %d %v", answer.Code, answer.Header())
 			}
@@ -117,7 +133,8 @@ func TestHeaders_PathsAndMethodsThatAreNotThere(t *testing.T) {
 	if allow := answer.Header().Get("Allow"); !strings.Contains(allow, "GET") || strings.Contains(allow, "DELETE") {
 		t.Errorf("Allow: %q", allow)
 	}
-	if answer := w.do(ask{method: http.MethodOptions, path: "/v1/me"}); answer.Code != http.StatusNoContent || !strings.Contains(answer.Header().Get("Allow"), "GET") {
+	if answer := w.do(ask{method: http.MethodOptions, path: "/v1/me"}); answer.Code != http.StatusNoContent ||
+		!strings.Contains(answer.Header().Get("Allow"), "GET") {
 		t.Errorf("OPTIONS: %d %v", answer.Code, answer.Header())
 	}
 }
@@ -143,9 +160,12 @@ func TestHeaders_TheSandboxIsThereInTheSandboxOnly(t *testing.T) {
 func TestHeaders_AnAnswerThatTheCallerHasIsNotSentAgain(t *testing.T) {
 	w := newWorld(t)
 	show := ask{method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live"}
-	for tag, modified := range map[string]bool{`"3"`: false, `W/"3"`: false, `"1", "3"`: false, "*": false, `"2"`: true, `"33"`: true, "3": true} {
+	for tag, modified := range map[string]bool{
+		`"3"`: false, `W/"3"`: false, `"1", "3"`: false, "*": false, `"2"`: true, `"33"`: true, "3": true,
+	} {
 		answer := w.do(show.with("If-None-Match", tag))
-		if want := map[bool]int{true: http.StatusOK, false: http.StatusNotModified}[modified]; answer.Code != want || answer.Header().Get("ETag") != `"3"` {
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusNotModified}[modified]; answer.Code != want ||
+			answer.Header().Get("ETag") != `"3"` {
 			t.Errorf("%s: got %d %v", tag, answer.Code, answer.Header())
 		}
 		if !modified && (answer.Body.Len() > 0 || answer.Header().Get("Content-Type") != "") {

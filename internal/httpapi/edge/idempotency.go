@@ -12,9 +12,9 @@ import (
 // keptHeaders are those that a stored answer has beside its body.
 var keptHeaders = []string{contentType, "ETag", "Location", contentLanguage}
 
-// claimKey turns the Idempotency-Key into a claim on its one effect. The key is claimed by the operation, in the transaction that
-// has the effect; here it is only put within its reach, after the right to act has been checked, so that a repeat never
-// goes round a lost right.
+// claimKey turns the Idempotency-Key into a claim on its one effect. The key is claimed by the
+// operation, in the transaction that has the effect; here it is only put within its reach, after
+// the right to act has been checked, so that a repeat never goes round a lost right.
 func (e *edge) claimKey(r *request) error {
 	sent := r.c.Request()
 	key := sent.Header.Get(keyHeader)

@@ -42,7 +42,8 @@ func TestIdempotency_TheFirstSuccessUnderAKeyIsRemembered(t *testing.T) {
 		t.Fatalf("got %d, kept %v", answer.Code, w.answers.kept)
 	}
 	want := idempotency.Answer{Status: http.StatusCreated, Body: answer.Body.Bytes(), Headers: map[string]string{
-		"Content-Type": "application/json", "ETag": `"1"`, "Location": "/v1/declarations/" + aDeclaration.String(), "Content-Language": "it",
+		"Content-Type": "application/json", "ETag": `"1"`, "Location": "/v1/declarations/" + aDeclaration.String(),
+		"Content-Language": "it",
 	}}
 	if diff := cmp.Diff(want, w.answers.kept[0]); diff != "" {
 		t.Error(diff)
@@ -50,7 +51,10 @@ func TestIdempotency_TheFirstSuccessUnderAKeyIsRemembered(t *testing.T) {
 	// The answer is not stored yet: the twin is told to come back. Nothing new is remembered.
 	w.problem(w.do(draft(draftBody)), http.StatusConflict, fault.RequestInProgress)
 	// Another request under the key.
-	w.problem(w.do(draft(`{"type":"RIOC","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","content":{}}`)), http.StatusUnprocessableEntity, fault.IdempotencyKeyReused)
+	w.problem(
+		w.do(draft(`{"type":"RIOC","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","content":{}}`)), http.StatusUnprocessableEntity,
+		fault.IdempotencyKeyReused,
+	)
 	if len(w.answers.kept) != 1 {
 		t.Errorf("kept %v", w.answers.kept)
 	}
@@ -71,7 +75,10 @@ func TestIdempotency_WhatIsNotASuccessOfAHolderIsNotRemembered(t *testing.T) {
 
 func TestIdempotency_AReplayIsTheFirstAnswerAsItWas(t *testing.T) {
 	w := newWorld(t)
-	stored := &idempotency.Answer{Status: http.StatusCreated, Body: []byte(`{"a":1}` + "\n"), Headers: map[string]string{"Content-Type": "application/json", "ETag": `"1"`, "Location": "/v1/x", "Content-Language": "it"}}
+	stored := &idempotency.Answer{
+		Status: http.StatusCreated, Body: []byte(`{"a":1}` + "\n"),
+		Headers: map[string]string{"Content-Type": "application/json", "ETag": `"1"`, "Location": "/v1/x", "Content-Language": "it"},
+	}
 	w.handlers.draft = func(context.Context, api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error) {
 		return nil, &idempotency.Replay{ResourceID: "r", Answer: stored}
 	}
@@ -84,7 +91,8 @@ func TestIdempotency_AReplayIsTheFirstAnswerAsItWas(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, value)
 		}
 	}
-	if answer.Header().Get("Cache-Control") != "no-store" || answer.Header().Get("RateLimit-Limit") == "" || answer.Header().Get("Request-Id") == "" {
+	if answer.Header().Get("Cache-Control") != "no-store" || answer.Header().Get("RateLimit-Limit") == "" ||
+		answer.Header().Get("Request-Id") == "" {
 		t.Errorf("got %v", answer.Header())
 	}
 	w.problem(w.do(func() ask { a := draft(draftBody); a.token = "ended"; return a }()), http.StatusUnauthorized, fault.SessionEnded)
@@ -108,9 +116,11 @@ func TestIdempotency_WhichRequestsAreTheSame(t *testing.T) {
 		t.Errorf("got %+v", first)
 	}
 	for name, a := range map[string]ask{
-		"spaces, order and number form": draft(`{ "content":{"a":"\u00e8","b":1.0}, "position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a", "type":"RIOC" }`),
-		"quoted key":                    draft(draftBody).with("Idempotency-Key", `"key-00000001"`),
-		"other language":                draft(draftBody).with("Accept-Language", "en"),
+		"spaces, order and number form": draft(
+			`{ "content":{"a":"\u00e8","b":1.0}, "position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a", "type":"RIOC" }`,
+		),
+		"quoted key":     draft(draftBody).with("Idempotency-Key", `"key-00000001"`),
+		"other language": draft(draftBody).with("Accept-Language", "en"),
 	} {
 		if got := claimOf(a); *got != *first {
 			t.Errorf("%s: got %+v, want %+v", name, got, first)
@@ -120,7 +130,9 @@ func TestIdempotency_WhichRequestsAreTheSame(t *testing.T) {
 	if got := claimOf(other); got.RequestMAC == first.RequestMAC || got.Key != first.Key {
 		t.Errorf("another body: got %+v", got)
 	}
-	if got := claimOf(draft(draftBody).with("Idempotency-Key", "key-00000002")); got.Key == first.Key || got.RequestMAC != first.RequestMAC {
+	if got := claimOf(draft(draftBody).with(
+		"Idempotency-Key", "key-00000002",
+	)); got.Key == first.Key || got.RequestMAC != first.RequestMAC {
 		t.Errorf("another key: got %+v", got)
 	}
 }
@@ -135,7 +147,10 @@ func TestIdempotency_SearchesSessionsAndReadsClaimNothing(t *testing.T) {
 	}
 	for _, a := range []ask{
 		{method: http.MethodPost, path: "/v1/contributor-searches", token: "live", body: `{"tax_code":"00743110157"}`, header: key},
-		{method: http.MethodPost, path: "/v1/sessions/current/tokens", body: `{"refresh_token":"Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE"}`, header: key},
+		{
+			method: http.MethodPost, path: "/v1/sessions/current/tokens", body: `{"refresh_token":"Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE"}`,
+			header: key,
+		},
 		{method: http.MethodGet, path: "/v1/me", token: "live", header: key},
 	} {
 		if answer := w.do(a); answer.Code != http.StatusOK {
@@ -151,7 +166,10 @@ func TestIdempotency_WhoIsNotLoggedInIsNamedByTheRequestItself(t *testing.T) {
 	w := newWorld(t, sandboxed)
 	var claim *idempotency.Claim
 	w.handlers.create = func(ctx context.Context) { claim = idempotency.ClaimOf(ctx) }
-	a := ask{method: http.MethodPost, path: "/v1/sandbox/contributors", body: `{"legal_name":"Rossi S.r.l."}`, header: map[string]string{"Idempotency-Key": "key-00000001"}}
+	a := ask{
+		method: http.MethodPost, path: "/v1/sandbox/contributors", body: `{"legal_name":"Rossi S.r.l."}`,
+		header: map[string]string{"Idempotency-Key": "key-00000001"},
+	}
 	if answer := w.do(a); answer.Code != http.StatusCreated {
 		t.Fatalf("got %d %s", answer.Code, answer.Body)
 	}

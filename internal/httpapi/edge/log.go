@@ -7,7 +7,8 @@ import (
 // statusClosed is what the log shows for a caller who went away before there was an answer.
 const statusClosed = 499
 
-// logRequest writes one line for each request: what was asked and how it went, nothing of what was sent.
+// logRequest writes one line for each request: what was asked and how it went, nothing of what was
+// sent.
 func (e *edge) logRequest(r *request) {
 	sent, response := r.c.Request(), r.c.Response()
 	status := response.Status

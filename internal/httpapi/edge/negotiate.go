@@ -10,8 +10,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// negotiate makes sure that the caller can take the answer and that the edge can read the body. Problems are JSON for
-// everybody, so who accepts nothing but problems is served too.
+// negotiate makes sure that the caller can take the answer and that the edge can read the body.
+// Problems are JSON for everybody, so who accepts nothing but problems is served too.
 func (e *edge) negotiate(r *request) error {
 	sent := r.c.Request()
 	if len(r.op.produces) > 0 {
@@ -20,7 +20,8 @@ func (e *edge) negotiate(r *request) error {
 			return fault.New(fault.NotAcceptable)
 		}
 		if len(r.op.produces) > 1 {
-			// The handler finds the one type that it should give, or asks reqctx.MayAnswer when what it has is of one type.
+			// The handler finds the one type that it should give, or asks reqctx.MayAnswer when
+			// what it has is of one type.
 			accept := sent.Header.Values("Accept")
 			sent = sent.WithContext(reqctx.WithAccepted(sent.Context(), func(mediaType string) bool {
 				return len(accept) == 0 || chooseType(accept, []string{mediaType}) != ""
@@ -46,8 +47,8 @@ func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 }
 
-// chooseType picks the media type that the caller likes best of those that can be had (RFC 9110 section 12.5.1), in case
-// of doubt the first; it returns "" if there is none.
+// chooseType picks the media type that the caller likes best of those that can be had (RFC 9110
+// section 12.5.1), in case of doubt the first; it returns "" if there is none.
 func chooseType(accept, produces []string) string {
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "" || accept[0] == "*/*" || accept[0] == produces[0]) {
 		return produces[0]

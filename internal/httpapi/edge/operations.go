@@ -38,7 +38,8 @@ type operation struct {
 	signed bool
 	// reads are traced: they show what belongs to somebody else than the reader.
 	readsOthers bool
-	// shared operations are for any session; what they show of others is decided where it is read, not by the guard.
+	// shared operations are for any session; what they show of others is decided where it is read,
+	// not by the guard.
 	shared bool
 
 	path    []*parameter
@@ -78,8 +79,8 @@ const (
 	problemType     = "application/problem+json"
 )
 
-// readOperations makes the table of operations. It refuses a contract with an operation that has no access rule, or that has
-// something the edge would leave unchecked.
+// readOperations makes the table of operations. It refuses a contract with an operation that has no
+// access rule, or that has something the edge would leave unchecked.
 func readOperations(contract *openapi3.T) (map[routeKey]*operation, error) {
 	table := make(map[routeKey]*operation)
 	for path, item := range contract.Paths.Map() {
@@ -157,20 +158,29 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	if err := extension(o, accessExtension, &written); err != nil {
 		return err
 	}
-	rule := access.Rule{To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Strong: written.Strong, Service: written.Service}
+	rule := access.Rule{
+		To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Strong: written.Strong,
+		Service: written.Service,
+	}
 	switch {
-	case !slices.Contains([]access.To{access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToDelegate, access.ToDelegation, access.ToOffice}, rule.To):
+	case !slices.Contains([]access.To{
+		access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToDelegate, access.ToDelegation,
+		access.ToOffice,
+	}, rule.To):
 		return fmt.Errorf("%s: unknown to %q", accessExtension, rule.To)
 	case rule.To == access.ToContributor && !strings.Contains(path, "{contributor_id}"),
 		rule.To == access.ToDeclaration && !strings.Contains(path, "{declaration_id}"),
-		rule.To == access.ToDelegate && !strings.Contains(path, "{delegate_id}"), rule.To == access.ToDelegation && !strings.Contains(path, "{delegation_id}"):
+		rule.To == access.ToDelegate && !strings.Contains(path, "{delegate_id}"), rule.To == access.ToDelegation &&
+			!strings.Contains(path, "{delegation_id}"):
 		return fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
 	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
 		return fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
 	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Strong || rule.Service != ""):
 		return fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
 	}
-	classes := []access.UserClass{access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator}
+	classes := []access.UserClass{
+		access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator,
+	}
 	for _, c := range rule.Classes {
 		if !slices.Contains(classes, c) {
 			return fmt.Errorf("%s: unknown class %q", accessExtension, c)

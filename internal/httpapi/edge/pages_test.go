@@ -19,7 +19,8 @@ func TestPages_FetchFromHereOnly(t *testing.T) {
 		if answer.Code != http.StatusOK || !strings.HasPrefix(answer.Header().Get("Content-Type"), "text/html") {
 			t.Fatalf("%s: got %d %v", path, answer.Code, answer.Header())
 		}
-		if policy := answer.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self';") || !strings.Contains(policy, "connect-src 'self';") {
+		if policy := answer.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self';") ||
+			!strings.Contains(policy, "connect-src 'self';") {
 			t.Errorf("%s: policy %q", path, policy)
 		}
 		if strings.Contains(body, "<style") || strings.Contains(body, "<script>") || regexp.MustCompile(`\son\w+=`).MatchString(body) {

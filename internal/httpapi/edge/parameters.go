@@ -13,7 +13,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// checkParameters holds query and headers against the contract. What is wrong there is a request that cannot be read.
+// checkParameters holds query and headers against the contract. What is wrong there is a request
+// that cannot be read.
 func (e *edge) checkParameters(r *request) error {
 	fields, err := r.checkQuery()
 	if err != nil {
@@ -66,7 +67,9 @@ func (r *request) checkHeaders(fields []fault.Field) ([]fault.Field, error) {
 		switch {
 		case len(values) == 0 && !p.required:
 		case len(values) == 0 && p.name == keyHeader:
-			return nil, &fault.Fault{Code: fault.Malformed, Reason: problem.ReasonNoKey, Fields: []fault.Field{{Pointer: keyHeader, Code: fault.FieldRequired}}}
+			return nil, &fault.Fault{
+				Code: fault.Malformed, Reason: problem.ReasonNoKey, Fields: []fault.Field{{Pointer: keyHeader, Code: fault.FieldRequired}},
+			}
 		case len(values) == 0:
 			fields = append(fields, fault.Field{Pointer: p.name, Code: fault.FieldRequired})
 		case len(values) > 1 && p.name == keyHeader:

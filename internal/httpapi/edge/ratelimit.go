@@ -21,7 +21,8 @@ const (
 // limits count requests in this process. Secrets have a limit of their own, in the database.
 type limits struct {
 	session, address *httprate.RateLimiter
-	// preflights are counted apart: a browser sends them by itself, and without the session that would count.
+	// preflights are counted apart: a browser sends them by itself, and without the session that
+	// would count.
 	preflight *httprate.RateLimiter
 	// signed requests come from a program with a key of its own, many from one address.
 	signed *httprate.RateLimiter
@@ -41,7 +42,8 @@ func newLimits(session, address int) limits {
 	}
 }
 
-// limitRate counts the request: for its session once the token is verified, else for the client's address.
+// limitRate counts the request: for its session once the token is verified, else for the client's
+// address.
 func (e *edge) limitRate(r *request) error {
 	limiter, key := e.limits.address, ""
 	switch {
@@ -64,7 +66,8 @@ func (e *edge) limitRate(r *request) error {
 	return nil
 }
 
-// secondsUntil reads the end of the window, which the limiter gives as a Unix time, as the seconds until then.
+// secondsUntil reads the end of the window, which the limiter gives as a Unix time, as the seconds
+// until then.
 func (e *edge) secondsUntil(h http.Header) int {
 	end, err := strconv.ParseInt(h.Get(limitReset), 10, 64)
 	if err != nil {

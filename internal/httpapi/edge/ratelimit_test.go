@@ -32,7 +32,10 @@ func TestRateLimit_ForwardedAddressesAreNotBelieved(t *testing.T) {
 	passed := count(w, 1000, func(i int) ask {
 		return ask{
 			method: http.MethodGet, path: "/v1/status", address: "192.0.2.7:" + strconv.Itoa(1000+i),
-			header: map[string]string{"X-Forwarded-For": fmt.Sprintf("198.51.100.%d", i%250), "X-Real-Ip": fmt.Sprintf("203.0.113.%d", i%250), "Forwarded": "for=203.0.113.9"},
+			header: map[string]string{
+				"X-Forwarded-For": fmt.Sprintf("198.51.100.%d", i%250), "X-Real-Ip": fmt.Sprintf("203.0.113.%d", i%250),
+				"Forwarded": "for=203.0.113.9",
+			},
 		}
 	})
 	if passed != 50 {
@@ -122,10 +125,16 @@ func TestRateLimit_EveryAnswerSaysHowMuchIsLeft(t *testing.T) {
 		"too long":       draft(string(make([]byte, maxBody+1))),
 		"page":           {method: http.MethodGet, path: "/docs"},
 		"asset":          {method: http.MethodGet, path: "/assets/style.css"},
-		"not modified":   {method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live", header: map[string]string{"If-None-Match": `"3"`}},
-		"preflight":      {method: http.MethodOptions, path: "/v1/me", header: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}},
-		"options":        {method: http.MethodOptions, path: "/v1/me"},
-		"no sandbox":     {method: http.MethodGet, path: "/v1/sandbox/people"},
+		"not modified": {
+			method: http.MethodGet, path: "/v1/declarations/" + aDeclaration.String(), token: "live",
+			header: map[string]string{"If-None-Match": `"3"`},
+		},
+		"preflight": {
+			method: http.MethodOptions, path: "/v1/me",
+			header: map[string]string{"Origin": "https://a.example", "Access-Control-Request-Method": "GET"},
+		},
+		"options":    {method: http.MethodOptions, path: "/v1/me"},
+		"no sandbox": {method: http.MethodGet, path: "/v1/sandbox/people"},
 	} {
 		h := w.do(a).Header()
 		limit, left, reset := h.Get("RateLimit-Limit"), h.Get("RateLimit-Remaining"), h.Get("RateLimit-Reset")
@@ -145,7 +154,8 @@ func TestRateLimit_WhoIsOverTheLimitIsToldToWait(t *testing.T) {
 	for range 5 {
 		answer := w.do(a)
 		w.problem(answer, http.StatusTooManyRequests, fault.RateLimited)
-		if wait, err := strconv.Atoi(answer.Header().Get("Retry-After")); err != nil || wait < 1 || wait > 60 || answer.Header().Get("RateLimit-Remaining") != "0" {
+		if wait, err := strconv.Atoi(answer.Header().Get("Retry-After")); err != nil || wait < 1 || wait > 60 ||
+			answer.Header().Get("RateLimit-Remaining") != "0" {
 			t.Errorf("got %v", answer.Header())
 		}
 	}

@@ -16,7 +16,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// slowestLine is how many bytes a second must arrive of a long body, so that a large file gets the time that it takes.
+// slowestLine is how many bytes a second must arrive of a long body, so that a large file gets the
+// time that it takes.
 const slowestLine = 256 << 10
 
 // closeRaw forgets the content of a file.
@@ -30,15 +31,18 @@ func closeRaw(r *reqctx.Raw) error {
 // rawIdentity is what makes two files the same request.
 func rawIdentity(r *reqctx.Raw) []byte { return []byte(r.MediaType + " " + r.Digest()) }
 
-// newRawRule reads how long a body of one file may be, in bytes. It refuses a schema with something that the edge would leave unchecked.
+// newRawRule reads how long a body of one file may be, in bytes. It refuses a schema with something
+// that the edge would leave unchecked.
 func newRawRule(s *openapi3.Schema) (int64, error) {
-	if !isFile(s) || s.MaxLength == nil || *s.MaxLength == 0 || s.Pattern != "" || s.MinLength != 0 || len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) > 0 {
+	if !isFile(s) || s.MaxLength == nil || *s.MaxLength == 0 || s.Pattern != "" || s.MinLength != 0 ||
+		len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) > 0 {
 		return 0, fmt.Errorf("only JSON, %s, and files with a maxLength are checked", formType)
 	}
 	return int64(*s.MaxLength), nil //nolint:gosec // a contract of this house
 }
 
-// rawType returns the media type of a request whose body is one file, and how long that may be; "" for any other request.
+// rawType returns the media type of a request whose body is one file, and how long that may be; ""
+// for any other request.
 func (r *request) rawType() (mediaType string, limit int64) {
 	if len(r.op.raw) == 0 {
 		return "", 0
@@ -50,7 +54,8 @@ func (r *request) rawType() (mediaType string, limit int64) {
 	return base, r.op.raw[base]
 }
 
-// readRaw keeps the body aside as it arrives. Handlers find it with reqctx.RawOf, and as the request's body.
+// readRaw keeps the body aside as it arrives. Handlers find it with reqctx.RawOf, and as the
+// request's body.
 func (e *edge) readRaw(r *request, mediaType string, limit int64) error {
 	sent := r.c.Request()
 	if !hasBody(sent) {
@@ -82,7 +87,8 @@ func (e *edge) readRaw(r *request, mediaType string, limit int64) error {
 	return nil
 }
 
-// allowTime lets the body take so long to arrive. Where the connection cannot tell the time, the server's own limits stay.
+// allowTime lets the body take so long to arrive. Where the connection cannot tell the time, the
+// server's own limits stay.
 func (e *edge) allowTime(r *request, arrival time.Duration) {
 	connection := http.NewResponseController(r.c.Response())
 	_ = connection.SetReadDeadline(e.now().Add(arrival))

@@ -18,17 +18,23 @@ import (
 )
 
 // DraftDelegationBatch stands for every operation that takes a file or JSON.
-func (h *handlers) DraftDelegationBatch(ctx context.Context, r api.DraftDelegationBatchRequestObject) (api.DraftDelegationBatchResponseObject, error) {
+func (h *handlers) DraftDelegationBatch(
+	ctx context.Context, r api.DraftDelegationBatchRequestObject,
+) (api.DraftDelegationBatchResponseObject, error) {
 	if h.raw != nil {
 		h.raw(ctx, reqctx.RawOf(ctx), r)
 	}
 	return api.DraftDelegationBatch202JSONResponse{
-		Body: api.DelegationBatch{BatchId: aDeclaration}, Headers: api.DraftDelegationBatch202ResponseHeaders{Location: "/v1/delegation-batches/" + aDeclaration.String()},
+		Body:    api.DelegationBatch{BatchId: aDeclaration},
+		Headers: api.DraftDelegationBatch202ResponseHeaders{Location: "/v1/delegation-batches/" + aDeclaration.String()},
 	}, nil
 }
 
 func rawAsk(mediaType, body string) ask {
-	return ask{method: http.MethodPost, path: "/v1/delegation-batches", body: body, token: "live", header: map[string]string{"Idempotency-Key": "key-00000001", "Content-Type": mediaType}}
+	return ask{
+		method: http.MethodPost, path: "/v1/delegation-batches", body: body, token: "live",
+		header: map[string]string{"Idempotency-Key": "key-00000001", "Content-Type": mediaType},
+	}
 }
 
 const aList = "position_number;scope\n0123456789;total\n"
@@ -51,7 +57,8 @@ func TestRawBody_AFileArrivesAsItWasSent(t *testing.T) {
 			w.handlers.raw = func(_ context.Context, raw *reqctx.Raw, r api.DraftDelegationBatchRequestObject) {
 				kept = raw
 				first, err := io.ReadAll(raw.Open())
-				if err != nil || string(first) != c.body || raw.MediaType != "text/csv" || raw.Size() != int64(len(c.body)) || r.JSONBody != nil {
+				if err != nil || string(first) != c.body || raw.MediaType != "text/csv" || raw.Size() != int64(len(c.body)) ||
+					r.JSONBody != nil {
 					t.Errorf("got %d bytes of %q, %v", len(first), raw.MediaType, err)
 				}
 				if again, err := io.ReadAll(r.Body); err != nil || !bytes.Equal(again, first) {
@@ -79,13 +86,21 @@ func TestRawBody_WhereAFileMayComeJSONIsStillChecked(t *testing.T) {
 		}
 		got = r.JSONBody
 	}
-	if answer := w.do(rawAsk("Application/JSON", `{"items":[{"position_number":"0123456789"}],"scope":"total"}`)); answer.Code != http.StatusAccepted || got == nil || len(got.Items) != 1 {
+	if answer := w.do(rawAsk(
+		"Application/JSON", `{"items":[{"position_number":"0123456789"}],"scope":"total"}`,
+	)); answer.Code != http.StatusAccepted || got == nil || len(got.Items) != 1 {
 		t.Errorf("got %d %s", answer.Code, answer.Body)
 	}
 	w.problem(w.do(rawAsk("application/json", `{"items":[],"scope":"total"}`)), http.StatusUnprocessableEntity, fault.Invalid)
 	w.problem(w.do(rawAsk("application/json", aList)), http.StatusBadRequest, fault.Malformed)
 	// Longer than other JSON may be, and refused for what it says.
-	w.problem(w.do(rawAsk("application/json", `{"items":[`+strings.Repeat(`{"position_number":"0123456789"},`, 40_000)+`{"position_number":"0123456789"}],"scope":"total"}`)), http.StatusUnprocessableEntity, fault.Invalid)
+	w.problem(
+		w.do(rawAsk(
+			"application/json",
+			`{"items":[`+strings.Repeat(`{"position_number":"0123456789"},`, 40_000)+`{"position_number":"0123456789"}],"scope":"total"}`,
+		)),
+		http.StatusUnprocessableEntity, fault.Invalid,
+	)
 }
 
 func TestRawBody_AFileThatCannotBeTaken(t *testing.T) {
@@ -141,7 +156,8 @@ func TestRawBody_AFileIsToldFromAnotherByItsContent(t *testing.T) {
 func TestRawBody_AFileThatWouldGoUncheckedStopsTheStart(t *testing.T) {
 	binary := func() *openapi3.Schema { return openapi3.NewStringSchema().WithFormat("binary") }
 	for name, s := range map[string]*openapi3.Schema{
-		"no length": binary(), "a pattern": binary().WithMaxLength(10).WithPattern("^a"), "text": openapi3.NewStringSchema().WithMaxLength(10),
+		"no length": binary(), "a pattern": binary().WithMaxLength(10).WithPattern("^a"),
+		"text":      openapi3.NewStringSchema().WithMaxLength(10),
 		"an object": openapi3.NewObjectSchema(),
 	} {
 		if _, err := newRawRule(s); err == nil {

@@ -9,8 +9,8 @@ import (
 
 var errPanic = errors.New("panic")
 
-// recover turns a panic into a 500 problem. The log gets the stack and what kind of value it was, never the value: it may
-// hold what somebody sent.
+// recover turns a panic into a 500 problem. The log gets the stack and what kind of value it was,
+// never the value: it may hold what somebody sent.
 func (e *edge) recover(r *request) {
 	p := recover()
 	if p == nil {
@@ -19,7 +19,9 @@ func (e *edge) recover(r *request) {
 	if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel that net/http compares in the same way
 		panic(p)
 	}
-	attributes := []slog.Attr{slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("stack", string(debug.Stack()))}
+	attributes := []slog.Attr{
+		slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("stack", string(debug.Stack())),
+	}
 	if err, ok := p.(error); ok {
 		attributes = append(attributes, slog.String("error", err.Error()))
 	}

@@ -31,14 +31,16 @@ var routerFaults = map[int]fault.Code{
 	http.StatusServiceUnavailable:    fault.Unavailable,
 }
 
-// refuse turns an error into the answer. It is the one place where that happens: nothing that an error says reaches the
-// caller, only what its fault stands for.
+// refuse turns an error into the answer. It is the one place where that happens: nothing that an
+// error says reaches the caller, only what its fault stands for.
 func (e *edge) refuse(r *request, err error) {
 	ctx := r.c.Request().Context()
 	var replay *idempotency.Replay
 	switch {
 	case r.c.Response().Committed:
-		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "answer broke off", slog.String("request_id", r.requestID), slog.String("error", err.Error()))
+		e.deps.Log.LogAttrs(
+			ctx, slog.LevelWarn, "answer broke off", slog.String("request_id", r.requestID), slog.String("error", err.Error()),
+		)
 		return
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return // nobody is there to read an answer
@@ -53,15 +55,22 @@ func (e *edge) refuse(r *request, err error) {
 	}
 	switch {
 	case f.Code == fault.Internal:
-		e.deps.Log.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("error", err.Error()))
+		e.deps.Log.LogAttrs(
+			ctx, slog.LevelError, "request failed", slog.String("request_id", r.requestID), slog.String("route", r.route()),
+			slog.String("error", err.Error()),
+		)
 	case status >= http.StatusInternalServerError:
-		e.deps.Log.LogAttrs(ctx, slog.LevelWarn, "request not served", slog.String("request_id", r.requestID), slog.String("route", r.route()), slog.String("error", err.Error()))
+		e.deps.Log.LogAttrs(
+			ctx, slog.LevelWarn, "request not served", slog.String("request_id", r.requestID), slog.String("route", r.route()),
+			slog.String("error", err.Error()),
+		)
 	}
 	r.problem, r.problemFields = f.Code, f.Fields
 	e.writeProblem(r, f, status)
 }
 
-// asFault finds the fault that an error of a handler, of the generated code or of the router stands for.
+// asFault finds the fault that an error of a handler, of the generated code or of the router stands
+// for.
 func asFault(err error) *fault.Fault {
 	if f := problem.FaultOf(err); f != nil {
 		return f

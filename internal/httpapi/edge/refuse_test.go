@@ -64,10 +64,13 @@ func TestEdge_EveryErrorBecomesItsProblem(t *testing.T) {
 func TestEdge_APanicIsAnInternalErrorAndTheNextRequestIsServed(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) { panic("hunter2") }
-	answer := w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live", header: map[string]string{"Request-Id": "request-with-panic"}})
+	answer := w.do(ask{
+		method: http.MethodGet, path: "/v1/me", token: "live", header: map[string]string{"Request-Id": "request-with-panic"},
+	})
 	w.problem(answer, http.StatusInternalServerError, fault.Internal)
 	text := w.log.String()
-	if !strings.Contains(text, `"msg":"panic"`) || !strings.Contains(text, "request-with-panic") || !strings.Contains(text, "refuse_test.go") || strings.Contains(text, "hunter2") {
+	if !strings.Contains(text, `"msg":"panic"`) || !strings.Contains(text, "request-with-panic") ||
+		!strings.Contains(text, "refuse_test.go") || strings.Contains(text, "hunter2") {
 		t.Errorf("the log should have the stack and not the value: %s", text)
 	}
 	w.handlers.me = nil
@@ -99,18 +102,25 @@ func TestEdge_WhoWentAwayGetsNothing(t *testing.T) {
 func TestEdge_ReasonsAndFieldsAreTold(t *testing.T) {
 	w := newWorld(t)
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) {
-		return nil, &fault.Fault{Code: fault.Invalid, Reason: "type-not-open", Fields: []fault.Field{{Pointer: "/a", Code: fault.FieldRequired}, {Pointer: "/b", Code: "never-heard-of"}}}
+		return nil, &fault.Fault{
+			Code: fault.Invalid, Reason: "type-not-open",
+			Fields: []fault.Field{{Pointer: "/a", Code: fault.FieldRequired}, {Pointer: "/b", Code: "never-heard-of"}},
+		}
 	}
 	p := w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live"}), http.StatusUnprocessableEntity, fault.Invalid)
 	told := problem.New(fault.Because(fault.Invalid, "type-not-open"), http.StatusUnprocessableEntity, problem.Italian, "", "").Detail
 	if _, general, _ := problem.Words(problem.Italian, fault.Invalid); p.Detail != told || told == general ||
-		(*p.Errors)[0].Detail != problem.FieldText(problem.Italian, fault.FieldRequired) || (*p.Errors)[1].Detail != problem.FieldText(problem.Italian, fault.FieldOther) {
+		(*p.Errors)[0].Detail != problem.FieldText(problem.Italian, fault.FieldRequired) || (*p.Errors)[1].Detail != problem.FieldText(
+		problem.Italian, fault.FieldOther,
+	) {
 		t.Errorf("got %+v", p)
 	}
 	w.handlers.me = func(context.Context) (api.ShowMeResponseObject, error) {
 		return nil, fault.Because(fault.Conflict, "never-heard-of")
 	}
-	p = w.problem(w.do(ask{method: http.MethodGet, path: "/v1/me", token: "live", header: map[string]string{"Accept-Language": "en"}}), http.StatusConflict, fault.Conflict)
+	p = w.problem(w.do(ask{
+		method: http.MethodGet, path: "/v1/me", token: "live", header: map[string]string{"Accept-Language": "en"},
+	}), http.StatusConflict, fault.Conflict)
 	if _, detail, _ := problem.Words(problem.English, fault.Conflict); p.Detail != detail {
 		t.Errorf("got %+v", p)
 	}

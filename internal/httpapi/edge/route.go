@@ -9,8 +9,8 @@ import (
 
 const sandboxPath = reqctx.BasePath + "/sandbox/"
 
-// findOperation finds what the request asks for. It also leaves the pattern in the request, as http.ServeMux does, so
-// that whoever wraps this handler can tell operations apart.
+// findOperation finds what the request asks for. It also leaves the pattern in the request, as
+// http.ServeMux does, so that whoever wraps this handler can tell operations apart.
 func (e *edge) findOperation(r *request) error {
 	sent := r.c.Request()
 	r.op = e.operations[routeKey{sent.Method, r.c.Path()}]
@@ -42,7 +42,8 @@ func (r *request) route() string {
 	}
 }
 
-// keepClosed answers as if the sandbox's paths did not exist, whatever the method, where there is no sandbox.
+// keepClosed answers as if the sandbox's paths did not exist, whatever the method, where there is
+// no sandbox.
 func (e *edge) keepClosed(r *request) error {
 	if r.closed {
 		return fault.New(fault.NotFound)

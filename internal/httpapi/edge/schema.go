@@ -15,16 +15,22 @@ import (
 
 // schemaCodes says which code stands for which keyword of a schema.
 var schemaCodes = map[string]string{
-	"required": fault.FieldRequired, "properties": fault.FieldUnknown, "additionalProperties": fault.FieldUnknown, "readOnly": fault.FieldReadOnly, "type": fault.FieldType,
-	"nullable": fault.FieldNull, "enum": fault.FieldEnum, "format": fault.FieldFormat, "pattern": fault.FieldPattern, "minLength": fault.FieldTooShort, "maxLength": fault.FieldTooLong,
-	"minimum": fault.FieldMinimum, "exclusiveMinimum": fault.FieldMinimum, "maximum": fault.FieldMaximum, "exclusiveMaximum": fault.FieldMaximum, "multipleOf": fault.FieldMultipleOf,
-	"minItems": fault.FieldTooFew, "minProperties": fault.FieldTooFew, "maxItems": fault.FieldTooMany, "maxProperties": fault.FieldTooMany, "uniqueItems": fault.FieldDuplicate,
-	"oneOf": fault.FieldVariant, "anyOf": fault.FieldVariant, "not": fault.FieldVariant, "discriminator": fault.FieldVariant,
+	"required": fault.FieldRequired, "properties": fault.FieldUnknown, "additionalProperties": fault.FieldUnknown,
+	"readOnly": fault.FieldReadOnly, "type": fault.FieldType,
+	"nullable": fault.FieldNull, "enum": fault.FieldEnum, "format": fault.FieldFormat, "pattern": fault.FieldPattern,
+	"minLength": fault.FieldTooShort, "maxLength": fault.FieldTooLong,
+	"minimum": fault.FieldMinimum, "exclusiveMinimum": fault.FieldMinimum, "maximum": fault.FieldMaximum,
+	"exclusiveMaximum": fault.FieldMaximum, "multipleOf": fault.FieldMultipleOf,
+	"minItems": fault.FieldTooFew, "minProperties": fault.FieldTooFew, "maxItems": fault.FieldTooMany, "maxProperties": fault.FieldTooMany,
+	"uniqueItems": fault.FieldDuplicate,
+	"oneOf":       fault.FieldVariant, "anyOf": fault.FieldVariant, "not": fault.FieldVariant, "discriminator": fault.FieldVariant,
 }
 
 var (
-	parameterOptions = []openapi3.SchemaValidationOption{openapi3.WithStringFormatValidators(formats), openapi3.MultiErrors(), openapi3.DisableSchemaErrorDetails()}
-	bodyOptions      = append([]openapi3.SchemaValidationOption{openapi3.VisitAsRequest()}, parameterOptions...)
+	parameterOptions = []openapi3.SchemaValidationOption{
+		openapi3.WithStringFormatValidators(formats), openapi3.MultiErrors(), openapi3.DisableSchemaErrorDetails(),
+	}
+	bodyOptions = append([]openapi3.SchemaValidationOption{openapi3.VisitAsRequest()}, parameterOptions...)
 )
 
 // formats are those that the validator does not know, or knows too loosely.
@@ -50,7 +56,8 @@ func instant(layout, s string) error {
 	return nil
 }
 
-// schemaFields flattens what the validator found into the fields of a problem. Nothing of the value itself goes along.
+// schemaFields flattens what the validator found into the fields of a problem. Nothing of the value
+// itself goes along.
 func schemaFields(err error) []fault.Field {
 	var f flattener
 	f.add(err)
@@ -107,12 +114,15 @@ func (f *flattener) addSchema(e *openapi3.SchemaError) {
 }
 
 func (f *flattener) put(field fault.Field) {
-	if len(f.fields) < problem.MaxFields && !slices.ContainsFunc(f.fields, func(before fault.Field) bool { return before == field || sameForm(before, field) }) {
+	if len(f.fields) < problem.MaxFields && !slices.ContainsFunc(f.fields, func(before fault.Field) bool {
+		return before == field || sameForm(before, field)
+	}) {
 		f.fields = append(f.fields, field)
 	}
 }
 
-// sameForm reports whether two findings say of one field that it looks wrong: what a pattern says, the format says as well.
+// sameForm reports whether two findings say of one field that it looks wrong: what a pattern says,
+// the format says as well.
 func sameForm(a, b fault.Field) bool {
 	form := []string{fault.FieldPattern, fault.FieldFormat}
 	return a.Pointer == b.Pointer && slices.Contains(form, a.Code) && slices.Contains(form, b.Code)

@@ -7,7 +7,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// A gateway has much to say from one address: its reports are not counted as what anybody sends from there.
+// A gateway has much to say from one address: its reports are not counted as what anybody sends
+// from there.
 func TestEdge_ReportsAreCountedByThemselves(t *testing.T) {
 	w := newWorld(t, rates(30, 10))
 	report := ask{method: http.MethodPost, path: "/v1/sms-reports", body: `{"state":"lost"}`}

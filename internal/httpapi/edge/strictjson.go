@@ -16,19 +16,21 @@ import (
 const (
 	// maxDepth is how deep objects and arrays may stand in each other.
 	maxDepth = 64
-	// maxMembers is how many members one object or array may have: many more than any schema allows, few enough that
-	// naming what is wrong with them stays cheap.
+	// maxMembers is how many members one object or array may have: many more than any schema
+	// allows, few enough that naming what is wrong with them stays cheap.
 	maxMembers = 2_000
 )
 
-// parseJSON decodes a body, looking closer than encoding/json does. Broken JSON, a duplicate key, trailing bytes and too much
-// depth make it fault.Malformed; U+0000, half a surrogate pair and numbers beyond float64 make it fault.Invalid, since
-// they can be read but neither stored nor signed.
+// parseJSON decodes a body, looking closer than encoding/json does. Broken JSON, a duplicate key,
+// trailing bytes and too much depth make it fault.Malformed; U+0000, half a surrogate pair and
+// numbers beyond float64 make it fault.Invalid, since they can be read but neither stored nor
+// signed.
 func parseJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, malformedJSON("", fault.FieldSyntax)
 	}
-	// Whether text is valid is looked at here, so that an escaped half of a pair can be told from broken syntax.
+	// Whether text is valid is looked at here, so that an escaped half of a pair can be told from
+	// broken syntax.
 	p := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true))}
 	value, err := p.value()
 	if err != nil {
@@ -184,7 +186,8 @@ func (p jsonReader) text() (string, error) {
 	return string(text), nil
 }
 
-// storable reports whether the escapes of a JSON string are free of U+0000 and of halves of surrogate pairs.
+// storable reports whether the escapes of a JSON string are free of U+0000 and of halves of
+// surrogate pairs.
 func storable(raw []byte) bool {
 	const escape, low, high, end = 6, 0xD800, 0xDC00, 0xE000
 	for i := 0; i < len(raw); i++ {

@@ -16,19 +16,21 @@ func TestStrictJSON_ReadsOneValue(t *testing.T) {
 		body, pointer, code string
 		kind                fault.Code
 	}{
-		"broken":                    {`{"a":`, "/a", fault.FieldSyntax, fault.Malformed},
-		"broken inside":             {`{"a":{"b":tru}}`, "/a/b", fault.FieldSyntax, fault.Malformed},
-		"no colon":                  {`{"a"}`, "/a", fault.FieldSyntax, fault.Malformed},
-		"name is no text":           {`{1:2}`, "", fault.FieldSyntax, fault.Malformed},
-		"nothing":                   {``, "", fault.FieldSyntax, fault.Malformed},
-		"raw control":               {"{\"a\":\"\n\"}", "/a", fault.FieldSyntax, fault.Malformed},
-		"duplicate":                 {`{"a":1,"a":2}`, "/a", fault.FieldDuplicateKey, fault.Malformed},
-		"duplicate inside":          {`{"x":[{"a":1,"\u0061":2}]}`, "/x/0/a", fault.FieldDuplicateKey, fault.Malformed},
-		"trailing value":            {`{} {}`, "", fault.FieldTrailing, fault.Malformed},
-		"trailing text":             {`{}x`, "", fault.FieldTrailing, fault.Malformed},
-		"not UTF-8":                 {"\"\xc3\x28\"", "", fault.FieldSyntax, fault.Malformed},
-		"raw surrogate":             {"\"\xed\xa0\x80\"", "", fault.FieldSyntax, fault.Malformed},
-		"too deep":                  {strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), "", fault.FieldTooDeep, fault.Malformed},
+		"broken":           {`{"a":`, "/a", fault.FieldSyntax, fault.Malformed},
+		"broken inside":    {`{"a":{"b":tru}}`, "/a/b", fault.FieldSyntax, fault.Malformed},
+		"no colon":         {`{"a"}`, "/a", fault.FieldSyntax, fault.Malformed},
+		"name is no text":  {`{1:2}`, "", fault.FieldSyntax, fault.Malformed},
+		"nothing":          {``, "", fault.FieldSyntax, fault.Malformed},
+		"raw control":      {"{\"a\":\"\n\"}", "/a", fault.FieldSyntax, fault.Malformed},
+		"duplicate":        {`{"a":1,"a":2}`, "/a", fault.FieldDuplicateKey, fault.Malformed},
+		"duplicate inside": {`{"x":[{"a":1,"\u0061":2}]}`, "/x/0/a", fault.FieldDuplicateKey, fault.Malformed},
+		"trailing value":   {`{} {}`, "", fault.FieldTrailing, fault.Malformed},
+		"trailing text":    {`{}x`, "", fault.FieldTrailing, fault.Malformed},
+		"not UTF-8":        {"\"\xc3\x28\"", "", fault.FieldSyntax, fault.Malformed},
+		"raw surrogate":    {"\"\xed\xa0\x80\"", "", fault.FieldSyntax, fault.Malformed},
+		"too deep": {
+			strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), "", fault.FieldTooDeep, fault.Malformed,
+		},
 		"U+0000":                    {`{"a":["b","\u0000"]}`, "/a/1", fault.FieldCharacter, fault.Invalid},
 		"U+0000 in a name":          {`{"a\u0000":1}`, "/a\x00", fault.FieldCharacter, fault.Invalid},
 		"high half alone":           {`{"a":"` + lone + `"}`, "/a", fault.FieldCharacter, fault.Invalid},
@@ -44,13 +46,15 @@ func TestStrictJSON_ReadsOneValue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := parseJSON([]byte(c.body))
 			var f *fault.Fault
-			if !errors.As(err, &f) || f.Code != c.kind || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Pointer: c.pointer, Code: c.code}) {
+			if !errors.As(err, &f) || f.Code != c.kind || len(f.Fields) != 1 ||
+				f.Fields[0] != (fault.Field{Pointer: c.pointer, Code: c.code}) {
 				t.Errorf("got %+v with %+v", f, f.Fields)
 			}
 		})
 	}
 	for _, body := range []string{
-		`{}`, `[]`, `null`, `true`, `-0.5e-3`, ` "x" `, `{"a":{"b":[1,2,{"c":null}]},"è":"\ud83d\ude00 \\ud800 \" \/ \u00e8"}`, `{"a":"` + "\u2028😀" + `"}`,
+		`{}`, `[]`, `null`, `true`, `-0.5e-3`, ` "x" `, `{"a":{"b":[1,2,{"c":null}]},"è":"\ud83d\ude00 \\ud800 \" \/ \u00e8"}`,
+		`{"a":"` + "\u2028😀" + `"}`,
 		strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
 	} {
 		got, err := parseJSON([]byte(body))
@@ -67,7 +71,8 @@ func TestStrictJSON_ReadsOneValue(t *testing.T) {
 	}
 }
 
-// What is taken means the same to encoding/json, which handlers use; and what encoding/json refuses is refused.
+// What is taken means the same to encoding/json, which handlers use; and what encoding/json refuses
+// is refused.
 func FuzzStrictJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,"\ud83d\ude00"],"b":{"c":null}}`, `"\u0000"`, `{"a":1,"a":2}`, `[1e400]`, `"\ud800"`} {
 		f.Add(seed)

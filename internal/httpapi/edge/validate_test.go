@@ -34,25 +34,29 @@ func TestValidation_ParametersThatAreWrongAreNamed(t *testing.T) {
 		ask  ask
 		want []string
 	}{
-		"unknown":           {list("stato=draft&z=1"), []string{"stato unknown-parameter", "z unknown-parameter"}},
-		"repeated":          {list("limit=1&limit=2"), []string{"limit repeated"}},
-		"no number":         {list("limit=ten"), []string{"limit type"}},
-		"fraction":          {list("limit=1.5"), []string{"limit type"}},
-		"empty":             {list("limit="), []string{"limit type"}},
-		"too small":         {list("limit=0"), []string{"limit minimum"}},
-		"too large":         {list("limit=101"), []string{"limit maximum"}},
-		"much too large":    {list("limit=99999999999999999999"), []string{"limit type"}},
-		"not a state":       {list("state=lost"), []string{"state enum"}},
-		"not a type":        {list("type=" + strings.Repeat("A", 33)), []string{"type too-long"}},
-		"no date":           {list("submitted_from=2026-02-30T00:00:00Z"), []string{"submitted_from format"}},
-		"zero byte":         {list("cursor=a%00b"), []string{"cursor pattern"}},
-		"not UTF-8":         {list("cursor=%ff"), []string{"cursor pattern"}},
-		"bad escape":        {list("cursor=%zz"), nil},
-		"short key":         {draft(draftBody).with("Idempotency-Key", "short"), []string{"Idempotency-Key pattern"}},
-		"key with a space":  {draft(draftBody).with("Idempotency-Key", "with a space"), []string{"Idempotency-Key pattern"}},
-		"half quoted key":   {draft(draftBody).with("Idempotency-Key", `"key-00000001`), []string{"Idempotency-Key pattern"}},
-		"no key":            {draft(draftBody).with("Idempotency-Key", ""), []string{"Idempotency-Key required"}},
-		"query with a body": {func() ask { a := draft(draftBody); a.path += "?dry_run=true"; return a }(), []string{"dry_run unknown-parameter"}},
+		"unknown":          {list("stato=draft&z=1"), []string{"stato unknown-parameter", "z unknown-parameter"}},
+		"repeated":         {list("limit=1&limit=2"), []string{"limit repeated"}},
+		"no number":        {list("limit=ten"), []string{"limit type"}},
+		"fraction":         {list("limit=1.5"), []string{"limit type"}},
+		"empty":            {list("limit="), []string{"limit type"}},
+		"too small":        {list("limit=0"), []string{"limit minimum"}},
+		"too large":        {list("limit=101"), []string{"limit maximum"}},
+		"much too large":   {list("limit=99999999999999999999"), []string{"limit type"}},
+		"not a state":      {list("state=lost"), []string{"state enum"}},
+		"not a type":       {list("type=" + strings.Repeat("A", 33)), []string{"type too-long"}},
+		"no date":          {list("submitted_from=2026-02-30T00:00:00Z"), []string{"submitted_from format"}},
+		"zero byte":        {list("cursor=a%00b"), []string{"cursor pattern"}},
+		"not UTF-8":        {list("cursor=%ff"), []string{"cursor pattern"}},
+		"bad escape":       {list("cursor=%zz"), nil},
+		"short key":        {draft(draftBody).with("Idempotency-Key", "short"), []string{"Idempotency-Key pattern"}},
+		"key with a space": {draft(draftBody).with("Idempotency-Key", "with a space"), []string{"Idempotency-Key pattern"}},
+		"half quoted key":  {draft(draftBody).with("Idempotency-Key", `"key-00000001`), []string{"Idempotency-Key pattern"}},
+		"no key":           {draft(draftBody).with("Idempotency-Key", ""), []string{"Idempotency-Key required"}},
+		"query with a body": {func() ask {
+			a := draft(draftBody)
+			a.path += "?dry_run=true"
+			return a
+		}(), []string{"dry_run unknown-parameter"}},
 		"several":           {list("limit=0&state=x&x=1"), []string{"limit minimum", "state enum", "x unknown-parameter"}},
 		"control in a name": {list("a%01b=1"), []string{" unknown-parameter"}},
 	} {
@@ -63,7 +67,10 @@ func TestValidation_ParametersThatAreWrongAreNamed(t *testing.T) {
 			}
 		})
 	}
-	for _, query := range []string{"", "limit=100", "state=draft&type=RIOC", "submitted_from=2026-03-01T00:00:00Z", "submitted_from=2026-03-01T00:00:00.123456%2B01:00"} {
+	for _, query := range []string{
+		"", "limit=100", "state=draft&type=RIOC", "submitted_from=2026-03-01T00:00:00Z",
+		"submitted_from=2026-03-01T00:00:00.123456%2B01:00",
+	} {
 		if answer := w.do(list(query)); answer.Code != http.StatusOK {
 			t.Errorf("%s: got %d %s", query, answer.Code, answer.Body)
 		}
@@ -71,7 +78,9 @@ func TestValidation_ParametersThatAreWrongAreNamed(t *testing.T) {
 	two := draft(draftBody)
 	r := w.request(two)
 	r.Header.Add("Idempotency-Key", "key-00000002")
-	if got := codes(w.problem(w.serve(r), http.StatusBadRequest, fault.Malformed)); !slices.Equal(got, []string{"Idempotency-Key repeated"}) {
+	if got := codes(w.problem(w.serve(r), http.StatusBadRequest, fault.Malformed)); !slices.Equal(
+		got, []string{"Idempotency-Key repeated"},
+	) {
 		t.Errorf("two keys: %q", got)
 	}
 }
@@ -83,15 +92,24 @@ func TestValidation_BodiesThatBreakTheContractAreNamedByField(t *testing.T) {
 		body string
 		want []string
 	}{
-		"empty object":    {`{}`, []string{"/content required", "/position_id required", "/type required"}},
-		"unknown":         {`{"type":"RIOC","position_id":"` + id + `","content":{},"colour":"red"}`, []string{"/colour unknown-field"}},
-		"owner":           {`{"type":"RIOC","position_id":"` + id + `","content":{},"state":"accepted","protocol_number":"1","filed_by":{}}`, []string{"/filed_by unknown-field", "/protocol_number unknown-field", "/state unknown-field"}},
-		"wrong case":      {`{"Type":"RIOC","type":"RIOC","position_id":"` + id + `","content":{}}`, []string{"/Type unknown-field"}},
-		"wrong types":     {`{"type":1,"position_id":[],"content":"x","submit":"yes"}`, []string{"/content type", "/position_id type", "/submit type", "/type type"}},
-		"null":            {`{"type":null,"position_id":"` + id + `","content":{}}`, []string{"/type null"}},
-		"not an id":       {`{"type":"RIOC","position_id":"1","content":{}}`, []string{"/position_id pattern"}},
-		"enum":            {`{"type":"RIOC","position_id":"` + id + `","content":{},"step":"jump"}`, []string{"/step enum"}},
-		"too long":        {`{"type":"` + strings.Repeat("A", 33) + `","position_id":"` + id + `","content":{}}`, []string{"/type pattern", "/type too-long"}},
+		"empty object": {`{}`, []string{"/content required", "/position_id required", "/type required"}},
+		"unknown":      {`{"type":"RIOC","position_id":"` + id + `","content":{},"colour":"red"}`, []string{"/colour unknown-field"}},
+		"owner": {
+			`{"type":"RIOC","position_id":"` + id + `","content":{},"state":"accepted","protocol_number":"1","filed_by":{}}`,
+			[]string{"/filed_by unknown-field", "/protocol_number unknown-field", "/state unknown-field"},
+		},
+		"wrong case": {`{"Type":"RIOC","type":"RIOC","position_id":"` + id + `","content":{}}`, []string{"/Type unknown-field"}},
+		"wrong types": {
+			`{"type":1,"position_id":[],"content":"x","submit":"yes"}`,
+			[]string{"/content type", "/position_id type", "/submit type", "/type type"},
+		},
+		"null":      {`{"type":null,"position_id":"` + id + `","content":{}}`, []string{"/type null"}},
+		"not an id": {`{"type":"RIOC","position_id":"1","content":{}}`, []string{"/position_id pattern"}},
+		"enum":      {`{"type":"RIOC","position_id":"` + id + `","content":{},"step":"jump"}`, []string{"/step enum"}},
+		"too long": {
+			`{"type":"` + strings.Repeat("A", 33) + `","position_id":"` + id + `","content":{}}`,
+			[]string{"/type pattern", "/type too-long"},
+		},
 		"not an object":   {`[]`, []string{" type"}},
 		"a text":          {`"x"`, []string{" type"}},
 		"null itself":     {`null`, []string{" null"}},
@@ -159,20 +177,35 @@ func TestValidation_BodiesAreBounded(t *testing.T) {
 
 func TestValidation_BodiesInOtherForms(t *testing.T) {
 	w := newWorld(t)
-	for _, mediaType := range []string{"", "text/plain", "application/xml", "application/json; charset=latin1", "multipart/form-data; boundary=x", "application/merge-patch+json", "nonsense"} {
+	for _, mediaType := range []string{
+		"", "text/plain", "application/xml", "application/json; charset=latin1", "multipart/form-data; boundary=x",
+		"application/merge-patch+json", "nonsense",
+	} {
 		w.problem(w.do(draft(draftBody).with("Content-Type", mediaType)), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
 	}
 	w.problem(w.do(draft(draftBody).with("Content-Encoding", "gzip")), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
 
-	change := ask{method: http.MethodPatch, path: "/v1/declarations/" + aDeclaration.String(), token: "live", body: `{"content":{"a":null}}`, header: map[string]string{"If-Match": `"3"`}}
-	if answer := w.do(change.with("Content-Type", "application/merge-patch+json")); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `{"a":null}`) {
+	change := ask{
+		method: http.MethodPatch, path: "/v1/declarations/" + aDeclaration.String(), token: "live", body: `{"content":{"a":null}}`,
+		header: map[string]string{"If-Match": `"3"`},
+	}
+	if answer := w.do(change.with("Content-Type", "application/merge-patch+json")); answer.Code != http.StatusOK ||
+		!strings.Contains(answer.Body.String(), `{"a":null}`) {
 		t.Errorf("got %d %s", answer.Code, answer.Body)
 	}
 	w.problem(w.do(change), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
-	w.problem(w.do(change.with("Content-Type", "application/merge-patch+json", "If-Match", "")), http.StatusPreconditionRequired, fault.PreconditionRequired)
+	w.problem(
+		w.do(change.with("Content-Type", "application/merge-patch+json", "If-Match", "")), http.StatusPreconditionRequired,
+		fault.PreconditionRequired,
+	)
 
-	submit := ask{method: http.MethodPost, path: "/v1/declarations/" + aDeclaration.String() + "/submission", token: "live", header: map[string]string{"Idempotency-Key": "key-00000001"}}
-	for body, want := range map[string]int{"": http.StatusOK, "{}": http.StatusOK, "{ }": http.StatusOK, `{"a":1}`: http.StatusBadRequest, "x": http.StatusBadRequest} {
+	submit := ask{
+		method: http.MethodPost, path: "/v1/declarations/" + aDeclaration.String() + "/submission", token: "live",
+		header: map[string]string{"Idempotency-Key": "key-00000001"},
+	}
+	for body, want := range map[string]int{
+		"": http.StatusOK, "{}": http.StatusOK, "{ }": http.StatusOK, `{"a":1}`: http.StatusBadRequest, "x": http.StatusBadRequest,
+	} {
 		submit.body = body
 		if answer := w.do(submit); answer.Code != want {
 			t.Errorf("%q where no body is expected: got %d %s", body, answer.Code, answer.Body)
@@ -227,8 +260,10 @@ func TestValidation_TheFormOfTheAnswerIsTheCallersChoice(t *testing.T) {
 
 // naughty are texts that break careless software.
 var naughty = []string{
-	"", " ", "undefined", "null", "NaN", "1e309", "-0", "0x1F", "' OR 1=1 --", `"; DROP TABLE declarations; --`, "<script>alert(1)</script>", "{{7*7}}", "${jndi:ldap://x}", "../../etc/passwd%00",
-	"%s%n%p", "\u200b", "\u202eright-to-left", "Ω≈ç√∫˜µ≤≥÷", "田中さんにあげて下さい", "👩‍👩‍👧‍👦", "T̗̺͖̹̯͓Ṯ̤͍̥͇͈h̲́e͏͓̼̗̙", "\ufeff", "\u0085\u2028\u2029", "à", "a\u0300", "\t\r\n\v\f", "\x01\x02\x7f",
+	"", " ", "undefined", "null", "NaN", "1e309", "-0", "0x1F", "' OR 1=1 --", `"; DROP TABLE declarations; --`,
+	"<script>alert(1)</script>", "{{7*7}}", "${jndi:ldap://x}", "../../etc/passwd%00",
+	"%s%n%p", "\u200b", "\u202eright-to-left", "Ω≈ç√∫˜µ≤≥÷", "田中さんにあげて下さい", "👩‍👩‍👧‍👦", "T̗̺͖̹̯͓Ṯ̤͍̥͇͈h̲́e͏͓̼̗̙", "\ufeff",
+	"\u0085\u2028\u2029", "à", "a\u0300", "\t\r\n\v\f", "\x01\x02\x7f",
 	strings.Repeat("A", 5000), strings.Repeat("é", 3000), "\U0010ffff", "ﷺ", "İıſK",
 }
 
@@ -256,13 +291,16 @@ func TestValidation_NaughtyTextsArriveUnchangedOrAreRefused(t *testing.T) {
 			t.Errorf("%.40q: got %d, %.40q", text, answer.Code, got)
 		}
 		for _, body := range []string{
-			`{"type":` + string(quoted) + `,"position_id":` + string(quoted) + `,"content":{}}`, `{"type":"RIOC","position_id":"` + aPosition.String() + `","content":{},` + string(quoted) + `:1}`, string(quoted), text,
+			`{"type":` + string(quoted) + `,"position_id":` + string(quoted) + `,"content":{}}`,
+			`{"type":"RIOC","position_id":"` + aPosition.String() + `","content":{},` + string(quoted) + `:1}`, string(quoted), text,
 		} {
 			if answer := w.do(draft(body)); answer.Code >= http.StatusInternalServerError || answer.Code < http.StatusBadRequest {
 				t.Errorf("%.60q: got %d", body, answer.Code)
 			}
 		}
-		login := w.do(ask{method: http.MethodPost, path: "/v1/sessions", body: `{"tax_code":` + string(quoted) + `,"pin":` + string(quoted) + `}`})
+		login := w.do(ask{
+			method: http.MethodPost, path: "/v1/sessions", body: `{"tax_code":` + string(quoted) + `,"pin":` + string(quoted) + `}`,
+		})
 		if !slices.Contains([]int{http.StatusUnauthorized, http.StatusUnprocessableEntity}, login.Code) {
 			t.Errorf("login with %.40q: got %d", text, login.Code)
 		}
@@ -272,9 +310,12 @@ func TestValidation_NaughtyTextsArriveUnchangedOrAreRefused(t *testing.T) {
 func TestValidation_NoBodyMakesAnInternalError(t *testing.T) {
 	w := newWorld(t)
 	bodies := map[string]string{
-		"doubled": draftBody + draftBody, "deep arrays": strings.Repeat("[", 100_000), "deep objects": strings.Repeat(`{"a":`, 100_000), "deep content": `{"content":` + strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 71),
-		"many members": "[" + strings.Repeat("0,", 200_000) + "0]", "long number": `{"type":` + strings.Repeat("9", 100_000) + `}`, "huge number": `{"content":{"n":1e400}}`, "not UTF-8": "{\"type\":\"\xff\xfe\"}",
-		"zero byte": "{\"type\":\"a\x00\"}", "byte order mark": "\ufeff" + draftBody, "only spaces": "   ", "comment": "/* */ {}", "single quotes": "{'type':1}", "trailing comma": `{"type":"RIOC",}`,
+		"doubled": draftBody + draftBody, "deep arrays": strings.Repeat("[", 100_000), "deep objects": strings.Repeat(`{"a":`, 100_000),
+		"deep content": `{"content":` + strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 71),
+		"many members": "[" + strings.Repeat("0,", 200_000) + "0]", "long number": `{"type":` + strings.Repeat("9", 100_000) + `}`,
+		"huge number": `{"content":{"n":1e400}}`, "not UTF-8": "{\"type\":\"\xff\xfe\"}",
+		"zero byte": "{\"type\":\"a\x00\"}", "byte order mark": "\ufeff" + draftBody, "only spaces": "   ", "comment": "/* */ {}",
+		"single quotes": "{'type':1}", "trailing comma": `{"type":"RIOC",}`,
 	}
 	for i := range len(draftBody) {
 		bodies[fmt.Sprintf("cut after %d", i)] = draftBody[:i]

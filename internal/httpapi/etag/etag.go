@@ -1,4 +1,5 @@
-// Package etag writes and reads entity tags (RFC 9110 section 8.8.3): of a version, of what is shown, of a whole answer.
+// Package etag writes and reads entity tags (RFC 9110 section 8.8.3): of a version, of what is
+// shown, of a whole answer.
 package etag
 
 import (
@@ -22,12 +23,14 @@ func Computed(body []byte) string {
 // Version is the entity tag of a resource that counts its changes.
 func Version(version int) string { return `"` + strconv.Itoa(version) + `"` }
 
-// Shown is the entity tag of a resource that looks otherwise at times without a change: the version, and what is shown.
+// Shown is the entity tag of a resource that looks otherwise at times without a change: the
+// version, and what is shown.
 func Shown(version int, shown string) string {
 	return `"` + strconv.Itoa(version) + "." + strings.Trim(Computed([]byte(shown)), `"`) + `"`
 }
 
-// Expected reads the expected version out of an If-Match header. A tag that this API never gave matches nothing.
+// Expected reads the expected version out of an If-Match header. A tag that this API never gave
+// matches nothing.
 func Expected(ifMatch string) int {
 	if strings.TrimSpace(ifMatch) == "*" {
 		return fault.AnyVersion

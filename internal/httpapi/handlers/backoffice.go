@@ -12,7 +12,9 @@ import (
 type BackOfficeHandlers struct{ Declarations *declaration.Service }
 
 // ListOfficeDeclarations implements api.StrictServerInterface.
-func (h BackOfficeHandlers) ListOfficeDeclarations(ctx context.Context, r api.ListOfficeDeclarationsRequestObject) (api.ListOfficeDeclarationsResponseObject, error) {
+func (h BackOfficeHandlers) ListOfficeDeclarations(
+	ctx context.Context, r api.ListOfficeDeclarationsRequestObject,
+) (api.ListOfficeDeclarationsResponseObject, error) {
 	p := r.Params
 	filter, query := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
 	found, err := h.Declarations.OfOffice(ctx, reqctx.ActorOf(ctx), filter, pageRequest(ctx, p.Limit, p.Cursor))

@@ -8,18 +8,23 @@ import (
 	"diresco/internal/kernel/outbox"
 )
 
-// MessageHandlers has the operations on messages and how they fare, of the sections Back office and Me.
+// MessageHandlers has the operations on messages and how they fare, of the sections Back office and
+// Me.
 type MessageHandlers struct{ Messages *outbox.Service }
 
 // ListDeliveries implements api.StrictServerInterface.
 func (h MessageHandlers) ListDeliveries(ctx context.Context, r api.ListDeliveriesRequestObject) (api.ListDeliveriesResponseObject, error) {
 	p := r.Params
-	found, err := h.Messages.List(ctx, outbox.Filter{State: outbox.DeliveryState(value(p.State)), Channel: outbox.Channel(value(p.Channel))}, pageRequest(ctx, p.Limit, p.Cursor))
+	found, err := h.Messages.List(ctx, outbox.Filter{
+		State: outbox.DeliveryState(value(p.State)), Channel: outbox.Channel(value(p.Channel)),
+	}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State), "channel": (*string)(p.Channel)})
-	return api.ListDeliveries200JSONResponse{Items: items(found.Items, viewDelivery), Links: pageLinks(ctx, "/backoffice/deliveries", query, found.Next, p.Limit)}, nil
+	return api.ListDeliveries200JSONResponse{
+		Items: items(found.Items, viewDelivery), Links: pageLinks(ctx, "/backoffice/deliveries", query, found.Next, p.Limit),
+	}, nil
 }
 
 // RetryDelivery implements api.StrictServerInterface.
@@ -35,8 +40,10 @@ func (h MessageHandlers) RetryDelivery(ctx context.Context, r api.RetryDeliveryR
 
 func viewDelivery(d outbox.Delivery) api.Delivery {
 	view := api.Delivery{
-		DeliveryId: d.ID, MessageId: d.MessageID, Kind: d.Kind, PersonId: d.PersonID, Channel: api.MessageChannel(d.Channel), To: outbox.Mask(d.Channel, d.Recipient),
-		State: api.DeliveryState(d.State), Attempts: int32(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, DeadlineAt: d.DeadlineAt, //nolint:gosec // a few hundred at most
+		DeliveryId: d.ID, MessageId: d.MessageID, Kind: d.Kind, PersonId: d.PersonID, Channel: api.MessageChannel(d.Channel),
+		To:    outbox.Mask(d.Channel, d.Recipient),
+		State: api.DeliveryState(d.State), Attempts: int32(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, //nolint:gosec // a few hundred at most
+		DeadlineAt: d.DeadlineAt,
 	}
 	if d.State == outbox.Queued {
 		view.NextAttemptAt = &d.NextAt

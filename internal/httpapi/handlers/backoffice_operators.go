@@ -16,7 +16,9 @@ func (h PeopleHandlers) ListOperators(ctx context.Context, r api.ListOperatorsRe
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOperators200JSONResponse{Items: items(found.Items, viewOperator), Links: pageLinks(ctx, "/backoffice/operators", "", found.Next, r.Params.Limit)}, nil
+	return api.ListOperators200JSONResponse{
+		Items: items(found.Items, viewOperator), Links: pageLinks(ctx, "/backoffice/operators", "", found.Next, r.Params.Limit),
+	}, nil
 }
 
 // AddOperator implements api.StrictServerInterface.
@@ -25,13 +27,17 @@ func (h PeopleHandlers) AddOperator(ctx context.Context, r api.AddOperatorReques
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.BackOffice.Appoint(ctx, reqctx.ActorOf(ctx), code, person.Post{Class: access.UserClass(r.Body.UserClass), OfficeCode: value(r.Body.OfficeCode)})
+	p, err := h.BackOffice.Appoint(ctx, reqctx.ActorOf(ctx), code, person.Post{
+		Class: access.UserClass(r.Body.UserClass), OfficeCode: value(r.Body.OfficeCode),
+	})
 	if err != nil {
 		return nil, err
 	}
 	return api.AddOperator201JSONResponse{
-		Body:    viewOperator(p),
-		Headers: api.AddOperator201ResponseHeaders{ETag: etag.Version(p.Version), Location: reqctx.BasePath + idPath("/backoffice/operators", p.ID)},
+		Body: viewOperator(p),
+		Headers: api.AddOperator201ResponseHeaders{
+			ETag: etag.Version(p.Version), Location: reqctx.BasePath + idPath("/backoffice/operators", p.ID),
+		},
 	}, nil
 }
 
@@ -41,7 +47,9 @@ func (h PeopleHandlers) ShowOperator(ctx context.Context, r api.ShowOperatorRequ
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowOperator200JSONResponse{Body: viewOperator(p), Headers: api.ShowOperator200ResponseHeaders{ETag: etag.Version(p.Version)}}, nil
+	return api.ShowOperator200JSONResponse{
+		Body: viewOperator(p), Headers: api.ShowOperator200ResponseHeaders{ETag: etag.Version(p.Version)},
+	}, nil
 }
 
 // ChangeOperator implements api.StrictServerInterface.
@@ -51,7 +59,9 @@ func (h PeopleHandlers) ChangeOperator(ctx context.Context, r api.ChangeOperator
 	if err != nil {
 		return nil, err
 	}
-	return api.ChangeOperator200JSONResponse{Body: viewOperator(p), Headers: api.ChangeOperator200ResponseHeaders{ETag: etag.Version(p.Version)}}, nil
+	return api.ChangeOperator200JSONResponse{
+		Body: viewOperator(p), Headers: api.ChangeOperator200ResponseHeaders{ETag: etag.Version(p.Version)},
+	}, nil
 }
 
 // RemoveOperator implements api.StrictServerInterface.
@@ -64,7 +74,8 @@ func (h PeopleHandlers) RemoveOperator(ctx context.Context, r api.RemoveOperator
 
 func viewOperator(p person.Person) api.Operator {
 	return api.Operator{
-		OperatorId: p.ID, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: api.StaffClass(p.UserClass),
+		OperatorId: p.ID, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName,
+		UserClass:  api.StaffClass(p.UserClass),
 		OfficeCode: p.OfficeCode, Suspended: p.SuspendedAt != nil,
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"diresco/internal/identity/staff"
 )
 
-// PeopleHandlers has the operations of the section Back office about people and those who work here.
+// PeopleHandlers has the operations of the section Back office about people and those who work
+// here.
 type PeopleHandlers struct{ BackOffice *staff.Service }
 
 // SearchPeople implements api.StrictServerInterface.
@@ -29,7 +30,9 @@ func (h PeopleHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequ
 	for _, p := range found {
 		reqctx.NoteFound(ctx, p.ID)
 	}
-	return api.SearchPeople200JSONResponse{Items: items(found, viewRecord), Links: pageLinks(ctx, "/backoffice/people-searches", "", "", r.Params.Limit)}, nil
+	return api.SearchPeople200JSONResponse{
+		Items: items(found, viewRecord), Links: pageLinks(ctx, "/backoffice/people-searches", "", "", r.Params.Limit),
+	}, nil
 }
 
 // RegisterPerson implements api.StrictServerInterface.
@@ -59,20 +62,25 @@ func (h PeopleHandlers) ShowPerson(ctx context.Context, r api.ShowPersonRequestO
 	return api.ShowPerson200JSONResponse(viewRecord(p)), nil
 }
 
-// IssuePin implements api.StrictServerInterface. The document's number goes no further: that one was shown is what counts.
+// IssuePin implements api.StrictServerInterface. The document's number goes no further: that one
+// was shown is what counts.
 func (h PeopleHandlers) IssuePin(ctx context.Context, r api.IssuePinRequestObject) (api.IssuePinResponseObject, error) {
 	handed, err := h.BackOffice.IssuePIN(ctx, reqctx.ActorOf(ctx), r.PersonId)
 	if err != nil {
 		return nil, err
 	}
 	return api.IssuePin201JSONResponse{
-		Body:    api.IssuedPin{Pin: handed.PIN.Reveal(), PersonId: r.PersonId, CredentialLevel: api.CredentialLevelDispositive, ExpiresAt: handed.ExpiresAt},
+		Body: api.IssuedPin{
+			Pin: handed.PIN.Reveal(), PersonId: r.PersonId, CredentialLevel: api.CredentialLevelDispositive, ExpiresAt: handed.ExpiresAt,
+		},
 		Headers: api.IssuePin201ResponseHeaders{Location: reqctx.BasePath + idPath("/backoffice/people", r.PersonId)},
 	}, nil
 }
 
 // RevokePersonPin implements api.StrictServerInterface.
-func (h PeopleHandlers) RevokePersonPin(ctx context.Context, r api.RevokePersonPinRequestObject) (api.RevokePersonPinResponseObject, error) {
+func (h PeopleHandlers) RevokePersonPin(
+	ctx context.Context, r api.RevokePersonPinRequestObject,
+) (api.RevokePersonPinResponseObject, error) {
 	if err := h.BackOffice.RevokePIN(ctx, reqctx.ActorOf(ctx), r.PersonId); err != nil {
 		return nil, err
 	}
@@ -99,8 +107,9 @@ func (h PeopleHandlers) ReadmitPerson(ctx context.Context, r api.ReadmitPersonRe
 func viewRecord(r staff.Record) api.PersonRecord {
 	return api.PersonRecord{
 		PersonId: r.ID, TaxCode: r.TaxCode.Clear(), GivenName: r.GivenName, FamilyName: r.FamilyName, UserClass: api.UserClass(r.UserClass),
-		CredentialLevel: api.CredentialLevel(r.CredentialLevel), OfficeCode: r.OfficeCode, PinState: api.PinState(r.PINState), Suspended: r.SuspendedAt != nil,
-		Contacts: items(r.Contacts, viewMaskedContact),
+		CredentialLevel: api.CredentialLevel(r.CredentialLevel), OfficeCode: r.OfficeCode, PinState: api.PinState(r.PINState),
+		Suspended: r.SuspendedAt != nil,
+		Contacts:  items(r.Contacts, viewMaskedContact),
 	}
 }
 

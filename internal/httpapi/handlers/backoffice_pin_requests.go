@@ -15,7 +15,9 @@ import (
 type OfficePINRequestHandlers struct{ Requests *pinrequest.Service }
 
 // ListPinRequests implements api.StrictServerInterface.
-func (h OfficePINRequestHandlers) ListPinRequests(ctx context.Context, r api.ListPinRequestsRequestObject) (api.ListPinRequestsResponseObject, error) {
+func (h OfficePINRequestHandlers) ListPinRequests(
+	ctx context.Context, r api.ListPinRequestsRequestObject,
+) (api.ListPinRequestsResponseObject, error) {
 	p := r.Params
 	found, err := h.Requests.List(ctx, pinrequest.State(value(p.State)), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
@@ -28,11 +30,15 @@ func (h OfficePINRequestHandlers) ListPinRequests(ctx context.Context, r api.Lis
 		}
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListPinRequests200JSONResponse{Items: list, Links: pageLinks(ctx, "/backoffice/pin-requests", query, found.Next, p.Limit)}, nil
+	return api.ListPinRequests200JSONResponse{
+		Items: list, Links: pageLinks(ctx, "/backoffice/pin-requests", query, found.Next, p.Limit),
+	}, nil
 }
 
 // FilePinRequest implements api.StrictServerInterface.
-func (h OfficePINRequestHandlers) FilePinRequest(ctx context.Context, r api.FilePinRequestRequestObject) (api.FilePinRequestResponseObject, error) {
+func (h OfficePINRequestHandlers) FilePinRequest(
+	ctx context.Context, r api.FilePinRequestRequestObject,
+) (api.FilePinRequestResponseObject, error) {
 	application, err := pinApplication(*r.Body)
 	if err != nil {
 		return nil, err
@@ -42,11 +48,15 @@ func (h OfficePINRequestHandlers) FilePinRequest(ctx context.Context, r api.File
 		return nil, err
 	}
 	view, err := viewOfficePINRequest(filed)
-	return api.FilePinRequest202JSONResponse{Body: view, Headers: api.FilePinRequest202ResponseHeaders{Location: reqctx.BasePath + "/backoffice/pin-requests/" + filed.ID}}, err
+	return api.FilePinRequest202JSONResponse{
+		Body: view, Headers: api.FilePinRequest202ResponseHeaders{Location: reqctx.BasePath + "/backoffice/pin-requests/" + filed.ID},
+	}, err
 }
 
 // ShowOfficePinRequest implements api.StrictServerInterface.
-func (h OfficePINRequestHandlers) ShowOfficePinRequest(ctx context.Context, r api.ShowOfficePinRequestRequestObject) (api.ShowOfficePinRequestResponseObject, error) {
+func (h OfficePINRequestHandlers) ShowOfficePinRequest(
+	ctx context.Context, r api.ShowOfficePinRequestRequestObject,
+) (api.ShowOfficePinRequestResponseObject, error) {
 	found, err := h.Requests.ShowToOffice(ctx, r.RequestId)
 	if err != nil {
 		return nil, err
@@ -56,8 +66,12 @@ func (h OfficePINRequestHandlers) ShowOfficePinRequest(ctx context.Context, r ap
 }
 
 // DecidePinRequest implements api.StrictServerInterface.
-func (h OfficePINRequestHandlers) DecidePinRequest(ctx context.Context, r api.DecidePinRequestRequestObject) (api.DecidePinRequestResponseObject, error) {
-	decided, err := h.Requests.Decide(ctx, reqctx.ActorOf(ctx), r.RequestId, pinrequest.Outcome{State: pinrequest.State(r.Body.Outcome), Reason: r.Body.Reason})
+func (h OfficePINRequestHandlers) DecidePinRequest(
+	ctx context.Context, r api.DecidePinRequestRequestObject,
+) (api.DecidePinRequestResponseObject, error) {
+	decided, err := h.Requests.Decide(ctx, reqctx.ActorOf(ctx), r.RequestId, pinrequest.Outcome{
+		State: pinrequest.State(r.Body.Outcome), Reason: r.Body.Reason,
+	})
 	if err != nil {
 		return nil, err
 	}

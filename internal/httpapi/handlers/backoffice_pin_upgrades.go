@@ -12,24 +12,31 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// OfficePINUpgradeHandlers has the operations with which an office decides about requests for a dispositive PIN.
+// OfficePINUpgradeHandlers has the operations with which an office decides about requests for a
+// dispositive PIN.
 type OfficePINUpgradeHandlers struct{ Upgrades *pinupgrade.Service }
 
 const officeUpgradesPath = "/backoffice/pin-upgrades"
 
 // ListPinUpgrades implements api.StrictServerInterface.
-func (h OfficePINUpgradeHandlers) ListPinUpgrades(ctx context.Context, r api.ListPinUpgradesRequestObject) (api.ListPinUpgradesResponseObject, error) {
+func (h OfficePINUpgradeHandlers) ListPinUpgrades(
+	ctx context.Context, r api.ListPinUpgradesRequestObject,
+) (api.ListPinUpgradesResponseObject, error) {
 	p := r.Params
 	found, err := h.Upgrades.OfOffice(ctx, reqctx.ActorOf(ctx), pinupgrade.State(value(p.State)), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListPinUpgrades200JSONResponse{Items: items(found.Items, viewOfficeUpgrade), Links: pageLinks(ctx, officeUpgradesPath, query, found.Next, p.Limit)}, nil
+	return api.ListPinUpgrades200JSONResponse{
+		Items: items(found.Items, viewOfficeUpgrade), Links: pageLinks(ctx, officeUpgradesPath, query, found.Next, p.Limit),
+	}, nil
 }
 
 // ShowOfficePinUpgrade implements api.StrictServerInterface.
-func (h OfficePINUpgradeHandlers) ShowOfficePinUpgrade(ctx context.Context, r api.ShowOfficePinUpgradeRequestObject) (api.ShowOfficePinUpgradeResponseObject, error) {
+func (h OfficePINUpgradeHandlers) ShowOfficePinUpgrade(
+	ctx context.Context, r api.ShowOfficePinUpgradeRequestObject,
+) (api.ShowOfficePinUpgradeResponseObject, error) {
 	found, err := h.Upgrades.ShowAtOffice(ctx, reqctx.ActorOf(ctx), r.UpgradeId)
 	if err != nil {
 		return nil, err
@@ -37,8 +44,11 @@ func (h OfficePINUpgradeHandlers) ShowOfficePinUpgrade(ctx context.Context, r ap
 	return api.ShowOfficePinUpgrade200JSONResponse(viewOfficeUpgrade(found)), nil
 }
 
-// DownloadPinUpgradeAttachment implements api.StrictServerInterface: the file in the form that it has, or nothing.
-func (h OfficePINUpgradeHandlers) DownloadPinUpgradeAttachment(ctx context.Context, r api.DownloadPinUpgradeAttachmentRequestObject) (api.DownloadPinUpgradeAttachmentResponseObject, error) {
+// DownloadPinUpgradeAttachment implements api.StrictServerInterface: the file in the form that it
+// has, or nothing.
+func (h OfficePINUpgradeHandlers) DownloadPinUpgradeAttachment(
+	ctx context.Context, r api.DownloadPinUpgradeAttachmentRequestObject,
+) (api.DownloadPinUpgradeAttachmentResponseObject, error) {
 	f, err := h.Upgrades.File(ctx, reqctx.ActorOf(ctx), r.UpgradeId, int(r.Number))
 	if err != nil {
 		return nil, err
@@ -68,8 +78,12 @@ func (h OfficePINUpgradeHandlers) DownloadPinUpgradeAttachment(ctx context.Conte
 }
 
 // DecidePinUpgrade implements api.StrictServerInterface.
-func (h OfficePINUpgradeHandlers) DecidePinUpgrade(ctx context.Context, r api.DecidePinUpgradeRequestObject) (api.DecidePinUpgradeResponseObject, error) {
-	decided, err := h.Upgrades.Decide(ctx, reqctx.ActorOf(ctx), r.UpgradeId, review.Decision{Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason})
+func (h OfficePINUpgradeHandlers) DecidePinUpgrade(
+	ctx context.Context, r api.DecidePinUpgradeRequestObject,
+) (api.DecidePinUpgradeResponseObject, error) {
+	decided, err := h.Upgrades.Decide(ctx, reqctx.ActorOf(ctx), r.UpgradeId, review.Decision{
+		Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +93,11 @@ func (h OfficePINUpgradeHandlers) DecidePinUpgrade(ctx context.Context, r api.De
 func viewOfficeUpgrade(h pinupgrade.Details) api.OfficePinUpgrade {
 	u := viewUpgrade(h.Upgrade)
 	return api.OfficePinUpgrade{
-		UpgradeId: u.UpgradeId, Person: api.PinHolder{PersonId: h.PersonID, TaxCode: h.TaxCode.Clear(), GivenName: h.GivenName, FamilyName: h.FamilyName},
-		State: u.State, ProtocolNumber: u.ProtocolNumber, OfficeCode: u.OfficeCode, DocumentKind: u.DocumentKind, DocumentNumber: u.DocumentNumber, IssuedBy: u.IssuedBy,
-		IssuedOn: u.IssuedOn, ExpiresOn: u.ExpiresOn, Attachments: u.Attachments, SubmittedAt: u.SubmittedAt, DecidedAt: u.DecidedAt, Reason: u.Reason,
+		UpgradeId: u.UpgradeId,
+		Person:    api.PinHolder{PersonId: h.PersonID, TaxCode: h.TaxCode.Clear(), GivenName: h.GivenName, FamilyName: h.FamilyName},
+		State:     u.State, ProtocolNumber: u.ProtocolNumber, OfficeCode: u.OfficeCode, DocumentKind: u.DocumentKind,
+		DocumentNumber: u.DocumentNumber, IssuedBy: u.IssuedBy,
+		IssuedOn: u.IssuedOn, ExpiresOn: u.ExpiresOn, Attachments: u.Attachments, SubmittedAt: u.SubmittedAt, DecidedAt: u.DecidedAt,
+		Reason: u.Reason,
 	}
 }

@@ -22,7 +22,9 @@ const (
 )
 
 // ImportRegister implements api.StrictServerInterface.
-func (h RegisterImportHandlers) ImportRegister(ctx context.Context, r api.ImportRegisterRequestObject) (api.ImportRegisterResponseObject, error) {
+func (h RegisterImportHandlers) ImportRegister(
+	ctx context.Context, r api.ImportRegisterRequestObject,
+) (api.ImportRegisterResponseObject, error) {
 	raw := reqctx.RawOf(ctx)
 	if raw == nil {
 		return nil, errors.New("the body of importRegister was not kept aside")
@@ -32,7 +34,9 @@ func (h RegisterImportHandlers) ImportRegister(ctx context.Context, r api.Import
 		format = registerimport.JSONL
 	}
 	i, err := h.RegisterImports.Take(ctx, reqctx.ActorOf(ctx), registerimport.File{
-		Register: registerimport.Register(r.Params.Register), Format: format, Digest: raw.Digest(), Open: func() io.Reader { return raw.Open() },
+		Register: registerimport.Register(r.Params.Register), Format: format, Digest: raw.Digest(), Open: func() io.Reader {
+			return raw.Open()
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -41,16 +45,23 @@ func (h RegisterImportHandlers) ImportRegister(ctx context.Context, r api.Import
 	if err != nil {
 		return nil, err
 	}
-	return api.ImportRegister202JSONResponse{Body: view, Headers: api.ImportRegister202ResponseHeaders{Location: reqctx.BasePath + idPath(registerImportsPath, i.ID)}}, nil
+	return api.ImportRegister202JSONResponse{
+		Body: view, Headers: api.ImportRegister202ResponseHeaders{Location: reqctx.BasePath + idPath(registerImportsPath, i.ID)},
+	}, nil
 }
 
 // ListRegisterImports implements api.StrictServerInterface.
-func (h RegisterImportHandlers) ListRegisterImports(ctx context.Context, r api.ListRegisterImportsRequestObject) (api.ListRegisterImportsResponseObject, error) {
+func (h RegisterImportHandlers) ListRegisterImports(
+	ctx context.Context, r api.ListRegisterImportsRequestObject,
+) (api.ListRegisterImportsResponseObject, error) {
 	found, err := h.RegisterImports.List(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	list := api.ListRegisterImports200JSONResponse{Items: make(api.List[api.RegisterImport], len(found.Items)), Links: pageLinks(ctx, registerImportsPath, "", found.Next, r.Params.Limit)}
+	list := api.ListRegisterImports200JSONResponse{
+		Items: make(api.List[api.RegisterImport], len(found.Items)),
+		Links: pageLinks(ctx, registerImportsPath, "", found.Next, r.Params.Limit),
+	}
 	for n, i := range found.Items {
 		if list.Items[n], err = viewRegisterImport(ctx, i); err != nil {
 			return nil, err
@@ -60,7 +71,9 @@ func (h RegisterImportHandlers) ListRegisterImports(ctx context.Context, r api.L
 }
 
 // ShowRegisterImport implements api.StrictServerInterface.
-func (h RegisterImportHandlers) ShowRegisterImport(ctx context.Context, r api.ShowRegisterImportRequestObject) (api.ShowRegisterImportResponseObject, error) {
+func (h RegisterImportHandlers) ShowRegisterImport(
+	ctx context.Context, r api.ShowRegisterImportRequestObject,
+) (api.ShowRegisterImportResponseObject, error) {
 	i, err := h.RegisterImports.Show(ctx, r.ImportId)
 	if err != nil {
 		return nil, err
@@ -76,10 +89,13 @@ func viewRegisterImport(ctx context.Context, i registerimport.Import) (api.Regis
 	}
 	lang := reqctx.LanguageOf(ctx)
 	view := api.RegisterImport{
-		ImportId: i.ID, Register: api.RegisterName(i.Register), State: api.ImportState(i.State), Digest: i.Digest, CreatedAt: i.CreatedAt, FinishedAt: i.FinishedAt,
-		LinesDone: int32(i.LinesDone), //nolint:gosec // a column of 32 bits
+		ImportId: i.ID, Register: api.RegisterName(i.Register), State: api.ImportState(i.State), Digest: i.Digest, CreatedAt: i.CreatedAt,
+		FinishedAt: i.FinishedAt,
+		LinesDone:  int32(i.LinesDone), //nolint:gosec // a column of 32 bits
 		Errors: items(wrong, func(e registerimport.LineError) api.RegisterImportError {
-			return api.RegisterImportError{Line: int32(e.Line), Pointer: e.Pointer, Code: e.Code, Detail: problem.FieldText(lang, e.Code)} //nolint:gosec // fewer than the file has bytes
+			return api.RegisterImportError{
+				Line: int32(e.Line), Pointer: e.Pointer, Code: e.Code, Detail: problem.FieldText(lang, e.Code), //nolint:gosec // fewer than the file has bytes
+			}
 		}),
 	}
 	if i.LinesTotal != nil {

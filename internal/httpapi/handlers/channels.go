@@ -12,9 +12,14 @@ import (
 type SMSReportHandlers struct{ Reports *sms.Reports }
 
 // ReceiveSmsReport implements api.StrictServerInterface.
-func (h SMSReportHandlers) ReceiveSmsReport(ctx context.Context, r api.ReceiveSmsReportRequestObject) (api.ReceiveSmsReportResponseObject, error) {
+func (h SMSReportHandlers) ReceiveSmsReport(
+	ctx context.Context, r api.ReceiveSmsReportRequestObject,
+) (api.ReceiveSmsReportResponseObject, error) {
 	err := h.Reports.Receive(ctx,
-		sms.Signed{ID: value(r.Params.WebhookId), Timestamp: value(r.Params.WebhookTimestamp), Signature: value(r.Params.WebhookSignature), Body: reqctx.SignedBodyOf(ctx)},
+		sms.Signed{
+			ID: value(r.Params.WebhookId), Timestamp: value(r.Params.WebhookTimestamp), Signature: value(r.Params.WebhookSignature),
+			Body: reqctx.SignedBodyOf(ctx),
+		},
 		sms.Report{DeliveryID: r.Body.MessageId, Delivered: r.Body.State == api.SmsReportStateDelivered, Reason: value(r.Body.Reason)})
 	if err != nil {
 		return nil, err

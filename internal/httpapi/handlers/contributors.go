@@ -14,17 +14,25 @@ import (
 type ContributorHandlers struct{ Contributors *contributor.Service }
 
 // ListContributors implements api.StrictServerInterface.
-func (h ContributorHandlers) ListContributors(ctx context.Context, r api.ListContributorsRequestObject) (api.ListContributorsResponseObject, error) {
-	found, err := h.Contributors.Mine(ctx, reqctx.ActorOf(ctx), contributor.Search{PositionNumber: value(r.Params.Q)}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
+func (h ContributorHandlers) ListContributors(
+	ctx context.Context, r api.ListContributorsRequestObject,
+) (api.ListContributorsResponseObject, error) {
+	found, err := h.Contributors.Mine(
+		ctx, reqctx.ActorOf(ctx), contributor.Search{PositionNumber: value(r.Params.Q)}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor),
+	)
 	if err != nil {
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"q": r.Params.Q})
-	return api.ListContributors200JSONResponse(viewContributors(found, pageLinks(ctx, "/contributors", query, found.Next, r.Params.Limit))), nil
+	return api.ListContributors200JSONResponse(viewContributors(
+		found, pageLinks(ctx, "/contributors", query, found.Next, r.Params.Limit),
+	)), nil
 }
 
 // SearchContributors implements api.StrictServerInterface.
-func (h ContributorHandlers) SearchContributors(ctx context.Context, r api.SearchContributorsRequestObject) (api.SearchContributorsResponseObject, error) {
+func (h ContributorHandlers) SearchContributors(
+	ctx context.Context, r api.SearchContributorsRequestObject,
+) (api.SearchContributorsResponseObject, error) {
 	search := contributor.Search{LegalName: value(r.Body.LegalName)}
 	if r.Body.TaxCode != nil {
 		code, err := parseTaxCode(*r.Body.TaxCode, "/tax_code")
@@ -37,11 +45,15 @@ func (h ContributorHandlers) SearchContributors(ctx context.Context, r api.Searc
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchContributors200JSONResponse(viewContributors(found, pageLinks(ctx, "/contributor-searches", "", found.Next, r.Params.Limit))), nil
+	return api.SearchContributors200JSONResponse(viewContributors(
+		found, pageLinks(ctx, "/contributor-searches", "", found.Next, r.Params.Limit),
+	)), nil
 }
 
 // ShowContributor implements api.StrictServerInterface.
-func (h ContributorHandlers) ShowContributor(ctx context.Context, r api.ShowContributorRequestObject) (api.ShowContributorResponseObject, error) {
+func (h ContributorHandlers) ShowContributor(
+	ctx context.Context, r api.ShowContributorRequestObject,
+) (api.ShowContributorResponseObject, error) {
 	c, err := h.Contributors.Show(ctx, reqctx.ActorOf(ctx), r.ContributorId)
 	if err != nil {
 		return nil, err
@@ -68,8 +80,11 @@ func viewContributors(found page.Page[contributor.WithRights], links api.PageLin
 func viewContributor(c contributor.WithRights) api.Contributor {
 	path := idPath("/contributors", c.ID)
 	return api.Contributor{
-		ContributorId: c.ID, TaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind), Rights: items(c.Rights, viewRight),
-		Links: api.ContributorLinks{Self: link(path, ""), Positions: link(path+"/positions", ""), Declarations: link(path+"/declarations", "")},
+		ContributorId: c.ID, TaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind),
+		Rights: items(c.Rights, viewRight),
+		Links: api.ContributorLinks{
+			Self: link(path, ""), Positions: link(path+"/positions", ""), Declarations: link(path+"/declarations", ""),
+		},
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 type TypeHandlers struct{ Types *declaration.Types }
 
 // ListDeclarationTypes implements api.StrictServerInterface.
-func (h TypeHandlers) ListDeclarationTypes(ctx context.Context, r api.ListDeclarationTypesRequestObject) (api.ListDeclarationTypesResponseObject, error) {
+func (h TypeHandlers) ListDeclarationTypes(
+	ctx context.Context, r api.ListDeclarationTypesRequestObject,
+) (api.ListDeclarationTypesResponseObject, error) {
 	found, err := h.Types.List(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
@@ -23,7 +25,9 @@ func (h TypeHandlers) ListDeclarationTypes(ctx context.Context, r api.ListDeclar
 }
 
 // ShowDeclarationType implements api.StrictServerInterface.
-func (h TypeHandlers) ShowDeclarationType(ctx context.Context, r api.ShowDeclarationTypeRequestObject) (api.ShowDeclarationTypeResponseObject, error) {
+func (h TypeHandlers) ShowDeclarationType(
+	ctx context.Context, r api.ShowDeclarationTypeRequestObject,
+) (api.ShowDeclarationTypeResponseObject, error) {
 	t, err := h.Types.Get(ctx, r.Code)
 	if err != nil {
 		return nil, err
@@ -33,7 +37,8 @@ func (h TypeHandlers) ShowDeclarationType(ctx context.Context, r api.ShowDeclara
 
 func viewType(t *declaration.Type) api.DeclarationType {
 	return api.DeclarationType{
-		Code: t.Code, Version: int32(t.Version), Title: t.Title, LegalReference: t.LegalReference, OpensAt: t.OpensAt, ClosesAt: t.ClosesAt, //nolint:gosec // versions are small
+		Code: t.Code, Version: int32(t.Version), Title: t.Title, LegalReference: t.LegalReference, OpensAt: t.OpensAt, //nolint:gosec // versions are small
+		ClosesAt: t.ClosesAt,
 		Steps: items(t.Steps, func(s catalogue.Step) api.DeclarationTypeStep {
 			return api.DeclarationTypeStep{Step: api.DeclarationStep(s.Step)}
 		}),

@@ -16,7 +16,9 @@ import (
 type DeclarationHandlers struct{ Declarations *declaration.Service }
 
 // DraftDeclaration implements api.StrictServerInterface.
-func (h DeclarationHandlers) DraftDeclaration(ctx context.Context, r api.DraftDeclarationRequestObject) (api.DraftDeclarationResponseObject, error) {
+func (h DeclarationHandlers) DraftDeclaration(
+	ctx context.Context, r api.DraftDeclarationRequestObject,
+) (api.DraftDeclarationResponseObject, error) {
 	d, err := h.Declarations.Draft(ctx, reqctx.ActorOf(ctx), r.ContributorId, declaration.Input{
 		Type: r.Body.Type, PositionID: r.Body.PositionId, Step: string(value(r.Body.Step)), ReservationID: r.Body.ReservationId,
 		SupersedesID: r.Body.SupersedesId, RightID: r.Body.RightId, Content: r.Body.Content, Submit: value(r.Body.Submit),
@@ -25,24 +27,32 @@ func (h DeclarationHandlers) DraftDeclaration(ctx context.Context, r api.DraftDe
 		return nil, err
 	}
 	return api.DraftDeclaration201JSONResponse{
-		Body:    viewDeclaration(d),
-		Headers: api.DraftDeclaration201ResponseHeaders{ETag: etag.Version(d.Version), Location: reqctx.BasePath + idPath("/declarations", d.ID)},
+		Body: viewDeclaration(d),
+		Headers: api.DraftDeclaration201ResponseHeaders{
+			ETag: etag.Version(d.Version), Location: reqctx.BasePath + idPath("/declarations", d.ID),
+		},
 	}, nil
 }
 
 // ListDeclarations implements api.StrictServerInterface.
-func (h DeclarationHandlers) ListDeclarations(ctx context.Context, r api.ListDeclarationsRequestObject) (api.ListDeclarationsResponseObject, error) {
+func (h DeclarationHandlers) ListDeclarations(
+	ctx context.Context, r api.ListDeclarationsRequestObject,
+) (api.ListDeclarationsResponseObject, error) {
 	p := r.Params
 	filter, query := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
 	found, err := h.Declarations.OfContributor(ctx, reqctx.ActorOf(ctx), filter, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDeclarations200JSONResponse(viewDeclarations(ctx, found, idPath("/contributors", r.ContributorId)+"/declarations", query, p.Limit)), nil
+	return api.ListDeclarations200JSONResponse(viewDeclarations(
+		ctx, found, idPath("/contributors", r.ContributorId)+"/declarations", query, p.Limit,
+	)), nil
 }
 
 // SearchDeclarations implements api.StrictServerInterface.
-func (h DeclarationHandlers) SearchDeclarations(ctx context.Context, r api.SearchDeclarationsRequestObject) (api.SearchDeclarationsResponseObject, error) {
+func (h DeclarationHandlers) SearchDeclarations(
+	ctx context.Context, r api.SearchDeclarationsRequestObject,
+) (api.SearchDeclarationsResponseObject, error) {
 	filter, err := searchOf(r.Body)
 	if err != nil {
 		return nil, err
@@ -51,11 +61,15 @@ func (h DeclarationHandlers) SearchDeclarations(ctx context.Context, r api.Searc
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDeclarations200JSONResponse(viewDeclarations(ctx, found, idPath("/contributors", r.ContributorId)+"/declaration-searches", "", r.Params.Limit)), nil
+	return api.SearchDeclarations200JSONResponse(viewDeclarations(
+		ctx, found, idPath("/contributors", r.ContributorId)+"/declaration-searches", "", r.Params.Limit,
+	)), nil
 }
 
 // ListMyDeclarations implements api.StrictServerInterface.
-func (h DeclarationHandlers) ListMyDeclarations(ctx context.Context, r api.ListMyDeclarationsRequestObject) (api.ListMyDeclarationsResponseObject, error) {
+func (h DeclarationHandlers) ListMyDeclarations(
+	ctx context.Context, r api.ListMyDeclarationsRequestObject,
+) (api.ListMyDeclarationsResponseObject, error) {
 	p := r.Params
 	filter, query := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
 	found, err := h.Declarations.Mine(ctx, reqctx.ActorOf(ctx), filter, pageRequest(ctx, p.Limit, p.Cursor))
@@ -66,7 +80,9 @@ func (h DeclarationHandlers) ListMyDeclarations(ctx context.Context, r api.ListM
 }
 
 // SearchMyDeclarations implements api.StrictServerInterface.
-func (h DeclarationHandlers) SearchMyDeclarations(ctx context.Context, r api.SearchMyDeclarationsRequestObject) (api.SearchMyDeclarationsResponseObject, error) {
+func (h DeclarationHandlers) SearchMyDeclarations(
+	ctx context.Context, r api.SearchMyDeclarationsRequestObject,
+) (api.SearchMyDeclarationsResponseObject, error) {
 	filter, err := searchOf(r.Body)
 	if err != nil {
 		return nil, err
@@ -79,25 +95,37 @@ func (h DeclarationHandlers) SearchMyDeclarations(ctx context.Context, r api.Sea
 }
 
 // ShowDeclaration implements api.StrictServerInterface.
-func (h DeclarationHandlers) ShowDeclaration(ctx context.Context, r api.ShowDeclarationRequestObject) (api.ShowDeclarationResponseObject, error) {
+func (h DeclarationHandlers) ShowDeclaration(
+	ctx context.Context, r api.ShowDeclarationRequestObject,
+) (api.ShowDeclarationResponseObject, error) {
 	d, err := h.Declarations.Show(ctx, reqctx.ActorOf(ctx), r.DeclarationId)
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowDeclaration200JSONResponse{Body: viewDeclaration(d), Headers: api.ShowDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)}}, nil
+	return api.ShowDeclaration200JSONResponse{
+		Body: viewDeclaration(d), Headers: api.ShowDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)},
+	}, nil
 }
 
 // ChangeDeclaration implements api.StrictServerInterface.
-func (h DeclarationHandlers) ChangeDeclaration(ctx context.Context, r api.ChangeDeclarationRequestObject) (api.ChangeDeclarationResponseObject, error) {
-	d, err := h.Declarations.Change(ctx, reqctx.ActorOf(ctx), r.DeclarationId, etag.Expected(value(r.Params.IfMatch)), declaration.Change{PositionID: r.Body.PositionId, Content: r.Body.Content})
+func (h DeclarationHandlers) ChangeDeclaration(
+	ctx context.Context, r api.ChangeDeclarationRequestObject,
+) (api.ChangeDeclarationResponseObject, error) {
+	d, err := h.Declarations.Change(ctx, reqctx.ActorOf(ctx), r.DeclarationId, etag.Expected(value(r.Params.IfMatch)), declaration.Change{
+		PositionID: r.Body.PositionId, Content: r.Body.Content,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return api.ChangeDeclaration200JSONResponse{Body: viewDeclaration(d), Headers: api.ChangeDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)}}, nil
+	return api.ChangeDeclaration200JSONResponse{
+		Body: viewDeclaration(d), Headers: api.ChangeDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)},
+	}, nil
 }
 
 // DiscardDeclaration implements api.StrictServerInterface.
-func (h DeclarationHandlers) DiscardDeclaration(ctx context.Context, r api.DiscardDeclarationRequestObject) (api.DiscardDeclarationResponseObject, error) {
+func (h DeclarationHandlers) DiscardDeclaration(
+	ctx context.Context, r api.DiscardDeclarationRequestObject,
+) (api.DiscardDeclarationResponseObject, error) {
 	if err := h.Declarations.Discard(ctx, reqctx.ActorOf(ctx), r.DeclarationId); err != nil {
 		return nil, err
 	}
@@ -105,21 +133,29 @@ func (h DeclarationHandlers) DiscardDeclaration(ctx context.Context, r api.Disca
 }
 
 // SubmitDeclaration implements api.StrictServerInterface.
-func (h DeclarationHandlers) SubmitDeclaration(ctx context.Context, r api.SubmitDeclarationRequestObject) (api.SubmitDeclarationResponseObject, error) {
+func (h DeclarationHandlers) SubmitDeclaration(
+	ctx context.Context, r api.SubmitDeclarationRequestObject,
+) (api.SubmitDeclarationResponseObject, error) {
 	d, err := h.Declarations.Submit(ctx, reqctx.ActorOf(ctx), r.DeclarationId)
 	if err != nil {
 		return nil, err
 	}
-	return api.SubmitDeclaration200JSONResponse{Body: viewDeclaration(d), Headers: api.SubmitDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)}}, nil
+	return api.SubmitDeclaration200JSONResponse{
+		Body: viewDeclaration(d), Headers: api.SubmitDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)},
+	}, nil
 }
 
 // WithdrawDeclaration implements api.StrictServerInterface.
-func (h DeclarationHandlers) WithdrawDeclaration(ctx context.Context, r api.WithdrawDeclarationRequestObject) (api.WithdrawDeclarationResponseObject, error) {
+func (h DeclarationHandlers) WithdrawDeclaration(
+	ctx context.Context, r api.WithdrawDeclarationRequestObject,
+) (api.WithdrawDeclarationResponseObject, error) {
 	d, err := h.Declarations.Withdraw(ctx, reqctx.ActorOf(ctx), r.DeclarationId)
 	if err != nil {
 		return nil, err
 	}
-	return api.WithdrawDeclaration200JSONResponse{Body: viewDeclaration(d), Headers: api.WithdrawDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)}}, nil
+	return api.WithdrawDeclaration200JSONResponse{
+		Body: viewDeclaration(d), Headers: api.WithdrawDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)},
+	}, nil
 }
 
 // filterOf reads the filters of a list, and writes them again as its links need them.
@@ -131,7 +167,9 @@ func filterOf(kind *string, state *api.DeclarationState, from, to *time.Time) (d
 		text := t.UTC().Format(time.RFC3339Nano)
 		return &text
 	}
-	query := queryOf(map[string]*string{"type": kind, "state": (*string)(state), "submitted_from": instant(from), "submitted_to": instant(to)})
+	query := queryOf(map[string]*string{
+		"type": kind, "state": (*string)(state), "submitted_from": instant(from), "submitted_to": instant(to),
+	})
 	return declaration.Filter{Type: value(kind), State: declaration.State(value(state)), SubmittedFrom: from, SubmittedTo: to}, query
 }
 
@@ -152,13 +190,17 @@ func viewDeclarations(ctx context.Context, found page.Page[declaration.View], pa
 }
 
 func viewFiledBy(d declaration.View) api.FiledBy {
-	return api.FiledBy{PersonId: d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName, ActingAs: api.ActingAs(d.ActingAs), RightId: d.RightID}
+	return api.FiledBy{
+		PersonId: d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName, ActingAs: api.ActingAs(d.ActingAs), RightId: d.RightID,
+	}
 }
 
 func viewSummary(d declaration.View) api.DeclarationSummary {
 	return api.DeclarationSummary{
-		DeclarationId: d.ID, ContributorId: d.ContributorID, PositionId: d.PositionID, Type: d.Type, TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
-		Step: api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), FiledBy: viewFiledBy(d), CreatedAt: d.CreatedAt, SubmittedAt: d.SubmittedAt,
+		DeclarationId: d.ID, ContributorId: d.ContributorID, PositionId: d.PositionID, Type: d.Type,
+		TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
+		Step:        api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), FiledBy: viewFiledBy(d), CreatedAt: d.CreatedAt,
+		SubmittedAt:    d.SubmittedAt,
 		ProtocolNumber: d.ProtocolNumber, Links: api.SelfLinks{Self: link(idPath("/declarations", d.ID), "")},
 	}
 }
@@ -166,10 +208,13 @@ func viewSummary(d declaration.View) api.DeclarationSummary {
 func viewDeclaration(d declaration.View) api.Declaration {
 	path := idPath("/declarations", d.ID)
 	view := api.Declaration{
-		DeclarationId: d.ID, ContributorId: d.ContributorID, PositionId: d.PositionID, Type: d.Type, TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
-		Step: api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), Content: json.RawMessage(d.Content), FiledBy: viewFiledBy(d),
-		SupersedesId: d.SupersedesID, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt, ProtocolNumber: d.ProtocolNumber,
-		Links: api.DeclarationLinks{Self: link(path, ""), Contributor: link(idPath("/contributors", d.ContributorID), "")},
+		DeclarationId: d.ID, ContributorId: d.ContributorID, PositionId: d.PositionID, Type: d.Type,
+		TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
+		Step:        api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), Content: json.RawMessage(d.Content),
+		FiledBy:      viewFiledBy(d),
+		SupersedesId: d.SupersedesID, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt,
+		ProtocolNumber: d.ProtocolNumber,
+		Links:          api.DeclarationLinks{Self: link(path, ""), Contributor: link(idPath("/contributors", d.ContributorID), "")},
 	}
 	if d.State == declaration.Draft {
 		view.Links.Submission = &api.Link{Href: reqctx.BasePath + path + "/submission"}

@@ -31,16 +31,22 @@ type DelegationHandlers struct {
 const delegationsPath = "/delegations"
 
 // SearchDelegationCandidates implements api.StrictServerInterface.
-func (h DelegationHandlers) SearchDelegationCandidates(ctx context.Context, r api.SearchDelegationCandidatesRequestObject) (api.SearchDelegationCandidatesResponseObject, error) {
+func (h DelegationHandlers) SearchDelegationCandidates(
+	ctx context.Context, r api.SearchDelegationCandidatesRequestObject,
+) (api.SearchDelegationCandidatesResponseObject, error) {
 	found, err := h.Delegations.Candidates(ctx, reqctx.ActorOf(ctx), r.Body.TaxCode, r.Body.DelegateId)
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDelegationCandidates200JSONResponse{Items: items(found, viewCandidate), Links: pageLinks(ctx, "/delegation-candidate-searches", "", "", r.Params.Limit)}, nil
+	return api.SearchDelegationCandidates200JSONResponse{
+		Items: items(found, viewCandidate), Links: pageLinks(ctx, "/delegation-candidate-searches", "", "", r.Params.Limit),
+	}, nil
 }
 
 // ListDelegationLookups implements api.StrictServerInterface.
-func (h DelegationHandlers) ListDelegationLookups(ctx context.Context, r api.ListDelegationLookupsRequestObject) (api.ListDelegationLookupsResponseObject, error) {
+func (h DelegationHandlers) ListDelegationLookups(
+	ctx context.Context, r api.ListDelegationLookupsRequestObject,
+) (api.ListDelegationLookupsResponseObject, error) {
 	found, err := h.Delegations.LookUps(ctx, reqctx.ActorOf(ctx), r.ContributorId, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
@@ -54,9 +60,13 @@ func (h DelegationHandlers) ListDelegationLookups(ctx context.Context, r api.Lis
 }
 
 // ListContributorDelegations implements api.StrictServerInterface.
-func (h DelegationHandlers) ListContributorDelegations(ctx context.Context, r api.ListContributorDelegationsRequestObject) (api.ListContributorDelegationsResponseObject, error) {
+func (h DelegationHandlers) ListContributorDelegations(
+	ctx context.Context, r api.ListContributorDelegationsRequestObject,
+) (api.ListContributorDelegationsResponseObject, error) {
 	p := r.Params
-	found, err := h.Delegations.OfContributor(ctx, reqctx.ActorOf(ctx), r.ContributorId, delegation.Filter{}, pageRequest(ctx, p.Limit, p.Cursor))
+	found, err := h.Delegations.OfContributor(
+		ctx, reqctx.ActorOf(ctx), r.ContributorId, delegation.Filter{}, pageRequest(ctx, p.Limit, p.Cursor),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -68,10 +78,13 @@ func (h DelegationHandlers) ListContributorDelegations(ctx context.Context, r ap
 }
 
 // DraftDelegation implements api.StrictServerInterface.
-func (h DelegationHandlers) DraftDelegation(ctx context.Context, r api.DraftDelegationRequestObject) (api.DraftDelegationResponseObject, error) {
+func (h DelegationHandlers) DraftDelegation(
+	ctx context.Context, r api.DraftDelegationRequestObject,
+) (api.DraftDelegationResponseObject, error) {
 	b := r.Body
 	d, err := h.Delegations.Draft(ctx, reqctx.ActorOf(ctx), delegation.Input{
-		DelegateID: b.DelegateId, ContributorTaxCode: b.ContributorTaxCode, PositionIDs: b.PositionIds, Scope: delegation.Scope(b.Scope), Services: servicesOf(b.Services),
+		DelegateID: b.DelegateId, ContributorTaxCode: b.ContributorTaxCode, PositionIDs: b.PositionIds, Scope: delegation.Scope(b.Scope),
+		Services:  servicesOf(b.Services),
 		Exclusive: value(b.Exclusive), ValidUntil: b.ValidUntil, SignatoryID: b.SignatoryId,
 	})
 	if err != nil {
@@ -79,26 +92,38 @@ func (h DelegationHandlers) DraftDelegation(ctx context.Context, r api.DraftDele
 	}
 	view := h.view(ctx, d)
 	return api.DraftDelegation201JSONResponse{
-		Body: view, Headers: api.DraftDelegation201ResponseHeaders{ETag: delegationTag(d, view), Location: reqctx.BasePath + idPath(delegationsPath, d.ID)},
+		Body: view,
+		Headers: api.DraftDelegation201ResponseHeaders{
+			ETag: delegationTag(d, view), Location: reqctx.BasePath + idPath(delegationsPath, d.ID),
+		},
 	}, nil
 }
 
 // ListDelegations implements api.StrictServerInterface.
-func (h DelegationHandlers) ListDelegations(ctx context.Context, r api.ListDelegationsRequestObject) (api.ListDelegationsResponseObject, error) {
+func (h DelegationHandlers) ListDelegations(
+	ctx context.Context, r api.ListDelegationsRequestObject,
+) (api.ListDelegationsResponseObject, error) {
 	p := r.Params
-	found, err := h.Delegations.List(ctx, reqctx.ActorOf(ctx), delegation.Filter{State: delegation.State(value(p.State)), ContributorID: p.ContributorId, DelegateID: p.DelegateId}, pageRequest(ctx, p.Limit, p.Cursor))
+	found, err := h.Delegations.List(ctx, reqctx.ActorOf(ctx), delegation.Filter{
+		State: delegation.State(value(p.State)), ContributorID: p.ContributorId, DelegateID: p.DelegateId,
+	}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	query := queryOf(map[string]*string{"state": (*string)(p.State), "contributor_id": idText(p.ContributorId), "delegate_id": idText(p.DelegateId)})
+	query := queryOf(map[string]*string{
+		"state": (*string)(p.State), "contributor_id": idText(p.ContributorId), "delegate_id": idText(p.DelegateId),
+	})
 	return api.ListDelegations200JSONResponse(h.list(found, pageLinks(ctx, delegationsPath, query, found.Next, p.Limit))), nil
 }
 
 // SearchDelegations implements api.StrictServerInterface.
-func (h DelegationHandlers) SearchDelegations(ctx context.Context, r api.SearchDelegationsRequestObject) (api.SearchDelegationsResponseObject, error) {
+func (h DelegationHandlers) SearchDelegations(
+	ctx context.Context, r api.SearchDelegationsRequestObject,
+) (api.SearchDelegationsResponseObject, error) {
 	b := r.Body
 	found, err := h.Delegations.Search(ctx, reqctx.ActorOf(ctx), delegation.Search{
-		ContributorTaxCode: value(b.ContributorTaxCode), LegalName: value(b.LegalName), PositionNumber: value(b.PositionNumber), State: delegation.State(value(b.State)),
+		ContributorTaxCode: value(b.ContributorTaxCode), LegalName: value(b.LegalName), PositionNumber: value(b.PositionNumber),
+		State: delegation.State(value(b.State)),
 	}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
@@ -107,7 +132,9 @@ func (h DelegationHandlers) SearchDelegations(ctx context.Context, r api.SearchD
 }
 
 // ShowDelegation implements api.StrictServerInterface.
-func (h DelegationHandlers) ShowDelegation(ctx context.Context, r api.ShowDelegationRequestObject) (api.ShowDelegationResponseObject, error) {
+func (h DelegationHandlers) ShowDelegation(
+	ctx context.Context, r api.ShowDelegationRequestObject,
+) (api.ShowDelegationResponseObject, error) {
 	d, err := h.Delegations.ShowTo(ctx, reqctx.ActorOf(ctx), r.DelegationId)
 	if err != nil {
 		return nil, err
@@ -120,11 +147,14 @@ func (h DelegationHandlers) ShowDelegation(ctx context.Context, r api.ShowDelega
 }
 
 // ChangeDelegation implements api.StrictServerInterface.
-func (h DelegationHandlers) ChangeDelegation(ctx context.Context, r api.ChangeDelegationRequestObject) (api.ChangeDelegationResponseObject, error) {
+func (h DelegationHandlers) ChangeDelegation(
+	ctx context.Context, r api.ChangeDelegationRequestObject,
+) (api.ChangeDelegationResponseObject, error) {
 	b := r.Body
 	change := delegation.Change{
-		PositionIDs: value(b.PositionIds), Scope: (*delegation.Scope)(b.Scope), Services: servicesOf(b.Services), Exclusive: b.Exclusive, SignatoryID: b.SignatoryId,
-		Endless: b.ValidUntil.IsNull(),
+		PositionIDs: value(b.PositionIds), Scope: (*delegation.Scope)(b.Scope), Services: servicesOf(b.Services), Exclusive: b.Exclusive,
+		SignatoryID: b.SignatoryId,
+		Endless:     b.ValidUntil.IsNull(),
 	}
 	if until, err := b.ValidUntil.Get(); err == nil {
 		change.ValidUntil = &until
@@ -134,11 +164,15 @@ func (h DelegationHandlers) ChangeDelegation(ctx context.Context, r api.ChangeDe
 		return nil, err
 	}
 	view := h.view(ctx, d)
-	return api.ChangeDelegation200JSONResponse{Body: view, Headers: api.ChangeDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
+	return api.ChangeDelegation200JSONResponse{
+		Body: view, Headers: api.ChangeDelegation200ResponseHeaders{ETag: delegationTag(d, view)},
+	}, nil
 }
 
 // ShowDelegationForm implements api.StrictServerInterface.
-func (h DelegationHandlers) ShowDelegationForm(ctx context.Context, r api.ShowDelegationFormRequestObject) (api.ShowDelegationFormResponseObject, error) {
+func (h DelegationHandlers) ShowDelegationForm(
+	ctx context.Context, r api.ShowDelegationFormRequestObject,
+) (api.ShowDelegationFormResponseObject, error) {
 	d, form, err := h.Delegations.Form(ctx, r.DelegationId)
 	if err != nil {
 		return nil, err
@@ -151,29 +185,42 @@ func (h DelegationHandlers) ShowDelegationForm(ctx context.Context, r api.ShowDe
 }
 
 // SendDelegationOtp implements api.StrictServerInterface.
-func (h DelegationHandlers) SendDelegationOtp(ctx context.Context, r api.SendDelegationOtpRequestObject) (api.SendDelegationOtpResponseObject, error) {
+func (h DelegationHandlers) SendDelegationOtp(
+	ctx context.Context, r api.SendDelegationOtpRequestObject,
+) (api.SendDelegationOtpResponseObject, error) {
 	d, err := h.Delegations.Send(ctx, reqctx.ActorOf(ctx), r.DelegationId)
 	if err != nil {
 		return nil, err
 	}
 	view := h.view(ctx, d)
 	return api.SendDelegationOtp202JSONResponse{
-		Body: view, Headers: api.SendDelegationOtp202ResponseHeaders{ETag: delegationTag(d, view), Location: reqctx.BasePath + idPath(delegationsPath, d.ID)},
+		Body: view,
+		Headers: api.SendDelegationOtp202ResponseHeaders{
+			ETag: delegationTag(d, view), Location: reqctx.BasePath + idPath(delegationsPath, d.ID),
+		},
 	}, nil
 }
 
 // ActivateDelegation implements api.StrictServerInterface.
-func (h DelegationHandlers) ActivateDelegation(ctx context.Context, r api.ActivateDelegationRequestObject) (api.ActivateDelegationResponseObject, error) {
-	d, err := h.Delegations.Activate(ctx, reqctx.ActorOf(ctx), r.DelegationId, delegation.Activation{OTP: secret.Text(value(r.Body.Otp)), SignatureDeclared: r.Body.SignatureDeclared})
+func (h DelegationHandlers) ActivateDelegation(
+	ctx context.Context, r api.ActivateDelegationRequestObject,
+) (api.ActivateDelegationResponseObject, error) {
+	d, err := h.Delegations.Activate(ctx, reqctx.ActorOf(ctx), r.DelegationId, delegation.Activation{
+		OTP: secret.Text(value(r.Body.Otp)), SignatureDeclared: r.Body.SignatureDeclared,
+	})
 	if err != nil {
 		return nil, err
 	}
 	view := h.view(ctx, d)
-	return api.ActivateDelegation200JSONResponse{Body: view, Headers: api.ActivateDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
+	return api.ActivateDelegation200JSONResponse{
+		Body: view, Headers: api.ActivateDelegation200ResponseHeaders{ETag: delegationTag(d, view)},
+	}, nil
 }
 
 // RevokeDelegation implements api.StrictServerInterface.
-func (h DelegationHandlers) RevokeDelegation(ctx context.Context, r api.RevokeDelegationRequestObject) (api.RevokeDelegationResponseObject, error) {
+func (h DelegationHandlers) RevokeDelegation(
+	ctx context.Context, r api.RevokeDelegationRequestObject,
+) (api.RevokeDelegationResponseObject, error) {
 	words := ""
 	if r.Body != nil {
 		words = value(r.Body.Reason)
@@ -183,7 +230,9 @@ func (h DelegationHandlers) RevokeDelegation(ctx context.Context, r api.RevokeDe
 		return nil, err
 	}
 	view := h.view(ctx, d)
-	return api.RevokeDelegation200JSONResponse{Body: view, Headers: api.RevokeDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
+	return api.RevokeDelegation200JSONResponse{
+		Body: view, Headers: api.RevokeDelegation200ResponseHeaders{ETag: delegationTag(d, view)},
+	}, nil
 }
 
 // view shows a delegation to who changed it.
@@ -194,10 +243,13 @@ func (h DelegationHandlers) view(ctx context.Context, s delegation.View) api.Del
 
 func (h DelegationHandlers) list(found page.Page[delegation.View], links api.PageLinks) api.DelegationList {
 	now := h.Clock.Now()
-	return api.DelegationList{Items: items(found.Items, func(s delegation.View) api.Delegation { return viewDelegation(s, now) }), Links: links}
+	return api.DelegationList{Items: items(found.Items, func(s delegation.View) api.Delegation {
+		return viewDelegation(s, now)
+	}), Links: links}
 }
 
-// delegationTag is the entity tag of a delegation as it is shown, which clock, register and wrong codes change without a new version.
+// delegationTag is the entity tag of a delegation as it is shown, which clock, register and wrong
+// codes change without a new version.
 func delegationTag(s delegation.View, view api.Delegation) string {
 	shown, _ := json.Marshal(view) // of text, numbers and times
 	return etag.Shown(s.Version, string(shown))
@@ -214,14 +266,18 @@ func viewForContributor(s delegation.View, now time.Time) api.Delegation {
 // viewDelegation shows a delegation as it stands at the instant.
 func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 	view := api.Delegation{
-		DelegationId: s.ID, State: api.DelegationState(s.StateAt(now)), ReferenceCode: s.ReferenceCode, Delegate: viewDelegate(s.DelegateID, s.DelegateKind, s.DelegateName),
-		Contributor: api.DelegatingContributor{ContributorId: s.ContributorID, TaxCode: s.ContributorTaxCode.Clear(), LegalName: s.ContributorName},
+		DelegationId: s.ID, State: api.DelegationState(s.StateAt(now)), ReferenceCode: s.ReferenceCode,
+		Delegate: viewDelegate(s.DelegateID, s.DelegateKind, s.DelegateName),
+		Contributor: api.DelegatingContributor{
+			ContributorId: s.ContributorID, TaxCode: s.ContributorTaxCode.Clear(), LegalName: s.ContributorName,
+		},
 		Positions: items(s.Positions, func(p contributor.Position) api.DelegatedPosition {
 			return api.DelegatedPosition{PositionId: p.ID, Number: p.Number, Scheme: p.Scheme}
 		}),
 		Scope: api.DelegationScope(s.Scope), Services: viewServices(s.Services), Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
-		Signatory: api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName},
-		DraftedBy: api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName}, DraftedAt: s.DraftedAt,
+		Signatory:   api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName},
+		DraftedBy:   api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName},
+		DraftedAt:   s.DraftedAt,
 		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndCause: (*api.DelegationEndCause)(s.CauseOfEnd(now)), EndReason: s.EndReason,
 	}
 	if s.HidesSignatory() {
@@ -230,11 +286,14 @@ func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 		view.Signatory.FamilyName = &s.SignatoryFamilyName
 	}
 	if s.ActivatedBy != nil {
-		view.ActivatedBy = &api.PersonReference{PersonId: *s.ActivatedBy, GivenName: s.ActivatorGivenName, FamilyName: s.ActivatorFamilyName}
+		view.ActivatedBy = &api.PersonReference{
+			PersonId: *s.ActivatedBy, GivenName: s.ActivatorGivenName, FamilyName: s.ActivatorFamilyName,
+		}
 	}
 	if o := s.OTP; o != nil {
 		view.Otp = &api.DelegationOtp{
-			SentAt: o.SentAt, ExpiresAt: o.ExpiresAt, Channel: api.MessageChannel(o.Channel), To: outbox.Mask(outbox.Channel(o.Channel), o.Recipient),
+			SentAt: o.SentAt, ExpiresAt: o.ExpiresAt, Channel: api.MessageChannel(o.Channel),
+			To:        outbox.Mask(outbox.Channel(o.Channel), o.Recipient),
 			TriesLeft: int32(o.TriesLeft), //nolint:gosec // five at most
 		}
 	}
@@ -247,7 +306,8 @@ func viewDelegate(id uuid.UUID, kind intermediary.Kind, legalName string) api.De
 
 func viewWorker(w delegation.Worker) api.DelegationWorker {
 	return api.DelegationWorker{
-		Person: api.PersonReference{PersonId: w.PersonID, GivenName: w.GivenName, FamilyName: w.FamilyName}, ActingAs: api.WorkerActingAs(w.ActingAs), SubDelegationId: w.SubDelegationID,
+		Person:   api.PersonReference{PersonId: w.PersonID, GivenName: w.GivenName, FamilyName: w.FamilyName},
+		ActingAs: api.WorkerActingAs(w.ActingAs), SubDelegationId: w.SubDelegationID,
 		Services: viewServices(w.Services), GrantedAt: w.GrantedAt,
 	}
 }
@@ -255,9 +315,12 @@ func viewWorker(w delegation.Worker) api.DelegationWorker {
 // viewCandidate shows of a person no more than who knows them needs.
 func viewCandidate(c delegation.Candidate) api.DelegationCandidate {
 	return api.DelegationCandidate{
-		ContributorTaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind), Positions: items(c.Positions, viewPosition),
+		ContributorTaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind),
+		Positions: items(c.Positions, viewPosition),
 		Signatories: items(c.Signatories, func(s contributor.Signatory) api.ProposedSignatory {
-			return api.ProposedSignatory{SignatoryId: s.PersonID, GivenName: s.GivenName, FamilyInitial: initial(s.FamilyName), Role: api.ContributorRole(s.Role)}
+			return api.ProposedSignatory{
+				SignatoryId: s.PersonID, GivenName: s.GivenName, FamilyInitial: initial(s.FamilyName), Role: api.ContributorRole(s.Role),
+			}
 		}),
 	}
 }

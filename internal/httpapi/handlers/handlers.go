@@ -1,5 +1,6 @@
-// Package handlers implements the operations of the contract, in one file for each tag or part of a tag. A handler maps, calls one
-// service and maps back; what it needs of the request beside its parameters and body is in reqctx.
+// Package handlers implements the operations of the contract, in one file for each tag or part of a
+// tag. A handler maps, calls one service and maps back; what it needs of the request beside its
+// parameters and body is in reqctx.
 package handlers
 
 import (
@@ -20,7 +21,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Handlers implements every operation of the contract: one embedded struct for each of its sections.
+// Handlers implements every operation of the contract: one embedded struct for each of its
+// sections.
 type Handlers struct {
 	StatusHandlers
 	SessionHandlers
@@ -62,13 +64,14 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// pageRequest asks for a page of the operation's list. A cursor of another operation's list is none.
+// pageRequest asks for a page of the operation's list. A cursor of another operation's list is
+// none.
 func pageRequest(ctx context.Context, limit *int32, cursor *string) page.Request {
 	return page.Request{Limit: int(value(limit)), Cursor: value(cursor), List: audit.OriginOf(ctx).Operation}
 }
 
-// pageLinks makes the links of a page of the operation's list at path; params are those that the list was narrowed down with,
-// encoded.
+// pageLinks makes the links of a page of the operation's list at path; params are those that the
+// list was narrowed down with, encoded.
 func pageLinks(ctx context.Context, path, params, next string, limit *int32) api.PageLinks {
 	query := params
 	if limit != nil {

@@ -51,8 +51,9 @@ func (h MeHandlers) viewMe(ctx context.Context, p person.Person) (api.Me, error)
 	memberships = slices.CompactFunc(memberships, func(a, b access.Membership) bool { return a.DelegateID == b.DelegateID })
 	memberships = slices.DeleteFunc(memberships, func(s access.Membership) bool { return !api.DelegateKind(s.Kind).Valid() })
 	return api.Me{
-		PersonId: p.ID, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: api.UserClass(p.UserClass), CredentialLevel: api.CredentialLevel(p.CredentialLevel),
-		PinExpiresAt: expires, IdentityConfirmed: p.IdentityConfirmedAt != nil, OfficeCode: p.OfficeCode,
+		PersonId: p.ID, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: api.UserClass(p.UserClass),
+		CredentialLevel: api.CredentialLevel(p.CredentialLevel),
+		PinExpiresAt:    expires, IdentityConfirmed: p.IdentityConfirmedAt != nil, OfficeCode: p.OfficeCode,
 		Intermediaries: items(memberships, func(s access.Membership) api.MyIntermediary {
 			return api.MyIntermediary{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.Kind), LegalName: s.LegalName}
 		}),

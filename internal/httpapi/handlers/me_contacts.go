@@ -27,7 +27,9 @@ func (h ContactHandlers) ListContacts(ctx context.Context, r api.ListContactsReq
 	if err != nil {
 		return nil, err
 	}
-	return api.ListContacts200JSONResponse{Items: items(found.Items, viewContact), Links: pageLinks(ctx, contactsPath, "", found.Next, r.Params.Limit)}, nil
+	return api.ListContacts200JSONResponse{
+		Items: items(found.Items, viewContact), Links: pageLinks(ctx, contactsPath, "", found.Next, r.Params.Limit),
+	}, nil
 }
 
 // AddContact implements api.StrictServerInterface.
@@ -36,7 +38,9 @@ func (h ContactHandlers) AddContact(ctx context.Context, r api.AddContactRequest
 	if err != nil {
 		return nil, err
 	}
-	return api.AddContact201JSONResponse{Body: viewContact(c), Headers: api.AddContact201ResponseHeaders{Location: reqctx.BasePath + idPath(contactsPath, c.ID)}}, nil
+	return api.AddContact201JSONResponse{
+		Body: viewContact(c), Headers: api.AddContact201ResponseHeaders{Location: reqctx.BasePath + idPath(contactsPath, c.ID)},
+	}, nil
 }
 
 // ShowContact implements api.StrictServerInterface.
@@ -66,16 +70,22 @@ func (h ContactHandlers) VerifyContact(ctx context.Context, r api.VerifyContactR
 }
 
 // ResendContactCode implements api.StrictServerInterface.
-func (h ContactHandlers) ResendContactCode(ctx context.Context, r api.ResendContactCodeRequestObject) (api.ResendContactCodeResponseObject, error) {
+func (h ContactHandlers) ResendContactCode(
+	ctx context.Context, r api.ResendContactCodeRequestObject,
+) (api.ResendContactCodeResponseObject, error) {
 	c, err := h.Book.Resend(ctx, reqctx.ActorOf(ctx), r.ContactId)
 	if err != nil {
 		return nil, err
 	}
-	return api.ResendContactCode202JSONResponse{Body: viewContact(c), Headers: api.ResendContactCode202ResponseHeaders{Location: reqctx.BasePath + idPath(contactsPath, c.ID)}}, nil
+	return api.ResendContactCode202JSONResponse{
+		Body: viewContact(c), Headers: api.ResendContactCode202ResponseHeaders{Location: reqctx.BasePath + idPath(contactsPath, c.ID)},
+	}, nil
 }
 
 // ShowNotificationPreferences implements api.StrictServerInterface.
-func (h ContactHandlers) ShowNotificationPreferences(ctx context.Context, _ api.ShowNotificationPreferencesRequestObject) (api.ShowNotificationPreferencesResponseObject, error) {
+func (h ContactHandlers) ShowNotificationPreferences(
+	ctx context.Context, _ api.ShowNotificationPreferencesRequestObject,
+) (api.ShowNotificationPreferencesResponseObject, error) {
 	p, err := h.People.Preferences(ctx, reqctx.ActorOf(ctx).PersonID)
 	if err != nil {
 		return nil, err
@@ -86,7 +96,9 @@ func (h ContactHandlers) ShowNotificationPreferences(ctx context.Context, _ api.
 }
 
 // ReplaceNotificationPreferences implements api.StrictServerInterface.
-func (h ContactHandlers) ReplaceNotificationPreferences(ctx context.Context, r api.ReplaceNotificationPreferencesRequestObject) (api.ReplaceNotificationPreferencesResponseObject, error) {
+func (h ContactHandlers) ReplaceNotificationPreferences(
+	ctx context.Context, r api.ReplaceNotificationPreferencesRequestObject,
+) (api.ReplaceNotificationPreferencesResponseObject, error) {
 	in := person.Preferences{Language: string(r.Body.Language), PreferredChannel: (*outbox.Channel)(r.Body.PreferredChannel)}
 	for _, m := range r.Body.Muted {
 		in.Muted = append(in.Muted, outbox.Category(m))
@@ -106,11 +118,16 @@ func (h ContactHandlers) ListMyActivity(ctx context.Context, r api.ListMyActivit
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyActivity200JSONResponse{Items: items(found.Items, viewActivity), Links: pageLinks(ctx, "/me/activity", "", found.Next, r.Params.Limit)}, nil
+	return api.ListMyActivity200JSONResponse{
+		Items: items(found.Items, viewActivity), Links: pageLinks(ctx, "/me/activity", "", found.Next, r.Params.Limit),
+	}, nil
 }
 
 func viewContact(c person.Contact) api.MyContact {
-	view := api.MyContact{ContactId: c.ID, Kind: api.ContactKind(c.Kind), Value: c.Value, State: api.ContactState(c.State()), VerifiedAt: c.VerifiedAt, CreatedAt: c.CreatedAt}
+	view := api.MyContact{
+		ContactId: c.ID, Kind: api.ContactKind(c.Kind), Value: c.Value, State: api.ContactState(c.State()), VerifiedAt: c.VerifiedAt,
+		CreatedAt: c.CreatedAt,
+	}
 	if c.State() == person.Verified {
 		view.CountsForRecoveryFrom = c.RecoveryFrom
 	}

@@ -9,12 +9,16 @@ import (
 )
 
 // ListNotifications implements api.StrictServerInterface.
-func (h MessageHandlers) ListNotifications(ctx context.Context, r api.ListNotificationsRequestObject) (api.ListNotificationsResponseObject, error) {
+func (h MessageHandlers) ListNotifications(
+	ctx context.Context, r api.ListNotificationsRequestObject,
+) (api.ListNotificationsResponseObject, error) {
 	found, err := h.Messages.Notifications(ctx, reqctx.ActorOf(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListNotifications200JSONResponse{Items: items(found.Items, viewNotification), Links: pageLinks(ctx, "/me/notifications", "", found.Next, r.Params.Limit)}, nil
+	return api.ListNotifications200JSONResponse{
+		Items: items(found.Items, viewNotification), Links: pageLinks(ctx, "/me/notifications", "", found.Next, r.Params.Limit),
+	}, nil
 }
 
 func viewNotification(n outbox.Notification) api.Notification {

@@ -25,7 +25,9 @@ func (h PINHandlers) RotatePin(ctx context.Context, _ api.RotatePinRequestObject
 }
 
 // ConfirmPinRotation implements api.StrictServerInterface.
-func (h PINHandlers) ConfirmPinRotation(ctx context.Context, r api.ConfirmPinRotationRequestObject) (api.ConfirmPinRotationResponseObject, error) {
+func (h PINHandlers) ConfirmPinRotation(
+	ctx context.Context, r api.ConfirmPinRotationRequestObject,
+) (api.ConfirmPinRotationResponseObject, error) {
 	s, err := h.PINs.Confirm(ctx, reqctx.ActorOf(ctx), r.RotationId, secret.Text(value(r.Body.Pin)))
 	if err != nil {
 		return nil, err

@@ -13,7 +13,8 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// PINRecoveryHandlers has the operations for people who cannot log in, and for the holder who gives up a PIN.
+// PINRecoveryHandlers has the operations for people who cannot log in, and for the holder who gives
+// up a PIN.
 type PINRecoveryHandlers struct {
 	PINs     *pin.Service
 	Recovery *pinrecovery.Service
@@ -28,7 +29,9 @@ func (h PINRecoveryHandlers) RevokePin(ctx context.Context, _ api.RevokePinReque
 }
 
 // StartPinRecovery implements api.StrictServerInterface.
-func (h PINRecoveryHandlers) StartPinRecovery(ctx context.Context, r api.StartPinRecoveryRequestObject) (api.StartPinRecoveryResponseObject, error) {
+func (h PINRecoveryHandlers) StartPinRecovery(
+	ctx context.Context, r api.StartPinRecoveryRequestObject,
+) (api.StartPinRecoveryResponseObject, error) {
 	code, err := parseTaxCode(r.Body.TaxCode, "/tax_code")
 	if err != nil {
 		return nil, err
@@ -41,12 +44,15 @@ func (h PINRecoveryHandlers) StartPinRecovery(ctx context.Context, r api.StartPi
 		return nil, err
 	}
 	return api.StartPinRecovery202JSONResponse{
-		Body: api.Acknowledgement{Detail: problem.Notice(reqctx.LanguageOf(ctx), problem.NoticeRecovery)}, Headers: api.StartPinRecovery202ResponseHeaders{Location: reqctx.BasePath + "/pin-recoveries"},
+		Body:    api.Acknowledgement{Detail: problem.Notice(reqctx.LanguageOf(ctx), problem.NoticeRecovery)},
+		Headers: api.StartPinRecovery202ResponseHeaders{Location: reqctx.BasePath + "/pin-recoveries"},
 	}, nil
 }
 
 // ConfirmPinRecovery implements api.StrictServerInterface.
-func (h PINRecoveryHandlers) ConfirmPinRecovery(ctx context.Context, r api.ConfirmPinRecoveryRequestObject) (api.ConfirmPinRecoveryResponseObject, error) {
+func (h PINRecoveryHandlers) ConfirmPinRecovery(
+	ctx context.Context, r api.ConfirmPinRecoveryRequestObject,
+) (api.ConfirmPinRecoveryResponseObject, error) {
 	code, err := parseTaxCode(r.Body.TaxCode, "/tax_code")
 	if err != nil {
 		return nil, err
@@ -65,7 +71,9 @@ func (h PINRecoveryHandlers) ConfirmPinRecovery(ctx context.Context, r api.Confi
 }
 
 // StartPinRevocation implements api.StrictServerInterface.
-func (h PINRecoveryHandlers) StartPinRevocation(ctx context.Context, r api.StartPinRevocationRequestObject) (api.StartPinRevocationResponseObject, error) {
+func (h PINRecoveryHandlers) StartPinRevocation(
+	ctx context.Context, r api.StartPinRevocationRequestObject,
+) (api.StartPinRevocationResponseObject, error) {
 	code, err := parseTaxCode(r.Body.TaxCode, "/tax_code")
 	if err != nil {
 		return nil, err
@@ -74,12 +82,15 @@ func (h PINRecoveryHandlers) StartPinRevocation(ctx context.Context, r api.Start
 		return nil, err
 	}
 	return api.StartPinRevocation202JSONResponse{
-		Body: api.Acknowledgement{Detail: problem.Notice(reqctx.LanguageOf(ctx), problem.NoticeRevocation)}, Headers: api.StartPinRevocation202ResponseHeaders{Location: reqctx.BasePath + "/pin-revocations"},
+		Body:    api.Acknowledgement{Detail: problem.Notice(reqctx.LanguageOf(ctx), problem.NoticeRevocation)},
+		Headers: api.StartPinRevocation202ResponseHeaders{Location: reqctx.BasePath + "/pin-revocations"},
 	}, nil
 }
 
 // ConfirmPinRevocation implements api.StrictServerInterface.
-func (h PINRecoveryHandlers) ConfirmPinRevocation(ctx context.Context, r api.ConfirmPinRevocationRequestObject) (api.ConfirmPinRevocationResponseObject, error) {
+func (h PINRecoveryHandlers) ConfirmPinRevocation(
+	ctx context.Context, r api.ConfirmPinRevocationRequestObject,
+) (api.ConfirmPinRevocationResponseObject, error) {
 	code, err := parseTaxCode(r.Body.TaxCode, "/tax_code")
 	if err != nil {
 		return nil, err

@@ -24,11 +24,15 @@ func (h PINRequestHandlers) RequestPin(ctx context.Context, r api.RequestPinRequ
 	if err != nil {
 		return nil, err
 	}
-	return api.RequestPin202JSONResponse{Body: viewPINRequest(made), Headers: api.RequestPin202ResponseHeaders{Location: reqctx.BasePath + "/pin-requests/" + made.ID}}, nil
+	return api.RequestPin202JSONResponse{
+		Body: viewPINRequest(made), Headers: api.RequestPin202ResponseHeaders{Location: reqctx.BasePath + "/pin-requests/" + made.ID},
+	}, nil
 }
 
 // ShowPinRequest implements api.StrictServerInterface.
-func (h PINRequestHandlers) ShowPinRequest(ctx context.Context, r api.ShowPinRequestRequestObject) (api.ShowPinRequestResponseObject, error) {
+func (h PINRequestHandlers) ShowPinRequest(
+	ctx context.Context, r api.ShowPinRequestRequestObject,
+) (api.ShowPinRequestResponseObject, error) {
 	found, err := h.PINRequests.Show(ctx, r.RequestId)
 	if err != nil {
 		return nil, err
@@ -44,8 +48,10 @@ func pinApplication(body api.PinApplication) (pinrequest.Application, error) {
 	return pinrequest.Application{
 		TaxCode: code,
 		Identity: residents.Identity{
-			GivenName: body.GivenName, FamilyName: body.FamilyName, BirthDate: body.BirthDate.Format(openapi_types.DateFormat), BirthPlace: body.BirthPlace,
-			Street: body.Residence.Street, PostalCode: body.Residence.PostalCode, Town: body.Residence.Town, Province: body.Residence.Province,
+			GivenName: body.GivenName, FamilyName: body.FamilyName, BirthDate: body.BirthDate.Format(openapi_types.DateFormat),
+			BirthPlace: body.BirthPlace,
+			Street:     body.Residence.Street, PostalCode: body.Residence.PostalCode, Town: body.Residence.Town,
+			Province: body.Residence.Province,
 		},
 		Phone: value(body.Phone), Contacts: items(body.Contacts, electronicContact),
 	}, nil
@@ -53,9 +59,13 @@ func pinApplication(body api.PinApplication) (pinrequest.Application, error) {
 
 // viewPINRequest is what whoever asked may see: not why it waits.
 func viewPINRequest(r pinrequest.View) api.PinRequest {
-	return api.PinRequest{RequestId: r.ID, State: api.PinRequestState(r.State), Deliveries: items(r.Deliveries, viewHalf), CreatedAt: r.CreatedAt}
+	return api.PinRequest{
+		RequestId: r.ID, State: api.PinRequestState(r.State), Deliveries: items(r.Deliveries, viewHalf), CreatedAt: r.CreatedAt,
+	}
 }
 
 func viewHalf(d pinrequest.HalfDelivery) api.PinHalfDelivery {
-	return api.PinHalfDelivery{Half: api.PinHalf(d.Half), Channel: api.MessageChannel(d.Channel), To: d.To, State: api.DeliveryState(d.State)}
+	return api.PinHalfDelivery{
+		Half: api.PinHalf(d.Half), Channel: api.MessageChannel(d.Channel), To: d.To, State: api.DeliveryState(d.State),
+	}
 }

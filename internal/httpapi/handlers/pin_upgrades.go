@@ -12,37 +12,50 @@ import (
 	"diresco/internal/platform/attachment"
 )
 
-// PINUpgradeHandlers has the operations with which the holder of an ordinary PIN asks for a dispositive one.
+// PINUpgradeHandlers has the operations with which the holder of an ordinary PIN asks for a
+// dispositive one.
 type PINUpgradeHandlers struct{ PINUpgrades *pinupgrade.Service }
 
 const myUpgradesPath = "/me/pin/upgrades"
 
-// RequestPinUpgrade implements api.StrictServerInterface. The edge has read the form: there is nothing left in the body.
-func (h PINUpgradeHandlers) RequestPinUpgrade(ctx context.Context, _ api.RequestPinUpgradeRequestObject) (api.RequestPinUpgradeResponseObject, error) {
+// RequestPinUpgrade implements api.StrictServerInterface. The edge has read the form: there is
+// nothing left in the body.
+func (h PINUpgradeHandlers) RequestPinUpgrade(
+	ctx context.Context, _ api.RequestPinUpgradeRequestObject,
+) (api.RequestPinUpgradeResponseObject, error) {
 	form := reqctx.FormOf(ctx)
 	filed, err := h.PINUpgrades.Request(ctx, reqctx.ActorOf(ctx), pinupgrade.Input{
-		DocumentKind: pinupgrade.DocumentKind(form.Text("document_kind")), DocumentNumber: form.Text("document_number"), IssuedBy: form.Text("issued_by"),
-		IssuedOn: form.Text("issued_on"), ExpiresOn: form.Text("expires_on"), OfficeCode: form.Text("office_code"), Files: form.Files("files"),
+		DocumentKind: pinupgrade.DocumentKind(form.Text("document_kind")), DocumentNumber: form.Text("document_number"),
+		IssuedBy: form.Text("issued_by"),
+		IssuedOn: form.Text("issued_on"), ExpiresOn: form.Text("expires_on"), OfficeCode: form.Text("office_code"),
+		Files: form.Files("files"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return api.RequestPinUpgrade202JSONResponse{
-		Body: viewUpgrade(filed), Headers: api.RequestPinUpgrade202ResponseHeaders{Location: reqctx.BasePath + idPath(myUpgradesPath, filed.ID)},
+		Body:    viewUpgrade(filed),
+		Headers: api.RequestPinUpgrade202ResponseHeaders{Location: reqctx.BasePath + idPath(myUpgradesPath, filed.ID)},
 	}, nil
 }
 
 // ListMyPinUpgrades implements api.StrictServerInterface.
-func (h PINUpgradeHandlers) ListMyPinUpgrades(ctx context.Context, r api.ListMyPinUpgradesRequestObject) (api.ListMyPinUpgradesResponseObject, error) {
+func (h PINUpgradeHandlers) ListMyPinUpgrades(
+	ctx context.Context, r api.ListMyPinUpgradesRequestObject,
+) (api.ListMyPinUpgradesResponseObject, error) {
 	found, err := h.PINUpgrades.Mine(ctx, reqctx.ActorOf(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyPinUpgrades200JSONResponse{Items: items(found.Items, viewUpgrade), Links: pageLinks(ctx, myUpgradesPath, "", found.Next, r.Params.Limit)}, nil
+	return api.ListMyPinUpgrades200JSONResponse{
+		Items: items(found.Items, viewUpgrade), Links: pageLinks(ctx, myUpgradesPath, "", found.Next, r.Params.Limit),
+	}, nil
 }
 
 // ShowPinUpgrade implements api.StrictServerInterface.
-func (h PINUpgradeHandlers) ShowPinUpgrade(ctx context.Context, r api.ShowPinUpgradeRequestObject) (api.ShowPinUpgradeResponseObject, error) {
+func (h PINUpgradeHandlers) ShowPinUpgrade(
+	ctx context.Context, r api.ShowPinUpgradeRequestObject,
+) (api.ShowPinUpgradeResponseObject, error) {
 	found, err := h.PINUpgrades.Show(ctx, reqctx.ActorOf(ctx), r.UpgradeId)
 	if err != nil {
 		return nil, err
@@ -52,14 +65,18 @@ func (h PINUpgradeHandlers) ShowPinUpgrade(ctx context.Context, r api.ShowPinUpg
 
 func viewUpgrade(u pinupgrade.Upgrade) api.PinUpgrade {
 	return api.PinUpgrade{
-		UpgradeId: u.ID, State: api.PinUpgradeState(u.State), ProtocolNumber: u.ProtocolNumber, OfficeCode: u.OfficeCode, DocumentKind: api.IdentityDocumentKind(u.DocumentKind),
-		DocumentNumber: u.DocumentNumber, IssuedBy: u.IssuedBy, IssuedOn: viewDate(u.IssuedOn), ExpiresOn: viewDate(u.ExpiresOn), Attachments: items(u.Attachments, viewFile),
+		UpgradeId: u.ID, State: api.PinUpgradeState(u.State), ProtocolNumber: u.ProtocolNumber, OfficeCode: u.OfficeCode,
+		DocumentKind:   api.IdentityDocumentKind(u.DocumentKind),
+		DocumentNumber: u.DocumentNumber, IssuedBy: u.IssuedBy, IssuedOn: viewDate(u.IssuedOn), ExpiresOn: viewDate(u.ExpiresOn),
+		Attachments: items(u.Attachments, viewFile),
 		SubmittedAt: u.SubmittedAt, DecidedAt: u.DecidedAt, Reason: u.Reason,
 	}
 }
 
 func viewFile(f attachment.File) api.Attachment {
-	return api.Attachment{Number: int32(f.Number), FileName: f.Name, MediaType: api.AttachmentMediaType(f.MediaType), Size: int32(f.Size)} //nolint:gosec // a few files of 3 MiB at most
+	return api.Attachment{
+		Number: int32(f.Number), FileName: f.Name, MediaType: api.AttachmentMediaType(f.MediaType), Size: int32(f.Size), //nolint:gosec // a few files of 3 MiB at most
+	}
 }
 
 // viewDate shows a stored date, which was checked when it was stored.

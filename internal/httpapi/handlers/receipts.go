@@ -13,7 +13,8 @@ import (
 // ReceiptHandlers has the operations of the section Receipts.
 type ReceiptHandlers struct{ Declarations *declaration.Service }
 
-// ShowReceipt implements api.StrictServerInterface: the receipt as JSON, as JWS or as PDF, whichever the caller prefers.
+// ShowReceipt implements api.StrictServerInterface: the receipt as JSON, as JWS or as PDF,
+// whichever the caller prefers.
 func (h ReceiptHandlers) ShowReceipt(ctx context.Context, r api.ShowReceiptRequestObject) (api.ShowReceiptResponseObject, error) {
 	by := reqctx.ActorOf(ctx)
 	form := value(r.Params.Accept) // one of the three: the edge has negotiated
@@ -23,7 +24,8 @@ func (h ReceiptHandlers) ShowReceipt(ctx context.Context, r api.ShowReceiptReque
 			return nil, err
 		}
 		return api.ShowReceipt200ApplicationpdfResponse{
-			Body: bytes.NewReader(document), ContentLength: int64(len(document)), Headers: savedAs("receipt-" + r.DeclarationId.String() + ".pdf"),
+			Body: bytes.NewReader(document), ContentLength: int64(len(document)),
+			Headers: savedAs("receipt-" + r.DeclarationId.String() + ".pdf"),
 		}, nil
 	}
 	d, err := h.Declarations.Receipt(ctx, by, r.DeclarationId)
@@ -32,7 +34,8 @@ func (h ReceiptHandlers) ShowReceipt(ctx context.Context, r api.ShowReceiptReque
 	}
 	if form == "application/jose" {
 		return api.ShowReceipt200ApplicationjoseResponse{
-			Body: strings.NewReader(d.JWS), ContentLength: int64(len(d.JWS)), Headers: savedAs("receipt-" + r.DeclarationId.String() + ".jws"),
+			Body: strings.NewReader(d.JWS), ContentLength: int64(len(d.JWS)),
+			Headers: savedAs("receipt-" + r.DeclarationId.String() + ".jws"),
 		}, nil
 	}
 	return api.ShowReceipt200JSONResponse{Body: viewReceipt(d)}, nil

@@ -14,11 +14,14 @@ import (
 	"diresco/internal/sandbox"
 )
 
-// SandboxHandlers has the operations of the section Sandbox. Outside a sandbox the edge answers 404 before they are reached.
+// SandboxHandlers has the operations of the section Sandbox. Outside a sandbox the edge answers 404
+// before they are reached.
 type SandboxHandlers struct{ Sandbox *sandbox.Service }
 
 // ListSandboxPeople implements api.StrictServerInterface.
-func (h SandboxHandlers) ListSandboxPeople(ctx context.Context, r api.ListSandboxPeopleRequestObject) (api.ListSandboxPeopleResponseObject, error) {
+func (h SandboxHandlers) ListSandboxPeople(
+	ctx context.Context, r api.ListSandboxPeopleRequestObject,
+) (api.ListSandboxPeopleResponseObject, error) {
 	found, err := h.Sandbox.People(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
@@ -29,14 +32,17 @@ func (h SandboxHandlers) ListSandboxPeople(ctx context.Context, r api.ListSandbo
 }
 
 // CreateSandboxPerson implements api.StrictServerInterface.
-func (h SandboxHandlers) CreateSandboxPerson(ctx context.Context, r api.CreateSandboxPersonRequestObject) (api.CreateSandboxPersonResponseObject, error) {
+func (h SandboxHandlers) CreateSandboxPerson(
+	ctx context.Context, r api.CreateSandboxPersonRequestObject,
+) (api.CreateSandboxPersonResponseObject, error) {
 	body := value(r.Body)
 	code, err := optionalTaxCode(body.TaxCode, "/tax_code")
 	if err != nil {
 		return nil, err
 	}
 	input := sandbox.PersonInput{
-		TaxCode: code, GivenName: value(body.GivenName), FamilyName: value(body.FamilyName), UserClass: access.UserClass(value(body.UserClass)),
+		TaxCode: code, GivenName: value(body.GivenName), FamilyName: value(body.FamilyName),
+		UserClass:       access.UserClass(value(body.UserClass)),
 		CredentialLevel: access.CredentialLevel(value(body.CredentialLevel)), PIN: sandbox.PINKind(value(body.Pin)),
 		OfficeCode: value(body.OfficeCode), Register: string(value(body.Register)),
 	}
@@ -47,7 +53,9 @@ func (h SandboxHandlers) CreateSandboxPerson(ctx context.Context, r api.CreateSa
 		}
 	}
 	for _, role := range value(body.Roles) {
-		input.Roles = append(input.Roles, sandbox.Role{ContributorID: role.ContributorId, Role: access.ActingAs(role.Role), Services: servicesOf(role.Services)})
+		input.Roles = append(input.Roles, sandbox.Role{
+			ContributorID: role.ContributorId, Role: access.ActingAs(role.Role), Services: servicesOf(role.Services),
+		})
 	}
 	for _, role := range value(body.IntermediaryRoles) {
 		input.IntermediaryRoles = append(input.IntermediaryRoles, sandbox.IntermediaryRole{
@@ -64,7 +72,9 @@ func (h SandboxHandlers) CreateSandboxPerson(ctx context.Context, r api.CreateSa
 }
 
 // CreateSandboxContributor implements api.StrictServerInterface.
-func (h SandboxHandlers) CreateSandboxContributor(ctx context.Context, r api.CreateSandboxContributorRequestObject) (api.CreateSandboxContributorResponseObject, error) {
+func (h SandboxHandlers) CreateSandboxContributor(
+	ctx context.Context, r api.CreateSandboxContributorRequestObject,
+) (api.CreateSandboxContributorResponseObject, error) {
 	body := value(r.Body)
 	code, err := optionalTaxCode(body.TaxCode, "/tax_code")
 	if err != nil {
@@ -74,7 +84,9 @@ func (h SandboxHandlers) CreateSandboxContributor(ctx context.Context, r api.Cre
 	if err != nil {
 		return nil, err
 	}
-	input := sandbox.ContributorInput{TaxCode: code, LegalName: value(body.LegalName), Kind: contributor.Kind(value(body.Kind)), LegalRepresentative: representative}
+	input := sandbox.ContributorInput{
+		TaxCode: code, LegalName: value(body.LegalName), Kind: contributor.Kind(value(body.Kind)), LegalRepresentative: representative,
+	}
 	for _, p := range value(body.Positions) {
 		input.Positions = append(input.Positions, sandbox.PositionInput{Scheme: value(p.Scheme), OfficeCode: value(p.OfficeCode)})
 	}
@@ -84,15 +96,20 @@ func (h SandboxHandlers) CreateSandboxContributor(ctx context.Context, r api.Cre
 	}
 	return api.CreateSandboxContributor201JSONResponse{
 		Body: api.SandboxContributor{
-			ContributorId: c.ID, TaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind), Positions: items(c.Positions, viewPosition),
+			ContributorId: c.ID, TaxCode: c.TaxCode.Clear(), LegalName: c.LegalName, Kind: api.ContributorKind(c.Kind),
+			Positions: items(c.Positions, viewPosition),
 		},
 		Headers: api.CreateSandboxContributor201ResponseHeaders{Location: reqctx.BasePath + idPath("/contributors", c.ID)},
 	}, nil
 }
 
 // ListSandboxMessages implements api.StrictServerInterface.
-func (h SandboxHandlers) ListSandboxMessages(ctx context.Context, r api.ListSandboxMessagesRequestObject) (api.ListSandboxMessagesResponseObject, error) {
-	found, err := h.Sandbox.Messages(ctx, sandbox.MessageFilter{To: value(r.Params.To), Channel: string(value(r.Params.Channel))}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
+func (h SandboxHandlers) ListSandboxMessages(
+	ctx context.Context, r api.ListSandboxMessagesRequestObject,
+) (api.ListSandboxMessagesResponseObject, error) {
+	found, err := h.Sandbox.Messages(ctx, sandbox.MessageFilter{
+		To: value(r.Params.To), Channel: string(value(r.Params.Channel)),
+	}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +121,17 @@ func (h SandboxHandlers) ListSandboxMessages(ctx context.Context, r api.ListSand
 }
 
 // ShowSandboxLetter implements api.StrictServerInterface.
-func (h SandboxHandlers) ShowSandboxLetter(ctx context.Context, r api.ShowSandboxLetterRequestObject) (api.ShowSandboxLetterResponseObject, error) {
+func (h SandboxHandlers) ShowSandboxLetter(
+	ctx context.Context, r api.ShowSandboxLetterRequestObject,
+) (api.ShowSandboxLetterResponseObject, error) {
 	letter, err := h.Sandbox.Letter(ctx, r.MessageId)
 	if err != nil {
 		return nil, err
 	}
 	disposition := `inline; filename="letter-` + r.MessageId.String() + `.pdf"`
 	return api.ShowSandboxLetter200ApplicationpdfResponse{
-		Body: bytes.NewReader(letter), ContentLength: int64(len(letter)), Headers: api.ShowSandboxLetter200ResponseHeaders{ContentDisposition: &disposition},
+		Body: bytes.NewReader(letter), ContentLength: int64(len(letter)),
+		Headers: api.ShowSandboxLetter200ResponseHeaders{ContentDisposition: &disposition},
 	}, nil
 }
 
@@ -121,7 +141,9 @@ func (h SandboxHandlers) ShowSandboxClock(context.Context, api.ShowSandboxClockR
 }
 
 // MoveSandboxClock implements api.StrictServerInterface.
-func (h SandboxHandlers) MoveSandboxClock(ctx context.Context, r api.MoveSandboxClockRequestObject) (api.MoveSandboxClockResponseObject, error) {
+func (h SandboxHandlers) MoveSandboxClock(
+	ctx context.Context, r api.MoveSandboxClockRequestObject,
+) (api.MoveSandboxClockResponseObject, error) {
 	moved, err := h.Sandbox.Move(ctx, sandbox.Move{Advance: value(r.Body.Advance), Now: r.Body.Now})
 	if err != nil {
 		return nil, err
@@ -138,7 +160,9 @@ func (h SandboxHandlers) ResetSandbox(ctx context.Context, _ api.ResetSandboxReq
 }
 
 func viewSandboxMessage(m sandbox.Message) api.SandboxMessage {
-	view := api.SandboxMessage{MessageId: m.ID, Channel: api.MessageChannel(m.Channel), To: m.To, Subject: m.Subject, Text: m.Text, SentAt: m.SentAt}
+	view := api.SandboxMessage{
+		MessageId: m.ID, Channel: api.MessageChannel(m.Channel), To: m.To, Subject: m.Subject, Text: m.Text, SentAt: m.SentAt,
+	}
 	if view.Channel == api.MessageChannelLetter {
 		letter := reqctx.BasePath + idPath("/sandbox/messages", m.ID) + "/letter"
 		view.Letter = &letter
@@ -159,14 +183,18 @@ func viewClock(t sandbox.Time) api.SandboxClock {
 
 func viewSandboxPerson(p sandbox.Person) api.SandboxPerson {
 	return api.SandboxPerson{
-		PersonId: p.ID, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName, Pin: p.PIN.Reveal(), UserClass: api.UserClass(p.UserClass),
-		CredentialLevel: api.CredentialLevel(p.CredentialLevel), Description: p.Description, OfficeCode: p.OfficeCode, ContributorIds: p.ContributorIDs(),
+		PersonId: p.ID, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName, Pin: p.PIN.Reveal(),
+		UserClass:       api.UserClass(p.UserClass),
+		CredentialLevel: api.CredentialLevel(p.CredentialLevel), Description: p.Description, OfficeCode: p.OfficeCode,
+		ContributorIds: p.ContributorIDs(),
 		Roles: items(p.Roles, func(r sandbox.Role) api.SandboxRole {
 			services := viewServices(r.Services)
 			return api.SandboxRole{ContributorId: r.ContributorID, Role: api.ActingAs(r.Role), Services: &services}
 		}),
 		IntermediaryRoles: items(p.IntermediaryRoles, func(r sandbox.IntermediaryRole) api.SandboxIntermediaryRole {
-			return api.SandboxIntermediaryRole{DelegateId: r.DelegateID, Role: api.IntermediaryRole(r.Role), Services: viewServices(r.Services)}
+			return api.SandboxIntermediaryRole{
+				DelegateId: r.DelegateID, Role: api.IntermediaryRole(r.Role), Services: viewServices(r.Services),
+			}
 		}),
 		Contacts: items(p.Contacts, func(c person.NewContact) api.Contact {
 			return api.Contact{Kind: api.ContactKind(c.Kind), Value: c.Value}

@@ -25,11 +25,15 @@ func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesReq
 		return nil, err
 	}
 	view := func(s servicecatalog.Service) api.Service { return viewService(ctx, s, h.Clock.Now()) }
-	return api.ListServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks(ctx, "/services", "", found.Next, r.Params.Limit)}, nil
+	return api.ListServices200JSONResponse{
+		Items: items(found.Items, view), Links: pageLinks(ctx, "/services", "", found.Next, r.Params.Limit),
+	}, nil
 }
 
 // ShowServiceChannel implements api.StrictServerInterface.
-func (h ServiceHandlers) ShowServiceChannel(ctx context.Context, r api.ShowServiceChannelRequestObject) (api.ShowServiceChannelResponseObject, error) {
+func (h ServiceHandlers) ShowServiceChannel(
+	ctx context.Context, r api.ShowServiceChannelRequestObject,
+) (api.ShowServiceChannelResponseObject, error) {
 	c, err := h.Services.Enter(ctx, r.ServiceCode, r.Channel)
 	if err != nil {
 		return nil, err
@@ -40,7 +44,9 @@ func (h ServiceHandlers) ShowServiceChannel(ctx context.Context, r api.ShowServi
 // ListMyServices implements api.StrictServerInterface.
 func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyServicesRequestObject) (api.ListMyServicesResponseObject, error) {
 	p := r.Params
-	found, err := h.Services.Mine(ctx, reqctx.ActorOf(ctx), servicecatalog.Chosen{ContributorID: p.ContributorId, PositionID: p.PositionId}, inEnglishAsked(ctx), pageRequest(ctx, p.Limit, p.Cursor))
+	found, err := h.Services.Mine(ctx, reqctx.ActorOf(ctx), servicecatalog.Chosen{
+		ContributorID: p.ContributorId, PositionID: p.PositionId,
+	}, inEnglishAsked(ctx), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +55,14 @@ func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyService
 	view := func(m servicecatalog.Mine) api.MyService {
 		s := viewService(ctx, m.Service, now)
 		return api.MyService{
-			ServiceCode: s.ServiceCode, Title: s.Title, Section: s.Section, Links: s.Links, Channels: s.Channels, Pinned: m.Pinned, Settings: m.Settings,
-			Order: int32(m.Order), //nolint:gosec // a menu is short
+			ServiceCode: s.ServiceCode, Title: s.Title, Section: s.Section, Links: s.Links, Channels: s.Channels, Pinned: m.Pinned,
+			Settings: m.Settings,
+			Order:    int32(m.Order), //nolint:gosec // a menu is short
 		}
 	}
-	return api.ListMyServices200JSONResponse{Items: items(found.Items, view), Links: pageLinks(ctx, "/me/services", queryOf(params), found.Next, p.Limit)}, nil
+	return api.ListMyServices200JSONResponse{
+		Items: items(found.Items, view), Links: pageLinks(ctx, "/me/services", queryOf(params), found.Next, p.Limit),
+	}, nil
 }
 
 // ShowMyMenu implements api.StrictServerInterface.
@@ -80,7 +89,9 @@ func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuR
 	if err != nil {
 		return nil, err
 	}
-	return api.ReplaceMyMenu200JSONResponse{Body: viewMenu(m), Headers: api.ReplaceMyMenu200ResponseHeaders{ETag: etag.Version(m.Version)}}, nil
+	return api.ReplaceMyMenu200JSONResponse{
+		Body: viewMenu(m), Headers: api.ReplaceMyMenu200ResponseHeaders{ETag: etag.Version(m.Version)},
+	}, nil
 }
 
 func viewService(ctx context.Context, s servicecatalog.Service, now time.Time) api.Service {

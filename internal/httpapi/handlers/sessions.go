@@ -56,11 +56,15 @@ func (h SessionHandlers) ListSessions(ctx context.Context, r api.ListSessionsReq
 	if err != nil {
 		return nil, err
 	}
-	found, err := page.Slice(all, pageRequest(ctx, r.Params.Limit, r.Params.Cursor), func(s session.Info) page.Key { return page.Key{ID: s.SessionID} })
+	found, err := page.Slice(all, pageRequest(ctx, r.Params.Limit, r.Params.Cursor), func(s session.Info) page.Key {
+		return page.Key{ID: s.SessionID}
+	})
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSessions200JSONResponse{Items: items(found.Items, viewSessionInfo), Links: pageLinks(ctx, "/sessions", "", found.Next, r.Params.Limit)}, nil
+	return api.ListSessions200JSONResponse{
+		Items: items(found.Items, viewSessionInfo), Links: pageLinks(ctx, "/sessions", "", found.Next, r.Params.Limit),
+	}, nil
 }
 
 // ShowSession implements api.StrictServerInterface.
@@ -103,15 +107,18 @@ func sessionID(named string, current uuid.UUID) (uuid.UUID, error) {
 
 func viewSession(s session.Session) api.Session {
 	return api.Session{
-		SessionId: s.SessionID, AccessToken: s.AccessToken.Reveal(), TokenType: api.SessionTokenTypeBearer, ExpiresIn: int32(s.ExpiresIn / time.Second), //nolint:gosec // 15 minutes at most
-		RefreshToken: s.RefreshToken.Reveal(), IdleExpiresAt: s.IdleExpiresAt, ExpiresAt: s.ExpiresAt, PinChangeRequired: s.PINChangeRequired,
-		CredentialLevel: api.CredentialLevel(s.CredentialLevel), LoginMethod: api.LoginMethod(s.LoginMethod),
+		SessionId: s.SessionID, AccessToken: s.AccessToken.Reveal(), TokenType: api.SessionTokenTypeBearer,
+		ExpiresIn:    int32(s.ExpiresIn / time.Second), //nolint:gosec // 15 minutes at most
+		RefreshToken: s.RefreshToken.Reveal(), IdleExpiresAt: s.IdleExpiresAt, ExpiresAt: s.ExpiresAt,
+		PinChangeRequired: s.PINChangeRequired,
+		CredentialLevel:   api.CredentialLevel(s.CredentialLevel), LoginMethod: api.LoginMethod(s.LoginMethod),
 	}
 }
 
 func viewSessionInfo(s session.Info) api.SessionSummary {
 	return api.SessionSummary{
-		SessionId: s.SessionID, Current: s.Current, LoginMethod: api.LoginMethod(s.LoginMethod), CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
+		SessionId: s.SessionID, Current: s.Current, LoginMethod: api.LoginMethod(s.LoginMethod), CreatedAt: s.CreatedAt,
+		LastSeenAt:    s.LastSeenAt,
 		IdleExpiresAt: s.IdleExpiresAt, ExpiresAt: s.ExpiresAt, PinChangeRequired: s.PINChangeRequired,
 	}
 }

@@ -16,23 +16,31 @@ type SubDelegationHandlers struct{ SubDelegations *subdelegation.Service }
 const subDelegationsPath = "/sub-delegations"
 
 // GrantSubDelegation implements api.StrictServerInterface.
-func (h SubDelegationHandlers) GrantSubDelegation(ctx context.Context, r api.GrantSubDelegationRequestObject) (api.GrantSubDelegationResponseObject, error) {
+func (h SubDelegationHandlers) GrantSubDelegation(
+	ctx context.Context, r api.GrantSubDelegationRequestObject,
+) (api.GrantSubDelegationResponseObject, error) {
 	code, err := parseTaxCode(r.Body.TaxCode, "/tax_code")
 	if err != nil {
 		return nil, err
 	}
-	in := subdelegation.Input{DelegateID: r.Body.DelegateId, TaxCode: code, All: value(r.Body.All), DelegationIDs: value(r.Body.DelegationIds), ValidUntil: r.Body.ValidUntil, Services: servicesOf(r.Body.Services)}
+	in := subdelegation.Input{
+		DelegateID: r.Body.DelegateId, TaxCode: code, All: value(r.Body.All), DelegationIDs: value(r.Body.DelegationIds),
+		ValidUntil: r.Body.ValidUntil, Services: servicesOf(r.Body.Services),
+	}
 	granted, err := h.SubDelegations.Grant(ctx, reqctx.ActorOf(ctx), in)
 	if err != nil {
 		return nil, err
 	}
 	return api.GrantSubDelegation201JSONResponse{
-		Body: viewSubDelegation(granted), Headers: api.GrantSubDelegation201ResponseHeaders{Location: reqctx.BasePath + idPath(subDelegationsPath, granted.ID)},
+		Body:    viewSubDelegation(granted),
+		Headers: api.GrantSubDelegation201ResponseHeaders{Location: reqctx.BasePath + idPath(subDelegationsPath, granted.ID)},
 	}, nil
 }
 
 // ListSubDelegations implements api.StrictServerInterface.
-func (h SubDelegationHandlers) ListSubDelegations(ctx context.Context, r api.ListSubDelegationsRequestObject) (api.ListSubDelegationsResponseObject, error) {
+func (h SubDelegationHandlers) ListSubDelegations(
+	ctx context.Context, r api.ListSubDelegationsRequestObject,
+) (api.ListSubDelegationsResponseObject, error) {
 	found, err := h.SubDelegations.List(ctx, reqctx.ActorOf(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
@@ -43,7 +51,9 @@ func (h SubDelegationHandlers) ListSubDelegations(ctx context.Context, r api.Lis
 }
 
 // ShowSubDelegation implements api.StrictServerInterface.
-func (h SubDelegationHandlers) ShowSubDelegation(ctx context.Context, r api.ShowSubDelegationRequestObject) (api.ShowSubDelegationResponseObject, error) {
+func (h SubDelegationHandlers) ShowSubDelegation(
+	ctx context.Context, r api.ShowSubDelegationRequestObject,
+) (api.ShowSubDelegationResponseObject, error) {
 	found, err := h.SubDelegations.Show(ctx, reqctx.ActorOf(ctx), r.SubDelegationId)
 	if err != nil {
 		return nil, err
@@ -52,7 +62,9 @@ func (h SubDelegationHandlers) ShowSubDelegation(ctx context.Context, r api.Show
 }
 
 // RevokeSubDelegation implements api.StrictServerInterface.
-func (h SubDelegationHandlers) RevokeSubDelegation(ctx context.Context, r api.RevokeSubDelegationRequestObject) (api.RevokeSubDelegationResponseObject, error) {
+func (h SubDelegationHandlers) RevokeSubDelegation(
+	ctx context.Context, r api.RevokeSubDelegationRequestObject,
+) (api.RevokeSubDelegationResponseObject, error) {
 	revoked, err := h.SubDelegations.Revoke(ctx, reqctx.ActorOf(ctx), r.SubDelegationId)
 	if err != nil {
 		return nil, err
@@ -62,9 +74,12 @@ func (h SubDelegationHandlers) RevokeSubDelegation(ctx context.Context, r api.Re
 
 func viewSubDelegation(s subdelegation.View) api.SubDelegation {
 	return api.SubDelegation{
-		SubDelegationId: s.ID, Delegate: api.Delegate{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.DelegateKind), LegalName: s.DelegateName},
-		Person: api.PersonReference{PersonId: s.PersonID, GivenName: s.GivenName, FamilyName: s.FamilyName}, All: s.Every,
-		DelegationIds: items(s.DelegationIDs, func(id uuid.UUID) api.Id { return id }), Services: viewServices(s.Services), ValidUntil: s.ValidUntil,
+		SubDelegationId: s.ID,
+		Delegate:        api.Delegate{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.DelegateKind), LegalName: s.DelegateName},
+		Person:          api.PersonReference{PersonId: s.PersonID, GivenName: s.GivenName, FamilyName: s.FamilyName}, All: s.Every,
+		DelegationIds: items(s.DelegationIDs, func(id uuid.UUID) api.Id {
+			return id
+		}), Services: viewServices(s.Services), ValidUntil: s.ValidUntil,
 		State: api.SubDelegationState(s.State), GrantedAt: s.GrantedAt, RevokedAt: s.RevokedAt,
 	}
 }

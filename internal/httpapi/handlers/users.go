@@ -19,7 +19,9 @@ type UserHandlers struct {
 }
 
 // ListContributorUsers implements api.StrictServerInterface.
-func (h UserHandlers) ListContributorUsers(ctx context.Context, r api.ListContributorUsersRequestObject) (api.ListContributorUsersResponseObject, error) {
+func (h UserHandlers) ListContributorUsers(
+	ctx context.Context, r api.ListContributorUsersRequestObject,
+) (api.ListContributorUsersResponseObject, error) {
 	at, err := h.Users.AtContributor(reqctx.ActorOf(ctx), r.ContributorId)
 	if err != nil {
 		return nil, err
@@ -29,7 +31,9 @@ func (h UserHandlers) ListContributorUsers(ctx context.Context, r api.ListContri
 }
 
 // GrantContributorRole implements api.StrictServerInterface.
-func (h UserHandlers) GrantContributorRole(ctx context.Context, r api.GrantContributorRoleRequestObject) (api.GrantContributorRoleResponseObject, error) {
+func (h UserHandlers) GrantContributorRole(
+	ctx context.Context, r api.GrantContributorRoleRequestObject,
+) (api.GrantContributorRoleResponseObject, error) {
 	at, err := h.Users.AtContributor(reqctx.ActorOf(ctx), r.ContributorId)
 	if err != nil {
 		return nil, err
@@ -38,12 +42,16 @@ func (h UserHandlers) GrantContributorRole(ctx context.Context, r api.GrantContr
 	if err != nil {
 		return nil, err
 	}
-	headers := api.GrantContributorRole201ResponseHeaders{Location: reqctx.BasePath + idPath(usersPath("/contributors", r.ContributorId), given.ID)}
+	headers := api.GrantContributorRole201ResponseHeaders{Location: reqctx.BasePath + idPath(
+		usersPath("/contributors", r.ContributorId), given.ID,
+	)}
 	return api.GrantContributorRole201JSONResponse{Body: viewGrant(given), Headers: headers}, nil
 }
 
 // WithdrawContributorRole implements api.StrictServerInterface.
-func (h UserHandlers) WithdrawContributorRole(ctx context.Context, r api.WithdrawContributorRoleRequestObject) (api.WithdrawContributorRoleResponseObject, error) {
+func (h UserHandlers) WithdrawContributorRole(
+	ctx context.Context, r api.WithdrawContributorRoleRequestObject,
+) (api.WithdrawContributorRoleResponseObject, error) {
 	at, err := h.Users.AtContributor(reqctx.ActorOf(ctx), r.ContributorId)
 	if err != nil {
 		return nil, err
@@ -55,7 +63,9 @@ func (h UserHandlers) WithdrawContributorRole(ctx context.Context, r api.Withdra
 }
 
 // SearchPeopleForRole implements api.StrictServerInterface.
-func (h UserHandlers) SearchPeopleForRole(ctx context.Context, r api.SearchPeopleForRoleRequestObject) (api.SearchPeopleForRoleResponseObject, error) {
+func (h UserHandlers) SearchPeopleForRole(
+	ctx context.Context, r api.SearchPeopleForRoleRequestObject,
+) (api.SearchPeopleForRoleResponseObject, error) {
 	at, err := h.Users.AtContributor(reqctx.ActorOf(ctx), r.ContributorId)
 	if err != nil {
 		return nil, err
@@ -65,7 +75,9 @@ func (h UserHandlers) SearchPeopleForRole(ctx context.Context, r api.SearchPeopl
 }
 
 // ShowIntermediary implements api.StrictServerInterface.
-func (h UserHandlers) ShowIntermediary(ctx context.Context, r api.ShowIntermediaryRequestObject) (api.ShowIntermediaryResponseObject, error) {
+func (h UserHandlers) ShowIntermediary(
+	ctx context.Context, r api.ShowIntermediaryRequestObject,
+) (api.ShowIntermediaryResponseObject, error) {
 	// The guard lets in only who is the intermediary or has a role there.
 	d, err := h.Intermediaries.Delegable(ctx, r.DelegateId)
 	if err != nil {
@@ -78,7 +90,9 @@ func (h UserHandlers) ShowIntermediary(ctx context.Context, r api.ShowIntermedia
 }
 
 // ListIntermediaryUsers implements api.StrictServerInterface.
-func (h UserHandlers) ListIntermediaryUsers(ctx context.Context, r api.ListIntermediaryUsersRequestObject) (api.ListIntermediaryUsersResponseObject, error) {
+func (h UserHandlers) ListIntermediaryUsers(
+	ctx context.Context, r api.ListIntermediaryUsersRequestObject,
+) (api.ListIntermediaryUsersResponseObject, error) {
 	at, err := h.Users.AtIntermediary(reqctx.ActorOf(ctx), r.DelegateId)
 	if err != nil {
 		return nil, err
@@ -88,7 +102,9 @@ func (h UserHandlers) ListIntermediaryUsers(ctx context.Context, r api.ListInter
 }
 
 // GrantIntermediaryRole implements api.StrictServerInterface.
-func (h UserHandlers) GrantIntermediaryRole(ctx context.Context, r api.GrantIntermediaryRoleRequestObject) (api.GrantIntermediaryRoleResponseObject, error) {
+func (h UserHandlers) GrantIntermediaryRole(
+	ctx context.Context, r api.GrantIntermediaryRoleRequestObject,
+) (api.GrantIntermediaryRoleResponseObject, error) {
 	at, err := h.Users.AtIntermediary(reqctx.ActorOf(ctx), r.DelegateId)
 	if err != nil {
 		return nil, err
@@ -97,12 +113,16 @@ func (h UserHandlers) GrantIntermediaryRole(ctx context.Context, r api.GrantInte
 	if err != nil {
 		return nil, err
 	}
-	headers := api.GrantIntermediaryRole201ResponseHeaders{Location: reqctx.BasePath + idPath(usersPath("/intermediaries", r.DelegateId), given.ID)}
+	headers := api.GrantIntermediaryRole201ResponseHeaders{Location: reqctx.BasePath + idPath(
+		usersPath("/intermediaries", r.DelegateId), given.ID,
+	)}
 	return api.GrantIntermediaryRole201JSONResponse{Body: viewGrant(given), Headers: headers}, nil
 }
 
 // WithdrawIntermediaryRole implements api.StrictServerInterface.
-func (h UserHandlers) WithdrawIntermediaryRole(ctx context.Context, r api.WithdrawIntermediaryRoleRequestObject) (api.WithdrawIntermediaryRoleResponseObject, error) {
+func (h UserHandlers) WithdrawIntermediaryRole(
+	ctx context.Context, r api.WithdrawIntermediaryRoleRequestObject,
+) (api.WithdrawIntermediaryRoleResponseObject, error) {
 	at, err := h.Users.AtIntermediary(reqctx.ActorOf(ctx), r.DelegateId)
 	if err != nil {
 		return nil, err
@@ -114,7 +134,9 @@ func (h UserHandlers) WithdrawIntermediaryRole(ctx context.Context, r api.Withdr
 }
 
 // SearchPeopleForIntermediaryRole implements api.StrictServerInterface.
-func (h UserHandlers) SearchPeopleForIntermediaryRole(ctx context.Context, r api.SearchPeopleForIntermediaryRoleRequestObject) (api.SearchPeopleForIntermediaryRoleResponseObject, error) {
+func (h UserHandlers) SearchPeopleForIntermediaryRole(
+	ctx context.Context, r api.SearchPeopleForIntermediaryRoleRequestObject,
+) (api.SearchPeopleForIntermediaryRoleResponseObject, error) {
 	at, err := h.Users.AtIntermediary(reqctx.ActorOf(ctx), r.DelegateId)
 	if err != nil {
 		return nil, err
@@ -133,7 +155,9 @@ func (h UserHandlers) users(ctx context.Context, at grant.Place, path string, li
 	return api.UserGrantList{Items: items(found.Items, viewGrant), Links: pageLinks(ctx, path, "", found.Next, limit)}, nil
 }
 
-func (h UserHandlers) give(ctx context.Context, at grant.Place, taxCode string, role access.ActingAs, services *[]api.ServiceCode) (grant.Grant, error) {
+func (h UserHandlers) give(
+	ctx context.Context, at grant.Place, taxCode string, role access.ActingAs, services *[]api.ServiceCode,
+) (grant.Grant, error) {
 	code, err := parseTaxCode(taxCode, "/tax_code")
 	if err != nil {
 		return grant.Grant{}, err
@@ -141,7 +165,9 @@ func (h UserHandlers) give(ctx context.Context, at grant.Place, taxCode string, 
 	return h.Users.Give(ctx, reqctx.ActorOf(ctx), at, grant.Input{TaxCode: code, Role: role, Services: servicesOf(services)})
 }
 
-func (h UserHandlers) find(ctx context.Context, at grant.Place, search api.PeopleForRoleSearch, place string) (api.PersonIdentityList, error) {
+func (h UserHandlers) find(
+	ctx context.Context, at grant.Place, search api.PeopleForRoleSearch, place string,
+) (api.PersonIdentityList, error) {
 	code, err := parseTaxCode(search.TaxCode, "/tax_code")
 	if err != nil {
 		return api.PersonIdentityList{}, err
@@ -159,10 +185,13 @@ func viewIdentity(p grant.Identity) api.PersonIdentity {
 
 func viewGrant(g grant.Grant) api.UserGrant {
 	view := api.UserGrant{
-		GrantId: g.ID, Person: viewIdentity(g.Person), Role: api.ContributorRole(g.Role), Services: viewServices(g.Services), GrantedAt: g.GrantedAt,
+		GrantId: g.ID, Person: viewIdentity(g.Person), Role: api.ContributorRole(g.Role), Services: viewServices(g.Services),
+		GrantedAt: g.GrantedAt,
 	}
 	if g.GrantedBy != nil {
-		view.GrantedBy = &api.PersonReference{PersonId: g.GrantedBy.ID, GivenName: g.GrantedBy.GivenName, FamilyName: g.GrantedBy.FamilyName}
+		view.GrantedBy = &api.PersonReference{
+			PersonId: g.GrantedBy.ID, GivenName: g.GrantedBy.GivenName, FamilyName: g.GrantedBy.FamilyName,
+		}
 	}
 	return view
 }

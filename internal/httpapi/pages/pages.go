@@ -1,5 +1,5 @@
-// Package pages serves what stands outside the contract: the contract itself, its documentation, the page of each problem, the page
-// that verifies receipts, and the public keys.
+// Package pages serves what stands outside the contract: the contract itself, its documentation,
+// the page of each problem, the page that verifies receipts, and the public keys.
 package pages
 
 import (
@@ -48,7 +48,8 @@ const (
 )
 
 // pagePolicy lets a page use what this service serves and nothing else.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; " +
+	"form-action 'none'; frame-ancestors 'none'"
 
 // file is something that is served as it is, worked out once.
 type file struct {
@@ -67,7 +68,8 @@ type Page struct {
 	Serve func(w http.ResponseWriter, r *http.Request) error
 }
 
-// pages are what is served outside the contract: the contract itself, its documentation, and what links in answers lead to.
+// pages are what is served outside the contract: the contract itself, its documentation, and what
+// links in answers lead to.
 type pages struct {
 	files      map[string]*file
 	problems   map[string]*file
@@ -109,7 +111,9 @@ func (p *pages) add(path, mediaType string, content []byte) {
 
 func newFile(mediaType, policy string, content []byte) *file {
 	plain := func() ([]byte, error) { return content, nil }
-	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: sync.OnceValue(func() []byte { return compress(content) }), tag: etag.Computed(content)}
+	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: sync.OnceValue(func() []byte {
+		return compress(content)
+	}), tag: etag.Computed(content)}
 }
 
 func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
@@ -121,8 +125,8 @@ func (p *pages) addHTML(into map[string]*file, templates *template.Template, pat
 	return nil
 }
 
-// addAssets takes the scripts and styles: the service's own and those of Swagger UI, which come compressed and are
-// unpacked only for who cannot take them so.
+// addAssets takes the scripts and styles: the service's own and those of Swagger UI, which come
+// compressed and are unpacked only for who cannot take them so.
 func (p *pages) addAssets() error {
 	for _, name := range []string{"style.css", "verify.js", "docs.js", "docs.css"} {
 		content, err := assets.ReadFile("assets/" + name)
@@ -137,7 +141,9 @@ func (p *pages) addAssets() error {
 			return err
 		}
 		plain := sync.OnceValues(func() ([]byte, error) { return decompress(zipped) })
-		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: func() []byte { return zipped }, tag: etag.Computed(zipped)}
+		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: func() []byte {
+			return zipped
+		}, tag: etag.Computed(zipped)}
 	}
 	return nil
 }
@@ -249,7 +255,8 @@ func takesGzip(r *http.Request) bool {
 	return slices.ContainsFunc(strings.Split(r.Header.Get("Accept-Encoding"), ","), func(part string) bool {
 		coding, quality, _ := strings.Cut(part, ";")
 		quality = strings.ReplaceAll(quality, " ", "")
-		return strings.TrimSpace(coding) == "gzip" && strings.Trim(strings.TrimPrefix(quality, "q="), "0.") != "" || strings.TrimSpace(part) == "gzip"
+		return strings.TrimSpace(coding) == "gzip" && strings.Trim(strings.TrimPrefix(quality, "q="), "0.") != "" ||
+			strings.TrimSpace(part) == "gzip"
 	})
 }
 

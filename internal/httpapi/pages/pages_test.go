@@ -19,7 +19,8 @@ import (
 func TestPages_TheContractIsServedAsItWasWritten(t *testing.T) {
 	w := newWorld(t, Config{})
 	answer := w.do(http.MethodGet, "/openapi.yaml")
-	if answer.Code != http.StatusOK || !bytes.Equal(answer.Body.Bytes(), diresco.Contract) || !strings.HasPrefix(answer.Header().Get("Content-Type"), "application/yaml") {
+	if answer.Code != http.StatusOK || !bytes.Equal(answer.Body.Bytes(), diresco.Contract) ||
+		!strings.HasPrefix(answer.Header().Get("Content-Type"), "application/yaml") {
 		t.Errorf("got %d %v", answer.Code, answer.Header())
 	}
 	tag := answer.Header().Get("ETag")
@@ -84,7 +85,8 @@ func TestPages_EveryProblemHasItsPage(t *testing.T) {
 		title, _, _ := problem.Words(problem.English, code)
 		answer := w.do(http.MethodGet, "/problems/"+string(code))
 		body := answer.Body.String()
-		if answer.Code != http.StatusOK || !strings.Contains(body, `lang="it"`) || !strings.Contains(body, `lang="en"`) || !strings.Contains(body, title) {
+		if answer.Code != http.StatusOK || !strings.Contains(body, `lang="it"`) || !strings.Contains(body, `lang="en"`) ||
+			!strings.Contains(body, title) {
 			t.Errorf("%s: got %d %s", code, answer.Code, body)
 		}
 	}
@@ -97,7 +99,8 @@ func TestPages_EveryProblemHasItsPage(t *testing.T) {
 func TestPages_PublicKeysAreShown(t *testing.T) {
 	w := newWorld(t, Config{})
 	answer := w.do(http.MethodGet, "/.well-known/jwks.json")
-	if answer.Code != http.StatusOK || answer.Body.String() != `{"keys":[]}` || answer.Header().Get("Content-Type") != "application/jwk-set+json" {
+	if answer.Code != http.StatusOK || answer.Body.String() != `{"keys":[]}` ||
+		answer.Header().Get("Content-Type") != "application/jwk-set+json" {
 		t.Errorf("got %d %s %v", answer.Code, answer.Body, answer.Header())
 	}
 	if answer := w.do(http.MethodGet, "/favicon.ico"); answer.Code != http.StatusNoContent {

@@ -1,4 +1,5 @@
-// Package problem says what a fault looks like to a caller: its status, its words in Italian and English, its document (RFC 9457).
+// Package problem says what a fault looks like to a caller: its status, its words in Italian and
+// English, its document (RFC 9457).
 package problem
 
 import (
@@ -94,7 +95,8 @@ func FaultOf(err error) *fault.Fault {
 	}
 }
 
-// New writes the document of a fault, in the caller's language. The instance is the request's id, the base where this service is found.
+// New writes the document of a fault, in the caller's language. The instance is the request's id,
+// the base where this service is found.
 func New(f *fault.Fault, status int, lang Language, base, requestID string) api.Problem {
 	texts := dictionaries[lang]
 	words := texts.problems[f.Code]
@@ -126,8 +128,8 @@ func New(f *fault.Fault, status int, lang Language, base, requestID string) api.
 // maxPointer is how long a pointer in an answer may be, in characters.
 const maxPointer = 1024
 
-// fitPointer keeps what a caller sent as a name within what a problem may show: a place that cannot be shown is shown as
-// the one it stands in.
+// fitPointer keeps what a caller sent as a name within what a problem may show: a place that cannot
+// be shown is shown as the one it stands in.
 func fitPointer(p string) string {
 	for !utf8.ValidString(p) || utf8.RuneCountInString(p) > maxPointer || strings.ContainsFunc(p, unicode.IsControl) {
 		cut := strings.LastIndexByte(p, '/')

@@ -40,7 +40,8 @@ func TestTexts_BothLanguagesSayTheSameThings(t *testing.T) {
 	}
 }
 
-// sources are the product files of all packages below internal. It fails where it does not find those whose faults are shown.
+// sources are the product files of all packages below internal. It fails where it does not find
+// those whose faults are shown.
 func sources(t *testing.T) []*ast.File {
 	t.Helper()
 	const root = "../.."
@@ -124,10 +125,12 @@ func constants(files []*ast.File, pkg, prefix string) []string {
 
 func TestTexts_AreThoseOfTheConstants(t *testing.T) {
 	files := sources(t)
-	if codes, texts := constants(files, "fault", "Field"), slices.Sorted(maps.Keys(inItalian.fields)); len(codes) == 0 || !slices.Equal(codes, texts) {
+	if codes, texts := constants(files, "fault", "Field"), slices.Sorted(maps.Keys(inItalian.fields)); len(codes) == 0 ||
+		!slices.Equal(codes, texts) {
 		t.Errorf("field codes %q, texts for %q", codes, texts)
 	}
-	if notices, texts := constants(files, "problem", "Notice"), slices.Sorted(maps.Keys(inItalian.notices)); len(notices) == 0 || !slices.Equal(notices, texts) {
+	if notices, texts := constants(files, "problem", "Notice"), slices.Sorted(maps.Keys(inItalian.notices)); len(notices) == 0 ||
+		!slices.Equal(notices, texts) {
 		t.Errorf("notices %q, texts for %q", notices, texts)
 	}
 	reasons := constants(files, "problem", "Reason")

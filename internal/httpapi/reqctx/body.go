@@ -6,7 +6,8 @@ import (
 	"diresco/internal/platform/attachment"
 )
 
-// Form is a body of fields and files (multipart/form-data) that was read and checked. Its files are gone when the request is over.
+// Form is a body of fields and files (multipart/form-data) that was read and checked. Its files are
+// gone when the request is over.
 type Form struct {
 	Texts   map[string]string
 	Uploads map[string][]*attachment.Upload
@@ -41,7 +42,8 @@ func (f *Form) Optional(name string) *string {
 // Files returns the files of a field, in the order in which they were sent.
 func (f *Form) Files(name string) []*attachment.Upload { return f.Uploads[name] }
 
-// Raw is a body that is one file, as the bytes that were sent: a list as CSV or JSON Lines. Its content is gone when the request is over.
+// Raw is a body that is one file, as the bytes that were sent: a list as CSV or JSON Lines. Its
+// content is gone when the request is over.
 type Raw struct {
 	// MediaType is without parameters.
 	MediaType string

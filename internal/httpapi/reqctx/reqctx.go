@@ -1,6 +1,7 @@
-// Package reqctx carries in a request's context what the edge found out about it and handlers need: who asks, the form or the file
-// that was sent, the language of the answer. It stands by itself because edge and handlers both import it and neither may import the
-// other: the edge is tested without a domain, handlers without a router.
+// Package reqctx carries in a request's context what the edge found out about it and handlers need:
+// who asks, the form or the file that was sent, the language of the answer. It stands by itself
+// because edge and handlers both import it and neither may import the other: the edge is tested
+// without a domain, handlers without a router.
 package reqctx
 
 import (
@@ -45,7 +46,8 @@ func LanguageOf(ctx context.Context) problem.Language {
 	return lang
 }
 
-// WithSignedBody returns a context that carries a body as it was sent, which is what its signature covers.
+// WithSignedBody returns a context that carries a body as it was sent, which is what its signature
+// covers.
 func WithSignedBody(ctx context.Context, body []byte) context.Context {
 	return context.WithValue(ctx, signedKey{}, body)
 }
@@ -56,12 +58,14 @@ func SignedBodyOf(ctx context.Context) []byte {
 	return body
 }
 
-// WithAccepted returns a context that tells which media types the caller takes, in an operation that has several.
+// WithAccepted returns a context that tells which media types the caller takes, in an operation
+// that has several.
 func WithAccepted(ctx context.Context, takes func(mediaType string) bool) context.Context {
 	return context.WithValue(ctx, acceptKey{}, takes)
 }
 
-// MayAnswer reports whether the caller takes an answer of the media type, in an operation that has several.
+// MayAnswer reports whether the caller takes an answer of the media type, in an operation that has
+// several.
 func MayAnswer(ctx context.Context, mediaType string) bool {
 	takes, _ := ctx.Value(acceptKey{}).(func(string) bool)
 	return takes == nil || takes(mediaType)

@@ -16,8 +16,8 @@ import (
 	"diresco/internal/platform/keyring"
 )
 
-// A purpose is declared beside the rules that it belongs to; its code is made in one transaction and redeemed, with what it is good
-// for, in another.
+// A purpose is declared beside the rules that it belongs to; its code is made in one transaction
+// and redeemed, with what it is good for, in another.
 func Example() {
 	ctx, d, codes, end := exampleCodes()
 	defer end()
@@ -57,7 +57,10 @@ func exampleCodes() (ctx context.Context, d *db.DB, codes *otp.Codes, end func()
 	if err != nil {
 		panic(err)
 	}
-	codes = otp.New(d, clock.System{}, keys, throttle.NewLimiter(d, clock.System{}, keys, outbox.New(d)), throttle.NewAddressLimit(d, clock.System{}, true), rand.Reader)
+	codes = otp.New(
+		d, clock.System{}, keys, throttle.NewLimiter(d, clock.System{}, keys, outbox.New(d)),
+		throttle.NewAddressLimit(d, clock.System{}, true), rand.Reader,
+	)
 	return ctx, d, codes, func() {
 		_ = d.Close()
 		_ = os.RemoveAll(dir)

@@ -27,11 +27,11 @@ type Purpose struct {
 	Digits bool
 	Length int
 	Life   time.Duration
-	// Tries is how many entries of one code are compared, whoever makes them. The shared table counts
-	// none.
+	// Tries is how many entries of one code are compared, whoever makes them. The shared table
+	// counts none.
 	//
-	// With 0 the limiter alone counts. Such a code is compared before anything is locked: a try costs
-	// the same for a stranger, and whoever guesses holds nobody up.
+	// With 0 the limiter alone counts. Such a code is compared before anything is locked: a try
+	// costs the same for a stranger, and whoever guesses holds nobody up.
 	//
 	// A code with tries is compared inside the transaction, after Redemption.Before. What it is
 	// about is locked by then, so tries at it come one after the other, and a right one that has no
@@ -75,8 +75,8 @@ type Issue struct {
 // Redemption is somebody's try at a code.
 type Redemption struct {
 	Purpose Purpose
-	// Name is whose tries are counted, such as the exact upper-cased tax code, whether or not such a
-	// subject exists.
+	// Name is whose tries are counted, such as the exact upper-cased tax code, whether or not such
+	// a subject exists.
 	Name secret.Text
 	// PersonID is the registered person behind the name, if there is one.
 	PersonID uuid.UUID

@@ -170,7 +170,9 @@ func TestOTP_AStrangerHasNoRightCode(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
 		for _, code := range []secret.Text{"", "nobody's", "NOBODY'S", "22222222"} {
-			err := w.codes.Redeem(context.Background(), otp.Redemption{Purpose: recovery, Name: "VRDLGI80A01H501N", Code: code, Address: "192.0.2.1"}, func(context.Context) error {
+			err := w.codes.Redeem(context.Background(), otp.Redemption{
+				Purpose: recovery, Name: "VRDLGI80A01H501N", Code: code, Address: "192.0.2.1",
+			}, func(context.Context) error {
 				t.Error("an effect for nobody")
 				return nil
 			})

@@ -76,7 +76,10 @@ func (r repository) end(ctx context.Context, p Purpose, subjectID uuid.UUID, now
 // countTry adds one to the tries at the live code, unless it has had all of them, and returns it.
 func (r repository) countTry(ctx context.Context, p Purpose, subjectID uuid.UUID, now time.Time) (row, bool, error) {
 	which, args := p.of(subjectID)
-	return r.first(ctx, "UPDATE "+p.table().Name+" SET tries = tries + 1 WHERE "+which+andLive+" AND expires_at > ? AND tries < ? RETURNING *", append(args, now, p.Tries)...)
+	return r.first(
+		ctx, "UPDATE "+p.table().Name+" SET tries = tries + 1 WHERE "+which+andLive+" AND expires_at > ? AND tries < ? RETURNING *",
+		append(args, now, p.Tries)...,
+	)
 }
 
 // last returns the code that was made last, live or not.
@@ -93,7 +96,8 @@ func (r repository) first(ctx context.Context, query string, args ...any) (row, 
 	return rows[0], true, nil
 }
 
-// use marks a live code as used. It reports false when somebody was quicker, or it expired meanwhile.
+// use marks a live code as used. It reports false when somebody was quicker, or it expired
+// meanwhile.
 func (r repository) use(ctx context.Context, p Purpose, id uuid.UUID, now time.Time) (bool, error) {
 	result := r.db.From(ctx).Exec("UPDATE "+p.table().Name+" SET used_at = ? WHERE id = ?"+andLive+" AND expires_at > ?", now, id, now)
 	return result.RowsAffected == 1, result.Error
@@ -102,7 +106,9 @@ func (r repository) use(ctx context.Context, p Purpose, id uuid.UUID, now time.T
 func (r repository) made(ctx context.Context, p Purpose, subjectID uuid.UUID, after time.Time) (int, error) {
 	which, args := p.of(subjectID)
 	var n int
-	err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM "+p.table().Name+" WHERE "+which+" AND "+p.table().Made+" > ?", append(args, after)...).Scan(&n).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT COUNT(*) FROM "+p.table().Name+" WHERE "+which+" AND "+p.table().Made+" > ?", append(args, after)...,
+	).Scan(&n).Error
 	return n, err
 }
 

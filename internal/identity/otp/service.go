@@ -32,7 +32,8 @@ func New(d *db.DB, c clock.Clock, keys *keyring.DataKeys, l *throttle.Limiter, a
 	return &Codes{db: d, clock: c, keys: keys, limiter: l, addresses: a, random: random, repo: repository{d}}
 }
 
-// Make draws a code inside the context's transaction. It ends the subject's live one, if there is one.
+// Make draws a code inside the context's transaction. It ends the subject's live one, if there is
+// one.
 func (c *Codes) Make(ctx context.Context, i Issue) (secret.Text, error) {
 	code, err := c.draw(i.Purpose)
 	if err != nil {

@@ -31,7 +31,8 @@ var door = otp.Purpose{
 func openDoors(t *testing.T, d *db.DB) *world {
 	t.Helper()
 	w := open(t, d)
-	table := `CREATE TABLE door_codes (id uuid PRIMARY KEY, door_id uuid NOT NULL, told_to text NOT NULL, mac_key text NOT NULL, mac text NOT NULL,
+	table := `CREATE TABLE door_codes (id uuid PRIMARY KEY, door_id uuid NOT NULL, told_to text NOT NULL, mac_key text NOT NULL,
+		mac text NOT NULL,
 		tries integer NOT NULL, told_at timestamptz NOT NULL, expires_at timestamptz NOT NULL, used_at timestamptz, ended_at timestamptz)`
 	if d.Dialect() == db.SQLite {
 		table = strings.NewReplacer("uuid", "text", "timestamptz", "timestamp").Replace(table)
@@ -43,7 +44,9 @@ func openDoors(t *testing.T, d *db.DB) *world {
 
 func (w *world) exec(t *testing.T, statement string, args ...any) {
 	t.Helper()
-	if err := w.db.InTx(context.Background(), func(ctx context.Context) error { return w.db.From(ctx).Exec(statement, args...).Error }); err != nil {
+	if err := w.db.InTx(context.Background(), func(ctx context.Context) error {
+		return w.db.From(ctx).Exec(statement, args...).Error
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -124,7 +127,8 @@ func TestTries_EndACode(t *testing.T) {
 	})
 }
 
-// What was not compared, or had no effect for another reason, costs neither the code nor the name a try.
+// What was not compared, or had no effect for another reason, costs neither the code nor the name a
+// try.
 func TestTries_CountWhatWasComparedAlone(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := openDoors(t, d)
@@ -198,7 +202,8 @@ func TestBoundParts_MakeACodeGoodForNothingElse(t *testing.T) {
 	})
 }
 
-// The digest is spelled out as earlier releases made it, from the data key on: codes that are on their way outlive an upgrade.
+// The digest is spelled out as earlier releases made it, from the data key on: codes that are on
+// their way outlive an upgrade.
 func TestCode_OfAnEarlierReleaseIsGood(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
@@ -213,7 +218,8 @@ func TestCode_OfAnEarlierReleaseIsGood(t *testing.T) {
 			sum.Write(part)
 		}
 		w.exec(t, `INSERT INTO one_time_codes (id, purpose, subject_id, mac_key, mac, created_at, expires_at, used_at, ended_at)
-			VALUES (?, 'recovery-code', ?, 'k1', ?, ?, ?, NULL, NULL)`, id, w.who, base64.RawURLEncoding.EncodeToString(sum.Sum(nil)), w.clock.Now(), w.clock.Now().Add(day))
+			VALUES (?, 'recovery-code', ?, 'k1', ?, ?, ?, NULL, NULL)`, id, w.who, base64.RawURLEncoding.EncodeToString(sum.Sum(nil)),
+			w.clock.Now(), w.clock.Now().Add(day))
 		if err := w.try("K7Q3W9ZQ", nil); !fault.Is(err, fault.CodeInvalid) {
 			t.Errorf("a wrong one: %v", err)
 		}

@@ -19,8 +19,8 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// The kinds of message about contacts. ContactCode has {"kind", "expires_at"} as data and {"code"} as its secret, the others
-// have {"kind", "contact"}, masked.
+// The kinds of message about contacts. ContactCode has {"kind", "expires_at"} as data and {"code"}
+// as its secret, the others have {"kind", "contact"}, masked.
 var (
 	ContactCode    = outbox.Declare(outbox.Kind{Name: "contact.code"})
 	ContactAdded   = outbox.Declare(outbox.Kind{Name: "contact.added", Audience: outbox.EveryContact})
@@ -30,9 +30,9 @@ var (
 // contactSubject is how the audit trail names a contact.
 const contactSubject = "contact"
 
-// AddressBook is what people do with their own contacts. Every change is told to the contacts that were there before, so
-// that whoever got hold of a session cannot turn them round unseen. Adding and removing need a PIN that was entered
-// lately; the guard sees to that.
+// AddressBook is what people do with their own contacts. Every change is told to the contacts that
+// were there before, so that whoever got hold of a session cannot turn them round unseen. Adding
+// and removing need a PIN that was entered lately; the guard sees to that.
 type AddressBook struct {
 	run    *operation.Runner
 	repo   repository
@@ -60,9 +60,9 @@ func (b *AddressBook) Show(ctx context.Context, by access.Actor, id uuid.UUID) (
 	return b.repo.contact(ctx, by.PersonID, id)
 }
 
-// Add gives the actor a contact, sends a code to it and tells the others. It returns fault.Invalid at /value for what cannot
-// be a contact of its kind, fault.Conflict for one too many or one that is there already, and fault.RateLimited when too many
-// codes were sent lately.
+// Add gives the actor a contact, sends a code to it and tells the others. It returns fault.Invalid
+// at /value for what cannot be a contact of its kind, fault.Conflict for one too many or one that
+// is there already, and fault.RateLimited when too many codes were sent lately.
 func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (Contact, error) {
 	normal, ok := in.Normalise()
 	if !ok {
@@ -97,8 +97,8 @@ func (b *AddressBook) add(ctx context.Context, c Contact) error {
 	return b.notify(ctx, ContactAdded, c, c.CreatedAt)
 }
 
-// locked returns the contacts of a person, and keeps the person's other operations on them waiting until the context's
-// transaction ends.
+// locked returns the contacts of a person, and keeps the person's other operations on them waiting
+// until the context's transaction ends.
 func (b *AddressBook) locked(ctx context.Context, personID uuid.UUID) ([]Contact, error) {
 	if _, err := b.repo.lock(ctx, personID); err != nil {
 		return nil, err
@@ -122,7 +122,9 @@ func (b *AddressBook) sendCode(ctx context.Context, c Contact) error {
 	if err != nil {
 		return err
 	}
-	message, err := outbox.NewMessage(ContactCode, c.PersonID, map[string]string{"kind": string(c.Kind), "expires_at": expires.Format(time.RFC3339Nano)}, now)
+	message, err := outbox.NewMessage(ContactCode, c.PersonID, map[string]string{
+		"kind": string(c.Kind), "expires_at": expires.Format(time.RFC3339Nano),
+	}, now)
 	if err != nil {
 		return err
 	}
@@ -146,8 +148,9 @@ func about(kind outbox.Kind, c Contact, now time.Time) (outbox.Message, error) {
 	return outbox.NewMessage(kind, c.PersonID, map[string]string{"kind": string(c.Kind), "contact": c.Masked()}, now)
 }
 
-// Resend sends a new code to a contact of the actor that is not verified, or has bounced; the code before ends. It returns
-// fault.Conflict for a verified one and fault.RateLimited for the fourth code in 24 hours.
+// Resend sends a new code to a contact of the actor that is not verified, or has bounced; the code
+// before ends. It returns fault.Conflict for a verified one and fault.RateLimited for the fourth
+// code in 24 hours.
 func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
 	return operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
 		trace.SubjectKind = contactSubject
@@ -171,11 +174,13 @@ func (b *AddressBook) toVerify(ctx context.Context, by access.Actor, id uuid.UUI
 	return c, err
 }
 
-// Verify makes a contact of the actor count when the code that was sent to it is right. Otherwise it returns
-// fault.CodeInvalid, and fault.RateLimited while too many were wrong: tries are counted for the person, whichever of their
-// contacts they are at. It must not be called inside a transaction.
+// Verify makes a contact of the actor count when the code that was sent to it is right. Otherwise
+// it returns fault.CodeInvalid, and fault.RateLimited while too many were wrong: tries are counted
+// for the person, whichever of their contacts they are at. It must not be called inside a
+// transaction.
 func (b *AddressBook) Verify(ctx context.Context, by access.Actor, id uuid.UUID, code secret.Text) (Contact, error) {
-	// The code is used up before the key of the request could be claimed, so a repeat asks for the key first.
+	// The code is used up before the key of the request could be claimed, so a repeat asks for the
+	// key first.
 	if c, repeated, err := b.repeated(ctx, by); repeated || err != nil {
 		return c, err
 	}
@@ -195,7 +200,8 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 		return Contact{}, err
 	}
 	return c, b.codes.Redeem(ctx, otp.Redemption{
-		Purpose: c.Kind.code(), Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code, Address: audit.OriginOf(ctx).Address,
+		Purpose: c.Kind.code(), Name: secret.Text(by.TaxCode.Clear()), PersonID: by.PersonID, SubjectID: id, Code: code,
+		Address: audit.OriginOf(ctx).Address,
 	}, func(ctx context.Context) error {
 		_, err := operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 			trace.SubjectKind = contactSubject
@@ -223,8 +229,8 @@ func (b *AddressBook) replay(by access.Actor) func(context.Context, string) (Con
 	return operation.ByID(func(ctx context.Context, id uuid.UUID) (Contact, error) { return b.Show(ctx, by, id) })
 }
 
-// Remove takes a contact of the actor away and tells it, if it was verified, and the others. Its code ends. It returns
-// fault.Conflict for the last verified one.
+// Remove takes a contact of the actor away and tells it, if it was verified, and the others. Its
+// code ends. It returns fault.Conflict for the last verified one.
 func (b *AddressBook) Remove(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind = contactSubject
@@ -263,9 +269,9 @@ func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error 
 	return b.notify(ctx, ContactRemoved, c, now)
 }
 
-// FirstAccess makes the contacts count, also for recovery, that received part of the PIN with which somebody has logged in
-// for the first time: messages of the kind, promised since the instant at which the PIN was given. It runs inside the
-// caller's transaction and operation.
+// FirstAccess makes the contacts count, also for recovery, that received part of the PIN with which
+// somebody has logged in for the first time: messages of the kind, promised since the instant at
+// which the PIN was given. It runs inside the caller's transaction and operation.
 func (b *AddressBook) FirstAccess(ctx context.Context, personID uuid.UUID, kind outbox.Kind, since time.Time) error {
 	reached, err := b.outbox.Reached(ctx, kind, personID, since)
 	if err != nil {

@@ -173,7 +173,8 @@ func TestAddressBook_AContactCountsOnceItIsVerified(t *testing.T) {
 			t.Errorf("code messages %+v", codes)
 		}
 		told := w.messages(t, person.ContactAdded.Name)
-		if len(told) != 1 || told[0].Recipient != nil || *told[0].PersonID != w.by.PersonID || told[0].Data != `{"contact":"r***@pec.example","kind":"pec"}` {
+		if len(told) != 1 || told[0].Recipient != nil || *told[0].PersonID != w.by.PersonID ||
+			told[0].Data != `{"contact":"r***@pec.example","kind":"pec"}` {
 			t.Errorf("told %+v", told)
 		}
 		if _, err := w.book.Verify(ctx, w.by, c.ID, "22222222"); !fault.Is(err, fault.CodeInvalid) {
@@ -228,7 +229,8 @@ func TestAddressBook_WhatCannotBeAdded(t *testing.T) {
 			refused(t, err, fault.Conflict, "contact-exists")
 		}
 		var f *fault.Fault
-		if _, err := w.book.Add(ctx, w.by, person.NewContact{Kind: person.Mobile, Value: "06 12345678"}); !errors.As(err, &f) || f.Code != fault.Invalid || f.Fields[0].Pointer != "/value" {
+		if _, err := w.book.Add(ctx, w.by, person.NewContact{Kind: person.Mobile, Value: "06 12345678"}); !errors.As(err, &f) ||
+			f.Code != fault.Invalid || f.Fields[0].Pointer != "/value" {
 			t.Errorf("a landline: %v", err)
 		}
 		for i := range person.MaxContacts - 2 {
@@ -250,7 +252,9 @@ func TestAddressBook_ManyAddAtOnce(t *testing.T) {
 		var added atomic.Int32
 		for i := range 30 {
 			all.Go(func() {
-				_, err := w.book.Add(context.Background(), w.by, person.NewContact{Kind: person.Email, Value: "m" + strconv.Itoa(i%12) + "@example.it"})
+				_, err := w.book.Add(context.Background(), w.by, person.NewContact{
+					Kind: person.Email, Value: "m" + strconv.Itoa(i%12) + "@example.it",
+				})
 				if err == nil {
 					added.Add(1)
 				} else if !fault.Is(err, fault.Conflict) {
@@ -259,7 +263,8 @@ func TestAddressBook_ManyAddAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if has, err := w.people.Contacts(context.Background(), w.by.PersonID); err != nil || len(has) != person.MaxContacts || added.Load() != person.MaxContacts-2 {
+		if has, err := w.people.Contacts(context.Background(), w.by.PersonID); err != nil || len(has) != person.MaxContacts ||
+			added.Load() != person.MaxContacts-2 {
 			t.Errorf("%d contacts after %d additions, %v", len(has), added.Load(), err)
 		}
 	})
@@ -291,7 +296,9 @@ func TestAddressBook_CodesAreFew(t *testing.T) {
 		if _, err := w.book.Add(ctx, w.by, person.NewContact{Kind: person.Email, Value: c.Value}); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("added again: %v", err)
 		}
-		if _, err := w.book.Add(ctx, w.by, person.NewContact{Kind: person.Email, Value: "NEW@example.it"}); !fault.Is(err, fault.RateLimited) {
+		if _, err := w.book.Add(ctx, w.by, person.NewContact{
+			Kind: person.Email, Value: "NEW@example.it",
+		}); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("added in capital letters: %v", err)
 		}
 		w.clock.Advance(23 * time.Hour)
@@ -310,7 +317,9 @@ func TestAddressBook_NobodyIsFloodedByContactsThatComeAndGo(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := w.book.Add(ctx, w.by, person.NewContact{Kind: person.Email, Value: "more@example.it"}); !fault.Is(err, fault.RateLimited) {
+		if _, err := w.book.Add(ctx, w.by, person.NewContact{
+			Kind: person.Email, Value: "more@example.it",
+		}); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -466,13 +475,15 @@ func TestAddressBook_AnothersContactIsNotThere(t *testing.T) {
 		if err != nil || len(mine.Items) != 2 || mine.Next == "" {
 			t.Fatalf("%+v, %v", mine, err)
 		}
-		if rest, err := w.book.List(ctx, w.by, page.Request{Limit: 2, Cursor: mine.Next}); err != nil || len(rest.Items) != 1 || rest.Items[0].ID != c.ID || rest.Next != "" {
+		if rest, err := w.book.List(ctx, w.by, page.Request{Limit: 2, Cursor: mine.Next}); err != nil || len(rest.Items) != 1 ||
+			rest.Items[0].ID != c.ID || rest.Next != "" {
 			t.Errorf("%+v, %v", rest, err)
 		}
 	})
 }
 
-// TestAddressBook_GuessesAtContactCodes: however many contacts, codes and sessions, no more than ten are looked at.
+// TestAddressBook_GuessesAtContactCodes: however many contacts, codes and sessions, no more than
+// ten are looked at.
 func TestAddressBook_GuessesAtContactCodes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
@@ -548,7 +559,9 @@ func TestAddressBook_RepeatedRequests(t *testing.T) {
 		if n := rows(t, d, "audit_records"); n != 3 {
 			t.Errorf("%d audit records, want those of Mario, the addition and the verification", n)
 		}
-		other := idempotency.WithClaim(context.Background(), &idempotency.Claim{Scope: "s", Key: "verify", Operation: "op", RequestMAC: "another"})
+		other := idempotency.WithClaim(context.Background(), &idempotency.Claim{
+			Scope: "s", Key: "verify", Operation: "op", RequestMAC: "another",
+		})
 		if _, err := w.book.Verify(other, w.by, first.ID, code); !fault.Is(err, fault.IdempotencyKeyReused) {
 			t.Errorf("the key for another request: %v", err)
 		}

@@ -115,8 +115,8 @@ func (c Contact) verified(now, recoveryFrom time.Time) Contact {
 const (
 	// MaxContacts is how many contacts a person has at most.
 	MaxContacts = 10
-	// recoveryDelay is how long after its verification a contact that was added later begins to count for recovery: time
-	// for the owner, whom the other contacts tell of it, to act.
+	// recoveryDelay is how long after its verification a contact that was added later begins to
+	// count for recovery: time for the owner, whom the other contacts tell of it, to act.
 	recoveryDelay = 24 * time.Hour
 	// maxCodes is how many codes go to one contact in 24 hours.
 	maxCodes = 3
@@ -131,8 +131,9 @@ func (k ContactKind) code() otp.Purpose {
 	return otp.Purpose{Kind: throttle.ContactCode, Label: "one-time code contact-code", Length: 8, Life: life}
 }
 
-// mayAdd returns fault.Conflict when the person has the contact, or as many as one may have. One address that is given as
-// e-mail and as PEC is one mailbox: it must not stand for two contacts of different kinds.
+// mayAdd returns fault.Conflict when the person has the contact, or as many as one may have. One
+// address that is given as e-mail and as PEC is one mailbox: it must not stand for two contacts of
+// different kinds.
 func mayAdd(has []Contact, n NewContact) error {
 	electronic := func(k ContactKind) bool { return k == Email || k == PEC }
 	for _, c := range has {
@@ -146,7 +147,8 @@ func mayAdd(has []Contact, n NewContact) error {
 	return nil
 }
 
-// mayRemove returns fault.NotFound when the person has no such contact, and fault.Conflict when it is the last verified one.
+// mayRemove returns fault.NotFound when the person has no such contact, and fault.Conflict when it
+// is the last verified one.
 func mayRemove(has []Contact, id uuid.UUID) (Contact, error) {
 	i := slices.IndexFunc(has, func(c Contact) bool { return c.ID == id })
 	if i < 0 {
@@ -158,9 +160,10 @@ func mayRemove(has []Contact, id uuid.UUID) (Contact, error) {
 	return has[i], nil
 }
 
-// maySend returns fault.RateLimited, with the time to wait, when a code more to the contact would be one too many. Codes
-// are counted by where they went, so that a contact that is removed and added again gains none; and all codes of a person
-// count together, so that nobody is flooded by contacts that come and go.
+// maySend returns fault.RateLimited, with the time to wait, when a code more to the contact would
+// be one too many. Codes are counted by where they went, so that a contact that is removed and
+// added again gains none; and all codes of a person count together, so that nobody is flooded by
+// contacts that come and go.
 func maySend(sent []outbox.Promise, to string, now time.Time) error {
 	limit := func(of func(outbox.Promise) bool, most int) error {
 		var times []time.Time
@@ -191,19 +194,23 @@ const (
 	// maxMailAddress is the longest address that SMTP carries (RFC 5321).
 	maxMailAddress = 254
 	maxMailbox     = 64
-	// minMobile are the digits, with the country code, below which a number of unknown type is no mobile number.
+	// minMobile are the digits, with the country code, below which a number of unknown type is no
+	// mobile number.
 	minMobile = 10
 	// homeRegion is the country of numbers without a country code.
 	homeRegion = "IT"
 )
 
-// The address alone, as browsers check it, with a host name of several parts: no display name, comment, quotes or address
-// literal.
-var mailPattern = regexp.MustCompile("^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.)+[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$")
+// The address alone, as browsers check it, with a host name of several parts: no display name,
+// comment, quotes or address literal.
+var mailPattern = regexp.MustCompile(
+	"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.)+[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$",
+)
 
-// Normalise returns a contact, as people write it, in the form in which it is kept and compared: a mobile number after
-// ITU-T E.164 (numbers without a country code are Italian), an address of e-mail or PEC with its domain in small letters, a
-// postal address in up to five lines of up to 60 characters. It reports false for a value that cannot be a contact of its kind.
+// Normalise returns a contact, as people write it, in the form in which it is kept and compared: a
+// mobile number after ITU-T E.164 (numbers without a country code are Italian), an address of
+// e-mail or PEC with its domain in small letters, a postal address in up to five lines of up to 60
+// characters. It reports false for a value that cannot be a contact of its kind.
 func (c NewContact) Normalise() (NewContact, bool) {
 	value, ok := "", false
 	switch c.Kind {
@@ -265,7 +272,8 @@ func normalAddress(typed string) (string, bool) {
 	return strings.Join(lines, "\n"), 0 < len(lines) && len(lines) <= maxAddressLines
 }
 
-// NormaliseContacts normalises each of a list and names what is wrong in it, with pointers that begin with /contacts.
+// NormaliseContacts normalises each of a list and names what is wrong in it, with pointers that
+// begin with /contacts.
 func NormaliseContacts(contacts []NewContact) (normal []NewContact, wrong []fault.Field) {
 	seen := map[NewContact]bool{}
 	for i, c := range contacts {
@@ -285,7 +293,9 @@ func NormaliseContacts(contacts []NewContact) (normal []NewContact, wrong []faul
 	return normal, wrong
 }
 
-// plainText reports whether s has between 1 and limit characters, no control characters and no spaces around it.
+// plainText reports whether s has between 1 and limit characters, no control characters and no
+// spaces around it.
 func plainText(s string, limit int) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, unicode.IsControl)
+	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && strings.TrimSpace(s) == s &&
+		!strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -17,12 +17,15 @@ func (r repository) addContacts(ctx context.Context, contacts []Contact) error {
 		return nil
 	}
 	keep := func(column string) clause.Assignment {
-		return clause.Assignment{Column: clause.Column{Name: column}, Value: clause.Expr{SQL: "coalesce(contacts." + column + ", excluded." + column + ")"}}
+		return clause.Assignment{
+			Column: clause.Column{Name: column}, Value: clause.Expr{SQL: "coalesce(contacts." + column + ", excluded." + column + ")"},
+		}
 	}
 	return r.db.From(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "person_id"}, {Name: "kind"}, {Name: "value"}},
 		DoUpdates: clause.Set{keep("verified_at"), keep("recovery_from"), {
-			Column: clause.Column{Name: "bounced_at"}, Value: clause.Expr{SQL: "CASE WHEN excluded.verified_at IS NULL THEN contacts.bounced_at END"},
+			Column: clause.Column{Name: "bounced_at"},
+			Value:  clause.Expr{SQL: "CASE WHEN excluded.verified_at IS NULL THEN contacts.bounced_at END"},
 		}},
 	}).Create(&contacts).Error
 }
@@ -50,7 +53,8 @@ func (r repository) contact(ctx context.Context, personID, id uuid.UUID) (Contac
 	return c, err
 }
 
-// saveVerified writes what verification changes in a contact; fault.NotFound when it was removed meanwhile.
+// saveVerified writes what verification changes in a contact; fault.NotFound when it was removed
+// meanwhile.
 func (r repository) saveVerified(ctx context.Context, c Contact) error {
 	result := r.db.From(ctx).Model(&Contact{}).Where("id = ?", c.ID).Select("verified_at", "recovery_from", "bounced_at").UpdateColumns(&c)
 	if result.Error == nil && result.RowsAffected == 0 {
@@ -67,7 +71,8 @@ func (r repository) verifyNew(ctx context.Context, personID uuid.UUID, n NewCont
 
 // bounce marks a contact as bounced and reports whether it was there and was not yet.
 func (r repository) bounce(ctx context.Context, personID uuid.UUID, n NewContact, now time.Time) (bool, error) {
-	result := r.db.From(ctx).Exec("UPDATE contacts SET bounced_at = ? WHERE person_id = ? AND kind = ? AND value = ? AND bounced_at IS NULL",
+	result := r.db.From(ctx).Exec("UPDATE contacts SET bounced_at = ? WHERE person_id = ? AND kind = ? AND value = ? AND "+
+		"bounced_at IS NULL",
 		now, personID, n.Kind, n.Value)
 	return result.RowsAffected == 1, result.Error
 }

@@ -64,7 +64,10 @@ func TestContact_WhatIsNormalStaysSo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := person.NewContact{
 			Kind: rapid.SampledFrom([]person.ContactKind{person.Mobile, person.Email, person.PEC, person.Postal}).Draw(t, "kind"),
-			Value: rapid.OneOf(rapid.String(), rapid.StringMatching(`[ +0-9()/-]{5,20}`), rapid.StringMatching(`[A-Za-z0-9.+]{1,10}@[A-Za-z0-9-]{1,5}(\.[A-Za-z]{1,4}){1,3}`)).
+			Value: rapid.OneOf(
+				rapid.String(), rapid.StringMatching(`[ +0-9()/-]{5,20}`),
+				rapid.StringMatching(`[A-Za-z0-9.+]{1,10}@[A-Za-z0-9-]{1,5}(\.[A-Za-z]{1,4}){1,3}`),
+			).
 				Draw(t, "value"),
 		}
 		normal, ok := c.Normalise()

@@ -14,7 +14,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// TestPerson_HalvesOfAPINVerifyTheirContacts at the first login with it: those that it was sent to, and no others.
+// TestPerson_HalvesOfAPINVerifyTheirContacts at the first login with it: those that it was sent to,
+// and no others.
 func TestPerson_HalvesOfAPINVerifyTheirContacts(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w, ctx := open(t, d), context.Background()
@@ -36,16 +37,20 @@ func TestPerson_HalvesOfAPINVerifyTheirContacts(t *testing.T) {
 					return err
 				}
 				return d.From(ctx).Create(&outbox.Delivery{
-					ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: &p.ID, Kind: kind, Channel: channel, Recipient: to, Locale: "it", State: state,
+					ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: &p.ID, Kind: kind, Channel: channel, Recipient: to,
+					Locale: "it", State: state,
 					NextAt: w.clock.Now(), DeadlineAt: w.clock.Now(), CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
 				}).Error
 			})
 		}
 		w.must(t, func(ctx context.Context) error {
-			return w.people.AddUnverified(ctx, p.ID, person.NewContact{Kind: person.Mobile, Value: "333 7654321"}, person.NewContact{Kind: person.Email, Value: "giulia@example.it"},
+			return w.people.AddUnverified(ctx, p.ID, person.NewContact{
+				Kind: person.Mobile, Value: "333 7654321",
+			}, person.NewContact{Kind: person.Email, Value: "giulia@example.it"},
 				person.NewContact{Kind: person.PEC, Value: "giulia@pec.example"}, person.NewContact{Kind: person.Postal, Value: home})
 		})
-		// Halves of an earlier PIN prove nothing, nor does one that did not arrive, nor another message.
+		// Halves of an earlier PIN prove nothing, nor does one that did not arrive, nor another
+		// message.
 		send("pin.half", outbox.Email, "giulia@example.it", outbox.Sent)
 		w.clock.Advance(time.Hour)
 		given := w.clock.Now()

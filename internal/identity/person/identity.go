@@ -10,8 +10,9 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// ConfirmIdentity confirms the digital identity of the person who asks (conferma dell'identità digitale, INAIL circ.
-// 46/2017). Confirming once more changes nothing. It returns fault.Invalid where it is not confirmed.
+// ConfirmIdentity confirms the digital identity of the person who asks (conferma dell'identità
+// digitale, INAIL circ. 46/2017). Confirming once more changes nothing. It returns fault.Invalid
+// where it is not confirmed.
 func (s *Service) ConfirmIdentity(ctx context.Context, by access.Actor, confirmed bool) (Person, error) {
 	if !confirmed {
 		return Person{}, fault.InvalidFields(fault.Field{Pointer: "/confirmed", Code: fault.FieldConst})
@@ -23,8 +24,9 @@ func (s *Service) ConfirmIdentity(ctx context.Context, by access.Actor, confirme
 	}, operation.ByID(s.ByID))
 }
 
-// Identified confirms the identity of a person whom an office identified, inside the caller's transaction, which holds the person's
-// row from then on, and reports whether it was not confirmed before. It returns fault.NotFound.
+// Identified confirms the identity of a person whom an office identified, inside the caller's
+// transaction, which holds the person's row from then on, and reports whether it was not confirmed
+// before. It returns fault.NotFound.
 func (s *Service) Identified(ctx context.Context, id uuid.UUID) (became bool, err error) {
 	_, became, err = s.confirm(ctx, id)
 	return became, err

@@ -20,7 +20,8 @@ func (p Person) WorksHere() bool { return slices.Contains(staff, p.UserClass) }
 // Post is what somebody who works here does, and where.
 type Post struct {
 	Class access.UserClass
-	// OfficeCode is needed for an operator and refused for the others. Whether the office exists is the caller's to know.
+	// OfficeCode is needed for an operator and refused for the others. Whether the office exists is
+	// the caller's to know.
 	OfficeCode string
 }
 
@@ -88,8 +89,9 @@ func worker(p Person, err error) (Person, error) {
 	return p, nil
 }
 
-// Appoint gives a citizen a post, inside the caller's transaction and operation. It returns fault.NotFound, fault.Invalid
-// for a wrong post, and fault.Conflict for somebody who works here already or for others.
+// Appoint gives a citizen a post, inside the caller's transaction and operation. It returns
+// fault.NotFound, fault.Invalid for a wrong post, and fault.Conflict for somebody who works here
+// already or for others.
 func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person, error) {
 	if err := post.check(); err != nil {
 		return Person{}, err
@@ -106,9 +108,10 @@ func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person,
 	return s.repo.save(ctx, p.take(post))
 }
 
-// Reassign changes the post of somebody who works here, inside the caller's transaction and operation; version is what
-// the change is based on. It returns fault.NotFound, fault.PreconditionFailed, fault.Invalid for a post that would be wrong
-// and fault.Conflict where nobody would be left to administer. What changes nothing is no change.
+// Reassign changes the post of somebody who works here, inside the caller's transaction and
+// operation; version is what the change is based on. It returns fault.NotFound,
+// fault.PreconditionFailed, fault.Invalid for a post that would be wrong and fault.Conflict where
+// nobody would be left to administer. What changes nothing is no change.
 func (s *Service) Reassign(ctx context.Context, id uuid.UUID, version int, change PostChange) (before, after Person, err error) {
 	p, others, err := s.repo.lockWithAdministrators(ctx, id)
 	if p, err = worker(p, err); err != nil {
@@ -133,8 +136,9 @@ func (s *Service) Reassign(ctx context.Context, id uuid.UUID, version int, chang
 	return p, after, err
 }
 
-// Dismiss makes somebody who works here a citizen again, inside the caller's transaction and operation; the caller ends
-// the sessions. It returns fault.NotFound, and fault.Conflict for the last administrator.
+// Dismiss makes somebody who works here a citizen again, inside the caller's transaction and
+// operation; the caller ends the sessions. It returns fault.NotFound, and fault.Conflict for the
+// last administrator.
 func (s *Service) Dismiss(ctx context.Context, id uuid.UUID) (Person, error) {
 	p, others, err := s.repo.lockWithAdministrators(ctx, id)
 	if p, err = worker(p, err); err != nil {

@@ -73,7 +73,9 @@ func TestPerson_CreateAndFind(t *testing.T) {
 		if diff := cmp.Diff(created, found, same); diff != "" {
 			t.Error(diff)
 		}
-		if shown, err := s.Show(ctx, access.Actor{PersonID: created.ID}); err != nil || shown.FamilyName != "Rossi" || shown.Office() != "" {
+		if shown, err := s.Show(
+			ctx, access.Actor{PersonID: created.ID},
+		); err != nil || shown.FamilyName != "Rossi" || shown.Office() != "" {
 			t.Errorf("showMe: %+v, %v", shown, err)
 		}
 		if _, err := s.ByTaxCode(ctx, taxcode.MustParse("RSSMRA80A01H50MM")); !fault.Is(err, fault.NotFound) {
@@ -92,7 +94,8 @@ func TestPerson_CreateAndFind(t *testing.T) {
 			}
 		}
 		var record audit.Record
-		if err := d.From(ctx).Take(&record).Error; err != nil || record.Operation != "admin create" || record.SubjectID == nil || *record.SubjectID != created.ID.String() {
+		if err := d.From(ctx).Take(&record).Error; err != nil || record.Operation != "admin create" || record.SubjectID == nil ||
+			*record.SubjectID != created.ID.String() {
 			t.Errorf("audit record %+v, error %v", record, err)
 		}
 		if n := rows(t, d, "audit_records"); n != 1 {

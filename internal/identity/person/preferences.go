@@ -37,7 +37,8 @@ func (Preferences) TableName() string { return "notification_preferences" }
 // Mutes reports whether the person does not want messages of the category.
 func (p Preferences) Mutes(c outbox.Category) bool { return slices.Contains(p.Muted, c) }
 
-// check returns fault.Invalid with the fields that are wrong. A preferred channel leads to a verified contact.
+// check returns fault.Invalid with the fields that are wrong. A preferred channel leads to a
+// verified contact.
 func (p Preferences) check(has []Contact) error {
 	var wrong []fault.Field
 	if !slices.Contains(languages, p.Language) {
@@ -65,13 +66,14 @@ func (p Preferences) check(has []Contact) error {
 	return nil
 }
 
-// Preferences returns how a person wants to be told; who never chose is told in Italian, by any channel, of everything.
+// Preferences returns how a person wants to be told; who never chose is told in Italian, by any
+// channel, of everything.
 func (s *Service) Preferences(ctx context.Context, personID uuid.UUID) (Preferences, error) {
 	return s.repo.preferences(ctx, personID)
 }
 
-// ReplacePreferences replaces the actor's preferences, of which they read the expected version. It returns
-// fault.PreconditionFailed when they changed since, and fault.Invalid for wrong fields.
+// ReplacePreferences replaces the actor's preferences, of which they read the expected version. It
+// returns fault.PreconditionFailed when they changed since, and fault.Invalid for wrong fields.
 func (s *Service) ReplacePreferences(ctx context.Context, by access.Actor, expected int, in Preferences) (Preferences, error) {
 	return operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Preferences, error) {
 		trace.SubjectKind = "notification-preferences"
@@ -117,6 +119,7 @@ func (r repository) preferences(ctx context.Context, personID uuid.UUID) (Prefer
 // putPreferences writes preferences over those that the person had.
 func (r repository) putPreferences(ctx context.Context, p Preferences) error {
 	return r.db.From(ctx).Clauses(clause.OnConflict{
-		Columns: []clause.Column{{Name: "person_id"}}, DoUpdates: clause.AssignmentColumns([]string{"language", "preferred_channel", "muted", "version", "updated_at"}),
+		Columns:   []clause.Column{{Name: "person_id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"language", "preferred_channel", "muted", "version", "updated_at"}),
 	}).Create(&p).Error
 }

@@ -25,7 +25,9 @@ func TestPreferences_SayHowSomebodyIsTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(person.Preferences{PersonID: w.by.PersonID, Language: "it", Muted: []outbox.Category{}, Version: 1}, shown); diff != "" {
+		if diff := cmp.Diff(person.Preferences{
+			PersonID: w.by.PersonID, Language: "it", Muted: []outbox.Category{}, Version: 1,
+		}, shown); diff != "" {
 			t.Error(diff)
 		}
 		in := person.Preferences{Language: "en", PreferredChannel: channel(outbox.SMS), Muted: []outbox.Category{outbox.Reminders}}
@@ -42,7 +44,8 @@ func TestPreferences_SayHowSomebodyIsTold(t *testing.T) {
 		if diff := cmp.Diff(in, replaced); diff != "" {
 			t.Error(diff)
 		}
-		if shown, err = w.people.Preferences(ctx, w.by.PersonID); err != nil || !shown.Mutes(outbox.Reminders) || shown.Mutes(outbox.AboutDeclarations) {
+		if shown, err = w.people.Preferences(ctx, w.by.PersonID); err != nil || !shown.Mutes(outbox.Reminders) ||
+			shown.Mutes(outbox.AboutDeclarations) {
 			t.Errorf("%+v, %v", shown, err)
 		}
 		if diff := cmp.Diff(in, shown); diff != "" {
@@ -51,7 +54,8 @@ func TestPreferences_SayHowSomebodyIsTold(t *testing.T) {
 		if n := rows(t, d, "audit_records") - records; n != 1 {
 			t.Errorf("%d audit records", n)
 		}
-		if replaced, err = w.people.ReplacePreferences(ctx, w.by, 2, person.Preferences{Language: "it"}); err != nil || replaced.Version != 3 || replaced.PreferredChannel != nil {
+		if replaced, err = w.people.ReplacePreferences(ctx, w.by, 2, person.Preferences{Language: "it"}); err != nil ||
+			replaced.Version != 3 || replaced.PreferredChannel != nil {
 			t.Errorf("%+v, %v", replaced, err)
 		}
 	})
@@ -68,7 +72,8 @@ func TestPreferences_WrongPreferences(t *testing.T) {
 			"/preferred_channel": {Language: "it", PreferredChannel: channel(outbox.PEC)}, // not verified yet
 		} {
 			var f *fault.Fault
-			if _, err := w.people.ReplacePreferences(context.Background(), w.by, 1, in); !errors.As(err, &f) || f.Code != fault.Invalid || len(f.Fields) != 1 || f.Fields[0].Pointer != pointer {
+			if _, err := w.people.ReplacePreferences(context.Background(), w.by, 1, in); !errors.As(err, &f) || f.Code != fault.Invalid ||
+				len(f.Fields) != 1 || f.Fields[0].Pointer != pointer {
 				t.Errorf("%s: %v", pointer, err)
 			}
 		}

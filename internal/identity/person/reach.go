@@ -21,7 +21,8 @@ func (s *Service) ContactsOf(ctx context.Context, personIDs []uuid.UUID) (map[uu
 	return byPerson, nil
 }
 
-// PreferencesOf returns how many people want to be told, by person; who never chose is not among them.
+// PreferencesOf returns how many people want to be told, by person; who never chose is not among
+// them.
 func (s *Service) PreferencesOf(ctx context.Context, personIDs []uuid.UUID) (map[uuid.UUID]Preferences, error) {
 	var found []Preferences
 	if err := s.repo.ofPeople(ctx, personIDs, "person_id", &found); err != nil {
@@ -34,7 +35,8 @@ func (s *Service) PreferencesOf(ctx context.Context, personIDs []uuid.UUID) (map
 	return byPerson, nil
 }
 
-// ofPeople reads the rows of many people. On PostgreSQL the statement is the same however many there are.
+// ofPeople reads the rows of many people. On PostgreSQL the statement is the same however many
+// there are.
 func (r repository) ofPeople(ctx context.Context, personIDs []uuid.UUID, order string, into any) error {
 	if len(personIDs) == 0 {
 		return nil

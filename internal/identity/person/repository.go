@@ -25,7 +25,8 @@ func (r repository) one(ctx context.Context, column string, value any) (Person, 
 	return p, err
 }
 
-// lock returns the person and keeps everybody else from changing them until the context's transaction ends.
+// lock returns the person and keeps everybody else from changing them until the context's
+// transaction ends.
 func (r repository) lock(ctx context.Context, id uuid.UUID) (Person, error) {
 	var p Person
 	err := r.db.From(ctx).Raw("SELECT * FROM people WHERE id = ?"+r.forChange(), id).Take(&p).Error
@@ -35,11 +36,13 @@ func (r repository) lock(ctx context.Context, id uuid.UUID) (Person, error) {
 	return p, err
 }
 
-// lockWithAdministrators is lock for the person and every administrator beside them. All are locked in the order of their
-// ids, so that two who do this never wait for each other.
+// lockWithAdministrators is lock for the person and every administrator beside them. All are locked
+// in the order of their ids, so that two who do this never wait for each other.
 func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (one Person, others []Person, err error) {
 	var rows []Person
-	if err := r.db.From(ctx).Raw("SELECT * FROM people WHERE id = ? OR user_class = ? ORDER BY id"+r.forChange(), id, access.Administrator).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw(
+		"SELECT * FROM people WHERE id = ? OR user_class = ? ORDER BY id"+r.forChange(), id, access.Administrator,
+	).Scan(&rows).Error; err != nil {
 		return Person{}, nil, err
 	}
 	for _, p := range rows {
@@ -55,8 +58,9 @@ func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (o
 	return one, others, nil
 }
 
-// forChange is the suffix that locks people who are about to be changed. It leaves their keys alone: whoever inserts a row
-// that refers to a person (a session at the end of a change of PIN) does not wait for it.
+// forChange is the suffix that locks people who are about to be changed. It leaves their keys
+// alone: whoever inserts a row that refers to a person (a session at the end of a change of PIN)
+// does not wait for it.
 func (r repository) forChange() string {
 	if r.db.Dialect() == db.Postgres {
 		return " FOR NO KEY UPDATE"
@@ -64,15 +68,19 @@ func (r repository) forChange() string {
 	return ""
 }
 
-// save writes what may change in a person, over a row that the caller holds locked, and counts the change.
+// save writes what may change in a person, over a row that the caller holds locked, and counts the
+// change.
 func (r repository) save(ctx context.Context, p Person) (Person, error) {
 	p.Version++
 	err := r.db.From(ctx).Model(&Person{}).Where("id = ?", p.ID).
-		Select("user_class", "credential_level", "office_code", "identity_confirmed_at", "suspended_at", "suspension_reason", "version").UpdateColumns(&p).Error
+		Select(
+			"user_class", "credential_level", "office_code", "identity_confirmed_at", "suspended_at", "suspension_reason", "version",
+		).UpdateColumns(&p).Error
 	return p, err
 }
 
-// ofClasses returns a page of the people of some classes, by family name. Each class is a range of its own in the index.
+// ofClasses returns a page of the people of some classes, by family name. Each class is a range of
+// its own in the index.
 func (r repository) ofClasses(ctx context.Context, classes []access.UserClass, request page.Request) (page.Page[Person], error) {
 	after, err := request.After()
 	if err != nil {
@@ -88,11 +96,15 @@ func (r repository) ofClasses(ctx context.Context, classes []access.UserClass, r
 			behind = " AND (family_name, id) > ((SELECT x.family_name FROM people x WHERE x.id = ?), ?)"
 			args = append(args, after.ID, after.ID)
 		}
-		parts = append(parts, "SELECT * FROM (SELECT * FROM people WHERE user_class = ?"+behind+" ORDER BY family_name, id LIMIT ?) AS part")
+		parts = append(
+			parts, "SELECT * FROM (SELECT * FROM people WHERE user_class = ?"+behind+" ORDER BY family_name, id LIMIT ?) AS part",
+		)
 		args = append(args, limit)
 	}
 	var rows []Person
-	if err := r.db.From(ctx).Raw(strings.Join(parts, " UNION ALL ")+" ORDER BY family_name, id LIMIT ?", append(args, limit)...).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw(
+		strings.Join(parts, " UNION ALL ")+" ORDER BY family_name, id LIMIT ?", append(args, limit)...,
+	).Scan(&rows).Error; err != nil {
 		return page.Page[Person]{}, err
 	}
 	return page.Cut(rows, request.Size(), func(p Person) page.Key {

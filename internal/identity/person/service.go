@@ -45,14 +45,16 @@ func (s *Service) ByID(ctx context.Context, id uuid.UUID) (Person, error) {
 	return s.repo.one(ctx, "id", id)
 }
 
-// ByTaxCode returns the person with exactly this tax code, or fault.NotFound: an omocodia variant is another person.
+// ByTaxCode returns the person with exactly this tax code, or fault.NotFound: an omocodia variant
+// is another person.
 func (s *Service) ByTaxCode(ctx context.Context, code taxcode.Code) (Person, error) {
 	return s.repo.one(ctx, "tax_code", code)
 }
 
-// Create makes a person as an operation of its own, with one audit record. What else belongs to the operation (the PIN
-// that is issued with it) goes into also, which runs in the same transaction; it may be nil. It returns fault.Invalid
-// for wrong fields and fault.Conflict when the tax code is registered already.
+// Create makes a person as an operation of its own, with one audit record. What else belongs to the
+// operation (the PIN that is issued with it) goes into also, which runs in the same transaction; it
+// may be nil. It returns fault.Invalid for wrong fields and fault.Conflict when the tax code is
+// registered already.
 func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Context, p Person) error) (Person, error) {
 	id := in.ID
 	if id == uuid.Nil {
@@ -68,7 +70,8 @@ func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Cont
 	}, nil)
 }
 
-// Add makes a person inside the caller's transaction and leaves the audit record to the caller's operation. Errors are those of Create.
+// Add makes a person inside the caller's transaction and leaves the audit record to the caller's
+// operation. Errors are those of Create.
 func (s *Service) Add(ctx context.Context, in New) (Person, error) {
 	if in.ID == uuid.Nil {
 		in.ID = uuid.Must(uuid.NewV7())

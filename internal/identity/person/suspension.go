@@ -34,7 +34,8 @@ func (p Person) administers() bool {
 	return p.UserClass == access.Administrator && p.SuspendedAt == nil
 }
 
-// leave refuses to take the last administrator away: others are the administrators beside the person.
+// leave refuses to take the last administrator away: others are the administrators beside the
+// person.
 func (p Person) leave(others []Person) error {
 	if p.administers() && !slices.ContainsFunc(others, Person.administers) {
 		return fault.Because(fault.Conflict, "last-administrator")
@@ -42,14 +43,16 @@ func (p Person) leave(others []Person) error {
 	return nil
 }
 
-// Lock returns a person, or fault.NotFound, and keeps everybody else from changing them until the context's transaction
-// ends. Whoever changes a person's PIN or sessions too locks the person first, then the PIN, then the sessions.
+// Lock returns a person, or fault.NotFound, and keeps everybody else from changing them until the
+// context's transaction ends. Whoever changes a person's PIN or sessions too locks the person
+// first, then the PIN, then the sessions.
 func (s *Service) Lock(ctx context.Context, id uuid.UUID) (Person, error) {
 	return s.repo.lock(ctx, id)
 }
 
-// Suspend shuts a person out, inside the caller's transaction and operation; the caller ends the sessions and tells the
-// person. It returns fault.NotFound, and fault.Conflict for somebody who is suspended already and for the last administrator.
+// Suspend shuts a person out, inside the caller's transaction and operation; the caller ends the
+// sessions and tells the person. It returns fault.NotFound, and fault.Conflict for somebody who is
+// suspended already and for the last administrator.
 func (s *Service) Suspend(ctx context.Context, id uuid.UUID, reason string) (Person, error) {
 	p, others, err := s.repo.lockWithAdministrators(ctx, id)
 	if err != nil {
@@ -65,8 +68,8 @@ func (s *Service) Suspend(ctx context.Context, id uuid.UUID, reason string) (Per
 	return s.repo.save(ctx, suspended)
 }
 
-// Readmit lets a suspended person in again, inside the caller's transaction and operation. It returns fault.NotFound, and
-// fault.Conflict for somebody who is not suspended.
+// Readmit lets a suspended person in again, inside the caller's transaction and operation. It
+// returns fault.NotFound, and fault.Conflict for somebody who is not suspended.
 func (s *Service) Readmit(ctx context.Context, id uuid.UUID) (Person, error) {
 	p, err := s.repo.lock(ctx, id)
 	if err != nil {
@@ -78,8 +81,9 @@ func (s *Service) Readmit(ctx context.Context, id uuid.UUID) (Person, error) {
 	return s.repo.save(ctx, p)
 }
 
-// MakeDispositive makes the credentials of a person dispositive, inside the caller's transaction and operation, and
-// reports whether they were ordinary before: what waited for that is completed by the caller. It returns fault.NotFound.
+// MakeDispositive makes the credentials of a person dispositive, inside the caller's transaction
+// and operation, and reports whether they were ordinary before: what waited for that is completed
+// by the caller. It returns fault.NotFound.
 func (s *Service) MakeDispositive(ctx context.Context, id uuid.UUID) (became bool, err error) {
 	p, err := s.repo.lock(ctx, id)
 	if err != nil || p.CredentialLevel == access.Dispositive {

@@ -17,8 +17,8 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// HalfKind is the kind of the message that takes half of an initial PIN to its holder; its data is {"which": "first" or
-// "second"} and its secret {"half"}.
+// HalfKind is the kind of the message that takes half of an initial PIN to its holder; its data is
+// {"which": "first" or "second"} and its secret {"half"}.
 var HalfKind = outbox.Declare(outbox.Kind{Name: "pin.half"})
 
 // How long half of a PIN is tried to be sent: a print house takes its time.
@@ -42,8 +42,8 @@ type Initial struct {
 // Format implements fmt.Formatter with a placeholder: the PIN is in it.
 func (Initial) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, secret.Text("").String()) }
 
-// NewInitial draws an initial PIN and hashes it. It takes long and belongs outside of transactions; fault.Busy when too
-// many ask.
+// NewInitial draws an initial PIN and hashes it. It takes long and belongs outside of transactions;
+// fault.Busy when too many ask.
 func (s *Service) NewInitial(ctx context.Context) (Initial, error) {
 	pin, err := s.Generate(true)
 	if err != nil {
@@ -53,15 +53,20 @@ func (s *Service) NewInitial(ctx context.Context) (Initial, error) {
 	return Initial{pin, hash}, err
 }
 
-// GiveInHalves gives a person an initial PIN in place of any other and promises one half of it to each of two recipients,
-// inside the caller's transaction and operation. It returns the ids of the two messages. All sessions of the person, and
-// the codes that would recover or revoke the old PIN, end. The new one must be changed at the first login, within 60 days from
-// the time when the second half was sent. INPS PIN rules: the two halves never travel the same way.
-func (s *Service) GiveInHalves(ctx context.Context, personID uuid.UUID, initial Initial, first, second Half) (firstID, secondID uuid.UUID, err error) {
+// GiveInHalves gives a person an initial PIN in place of any other and promises one half of it to
+// each of two recipients, inside the caller's transaction and operation. It returns the ids of the
+// two messages. All sessions of the person, and the codes that would recover or revoke the old PIN,
+// end. The new one must be changed at the first login, within 60 days from the time when the second
+// half was sent. INPS PIN rules: the two halves never travel the same way.
+func (s *Service) GiveInHalves(
+	ctx context.Context, personID uuid.UUID, initial Initial, first, second Half,
+) (firstID, secondID uuid.UUID, err error) {
 	return s.giveInHalves(ctx, personID, nil, initial, first, second)
 }
 
-func (s *Service) giveInHalves(ctx context.Context, personID uuid.UUID, firstAccessAt *time.Time, initial Initial, first, second Half) (firstID, secondID uuid.UUID, err error) {
+func (s *Service) giveInHalves(
+	ctx context.Context, personID uuid.UUID, firstAccessAt *time.Time, initial Initial, first, second Half,
+) (firstID, secondID uuid.UUID, err error) {
 	text := initial.pin.Reveal()
 	if len(text) != initialLength || initial.hash == "" {
 		return uuid.Nil, uuid.Nil, errors.New("an initial PIN is made by NewInitial")
@@ -129,10 +134,12 @@ func (s *Service) endWith(ctx context.Context, personID uuid.UUID, reason string
 	return nil
 }
 
-// HandedOver is what happens when it is known what became of a message with half of a PIN. From the second half's hand-over
-// on, the PIN waits 60 days for its first use. When either half cannot arrive any more, an unused PIN expires at once: its
-// secret is erased, so nobody can send it again, and another PIN can be requested. Other messages, and the halves of a PIN
-// that was replaced meanwhile, change nothing. It runs inside the transaction in which the delivery's new state is written.
+// HandedOver is what happens when it is known what became of a message with half of a PIN. From the
+// second half's hand-over on, the PIN waits 60 days for its first use. When either half cannot
+// arrive any more, an unused PIN expires at once: its secret is erased, so nobody can send it
+// again, and another PIN can be requested. Other messages, and the halves of a PIN that was
+// replaced meanwhile, change nothing. It runs inside the transaction in which the delivery's new
+// state is written.
 func (s *Service) HandedOver(ctx context.Context, d outbox.Delivery) error {
 	if d.Kind != HalfKind.Name || d.PersonID == nil {
 		return nil

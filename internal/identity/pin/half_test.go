@@ -27,7 +27,8 @@ var (
 	byLetter = pin.Half{Channel: outbox.Letter, To: "Mario Rossi\nVia Roma 1\n00100 Roma RM"}
 )
 
-// give gives the person an initial PIN in halves and returns it as it was sent, with the ids of its messages.
+// give gives the person an initial PIN in halves and returns it as it was sent, with the ids of its
+// messages.
 func give(t *testing.T, w *pintest.World, personID uuid.UUID, first, second pin.Half) (whole secret.Text, ids [2]uuid.UUID) {
 	t.Helper()
 	initial, err := w.PINs.NewInitial(ctx)
@@ -82,7 +83,8 @@ func TestHalf_Halves(t *testing.T) {
 			t.Error("the halves are not the PIN")
 		}
 		first, second := w.Message(t, "id = ?", ids[0]), w.Message(t, "id = ?", ids[1])
-		if *first.Recipient != toMobile.To || *first.Channel != outbox.SMS || *second.Recipient != byLetter.To || *second.Channel != outbox.Letter {
+		if *first.Recipient != toMobile.To || *first.Channel != outbox.SMS || *second.Recipient != byLetter.To ||
+			*second.Channel != outbox.Letter {
 			t.Error("sent elsewhere")
 		}
 		if !first.DeadlineAt.Equal(w.Clock.Now().Add(7*day)) || !second.DeadlineAt.Equal(w.Clock.Now().Add(30*day)) {
@@ -109,7 +111,9 @@ func TestHalf_HalvesNeedTwoWays(t *testing.T) {
 		p, right := w.Person(t, pintest.Mario, access.Citizen, false)
 		initial, err := w.PINs.NewInitial(ctx)
 		want(t, err, "")
-		if text := fmt.Sprintf("%v %+v %#v %s", initial, initial, &initial, initial); text != "[redacted] [redacted] [redacted] [redacted]" {
+		if text := fmt.Sprintf(
+			"%v %+v %#v %s", initial, initial, &initial, initial,
+		); text != "[redacted] [redacted] [redacted] [redacted]" {
 			t.Errorf("printed as %s", text)
 		}
 		for name, tt := range map[string]struct {
@@ -133,7 +137,8 @@ func TestHalf_HalvesNeedTwoWays(t *testing.T) {
 	})
 }
 
-// The 60 days of an unused PIN begin when its second half was sent: not before, not again, and not by another PIN's.
+// The 60 days of an unused PIN begin when its second half was sent: not before, not again, and not
+// by another PIN's.
 func TestHalf_UnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
@@ -171,12 +176,16 @@ func TestHalf_UnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 	})
 }
 
-// A PIN of which a half cannot arrive any more can be used by nobody: it expires at once, so that another can be requested.
+// A PIN of which a half cannot arrive any more can be used by nobody: it expires at once, so that
+// another can be requested.
 func TestHalf_APINWithALostHalfExpires(t *testing.T) {
 	for name, lost := range map[string]struct {
 		half  int
 		state outbox.DeliveryState
-	}{"first refused": {0, outbox.Failed}, "first not sent in time": {0, outbox.Dead}, "second refused": {1, outbox.Failed}, "second not sent in time": {1, outbox.Dead}} {
+	}{
+		"first refused": {0, outbox.Failed}, "first not sent in time": {0, outbox.Dead}, "second refused": {1, outbox.Failed},
+		"second not sent in time": {1, outbox.Dead},
+	} {
 		t.Run(name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				w := pintest.New(t, d, pintest.Cheap)
@@ -184,7 +193,10 @@ func TestHalf_APINWithALostHalfExpires(t *testing.T) {
 				handed := func(id uuid.UUID, state outbox.DeliveryState) {
 					t.Helper()
 					w.Must(t, func(ctx context.Context) error {
-						return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state, CreatedAt: w.Message(t, "id = ?", id).CreatedAt})
+						return w.PINs.HandedOver(ctx, outbox.Delivery{
+							MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state,
+							CreatedAt: w.Message(t, "id = ?", id).CreatedAt,
+						})
 					})
 				}
 				state := func() pin.State {
@@ -227,7 +239,9 @@ func TestHalf_ALostHalfOfAUsedPIN(t *testing.T) {
 		_, err = w.PINs.Confirm(ctx, by, r.ID, r.PIN)
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
-			return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: ids[0], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.Failed, CreatedAt: created})
+			return w.PINs.HandedOver(ctx, outbox.Delivery{
+				MessageID: ids[0], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.Failed, CreatedAt: created,
+			})
 		})
 		w.Login(t, pintest.Mario, r.PIN)
 	})
@@ -244,7 +258,9 @@ func TestHalf_AUsedPINDoesNotExpireUnused(t *testing.T) {
 		_, err = w.PINs.Confirm(ctx, by, r.ID, r.PIN)
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
-			return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: ids[1], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.HandedOver})
+			return w.PINs.HandedOver(ctx, outbox.Delivery{
+				MessageID: ids[1], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.HandedOver,
+			})
 		})
 		if w.Count(t, "pins WHERE unused_expires_at IS NOT NULL") != 0 {
 			t.Error("a letter that came late made the new PIN expire")

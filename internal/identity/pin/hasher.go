@@ -17,13 +17,15 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// HasherOptions are the cost of a hash and the bounds of hashing. The zero value of a part stands for the real one.
+// HasherOptions are the cost of a hash and the bounds of hashing. The zero value of a part stands
+// for the real one.
 type HasherOptions struct {
 	// Memory is what one hash fills, in KiB (19 MiB), Time how many times (2), by one thread.
 	Memory uint32
 	Time   uint32
-	// Slots is how many hashes are computed together (one for each core), Queue how many callers may wait for one (64) and
-	// Wait for how long (3 s). Whoever exceeds that is told to come again.
+	// Slots is how many hashes are computed together (one for each core), Queue how many callers
+	// may wait for one (64) and Wait for how long (3 s). Whoever exceeds that is told to come
+	// again.
 	Slots int
 	Queue int
 	Wait  time.Duration
@@ -41,8 +43,8 @@ const (
 	hashBytes      = 32
 )
 
-// Hasher computes argon2id hashes, a few at a time: each fills much memory, and without a bound a storm of logins would
-// take the whole machine.
+// Hasher computes argon2id hashes, a few at a time: each fills much memory, and without a bound a
+// storm of logins would take the whole machine.
 type Hasher struct {
 	options HasherOptions
 	slots   chan struct{}
@@ -134,7 +136,8 @@ func (s *slot) hash(pin string) (string, error) {
 	return p.String(), nil
 }
 
-// matches reports whether the hash is that of the PIN, and whether it was made at the cost that is in force now.
+// matches reports whether the hash is that of the PIN, and whether it was made at the cost that is
+// in force now.
 func (s *slot) matches(hash, pin string) (right, current bool, err error) {
 	p, err := parsePHC(hash)
 	if err != nil {
@@ -159,7 +162,10 @@ var base64PHC = base64.RawStdEncoding.Strict()
 
 // String returns the hash in the PHC string format.
 func (p phc) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, p.memory, p.time, base64PHC.EncodeToString(p.salt), base64PHC.EncodeToString(p.hash))
+	return fmt.Sprintf(
+		"$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, p.memory, p.time, base64PHC.EncodeToString(p.salt),
+		base64PHC.EncodeToString(p.hash),
+	)
 }
 
 // parsePHC reads what String wrote. The error does not repeat the hash.

@@ -65,7 +65,8 @@ func TestHasher_Hash(t *testing.T) {
 
 func TestHasher_StandardCost(t *testing.T) {
 	h := hasher(t, HasherOptions{})
-	if !strings.HasPrefix(h.dummy, "$argon2id$v=19$m=19456,t=2,p=1$") || cap(h.slots) != runtime.GOMAXPROCS(0) || h.options.Queue != 64 || h.options.Wait != 3*time.Second {
+	if !strings.HasPrefix(h.dummy, "$argon2id$v=19$m=19456,t=2,p=1$") || cap(h.slots) != runtime.GOMAXPROCS(0) || h.options.Queue != 64 ||
+		h.options.Wait != 3*time.Second {
 		t.Errorf("dummy %s, %d slots, options %+v", h.dummy, cap(h.slots), h.options)
 	}
 }
@@ -79,8 +80,10 @@ func TestHasher_UnreadableHashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"empty": "", "other kind": strings.Replace(good, "argon2id", "argon2i", 1), "other version": strings.Replace(good, "v=19", "v=16", 1),
-		"no time": strings.Replace(good, "t=1", "t=0", 1), "more threads": strings.Replace(good, "p=1", "p=16", 1), "cut": good[:len(good)-4], "longer": good + "AAAA",
+		"empty": "", "other kind": strings.Replace(good, "argon2id", "argon2i", 1),
+		"other version": strings.Replace(good, "v=19", "v=16", 1),
+		"no time":       strings.Replace(good, "t=1", "t=0", 1), "more threads": strings.Replace(good, "p=1", "p=16", 1),
+		"cut": good[:len(good)-4], "longer": good + "AAAA",
 		"salt": strings.Replace(good, "p=1$", "p=1$*", 1),
 	} {
 		if right, _, err := s.matches(text, "AB2CD3EF"); err == nil || right {

@@ -29,7 +29,9 @@ const wrongPIN = secret.Text("23456789")
 type outcomes struct{ ok, wrong, locked, busy, other atomic.Int64 }
 
 func (o *outcomes) String() string {
-	return fmt.Sprintf("%d let in, %d wrong, %d locked, %d busy, %d else", o.ok.Load(), o.wrong.Load(), o.locked.Load(), o.busy.Load(), o.other.Load())
+	return fmt.Sprintf(
+		"%d let in, %d wrong, %d locked, %d busy, %d else", o.ok.Load(), o.wrong.Load(), o.locked.Load(), o.busy.Load(), o.other.Load(),
+	)
 }
 
 func together(t *testing.T, n int, login func(i int) error) *outcomes {
@@ -101,7 +103,8 @@ func TestLogin_TwoHundredParallelWrongPINs(t *testing.T) {
 		_, err = w.Verifier.Verify(ctx, pintest.Mario.Clear(), right, "")
 		want(t, err, fault.PINLocked)
 		w.Clock.Advance(5 * time.Minute)
-		// Once the wait is over, 50 together are one at a time: the first wrong one locks the rest out.
+		// Once the wait is over, 50 together are one at a time: the first wrong one locks the rest
+		// out.
 		before = w.Hasher.Hashes()
 		o = together(t, 50, patiently(func(int) error {
 			_, err := w.Verifier.Verify(ctx, pintest.Mario.Clear(), wrongPIN, "")
@@ -256,7 +259,8 @@ func TestLogin_MonthsUntilTheChange(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				w := pintest.New(t, d, pintest.Cheap)
 				p, right := w.Person(t, pintest.Mario, class, false)
-				// 16 March and 16 June or September are in the two halves of the year: the hour in Rome stays, that in UTC does not.
+				// 16 March and 16 June or September are in the two halves of the year: the hour in
+				// Rome stays, that in UTC does not.
 				due := pintest.Start.AddDate(0, months, 0).Add(-time.Hour)
 				expires, err := w.PINs.ExpiresAt(ctx, p.ID)
 				want(t, err, "")

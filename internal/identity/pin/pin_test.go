@@ -44,7 +44,8 @@ func TestPIN_Generate(t *testing.T) {
 		t.Errorf("initial PIN of %d characters, %v", len(text), err)
 	}
 	// The value beyond the alphabet is drawn again, not bent onto another character.
-	if text, err := secret.Draw(bytes.NewReader([]byte{31, 0, 63, 30, 1, 2, 32, 3, 4, 5, 6, 7, 8, 9, 10, 11}), normalLength); err != nil || text.Reveal() != "2Z342567" {
+	if text, err := secret.Draw(bytes.NewReader([]byte{31, 0, 63, 30, 1, 2, 32, 3, 4, 5, 6, 7, 8, 9, 10, 11}), normalLength); err != nil ||
+		text.Reveal() != "2Z342567" {
 		t.Errorf("got %q, %v", text.Reveal(), err)
 	}
 	if _, err := secret.Draw(bytes.NewReader([]byte{1, 2, 3}), normalLength); err == nil {
@@ -54,8 +55,9 @@ func TestPIN_Generate(t *testing.T) {
 
 func TestPIN_Normalise(t *testing.T) {
 	for given, want := range map[string]string{
-		"AB2CD3EF": "AB2CD3EF", "ab2cd3ef": "AB2CD3EF", " ab2c-d3ef ": "AB2CD3EF", "AB2C D3EF": "AB2CD3EF", "AB2C\u2013D3EF\u00a0": "AB2CD3EF",
-		"": "", "ı": "ı", "AB2C_D3EF": "AB2C_D3EF",
+		"AB2CD3EF": "AB2CD3EF", "ab2cd3ef": "AB2CD3EF", " ab2c-d3ef ": "AB2CD3EF", "AB2C D3EF": "AB2CD3EF",
+		"AB2C\u2013D3EF\u00a0": "AB2CD3EF",
+		"":                     "", "ı": "ı", "AB2C_D3EF": "AB2C_D3EF",
 	} {
 		if got := secret.Normalise(secret.Text(given)); got != want {
 			t.Errorf("%q became %q, want %q", given, got, want)

@@ -13,8 +13,8 @@ import (
 	"diresco/internal/platform/due"
 )
 
-// Reminder is the kind of the message that a PIN must be changed, or used, soon; its data is {"days": n, "what": "change" or
-// "unused", "at": instant}.
+// Reminder is the kind of the message that a PIN must be changed, or used, soon; its data is
+// {"days": n, "what": "change" or "unused", "at": instant}.
 var Reminder = outbox.Declare(outbox.Kind{Name: "pin.reminder", Mute: outbox.Reminders})
 
 // remindBefore are the days before the end of a PIN at which its holder is reminded.
@@ -101,11 +101,13 @@ type end struct {
 	EndsAt   time.Time
 }
 
-// ending returns the PINs that end after the place in the order and not after the instant, the first to end first.
+// ending returns the PINs that end after the place in the order and not after the instant, the
+// first to end first.
 func (r repository) ending(ctx context.Context, e ending, after end, until time.Time, limit int) ([]end, error) {
 	var found []end
 	err := r.db.From(ctx).Raw(fmt.Sprintf(`SELECT c.person_id, c.%[1]s AS ends_at FROM pins c JOIN people p ON p.id = c.person_id
 		WHERE (c.%[1]s, c.person_id) > (?, ?) AND c.%[1]s <= ? AND c.revoked_at IS NULL AND %[2]s AND p.suspended_at IS NULL
-		ORDER BY c.%[1]s, c.person_id LIMIT ?`, e.column, e.condition), after.EndsAt, after.PersonID, until, false, limit).Scan(&found).Error
+		ORDER BY c.%[1]s, c.person_id LIMIT ?`, e.column, e.condition), after.EndsAt, after.PersonID, until, false,
+		limit).Scan(&found).Error
 	return found, err
 }

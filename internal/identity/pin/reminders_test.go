@@ -26,8 +26,8 @@ func reminders(t *testing.T, w *pintest.World) []outbox.Message {
 	return messages
 }
 
-// Whoever has a PIN that comes to its end hears of it 30, 7 and 1 days before, whether the clock goes there in one jump or
-// somebody looks every minute.
+// Whoever has a PIN that comes to its end hears of it 30, 7 and 1 days before, whether the clock
+// goes there in one jump or somebody looks every minute.
 func TestReminder_BeforeTheEnd(t *testing.T) {
 	for name, advance := range map[string]func(w *pintest.World, c *due.Scheduler, target time.Time) error{
 		"in one jump": func(w *pintest.World, c *due.Scheduler, target time.Time) error {
@@ -72,7 +72,8 @@ func TestReminder_BeforeTheEnd(t *testing.T) {
 						what   string
 					}{{unused, giulia.ID.String(), `"what":"unused"`}, {change, mario.ID.String(), `"what":"change"`}} {
 						m := got[3*j+i]
-						if at := want.end.AddDate(0, 0, -days); !m.CreatedAt.Equal(want.end.Add(-time.Duration(days)*24*time.Hour)) || m.PersonID.String() != want.person || !strings.Contains(m.Data, want.what) {
+						if at := want.end.AddDate(0, 0, -days); !m.CreatedAt.Equal(want.end.Add(-time.Duration(days)*24*time.Hour)) ||
+							m.PersonID.String() != want.person || !strings.Contains(m.Data, want.what) {
 							t.Errorf("reminder %d at %v of %s: %s, want it at %v", i, m.CreatedAt, m.PersonID, m.Data, at)
 						}
 						if !m.DeadlineAt.Equal(want.end) {
@@ -85,7 +86,8 @@ func TestReminder_BeforeTheEnd(t *testing.T) {
 	}
 }
 
-// A service that was down does not remind of what is over, and a PIN that was changed, revoked or whose holder is suspended is nobody's worry.
+// A service that was down does not remind of what is over, and a PIN that was changed, revoked or
+// whose holder is suspended is nobody's worry.
 func TestReminder_NoReminderInVain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)

@@ -33,12 +33,13 @@ func (r repository) credential(ctx context.Context, condition string, value any)
 	return c, err
 }
 
-// stillValid reports whether the PIN that was changed at the instant is the person's and good, and keeps it so until the
-// end of the transaction.
+// stillValid reports whether the PIN that was changed at the instant is the person's and good, and
+// keeps it so until the end of the transaction.
 func (r repository) stillValid(ctx context.Context, personID uuid.UUID, changedAt time.Time) (bool, error) {
 	var found []int
 	err := r.db.From(ctx).Raw(`SELECT 1 FROM pins c JOIN people p ON p.id = c.person_id
-		WHERE c.person_id = ? AND c.changed_at = ? AND c.revoked_at IS NULL AND p.suspended_at IS NULL`+r.db.ForShare("p, c"), personID, changedAt).Scan(&found).Error
+		WHERE c.person_id = ? AND c.changed_at = ? AND c.revoked_at IS NULL AND p.suspended_at IS NULL`+r.db.ForShare("p, c"), personID,
+		changedAt).Scan(&found).Error
 	return len(found) == 1, err
 }
 
@@ -57,7 +58,9 @@ func (r repository) classOf(ctx context.Context, personID uuid.UUID) (access.Use
 
 // put gives a person a PIN in place of any other, and drops one that waits for its confirmation.
 func (r repository) put(ctx context.Context, p stored) error {
-	err := r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, DoUpdates: clause.AssignmentColumns([]string{
+	err := r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{
+		{Name: "person_id"},
+	}, DoUpdates: clause.AssignmentColumns([]string{
 		"hash", "initial", "changed_at", "change_due_at", "unused_expires_at", "first_access_at", "revoked_at", "second_half_id",
 	})}).Create(&p).Error
 	if err != nil {
@@ -70,8 +73,8 @@ func (r repository) dropRotation(ctx context.Context, personID uuid.UUID) error 
 	return r.db.From(ctx).Exec("DELETE FROM pin_rotations WHERE person_id = ?", personID).Error
 }
 
-// hold returns the PIN of a person, revoked or not, locked until the end of the transaction, and false when there is none.
-// The order of locks is: people, PINs, rotations, sessions, codes.
+// hold returns the PIN of a person, revoked or not, locked until the end of the transaction, and
+// false when there is none. The order of locks is: people, PINs, rotations, sessions, codes.
 func (r repository) hold(ctx context.Context, personID uuid.UUID) (stored, bool, error) {
 	var found []stored
 	err := r.db.From(ctx).Raw("SELECT * FROM pins WHERE person_id = ?"+r.db.ForUpdate(), personID).Scan(&found).Error
@@ -106,15 +109,20 @@ func (r repository) expiry(ctx context.Context, personID uuid.UUID) (stored, boo
 
 // begin keeps an unconfirmed PIN in place of any other of the person.
 func (r repository) begin(ctx context.Context, n rotation) error {
-	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "person_id"}}, DoUpdates: clause.AssignmentColumns([]string{
+	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{
+		{Name: "person_id"},
+	}, DoUpdates: clause.AssignmentColumns([]string{
 		"id", "session_id", "hash", "expires_at",
 	})}).Create(&n).Error
 }
 
-// waiting returns the unconfirmed PIN with the id that belongs to the person and session and is not void.
+// waiting returns the unconfirmed PIN with the id that belongs to the person and session and is not
+// void.
 func (r repository) waiting(ctx context.Context, id, personID, sessionID uuid.UUID, now time.Time) (rotation, bool, error) {
 	var found []rotation
-	err := r.db.From(ctx).Where("id = ? AND person_id = ? AND session_id = ? AND expires_at > ?", id, personID, sessionID, now).Find(&found).Error
+	err := r.db.From(ctx).Where(
+		"id = ? AND person_id = ? AND session_id = ? AND expires_at > ?", id, personID, sessionID, now,
+	).Find(&found).Error
 	if err != nil || len(found) == 0 {
 		return rotation{}, false, err
 	}
@@ -127,14 +135,18 @@ func (r repository) take(ctx context.Context, id uuid.UUID, now time.Time) (bool
 	return result.RowsAffected == 1, result.Error
 }
 
-// beginUnused lets an initial PIN expire unused at the instant, if the message took its second half and none has before.
+// beginUnused lets an initial PIN expire unused at the instant, if the message took its second half
+// and none has before.
 func (r repository) beginUnused(ctx context.Context, personID, secondHalfID uuid.UUID, expires time.Time) error {
-	return r.db.From(ctx).Exec("UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND second_half_id = ? AND initial = ? AND unused_expires_at IS NULL",
+	return r.db.From(ctx).Exec("UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND second_half_id = ? AND initial = ? AND "+
+		"unused_expires_at IS NULL",
 		expires, personID, secondHalfID, true).Error
 }
 
-// expireUnused lets a PIN that was sent in halves, and was given at the instant, expire unused now, unless it was used.
+// expireUnused lets a PIN that was sent in halves, and was given at the instant, expire unused now,
+// unless it was used.
 func (r repository) expireUnused(ctx context.Context, personID uuid.UUID, given, now time.Time) error {
-	return r.db.From(ctx).Exec(`UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND changed_at = ? AND initial = ? AND second_half_id IS NOT NULL
+	return r.db.From(ctx).Exec(`UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND changed_at = ? AND initial = ?
+		AND second_half_id IS NOT NULL
 		AND (unused_expires_at IS NULL OR unused_expires_at > ?)`, now, personID, given, true, now).Error
 }

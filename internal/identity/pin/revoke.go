@@ -16,7 +16,8 @@ import (
 // Revoked is the kind of the message that tells a person of a revoked PIN; its data is {"at"}.
 var Revoked = outbox.Declare(outbox.Kind{Name: "pin.revoked", Audience: outbox.EveryContact})
 
-// Revoke revokes the actor's own PIN: it and all their sessions end. It returns fault.NotFound when there is none.
+// Revoke revokes the actor's own PIN: it and all their sessions end. It returns fault.NotFound when
+// there is none.
 func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
 	_, err := operation.Do(ctx, s.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
 		trace.SubjectKind, trace.Unchecked = SubjectKind, true
@@ -31,9 +32,10 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
 // SubjectKind is how the audit trail names a PIN; its id is the person's.
 const SubjectKind = "pin"
 
-// RevokeFor revokes the PIN of a person, inside the caller's transaction and operation, and returns from when on it is
-// revoked. A new PIN that waited for its confirmation, all sessions, and the codes that would recover or revoke the PIN,
-// end with it; the person is told. It returns fault.NotFound for a person without a PIN that could be revoked.
+// RevokeFor revokes the PIN of a person, inside the caller's transaction and operation, and returns
+// from when on it is revoked. A new PIN that waited for its confirmation, all sessions, and the
+// codes that would recover or revoke the PIN, end with it; the person is told. It returns
+// fault.NotFound for a person without a PIN that could be revoked.
 func (s *Service) RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error) {
 	now := s.run.Clock.Now()
 	revoked, err := s.repo.revoke(ctx, personID, now)
@@ -60,12 +62,13 @@ func (s *Service) RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time,
 type Standing struct {
 	// Revocable PINs exist and are not revoked.
 	Revocable bool
-	// Recoverable ones are those of people who finished their first access (INPS PIN rules): before it, the PIN is revoked and
-	// another one requested.
+	// Recoverable ones are those of people who finished their first access (INPS PIN rules): before
+	// it, the PIN is revoked and another one requested.
 	Recoverable bool
 }
 
-// Hold returns what can be done with the PIN of a person, and keeps it so until the context's transaction ends.
+// Hold returns what can be done with the PIN of a person, and keeps it so until the context's
+// transaction ends.
 func (s *Service) Hold(ctx context.Context, personID uuid.UUID) (Standing, error) {
 	p, found, err := s.repo.hold(ctx, personID)
 	if err != nil {
@@ -75,8 +78,9 @@ func (s *Service) Hold(ctx context.Context, personID uuid.UUID) (Standing, error
 	return Standing{Revocable: revocable, Recoverable: revocable && p.FirstAccessAt != nil}, nil
 }
 
-// Recover is GiveInHalves for a person who lost a PIN that is recoverable, else it returns fault.NotFound. The first access
-// stays what it was: whoever loses the new halves may recover again.
+// Recover is GiveInHalves for a person who lost a PIN that is recoverable, else it returns
+// fault.NotFound. The first access stays what it was: whoever loses the new halves may recover
+// again.
 func (s *Service) Recover(ctx context.Context, personID uuid.UUID, initial Initial, first, second Half) error {
 	p, found, err := s.repo.hold(ctx, personID)
 	if err != nil {

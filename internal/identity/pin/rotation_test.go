@@ -52,7 +52,8 @@ func TestRotation_GivesANewPIN(t *testing.T) {
 		ctx := audit.WithOrigin(ctx, audit.Origin{Operation: "confirmPinRotation", Address: "192.0.2.1"})
 		_, err = w.PINs.Confirm(ctx, by, r.ID, wrongPIN)
 		var f *fault.Fault
-		if !errors.As(err, &f) || f.Code != fault.Invalid || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Pointer: "/pin", Code: "wrong-pin"}) {
+		if !errors.As(err, &f) || f.Code != fault.Invalid || len(f.Fields) != 1 ||
+			f.Fields[0] != (fault.Field{Pointer: "/pin", Code: "wrong-pin"}) {
 			t.Errorf("wrong PIN: %v", err)
 		}
 		if w.Count(t, "attempts WHERE failures = 2") != 1 || w.Count(t, "address_failures") != 1 {

@@ -42,8 +42,8 @@ type Service struct {
 	onFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
-// Deps are what the service works with. A program that gives people PINs, and nothing else, needs Runner, Verifier and
-// Random alone.
+// Deps are what the service works with. A program that gives people PINs, and nothing else, needs
+// Runner, Verifier and Random alone.
 type Deps struct {
 	Runner   *operation.Runner
 	Verifier *Verifier
@@ -54,18 +54,19 @@ type Deps struct {
 	Codes *otp.Codes
 	// Random is what PINs are drawn from.
 	Random io.Reader
-	// OnChange, where there is one, is told each new PIN that works, in the transaction that makes it work. It is for the
-	// sandbox, which shows test PINs.
+	// OnChange, where there is one, is told each new PIN that works, in the transaction that makes
+	// it work. It is for the sandbox, which shows test PINs.
 	OnChange func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
-	// OnFirstAccess, where there is one, is told of the first access of a person with the PIN that they were given at the
-	// instant, in the transaction that completes it.
+	// OnFirstAccess, where there is one, is told of the first access of a person with the PIN that
+	// they were given at the instant, in the transaction that completes it.
 	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
-		run: d.Runner, repo: repository{d.Runner.DB}, verifier: d.Verifier, sessions: d.Sessions, outbox: d.Outbox, keys: d.Keys, codes: d.Codes, random: d.Random,
+		run: d.Runner, repo: repository{d.Runner.DB}, verifier: d.Verifier, sessions: d.Sessions, outbox: d.Outbox, keys: d.Keys,
+		codes: d.Codes, random: d.Random,
 		onChange: d.OnChange, onFirstAccess: d.OnFirstAccess,
 	}
 }
@@ -78,7 +79,8 @@ func (s *Service) Generate(initial bool) (secret.Text, error) {
 	return secret.Draw(s.random, normalLength)
 }
 
-// Hash returns what is stored of a PIN. It takes long and belongs outside of transactions; fault.Busy when too many ask.
+// Hash returns what is stored of a PIN. It takes long and belongs outside of transactions;
+// fault.Busy when too many ask.
 func (s *Service) Hash(ctx context.Context, pin secret.Text) (string, error) {
 	slot, err := s.verifier.hasher.acquire(ctx)
 	if err != nil {
@@ -88,8 +90,9 @@ func (s *Service) Hash(ctx context.Context, pin secret.Text) (string, error) {
 	return slot.hash(secret.Normalise(pin))
 }
 
-// Set gives a person a PIN by its hash, in place of any other, inside the caller's transaction and operation. An initial
-// one must be changed at the first login, within 60 days. OnChange is not told: the caller knows the PIN.
+// Set gives a person a PIN by its hash, in place of any other, inside the caller's transaction and
+// operation. An initial one must be changed at the first login, within 60 days. OnChange is not
+// told: the caller knows the PIN.
 func (s *Service) Set(ctx context.Context, personID uuid.UUID, hash string, initial bool) error {
 	class, err := s.repo.classOf(ctx, personID)
 	if err != nil {
@@ -101,8 +104,8 @@ func (s *Service) Set(ctx context.Context, personID uuid.UUID, hash string, init
 	return s.repo.put(ctx, given(personID, class, hash, initial, s.run.Clock.Now()))
 }
 
-// Issue gives a person a new initial PIN and returns it. Inside a transaction it becomes part of it; the audit record is
-// left to the caller's operation.
+// Issue gives a person a new initial PIN and returns it. Inside a transaction it becomes part of
+// it; the audit record is left to the caller's operation.
 func (s *Service) Issue(ctx context.Context, personID uuid.UUID) (secret.Text, error) {
 	pin, err := s.Generate(true)
 	if err != nil {
@@ -127,8 +130,8 @@ func (s *Service) changed(ctx context.Context, personID uuid.UUID, pin secret.Te
 	return s.onChange(ctx, personID, pin)
 }
 
-// ExpiresAt returns when the PIN of a person must be changed: for one that was never changed, when it expires unused. It
-// returns nil for a person without a PIN.
+// ExpiresAt returns when the PIN of a person must be changed: for one that was never changed, when
+// it expires unused. It returns nil for a person without a PIN.
 func (s *Service) ExpiresAt(ctx context.Context, personID uuid.UUID) (*time.Time, error) {
 	p, found, err := s.repo.expiry(ctx, personID)
 	if err != nil || !found {
@@ -143,9 +146,9 @@ func (s *Service) ExpiresAt(ctx context.Context, personID uuid.UUID) (*time.Time
 // rotationKind is how the audit trail names a rotation.
 const rotationKind = "pin-rotation"
 
-// Rotate generates a new PIN, to be confirmed in the same session within 15 minutes; until then the old one works. A
-// repeat replaces it. It returns fault.Reauthenticate when the PIN was entered more than 5 minutes ago, unless the session
-// must change it anyway.
+// Rotate generates a new PIN, to be confirmed in the same session within 15 minutes; until then the
+// old one works. A repeat replaces it. It returns fault.Reauthenticate when the PIN was entered
+// more than 5 minutes ago, unless the session must change it anyway.
 func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error) {
 	if !by.PINChangeRequired && s.run.Clock.Now().Sub(by.AuthenticatedAt) > access.FreshFor {
 		return Rotation{}, fault.New(fault.Reauthenticate)
@@ -168,13 +171,14 @@ func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error)
 	}, nil)
 }
 
-// unclaimed returns the context without the request's idempotency key: an answer with a PIN or token is never stored, so a
-// repeat is a request of its own.
+// unclaimed returns the context without the request's idempotency key: an answer with a PIN or
+// token is never stored, so a repeat is a request of its own.
 func unclaimed(ctx context.Context) context.Context { return idempotency.WithClaim(ctx, nil) }
 
-// Confirm makes a generated PIN the person's when it is entered right, ends all their sessions and starts a new one. A
-// wrong entry is fault.Invalid at /pin and counts as a try, with the counter of logins; see session.PINs.Verify for the
-// limits. A rotation that is void, unknown or another's is fault.NotFound and counts nothing.
+// Confirm makes a generated PIN the person's when it is entered right, ends all their sessions and
+// starts a new one. A wrong entry is fault.Invalid at /pin and counts as a try, with the counter of
+// logins; see session.PINs.Verify for the limits. A rotation that is void, unknown or another's is
+// fault.NotFound and counts nothing.
 func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.UUID, pin secret.Text) (session.Session, error) {
 	var r rotation
 	right, err := s.verifier.try(ctx, pin, audit.OriginOf(ctx).Address, func(ctx context.Context) (target, error) {
@@ -226,7 +230,8 @@ func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin 
 			return session.Session{}, err
 		}
 	}
-	// After the PIN, whose row a login with the old one holds: what that one started is there to be ended.
+	// After the PIN, whose row a login with the old one holds: what that one started is there to be
+	// ended.
 	opened, err := s.sessions.Replace(ctx, by, session.EndedPINChanged)
 	if err != nil {
 		return session.Session{}, err

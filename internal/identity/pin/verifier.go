@@ -14,7 +14,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Verifier tells whether a PIN is right. It is the only way to ask, so that no way goes round the limits.
+// Verifier tells whether a PIN is right. It is the only way to ask, so that no way goes round the
+// limits.
 type Verifier struct {
 	repo      repository
 	clock     clock.Clock
@@ -30,8 +31,8 @@ func NewVerifier(d *db.DB, c clock.Clock, h *Hasher, l *throttle.Limiter, a *thr
 	return &Verifier{repo: repository{d}, clock: c, hasher: h, limiter: l, addresses: a}
 }
 
-// Verify implements session.PINs. Whoever has no usable PIN (strangers, people without a PIN or with a revoked one, the
-// suspended) costs the same work and gets the same answer as a wrong PIN.
+// Verify implements session.PINs. Whoever has no usable PIN (strangers, people without a PIN or
+// with a revoked one, the suspended) costs the same work and gets the same answer as a wrong PIN.
 func (v *Verifier) Verify(ctx context.Context, taxCode string, pin secret.Text, address string) (session.Verified, error) {
 	name, lookUp := taxCode, ""
 	if code, err := taxcode.Parse(taxCode); err == nil {
@@ -51,7 +52,9 @@ func (v *Verifier) VerifyPerson(ctx context.Context, personID uuid.UUID, pin sec
 	})
 }
 
-func (v *Verifier) login(ctx context.Context, pin secret.Text, address string, find func(context.Context) (credential, error)) (session.Verified, error) {
+func (v *Verifier) login(
+	ctx context.Context, pin secret.Text, address string, find func(context.Context) (credential, error),
+) (session.Verified, error) {
 	var who credential
 	right, err := v.try(ctx, pin, address, func(ctx context.Context) (target, error) {
 		var err error
@@ -73,7 +76,8 @@ func (v *Verifier) login(ctx context.Context, pin secret.Text, address string, f
 		return session.Verified{}, err
 	}
 	return session.Verified{
-		PersonID: who.PersonID, CredentialLevel: who.CredentialLevel, PINChangeRequired: changeRequired, PINChangedAt: clock.Normal(*who.ChangedAt),
+		PersonID: who.PersonID, CredentialLevel: who.CredentialLevel, PINChangeRequired: changeRequired,
+		PINChangedAt: clock.Normal(*who.ChangedAt),
 	}, nil
 }
 
@@ -88,18 +92,23 @@ func (v *Verifier) StillValid(ctx context.Context, verified session.Verified) er
 
 // target is what a PIN is tried at.
 type target struct {
-	// name is whose attempts are counted: the exact upper-cased tax code, or whatever was sent instead.
+	// name is whose attempts are counted: the exact upper-cased tax code, or whatever was sent
+	// instead.
 	name     string
 	personID uuid.UUID
 	// hash is empty where no PIN is right.
 	hash string
-	// owner is set where hash is the person's PIN, so that a hash made at an older cost is replaced.
+	// owner is set where hash is the person's PIN, so that a hash made at an older cost is
+	// replaced.
 	owner uuid.UUID
 }
 
-// try is the one way in which a PIN is compared, in this order: a place among the hashers, since waiting must count
-// nothing; the address; the attempt, counted before the PIN is looked at; the hash; the outcome.
-func (v *Verifier) try(ctx context.Context, pin secret.Text, address string, find func(context.Context) (target, error)) (right bool, err error) {
+// try is the one way in which a PIN is compared, in this order: a place among the hashers, since
+// waiting must count nothing; the address; the attempt, counted before the PIN is looked at; the
+// hash; the outcome.
+func (v *Verifier) try(
+	ctx context.Context, pin secret.Text, address string, find func(context.Context) (target, error),
+) (right bool, err error) {
 	slot, err := v.hasher.acquire(ctx)
 	if err != nil {
 		return false, err
@@ -119,7 +128,8 @@ func (v *Verifier) try(ctx context.Context, pin secret.Text, address string, fin
 	settled := false
 	defer func() {
 		if !settled {
-			// The PIN was not compared. If even this fails, the attempt counts as wrong once its lease is over.
+			// The PIN was not compared. If even this fails, the attempt counts as wrong once its
+			// lease is over.
 			_, _ = attempt.Settle(ctx, throttle.Abandoned, nil)
 		}
 	}()

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// Nobody learns who is registered, whether the data match, or whether more was asked than is served: the same statements
-// and hashes for all, and nothing left over for whom nothing is sent.
+// Nobody learns who is registered, whether the data match, or whether more was asked than is
+// served: the same statements and hashes for all, and nothing left over for whom nothing is sent.
 func TestPINRecovery_TheSameWorkForEverybody(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
@@ -86,14 +86,16 @@ func TestPINRecovery_TheSameWorkForEverybody(t *testing.T) {
 		confirmRevocation := func(code taxcode.Code) func() error {
 			return func() error { _, err := w.recovery.ConfirmRevocation(ctx, code, "22222222"); return err }
 		}
-		if known, unknown := cost(confirmRevocation(pintest.Mario), fault.CodeInvalid), cost(confirmRevocation(pintest.Stranger), fault.CodeInvalid); known != unknown || known[1] != 0 {
+		if known, unknown := cost(
+			confirmRevocation(pintest.Mario), fault.CodeInvalid,
+		), cost(confirmRevocation(pintest.Stranger), fault.CodeInvalid); known != unknown || known[1] != 0 {
 			t.Errorf("a wrong revocation code costs %v for somebody and %v for nobody", known, unknown)
 		}
 	})
 }
 
-// Requests about one tax code wait for each other, whether or not there is such a person: or many at once would tell, by how
-// long they take, who is registered.
+// Requests about one tax code wait for each other, whether or not there is such a person: or many
+// at once would tell, by how long they take, who is registered.
 func TestPINRecovery_RequestsAboutOneTaxCodeWait(t *testing.T) {
 	w := open(t, dbtest.Open(t, dbtest.Postgres(t)), mobile)
 	undo := errors.New("undo")

@@ -39,12 +39,14 @@ type fixture struct {
 	session  session.Session
 }
 
-// open makes a world in which Mario is logged in; his e-mail address and further contacts count for recovery.
+// open makes a world in which Mario is logged in; his e-mail address and further contacts count for
+// recovery.
 func open(t *testing.T, d *db.DB, contacts ...person.NewContact) *fixture {
 	t.Helper()
 	w := &fixture{World: pintest.New(t, d, pintest.Cheap)}
 	w.recovery = pinrecovery.NewService(pinrecovery.Deps{
-		Runner: w.Runner, People: w.People, PINs: w.PINs, Codes: w.Codes, Outbox: outbox.New(d), Keys: w.DataKeys, PublicURL: pintest.PublicURL,
+		Runner: w.Runner, People: w.People, PINs: w.PINs, Codes: w.Codes, Outbox: outbox.New(d), Keys: w.DataKeys,
+		PublicURL: pintest.PublicURL,
 	})
 	w.who, w.pin = w.Person(t, pintest.Mario, access.Citizen, false)
 	w.Must(t, func(ctx context.Context) error { return w.People.AddVerified(ctx, w.who.ID, contacts...) })
@@ -97,7 +99,8 @@ func (w *fixture) newPIN(t *testing.T) (whole secret.Text, recipients [2]string)
 func (w *fixture) recipients(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	if err := w.DB.From(ctx).Raw("SELECT DISTINCT recipient FROM outbox WHERE recipient IS NOT NULL ORDER BY recipient").Scan(&all).Error; err != nil {
+	if err := w.DB.From(ctx).Raw("SELECT DISTINCT recipient FROM outbox WHERE recipient IS NOT NULL " +
+		"ORDER BY recipient").Scan(&all).Error; err != nil {
 		t.Fatal(err)
 	}
 	return all

@@ -1,5 +1,6 @@
-// Package pinrecovery helps people who cannot log in: it recovers a lost PIN, and revokes one without a login. What it
-// answers never tells whether somebody is registered, and what it sends goes to stored contacts alone.
+// Package pinrecovery helps people who cannot log in: it recovers a lost PIN, and revokes one
+// without a login. What it answers never tells whether somebody is registered, and what it sends
+// goes to stored contacts alone.
 package pinrecovery
 
 import (
@@ -17,19 +18,23 @@ import (
 
 // The kinds of message.
 var (
-	// RecoveryCode carries the code that recovers a PIN; its data is {"expires_at", "link"}, its secret {"code"}.
+	// RecoveryCode carries the code that recovers a PIN; its data is {"expires_at", "link"}, its
+	// secret {"code"}.
 	RecoveryCode = outbox.Declare(outbox.Kind{Name: "pin.recovery_code"})
-	// RecoveryImpossible explains to somebody who asked for it why their PIN cannot be recovered; its data is {"link"}.
+	// RecoveryImpossible explains to somebody who asked for it why their PIN cannot be recovered;
+	// its data is {"link"}.
 	RecoveryImpossible = outbox.Declare(outbox.Kind{Name: "pin.recovery_impossible"})
 	// Recovered tells of a recovered PIN; its data is {"at"}.
 	Recovered = outbox.Declare(outbox.Kind{Name: "pin.recovered", Audience: outbox.EveryContact})
-	// RevocationCode carries the code that revokes a PIN; its data is {"expires_at", "link"}, its secret {"code"}.
+	// RevocationCode carries the code that revokes a PIN; its data is {"expires_at", "link"}, its
+	// secret {"code"}.
 	RevocationCode = outbox.Declare(outbox.Kind{Name: "pin.revocation_code"})
 )
 
 // INPS PIN rules for who has lost the PIN.
 const (
-	// servedADay is how many requests are served for one person within window; nobody is told when there are more.
+	// servedADay is how many requests are served for one person within window; nobody is told when
+	// there are more.
 	servedADay = 3
 	window     = 24 * time.Hour
 	// neededContacts is how many contacts, each of another kind, prove who asks for a recovery.
@@ -39,7 +44,8 @@ const (
 // electronic lists the kinds of contact that count here, in the order in which a code prefers them.
 var electronic = []person.ContactKind{person.Email, person.PEC, person.Mobile}
 
-// checkContacts returns the contacts in the form in which they are stored, or fault.Invalid: two or three, each of another kind.
+// checkContacts returns the contacts in the form in which they are stored, or fault.Invalid: two or
+// three, each of another kind.
 func checkContacts(given []person.NewContact) ([]person.NewContact, error) {
 	normal, wrong := person.NormaliseContacts(given)
 	kinds := map[person.ContactKind]bool{}
@@ -73,8 +79,8 @@ func matching(stored []person.Contact, given []person.NewContact) []person.Conta
 	return matched
 }
 
-// proves reports whether contacts are of enough different kinds to prove who asks. One address under two kinds is one
-// mailbox.
+// proves reports whether contacts are of enough different kinds to prove who asks. One address
+// under two kinds is one mailbox.
 func proves(contacts []person.Contact) bool {
 	kinds, places := map[person.ContactKind]bool{}, map[string]bool{}
 	for _, c := range contacts {
@@ -100,7 +106,8 @@ func reachable(contacts []person.Contact) []person.Contact {
 	return slices.DeleteFunc(slices.Clone(contacts), func(c person.Contact) bool { return c.State() == person.Bounced })
 }
 
-// mailbox returns where a recovery code goes: an e-mail address, else a PEC, among those matched before any other.
+// mailbox returns where a recovery code goes: an e-mail address, else a PEC, among those matched
+// before any other.
 func mailbox(matched, others []person.Contact) (person.Contact, bool) {
 	for _, kind := range []person.ContactKind{person.Email, person.PEC} {
 		for _, contacts := range [][]person.Contact{matched, others} {
@@ -112,8 +119,9 @@ func mailbox(matched, others []person.Contact) (person.Contact, bool) {
 	return person.Contact{}, false
 }
 
-// destinations returns where the halves of a recovered PIN go: the first to the mobile, else the e-mail address, the second
-// to the e-mail address, else the PEC. It reports false when there are not two ways.
+// destinations returns where the halves of a recovered PIN go: the first to the mobile, else the
+// e-mail address, the second to the e-mail address, else the PEC. It reports false when there are
+// not two ways.
 func destinations(contacts []person.Contact) (one, two person.Contact, found bool) {
 	for _, a := range []person.ContactKind{person.Mobile, person.Email} {
 		for _, b := range []person.ContactKind{person.Email, person.PEC} {
@@ -140,7 +148,8 @@ func first(contacts []person.Contact, kind person.ContactKind) (person.Contact, 
 // half makes a contact the destination of half of a PIN.
 func half(c person.Contact) pin.Half { return pin.Half{Channel: c.Kind.Channel(), To: c.Value} }
 
-// subject returns what a code is about: the person, or nobody, so that what is done for a stranger is worth nothing.
+// subject returns what a code is about: the person, or nobody, so that what is done for a stranger
+// is worth nothing.
 func subject(personID uuid.UUID, served bool) uuid.UUID {
 	if served {
 		return personID

@@ -34,7 +34,8 @@ func TestPINRecovery_Recovery(t *testing.T) {
 		if _, to := w.code(t, pinrecovery.RecoveryCode.Name); to != email.Value {
 			t.Errorf("the code goes to %s", to)
 		}
-		if data := w.Message(t, "kind = ?", pinrecovery.RecoveryCode.Name).Data; !strings.Contains(data, pintest.PublicURL) || strings.Contains(data, code.Reveal()) {
+		if data := w.Message(t, "kind = ?", pinrecovery.RecoveryCode.Name).Data; !strings.Contains(data, pintest.PublicURL) ||
+			strings.Contains(data, code.Reveal()) {
 			t.Errorf("data %s", data)
 		}
 		if n := w.Count(t, "audit_records") - records; n != 1 {
@@ -49,7 +50,11 @@ func TestPINRecovery_Recovery(t *testing.T) {
 		if !slices.Equal(halves, []pin.Half{{Channel: outbox.SMS, To: mobile.Value}, {Channel: outbox.Email, To: email.Value}}) {
 			t.Errorf("halves %v", halves)
 		}
-		if n := w.Count(t, "audit_records") - records; n != 1 || w.Count(t, "audit_records WHERE person_id = ? AND subject_kind = 'pin' AND outcome = 'done' AND operation = 'pinRecovery'", w.who.ID) != 1 {
+		if n := w.Count(t, "audit_records") - records; n != 1 ||
+			w.Count(
+				t, "audit_records WHERE person_id = ? AND subject_kind = 'pin' AND outcome = 'done' AND operation = 'pinRecovery'",
+				w.who.ID,
+			) != 1 {
 			t.Errorf("%d audit records of the confirmation", n)
 		}
 		if w.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL", pinrecovery.Recovered.Name, w.who.ID) != 1 {
@@ -100,50 +105,111 @@ func TestPINRecovery_WhoIsServed(t *testing.T) {
 			kind    string
 			to      string
 		}{
-			"mobile and e-mail":         {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
-			"mobile and PEC":            {stored: []person.NewContact{mobile, pec}, given: []person.NewContact{mobile, pec}, kind: pinrecovery.RecoveryCode.Name, to: pec.Value},
-			"not the stored mailbox":    {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{mobile, pec}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
-			"all three":                 {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{pec, email, mobile}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
-			"written otherwise":         {stored: []person.NewContact{mobile, email}, given: []person.NewContact{{Kind: person.Mobile, Value: "333 123 4567"}, {Kind: person.Email, Value: "Mario.Rossi@POSTA.example"}}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
-			"two right, one wrong":      {stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{thief, mobile, pec}, kind: pinrecovery.RecoveryCode.Name, to: email.Value},
-			"one right, one wrong":      {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, thief}},
-			"none right":                {stored: []person.NewContact{mobile, email}, given: []person.NewContact{thiefMobile, thief}},
-			"right values, wrong kinds": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.PEC, Value: email.Value}}},
-			"another's tax code":        {stored: []person.NewContact{mobile, email}, code: pintest.Stranger, given: []person.NewContact{mobile, email}},
-			"one kind twice":            {stored: []person.NewContact{mobile, email}, given: []person.NewContact{email, thief}, refused: fault.Invalid},
-			"one contact":               {stored: []person.NewContact{mobile, email}, given: []person.NewContact{email}, refused: fault.Invalid},
-			"no contact of its kind":    {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.Email, Value: "a@b.example\r\nBcc: thief@posta.example"}}, refused: fault.Invalid},
-			"postal":                    {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.Postal, Value: "Via Roma 1"}}, refused: fault.Invalid},
+			"mobile and e-mail": {
+				stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode.Name,
+				to: email.Value,
+			},
+			"mobile and PEC": {
+				stored: []person.NewContact{mobile, pec}, given: []person.NewContact{mobile, pec}, kind: pinrecovery.RecoveryCode.Name,
+				to: pec.Value,
+			},
+			"not the stored mailbox": {
+				stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{mobile, pec},
+				kind: pinrecovery.RecoveryCode.Name, to: email.Value,
+			},
+			"all three": {
+				stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{pec, email, mobile},
+				kind: pinrecovery.RecoveryCode.Name, to: email.Value,
+			},
+			"written otherwise": {
+				stored: []person.NewContact{mobile, email},
+				given: []person.NewContact{
+					{Kind: person.Mobile, Value: "333 123 4567"}, {Kind: person.Email, Value: "Mario.Rossi@POSTA.example"},
+				},
+				kind: pinrecovery.RecoveryCode.Name, to: email.Value,
+			},
+			"two right, one wrong": {
+				stored: []person.NewContact{mobile, email, pec}, given: []person.NewContact{thief, mobile, pec},
+				kind: pinrecovery.RecoveryCode.Name, to: email.Value,
+			},
+			"one right, one wrong": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, thief}},
+			"none right":           {stored: []person.NewContact{mobile, email}, given: []person.NewContact{thiefMobile, thief}},
+			"right values, wrong kinds": {
+				stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.PEC, Value: email.Value}},
+			},
+			"another's tax code": {
+				stored: []person.NewContact{mobile, email}, code: pintest.Stranger, given: []person.NewContact{mobile, email},
+			},
+			"one kind twice": {
+				stored: []person.NewContact{mobile, email}, given: []person.NewContact{email, thief}, refused: fault.Invalid,
+			},
+			"one contact": {
+				stored: []person.NewContact{mobile, email}, given: []person.NewContact{email}, refused: fault.Invalid,
+			},
+			"no contact of its kind": {
+				stored:  []person.NewContact{mobile, email},
+				given:   []person.NewContact{mobile, {Kind: person.Email, Value: "a@b.example\r\nBcc: thief@posta.example"}},
+				refused: fault.Invalid,
+			},
+			"postal": {
+				stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, {Kind: person.Postal, Value: "Via Roma 1"}},
+				refused: fault.Invalid,
+			},
 			"one mailbox of two kinds": {
 				stored: []person.NewContact{mobile, email, {Kind: person.PEC, Value: "Mario.Rossi@posta.example"}},
 				given:  []person.NewContact{email, {Kind: person.PEC, Value: email.Value}},
 			},
 			"never verified": {change: unverified, given: []person.NewContact{mobile, email}},
-			"bounced": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
+			"bounced": {stored: []person.NewContact{
+				mobile, email,
+			}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET bounced_at = created_at WHERE kind = 'mobile'")
 			}},
-			"verified 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
-				w.Exec(t, "UPDATE contacts SET recovery_from = ? WHERE kind = 'email'", w.Clock.Now())
-			}},
-			"verified less than 24 hours ago": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
+			"verified 24 hours ago": {
+				stored: []person.NewContact{
+					mobile, email,
+				}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryCode.Name, to: email.Value,
+				change: func(t *testing.T, w *fixture) {
+					w.Exec(t, "UPDATE contacts SET recovery_from = ? WHERE kind = 'email'", w.Clock.Now())
+				},
+			},
+			"verified less than 24 hours ago": {stored: []person.NewContact{
+				mobile, email,
+			}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE contacts SET recovery_from = ? WHERE kind = 'email'", w.Clock.Now().Add(time.Second))
 			}},
-			"suspended": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
+			"suspended": {stored: []person.NewContact{
+				mobile, email,
+			}, given: []person.NewContact{mobile, email}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE people SET suspended_at = created_at")
 			}},
-			"no first access": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
-				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
-			}},
-			"no first access, contacts as they were declared": {given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
+			"no first access": {
+				stored: []person.NewContact{
+					mobile, email,
+				}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value,
+				change: func(t *testing.T, w *fixture) {
+					w.Exec(t, "UPDATE pins SET first_access_at = NULL")
+				},
+			},
+			"no first access, contacts as they were declared": {given: []person.NewContact{
+				mobile, email,
+			}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
 				unverified(t, w)
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
-			"no first access, other contacts": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, thief}, change: func(t *testing.T, w *fixture) {
+			"no first access, other contacts": {stored: []person.NewContact{
+				mobile, email,
+			}, given: []person.NewContact{mobile, thief}, change: func(t *testing.T, w *fixture) {
 				w.Exec(t, "UPDATE pins SET first_access_at = NULL")
 			}},
-			"revoked": {stored: []person.NewContact{mobile, email}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value, change: func(t *testing.T, w *fixture) {
-				w.Exec(t, "UPDATE pins SET revoked_at = changed_at")
-			}},
+			"revoked": {
+				stored: []person.NewContact{
+					mobile, email,
+				}, given: []person.NewContact{mobile, email}, kind: pinrecovery.RecoveryImpossible.Name, to: email.Value,
+				change: func(t *testing.T, w *fixture) {
+					w.Exec(t, "UPDATE pins SET revoked_at = changed_at")
+				},
+			},
 		} {
 			w.forget(t)
 			w.Exec(t, "DELETE FROM outbox")
@@ -172,7 +238,8 @@ func TestPINRecovery_WhoIsServed(t *testing.T) {
 				}
 				continue
 			}
-			if len(sent) != 1 || sent[0].Kind != tt.kind || *sent[0].Recipient != tt.to || (sent[0].Sealed == nil) != (tt.kind == pinrecovery.RecoveryImpossible.Name) {
+			if len(sent) != 1 || sent[0].Kind != tt.kind || *sent[0].Recipient != tt.to ||
+				(sent[0].Sealed == nil) != (tt.kind == pinrecovery.RecoveryImpossible.Name) {
 				t.Errorf("%s: sent %+v", name, sent)
 			}
 		}
@@ -266,7 +333,8 @@ func TestPINRecovery_WhereHalvesGo(t *testing.T) {
 	})
 }
 
-// A new PIN that nobody used is recovered by its holder; one half, or guesses at the code, are useless to a thief.
+// A new PIN that nobody used is recovered by its holder; one half, or guesses at the code, are
+// useless to a thief.
 func TestPINRecovery_HundredFlowsOfFiveGuesses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
@@ -324,7 +392,8 @@ func TestPINRecovery_ManyConfirmationsAtOnce(t *testing.T) {
 	})
 }
 
-// Everything that changes a PIN at the same time: whatever comes first, nobody waits for ever and nothing breaks.
+// Everything that changes a PIN at the same time: whatever comes first, nobody waits for ever and
+// nothing breaks.
 func TestPINRecovery_RecoveryAmongOthers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
@@ -345,13 +414,16 @@ func TestPINRecovery_RecoveryAmongOthers(t *testing.T) {
 				func() error { _, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), w.pin, ""); return err },
 				func() error {
 					return d.InTx(ctx, func(ctx context.Context) error {
-						_, _, err := w.PINs.GiveInHalves(ctx, w.who.ID, initial, pin.Half{Channel: outbox.SMS, To: mobile.Value}, pin.Half{Channel: outbox.Email, To: email.Value})
+						_, _, err := w.PINs.GiveInHalves(ctx, w.who.ID, initial, pin.Half{
+							Channel: outbox.SMS, To: mobile.Value,
+						}, pin.Half{Channel: outbox.Email, To: email.Value})
 						return err
 					})
 				},
 			}
 			world.Parallel(len(works), func(i int) {
-				if err := works[i](); err != nil && !fault.Is(err, fault.CodeInvalid) && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.InvalidCredentials) && !fault.Is(err, fault.SessionEnded) {
+				if err := works[i](); err != nil && !fault.Is(err, fault.CodeInvalid) && !fault.Is(err, fault.NotFound) &&
+					!fault.Is(err, fault.InvalidCredentials) && !fault.Is(err, fault.SessionEnded) {
 					t.Errorf("%d: %v", i, err)
 				}
 			})
@@ -366,7 +438,9 @@ func TestPINRecovery_RepeatedConfirmation(t *testing.T) {
 		w := open(t, d, mobile)
 		code := w.start(t)
 		repeat := func() error {
-			claimed := idempotency.WithClaim(ctx, &idempotency.Claim{Scope: "request:1", Key: "key-00000001", Operation: "confirmPinRecovery", RequestMAC: "1"})
+			claimed := idempotency.WithClaim(ctx, &idempotency.Claim{
+				Scope: "request:1", Key: "key-00000001", Operation: "confirmPinRecovery", RequestMAC: "1",
+			})
 			_, err := w.recovery.ConfirmRecovery(claimed, pintest.Mario, code)
 			return err
 		}

@@ -14,7 +14,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// The way out of an initial PIN that was lost: its holder has nothing but a contact that was never verified.
+// The way out of an initial PIN that was lost: its holder has nothing but a contact that was never
+// verified.
 func TestPINRecovery_RevocationWithoutALogin(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
@@ -25,7 +26,9 @@ func TestPINRecovery_RevocationWithoutALogin(t *testing.T) {
 			if err := w.People.AddUnverified(ctx, w.who.ID, mobile); err != nil {
 				return err
 			}
-			_, _, err := w.PINs.GiveInHalves(ctx, w.who.ID, initial, pin.Half{Channel: outbox.SMS, To: mobile.Value}, pin.Half{Channel: outbox.Letter, To: "Via Roma 1\n00100 Roma RM"})
+			_, _, err := w.PINs.GiveInHalves(ctx, w.who.ID, initial, pin.Half{
+				Channel: outbox.SMS, To: mobile.Value,
+			}, pin.Half{Channel: outbox.Letter, To: "Via Roma 1\n00100 Roma RM"})
 			return err
 		})
 		whole, _ := w.newPIN(t)
@@ -73,14 +76,20 @@ func TestPINRecovery_WhoMayRevoke(t *testing.T) {
 			"another's contact": {given: thief},
 			"another kind":      {given: person.NewContact{Kind: person.PEC, Value: email.Value}},
 			"a stranger":        {stranger: true, given: email},
-			"by letter":         {given: person.NewContact{Kind: person.Postal, Value: "Via Roma 1\n00100 Roma RM"}, refused: fault.Invalid},
-			"no contact":        {given: person.NewContact{Kind: person.Email, Value: "mario.rossi@posta.example,thief@posta.example"}, refused: fault.Invalid},
+			"by letter": {
+				given: person.NewContact{Kind: person.Postal, Value: "Via Roma 1\n00100 Roma RM"}, refused: fault.Invalid,
+			},
+			"no contact": {
+				given:   person.NewContact{Kind: person.Email, Value: "mario.rossi@posta.example,thief@posta.example"},
+				refused: fault.Invalid,
+			},
 		} {
 			code := pintest.Mario
 			if tt.stranger {
 				code = pintest.Stranger
 			}
-			if err := w.recovery.StartRevocation(ctx, code, tt.given); tt.refused == "" && err != nil || tt.refused != "" && !fault.Is(err, tt.refused) {
+			if err := w.recovery.StartRevocation(ctx, code, tt.given); tt.refused == "" && err != nil ||
+				tt.refused != "" && !fault.Is(err, tt.refused) {
 				t.Errorf("%s: %v", name, err)
 			}
 			if w.messages(t) != sent {
@@ -103,7 +112,8 @@ func TestPINRecovery_WhoMayRevoke(t *testing.T) {
 	})
 }
 
-// A contact that somebody once named in a request, and nobody verified, must not be a weapon against a PIN that is in use.
+// A contact that somebody once named in a request, and nobody verified, must not be a weapon
+// against a PIN that is in use.
 func TestPINRecovery_AnUnverifiedContactRevokesNoPINInUse(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)

@@ -72,11 +72,12 @@ type applicant struct {
 	served int
 }
 
-// apply finds out about whoever asks, with the same statements for a stranger, and locks them until the end of the
-// context's transaction.
+// apply finds out about whoever asks, with the same statements for a stranger, and locks them until
+// the end of the context's transaction.
 func (s *Service) apply(ctx context.Context, code taxcode.Code, purpose otp.Purpose, now time.Time) (applicant, error) {
 	var a applicant
-	// By the name first: a row to wait for is there for the registered alone, and how long many at once take would tell.
+	// By the name first: a row to wait for is there for the registered alone, and how long many at
+	// once take would tell.
 	if err := s.run.DB.LockName(ctx, code.Clear()); err != nil {
 		return applicant{}, err
 	}
@@ -122,7 +123,8 @@ func (a applicant) answer(given []person.NewContact, now time.Time) reply {
 	good := recovering(a.contacts, now)
 	r := reply{outcome: outcomeSent, kind: RecoveryCode}
 	if !a.standing.Recoverable {
-		// There is nothing to be gained: contacts that were never verified are good enough to say so.
+		// There is nothing to be gained: contacts that were never verified are good enough to say
+		// so.
 		good, r = reachable(a.contacts), reply{outcome: outcomeImpossible, kind: RecoveryImpossible}
 	}
 	matched := matching(good, given)
@@ -139,9 +141,9 @@ func (a applicant) answer(given []person.NewContact, now time.Time) reply {
 	return r
 }
 
-// revocation decides about a request for a revocation. It is the way out of an initial PIN that was lost, so until the first
-// access any stored contact will do. Afterwards a verified one is needed: whoever once asked for a PIN in the person's name
-// left contacts behind that nobody verified.
+// revocation decides about a request for a revocation. It is the way out of an initial PIN that was
+// lost, so until the first access any stored contact will do. Afterwards a verified one is needed:
+// whoever once asked for a PIN in the person's name left contacts behind that nobody verified.
 func (a applicant) revocation(given person.NewContact) reply {
 	if a.person.ID == uuid.Nil || a.person.SuspendedAt != nil || !a.standing.Revocable {
 		return reply{outcome: outcomeNoMatch}
@@ -161,9 +163,10 @@ func (a applicant) revocation(given person.NewContact) reply {
 	}
 }
 
-// StartRecovery sends a recovery code to the stored e-mail address, else the stored PEC, of the person with the tax code,
-// if two of the contacts given, of different kinds, are theirs and count for recovery. Nobody is told whether that was so. It
-// returns fault.Invalid for contacts that could be nobody's.
+// StartRecovery sends a recovery code to the stored e-mail address, else the stored PEC, of the
+// person with the tax code, if two of the contacts given, of different kinds, are theirs and count
+// for recovery. Nobody is told whether that was so. It returns fault.Invalid for contacts that
+// could be nobody's.
 func (s *Service) StartRecovery(ctx context.Context, code taxcode.Code, given []person.NewContact) error {
 	normal, err := checkContacts(given)
 	if err != nil {
@@ -172,8 +175,9 @@ func (s *Service) StartRecovery(ctx context.Context, code taxcode.Code, given []
 	return s.start(ctx, code, pin.RecoveryCode, func(a applicant, now time.Time) reply { return a.answer(normal, now) })
 }
 
-// StartRevocation sends a revocation code to the contact given, if it is one that is stored for the person with the tax
-// code, and verified once they have used a PIN. Nobody is told whether that was so. It returns fault.Invalid for a contact that could be nobody's.
+// StartRevocation sends a revocation code to the contact given, if it is one that is stored for the
+// person with the tax code, and verified once they have used a PIN. Nobody is told whether that was
+// so. It returns fault.Invalid for a contact that could be nobody's.
 func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given person.NewContact) error {
 	normal, ok := given.Normalise()
 	if !ok || given.Kind == person.Postal {
@@ -182,7 +186,8 @@ func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given 
 	return s.start(ctx, code, pin.RevocationCode, func(a applicant, _ time.Time) reply { return a.revocation(normal) })
 }
 
-// start makes a code for an applicant and sends it. For whoever gets none the same statements are made, and worth nothing.
+// start makes a code for an applicant and sends it. For whoever gets none the same statements are
+// made, and worth nothing.
 func (s *Service) start(ctx context.Context, code taxcode.Code, purpose otp.Purpose, decide func(applicant, time.Time) reply) error {
 	_, err := operation.Do(ctx, s.run, access.Actor{}, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		now := s.run.Clock.Now()
@@ -196,7 +201,8 @@ func (s *Service) start(ctx context.Context, code taxcode.Code, purpose otp.Purp
 			// Whoever asks has proved nothing yet: it is done about the person, not by them.
 			trace.SubjectKind, trace.SubjectID = pin.SubjectKind, a.person.ID.String()
 		}
-		// Where the answer is that it is impossible, the code counts as a request served; nobody learns it.
+		// Where the answer is that it is impossible, the code counts as a request served; nobody
+		// learns it.
 		drawn, err := s.codes.Make(ctx, otp.Issue{Purpose: purpose, SubjectID: subject(a.person.ID, r.kind.Name != "")})
 		if err != nil {
 			return struct{}{}, err
@@ -206,7 +212,8 @@ func (s *Service) start(ctx context.Context, code taxcode.Code, purpose otp.Purp
 	return err
 }
 
-// send promises the reply. Nothing is promised by a message that is withdrawn in the same transaction.
+// send promises the reply. Nothing is promised by a message that is withdrawn in the same
+// transaction.
 func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code secret.Text, expires, now time.Time) error {
 	served := r.kind.Name != ""
 	if !served {
@@ -233,10 +240,11 @@ func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code se
 	return s.outbox.Withdraw(ctx, withdrawn)
 }
 
-// ConfirmRecovery gives the person with the tax code a new initial PIN in two halves, for the code that was sent to them,
-// and returns where the halves go. The credential level stays; the old PIN and all sessions end, and all contacts are told.
-// It returns fault.CodeInvalid for a code that is wrong, used or expired and for a person who cannot recover the PIN any
-// more, and fault.RateLimited and fault.Busy as otp.Codes.Redeem and pin.Service.NewInitial do.
+// ConfirmRecovery gives the person with the tax code a new initial PIN in two halves, for the code
+// that was sent to them, and returns where the halves go. The credential level stays; the old PIN
+// and all sessions end, and all contacts are told. It returns fault.CodeInvalid for a code that is
+// wrong, used or expired and for a person who cannot recover the PIN any more, and
+// fault.RateLimited and fault.Busy as otp.Codes.Redeem and pin.Service.NewInitial do.
 func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entered secret.Text) ([]pin.Half, error) {
 	if err := s.repeated(ctx); err != nil {
 		return nil, err
@@ -269,8 +277,8 @@ func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entere
 	return halves, err
 }
 
-// ConfirmRevocation revokes the PIN of the person with the tax code, for the code that was sent to them, and returns from when
-// on it is revoked. Errors are those of ConfirmRecovery.
+// ConfirmRevocation revokes the PIN of the person with the tax code, for the code that was sent to
+// them, and returns from when on it is revoked. Errors are those of ConfirmRecovery.
 func (s *Service) ConfirmRevocation(ctx context.Context, code taxcode.Code, entered secret.Text) (time.Time, error) {
 	if err := s.repeated(ctx); err != nil {
 		return time.Time{}, err
@@ -283,8 +291,12 @@ func (s *Service) ConfirmRevocation(ctx context.Context, code taxcode.Code, ente
 	return revoked, err
 }
 
-// redeemOnce is redeem for a request whose concurrent duplicate may have used the code up meanwhile.
-func (s *Service) redeemOnce(ctx context.Context, purpose otp.Purpose, code taxcode.Code, entered secret.Text, effect func(ctx context.Context, p person.Person, now time.Time) error) error {
+// redeemOnce is redeem for a request whose concurrent duplicate may have used the code up
+// meanwhile.
+func (s *Service) redeemOnce(
+	ctx context.Context, purpose otp.Purpose, code taxcode.Code, entered secret.Text,
+	effect func(ctx context.Context, p person.Person, now time.Time) error,
+) error {
 	err := s.redeem(ctx, purpose, code, entered, effect)
 	if fault.Is(err, fault.CodeInvalid) {
 		if again := s.repeated(ctx); again != nil {
@@ -295,14 +307,18 @@ func (s *Service) redeemOnce(ctx context.Context, purpose otp.Purpose, code taxc
 }
 
 // redeem runs an effect, with its audit record, for a code that is right, on the person locked.
-func (s *Service) redeem(ctx context.Context, purpose otp.Purpose, code taxcode.Code, entered secret.Text, effect func(ctx context.Context, p person.Person, now time.Time) error) error {
+func (s *Service) redeem(
+	ctx context.Context, purpose otp.Purpose, code taxcode.Code, entered secret.Text,
+	effect func(ctx context.Context, p person.Person, now time.Time) error,
+) error {
 	who, err := s.known(ctx, code)
 	if err != nil {
 		return err
 	}
 	var p person.Person
 	return s.codes.Redeem(ctx, otp.Redemption{
-		Purpose: purpose, Name: secret.Text(code.Clear()), PersonID: who.ID, SubjectID: who.ID, Code: entered, Address: audit.OriginOf(ctx).Address,
+		Purpose: purpose, Name: secret.Text(code.Clear()), PersonID: who.ID, SubjectID: who.ID, Code: entered,
+		Address: audit.OriginOf(ctx).Address,
 		Before: func(ctx context.Context) (err error) {
 			if err := s.run.Keys.Take(ctx, idempotency.Want{Claim: idempotency.ClaimOf(ctx), ResourceID: who.ID.String()}); err != nil {
 				return err
@@ -335,8 +351,8 @@ func gone(err error) error {
 
 var errFirst = errors.New("first time")
 
-// repeated returns the *idempotency.Replay of a request that was done before: its code is used up, so that doing it again
-// would be a wrong try.
+// repeated returns the *idempotency.Replay of a request that was done before: its code is used up,
+// so that doing it again would be a wrong try.
 func (s *Service) repeated(ctx context.Context) error {
 	claim := idempotency.ClaimOf(ctx)
 	if claim == nil {

@@ -76,7 +76,8 @@ func TestPINRequest_TheContactCentreRefuses(t *testing.T) {
 		r := s.ask(t, stranger)
 		decided, err := s.Decide(ctx, s.Clerk, r.ID, refused())
 		want(t, err, "")
-		if decided.State != pinrequest.Refused || len(decided.Deliveries) != 0 || decided.PersonID != nil || s.Count(t, "outbox") != 0 || s.Count(t, "people") != 1 {
+		if decided.State != pinrequest.Refused || len(decided.Deliveries) != 0 || decided.PersonID != nil || s.Count(t, "outbox") != 0 ||
+			s.Count(t, "people") != 1 {
 			t.Errorf("%+v", decided)
 		}
 		// A registered person is told by the contacts that they have.
@@ -84,7 +85,10 @@ func TestPINRequest_TheContactCentreRefuses(t *testing.T) {
 		r = s.ask(t, nil)
 		_, err = s.Decide(ctx, s.Clerk, r.ID, refused())
 		want(t, err, "")
-		if s.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL AND data LIKE '%Non risponde%'", pinrequest.RefusedByOffice.Name, p.ID) != 1 {
+		if s.Count(
+			t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL AND data LIKE '%Non risponde%'",
+			pinrequest.RefusedByOffice.Name, p.ID,
+		) != 1 {
 			t.Error("the person is not told")
 		}
 		shown, err := s.Show(ctx, r.ID)
@@ -109,7 +113,8 @@ func TestPINRequest_WhatCannotBeServed(t *testing.T) {
 		s.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = ?", s.Clock.Now(), p.ID)
 		_, err = s.Decide(ctx, s.Clerk, r.ID, served())
 		conflict(t, err, "person-suspended")
-		if s.Count(t, "pin_requests WHERE state = 'waiting' AND decided_at IS NULL") != 1 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 0 {
+		if s.Count(t, "pin_requests WHERE state = 'waiting' AND decided_at IS NULL") != 1 ||
+			s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 0 {
 			t.Error("something was done")
 		}
 		// Once neither stands in the way, it is.
@@ -189,8 +194,11 @@ func TestPINRequest_ParallelDecisions(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if done.Load() != 1 || conflicts.Load() != 11 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 2 || s.Count(t, "people") != 2 {
-			t.Errorf("%d served, %d refused, %d halves", done.Load(), conflicts.Load(), s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name))
+		if done.Load() != 1 || conflicts.Load() != 11 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 2 ||
+			s.Count(t, "people") != 2 {
+			t.Errorf(
+				"%d served, %d refused, %d halves", done.Load(), conflicts.Load(), s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name),
+			)
 		}
 	})
 }
@@ -200,7 +208,8 @@ func TestPINRequest_FiledForACaller(t *testing.T) {
 		s := open(t, d)
 		r, err := s.File(ctx, s.Clerk, application(nil))
 		want(t, err, "")
-		if r.State != pinrequest.Served || r.Filer == nil || *r.Filer != (pinrequest.Filer{PersonID: s.Clerk.PersonID, GivenName: "Giulia", FamilyName: "Conti"}) {
+		if r.State != pinrequest.Served || r.Filer == nil ||
+			*r.Filer != (pinrequest.Filer{PersonID: s.Clerk.PersonID, GivenName: "Giulia", FamilyName: "Conti"}) {
 			t.Errorf("%+v", r)
 		}
 		if s.Count(t, "audit_records WHERE subject_id = ? AND person_id = ?", r.ID, s.Clerk.PersonID) != 1 {
@@ -208,7 +217,8 @@ func TestPINRequest_FiledForACaller(t *testing.T) {
 		}
 		shown, err := s.ShowToOffice(ctx, r.ID)
 		want(t, err, "")
-		if shown.Filer == nil || *shown.FiledBy != s.Clerk.PersonID || *shown.Phone != "+39 06 12345678" || shown.Contacts[1] != (pinrequest.Contact{Kind: person.Mobile, Value: "+393331112233"}) {
+		if shown.Filer == nil || *shown.FiledBy != s.Clerk.PersonID || *shown.Phone != "+39 06 12345678" ||
+			shown.Contacts[1] != (pinrequest.Contact{Kind: person.Mobile, Value: "+393331112233"}) {
 			t.Errorf("%+v", shown)
 		}
 	})

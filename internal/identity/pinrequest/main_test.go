@@ -29,7 +29,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 var ctx = audit.WithOrigin(context.Background(), audit.Origin{Operation: "requestPin", RequestID: "r", Address: "192.0.2.1"})
 
 var mario = residents.Identity{
-	GivenName: "Mario", FamilyName: "Rossi", BirthDate: "1980-01-01", BirthPlace: "Roma", Street: "Via Nazionale 10", PostalCode: "00184", Town: "Roma", Province: "RM",
+	GivenName: "Mario", FamilyName: "Rossi", BirthDate: "1980-01-01", BirthPlace: "Roma", Street: "Via Nazionale 10", PostalCode: "00184",
+	Town: "Roma", Province: "RM",
 }
 
 // desk is the house with a register in which Mario stands, and somebody of the contact centre.
@@ -49,7 +50,10 @@ func open(t *testing.T, d *db.DB) *desk {
 func openWith(t *testing.T, w *pintest.World, change func(*pinrequest.Deps)) *desk {
 	t.Helper()
 	r := residents.New(w.DB, w.Clock)
-	deps := pinrequest.Deps{Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Upgrades: pinupgrade.NewRepository(w.DB), Random: rand.Reader}
+	deps := pinrequest.Deps{
+		Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Upgrades: pinupgrade.NewRepository(w.DB),
+		Random: rand.Reader,
+	}
 	if change != nil {
 		change(&deps)
 	}
@@ -60,7 +64,8 @@ func openWith(t *testing.T, w *pintest.World, change func(*pinrequest.Deps)) *de
 			return r.Put(ctx, residents.Entry{TaxCode: pintest.Mario, Identity: mario})
 		})
 		clerk, err = w.People.Create(ctx, person.New{
-			TaxCode: pintest.Giulia, GivenName: "Giulia", FamilyName: "Conti", UserClass: access.ContactCentre, CredentialLevel: access.Dispositive,
+			TaxCode: pintest.Giulia, GivenName: "Giulia", FamilyName: "Conti", UserClass: access.ContactCentre,
+			CredentialLevel: access.Dispositive,
 		}, nil)
 	}
 	if err != nil {

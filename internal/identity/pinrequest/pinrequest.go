@@ -1,6 +1,6 @@
-// Package pinrequest takes requests for a first PIN (richiesta di PIN), on-line or by the contact centre for a caller. What
-// agrees with the register of persons is served at once; the contact centre decides about everything else. Whoever asks
-// never learns why a request waits.
+// Package pinrequest takes requests for a first PIN (richiesta di PIN), on-line or by the contact
+// centre for a caller. What agrees with the register of persons is served at once; the contact
+// centre decides about everything else. Whoever asks never learns why a request waits.
 package pinrequest
 
 import (
@@ -22,18 +22,22 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// The kinds of message. They go to the verified contacts of a registered person alone: those of a request are anybody's.
+// The kinds of message. They go to the verified contacts of a registered person alone: those of a
+// request are anybody's.
 var (
-	// WithPIN tells a person who has a PIN that somebody asked for one in their name; its data is {"at"}.
+	// WithPIN tells a person who has a PIN that somebody asked for one in their name; its data is
+	// {"at"}.
 	WithPIN = outbox.Declare(outbox.Kind{Name: "pin.request_with_pin", Audience: outbox.EveryContact})
 	// ServedAgain tells a person who had a PIN once that another is on its way; its data is {"at"}.
 	ServedAgain = outbox.Declare(outbox.Kind{Name: "pin.request_served", Audience: outbox.EveryContact})
-	// RefusedByOffice tells a person that a request in their name was refused; its data is {"at", "reason"}.
+	// RefusedByOffice tells a person that a request in their name was refused; its data is {"at",
+	// "reason"}.
 	RefusedByOffice = outbox.Declare(outbox.Kind{Name: "pin.request_refused", Audience: outbox.EveryContact})
 )
 
 const (
-	// takenADay is how many requests for one tax code are looked at within window; nobody is told when there are more.
+	// takenADay is how many requests for one tax code are looked at within window; nobody is told
+	// when there are more.
 	takenADay = 3
 	window    = 24 * time.Hour
 )
@@ -51,8 +55,8 @@ const (
 // Cause is why a request waits.
 type Cause string
 
-// The causes. A request waits without any when there were too many for the tax code, or when the person is suspended or
-// works here.
+// The causes. A request waits without any when there were too many for the tax code, or when the
+// person is suspended or works here.
 const (
 	NotInRegister Cause = "not_in_register"
 	DataDiffer    Cause = "data_differ"
@@ -118,7 +122,8 @@ type Filer struct {
 	FamilyName string
 }
 
-// View is a request with what is known of both halves of the PIN; they are empty unless it was served.
+// View is a request with what is known of both halves of the PIN; they are empty unless it was
+// served.
 type View struct {
 	Request
 	Deliveries []HalfDelivery
@@ -143,7 +148,8 @@ const (
 	longestLife = 130
 )
 
-// normal returns the application with single spaces and normalised contacts, or fault.Invalid naming each field that is wrong.
+// normal returns the application with single spaces and normalised contacts, or fault.Invalid
+// naming each field that is wrong.
 func (a Application) normal(now time.Time) (Application, error) {
 	var wrong []fault.Field
 	add := func(ok bool, pointer, code string) {
@@ -190,7 +196,8 @@ func fits(s string, limit int) bool {
 	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// preferred are the kinds of contact that may get the first half, in the order in which they are chosen.
+// preferred are the kinds of contact that may get the first half, in the order in which they are
+// chosen.
 var preferred = []person.ContactKind{person.Mobile, person.Email, person.PEC}
 
 // normalContacts normalises one to three contacts of different kinds.
@@ -240,8 +247,8 @@ func (s situation) working() bool {
 	}
 }
 
-// assess decides whether a request is served at once, and why not. A request beyond the day's number is not looked at; the
-// contact centre's own are.
+// assess decides whether a request is served at once, and why not. A request beyond the day's
+// number is not looked at; the contact centre's own are.
 func (s situation) assess(r Request) (serve bool, because *Cause) {
 	cause := func(c Cause) *Cause { return &c }
 	switch {
@@ -260,8 +267,9 @@ func (s situation) assess(r Request) (serve bool, because *Cause) {
 	}
 }
 
-// mayServe returns fault.Conflict when the person meanwhile has a PIN, or must not have one, and fault.Forbidden for people
-// who work here: or the contact centre could send itself the PIN of an administrator. They recover theirs, or are citizens first.
+// mayServe returns fault.Conflict when the person meanwhile has a PIN, or must not have one, and
+// fault.Forbidden for people who work here: or the contact centre could send itself the PIN of an
+// administrator. They recover theirs, or are citizens first.
 func (s situation) mayServe() error {
 	switch {
 	case s.person.WorksHere():
@@ -275,8 +283,8 @@ func (s situation) mayServe() error {
 	}
 }
 
-// halves returns where both halves of the PIN go: the first to the mobile, else the e-mail address, else the PEC, the second
-// by letter to the residence that was declared (INPS PIN rules).
+// halves returns where both halves of the PIN go: the first to the mobile, else the e-mail address,
+// else the PEC, the second by letter to the residence that was declared (INPS PIN rules).
 func (r Request) halves() (first, second pin.Half) {
 	for _, kind := range preferred {
 		if i := slices.IndexFunc(r.Contacts, func(c Contact) bool { return c.Kind == kind }); i >= 0 {
@@ -309,7 +317,8 @@ func (r Request) show(deliveries map[uuid.UUID][]outbox.Delivery) View {
 	return shown
 }
 
-// decide returns the request with a decision of the contact centre, or fault.Conflict when there is one.
+// decide returns the request with a decision of the contact centre, or fault.Conflict when there is
+// one.
 func (r Request) decide(o Outcome, by uuid.UUID, now time.Time) (Request, error) {
 	if r.State != Waiting {
 		return Request{}, fault.Because(fault.Conflict, "already-decided")

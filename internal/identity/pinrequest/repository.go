@@ -22,7 +22,9 @@ func (r repository) add(ctx context.Context, q Request) error {
 // save writes what a decision changes, over a row that the caller holds locked.
 func (r repository) save(ctx context.Context, q Request) error {
 	return r.db.From(ctx).Model(&Request{}).Where("id = ?", q.ID).
-		Select("state", "person_id", "first_message_id", "second_message_id", "decided_by", "decided_at", "reason", "version").UpdateColumns(&q).Error
+		Select(
+			"state", "person_id", "first_message_id", "second_message_id", "decided_by", "decided_at", "reason", "version",
+		).UpdateColumns(&q).Error
 }
 
 // taken counts the requests for a tax code after the instant that were looked at.
@@ -78,7 +80,9 @@ func (r repository) filers(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]
 		return nil, nil
 	}
 	var found []Filer
-	if err := r.db.From(ctx).Raw("SELECT id AS person_id, given_name, family_name FROM people WHERE id IN ?", ids).Scan(&found).Error; err != nil {
+	if err := r.db.From(ctx).Raw(
+		"SELECT id AS person_id, given_name, family_name FROM people WHERE id IN ?", ids,
+	).Scan(&found).Error; err != nil {
 		return nil, err
 	}
 	all := make(map[uuid.UUID]Filer, len(found))

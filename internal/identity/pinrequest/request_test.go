@@ -33,7 +33,8 @@ func TestPINRequest_WhatAgreesIsServedAtOnce(t *testing.T) {
 			t.Errorf("%+v", r.Request)
 		}
 		halves := []pinrequest.HalfDelivery{
-			{Half: "first", Channel: outbox.SMS, To: "**********233", State: outbox.Queued}, {Half: "second", Channel: outbox.Letter, To: "*** 00184 Roma RM", State: outbox.Queued},
+			{Half: "first", Channel: outbox.SMS, To: "**********233", State: outbox.Queued},
+			{Half: "second", Channel: outbox.Letter, To: "*** 00184 Roma RM", State: outbox.Queued},
 		}
 		if diff := cmp.Diff(halves, r.Deliveries); diff != "" {
 			t.Error(diff)
@@ -62,7 +63,12 @@ func TestPINRequest_WhatAgreesIsServedAtOnce(t *testing.T) {
 		if len(contacts) != 2 || s.Count(t, "outbox") != 2 || s.Count(t, "audit_records")-records != 1 {
 			t.Errorf("%d contacts, %d messages, %d audit records", len(contacts), s.Count(t, "outbox"), s.Count(t, "audit_records")-records)
 		}
-		if s.Count(t, "audit_records WHERE operation = 'requestPin' AND subject_kind = 'pin-request' AND subject_id = ? AND outcome = 'served' AND address = '192.0.2.1'", r.ID) != 1 {
+		if s.Count(
+			t,
+			"audit_records WHERE operation = 'requestPin' AND subject_kind = 'pin-request' AND subject_id = ? AND outcome = 'served' AND "+
+				"address = '192.0.2.1'",
+			r.ID,
+		) != 1 {
 			t.Error("the audit record does not say what was done")
 		}
 		if session := s.Login(t, pintest.Mario, s.pinOf(t, r)); !session.PINChangeRequired || session.CredentialLevel != access.Ordinary {
@@ -77,7 +83,9 @@ func TestPINRequest_WhatAgreesIsServedAtOnce(t *testing.T) {
 }
 
 func TestPINRequest_WhereTheFirstHalfGoes(t *testing.T) {
-	mobile, email := person.NewContact{Kind: person.Mobile, Value: "+393331112233"}, person.NewContact{Kind: person.Email, Value: "m@posta.example"}
+	mobile, email := person.NewContact{
+		Kind: person.Mobile, Value: "+393331112233",
+	}, person.NewContact{Kind: person.Email, Value: "m@posta.example"}
 	pec := person.NewContact{Kind: person.PEC, Value: "m@pec.example"}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		for _, tt := range []struct {
@@ -88,7 +96,8 @@ func TestPINRequest_WhereTheFirstHalfGoes(t *testing.T) {
 		} {
 			s := open(t, d)
 			r := s.ask(t, func(a *pinrequest.Application) { a.Contacts = tt.given })
-			if m := s.message(t, r.FirstMessageID); *m.Channel != tt.want.Kind.Channel() || *m.Recipient != tt.want.Value || r.Deliveries[0].Channel != *m.Channel {
+			if m := s.message(t, r.FirstMessageID); *m.Channel != tt.want.Kind.Channel() || *m.Recipient != tt.want.Value ||
+				r.Deliveries[0].Channel != *m.Channel {
 				t.Errorf("%v: by %s to %s", tt.given, *m.Channel, *m.Recipient)
 			}
 			s.Exec(t, "UPDATE pins SET revoked_at = ?", s.Clock.Now())
@@ -118,7 +127,9 @@ func TestPINRequest_WhatWaitsReadsAlike(t *testing.T) {
 			"has a PIN, and data differ": {nil, func(a *pinrequest.Application) {
 				a.FamilyName = "Verdi"
 			}, pinrequest.HasPIN, 1},
-			"works here, not in the register": {nil, func(a *pinrequest.Application) { a.TaxCode = pintest.Giulia }, pinrequest.NotInRegister, 0},
+			"works here, not in the register": {nil, func(a *pinrequest.Application) {
+				a.TaxCode = pintest.Giulia
+			}, pinrequest.NotInRegister, 0},
 			"suspended": {func() {
 				s.Exec(t, "DELETE FROM pins")
 				s.Exec(t, "UPDATE people SET suspended_at = created_at WHERE tax_code = ?", pintest.Mario)
@@ -135,7 +146,10 @@ func TestPINRequest_WhatWaitsReadsAlike(t *testing.T) {
 			records    int
 		}
 		var first cost
-		for i, name := range []string{"not in the register", "data differ", "has a PIN", "has a PIN, and data differ", "works here, not in the register", "suspended", "too many"} {
+		for i, name := range []string{
+			"not in the register", "data differ", "has a PIN", "has a PIN, and data differ", "works here, not in the register", "suspended",
+			"too many",
+		} {
 			c := cases[name]
 			if c.prepare != nil {
 				c.prepare()
@@ -155,7 +169,9 @@ func TestPINRequest_WhatWaitsReadsAlike(t *testing.T) {
 			shown, err := s.Show(ctx, r.ID)
 			want(t, err, "")
 			for _, got := range []pinrequest.View{r, shown} {
-				if diff := cmp.Diff(public{pinrequest.Waiting, []pinrequest.HalfDelivery{}}, public{got.State, got.Deliveries}); diff != "" || len(got.ID) != 22 {
+				if diff := cmp.Diff(public{
+					pinrequest.Waiting, []pinrequest.HalfDelivery{},
+				}, public{got.State, got.Deliveries}); diff != "" || len(got.ID) != 22 {
 					t.Errorf("%s: %s", name, diff)
 				}
 			}
@@ -210,8 +226,11 @@ func TestPINRequest_APINThatDoesNotWorkIsReplaced(t *testing.T) {
 				s := open(t, d)
 				p, old := s.marioWithPIN(t, true)
 				s.Exec(t, "INSERT INTO offices (code, title) VALUES ('7099', 'Roma') ON CONFLICT DO NOTHING")
-				s.Exec(t, `INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by, issued_on, expires_on, attachments, state, submitted_at, version)
-					VALUES (?, ?, '7099', 'n', 'd', 'passport', 'YA1', 'Roma', '2020-01-01', '2030-01-01', '[]', 'submitted', ?, 1)`, uuid.New(), p.ID, s.Clock.Now())
+				s.Exec(t, `INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number,
+					issued_by, issued_on, expires_on, attachments, state, submitted_at, version)
+					VALUES (?, ?, '7099', 'n', 'd', 'passport', 'YA1', 'Roma', '2020-01-01', '2030-01-01', '[]', 'submitted', ?,
+					1)`, uuid.New(),
+					p.ID, s.Clock.Now())
 				end(t, s)
 				r := s.ask(t, nil)
 				if s.Count(t, "pin_upgrades WHERE state = 'submitted'") != 0 {
@@ -221,17 +240,20 @@ func TestPINRequest_APINThatDoesNotWorkIsReplaced(t *testing.T) {
 					t.Fatalf("%+v", r.Request)
 				}
 				// Nobody has seen who asked: what the old PIN could do, the new one cannot.
-				if session := s.Login(t, pintest.Mario, s.pinOf(t, r)); session.CredentialLevel != access.Ordinary || !session.PINChangeRequired {
+				if session := s.Login(t, pintest.Mario, s.pinOf(t, r)); session.CredentialLevel != access.Ordinary ||
+					!session.PINChangeRequired {
 					t.Errorf("%+v", session)
 				}
 				_, err := s.Sessions.Start(ctx, pintest.Mario.Clear(), old, "")
 				want(t, err, fault.InvalidCredentials)
 				contacts, err := s.People.Contacts(ctx, p.ID)
 				want(t, err, "")
-				if len(contacts) != 3 || contacts[0].State() != person.Verified || contacts[1].State() != person.Unverified || contacts[2].State() != person.Unverified {
+				if len(contacts) != 3 || contacts[0].State() != person.Verified || contacts[1].State() != person.Unverified ||
+					contacts[2].State() != person.Unverified {
 					t.Errorf("%+v", contacts)
 				}
-				if n := s.Count(t, "outbox WHERE kind = ? AND person_id = ? AND recipient IS NULL", pinrequest.ServedAgain.Name, p.ID); n != 1 {
+				if n := s.Count(t, "outbox WHERE kind = ? AND person_id = ? AND "+
+					"recipient IS NULL", pinrequest.ServedAgain.Name, p.ID); n != 1 {
 					t.Errorf("the contacts that were there before are told %d times", n)
 				}
 			})
@@ -299,7 +321,8 @@ func TestPINRequest_ParallelRequestsMakeOnePIN(t *testing.T) {
 				served++
 			}
 		}
-		if served != 1 || s.Count(t, "people WHERE tax_code = ?", pintest.Mario) != 1 || s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 2 || s.Count(t, "pin_requests") != len(states) {
+		if served != 1 || s.Count(t, "people WHERE tax_code = ?", pintest.Mario) != 1 ||
+			s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name) != 2 || s.Count(t, "pin_requests") != len(states) {
 			t.Errorf("%d served, %d halves", served, s.Count(t, "outbox WHERE kind = ?", pin.HalfKind.Name))
 		}
 	})
@@ -353,7 +376,8 @@ func TestPINRequest_ARequestIsOneTransaction(t *testing.T) {
 		if _, err := s.Request(ctx, application(nil)); !errors.Is(err, errBroken) {
 			t.Fatal(err)
 		}
-		if s.Count(t, "people WHERE tax_code = ?", pintest.Mario)+s.Count(t, "pins")+s.Count(t, "contacts")+s.Count(t, "outbox")+s.Count(t, "pin_requests") != 0 || s.Count(t, "audit_records") != records {
+		if s.Count(t, "people WHERE tax_code = ?", pintest.Mario)+s.Count(t, "pins")+s.Count(t, "contacts")+s.Count(t, "outbox")+
+			s.Count(t, "pin_requests") != 0 || s.Count(t, "audit_records") != records {
 			t.Error("something is left")
 		}
 	})
@@ -363,7 +387,9 @@ func TestPINRequest_ARepeatIsOneRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		claimed := func() context.Context {
-			return idempotency.WithClaim(ctx, &idempotency.Claim{Scope: "request:mac", Key: "k", Operation: "requestPin", RequestMAC: "mac"})
+			return idempotency.WithClaim(ctx, &idempotency.Claim{
+				Scope: "request:mac", Key: "k", Operation: "requestPin", RequestMAC: "mac",
+			})
 		}
 		r, err := s.Request(claimed(), application(nil))
 		want(t, err, "")
@@ -447,7 +473,8 @@ func TestPINRequest_DeliveriesShow(t *testing.T) {
 		now := s.Clock.Now()
 		s.Must(t, func(ctx context.Context) error {
 			return d.From(ctx).Create(&outbox.Delivery{
-				ID: uuid.Must(uuid.NewV7()), MessageID: *r.SecondMessageID, PersonID: r.PersonID, Kind: pin.HalfKind.Name, Channel: outbox.Letter, Recipient: "Mario",
+				ID: uuid.Must(uuid.NewV7()), MessageID: *r.SecondMessageID, PersonID: r.PersonID, Kind: pin.HalfKind.Name,
+				Channel: outbox.Letter, Recipient: "Mario",
 				Locale: "it", State: outbox.HandedOver, NextAt: now, DeadlineAt: now, CreatedAt: now, UpdatedAt: now,
 			}).Error
 		})

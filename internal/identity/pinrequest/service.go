@@ -20,9 +20,11 @@ import (
 
 // PINs makes initial PINs and gives them to people; pin.Service is one.
 type PINs interface {
-	// NewInitial draws an initial PIN and hashes it, which takes long and belongs outside of transactions.
+	// NewInitial draws an initial PIN and hashes it, which takes long and belongs outside of
+	// transactions.
 	NewInitial(ctx context.Context) (pin.Initial, error)
-	// GiveInHalves gives it to a person and promises a half to each recipient, in the context's transaction.
+	// GiveInHalves gives it to a person and promises a half to each recipient, in the context's
+	// transaction.
 	GiveInHalves(ctx context.Context, personID uuid.UUID, initial pin.Initial, first, second pin.Half) (firstID, secondID uuid.UUID, err error)
 	// State returns the state of a person's PIN now.
 	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
@@ -69,9 +71,10 @@ func NewService(d Deps) *Service {
 // subjectKind is how the audit trail names a request.
 const subjectKind = "pin-request"
 
-// Request takes a request that somebody makes without a login. It is served at once when the person is in the register, all
-// data agree and they have no PIN that works; else it waits, and nobody can tell from the answer, or from the work that it
-// took, why. It returns fault.Invalid for wrong fields and fault.Busy when too many ask for a PIN.
+// Request takes a request that somebody makes without a login. It is served at once when the person
+// is in the register, all data agree and they have no PIN that works; else it waits, and nobody can
+// tell from the answer, or from the work that it took, why. It returns fault.Invalid for wrong
+// fields and fault.Busy when too many ask for a PIN.
 func (s *Service) Request(ctx context.Context, a Application) (View, error) {
 	return s.take(ctx, access.Actor{}, a)
 }
@@ -97,7 +100,8 @@ func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Vie
 	}
 	shown, err := s.takeOnce(ctx, by, textOf(random), a, initial)
 	if fault.Is(err, fault.Conflict) {
-		// Somebody else made the person in the middle of it: now there is one, and the request is looked at anew.
+		// Somebody else made the person in the middle of it: now there is one, and the request is
+		// looked at anew.
 		shown, err = s.takeOnce(ctx, by, textOf(random), a, initial)
 	}
 	return shown, err
@@ -140,11 +144,13 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 	}, s.ShowToOffice)
 }
 
-// situation finds out about a tax code, with the same statements for a stranger, and keeps it so until the end of the
-// context's transaction: two requests about one tax code come one after the other.
+// situation finds out about a tax code, with the same statements for a stranger, and keeps it so
+// until the end of the context's transaction: two requests about one tax code come one after the
+// other.
 func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Time) (situation, error) {
 	var found situation
-	// By the name: a row to wait for is there for the registered alone, and how long many at once take would tell.
+	// By the name: a row to wait for is there for the registered alone, and how long many at once
+	// take would tell.
 	err := s.run.DB.LockName(ctx, code.Clear())
 	if err != nil {
 		return situation{}, err
@@ -166,14 +172,15 @@ func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Tim
 	return found, err
 }
 
-// serve gives the PIN to the person, who is made where there is none yet, and promises both halves. A PIN that was asked
-// for without being seen is ordinary, whatever the one before it was.
+// serve gives the PIN to the person, who is made where there is none yet, and promises both halves.
+// A PIN that was asked for without being seen is ordinary, whatever the one before it was.
 func (s *Service) serve(ctx context.Context, r Request, found situation, names residents.Identity, initial pin.Initial) (Request, error) {
 	p := found.person
 	var err error
 	if p.ID == uuid.Nil {
 		p, err = s.people.Add(ctx, person.New{
-			TaxCode: r.TaxCode, GivenName: names.GivenName, FamilyName: names.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
+			TaxCode: r.TaxCode, GivenName: names.GivenName, FamilyName: names.FamilyName, UserClass: access.Citizen,
+			CredentialLevel: access.Ordinary,
 		})
 	} else if err = s.people.MakeOrdinary(ctx, p.ID); err == nil {
 		// What somebody asked for with the old PIN must not raise the new one.
@@ -198,8 +205,8 @@ func (s *Service) serve(ctx context.Context, r Request, found situation, names r
 	return r, err
 }
 
-// warn tells a person who has a PIN of a request in their name. For anybody else the same statements are made: nothing is
-// promised by a message that is withdrawn in the same transaction.
+// warn tells a person who has a PIN of a request in their name. For anybody else the same
+// statements are made: nothing is promised by a message that is withdrawn in the same transaction.
 func (s *Service) warn(ctx context.Context, personID uuid.UUID, hasPIN bool, now time.Time) error {
 	if !hasPIN {
 		personID = uuid.Nil
@@ -310,9 +317,10 @@ func (s *Service) addFilers(ctx context.Context, shown []View) error {
 	return nil
 }
 
-// Decide serves a waiting request with the data that it holds, or refuses it. It returns fault.NotFound, fault.Invalid for an
-// outcome that is none, and fault.Conflict for a request that is decided already, and where a PIN cannot be given because
-// the person meanwhile has one or is suspended.
+// Decide serves a waiting request with the data that it holds, or refuses it. It returns
+// fault.NotFound, fault.Invalid for an outcome that is none, and fault.Conflict for a request that
+// is decided already, and where a PIN cannot be given because the person meanwhile has one or is
+// suspended.
 func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outcome) (View, error) {
 	o, err := o.check()
 	if err != nil {
@@ -357,7 +365,9 @@ func (s *Service) decide(ctx context.Context, by access.Actor, before Request, o
 			return View{}, err
 		}
 	} else if found.person.ID != uuid.Nil {
-		if err := s.notify(ctx, RefusedByOffice, found.person.ID, map[string]string{"at": instant(r.CreatedAt), "reason": o.Reason}, now); err != nil {
+		if err := s.notify(ctx, RefusedByOffice, found.person.ID, map[string]string{
+			"at": instant(r.CreatedAt), "reason": o.Reason,
+		}, now); err != nil {
 			return View{}, err
 		}
 	}

@@ -28,7 +28,9 @@ func TestPINUpgrade_AcceptedThePINIsDispositive(t *testing.T) {
 		u := w.request(by)
 		w.Clock.Advance(time.Minute)
 		desk := w.operator(world.Rome)
-		got, err := w.service.Decide(asked("decidePinUpgrade"), desk, u.ID, review.Decision{Outcome: review.Accepted, Reason: "Documento valido"})
+		got, err := w.service.Decide(asked("decidePinUpgrade"), desk, u.ID, review.Decision{
+			Outcome: review.Accepted, Reason: "Documento valido",
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,10 +49,16 @@ func TestPINUpgrade_AcceptedThePINIsDispositive(t *testing.T) {
 		if got := state(t, w, waiting.ID); got != declaration.Submitted {
 			t.Errorf("what waited is %s", got)
 		}
-		if diff := cmp.Diff([]string{"declaration.awaiting_credentials", pinupgrade.Received.Name, pinupgrade.Decided.Name, pinupgrade.BecameDispositive.Name, "declaration.completed"}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{
+			"declaration.awaiting_credentials", pinupgrade.Received.Name, pinupgrade.Decided.Name, pinupgrade.BecameDispositive.Name,
+			"declaration.completed",
+		}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
-		if n := w.Count(t, "audit_records WHERE request_id = 'request-1'"); n != 1 || w.Count(t, "audit_records WHERE operation = 'decidePinUpgrade' AND person_id = ? AND subject_id = ?", desk.PersonID, u.ID.String()) != 1 {
+		if n := w.Count(t, "audit_records WHERE request_id = 'request-1'"); n != 1 ||
+			w.Count(
+				t, "audit_records WHERE operation = 'decidePinUpgrade' AND person_id = ? AND subject_id = ?", desk.PersonID, u.ID.String(),
+			) != 1 {
 			t.Errorf("%d audit records of the decision", n)
 		}
 		for _, outcome := range []review.Outcome{review.Accepted, review.NotAccepted} {
@@ -72,7 +80,9 @@ func TestPINUpgrade_NotAcceptedNothingChanges(t *testing.T) {
 		if w.again(by).CredentialLevel != access.Ordinary || state(t, w, waiting.ID) != declaration.AwaitingCredentials {
 			t.Error("what was not accepted had an effect")
 		}
-		if diff := cmp.Diff([]string{"declaration.awaiting_credentials", pinupgrade.Received.Name, pinupgrade.Decided.Name}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{
+			"declaration.awaiting_credentials", pinupgrade.Received.Name, pinupgrade.Decided.Name,
+		}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		if shown, err := w.service.Show(ctx, by, u.ID); err != nil || shown.Reason == nil || *shown.Reason != "Documento leggibile e valido" {
@@ -142,7 +152,8 @@ func TestPINUpgrade_DecidedOnce(t *testing.T) {
 	})
 }
 
-// Whatever is filed while the decision is made is completed by it, or finds the credentials dispositive: nothing is left waiting.
+// Whatever is filed while the decision is made is completed by it, or finds the credentials
+// dispositive: nothing is left waiting.
 func TestPINUpgrade_NothingIsLeftWaitingBehindADecision(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -218,7 +229,8 @@ func TestPINUpgrade_ListsOfAnOffice(t *testing.T) {
 	})
 }
 
-// TestPINUpgrade_ARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
+// TestPINUpgrade_ARepeatedDecisionAfterAMove: what an office decided is not told again to who has
+// left it, kept answers included.
 func TestPINUpgrade_ARepeatedDecisionAfterAMove(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -226,7 +238,9 @@ func TestPINUpgrade_ARepeatedDecisionAfterAMove(t *testing.T) {
 		u := w.request(w.Colleague(t, company.ID, access.LegalRepresentative, access.Ordinary))
 		desk := w.operator(world.Rome)
 		decide := func(by access.Actor) error {
-			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, u.ID, review.Decision{Outcome: review.Accepted, Reason: "Documento valido"})
+			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, u.ID, review.Decision{
+				Outcome: review.Accepted, Reason: "Documento valido",
+			})
 			return err
 		}
 		if err := decide(desk); err != nil {

@@ -54,7 +54,8 @@ func inApp(t *testing.T, a *world.App) *fixture {
 	w := &fixture{App: a, t: t, residents: residents.New(a.DB, a.Clock)}
 	w.service = pinupgrade.NewService(pinupgrade.Deps{
 		Runner: a.Runner, Register: a.NewRegister(t),
-		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents, People: person.NewService(person.Deps{Runner: a.Runner}),
+		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents,
+		People:       person.NewService(person.Deps{Runner: a.Runner}),
 		Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler),
 	})
 	return w
@@ -105,7 +106,8 @@ func (w *fixture) upload(name, content string) *attachment.Upload {
 func (w *fixture) input() pinupgrade.Input {
 	w.t.Helper()
 	return pinupgrade.Input{
-		DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10", ExpiresOn: "2031-05-10", OfficeCode: world.Rome,
+		DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10",
+		ExpiresOn: "2031-05-10", OfficeCode: world.Rome,
 		Files: []*attachment.Upload{w.upload("../fronte.png", png+strings.Repeat("x", 50_000)), w.upload("retro.jpg", jpeg)},
 	}
 }
@@ -149,7 +151,9 @@ func (w *fixture) blobs() []string {
 func (w *fixture) messages(personID uuid.UUID) []string {
 	w.t.Helper()
 	var kinds []string
-	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID).Scan(&kinds).Error; err != nil {
+	if err := w.DB.From(ctx).Raw(
+		"SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID,
+	).Scan(&kinds).Error; err != nil {
 		w.t.Fatal(err)
 	}
 	return kinds
@@ -160,7 +164,8 @@ func asked(operation string) context.Context {
 	return audit.WithOrigin(ctx, audit.Origin{Operation: operation, RequestID: "request-1", Address: "192.0.2.1"})
 }
 
-// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in
+// turn).
 func refused(t *testing.T, what string, err error, code fault.Code, fields ...string) {
 	t.Helper()
 	var f *fault.Fault

@@ -1,6 +1,6 @@
-// Package pinupgrade makes an ordinary PIN (PIN ordinario) a dispositive one (PIN dispositivo): its holder sends a signed
-// request with a copy of an identity document, which is protocolled like anything else that is filed, and an operator of
-// the office decides (INPS PIN rules).
+// Package pinupgrade makes an ordinary PIN (PIN ordinario) a dispositive one (PIN dispositivo): its
+// holder sends a signed request with a copy of an identity document, which is protocolled like
+// anything else that is filed, and an operator of the office decides (INPS PIN rules).
 package pinupgrade
 
 import (
@@ -117,7 +117,10 @@ func (in Input) check(today calendar.Date) error {
 		}
 		return refused
 	}
-	refuse(in.DocumentKind != IdentityCard && in.DocumentKind != Passport && in.DocumentKind != DrivingLicence, "/document_kind", fault.FieldEnum)
+	refuse(
+		in.DocumentKind != IdentityCard && in.DocumentKind != Passport && in.DocumentKind != DrivingLicence, "/document_kind",
+		fault.FieldEnum,
+	)
 	refuse(!plainText(in.DocumentNumber, maxDocumentNumber), "/document_number", fault.FieldPattern)
 	refuse(!plainText(in.IssuedBy, maxIssuer), "/issued_by", fault.FieldPattern)
 	issued, bad := date(in.IssuedOn)
@@ -125,7 +128,9 @@ func (in Input) check(today calendar.Date) error {
 		refuse(today.Before(issued), "/issued_on", fault.FieldInFuture)
 	}
 	expires, worse := date(in.ExpiresOn)
-	if !refuse(worse != nil, "/expires_on", fault.FieldFormat) && !refuse(expires.Before(today), "/expires_on", fault.FieldDocumentExpired) {
+	if !refuse(
+		worse != nil, "/expires_on", fault.FieldFormat,
+	) && !refuse(expires.Before(today), "/expires_on", fault.FieldDocumentExpired) {
 		refuse(bad == nil && expires.Before(issued), "/expires_on", fault.FieldBeforeIssue)
 	}
 	refuse(len(in.Files) == 0, "/files", fault.FieldRequired)
@@ -144,12 +149,15 @@ func date(s string) (calendar.Date, error) {
 	return calendar.Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}, nil
 }
 
-// plainText reports whether s has up to limit characters, something to be seen and no control characters.
+// plainText reports whether s has up to limit characters, something to be seen and no control
+// characters.
 func plainText(s string, limit int) bool {
-	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, unicode.IsControl)
+	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit &&
+		!strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// decide is the request as the operator decided it. It returns fault.Conflict for one that is decided already.
+// decide is the request as the operator decided it. It returns fault.Conflict for one that is
+// decided already.
 func (u Upgrade) decide(d review.Decision, operator uuid.UUID, now time.Time) (Upgrade, error) {
 	if u.State != Submitted {
 		return u, fault.Because(fault.Conflict, "upgrade-decided")
@@ -158,7 +166,8 @@ func (u Upgrade) decide(d review.Decision, operator uuid.UUID, now time.Time) (U
 	return u, nil
 }
 
-// digest is what the register keeps of a request: SHA-256 of the RFC 8785 form of the document's data and the digests of the files.
+// digest is what the register keeps of a request: SHA-256 of the RFC 8785 form of the document's
+// data and the digests of the files.
 func (u Upgrade) digest() (string, error) {
 	files := make([]string, len(u.Attachments))
 	for i, f := range u.Attachments {

@@ -21,9 +21,11 @@ func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
 // Replaced is the reason of an upgrade that ended because the person got a new PIN.
 const Replaced = "Il PIN è stato sostituito."
 
-// Void ends the upgrade that waits of a person, in the context's transaction: it was asked for with a PIN that is no more.
+// Void ends the upgrade that waits of a person, in the context's transaction: it was asked for with
+// a PIN that is no more.
 func (r *Repository) Void(ctx context.Context, personID uuid.UUID, now time.Time) error {
-	return r.db.From(ctx).Exec("UPDATE pin_upgrades SET state = 'not_accepted', decided_at = ?, reason = ?, version = version + 1 WHERE person_id = ? AND state = 'submitted'",
+	return r.db.From(ctx).Exec("UPDATE pin_upgrades SET state = 'not_accepted', decided_at = ?, reason = ?, version = version + 1 WHERE "+
+		"person_id = ? AND state = 'submitted'",
 		now, Replaced, personID).Error
 }
 
@@ -36,7 +38,8 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
 	return h, notFound(err)
 }
 
-// lock returns a request and keeps everybody else from deciding it until the context's transaction ends.
+// lock returns a request and keeps everybody else from deciding it until the context's transaction
+// ends.
 func (r *Repository) lock(ctx context.Context, id uuid.UUID) (Upgrade, error) {
 	var u Upgrade
 	err := r.db.From(ctx).Raw("SELECT * FROM pin_upgrades WHERE id = ?"+r.db.ForUpdate(), id).Take(&u).Error
@@ -53,7 +56,8 @@ type standing struct {
 // standings returns where people stand; one who does not exist is left out.
 func (r *Repository) standings(ctx context.Context, people ...uuid.UUID) (map[uuid.UUID]standing, error) {
 	var rows []standing
-	err := r.db.From(ctx).Raw(`SELECT p.id, p.credential_level, (SELECT COUNT(*) FROM pin_upgrades u WHERE u.person_id = p.id AND u.state = 'submitted') AS waiting
+	err := r.db.From(ctx).Raw(`SELECT p.id, p.credential_level, (SELECT COUNT(*) FROM pin_upgrades u WHERE u.person_id = p.id
+		AND u.state = 'submitted') AS waiting
 		FROM people p WHERE p.id IN ?`, people).Scan(&rows).Error
 	all := make(map[uuid.UUID]standing, len(rows))
 	for _, row := range rows {
@@ -68,7 +72,9 @@ func (r *Repository) create(ctx context.Context, u Upgrade) error {
 
 // save writes what a decision changes, over a row that the caller holds locked.
 func (r *Repository) save(ctx context.Context, u Upgrade) error {
-	return r.db.From(ctx).Model(&Upgrade{}).Where("id = ?", u.ID).Select("state", "decided_by", "decided_at", "reason", "version").UpdateColumns(&u).Error
+	return r.db.From(ctx).Model(&Upgrade{}).Where("id = ?", u.ID).Select(
+		"state", "decided_by", "decided_at", "reason", "version",
+	).UpdateColumns(&u).Error
 }
 
 // ofPerson lists a person's requests, the newest first.
@@ -102,7 +108,9 @@ func (r *Repository) ofOffice(ctx context.Context, office string, state State, r
 		conditions, args = conditions+" AND (u.submitted_at, u.id) > (?, ?)", append(args, after.At.UTC(), after.ID)
 	}
 	var rows []Details
-	err = r.db.From(ctx).Raw(selectHeld+conditions+" ORDER BY u.submitted_at, u.id LIMIT ?", append(args, request.Size()+1)...).Scan(&rows).Error
+	err = r.db.From(ctx).Raw(
+		selectHeld+conditions+" ORDER BY u.submitted_at, u.id LIMIT ?", append(args, request.Size()+1)...,
+	).Scan(&rows).Error
 	if err != nil {
 		return page.Page[Details]{}, err
 	}

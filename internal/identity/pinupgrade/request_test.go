@@ -34,7 +34,8 @@ func TestPINUpgrade_ARequestIsProtocolled(t *testing.T) {
 		}
 		want := pinupgrade.Upgrade{
 			ID: got.ID, PersonID: by.PersonID, OfficeCode: world.Rome, ProtocolNumber: "INPS.7000.16/03/2026.0000001", Digest: got.Digest,
-			DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10", ExpiresOn: "2031-05-10",
+			DocumentKind: pinupgrade.IdentityCard, DocumentNumber: "CA12345AB", IssuedBy: "Comune di Forlì", IssuedOn: "2021-05-10",
+			ExpiresOn: "2031-05-10",
 			Attachments: []attachment.File{
 				{Number: 1, Name: "fronte.png", MediaType: attachment.PNG, Size: in.Files[0].Size(), Digest: in.Files[0].Digest()},
 				{Number: 2, Name: "retro.jpg", MediaType: attachment.JPEG, Size: in.Files[1].Size(), Digest: in.Files[1].Digest()},
@@ -52,17 +53,23 @@ func TestPINUpgrade_ARequestIsProtocolled(t *testing.T) {
 		if err := d.From(ctx).Raw("SELECT kind, digest, subject_id FROM protocol_entries").Scan(&line).Error; err != nil {
 			t.Fatal(err)
 		}
-		if line.Kind != "pin_upgrade" || line.Digest != got.Digest || line.SubjectID != got.ID.String() || !strings.HasPrefix(got.Digest, "sha-256:") {
+		if line.Kind != "pin_upgrade" || line.Digest != got.Digest || line.SubjectID != got.ID.String() ||
+			!strings.HasPrefix(got.Digest, "sha-256:") {
 			t.Errorf("the register says %+v", line)
 		}
-		if n := w.Count(t, "audit_records WHERE operation = 'requestPinUpgrade' AND subject_id = ? AND person_id = ? AND request_id = 'request-1'", got.ID.String(), by.PersonID); n != 1 || w.Count(t, "audit_records") != 1 {
+		if n := w.Count(
+			t, "audit_records WHERE operation = 'requestPinUpgrade' AND subject_id = ? AND person_id = ? AND request_id = 'request-1'",
+			got.ID.String(), by.PersonID,
+		); n != 1 || w.Count(t, "audit_records") != 1 {
 			t.Errorf("%d audit records", n)
 		}
 		if diff := cmp.Diff([]string{pinupgrade.Received.Name}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		// Our own ids, and nothing that the sender called a file.
-		if diff := cmp.Diff([]string{"pin-upgrades/" + got.ID.String() + "/1", "pin-upgrades/" + got.ID.String() + "/2"}, w.blobs()); diff != "" {
+		if diff := cmp.Diff([]string{
+			"pin-upgrades/" + got.ID.String() + "/1", "pin-upgrades/" + got.ID.String() + "/2",
+		}, w.blobs()); diff != "" {
 			t.Error(diff)
 		}
 		other := w.citizen()
@@ -86,19 +93,33 @@ func TestPINUpgrade_WhatIsWrongInARequestIsNamed(t *testing.T) {
 			change func(in *pinupgrade.Input)
 			fields []string
 		}{
-			"expired yesterday":      {func(in *pinupgrade.Input) { in.ExpiresOn = "2026-03-15" }, []string{"/expires_on", "document-expired"}},
-			"issued tomorrow":        {func(in *pinupgrade.Input) { in.IssuedOn = "2026-03-17" }, []string{"/issued_on", "in-future"}},
-			"expires before issue":   {func(in *pinupgrade.Input) { in.IssuedOn, in.ExpiresOn = "2026-03-17", "2026-03-16" }, []string{"/issued_on", "in-future", "/expires_on", "before-issue"}},
-			"no date":                {func(in *pinupgrade.Input) { in.IssuedOn = "2021-02-30" }, []string{"/issued_on", "format"}},
-			"no dates":               {func(in *pinupgrade.Input) { in.IssuedOn, in.ExpiresOn = "", "never" }, []string{"/issued_on", "format", "/expires_on", "format"}},
-			"another document":       {func(in *pinupgrade.Input) { in.DocumentKind = "library_card" }, []string{"/document_kind", "enum"}},
-			"no number":              {func(in *pinupgrade.Input) { in.DocumentNumber = " " }, []string{"/document_number", "pattern"}},
-			"a line break":           {func(in *pinupgrade.Input) { in.IssuedBy = "a\nb" }, []string{"/issued_by", "pattern"}},
-			"a long issuer":          {func(in *pinupgrade.Input) { in.IssuedBy = strings.Repeat("è", 121) }, []string{"/issued_by", "pattern"}},
-			"no file":                {func(in *pinupgrade.Input) { in.Files = nil }, []string{"/files", "required"}},
-			"a fifth file":           {func(in *pinupgrade.Input) { in.Files = append(in.Files, in.Files[0], in.Files[0], in.Files[0]) }, []string{"/files", "too-many"}},
-			"a text":                 {func(in *pinupgrade.Input) { in.Files[1] = w.upload("a.png", "no picture") }, []string{"/files/1", "file-type"}},
-			"nothing in it":          {func(in *pinupgrade.Input) { in.Files[0] = w.upload("a.png", "") }, []string{"/files/0", "file-empty"}},
+			"expired yesterday": {func(in *pinupgrade.Input) {
+				in.ExpiresOn = "2026-03-15"
+			}, []string{"/expires_on", "document-expired"}},
+			"issued tomorrow": {func(in *pinupgrade.Input) { in.IssuedOn = "2026-03-17" }, []string{"/issued_on", "in-future"}},
+			"expires before issue": {func(in *pinupgrade.Input) {
+				in.IssuedOn, in.ExpiresOn = "2026-03-17", "2026-03-16"
+			}, []string{"/issued_on", "in-future", "/expires_on", "before-issue"}},
+			"no date": {func(in *pinupgrade.Input) { in.IssuedOn = "2021-02-30" }, []string{"/issued_on", "format"}},
+			"no dates": {func(in *pinupgrade.Input) {
+				in.IssuedOn, in.ExpiresOn = "", "never"
+			}, []string{"/issued_on", "format", "/expires_on", "format"}},
+			"another document": {func(in *pinupgrade.Input) { in.DocumentKind = "library_card" }, []string{"/document_kind", "enum"}},
+			"no number":        {func(in *pinupgrade.Input) { in.DocumentNumber = " " }, []string{"/document_number", "pattern"}},
+			"a line break":     {func(in *pinupgrade.Input) { in.IssuedBy = "a\nb" }, []string{"/issued_by", "pattern"}},
+			"a long issuer": {func(in *pinupgrade.Input) {
+				in.IssuedBy = strings.Repeat("è", 121)
+			}, []string{"/issued_by", "pattern"}},
+			"no file": {func(in *pinupgrade.Input) { in.Files = nil }, []string{"/files", "required"}},
+			"a fifth file": {func(in *pinupgrade.Input) {
+				in.Files = append(in.Files, in.Files[0], in.Files[0], in.Files[0])
+			}, []string{"/files", "too-many"}},
+			"a text": {func(in *pinupgrade.Input) {
+				in.Files[1] = w.upload("a.png", "no picture")
+			}, []string{"/files/1", "file-type"}},
+			"nothing in it": {func(in *pinupgrade.Input) {
+				in.Files[0] = w.upload("a.png", "")
+			}, []string{"/files/0", "file-empty"}},
 			"an office that is none": {func(in *pinupgrade.Input) { in.OfficeCode = "0001" }, []string{"/office_code", "unknown-office"}},
 			"no competent office":    {func(in *pinupgrade.Input) { in.OfficeCode = "" }, []string{"/office_code", "office-needed"}},
 		} {
@@ -260,7 +281,8 @@ func TestPINUpgrade_ManyAtOnceAreOne(t *testing.T) {
 				if keyed {
 					want = 10
 				}
-				if filed.Load() != want || w.Count(t, "pin_upgrades") != 1 || w.Count(t, "protocol_entries") != 1 || w.Count(t, "outbox") != 1 || w.Count(t, "audit_records") != 1 {
+				if filed.Load() != want || w.Count(t, "pin_upgrades") != 1 || w.Count(t, "protocol_entries") != 1 ||
+					w.Count(t, "outbox") != 1 || w.Count(t, "audit_records") != 1 {
 					t.Errorf("filed %d times", filed.Load())
 				}
 				if got := w.blobs(); len(got) != 2 || !strings.Contains(got[0], first.Load().String()) {

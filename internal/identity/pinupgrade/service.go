@@ -28,7 +28,8 @@ import (
 type Offices interface {
 	// HasOffice reports whether there is an office with the code.
 	HasOffice(ctx context.Context, code string) (bool, error)
-	// OfficeFor returns the office of the first position of a contributor at which the person has a role, or "".
+	// OfficeFor returns the office of the first position of a contributor at which the person has a
+	// role, or "".
 	OfficeFor(ctx context.Context, personID uuid.UUID) (string, error)
 }
 
@@ -40,8 +41,8 @@ type Residents interface {
 
 // People makes credentials dispositive.
 type People interface {
-	// MakeDispositive does so in the context's transaction, which holds the person's row from then on, and reports whether
-	// they were ordinary before.
+	// MakeDispositive does so in the context's transaction, which holds the person's row from then
+	// on, and reports whether they were ordinary before.
 	MakeDispositive(ctx context.Context, id uuid.UUID) (became bool, err error)
 }
 
@@ -90,8 +91,9 @@ func NewService(d Deps) *Service {
 // subjectKind is how the audit trail names a request.
 const subjectKind = "pin-upgrade"
 
-// Request files a request for a dispositive PIN. It returns fault.Invalid with the wrong fields, files and the office among
-// them, and fault.Conflict for who has a dispositive PIN or a request that waits.
+// Request files a request for a dispositive PIN. It returns fault.Invalid with the wrong fields,
+// files and the office among them, and fault.Conflict for who has a dispositive PIN or a request
+// that waits.
 func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgrade, error) {
 	if err := in.check(calendar.DateIn(s.run.Clock.Now())); err != nil {
 		return Upgrade{}, err
@@ -105,8 +107,9 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgra
 		return Upgrade{}, err
 	}
 	f := filing{upgrade: Upgrade{
-		ID: uuid.Must(uuid.NewV7()), PersonID: by.PersonID, OfficeCode: office, DocumentKind: in.DocumentKind, DocumentNumber: in.DocumentNumber,
-		IssuedBy: in.IssuedBy, IssuedOn: in.IssuedOn, ExpiresOn: in.ExpiresOn, Attachments: files,
+		ID: uuid.Must(uuid.NewV7()), PersonID: by.PersonID, OfficeCode: office, DocumentKind: in.DocumentKind,
+		DocumentNumber: in.DocumentNumber,
+		IssuedBy:       in.IssuedBy, IssuedOn: in.IssuedOn, ExpiresOn: in.ExpiresOn, Attachments: files,
 	}}
 	digest, err := f.upgrade.digest()
 	if err != nil {
@@ -125,8 +128,8 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgra
 	return s.file(ctx, by, f, digest)
 }
 
-// office chooses where the request goes: to the office that is named, else to the one of a contributor for which the person
-// has a role, else to the one of their residence.
+// office chooses where the request goes: to the office that is named, else to the one of a
+// contributor for which the person has a role, else to the one of their residence.
 func (s *Service) office(ctx context.Context, by access.Actor, named string) (string, error) {
 	if named != "" {
 		exists, err := s.offices.HasOffice(ctx, named)
@@ -149,7 +152,8 @@ func (s *Service) office(ctx context.Context, by access.Actor, named string) (st
 	return "", fault.InvalidFields(fault.Field{Pointer: "/office_code", Code: fault.FieldOfficeNeeded})
 }
 
-// file hands a request to the register and waits for its number. The files of one that was not filed are removed.
+// file hands a request to the register and waits for its number. The files of one that was not
+// filed are removed.
 func (s *Service) file(ctx context.Context, by access.Actor, f filing, digest string) (Upgrade, error) {
 	u := f.upgrade
 	entry, err := s.lane.File(ctx, protocol.Filing[filing]{Content: f, Header: protocol.Header{
@@ -199,7 +203,8 @@ func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Reques
 	return s.repo.ofPerson(ctx, by.PersonID, request)
 }
 
-// OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
+// OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for
+// all.
 func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Details], error) {
 	return s.repo.ofOffice(ctx, by.OfficeCode, state, request)
 }
@@ -216,7 +221,8 @@ func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUI
 	return h, nil
 }
 
-// File returns one of the files of a request at the operator's office, and fault.NotFound for any other.
+// File returns one of the files of a request at the operator's office, and fault.NotFound for any
+// other.
 func (s *Service) File(ctx context.Context, by access.Actor, id uuid.UUID, number int) (attachment.File, error) {
 	h, err := s.ShowAtOffice(ctx, by, id)
 	if err != nil {
@@ -270,9 +276,12 @@ func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d revi
 	return h, s.declarations.CompleteFor(ctx, h.PersonID)
 }
 
-// notify promises the holder the outcome and, where it makes the difference, the news about the PIN.
+// notify promises the holder the outcome and, where it makes the difference, the news about the
+// PIN.
 func (s *Service) notify(ctx context.Context, u Upgrade, became bool, now time.Time) error {
-	decided, err := outbox.NewMessage(Decided, u.PersonID, map[string]string{"protocol_number": u.ProtocolNumber, "outcome": string(u.State), "reason": *u.Reason}, now)
+	decided, err := outbox.NewMessage(Decided, u.PersonID, map[string]string{
+		"protocol_number": u.ProtocolNumber, "outcome": string(u.State), "reason": *u.Reason,
+	}, now)
 	if err != nil {
 		return err
 	}

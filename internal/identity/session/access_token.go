@@ -59,7 +59,8 @@ func newAccessTokens(ring *keyring.Keyring, c clock.Clock, publicURL string) *ac
 	return t
 }
 
-// issue makes a token that ends at the given instant, to the second below, or after AccessLife if that comes first.
+// issue makes a token that ends at the given instant, to the second below, or after AccessLife if
+// that comes first.
 func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text, life time.Duration, err error) {
 	if limit := now.Add(AccessLife); until.After(limit) {
 		until = limit
@@ -78,8 +79,8 @@ func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text,
 	return secret.Text(text), max(0, until.Sub(now).Truncate(time.Second)), err
 }
 
-// parse returns the claims of a genuine token that has not expired. Everything else is fault.Unauthenticated, save that
-// the keys could not be read.
+// parse returns the claims of a genuine token that has not expired. Everything else is
+// fault.Unauthenticated, save that the keys could not be read.
 func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, error) {
 	text := token.Reveal()
 	// Line breaks would pass as base64, and one token would have many texts.
@@ -123,8 +124,9 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 	return result, nil
 }
 
-// plainHeader returns the key id of a header with the three members that issue writes and no other: a token that brings
-// its own key (jwk, x5c) or says where to fetch one (jku, x5u) is not looked at, nor is one that asks for more (crit).
+// plainHeader returns the key id of a header with the three members that issue writes and no other:
+// a token that brings its own key (jwk, x5c) or says where to fetch one (jku, x5u) is not looked
+// at, nor is one that asks for more (crit).
 func plainHeader(header map[string]any) (kid string, err error) {
 	kid, _ = header["kid"].(string)
 	if len(header) != 3 || header["typ"] != accessType || kid == "" {
@@ -133,8 +135,9 @@ func plainHeader(header map[string]any) (kid string, err error) {
 	return kid, nil
 }
 
-// verifiedTokens remembers, by their SHA-256, the tokens whose signature was right, so that the next request with one
-// needs no elliptic curve. It is bounded: when the newer half is full, the older half is forgotten.
+// verifiedTokens remembers, by their SHA-256, the tokens whose signature was right, so that the
+// next request with one needs no elliptic curve. It is bounded: when the newer half is full, the
+// older half is forgotten.
 type verifiedTokens struct {
 	mu           sync.RWMutex
 	newer, older map[[sha256.Size]byte]verifiedToken

@@ -29,7 +29,9 @@ func TestAccessToken_FollowsItsProfile(t *testing.T) {
 	s := w.Login(t, pintest.Mario, pin)
 	kid, key := w.Ring.Signing(keyring.ForSessions)
 	var claims jwt.MapClaims
-	token, err := jwt.ParseWithClaims(s.AccessToken.Reveal(), &claims, func(*jwt.Token) (any, error) { return &key.PublicKey, nil }, jwt.WithTimeFunc(w.Clock.Now))
+	token, err := jwt.ParseWithClaims(s.AccessToken.Reveal(), &claims, func(*jwt.Token) (any, error) {
+		return &key.PublicKey, nil
+	}, jwt.WithTimeFunc(w.Clock.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +40,8 @@ func TestAccessToken_FollowsItsProfile(t *testing.T) {
 	}
 	issued := float64(pintest.Start.Unix())
 	for name, want := range map[string]any{
-		"iss": pintest.PublicURL, "sub": p.ID.String(), "sid": s.SessionID.String(), "client_id": "diresco", "iat": issued, "exp": issued + 900,
+		"iss": pintest.PublicURL, "sub": p.ID.String(), "sid": s.SessionID.String(), "client_id": "diresco", "iat": issued,
+		"exp": issued + 900,
 	} {
 		if claims[name] != want {
 			t.Errorf("%s is %v, want %v", name, claims[name], want)
@@ -78,7 +81,8 @@ func TestAccessToken_Attacks(t *testing.T) {
 		t.Helper()
 		now := w.Clock.Now()
 		all := jwt.MapClaims{
-			"iss": pintest.PublicURL, "aud": []string{pintest.PublicURL + "/v1"}, "sub": uuid.NewString(), "sid": genuine.SessionID.String(),
+			"iss": pintest.PublicURL, "aud": []string{pintest.PublicURL + "/v1"}, "sub": uuid.NewString(),
+			"sid":       genuine.SessionID.String(),
 			"client_id": "diresco", "jti": uuid.NewString(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
 		}
 		maps.Copy(all, claims)
@@ -140,16 +144,18 @@ func TestAccessToken_Attacks(t *testing.T) {
 		"no expiry":             forge(es256, key, nil, changes{"exp": nil}),
 		"expiry a text":         forge(es256, key, nil, changes{"exp": "never"}),
 		"no time of issue":      forge(es256, key, nil, changes{"iat": nil}),
-		"issued tomorrow":       forge(es256, key, nil, changes{"iat": w.Clock.Now().Add(24 * time.Hour).Unix(), "exp": w.Clock.Now().Add(25 * time.Hour).Unix()}),
-		"not yet valid":         forge(es256, key, nil, changes{"nbf": w.Clock.Now().Add(time.Minute).Unix()}),
-		"another client":        forge(es256, key, nil, changes{"client_id": "other"}),
-		"no session":            forge(es256, key, nil, changes{"sid": nil}),
-		"session no id":         forge(es256, key, nil, changes{"sid": "1 OR 1=1"}),
-		"no person":             forge(es256, key, nil, changes{"sub": nil}),
-		"huge":                  forge(es256, key, nil, changes{"padding": strings.Repeat("A", 8192)}),
-		"padded":                genuine.AccessToken.Reveal() + "=",
-		"line break":            genuine.AccessToken.Reveal() + "\n",
-		"refresh token":         genuine.RefreshToken.Reveal(),
+		"issued tomorrow": forge(es256, key, nil, changes{
+			"iat": w.Clock.Now().Add(24 * time.Hour).Unix(), "exp": w.Clock.Now().Add(25 * time.Hour).Unix(),
+		}),
+		"not yet valid":  forge(es256, key, nil, changes{"nbf": w.Clock.Now().Add(time.Minute).Unix()}),
+		"another client": forge(es256, key, nil, changes{"client_id": "other"}),
+		"no session":     forge(es256, key, nil, changes{"sid": nil}),
+		"session no id":  forge(es256, key, nil, changes{"sid": "1 OR 1=1"}),
+		"no person":      forge(es256, key, nil, changes{"sub": nil}),
+		"huge":           forge(es256, key, nil, changes{"padding": strings.Repeat("A", 8192)}),
+		"padded":         genuine.AccessToken.Reveal() + "=",
+		"line break":     genuine.AccessToken.Reveal() + "\n",
+		"refresh token":  genuine.RefreshToken.Reveal(),
 	}
 	for name, token := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -195,7 +201,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("AQ" + strings.Repeat("A", len(s.RefreshToken)-2))
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, err := w.Sessions.Parse(ctx, secret.Text(text)); err != nil && !fault.Is(err, fault.Unauthenticated) || err == nil && text != s.AccessToken.Reveal() {
+		if _, err := w.Sessions.Parse(ctx, secret.Text(text)); err != nil && !fault.Is(err, fault.Unauthenticated) ||
+			err == nil && text != s.AccessToken.Reveal() {
 			t.Errorf("access token: %v", err)
 		}
 		if _, err := w.Sessions.Renew(ctx, secret.Text(text), ""); !fault.Is(err, fault.Unauthenticated) {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// endedKept is how long a session is remembered after the latest instant at which it could have lived.
+// endedKept is how long a session is remembered after the latest instant at which it could have
+// lived.
 const endedKept = 30 * 24 * time.Hour
 
 // Purge forgets sessions that have been over for 30 days. What was done in them stays on record.

@@ -25,7 +25,8 @@ func TestRefreshToken_RenewalRotates(t *testing.T) {
 		s := w.Login(t, pintest.Mario, pin)
 		before := w.Count(t, "audit_records")
 		next := renew(t, w, s.RefreshToken, "")
-		if next.SessionID != s.SessionID || next.RefreshToken == s.RefreshToken || !next.ExpiresAt.Equal(s.ExpiresAt) || next.CredentialLevel != access.Dispositive {
+		if next.SessionID != s.SessionID || next.RefreshToken == s.RefreshToken || !next.ExpiresAt.Equal(s.ExpiresAt) ||
+			next.CredentialLevel != access.Dispositive {
 			t.Errorf("session %+v", next)
 		}
 		if n := w.Count(t, "audit_records") - before; n != 1 {
@@ -172,9 +173,11 @@ func TestRefreshToken_ForgedRefreshTokensTouchNothing(t *testing.T) {
 		}
 		statements := world.Statements(t, d)
 		for name, token := range map[string]string{
-			"empty": "", "cut": genuine[:len(genuine)-1], "longer": genuine + "A", "padded": genuine + "=", "line break": genuine[:10] + "\n" + genuine[11:],
-			"version": changed(0), "session": changed(3), "generation": changed(20), "random part": changed(25), "digest": changed(len(decoded) - 1),
-			"zeros": strings.Repeat("A", len(genuine)), "access token": s.AccessToken.Reveal(), "huge": strings.Repeat("A", 1<<20),
+			"empty": "", "cut": genuine[:len(genuine)-1], "longer": genuine + "A", "padded": genuine + "=",
+			"line break": genuine[:10] + "\n" + genuine[11:],
+			"version":    changed(0), "session": changed(3), "generation": changed(20), "random part": changed(25),
+			"digest": changed(len(decoded) - 1),
+			"zeros":  strings.Repeat("A", len(genuine)), "access token": s.AccessToken.Reveal(), "huge": strings.Repeat("A", 1<<20),
 		} {
 			if _, err := w.Sessions.Renew(ctx, secret.Text(token), ""); !fault.Is(err, fault.Unauthenticated) {
 				t.Errorf("%s: %v", name, err)

@@ -18,14 +18,17 @@ func (r repository) insert(ctx context.Context, s row) error {
 	return r.db.From(ctx).Create(&s).Error
 }
 
-// find returns a session, locked until the end of the transaction if there is one, and false when there is none.
+// find returns a session, locked until the end of the transaction if there is one, and false when
+// there is none.
 func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, bool, error) {
 	suffix := ""
 	if lock && r.db.Dialect() == db.Postgres {
 		suffix = " FOR UPDATE OF s"
 	}
 	var found []row
-	err := r.db.From(ctx).Raw(`SELECT s.*, p.credential_level, p.suspended_at FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = ?`+suffix, id).Scan(&found).Error
+	err := r.db.From(ctx).Raw(
+		`SELECT s.*, p.credential_level, p.suspended_at FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = ?`+suffix, id,
+	).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return row{}, false, err
 	}
@@ -35,21 +38,26 @@ func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, boo
 // ofPerson returns the sessions that may be alive, newest first.
 func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, now time.Time) ([]row, error) {
 	var rows []row
-	err := r.db.From(ctx).Where("person_id = ? AND ended_at IS NULL AND expires_at > ?", personID, now).Order("created_at DESC, id DESC").Find(&rows).Error
+	err := r.db.From(ctx).Where(
+		"person_id = ? AND ended_at IS NULL AND expires_at > ?", personID, now,
+	).Order("created_at DESC, id DESC").Find(&rows).Error
 	return rows, err
 }
 
 // renew replaces the refresh token if it is still the one expected, and reports whether it was.
 func (r repository) renew(ctx context.Context, s row, expected string) (bool, error) {
-	result := r.db.From(ctx).Exec(`UPDATE sessions SET refresh_generation = ?, refresh_hash = ?, renewed_at = ?, renewed_hash = ?, renewed_key = ?
+	result := r.db.From(ctx).Exec(`UPDATE sessions
+		SET refresh_generation = ?, refresh_hash = ?, renewed_at = ?, renewed_hash = ?, renewed_key = ?
 		WHERE id = ? AND refresh_hash = ? AND ended_at IS NULL`,
 		s.RefreshGeneration, s.RefreshHash, s.RenewedAt, s.RenewedHash, s.RenewedKey, s.ID, expected)
 	return result.RowsAffected == 1, result.Error
 }
 
-// reauthenticate replaces the refresh token of a row that the transaction has locked and notes the proof of presence.
+// reauthenticate replaces the refresh token of a row that the transaction has locked and notes the
+// proof of presence.
 func (r repository) reauthenticate(ctx context.Context, s row) error {
-	return r.db.From(ctx).Exec(`UPDATE sessions SET refresh_generation = ?, refresh_hash = ?, renewed_at = NULL, renewed_hash = NULL, renewed_key = NULL,
+	return r.db.From(ctx).Exec(`UPDATE sessions
+		SET refresh_generation = ?, refresh_hash = ?, renewed_at = NULL, renewed_hash = NULL, renewed_key = NULL,
 		authenticated_at = ?, last_seen_at = ? WHERE id = ?`,
 		s.RefreshGeneration, s.RefreshHash, s.AuthenticatedAt, s.LastSeenAt, s.ID).Error
 }
@@ -65,18 +73,20 @@ func (r repository) holdBoth(ctx context.Context, a, b uuid.UUID) error {
 	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE id IN (?, ?) ORDER BY id"+r.db.ForUpdate(), a, b).Error
 }
 
-// endAll ends every session of a person and returns which those were. Rows are locked in the order of their ids, as
-// everywhere, so that two statements over many sessions never wait for each other.
+// endAll ends every session of a person and returns which those were. Rows are locked in the order
+// of their ids, as everywhere, so that two statements over many sessions never wait for each other.
 func (r repository) endAll(ctx context.Context, personID uuid.UUID, reason string, now time.Time) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := r.db.From(ctx).Raw(`UPDATE sessions SET ended_at = ?, end_reason = ?
-		WHERE id IN (SELECT id FROM sessions WHERE person_id = ? AND ended_at IS NULL ORDER BY id`+r.db.ForUpdate()+`) AND ended_at IS NULL RETURNING id`,
+		WHERE id IN (SELECT id FROM sessions WHERE person_id = ? AND ended_at IS NULL
+		ORDER BY id`+r.db.ForUpdate()+`) AND ended_at IS NULL RETURNING id`,
 		now, reason, personID).Scan(&ids).Error
 	return ids, err
 }
 
-// saw writes down the last activity of sessions, unless their rows know of a later one: first of all that nobody holds, then of the
-// others one by one, since whoever waits for one while holding others can make a circle.
+// saw writes down the last activity of sessions, unless their rows know of a later one: first of
+// all that nobody holds, then of the others one by one, since whoever waits for one while holding
+// others can make a circle.
 func (r repository) saw(ctx context.Context, sightings []sighting) error {
 	latest := make(map[uuid.UUID]time.Time, len(sightings))
 	for _, s := range sightings {
@@ -98,7 +108,11 @@ func (r repository) saw(ctx context.Context, sightings []sighting) error {
 	}
 	var held []uuid.UUID
 	values, args := valuesOf(ids, latest, value)
-	err := r.db.From(ctx).Raw("WITH v (id, seen) AS ("+values+") SELECT s.id FROM sessions s JOIN v ON v.id = s.id WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL", args...).Scan(&held).Error
+	err := r.db.From(ctx).Raw(
+		"WITH v (id, seen) AS ("+values+
+			") SELECT s.id FROM sessions s JOIN v ON v.id = s.id WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL",
+		args...,
+	).Scan(&held).Error
 	if err != nil {
 		return err
 	}

@@ -57,8 +57,8 @@ func (s *Service) Close() { s.activity.writer.Close() }
 // Flush returns once every activity noted before the call is written down.
 func (s *Service) Flush(ctx context.Context) { s.activity.writer.Flush(ctx) }
 
-// Parse returns the claims of a genuine access token that has not expired; everything else is fault.Unauthenticated.
-// It does not say that the session lives.
+// Parse returns the claims of a genuine access token that has not expired; everything else is
+// fault.Unauthenticated. It does not say that the session lives.
 func (s *Service) Parse(ctx context.Context, token secret.Text) (Claims, error) {
 	return s.tokens.parse(ctx, token)
 }
@@ -66,13 +66,14 @@ func (s *Service) Parse(ctx context.Context, token secret.Text) (Claims, error) 
 // Touch notes that the user did something in a session that lives. It never waits.
 func (s *Service) Touch(sessionID uuid.UUID, now time.Time) { s.activity.touch(sessionID, now) }
 
-// LastSeen returns when the user last did something in the session, given what its row says: exactly in one process, and
-// up to five seconds too early where another process saw it last.
+// LastSeen returns when the user last did something in the session, given what its row says:
+// exactly in one process, and up to five seconds too early where another process saw it last.
 func (s *Service) LastSeen(sessionID uuid.UUID, fromRow time.Time) time.Time {
 	return s.activity.last(sessionID, fromRow)
 }
 
-// RequireLive returns nil if the session with this row lives at the instant now, else fault.SessionEnded.
+// RequireLive returns nil if the session with this row lives at the instant now, else
+// fault.SessionEnded.
 func (s *Service) RequireLive(sessionID uuid.UUID, lastSeenRow, expiresAt time.Time, endedAt *time.Time, now time.Time) error {
 	return State(expiresAt, endedAt, s.LastSeen(sessionID, lastSeenRow), now)
 }
@@ -80,7 +81,8 @@ func (s *Service) RequireLive(sessionID uuid.UUID, lastSeenRow, expiresAt time.T
 // subjectKind is how the audit trail names a session.
 const subjectKind = "session"
 
-// Start logs somebody in. Wrong credentials are fault.InvalidCredentials, whatever was wrong; see PINs.Verify for the rest.
+// Start logs somebody in. Wrong credentials are fault.InvalidCredentials, whatever was wrong; see
+// PINs.Verify for the rest.
 func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, address string) (Session, error) {
 	v, err := s.pins.Verify(ctx, taxCode, pin, address)
 	if err != nil {
@@ -96,8 +98,8 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 	}, nil)
 }
 
-// unclaimed returns the context without the request's idempotency key: an answer with tokens is never stored, so a repeat
-// is a request of its own.
+// unclaimed returns the context without the request's idempotency key: an answer with tokens is
+// never stored, so a repeat is a request of its own.
 func unclaimed(ctx context.Context) context.Context { return idempotency.WithClaim(ctx, nil) }
 
 // open inserts a new session in the context's transaction.
@@ -127,8 +129,9 @@ func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Ses
 	}, err
 }
 
-// Replace ends every session of the actor and starts a new one, inside the caller's transaction and operation: the actor
-// has just proved to hold a new PIN. It returns fault.SessionEnded when the actor's own session has ended meanwhile.
+// Replace ends every session of the actor and starts a new one, inside the caller's transaction and
+// operation: the actor has just proved to hold a new PIN. It returns fault.SessionEnded when the
+// actor's own session has ended meanwhile.
 func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
 	now := s.run.Clock.Now()
 	ended, err := s.repo.endAll(ctx, by.PersonID, reason, now)
@@ -149,9 +152,10 @@ func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason strin
 
 var errReused = errors.New("refresh token used before")
 
-// Renew gives the next pair of tokens. Within 60 seconds the same refresh token with the same idempotency key gives the
-// same successor; any other second use ends the session. It is no activity. A text that is no refresh token of ours is
-// fault.Unauthenticated; a session that has ended, or ends thereby, is fault.SessionEnded.
+// Renew gives the next pair of tokens. Within 60 seconds the same refresh token with the same
+// idempotency key gives the same successor; any other second use ends the session. It is no
+// activity. A text that is no refresh token of ours is fault.Unauthenticated; a session that has
+// ended, or ends thereby, is fault.SessionEnded.
 func (s *Service) Renew(ctx context.Context, token secret.Text, idempotencyKey string) (Session, error) {
 	id, _, genuine := s.refresh.open(token)
 	if !genuine {
@@ -205,7 +209,8 @@ func (s *Service) renew(ctx context.Context, id uuid.UUID, token secret.Text, ke
 	return Session{}, errReused
 }
 
-// advance replaces the current refresh token and returns the next one, or "" when it is no longer the current one.
+// advance replaces the current refresh token and returns the next one, or "" when it is no longer
+// the current one.
 func (s *Service) advance(ctx context.Context, r row, token secret.Text, key string, now time.Time) (secret.Text, error) {
 	next, err := s.next(r, token, key)
 	if err != nil {
@@ -231,7 +236,8 @@ func (s *Service) advance(ctx context.Context, r row, token secret.Text, key str
 	return next, nil
 }
 
-// next returns the token that follows: a derived one if the request may be repeated, else a random one.
+// next returns the token that follows: a derived one if the request may be repeated, else a random
+// one.
 func (s *Service) next(r row, token secret.Text, key string) (secret.Text, error) {
 	if key == "" {
 		return s.refresh.fresh(r.ID, r.RefreshGeneration+1)
@@ -272,8 +278,9 @@ func (s *Service) trace(ctx context.Context, r row, outcome string) error {
 	return s.run.Trail.Write(ctx, t.Record(ctx, access.Actor{PersonID: r.PersonID, SessionID: r.ID}, s.run.Clock))
 }
 
-// Reauthenticate proves that the holder of a session is still there, by the PIN, with the same counter of attempts as at
-// login. The session goes on with new tokens. A wrong PIN is fault.InvalidCredentials.
+// Reauthenticate proves that the holder of a session is still there, by the PIN, with the same
+// counter of attempts as at login. The session goes on with new tokens. A wrong PIN is
+// fault.InvalidCredentials.
 func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secret.Text) (Session, error) {
 	v, err := s.pins.VerifyPerson(ctx, by.PersonID, pin, audit.OriginOf(ctx).Address)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package session keeps working sessions and the tokens that stand for them: a short-lived access token that is sent with
-// every request, and a refresh token that gives the next pair. Whether a session lives is decided by its row, never by a
-// token alone.
+// Package session keeps working sessions and the tokens that stand for them: a short-lived access
+// token that is sent with every request, and a refresh token that gives the next pair. Whether a
+// session lives is decided by its row, never by a token alone.
 package session
 
 import (
@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// IdleAfter is the inactivity after which the working session is closed (INPS rules of access: 30 minutes).
+	// IdleAfter is the inactivity after which the working session is closed (INPS rules of access:
+	// 30 minutes).
 	IdleAfter = 30 * time.Minute
 	// AbsoluteAfter is the age at which a session ends however active it is.
 	AbsoluteAfter = 12 * time.Hour
@@ -80,18 +81,20 @@ type Verified struct {
 
 // PINs verifies PINs for sessions.
 type PINs interface {
-	// Verify returns the person with this tax code and PIN. It returns fault.InvalidCredentials, the same whether the PIN
-	// is wrong or there is no such person, and fault.PINLocked, fault.RateLimited, fault.Busy or fault.PINExpired.
+	// Verify returns the person with this tax code and PIN. It returns fault.InvalidCredentials,
+	// the same whether the PIN is wrong or there is no such person, and fault.PINLocked,
+	// fault.RateLimited, fault.Busy or fault.PINExpired.
 	Verify(ctx context.Context, taxCode string, pin secret.Text, address string) (Verified, error)
 	// VerifyPerson is Verify for somebody who is known already.
 	VerifyPerson(ctx context.Context, personID uuid.UUID, pin secret.Text, address string) (Verified, error)
-	// StillValid returns fault.InvalidCredentials when that PIN was replaced or revoked, or its holder suspended, since it
-	// was verified; else, until the end of the context's transaction, it cannot be.
+	// StillValid returns fault.InvalidCredentials when that PIN was replaced or revoked, or its
+	// holder suspended, since it was verified; else, until the end of the context's transaction, it
+	// cannot be.
 	StillValid(ctx context.Context, v Verified) error
 }
 
-// State returns nil for a session that lives at the instant now, else fault.SessionEnded. At exactly 30 minutes without
-// activity, or 12 hours of age, it has ended.
+// State returns nil for a session that lives at the instant now, else fault.SessionEnded. At
+// exactly 30 minutes without activity, or 12 hours of age, it has ended.
 func State(expiresAt time.Time, endedAt *time.Time, lastSeen, now time.Time) error {
 	if endedAt != nil || !now.Before(idleExpiry(lastSeen, expiresAt)) {
 		return fault.New(fault.SessionEnded)
@@ -123,8 +126,8 @@ type row struct {
 	RefreshGeneration uint32
 	// RefreshHash is the SHA-256 of the one refresh token that is good now.
 	RefreshHash string
-	// RenewedAt, RenewedHash and RenewedKey are the time of the last renewal, the SHA-256 of the token it used up and that
-	// of its Idempotency-Key.
+	// RenewedAt, RenewedHash and RenewedKey are the time of the last renewal, the SHA-256 of the
+	// token it used up and that of its Idempotency-Key.
 	RenewedAt   *time.Time
 	RenewedHash *string
 	RenewedKey  *string
@@ -139,6 +142,7 @@ func (row) TableName() string { return "sessions" }
 func (r row) info(lastSeen time.Time, current uuid.UUID) Info {
 	return Info{
 		SessionID: r.ID, Current: r.ID == current, LoginMethod: r.LoginMethod, CreatedAt: r.CreatedAt, AuthenticatedAt: r.AuthenticatedAt,
-		LastSeenAt: lastSeen, IdleExpiresAt: idleExpiry(lastSeen, r.ExpiresAt), ExpiresAt: r.ExpiresAt, PINChangeRequired: r.PINChangeRequired,
+		LastSeenAt: lastSeen, IdleExpiresAt: idleExpiry(lastSeen, r.ExpiresAt), ExpiresAt: r.ExpiresAt,
+		PINChangeRequired: r.PINChangeRequired,
 	}
 }

@@ -25,7 +25,9 @@ func TestSession_Login(t *testing.T) {
 		ctx := audit.WithOrigin(ctx, audit.Origin{Operation: "startSession", RequestID: "request-1", Address: "192.0.2.1"})
 		s, err := w.Sessions.Start(ctx, "rssmra80a01h501u", pin, "192.0.2.1")
 		want(t, err, "")
-		if s.ExpiresIn != 15*time.Minute || !s.IdleExpiresAt.Equal(pintest.Start.Add(30*time.Minute)) || !s.ExpiresAt.Equal(pintest.Start.Add(12*time.Hour)) ||
+		if s.ExpiresIn != 15*time.Minute || !s.IdleExpiresAt.Equal(pintest.Start.Add(30*time.Minute)) || !s.ExpiresAt.Equal(
+			pintest.Start.Add(12*time.Hour),
+		) ||
 			s.PINChangeRequired || s.CredentialLevel != access.Dispositive || s.LoginMethod != session.ByPIN {
 			t.Errorf("session %+v", s)
 		}
@@ -36,11 +38,16 @@ func TestSession_Login(t *testing.T) {
 		if n := w.Count(t, "audit_records") - before; n != 1 {
 			t.Errorf("%d audit records, want 1", n)
 		}
-		if n := w.Count(t, "audit_records WHERE operation = 'startSession' AND person_id = ? AND session_id = ? AND address = '192.0.2.1'", p.ID, s.SessionID); n != 1 {
+		if n := w.Count(
+			t, "audit_records WHERE operation = 'startSession' AND person_id = ? AND session_id = ? AND address = '192.0.2.1'", p.ID,
+			s.SessionID,
+		); n != 1 {
 			t.Error("the audit record does not say who logged in, and from where")
 		}
 		// Neither token stands in the database.
-		if n := w.Count(t, "sessions WHERE refresh_hash LIKE ? OR refresh_hash = ?", "%"+s.RefreshToken.Reveal()+"%", s.AccessToken.Reveal()); n != 0 {
+		if n := w.Count(
+			t, "sessions WHERE refresh_hash LIKE ? OR refresh_hash = ?", "%"+s.RefreshToken.Reveal()+"%", s.AccessToken.Reveal(),
+		); n != 0 {
 			t.Error("a token stands in the table")
 		}
 	})
@@ -50,7 +57,9 @@ func TestSession_LoginRefusals(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
 		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
-		for name, code := range map[string]string{"stranger": pintest.Stranger.Clear(), "no tax code": "BLIPTR93MO4A674Q", "empty": "", "NUL": "RSSMRA\x0080A01H501U"} {
+		for name, code := range map[string]string{
+			"stranger": pintest.Stranger.Clear(), "no tax code": "BLIPTR93MO4A674Q", "empty": "", "NUL": "RSSMRA\x0080A01H501U",
+		} {
 			if _, err := w.Sessions.Start(ctx, code, pin, ""); !fault.Is(err, fault.InvalidCredentials) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -253,7 +262,8 @@ func TestSession_Reauthenticate(t *testing.T) {
 		before := w.Count(t, "audit_records")
 		again, err := w.Sessions.Reauthenticate(ctx, by, pin)
 		want(t, err, "")
-		if again.SessionID != s.SessionID || !again.ExpiresAt.Equal(s.ExpiresAt) || !again.IdleExpiresAt.Equal(w.Clock.Now().Add(30*time.Minute)) {
+		if again.SessionID != s.SessionID || !again.ExpiresAt.Equal(s.ExpiresAt) ||
+			!again.IdleExpiresAt.Equal(w.Clock.Now().Add(30*time.Minute)) {
 			t.Errorf("session %+v", again)
 		}
 		if !w.MustActor(t, again).AuthenticatedAt.Equal(w.Clock.Now()) {
@@ -263,7 +273,8 @@ func TestSession_Reauthenticate(t *testing.T) {
 			t.Errorf("%d audit records, want 1", n)
 		}
 		renewed := renew(t, w, again.RefreshToken, "")
-		// The refresh token from before the re-authentication was replaced: its use is a second use.
+		// The refresh token from before the re-authentication was replaced: its use is a second
+		// use.
 		_, err = w.Sessions.Renew(ctx, s.RefreshToken, "")
 		want(t, err, fault.SessionEnded)
 		_, err = w.Actor(t, renewed)

@@ -24,9 +24,9 @@ func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, er
 	return s.people.Operator(ctx, id)
 }
 
-// Appoint gives a citizen a post. It holds from the next request on, in open sessions too. It returns fault.Invalid for a
-// wrong post, an office that does not exist or a tax code that nobody is registered with, and fault.Conflict for somebody who
-// works here already or works for others.
+// Appoint gives a citizen a post. It holds from the next request on, in open sessions too. It
+// returns fault.Invalid for a wrong post, an office that does not exist or a tax code that nobody
+// is registered with, and fault.Conflict for somebody who works here already or works for others.
 func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Code, post person.Post) (person.Person, error) {
 	found, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
@@ -48,10 +48,12 @@ func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Cod
 	}, operation.ByID(s.people.ByID))
 }
 
-// Reassign changes the post of somebody who works here, from the next request on; version is what the change is based on.
-// It returns fault.NotFound, fault.PreconditionFailed, fault.Invalid for a post that would be wrong, and fault.Conflict where
-// no administrator would be left.
-func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, version int, change person.PostChange) (person.Person, error) {
+// Reassign changes the post of somebody who works here, from the next request on; version is what
+// the change is based on. It returns fault.NotFound, fault.PreconditionFailed, fault.Invalid for a
+// post that would be wrong, and fault.Conflict where no administrator would be left.
+func (s *Service) Reassign(
+	ctx context.Context, by access.Actor, id uuid.UUID, version int, change person.PostChange,
+) (person.Person, error) {
 	if _, err := s.people.Operator(ctx, id); err != nil {
 		return person.Person{}, err
 	}
@@ -81,8 +83,8 @@ func (s *Service) Reassign(ctx context.Context, by access.Actor, id uuid.UUID, v
 	}, nil)
 }
 
-// Dismiss makes somebody who works here a citizen again and ends their sessions. It returns fault.NotFound, and
-// fault.Conflict for the last administrator.
+// Dismiss makes somebody who works here a citizen again and ends their sessions. It returns
+// fault.NotFound, and fault.Conflict for the last administrator.
 func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind

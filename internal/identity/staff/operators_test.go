@@ -131,7 +131,12 @@ func TestStaff_PostsThatCannotBe(t *testing.T) {
 		}{
 			{w.operator.PersonID, person.PostChange{OfficeCode: text("9999")}, "/office_code", "unknown-office"},
 			{w.operator.PersonID, person.PostChange{OfficeCode: text("")}, "/office_code", "required"},
-			{w.operator.PersonID, person.PostChange{Class: class(access.Administrator), OfficeCode: text(milan)}, "/office_code", "only-operators"},
+			{
+				w.operator.PersonID,
+				person.PostChange{Class: class(access.Administrator), OfficeCode: text(milan)},
+				"/office_code",
+				"only-operators",
+			},
 			{w.operator.PersonID, person.PostChange{Class: class(access.Citizen)}, "/user_class", "enum"},
 			{w.contactCentre.PersonID, person.PostChange{Class: class(access.Operator)}, "/office_code", "required"},
 			{w.contactCentre.PersonID, person.PostChange{OfficeCode: text(milan)}, "/office_code", "only-operators"},
@@ -152,7 +157,9 @@ func TestStaff_ARepeatedAppointment(t *testing.T) {
 		w := newWorld(t, d)
 		w.Person(t, pintest.Mario, access.Citizen, false)
 		claimed := func(operation string) context.Context {
-			return idempotency.WithClaim(ctx, &idempotency.Claim{Scope: "person:" + w.admin.PersonID.String(), Key: operation, Operation: operation, RequestMAC: "mac"})
+			return idempotency.WithClaim(ctx, &idempotency.Claim{
+				Scope: "person:" + w.admin.PersonID.String(), Key: operation, Operation: operation, RequestMAC: "mac",
+			})
 		}
 		post := person.Post{Class: access.Operator, OfficeCode: rome}
 		for range 2 {
@@ -201,7 +208,8 @@ func TestStaff_TheLastAdministratorStays(t *testing.T) {
 				want(t, outcomes[0], fault.Conflict, "last-administrator")
 				want(t, outcomes[1], "", "")
 				var left []uuid.UUID
-				if err := d.From(ctx).Raw("SELECT id FROM people WHERE user_class = 'administrator' AND suspended_at IS NULL").Scan(&left).Error; err != nil || len(left) != 1 {
+				if err := d.From(ctx).Raw("SELECT id FROM people WHERE user_class = 'administrator' AND " +
+					"suspended_at IS NULL").Scan(&left).Error; err != nil || len(left) != 1 {
 					t.Fatalf("left are %v, %v", left, err)
 				}
 				// A suspended administrator is none who could take over.
@@ -210,7 +218,9 @@ func TestStaff_TheLastAdministratorStays(t *testing.T) {
 						t.Errorf("the last one %s: %v", what, err)
 					}
 				}
-				w.Exec(t, "UPDATE people SET user_class = 'administrator', suspended_at = NULL WHERE id IN ?", []uuid.UUID{w.admin.PersonID, other.PersonID})
+				w.Exec(t, "UPDATE people SET user_class = 'administrator', suspended_at = NULL WHERE id IN ?", []uuid.UUID{
+					w.admin.PersonID, other.PersonID,
+				})
 				w.Exec(t, "UPDATE sessions SET ended_at = NULL, end_reason = NULL")
 			})
 		}
@@ -223,10 +233,15 @@ func TestStaff_ListOfOperators(t *testing.T) {
 		w.Exec(t, "DELETE FROM sessions")
 		w.Exec(t, "DELETE FROM people")
 		// Two of each class for each name, and others who do not work here.
-		classes := []access.UserClass{access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator}
+		classes := []access.UserClass{
+			access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator,
+		}
 		var expected []string
 		for i := range 30 {
-			code, err := taxcode.Compose(taxcode.Birth{FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1950, 1, 1+i, 0, 0, 0, 0, time.UTC), Sex: taxcode.Male, Place: "H501"})
+			code, err := taxcode.Compose(taxcode.Birth{
+				FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1950, 1, 1+i, 0, 0, 0, 0, time.UTC), Sex: taxcode.Male,
+				Place: "H501",
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,7 +279,8 @@ func TestStaff_ListOfOperators(t *testing.T) {
 				if found.Next == "" {
 					break
 				}
-				if cursor, err := base64.RawURLEncoding.DecodeString(found.Next); err != nil || strings.Contains(string(cursor), listed[len(listed)-1]) {
+				if cursor, err := base64.RawURLEncoding.DecodeString(found.Next); err != nil ||
+					strings.Contains(string(cursor), listed[len(listed)-1]) {
 					t.Errorf("cursor %s, %v", cursor, err)
 				}
 				request.Cursor = found.Next
@@ -279,8 +295,8 @@ func TestStaff_ListOfOperators(t *testing.T) {
 	})
 }
 
-// TestStaff_TheListIsReadFromItsIndex: at a page in the middle nothing is sorted but the pages of the three classes, and nothing is read
-// that is not shown.
+// TestStaff_TheListIsReadFromItsIndex: at a page in the middle nothing is sorted but the pages of
+// the three classes, and nothing is read that is not shown.
 func TestStaff_TheListIsReadFromItsIndex(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	var filled []person.Person
@@ -289,7 +305,10 @@ func TestStaff_TheListIsReadFromItsIndex(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := person.Person{ID: uuid.New(), TaxCode: code, GivenName: "G", FamilyName: fmt.Sprintf("F%06d", i), UserClass: access.Citizen, CredentialLevel: access.Ordinary, Version: 1, CreatedAt: pintest.Start}
+		p := person.Person{
+			ID: uuid.New(), TaxCode: code, GivenName: "G", FamilyName: fmt.Sprintf("F%06d", i), UserClass: access.Citizen,
+			CredentialLevel: access.Ordinary, Version: 1, CreatedAt: pintest.Start,
+		}
 		switch i % 20 {
 		case 0:
 			p.UserClass = access.Administrator
@@ -341,12 +360,14 @@ func TestStaff_TheListIsReadFromItsIndex(t *testing.T) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Count(plan.String(), "Index Scan using people_by_class") != 3 || strings.Contains(plan.String(), "Rows Removed") || strings.Contains(plan.String(), "Seq Scan") {
+	if strings.Count(plan.String(), "Index Scan using people_by_class") != 3 || strings.Contains(plan.String(), "Rows Removed") ||
+		strings.Contains(plan.String(), "Seq Scan") {
 		t.Errorf("plan:\n%s", plan.String())
 	}
 }
 
-// TestStaff_WhoLostAPostDoesNotTakeItBack: an operation that was let in before does nothing to oneself any more.
+// TestStaff_WhoLostAPostDoesNotTakeItBack: an operation that was let in before does nothing to
+// oneself any more.
 func TestStaff_WhoLostAPostDoesNotTakeItBack(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -32,7 +32,8 @@ type Registration struct {
 	Contacts []person.NewContact
 }
 
-// check returns fault.Invalid for contacts that are not of different kinds, or one mailbox under two.
+// check returns fault.Invalid for contacts that are not of different kinds, or one mailbox under
+// two.
 func (r Registration) check() error {
 	var wrong []fault.Field
 	for i, c := range r.Contacts {
@@ -83,8 +84,9 @@ func (s *Service) record(ctx context.Context, p person.Person) (Record, error) {
 	return Record{Person: p, PINState: state, Contacts: contacts}, err
 }
 
-// Register makes a citizen with ordinary credentials and without a PIN; contacts are not verified by this. It returns fault.Invalid for wrong fields and
-// fault.Conflict for a tax code that is registered already.
+// Register makes a citizen with ordinary credentials and without a PIN; contacts are not verified
+// by this. It returns fault.Invalid for wrong fields and fault.Conflict for a tax code that is
+// registered already.
 func (s *Service) Register(ctx context.Context, by access.Actor, in Registration) (Record, error) {
 	if err := in.check(); err != nil {
 		return Record{}, err
@@ -93,7 +95,8 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
 		p, err := s.people.Add(ctx, person.New{
-			ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
+			ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName, UserClass: access.Citizen,
+			CredentialLevel: access.Ordinary,
 		})
 		if err != nil {
 			return Record{}, err
@@ -105,8 +108,9 @@ func (s *Service) Register(ctx context.Context, by access.Actor, in Registration
 	}, operation.ByID(s.Show))
 }
 
-// Suspend shuts a person out from the next request on, whatever sessions and tokens they hold, and tells them. It returns
-// fault.NotFound, and fault.Conflict for somebody who is suspended already, for the actor and for the last administrator.
+// Suspend shuts a person out from the next request on, whatever sessions and tokens they hold, and
+// tells them. It returns fault.NotFound, and fault.Conflict for somebody who is suspended already,
+// for the actor and for the last administrator.
 func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, reason string) (Record, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Record, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind
@@ -127,8 +131,8 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 	}, operation.ByID(s.Show))
 }
 
-// Readmit lets a suspended person in again, who then has to log in, and tells them. It returns fault.NotFound, and
-// fault.Conflict for somebody who is not suspended.
+// Readmit lets a suspended person in again, who then has to log in, and tells them. It returns
+// fault.NotFound, and fault.Conflict for somebody who is not suspended.
 func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.Right, trace.SubjectKind = by.Office(), person.SubjectKind

@@ -14,9 +14,10 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// IssuePIN gives a person, who has just shown a document, a new PIN in place of any other. It is dispositive at once, and so
-// are the person's credentials: what waited for that is completed. Their sessions end and they are told. The PIN is in the
-// result and nowhere else, so a repeat of the request issues another one. It returns fault.Forbidden for the actor's own PIN and for staff,
+// IssuePIN gives a person, who has just shown a document, a new PIN in place of any other. It is
+// dispositive at once, and so are the person's credentials: what waited for that is completed.
+// Their sessions end and they are told. The PIN is in the result and nowhere else, so a repeat of
+// the request issues another one. It returns fault.Forbidden for the actor's own PIN and for staff,
 // fault.NotFound, and fault.Conflict for somebody who is suspended.
 func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (pin.IssuedPIN, error) {
 	if by.PersonID == id {
@@ -46,7 +47,8 @@ func mayHavePIN(p person.Person, err error) error {
 	case err != nil:
 		return err
 	case p.UserClass != access.Citizen && p.UserClass != access.InstitutionalIntermediary:
-		// Or an operator could log in as an administrator. Staff recover their PIN, or are citizens first.
+		// Or an operator could log in as an administrator. Staff recover their PIN, or are citizens
+		// first.
 		return fault.Because(fault.Forbidden, "staff-pin")
 	case p.SuspendedAt != nil:
 		return fault.Because(fault.Conflict, "person-suspended")
@@ -74,9 +76,10 @@ func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) 
 	return handed, s.notify(ctx, PINIssued, id)
 }
 
-// RevokePIN revokes the PIN of a person, ends their sessions and tells them. It returns fault.NotFound, for somebody
-// without a PIN too, and fault.Forbidden for an administrator's, which only administrators revoke: a revoked PIN is not recovered,
-// and nobody else could let them in again.
+// RevokePIN revokes the PIN of a person, ends their sessions and tells them. It returns
+// fault.NotFound, for somebody without a PIN too, and fault.Forbidden for an administrator's, which
+// only administrators revoke: a revoked PIN is not recovered, and nobody else could let them in
+// again.
 func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind

@@ -1,6 +1,7 @@
-// Package staff is what the people who work here do with people: register them, give and take PINs at the counter,
-// suspend and readmit them, and manage who works here. The rows belong to person, pin and session; this package joins what
-// each of them does into one operation. Locks are taken in the order people, PINs, sessions, the rest.
+// Package staff is what the people who work here do with people: register them, give and take PINs
+// at the counter, suspend and readmit them, and manage who works here. The rows belong to person,
+// pin and session; this package joins what each of them does into one operation. Locks are taken in
+// the order people, PINs, sessions, the rest.
 package staff
 
 import (
@@ -22,10 +23,11 @@ type PINs interface {
 	NewInitial(ctx context.Context) (pin.Initial, error)
 	// GiveInPerson makes it the person's and ends their sessions, in the context's transaction.
 	GiveInPerson(ctx context.Context, personID uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error)
-	// RevokeFor revokes the person's PIN and returns from when on, ends their sessions and tells them, in the context's transaction; fault.NotFound
-	// for somebody without a PIN.
+	// RevokeFor revokes the person's PIN and returns from when on, ends their sessions and tells
+	// them, in the context's transaction; fault.NotFound for somebody without a PIN.
 	RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error)
-	// ClassChanged computes anew when the person's PIN must be changed, in the context's transaction.
+	// ClassChanged computes anew when the person's PIN must be changed, in the context's
+	// transaction.
 	ClassChanged(ctx context.Context, personID uuid.UUID, class access.UserClass) error
 	// State returns the state of a person's PIN.
 	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
@@ -45,7 +47,8 @@ type Sessions interface {
 
 // Declarations completes what waits for dispositive credentials; see declaration.Service.
 type Declarations interface {
-	// CompleteFor completes what the person filed with ordinary credentials, in the context's transaction.
+	// CompleteFor completes what the person filed with ordinary credentials, in the context's
+	// transaction.
 	CompleteFor(ctx context.Context, personID uuid.UUID) error
 }
 
@@ -96,7 +99,8 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, personID uuid.UU
 	return s.outbox.Add(ctx, message)
 }
 
-// onOneself returns fault.SessionEnded where somebody ends their own session or post by one that has ended already.
+// onOneself returns fault.SessionEnded where somebody ends their own session or post by one that
+// has ended already.
 func (s *Service) onOneself(ctx context.Context, by access.Actor, id uuid.UUID) (oneself bool, err error) {
 	if id != by.PersonID {
 		return false, nil

@@ -63,10 +63,13 @@ func newWorld(t *testing.T, d *db.DB) fixture {
 	w := fixture{World: pintest.New(t, d, pintest.Cheap), completed: &completed{}}
 	offices := contributor.NewRepository(d)
 	w.Must(t, func(ctx context.Context) error {
-		return errors.Join(offices.PutOffice(ctx, contributor.Office{Code: rome, Title: "Roma"}), offices.PutOffice(ctx, contributor.Office{Code: milan, Title: "Milano"}))
+		return errors.Join(offices.PutOffice(ctx, contributor.Office{
+			Code: rome, Title: "Roma",
+		}), offices.PutOffice(ctx, contributor.Office{Code: milan, Title: "Milano"}))
 	})
 	w.service = staff.NewService(staff.Deps{
-		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: contributor.NewService(offices, nil), Declarations: w.completed, Outbox: outbox.New(d),
+		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: contributor.NewService(offices, nil),
+		Declarations: w.completed, Outbox: outbox.New(d),
 	})
 	w.admin = w.works(t, anna, access.Administrator, "")
 	w.operator = w.works(t, bruno, access.Operator, rome)
@@ -83,10 +86,13 @@ func (w fixture) works(t *testing.T, code taxcode.Code, class access.UserClass, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return access.Actor{PersonID: p.ID, SessionID: (&world.App{DB: w.DB, Clock: w.Clock}).Session(t, p.ID, nil), UserClass: class, OfficeCode: office}
+	return access.Actor{
+		PersonID: p.ID, SessionID: (&world.App{DB: w.DB, Clock: w.Clock}).Session(t, p.ID, nil), UserClass: class, OfficeCode: office,
+	}
 }
 
-// want ends the test when the error is not a fault of that kind for that reason; "" stands for none.
+// want ends the test when the error is not a fault of that kind for that reason; "" stands for
+// none.
 func want(t *testing.T, err error, code fault.Code, reason string) {
 	t.Helper()
 	var f *fault.Fault
@@ -137,24 +143,33 @@ func TestStaff_RegisterFindShow(t *testing.T) {
 			r, err = w.service.Register(ctx, w.operator, in)
 			want(t, err, "", "")
 		})
-		if r.UserClass != access.Citizen || r.CredentialLevel != access.Ordinary || r.PINState != pin.StateNone || len(r.Contacts) != 2 || r.Contacts[0].State() != person.Unverified || r.SuspendedAt != nil {
+		if r.UserClass != access.Citizen || r.CredentialLevel != access.Ordinary || r.PINState != pin.StateNone || len(r.Contacts) != 2 ||
+			r.Contacts[0].State() != person.Unverified || r.SuspendedAt != nil {
 			t.Errorf("registered %+v", r)
 		}
 		w.traced(t, 0, func() {
 			_, err := w.service.Register(ctx, w.operator, in)
 			want(t, err, fault.Conflict, "tax-code-registered")
-			_, err = w.service.Register(ctx, w.operator, staff.Registration{TaxCode: pintest.Giulia, GivenName: " Giulia", FamilyName: "Bianchi"})
+			_, err = w.service.Register(ctx, w.operator, staff.Registration{
+				TaxCode: pintest.Giulia, GivenName: " Giulia", FamilyName: "Bianchi",
+			})
 			wantField(t, err, "/given_name", "pattern")
-			_, err = w.service.Register(ctx, w.operator, staff.Registration{TaxCode: taxcode.MustParse("00743110157"), GivenName: "G", FamilyName: "B"})
+			_, err = w.service.Register(ctx, w.operator, staff.Registration{
+				TaxCode: taxcode.MustParse("00743110157"), GivenName: "G", FamilyName: "B",
+			})
 			wantField(t, err, "/tax_code", "format")
 			for pointer, contacts := range map[string][]person.NewContact{
 				"/contacts/1/kind":  {{Kind: person.Email, Value: "a@posta.example"}, {Kind: person.Email, Value: "b@posta.example"}},
 				"/contacts/1/value": {{Kind: person.Email, Value: "a@posta.example"}, {Kind: person.PEC, Value: "A@posta.example"}},
 			} {
-				_, err = w.service.Register(ctx, w.operator, staff.Registration{TaxCode: pintest.Giulia, GivenName: "G", FamilyName: "B", Contacts: contacts})
+				_, err = w.service.Register(ctx, w.operator, staff.Registration{
+					TaxCode: pintest.Giulia, GivenName: "G", FamilyName: "B", Contacts: contacts,
+				})
 				wantField(t, err, pointer, "duplicate")
 			}
-			_, err = w.service.Register(ctx, w.operator, staff.Registration{TaxCode: pintest.Giulia, GivenName: "G", FamilyName: "B", Contacts: []person.NewContact{{Kind: person.Mobile, Value: "06"}}})
+			_, err = w.service.Register(ctx, w.operator, staff.Registration{
+				TaxCode: pintest.Giulia, GivenName: "G", FamilyName: "B", Contacts: []person.NewContact{{Kind: person.Mobile, Value: "06"}},
+			})
 			wantField(t, err, "/contacts/0/value", "format")
 		})
 		if n := w.Count(t, "people WHERE tax_code = ?", pintest.Giulia.Clear()); n != 0 {
@@ -192,7 +207,10 @@ func TestStaff_IssueAtTheCounter(t *testing.T) {
 		if len(handed.PIN) != 16 || !handed.ExpiresAt.Equal(w.Clock.Now().AddDate(0, 0, 60)) {
 			t.Errorf("%d characters until %v", len(handed.PIN), handed.ExpiresAt)
 		}
-		if n := w.Count(t, "audit_records WHERE subject_kind = 'pin-document-shown' AND subject_id = ? AND person_id = ?", p.ID.String(), w.operator.PersonID); n != 1 {
+		if n := w.Count(
+			t, "audit_records WHERE subject_kind = 'pin-document-shown' AND subject_id = ? AND person_id = ?", p.ID.String(),
+			w.operator.PersonID,
+		); n != 1 {
 			t.Errorf("%d audit records name who issued it to whom", n)
 		}
 		if shown[p.ID] != handed.PIN || !slices.Equal(w.people, []uuid.UUID{p.ID}) || w.told(t, staff.PINIssued.Name, p.ID) != 1 {
@@ -295,7 +313,8 @@ func TestStaff_SuspendAndReadmit(t *testing.T) {
 		w.traced(t, 1, func() {
 			r, err := w.service.Suspend(ctx, w.admin, p.ID, "Credenziali cedute a terzi")
 			want(t, err, "", "")
-			if r.SuspendedAt == nil || !r.SuspendedAt.Equal(w.Clock.Now()) || r.SuspensionReason == nil || *r.SuspensionReason != "Credenziali cedute a terzi" {
+			if r.SuspendedAt == nil || !r.SuspendedAt.Equal(w.Clock.Now()) || r.SuspensionReason == nil ||
+				*r.SuspensionReason != "Credenziali cedute a terzi" {
 				t.Errorf("suspended %+v", r)
 			}
 		})
@@ -331,7 +350,8 @@ func TestStaff_SuspendAndReadmit(t *testing.T) {
 	})
 }
 
-// TestStaff_SuspensionAgainstLogins: however the logins that run at the same time turn out, none leaves a session behind.
+// TestStaff_SuspensionAgainstLogins: however the logins that run at the same time turn out, none
+// leaves a session behind.
 func TestStaff_SuspensionAgainstLogins(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -340,7 +360,8 @@ func TestStaff_SuspensionAgainstLogins(t *testing.T) {
 			var logins sync.WaitGroup
 			for range 4 {
 				logins.Go(func() {
-					if _, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), text, ""); err != nil && !fault.Is(err, fault.InvalidCredentials) {
+					if _, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), text, ""); err != nil &&
+						!fault.Is(err, fault.InvalidCredentials) {
 						t.Error(err)
 					}
 				})
@@ -358,7 +379,8 @@ func TestStaff_SuspensionAgainstLogins(t *testing.T) {
 	})
 }
 
-// TestStaff_NobodyWaitsInACircle: whatever is done to one person at the same time is done in some order, or refused.
+// TestStaff_NobodyWaitsInACircle: whatever is done to one person at the same time is done in some
+// order, or refused.
 func TestStaff_NobodyWaitsInACircle(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

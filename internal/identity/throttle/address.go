@@ -19,8 +19,8 @@ const (
 	AddressFailures = 30
 )
 
-// AddressLimit refuses addresses that send many wrong secrets, over all subjects. Unlike a subject's
-// counter it moves with the wrong ones alone.
+// AddressLimit refuses addresses that send many wrong secrets, over all subjects. Unlike a
+// subject's counter it moves with the wrong ones alone.
 type AddressLimit struct {
 	repo    repository
 	clock   clock.Clock
@@ -32,8 +32,8 @@ func NewAddressLimit(d *db.DB, c clock.Clock, enabled bool) *AddressLimit {
 	return &AddressLimit{repo: repository{d}, clock: c, enabled: enabled}
 }
 
-// Check refuses an address from which 30 secrets were wrong in the last ten minutes. An empty address,
-// that of work which no client asked for, always passes.
+// Check refuses an address from which 30 secrets were wrong in the last ten minutes. An empty
+// address, that of work which no client asked for, always passes.
 //
 // Faults:
 //   - rate-limited, with the time to wait.

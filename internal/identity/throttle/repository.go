@@ -18,8 +18,8 @@ type key struct {
 	subject string
 }
 
-// reserve counts one more attempt as in flight if State.Reserve would, in one statement, and returns
-// its epoch.
+// reserve counts one more attempt as in flight if State.Reserve would, in one statement, and
+// returns its epoch.
 func (r repository) reserve(ctx context.Context, k key, known bool, now time.Time) (epoch int, granted bool, err error) {
 	var rows []int
 	err = r.db.InTx(ctx, func(ctx context.Context) error {
@@ -48,12 +48,14 @@ func (r repository) reserve(ctx context.Context, k key, known bool, now time.Tim
 // read returns the state of a row; that of a missing row is the zero value.
 func (r repository) read(ctx context.Context, k key) (State, error) {
 	var row State
-	err := r.db.From(ctx).Raw("SELECT failures, in_flight, epoch, lease_until, locked_until FROM attempts WHERE kind = ? AND subject = ?", k.kind, k.subject).Scan(&row).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT failures, in_flight, epoch, lease_until, locked_until FROM attempts WHERE kind = ? AND subject = ?", k.kind, k.subject,
+	).Scan(&row).Error
 	return row, err
 }
 
-// settle does what State.Settle does, in one statement. It reports false when the attempt was given up
-// as lost before.
+// settle does what State.Settle does, in one statement. It reports false when the attempt was given
+// up as lost before.
 func (r repository) settle(ctx context.Context, k key, epoch int, outcome Outcome, now time.Time) (Counter, bool, error) {
 	set, args := "", []any{}
 	switch outcome {
@@ -77,7 +79,9 @@ func (r repository) settle(ctx context.Context, k key, epoch int, outcome Outcom
 // purge drops the rows last tried by the instant that are a stranger's or count nothing.
 func (r repository) purge(ctx context.Context, until time.Time) error {
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		return r.db.From(ctx).Exec("DELETE FROM attempts WHERE last_at <= ? AND (known = ? OR failures + in_flight = 0)", until, false).Error
+		return r.db.From(ctx).Exec(
+			"DELETE FROM attempts WHERE last_at <= ? AND (known = ? OR failures + in_flight = 0)", until, false,
+		).Error
 	})
 }
 
@@ -94,7 +98,9 @@ func (addressFailure) TableName() string { return "address_failures" }
 // latest returns when the last failures from the address after the instant were, newest first.
 func (r repository) latest(ctx context.Context, address string, after time.Time, limit int) ([]time.Time, error) {
 	var at []time.Time
-	err := r.db.From(ctx).Raw("SELECT at FROM address_failures WHERE address = ? AND at > ? ORDER BY at DESC LIMIT ?", address, after, limit).Scan(&at).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT at FROM address_failures WHERE address = ? AND at > ? ORDER BY at DESC LIMIT ?", address, after, limit,
+	).Scan(&at).Error
 	for i := range at {
 		at[i] = clock.Normal(at[i])
 	}

@@ -20,17 +20,19 @@ const (
 	longestWait = 2 * time.Second
 	// statementTimeout bounds what must be written even for a request that has gone away.
 	statementTimeout = 10 * time.Second
-	// retention is how long a counter at zero, or of a subject that is nobody's, outlives the last try.
+	// retention is how long a counter at zero, or of a subject that is nobody's, outlives the last
+	// try.
 	retention = 30 * 24 * time.Hour
 )
 
-// ManyWrongTries is the kind of message that tells a person of wrong attempts; its data is {"tries": n}.
+// ManyWrongTries is the kind of message that tells a person of wrong attempts; its data is
+// {"tries": n}.
 var ManyWrongTries = outbox.Declare(outbox.Kind{Name: "pin.many_wrong_tries", Audience: outbox.EveryContact})
 
 // Subject is whose secret is tried.
 type Subject struct {
-	// Name identifies the subject, for a PIN the exact upper-cased tax code. Only a keyed digest of it is
-	// stored, so a rotation of the data keys begins the counters anew.
+	// Name identifies the subject, for a PIN the exact upper-cased tax code. Only a keyed digest of
+	// it is stored, so a rotation of the data keys begins the counters anew.
 	Name secret.Text
 	// PersonID is the registered person, if there is one.
 	PersonID uuid.UUID
@@ -101,8 +103,8 @@ func (l *Limiter) Reserve(ctx context.Context, kind Kind, subject Subject) (*Att
 	}
 }
 
-// reserve makes one try and returns nil when it is not granted. A request that goes away in the middle
-// of it does not leave a reservation that nobody knows of.
+// reserve makes one try and returns nil when it is not granted. A request that goes away in the
+// middle of it does not leave a reservation that nobody knows of.
 func (l *Limiter) reserve(ctx context.Context, k key, subject Subject) (*Attempt, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -142,8 +144,8 @@ func pause(ctx context.Context, d time.Duration, patience <-chan time.Time) erro
 
 // Settle ends the attempt in a transaction of its own, even when the request was cancelled already.
 //
-// What else belongs to the outcome goes into also, which runs in that transaction; it may be nil. When
-// the attempt was given up as lost before, because its lease ran out, it has counted as wrong.
+// What else belongs to the outcome goes into also, which runs in that transaction; it may be nil.
+// When the attempt was given up as lost before, because its lease ran out, it has counted as wrong.
 //
 // Faults:
 //   - busy for a right attempt that was given up before.
@@ -182,7 +184,8 @@ func (a *Attempt) notify(ctx context.Context, outcome Outcome, c Counter, now ti
 	return a.limiter.outbox.Add(ctx, message)
 }
 
-// Purge forgets the subjects that are nobody's, and the counters at zero, 30 days after the last try.
+// Purge forgets the subjects that are nobody's, and the counters at zero, 30 days after the last
+// try.
 func (l *Limiter) Purge(ctx context.Context) error {
 	return l.repo.purge(ctx, l.clock.Now().Add(-retention))
 }

@@ -44,7 +44,8 @@ func reserve(t *testing.T, l *throttle.Limiter, s throttle.Subject) *throttle.At
 	return a
 }
 
-// patiently is Reserve for a test that runs on a busy machine: it comes again when waiting took too long.
+// patiently is Reserve for a test that runs on a busy machine: it comes again when waiting took too
+// long.
 func patiently(l *throttle.Limiter, s throttle.Subject) (*throttle.Attempt, error) {
 	for try := 0; ; try++ {
 		a, err := l.Reserve(context.Background(), throttle.PIN, s)
@@ -223,7 +224,9 @@ func TestThrottle_StatementsFollowTheRules(t *testing.T) {
 			}
 			var flying []open
 			for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-				switch rapid.SampledFrom([]string{"reserve", "reserve", "reserve", "settle", "settle", "lose", "advance"}).Draw(rt, "step") {
+				switch rapid.SampledFrom([]string{
+					"reserve", "reserve", "reserve", "settle", "settle", "lose", "advance",
+				}).Draw(rt, "step") {
 				case "reserve":
 					next, verdict, wait := state.Reserve(c.Now())
 					ctx, cancel := context.WithCancel(context.Background())
@@ -255,7 +258,8 @@ func TestThrottle_StatementsFollowTheRules(t *testing.T) {
 					switch {
 					case settled && (err != nil || counter.Failures != next.Failures || !same(counter.LockedUntil, next.LockedUntil)):
 						rt.Fatalf("rules say %+v, got %+v, %v", next, counter, err)
-					case !settled && outcome == throttle.Right && !fault.Is(err, fault.Busy), !settled && outcome != throttle.Right && err != nil:
+					case !settled && outcome == throttle.Right && !fault.Is(err, fault.Busy), !settled && outcome != throttle.Right &&
+						err != nil:
 						rt.Fatalf("rules say it is lost, got %+v, %v", counter, err)
 					}
 					state = next
@@ -265,7 +269,9 @@ func TestThrottle_StatementsFollowTheRules(t *testing.T) {
 						flying = flying[1:]
 					}
 				default:
-					c.Advance(time.Duration(rapid.SampledFrom([]int{1, 10, 29, 30, 31, 270, 299, 300, 301, 330}).Draw(rt, "seconds")) * time.Second)
+					c.Advance(time.Duration(rapid.SampledFrom([]int{
+						1, 10, 29, 30, 31, 270, 299, 300, 301, 330,
+					}).Draw(rt, "seconds")) * time.Second)
 				}
 			}
 		})
@@ -307,7 +313,9 @@ func TestThrottle_PersonIsToldAtEveryHundred(t *testing.T) {
 			for _, s := range []throttle.Subject{known, stranger} {
 				settle(t, reserve(t, l, s), throttle.Wrong)
 			}
-			if want := int64((i + 1) / 100); count(t, d, "outbox", "kind = ? AND person_id = ?", "pin.many_wrong_tries", known.PersonID) != want {
+			if want := int64((i + 1) / 100); count(
+				t, d, "outbox", "kind = ? AND person_id = ?", "pin.many_wrong_tries", known.PersonID,
+			) != want {
 				t.Fatalf("after %d wrong ones there are not %d messages", i+1, want)
 			}
 			c.Advance(throttle.Lockout)

@@ -1,8 +1,9 @@
 // Package throttle is the one limiter for every secret that can be guessed.
 //
 // An attempt is counted before the secret is looked at, in a statement of its own, and settled
-// afterwards: however many arrive together, no more are evaluated than are allowed. Subjects are kept
-// as keyed digests, whether or not such a person exists, so that nobody learns who is registered.
+// afterwards: however many arrive together, no more are evaluated than are allowed. Subjects are
+// kept as keyed digests, whether or not such a person exists, so that nobody learns who is
+// registered.
 package throttle
 
 import (
@@ -25,7 +26,8 @@ const (
 	RevocationCode Kind = "revocation-code"
 	// ContactCode is the code that verifies a contact.
 	ContactCode Kind = "contact-code"
-	// DelegationOTP is the code that activates a delegation, counted for an intermediary and a contributor.
+	// DelegationOTP is the code that activates a delegation, counted for an intermediary and a
+	// contributor.
 	DelegationOTP Kind = "delegation-otp"
 )
 
@@ -37,17 +39,19 @@ func (k Kind) refusal() fault.Code {
 	return fault.RateLimited
 }
 
-// INPS PIN rules: 10 wrong PINs in a row inhibit access for 5 minutes. Each further wrong one costs 5
-// more until the right one is entered.
+// INPS PIN rules: 10 wrong PINs in a row inhibit access for 5 minutes. Each further wrong one costs
+// 5 more until the right one is entered.
 const (
 	// MaxFailures is how many wrong attempts in a row begin a lockout. Never more than that are
 	// evaluated together.
 	MaxFailures = 10
-	// Lockout is how long the subject must wait after the tenth wrong attempt and after each further one.
+	// Lockout is how long the subject must wait after the tenth wrong attempt and after each
+	// further one.
 	Lockout = 5 * time.Minute
 	// Lease is how long an attempt may stay unsettled before it counts as wrong.
 	Lease = 30 * time.Second
-	// NotifyEvery is after how many wrong attempts in a row, and each time as many more, the person is told.
+	// NotifyEvery is after how many wrong attempts in a row, and each time as many more, the person
+	// is told.
 	NotifyEvery = 100
 )
 
@@ -77,8 +81,8 @@ const (
 	Occupied
 )
 
-// State is what is known about the attempts at one subject's secret. The zero value is a subject that
-// nobody tried.
+// State is what is known about the attempts at one subject's secret. The zero value is a subject
+// that nobody tried.
 type State struct {
 	Failures int
 	InFlight int
@@ -114,8 +118,8 @@ func (s State) Reserve(now time.Time) (State, Verdict, time.Duration) {
 	return next, Granted, 0
 }
 
-// Settle ends an attempt that was reserved in the given epoch. It reports false, and changes nothing,
-// when the attempt was given up as lost before.
+// Settle ends an attempt that was reserved in the given epoch. It reports false, and changes
+// nothing, when the attempt was given up as lost before.
 func (s State) Settle(epoch int, outcome Outcome, now time.Time) (State, bool) {
 	if epoch != s.Epoch || s.InFlight == 0 {
 		return s, false

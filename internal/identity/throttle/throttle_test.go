@@ -97,8 +97,8 @@ func TestThrottle_LostAttemptsCountAsWrong(t *testing.T) {
 	}
 }
 
-// Whatever happens in whatever order, no ten evaluations in a row end wrong without a wait of five minutes after them,
-// and no more than ten run together.
+// Whatever happens in whatever order, no ten evaluations in a row end wrong without a wait of five
+// minutes after them, and no more than ten run together.
 func TestThrottle_NeverMoreThanTenGuesses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s throttle.State

@@ -1,5 +1,6 @@
-// Package access answers one question: may this session do this to this contributor, position or declaration?
-// It has one query that loads session, person and rights together, for one operation of the contract.
+// Package access answers one question: may this session do this to this contributor, position or
+// declaration? It has one query that loads session, person and rights together, for one operation
+// of the contract.
 package access
 
 import (
@@ -95,12 +96,14 @@ func (r Right) About(positionID uuid.UUID) bool {
 // Covers reports whether the right includes the service.
 func (r Right) Covers(s Service) bool { return r.Services.Covers(s) }
 
-// Files reports whether the right lets its holder make declarations: an operator only consults and a user administrator only manages users.
+// Files reports whether the right lets its holder make declarations: an operator only consults and
+// a user administrator only manages users.
 func (r Right) Files() bool {
 	return r.ActingAs != OfficeOperator && r.ActingAs != UserAdministrator && r.Covers(Declarations)
 }
 
-// Actor is who asks: a live session, its person, and the rights over the contributor that the operation is about.
+// Actor is who asks: a live session, its person, and the rights over the contributor that the
+// operation is about.
 type Actor struct {
 	SessionID         uuid.UUID
 	PersonID          uuid.UUID
@@ -114,14 +117,17 @@ type Actor struct {
 	// ByPIN says that the session was begun with a PIN, not with SPID, CIE or CNS.
 	ByPIN           bool
 	AuthenticatedAt time.Time
-	// ContributorID is what Rights are about: the contributor in the path, or the one of the declaration in the path.
+	// ContributorID is what Rights are about: the contributor in the path, or the one of the
+	// declaration in the path.
 	ContributorID uuid.UUID
 	Rights        []Right
-	// Memberships are what the actor is at the intermediary in the path, or at that of the delegation in the path.
+	// Memberships are what the actor is at the intermediary in the path, or at that of the
+	// delegation in the path.
 	Memberships []Membership
 }
 
-// Membership is what somebody is at an intermediary: the professional, or a person with a role at an organisation.
+// Membership is what somebody is at an intermediary: the professional, or a person with a role at
+// an organisation.
 type Membership struct {
 	// ID is that of the role, or of the intermediary whose person the actor is.
 	ID         uuid.UUID
@@ -137,8 +143,8 @@ type Membership struct {
 // Covers reports whether the membership includes the service.
 func (s Membership) Covers(service Service) bool { return s.Services.Covers(service) }
 
-// Right is what somebody acts by who does something by the membership. It ends with the role and, as long as the intermediary is on its
-// register, when it leaves that.
+// Right is what somebody acts by who does something by the membership. It ends with the role and,
+// as long as the intermediary is on its register, when it leaves that.
 func (s Membership) Right() Right {
 	right := Right{ID: s.ID, ActingAs: s.ActingAs, Services: s.Services, Links: []Link{{DelegateLink, s.DelegateID}}}
 	if s.ID != s.DelegateID {
@@ -158,7 +164,8 @@ func (a Actor) Staff() bool {
 // Office is what somebody acts by who works here: their post.
 func (a Actor) Office() Right { return Right{ID: a.PersonID, ActingAs: OfficeOperator} }
 
-// Consults reports whether the actor sees the contributor only as an operator of the competent office.
+// Consults reports whether the actor sees the contributor only as an operator of the competent
+// office.
 func (a Actor) Consults() bool {
 	return !slices.ContainsFunc(a.Rights, func(r Right) bool { return r.ActingAs != OfficeOperator })
 }
@@ -172,12 +179,14 @@ func (a Actor) RightIDs() []uuid.UUID {
 	return ids
 }
 
-// Positions are those of the contributor that the actor's rights with the service are about; nil stands for all.
+// Positions are those of the contributor that the actor's rights with the service are about; nil
+// stands for all.
 func (a Actor) Positions(s Service) []uuid.UUID {
 	return positions(a.Rights, func(r Right) bool { return r.Covers(s) })
 }
 
-// VisiblePositions are the contributor's positions that any of the actor's rights is about; nil stands for all.
+// VisiblePositions are the contributor's positions that any of the actor's rights is about; nil
+// stands for all.
 func (a Actor) VisiblePositions() []uuid.UUID {
 	return positions(a.Rights, func(Right) bool { return true })
 }
@@ -196,10 +205,12 @@ func positions(rights []Right, which func(Right) bool) []uuid.UUID {
 	return some
 }
 
-// RightToFile chooses the right by which the actor declares for a position of the contributor: the one asked for, else the
-// first in the order own, role, delegation, sub-delegation. It returns fault.NotFound when the actor has nothing to do with
-// the contributor, fault.Invalid for a right that is not the actor's and for a position that none of the rights is about,
-// fault.ServiceNotDelegated when the right does not cover declarations, and fault.Forbidden when it only lets one look.
+// RightToFile chooses the right by which the actor declares for a position of the contributor: the
+// one asked for, else the first in the order own, role, delegation, sub-delegation. It returns
+// fault.NotFound when the actor has nothing to do with the contributor, fault.Invalid for a right
+// that is not the actor's and for a position that none of the rights is about,
+// fault.ServiceNotDelegated when the right does not cover declarations, and fault.Forbidden when it
+// only lets one look.
 func (a Actor) RightToFile(contributorID, positionID uuid.UUID, wanted *uuid.UUID) (Right, error) {
 	if a.ContributorID != contributorID || len(a.Rights) == 0 {
 		return Right{}, fault.New(fault.NotFound)
@@ -222,7 +233,8 @@ func (a Actor) RightToFile(contributorID, positionID uuid.UUID, wanted *uuid.UUI
 	return Right{}, asked[0].refuseFiling()
 }
 
-// inOrder sorts rights: own, role, delegation, sub-delegation, then what lets one only look; equal ones by their ids.
+// inOrder sorts rights: own, role, delegation, sub-delegation, then what lets one only look; equal
+// ones by their ids.
 func inOrder(rights []Right) {
 	slices.SortStableFunc(rights, func(a, b Right) int {
 		return cmp.Or(cmp.Compare(rank(a.ActingAs), rank(b.ActingAs)), bytes.Compare(a.ID[:], b.ID[:]))
@@ -241,5 +253,7 @@ func (r Right) refuseFiling() error {
 }
 
 func rank(a ActingAs) int {
-	return slices.Index([]ActingAs{LegalRepresentative, Employer, EmployeeDelegate, Intermediary, SubDelegate, UserAdministrator, OfficeOperator}, a)
+	return slices.Index([]ActingAs{
+		LegalRepresentative, Employer, EmployeeDelegate, Intermediary, SubDelegate, UserAdministrator, OfficeOperator,
+	}, a)
 }

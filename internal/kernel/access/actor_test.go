@@ -25,7 +25,9 @@ func TestActor_TheRightToFile(t *testing.T) {
 		r.Positions = positions
 		return r
 	}
-	intermediary, elsewhere, worker := delegated(access.Intermediary, there, here), delegated(access.Intermediary, there), delegated(access.SubDelegate, here)
+	intermediary, elsewhere, worker := delegated(
+		access.Intermediary, there, here,
+	), delegated(access.Intermediary, there), delegated(access.SubDelegate, here)
 	unknown := uuid.Must(uuid.NewV7())
 	for _, c := range []struct {
 		name   string
@@ -37,15 +39,30 @@ func TestActor_TheRightToFile(t *testing.T) {
 	}{
 		{"nothing to do with it", nil, company, nil, uuid.Nil, fault.NotFound},
 		{"another contributor", []access.Right{representative}, other, nil, uuid.Nil, fault.NotFound},
-		{"another contributor, by a right of this one", []access.Right{representative}, other, &representative.ID, uuid.Nil, fault.NotFound},
+		{
+			"another contributor, by a right of this one",
+			[]access.Right{representative},
+			other, &representative.ID, uuid.Nil,
+			fault.NotFound,
+		},
 		{"the only right", []access.Right{delegate}, company, nil, delegate.ID, ""},
 		{"own right first", []access.Right{delegate, employer, representative, operator}, company, nil, representative.ID, ""},
 		{"employer before delegate", []access.Right{delegate, employer}, company, nil, employer.ID, ""},
 		{"the one that covers declarations", []access.Right{blind, administrator, delegate}, company, nil, delegate.ID, ""},
 		{"the one asked for", []access.Right{representative, delegate}, company, &delegate.ID, delegate.ID, ""},
 		{"one asked for that is not there", []access.Right{representative}, company, &unknown, uuid.Nil, fault.Invalid},
-		{"one asked for that does not cover declarations", []access.Right{representative, blind}, company, &blind.ID, uuid.Nil, fault.ServiceNotDelegated},
-		{"one asked for that manages users", []access.Right{representative, administrator}, company, &administrator.ID, uuid.Nil, fault.Forbidden},
+		{
+			"one asked for that does not cover declarations",
+			[]access.Right{representative, blind},
+			company, &blind.ID, uuid.Nil,
+			fault.ServiceNotDelegated,
+		},
+		{
+			"one asked for that manages users",
+			[]access.Right{representative, administrator},
+			company, &administrator.ID, uuid.Nil,
+			fault.Forbidden,
+		},
 		{"a role before a delegation", []access.Right{worker, intermediary, delegate}, company, nil, delegate.ID, ""},
 		{"a delegation before a sub-delegation", []access.Right{worker, intermediary}, company, nil, intermediary.ID, ""},
 		{"the delegation about the position", []access.Right{elsewhere, worker}, company, nil, worker.ID, ""},
@@ -81,7 +98,12 @@ func TestActor_WhatARightCovers(t *testing.T) {
 	for _, c := range []struct {
 		services []access.Service
 		want     bool
-	}{{nil, false}, {[]access.Service{"other"}, false}, {[]access.Service{"other", access.Declarations}, true}, {[]access.Service{access.AllServices}, true}} {
+	}{
+		{nil, false},
+		{[]access.Service{"other"}, false},
+		{[]access.Service{"other", access.Declarations}, true},
+		{[]access.Service{access.AllServices}, true},
+	} {
 		if got := (access.Right{Services: c.services}).Covers(access.Declarations); got != c.want {
 			t.Errorf("%v covers declarations: %v", c.services, got)
 		}

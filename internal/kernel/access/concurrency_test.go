@@ -17,7 +17,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// Many enter at once, and what is known of them is read together: each must get their own answer and nobody else's.
+// Many enter at once, and what is known of them is read together: each must get their own answer
+// and nobody else's.
 func TestAccess_NobodyEntersAsAnother(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -31,7 +32,9 @@ func TestAccess_NobodyEntersAsAnother(t *testing.T) {
 			for round := range rounds {
 				// Now at one's own company, now at the next one's.
 				at := (i + round%2) % people
-				got, err := w.Guard.Enter(context.Background(), actors[i].SessionID, toContributor, access.Target{ContributorID: companies[at].ID})
+				got, err := w.Guard.Enter(
+					context.Background(), actors[i].SessionID, toContributor, access.Target{ContributorID: companies[at].ID},
+				)
 				if at != i {
 					if !fault.Is(err, fault.NotFound) || len(got.Rights) != 0 || got.PersonID != actors[i].PersonID {
 						t.Errorf("%d at the company of %d: %+v, %v", i, at, got, err)
@@ -58,7 +61,9 @@ func TestAccess_AWithdrawalHoldsFromTheNextRequest(t *testing.T) {
 					w.WithdrawRole(t, by.Rights[0].ID)
 					withdrawn.Store(true)
 					for range 20 {
-						if _, err := w.Guard.Enter(context.Background(), by.SessionID, toContributor, access.Target{ContributorID: c.ID}); !fault.Is(err, fault.NotFound) {
+						if _, err := w.Guard.Enter(
+							context.Background(), by.SessionID, toContributor, access.Target{ContributorID: c.ID},
+						); !fault.Is(err, fault.NotFound) {
 							t.Errorf("after the withdrawal: %v", err)
 						}
 					}
@@ -77,7 +82,8 @@ func TestAccess_AWithdrawalHoldsFromTheNextRequest(t *testing.T) {
 	})
 }
 
-// What is stored wrongly about one person keeps that person out, and nobody else who asks at the same time.
+// What is stored wrongly about one person keeps that person out, and nobody else who asks at the
+// same time.
 func TestAccess_ABrokenRightIsNobodyElses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

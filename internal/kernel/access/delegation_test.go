@@ -19,8 +19,9 @@ import (
 
 const other access.Service = "payments"
 
-// What a delegation lets an intermediary and its people do: nothing before it is active, nothing after it has ended, on no
-// other position and with no other service than it names. One statement says so, whatever the person is.
+// What a delegation lets an intermediary and its people do: nothing before it is active, nothing
+// after it has ended, on no other position and with no other service than it names. One statement
+// says so, whatever the person is.
 func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 	inRome := func(w fixture) uuid.UUID { return w.company.Positions[0].ID }
 	inMilan := func(w fixture) uuid.UUID { return w.company.Positions[1].ID }
@@ -47,12 +48,18 @@ func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 		want wants
 		as   access.ActingAs
 	}{
-		{"a delegate", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return professional(t, w, nil) }, entitled, access.Intermediary},
+		{"a delegate", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return professional(t, w, nil)
+		}, entitled, access.Intermediary},
 		{"a delegate for declarations", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			return professional(t, w, partial(access.Declarations), inRome(w))
 		}, entitled, access.Intermediary},
-		{"a delegate for another service", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return professional(t, w, partial(other)) }, undelegated, access.Intermediary},
-		{"a delegate for another position", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return professional(t, w, nil, inMilan(w)) }, elsewhere, access.Intermediary},
+		{"a delegate for another service", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return professional(t, w, partial(other))
+		}, undelegated, access.Intermediary},
+		{"a delegate for another position", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return professional(t, w, nil, inMilan(w))
+		}, elsewhere, access.Intermediary},
 		{"a draft", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			return professional(t, w, func(d *world.Delegation) { d.State, d.ActivatedAt = "draft", nil })
 		}, stranger, ""},
@@ -92,16 +99,25 @@ func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 		}, stranger, ""},
 		{"with a role there that was withdrawn", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			delegate, p := w.Association(t), w.Person(t, nil)
-			w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), w.DelegateRole(t, p.ID, delegate, access.EmployeeDelegate, access.AllServices))
+			w.Exec(
+				t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(),
+				w.DelegateRole(t, p.ID, delegate, access.EmployeeDelegate, access.AllServices),
+			)
 			return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, nil)
 		}, stranger, ""},
-		{"a sub-delegate for all", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return worker(t, w, nil, nil, false) }, entitled, access.SubDelegate},
-		{"a sub-delegate for this one", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) { return worker(t, w, nil, nil, true) }, entitled, access.SubDelegate},
+		{"a sub-delegate for all", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return worker(t, w, nil, nil, false)
+		}, entitled, access.SubDelegate},
+		{"a sub-delegate for this one", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
+			return worker(t, w, nil, nil, true)
+		}, entitled, access.SubDelegate},
 		{"a sub-delegate for another one", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			_, delegate := w.Professional(t)
 			w.Delegation(t, delegate, w.company, nil)
 			p := w.Person(t, nil)
-			return w.Session(t, p.ID, nil), w.SubDelegation(t, delegate, p.ID, nil, w.Delegation(t, delegate, w.Company(t, world.Rome), nil))
+			return w.Session(t, p.ID, nil), w.SubDelegation(
+				t, delegate, p.ID, nil, w.Delegation(t, delegate, w.Company(t, world.Rome), nil),
+			)
 		}, stranger, ""},
 		{"a sub-delegate for more than was delegated", func(t *testing.T, w fixture) (uuid.UUID, uuid.UUID) {
 			return worker(t, w, func(s *world.SubDelegation) { s.Services = world.Services(access.Declarations) }, partial(other), true)
@@ -123,7 +139,9 @@ func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 				asked := world.Statements(t, d)
 				for name, e := range c.want.each() {
 					before := asked()
-					actor, err := w.Guard.Enter(context.Background(), session, e.rule, access.Target{ContributorID: w.company.ID, DeclarationID: w.filed})
+					actor, err := w.Guard.Enter(context.Background(), session, e.rule, access.Target{
+						ContributorID: w.company.ID, DeclarationID: w.filed,
+					})
 					switch {
 					case e.want == granted && err != nil, e.want != granted && !fault.Is(err, e.want):
 						t.Errorf("%s: %v, want %q", name, err, e.want)
@@ -172,7 +190,8 @@ func TestAccess_AnIntermediarySeesItsPositionsOnly(t *testing.T) {
 			t.Errorf("positions %+v, %v", positions.Items, err)
 		}
 		mine, err := w.Contributors.Mine(context.Background(), by, contributor.Search{}, page.Request{})
-		if err != nil || len(mine.Items) != 1 || len(mine.Items[0].Rights) != 1 || mine.Items[0].Rights[0].ID != delegation || mine.Items[0].Rights[0].ActingAs != access.Intermediary {
+		if err != nil || len(mine.Items) != 1 || len(mine.Items[0].Rights) != 1 || mine.Items[0].Rights[0].ID != delegation ||
+			mine.Items[0].Rights[0].ActingAs != access.Intermediary {
 			t.Errorf("contributors %+v, %v", mine.Items, err)
 		}
 		if _, err := w.Declarations.Draft(context.Background(), by, w.company.ID, w.company.Input(true)); !fault.Is(err, fault.Invalid) {

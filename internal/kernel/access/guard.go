@@ -34,7 +34,8 @@ type Rule struct {
 	Forced bool
 	// Fresh operations need a PIN entered within the last five minutes.
 	Fresh bool
-	// Strong operations manage delegations, which the service may let in with SPID, CIE or CNS alone; see NewGuard.
+	// Strong operations manage delegations, which the service may let in with SPID, CIE or CNS
+	// alone; see NewGuard.
 	Strong bool
 	// Service is what a right must cover; empty when any right will do.
 	Service Service
@@ -68,16 +69,17 @@ type Guard struct {
 	strong bool
 }
 
-// NewGuard returns the guard. Where strongDelegations is set, strong operations are closed to sessions begun with a PIN.
+// NewGuard returns the guard. Where strongDelegations is set, strong operations are closed to
+// sessions begun with a PIN.
 func NewGuard(r *Repository, s Sessions, c clock.Clock, strongDelegations bool) *Guard {
 	return &Guard{repository: r, sessions: s, clock: c, strong: strongDelegations}
 }
 
-// Enter decides whether the session may use an operation on its target, with one query (a second one where it
-// is about an intermediary). It returns
-// fault.SessionEnded for a dead session, fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin or fault.Forbidden where
-// the session may not do this at all, fault.NotFound for a target that the person has nothing to do with, and fault.ServiceNotDelegated
-// where the person's rights over it do not cover the service.
+// Enter decides whether the session may use an operation on its target, with one query (a second
+// one where it is about an intermediary). It returns fault.SessionEnded for a dead session,
+// fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin or fault.Forbidden where the
+// session may not do this at all, fault.NotFound for a target that the person has nothing to do
+// with, and fault.ServiceNotDelegated where the person's rights over it do not cover the service.
 func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
 	f, err := g.repository.load(ctx, sessionID, rule.To, target)
 	if err != nil {
@@ -146,7 +148,8 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	return nil
 }
 
-// seesDraft reports whether a draft in the path is the actor's own or made under one of the actor's rights; what is no draft passes.
+// seesDraft reports whether a draft in the path is the actor's own or made under one of the actor's
+// rights; what is no draft passes.
 func (f *findings) seesDraft() bool {
 	return f.draftOf == uuid.Nil || f.draftOf == f.actor.PersonID || slices.Contains(f.actor.RightIDs(), f.draftRight)
 }

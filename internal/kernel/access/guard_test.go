@@ -17,7 +17,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// fixture is a company with a position in Rome and one in Milan, and what was declared for it in Rome.
+// fixture is a company with a position in Rome and one in Milan, and what was declared for it in
+// Rome.
 type fixture struct {
 	*world.App
 	company world.Company
@@ -62,9 +63,15 @@ var (
 	toContributor = access.Rule{To: access.ToContributor, Service: access.Declarations}
 	toDeclaration = access.Rule{To: access.ToDeclaration, Service: access.Declarations}
 	toOffice      = access.Rule{To: access.ToOffice, Classes: []access.UserClass{access.Operator}}
-	toDeclare     = access.Rule{To: access.ToContributor, Service: access.Declarations, Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary}}
-	toChange      = access.Rule{To: access.ToDeclaration, Service: access.Declarations, Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary}}
-	toKnown       = access.Rule{To: access.ToContributor}
+	toDeclare     = access.Rule{
+		To: access.ToContributor, Service: access.Declarations,
+		Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary},
+	}
+	toChange = access.Rule{
+		To: access.ToDeclaration, Service: access.Declarations,
+		Classes: []access.UserClass{access.Citizen, access.InstitutionalIntermediary},
+	}
+	toKnown = access.Rule{To: access.ToContributor}
 )
 
 type wants struct {
@@ -80,8 +87,10 @@ func (w wants) each() map[string]struct {
 		want fault.Code
 	}
 	return map[string]pair{
-		"anyone": {toAnyone, w.session}, "session": {toSession, w.session}, "forced": {toForced, w.forced}, "contributor": {toContributor, w.contributor},
-		"contributor, any service": {toKnown, w.known}, "contributor, to declare": {toDeclare, w.declare}, "declaration": {toDeclaration, w.declaration},
+		"anyone": {toAnyone, w.session}, "session": {toSession, w.session}, "forced": {toForced, w.forced},
+		"contributor":              {toContributor, w.contributor},
+		"contributor, any service": {toKnown, w.known}, "contributor, to declare": {toDeclare, w.declare},
+		"declaration":            {toDeclaration, w.declaration},
 		"declaration, to change": {toChange, w.change}, "office": {toOffice, w.office},
 	}
 }
@@ -94,19 +103,27 @@ const granted fault.Code = ""
 
 // The outcomes of the usual people at an operation that is open to them, a user of no office.
 var (
-	stranger = wants{contributor: fault.NotFound, known: fault.NotFound, declare: fault.NotFound, declaration: fault.NotFound, change: fault.NotFound, office: fault.Forbidden}
+	stranger = wants{
+		contributor: fault.NotFound, known: fault.NotFound, declare: fault.NotFound, declaration: fault.NotFound, change: fault.NotFound,
+		office: fault.Forbidden,
+	}
 	entitled = wants{office: fault.Forbidden}
 	// undelegated is who has a right that does not cover declarations.
-	undelegated = wants{contributor: fault.ServiceNotDelegated, declare: fault.ServiceNotDelegated, declaration: fault.ServiceNotDelegated, change: fault.ServiceNotDelegated, office: fault.Forbidden}
+	undelegated = wants{
+		contributor: fault.ServiceNotDelegated, declare: fault.ServiceNotDelegated, declaration: fault.ServiceNotDelegated,
+		change: fault.ServiceNotDelegated, office: fault.Forbidden,
+	}
 	// elsewhere is who sees the contributor but not this declaration.
 	elsewhere = wants{declaration: fault.NotFound, change: fault.NotFound, office: fault.Forbidden}
 	forced    = wants{
-		session: fault.PINChangeRequired, contributor: fault.PINChangeRequired, known: fault.PINChangeRequired, declare: fault.PINChangeRequired,
+		session: fault.PINChangeRequired, contributor: fault.PINChangeRequired, known: fault.PINChangeRequired,
+		declare:     fault.PINChangeRequired,
 		declaration: fault.PINChangeRequired, change: fault.PINChangeRequired, office: fault.PINChangeRequired,
 	}
 )
 
-// by class, those operations that only declare or only work at an office are forbidden before anything else is looked at.
+// by class, those operations that only declare or only work at an office are forbidden before
+// anything else is looked at.
 func ofClass(w wants, declares, office bool) wants {
 	if !declares {
 		w.declare, w.change = fault.Forbidden, fault.Forbidden
@@ -153,13 +170,19 @@ func TestGuard_WhoMayEnter(t *testing.T) {
 		}, nil, forced},
 
 		{"a stranger", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.Citizen) }, nil, stranger},
-		{"a strange intermediary", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.InstitutionalIntermediary) }, nil, stranger},
+		{"a strange intermediary", func(t *testing.T, w fixture) uuid.UUID {
+			return w.somebody(t, access.InstitutionalIntermediary)
+		}, nil, stranger},
 		{"the representative of another company", func(t *testing.T, w fixture) uuid.UUID {
 			_, other := w.Employer(t)
 			return other.SessionID
 		}, nil, stranger},
-		{"the contact centre", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.ContactCentre) }, nil, ofClass(stranger, false, false)},
-		{"an administrator", func(t *testing.T, w fixture) uuid.UUID { return w.somebody(t, access.Administrator) }, nil, ofClass(stranger, false, false)},
+		{"the contact centre", func(t *testing.T, w fixture) uuid.UUID {
+			return w.somebody(t, access.ContactCentre)
+		}, nil, ofClass(stranger, false, false)},
+		{"an administrator", func(t *testing.T, w fixture) uuid.UUID {
+			return w.somebody(t, access.Administrator)
+		}, nil, ofClass(stranger, false, false)},
 
 		{"the legal representative", func(_ *testing.T, w fixture) uuid.UUID { return w.rep.SessionID }, nil, entitled},
 		{"an employer", func(t *testing.T, w fixture) uuid.UUID { return w.withRole(t, access.Employer) }, nil, entitled},
@@ -199,7 +222,9 @@ func TestGuard_WhoMayEnter(t *testing.T) {
 		}, nil, ofClass(stranger, false, true)},
 
 		{"the maker of a draft", func(_ *testing.T, w fixture) uuid.UUID { return w.rep.SessionID }, draft, entitled},
-		{"a colleague of the maker of a draft", func(t *testing.T, w fixture) uuid.UUID { return w.withRole(t, access.Employer) }, draft, elsewhere},
+		{"a colleague of the maker of a draft", func(t *testing.T, w fixture) uuid.UUID {
+			return w.withRole(t, access.Employer)
+		}, draft, elsewhere},
 		{"somebody under the right of the maker of a draft", func(t *testing.T, w fixture) uuid.UUID {
 			session := w.withRole(t, access.Employer)
 			w.Exec(t, "UPDATE declarations SET right_id = ? WHERE id = ?", w.Enter(t, session, w.company.ID).Rights[0].ID, w.draft)
@@ -217,7 +242,9 @@ func TestGuard_WhoMayEnter(t *testing.T) {
 		{"an operator of the office of a draft", func(t *testing.T, w fixture) uuid.UUID {
 			return w.Session(t, w.Operator(t, world.Rome).ID, nil)
 		}, draft, ofClass(elsewhere, false, true)},
-		{"a colleague, at a declaration that is none", func(t *testing.T, w fixture) uuid.UUID { return w.withRole(t, access.Employer) }, none, elsewhere},
+		{"a colleague, at a declaration that is none", func(t *testing.T, w fixture) uuid.UUID {
+			return w.withRole(t, access.Employer)
+		}, none, elsewhere},
 	}
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		for _, c := range cases {
@@ -231,7 +258,9 @@ func TestGuard_WhoMayEnter(t *testing.T) {
 				asked := world.Statements(t, d)
 				for name, e := range c.want.each() {
 					before := asked()
-					actor, err := w.Guard.Enter(context.Background(), session, e.rule, access.Target{ContributorID: w.company.ID, DeclarationID: declaration})
+					actor, err := w.Guard.Enter(context.Background(), session, e.rule, access.Target{
+						ContributorID: w.company.ID, DeclarationID: declaration,
+					})
 					var f *fault.Fault
 					switch {
 					case e.want == granted && err != nil, e.want != granted && (!errors.As(err, &f) || f.Code != e.want):
@@ -257,7 +286,9 @@ func TestGuard_AContributorThatIsNone(t *testing.T) {
 		w := newWorld(t, d)
 		for _, session := range []uuid.UUID{w.rep.SessionID, w.Session(t, w.Operator(t, world.Rome).ID, nil)} {
 			for _, id := range []uuid.UUID{{}, uuid.Must(uuid.NewV7()), w.filed} {
-				if _, err := w.Guard.Enter(context.Background(), session, toContributor, access.Target{ContributorID: id}); !fault.Is(err, fault.NotFound) {
+				if _, err := w.Guard.Enter(
+					context.Background(), session, toContributor, access.Target{ContributorID: id},
+				); !fault.Is(err, fault.NotFound) {
 					t.Errorf("contributor %s: %v", id, err)
 				}
 			}
@@ -276,10 +307,14 @@ func TestGuard_WhoEntersIsKnown(t *testing.T) {
 		role := w.Role(t, p.ID, w.company.ID, access.EmployeeDelegate, "other", access.Declarations)
 		session := w.Session(t, p.ID, nil)
 		want := access.Actor{
-			SessionID: session, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: "Niccolò", FamilyName: "D'Amico", UserClass: access.Operator, CredentialLevel: access.Ordinary, OfficeCode: office,
+			SessionID: session, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: "Niccolò", FamilyName: "D'Amico", UserClass: access.Operator,
+			CredentialLevel: access.Ordinary, OfficeCode: office,
 			ByPIN: true, AuthenticatedAt: world.Start, ContributorID: w.company.ID,
 			Rights: []access.Right{
-				{ID: role, ContributorID: w.company.ID, ActingAs: access.EmployeeDelegate, Services: []access.Service{"other", access.Declarations}},
+				{
+					ID: role, ContributorID: w.company.ID, ActingAs: access.EmployeeDelegate,
+					Services: []access.Service{"other", access.Declarations},
+				},
 				{ID: p.ID, ContributorID: w.company.ID, ActingAs: access.OfficeOperator, Services: []access.Service{access.AllServices}},
 			},
 		}
@@ -315,12 +350,17 @@ func TestGuard_ActivityIsNoted(t *testing.T) {
 		w := newWorld(t, d)
 		live, dead := w.somebody(t, access.Citizen), w.repSession(t, func(s *world.Session) { s.EndedAt = &s.CreatedAt })
 		for _, session := range []uuid.UUID{live, dead} {
-			if _, err := w.Guard.Enter(context.Background(), session, toContributor, access.Target{ContributorID: w.company.ID}); err == nil {
+			if _, err := w.Guard.Enter(
+				context.Background(), session, toContributor, access.Target{ContributorID: w.company.ID},
+			); err == nil {
 				t.Error("entered")
 			}
 		}
 		if !w.Sessions.Touched(live) || w.Sessions.Touched(dead) {
-			t.Errorf("a refused request of a live session is activity (%v), one of a dead session is none (%v)", w.Sessions.Touched(live), w.Sessions.Touched(dead))
+			t.Errorf(
+				"a refused request of a live session is activity (%v), one of a dead session is none (%v)", w.Sessions.Touched(live),
+				w.Sessions.Touched(dead),
+			)
 		}
 	})
 }
@@ -344,7 +384,8 @@ func TestGuard_AFreshPINIsFiveMinutesOld(t *testing.T) {
 	})
 }
 
-// TestGuard_DelegationsMayNeedAStrongLogin: where the service asks for it, a PIN does not manage delegations, whosever they are.
+// TestGuard_DelegationsMayNeedAStrongLogin: where the service asks for it, a PIN does not manage
+// delegations, whosever they are.
 func TestGuard_DelegationsMayNeedAStrongLogin(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -9,7 +9,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-var selectMemberships = `SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name, CASE WHEN ` + OnRegister("h") + ` THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
+var selectMemberships = `SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name,
+	CASE WHEN ` + OnRegister("h") + ` THEN 1 ELSE 0 END AS listed, 'intermediary' AS role, '["*"]' AS services
 	FROM delegates h JOIN people p ON p.tax_code = h.tax_code WHERE p.id = ? AND h.kind = 'professional'
 	UNION ALL SELECT u.id, h.id, h.kind, h.legal_name, CASE WHEN ` + OnRegister("h") + ` THEN 1 ELSE 0 END, u.role, u.services
 	FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id WHERE u.person_id = ? AND ` + LiveRole("u") + `
@@ -32,18 +33,24 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 	}
 	memberships := make([]Membership, len(rows))
 	for i, row := range rows {
-		memberships[i] = Membership{ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1, ActingAs: ActingAs(row.Role), Services: row.Services}
+		memberships[i] = Membership{
+			ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1,
+			ActingAs: ActingAs(row.Role), Services: row.Services,
+		}
 	}
 	return memberships, nil
 }
 
-// admit lets the actor in to an intermediary or a delegation: as one of the intermediary's people or, at a delegation, as one
-// of the contributor's. It returns fault.NotFound for anybody else and fault.ServiceNotDelegated where no right covers the service.
+// admit lets the actor in to an intermediary or a delegation: as one of the intermediary's people
+// or, at a delegation, as one of the contributor's. It returns fault.NotFound for anybody else and
+// fault.ServiceNotDelegated where no right covers the service.
 func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target Target) error {
 	delegateID := target.DelegateID
 	if rule.To == ToDelegation {
 		var rows []struct{ DelegateID, ContributorID uuid.UUID }
-		if err := r.db.From(ctx).Raw("SELECT delegate_id, contributor_id FROM delegations WHERE id = ?", target.DelegationID).Scan(&rows).Error; err != nil {
+		if err := r.db.From(ctx).Raw(
+			"SELECT delegate_id, contributor_id FROM delegations WHERE id = ?", target.DelegationID,
+		).Scan(&rows).Error; err != nil {
 			return err
 		}
 		if len(rows) == 0 {

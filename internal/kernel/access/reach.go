@@ -12,7 +12,8 @@ type Reach struct {
 	Services ServiceSet
 }
 
-var selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id
+var selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM contributor_roles r JOIN contributors c
+	ON c.id = r.contributor_id
 	WHERE r.person_id = ? AND ` + LiveRole("r") + `
 	UNION SELECT c.kind, 'intermediary', g.services, NULL FROM delegates h JOIN delegations g ON g.delegate_id = h.id AND ` + LiveDelegation("g") + `
 	JOIN contributors c ON c.id = g.contributor_id WHERE h.tax_code = ? AND h.kind = 'professional' AND ` + OnRegister("h") + `
@@ -24,8 +25,9 @@ var selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM 
 	JOIN contributors c ON c.id = g.contributor_id WHERE w.person_id = ? AND ` + LiveSubDelegation("w") + `
 	AND ` + AboutDelegation("w", "g")
 
-// Reach returns what the actor's rights over all contributors together allow, an operator's post aside: each kind of
-// contributor with each kind of right and set of services once, however many contributors there are.
+// Reach returns what the actor's rights over all contributors together allow, an operator's post
+// aside: each kind of contributor with each kind of right and set of services once, however many
+// contributors there are.
 func (r *Repository) Reach(ctx context.Context, by Actor) ([]Reach, error) {
 	now := r.clock.Now()
 	var rows []struct {
@@ -34,7 +36,9 @@ func (r *Repository) Reach(ctx context.Context, by Actor) ([]Reach, error) {
 		Services    ServiceSet
 		OwnServices *ServiceSet
 	}
-	if err := r.db.From(ctx).Raw(selectReach, by.PersonID, now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw(
+		selectReach, by.PersonID, now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now,
+	).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	reaches := make([]Reach, len(rows))

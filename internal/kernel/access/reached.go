@@ -8,13 +8,17 @@ import (
 	"diresco/db"
 )
 
-// Reached says in SQL, with named arguments, what somebody's rights are about, for lists over all of the contributors together.
+// Reached says in SQL, with named arguments, what somebody's rights are about, for lists over all
+// of the contributors together.
 type Reached struct {
-	// Memberships is the common table expression that the other parts read: the intermediaries whose delegations the person works with.
+	// Memberships is the common table expression that the other parts read: the intermediaries
+	// whose delegations the person works with.
 	Memberships string
-	// Covers is the condition that some right is about the row: a few index probes, however many rights there are.
+	// Covers is the condition that some right is about the row: a few index probes, however many
+	// rights there are.
 	Covers string
-	// Contributors selects the contributor_id of each contributor once: work in proportion to the rights.
+	// Contributors selects the contributor_id of each contributor once: work in proportion to the
+	// rights.
 	Contributors string
 	// Args are the arguments of all parts: person, tax_code, office, now.
 	Args map[string]any
@@ -22,37 +26,43 @@ type Reached struct {
 	each []string
 }
 
-// Stride is how a list over all of somebody's contributors goes. With as many rights as Many it walks over whatever there is, in the
-// order of the list, and probes each row, until the page is full or it has passed so many Rows. With fewer rights, and where
-// that was in vain, it asks every contributor.
+// Stride is how a list over all of somebody's contributors goes. With as many rights as Many it
+// walks over whatever there is, in the order of the list, and probes each row, until the page is
+// full or it has passed so many Rows. With fewer rights, and where that was in vain, it asks every
+// contributor.
 type Stride struct {
 	Many, Rows int
 }
 
-// DefaultStride makes a walk in vain cost about a twentieth of what it then costs to ask every contributor.
+// DefaultStride makes a walk in vain cost about a twentieth of what it then costs to ask every
+// contributor.
 func DefaultStride() Stride { return Stride{Many: 1000, Rows: 4000} }
 
-// Contributors is for lists of contributors, rows c: those over which the actor has any right by role, delegation or
-// sub-delegation, and for an operator those with a position at the office.
+// Contributors is for lists of contributors, rows c: those over which the actor has any right by
+// role, delegation or sub-delegation, and for an operator those with a position at the office.
 func (r *Repository) Contributors(by Actor) Reached {
 	return r.reached(by, "c.id", "", by.UserClass == Operator, func(string) string { return "1 = 1" })
 }
 
-// Declared is for lists of what is about contributors' positions, rows d with contributor_id and position_id, over which any
-// of the actor's rights by role, delegation or sub-delegation has the service.
+// Declared is for lists of what is about contributors' positions, rows d with contributor_id and
+// position_id, over which any of the actor's rights by role, delegation or sub-delegation has the
+// service.
 func (r *Repository) Declared(by Actor, s Service) Reached {
 	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string { return storedCovers(column, s) })
 }
 
-// reached is about the columns that name a row's contributor and, unless that is empty, its position.
+// reached is about the columns that name a row's contributor and, unless that is empty, its
+// position.
 func (r *Repository) reached(by Actor, contributor, position string, office bool, has func(services string) string) Reached {
 	roles := "FROM contributor_roles r WHERE r.person_id = @person AND " + LiveRole("r") + " AND " + has("r.services")
 	live := "g.delegate_id = s.delegate_id AND " + Named(LiveDelegation("g")) + " AND " + has("g.services")
-	given := "(s.sub_delegation_id IS NULL OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = s.sub_delegation_id AND i.delegation_id = g.id))"
+	given := "(s.sub_delegation_id IS NULL OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = " +
+		"s.sub_delegation_id AND i.delegation_id = g.id))"
 	delegations := "FROM memberships s JOIN delegations g ON " + live + " WHERE " + given
 	if r.db.Dialect() == db.Postgres {
 		// The offset keeps it from joining with all delegations that there are.
-		delegations = "FROM memberships s CROSS JOIN LATERAL (SELECT g.id, g.contributor_id FROM delegations g WHERE " + live + " OFFSET 0) g WHERE " + given
+		delegations = "FROM memberships s CROSS JOIN LATERAL (SELECT g.id, g.contributor_id FROM delegations g WHERE " + live +
+			" OFFSET 0) g WHERE " + given
 	}
 	about := "FROM memberships s JOIN delegations g ON g.contributor_id = " + contributor + " AND " + live
 	if position != "" {
@@ -85,6 +95,12 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 // HasMany reports whether there are so many rights, and counts no further.
 func (r *Repository) HasMany(ctx context.Context, reached Reached, many int) (bool, error) {
 	var n int
-	err := r.db.From(ctx).Raw(fmt.Sprintf("WITH %s SELECT COUNT(*) FROM (SELECT 1 FROM (%s) x LIMIT %d) n", reached.Memberships, strings.Join(reached.each, " UNION ALL "), many), reached.Args).Scan(&n).Error
+	err := r.db.From(ctx).Raw(
+		fmt.Sprintf(
+			"WITH %s SELECT COUNT(*) FROM (SELECT 1 FROM (%s) x LIMIT %d) n", reached.Memberships,
+			strings.Join(reached.each, " UNION ALL "), many,
+		),
+		reached.Args,
+	).Scan(&n).Error
 	return n == many, err
 }

@@ -17,7 +17,8 @@ import (
 type Repository struct {
 	db    *db.DB
 	clock clock.Clock
-	// loaders ask for many requests with one statement; nil on SQLite, where a statement is no journey.
+	// loaders ask for many requests with one statement; nil on SQLite, where a statement is no
+	// journey.
 	loaders map[To]*batch.Loader[question, findings]
 }
 
@@ -28,7 +29,8 @@ type question struct {
 }
 
 const (
-	// As many as a busy process has under way; two at a time, so that one is read while the other is asked.
+	// As many as a busy process has under way; two at a time, so that one is read while the other
+	// is asked.
 	questionsTogether = 128
 	questionLanes     = 2
 )
@@ -52,7 +54,8 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 }
 
 const (
-	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.login_method, s.authenticated_at, s.last_seen_at, s.expires_at, s.ended_at,
+	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.login_method, s.authenticated_at,
+		s.last_seen_at, s.expires_at, s.ended_at,
 		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at`
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
@@ -121,7 +124,8 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 	return &f, nil
 }
 
-// find reads what there is to know for each question of the source, which is a table v of sessions and targets.
+// find reads what there is to know for each question of the source, which is a table v of sessions
+// and targets.
 func (r *Repository) find(ctx context.Context, to To, source string, args ...any) (map[question]findings, error) {
 	query := ""
 	switch to {
@@ -134,7 +138,8 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 	}
 	if to == ToContributor || to == ToDeclaration {
 		rights, more := r.rightsQuery()
-		query = "WITH a AS (" + query + "), b AS (" + rights + ") SELECT a.*, " + rightColumns + " FROM a LEFT JOIN b ON b.session_id = a.session_id AND b.target_id = a.target_id"
+		query = "WITH a AS (" + query + "), b AS (" + rights + ") SELECT a.*, " + rightColumns +
+			" FROM a LEFT JOIN b ON b.session_id = a.session_id AND b.target_id = a.target_id"
 		args = append(args, more...)
 	}
 	var rows []row
@@ -156,7 +161,9 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 		inOrder(f.actor.Rights)
 		if f.inOffice {
 			// An operator's right is the post itself, so it has the person's id.
-			f.actor.Rights = append(f.actor.Rights, Right{ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: ServiceSet{AllServices}})
+			f.actor.Rights = append(f.actor.Rights, Right{
+				ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: ServiceSet{AllServices},
+			})
 			all[q] = f
 		}
 	}
@@ -168,7 +175,8 @@ func (row row) findings() findings {
 	f := findings{lastSeenAt: row.LastSeenAt, expiresAt: row.ExpiresAt, endedAt: row.EndedAt, suspendedAt: row.SuspendedAt}
 	f.actor = Actor{
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
-		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired, ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
+		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired,
+		ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
 	}
 	if row.OfficeCode != nil {
 		f.actor.OfficeCode = *row.OfficeCode
@@ -184,7 +192,8 @@ func (row row) findings() findings {
 	return f
 }
 
-// add adds the right that the row tells of, if any. A right over other positions than the declaration's is none over it.
+// add adds the right that the row tells of, if any. A right over other positions than the
+// declaration's is none over it.
 func (f *findings) add(row row) error {
 	right, err := row.Right.right(f.actor.ContributorID)
 	if err != nil || right == nil || row.PositionID != nil && !right.About(*row.PositionID) {

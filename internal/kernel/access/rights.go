@@ -11,10 +11,12 @@ import (
 	"diresco/db"
 )
 
-// The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code) about what (target_id,
-// contributor_id). %s is the function that lists values, with its separator; each ? is the present.
+// The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code)
+// about what (target_id, contributor_id). %s is the function that lists values, with its separator;
+// each ? is the present.
 var selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role, r.services, NULL AS own_services,
-		NULL AS positions, CAST(NULL AS uuid) AS delegation_id, CAST(NULL AS uuid) AS delegate_role_id, CAST(NULL AS uuid) AS sub_delegation_id
+		NULL AS positions, CAST(NULL AS uuid) AS delegation_id, CAST(NULL AS uuid) AS delegate_role_id,
+		CAST(NULL AS uuid) AS sub_delegation_id
 	FROM a JOIN contributor_roles r ON r.person_id = a.person_id AND r.contributor_id = a.contributor_id AND ` + LiveRole("r") + `
 	UNION ALL
 	SELECT a.session_id, a.target_id, g.id, 'intermediary', g.services, NULL, %[1]s, g.id, CAST(NULL AS uuid), CAST(NULL AS uuid)
@@ -29,7 +31,8 @@ var selectRights = `SELECT a.session_id, a.target_id, r.id AS right_id, r.role, 
 		AND ` + LiveSubDelegation("w") + `
 		AND ` + AboutDelegation("w", "g")
 
-// joinDelegation joins the live delegations of the contributor, with the intermediaries that are on their registers.
+// joinDelegation joins the live delegations of the contributor, with the intermediaries that are on
+// their registers.
 var joinDelegation = `JOIN delegations g ON g.contributor_id = a.contributor_id AND ` + LiveDelegation("g") + `
 		JOIN delegates h ON h.id = g.delegate_id AND ` + OnRegister("h")
 
@@ -45,8 +48,8 @@ func (r *Repository) rightsQuery() (query string, args []any) {
 	return fmt.Sprintf(selectRights, fmt.Sprintf(delegatedPositions, list)), []any{now, now, now, now}
 }
 
-// rightRow is a right as it is read; without an id it is none. Its parts are read as texts, so that one that is stored wrongly
-// fails itself and not the statement.
+// rightRow is a right as it is read; without an id it is none. Its parts are read as texts, so that
+// one that is stored wrongly fails itself and not the statement.
 type rightRow struct {
 	RightID         *uuid.UUID
 	Role            *string
@@ -112,7 +115,8 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 		Right    rightRow `gorm:"embedded"`
 	}
 	args := append([]any{by.PersonID, contributorIDs}, more...)
-	err := r.db.From(ctx).Raw("WITH a AS (SELECT c.id AS session_id, c.id AS target_id, p.id AS person_id, p.tax_code, c.id AS contributor_id FROM people p, contributors c WHERE p.id = ? AND c.id IN ?), b AS ("+
+	err := r.db.From(ctx).Raw("WITH a AS (SELECT c.id AS session_id, c.id AS target_id, p.id AS person_id, p.tax_code, c.id AS "+
+		"contributor_id FROM people p, contributors c WHERE p.id = ? AND c.id IN ?), b AS ("+
 		rights+") SELECT b.target_id, "+rightColumns+" FROM b", args...).Scan(&rows).Error
 	if err != nil {
 		return nil, err
@@ -130,7 +134,8 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 	return all, nil
 }
 
-var selectRoles = "SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND " + LiveRole("r") + " ORDER BY r.contributor_id"
+var selectRoles = "SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND " + LiveRole("r") +
+	" ORDER BY r.contributor_id"
 
 // Represented lists the contributors at which the actor has a role that covers the service.
 func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uuid.UUID, error) {

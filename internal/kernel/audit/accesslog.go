@@ -36,7 +36,8 @@ const (
 	accessQueue      = 20_000
 )
 
-// AccessLog collects rows in memory and writes them in groups, at most a second later and off the request's path.
+// AccessLog collects rows in memory and writes them in groups, at most a second later and off the
+// request's path.
 type AccessLog struct {
 	clock  clock.Clock
 	log    *slog.Logger
@@ -60,18 +61,22 @@ func NewAccessLog(d *db.DB, c clock.Clock, log *slog.Logger) *AccessLog {
 	})}
 }
 
-// writeAccess may be given a group again that was written already, when the connection broke at its commit.
+// writeAccess may be given a group again that was written already, when the connection broke at its
+// commit.
 func writeAccess(ctx context.Context, d *db.DB, group []Access) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
 		return db.InsertMissing(ctx, d, group)
 	})
 }
 
-// Add queues a row, with its id and time. When the queue is full it waits: a trace is never dropped to go faster.
+// Add queues a row, with its id and time. When the queue is full it waits: a trace is never dropped
+// to go faster.
 func (a *AccessLog) Add(ctx context.Context, row Access) {
 	row.ID, row.At = uuid.Must(uuid.NewV7()), a.clock.Now()
 	if !a.writer.Add(row) {
-		a.log.ErrorContext(ctx, "access log row after the end", "operation", row.Operation, "outcome", row.Outcome, "request_id", row.RequestID)
+		a.log.ErrorContext(
+			ctx, "access log row after the end", "operation", row.Operation, "outcome", row.Outcome, "request_id", row.RequestID,
+		)
 	}
 }
 

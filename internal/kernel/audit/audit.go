@@ -1,5 +1,6 @@
-// Package audit keeps who did what: one record for every changing operation, in its own transaction, and an append-only
-// access log for what changes nothing (reads of another's data, refusals, failed logins).
+// Package audit keeps who did what: one record for every changing operation, in its own
+// transaction, and an append-only access log for what changes nothing (reads of another's data,
+// refusals, failed logins).
 package audit
 
 import (
@@ -27,13 +28,15 @@ func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
 }
 
-// OriginOf returns the origin that the context carries; it is empty for work that no request asked for.
+// OriginOf returns the origin that the context carries; it is empty for work that no request asked
+// for.
 func OriginOf(ctx context.Context) Origin {
 	o, _ := ctx.Value(originKey{}).(Origin)
 	return o
 }
 
-// Record is one row of the trail: who, for whom, by which right, what, with which outcome. It holds ids, never personal data.
+// Record is one row of the trail: who, for whom, by which right, what, with which outcome. It holds
+// ids, never personal data.
 type Record struct {
 	ID            uuid.UUID
 	At            time.Time
@@ -59,7 +62,8 @@ type Trail struct{ db *db.DB }
 // NewTrail returns a trail in the given database.
 func NewTrail(d *db.DB) *Trail { return &Trail{db: d} }
 
-// Write adds records inside the transaction that the context carries, so that effect and trace stand or fall together.
+// Write adds records inside the transaction that the context carries, so that effect and trace
+// stand or fall together.
 func (t *Trail) Write(ctx context.Context, records ...Record) error {
 	return db.InsertAll(ctx, t.db, records)
 }

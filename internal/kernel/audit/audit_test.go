@@ -46,7 +46,10 @@ func TestAudit_TheTrailStandsOrFallsWithItsTransaction(t *testing.T) {
 		trail := audit.NewTrail(d)
 		person := uuid.Must(uuid.NewV7())
 		subject := "subject"
-		record := audit.Record{ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", PersonID: &person, SubjectID: &subject, Outcome: "done", RequestID: "r", Address: "192.0.2.1"}
+		record := audit.Record{
+			ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", PersonID: &person, SubjectID: &subject, Outcome: "done",
+			RequestID: "r", Address: "192.0.2.1",
+		}
 		boom := errors.New("boom")
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			if err := trail.Write(ctx, record); err != nil {
@@ -86,7 +89,10 @@ func TestAudit_AccessIsLogged(t *testing.T) {
 		log := audit.NewAccessLog(d, c, slog.New(slog.DiscardHandler))
 		t.Cleanup(log.Close)
 		id, subject := uuid.Must(uuid.NewV7()), "subject"
-		first := audit.Access{Operation: "showDeclaration", PersonID: &id, SessionID: &id, ContributorID: &id, SubjectID: &subject, Outcome: "read", RequestID: "request-1", Address: "2001:db8::1"}
+		first := audit.Access{
+			Operation: "showDeclaration", PersonID: &id, SessionID: &id, ContributorID: &id, SubjectID: &subject, Outcome: "read",
+			RequestID: "request-1", Address: "2001:db8::1",
+		}
 		second := audit.Access{Operation: "startSession", Outcome: "invalid-credentials", RequestID: "request-2", Address: "192.0.2.1"}
 		log.Add(context.Background(), first)
 		c.Advance(1)
@@ -110,7 +116,9 @@ func TestAudit_TheAccessLogOutlivesAnOutage(t *testing.T) {
 		log := audit.NewAccessLog(d, clock.NewManual(world.Start), slog.New(slog.NewTextHandler(&said, nil)))
 		exec(t, d, "ALTER TABLE access_log RENAME TO elsewhere")
 		for i := range 700 {
-			log.Add(context.Background(), audit.Access{Operation: "op", Outcome: "read", RequestID: fmt.Sprintf("request-%04d", i), Address: "192.0.2.1"})
+			log.Add(context.Background(), audit.Access{
+				Operation: "op", Outcome: "read", RequestID: fmt.Sprintf("request-%04d", i), Address: "192.0.2.1",
+			})
 		}
 		log.Flush(context.Background())
 		exec(t, d, "ALTER TABLE elsewhere RENAME TO access_log")
@@ -148,10 +156,13 @@ func TestAudit_RowsThatAreLostAtTheEndAreReported(t *testing.T) {
 	}
 }
 
-// When the connection breaks at the commit, nobody knows whether a group was written: it is written again.
+// When the connection breaks at the commit, nobody knows whether a group was written: it is written
+// again.
 func TestAudit_AGroupMayBeWrittenTwice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		group := []audit.Access{{ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", Outcome: "read", RequestID: "request-1", Address: "192.0.2.1"}}
+		group := []audit.Access{{
+			ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", Outcome: "read", RequestID: "request-1", Address: "192.0.2.1",
+		}}
 		for range 2 {
 			if err := audit.WriteAccess(context.Background(), d, group); err != nil {
 				t.Fatal(err)
@@ -170,7 +181,9 @@ func TestAudit_NoAccessIsLostUnderLoad(t *testing.T) {
 		const writers, each = 16, 200
 		world.Parallel(writers, func(w int) {
 			for i := range each {
-				log.Add(context.Background(), audit.Access{Operation: "op", Outcome: "read", RequestID: fmt.Sprintf("request-%d-%d", w, i), Address: "192.0.2.1"})
+				log.Add(context.Background(), audit.Access{
+					Operation: "op", Outcome: "read", RequestID: fmt.Sprintf("request-%d-%d", w, i), Address: "192.0.2.1",
+				})
 			}
 		})
 		log.Close()
@@ -203,7 +216,10 @@ func TestAudit_ActivityIsThePersonsOwnTheLatestFirst(t *testing.T) {
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			for i := range 7 {
 				// Two at each instant, and somebody else's between them.
-				r := audit.Record{ID: uuid.Must(uuid.NewV7()), At: world.Start.Add(time.Duration(i/2) * time.Second), Operation: "op", PersonID: &mine, Outcome: "done"}
+				r := audit.Record{
+					ID: uuid.Must(uuid.NewV7()), At: world.Start.Add(time.Duration(i/2) * time.Second), Operation: "op", PersonID: &mine,
+					Outcome: "done",
+				}
 				other := r
 				other.ID, other.PersonID = uuid.Must(uuid.NewV7()), &others
 				if err := trail.Write(ctx, r, other); err != nil {

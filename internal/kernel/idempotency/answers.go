@@ -18,8 +18,8 @@ const (
 	answersQueue = 5_000
 )
 
-// Answers adds answers to their keys in groups, off the request's path. An answer that is lost with the process costs
-// nothing but a rendering at the replay.
+// Answers adds answers to their keys in groups, off the request's path. An answer that is lost with
+// the process costs nothing but a rendering at the replay.
 type Answers struct {
 	db     *db.DB
 	writer *batch.Writer[remembered]
@@ -48,7 +48,8 @@ func NewAnswers(d *db.DB, log *slog.Logger) *Answers {
 
 func place(c *Claim) [2]string { return [2]string{c.Scope, c.Key} }
 
-// waiting returns the answer to an earlier request with the claim's key that is still in the queue, or nil.
+// waiting returns the answer to an earlier request with the claim's key that is still in the queue,
+// or nil.
 func (a *Answers) waiting(c *Claim) *Answer {
 	found, ok := a.queued.Load(place(c))
 	if !ok {

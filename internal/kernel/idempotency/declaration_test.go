@@ -18,8 +18,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// parallel sends the same request with the same key n times at once, round robin to the processes, and checks that all get
-// the same declaration. It returns that one.
+// parallel sends the same request with the same key n times at once, round robin to the processes,
+// and checks that all get the same declaration. It returns that one.
 func parallel(t *testing.T, n int, processes []*world.App, by access.Actor, c world.Company, submit bool) declaration.View {
 	t.Helper()
 	results := make([]declaration.View, n)
@@ -36,7 +36,10 @@ func parallel(t *testing.T, n int, processes []*world.App, by access.Actor, c wo
 		}
 	}
 	a := processes[0]
-	for table, want := range map[string]bool{"declarations": true, "audit_records": true, "idempotency_keys": true, "protocol_entries": submit, "receipts": submit, "outbox": submit} {
+	for table, want := range map[string]bool{
+		"declarations": true, "audit_records": true, "idempotency_keys": true, "protocol_entries": submit, "receipts": submit,
+		"outbox": submit,
+	} {
 		if got := a.Count(t, table); (got == 1) != want || got > 1 {
 			t.Errorf("%d rows in %s", got, table)
 		}
@@ -75,7 +78,8 @@ func TestIdempotency_TheKeyOutlivesACrash(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		a := world.New(t, dbtest.Open(t, rawURL))
 		c, by := a.Employer(t)
-		// The caller is gone before the answer: the submission is in its transaction already and is made all the same.
+		// The caller is gone before the answer: the submission is in its transaction already and is
+		// made all the same.
 		a.Signer.Gate = world.NewGate()
 		ctx, cancel := context.WithCancel(world.WithKey(context.Background(), by, "k"))
 		result := make(chan error, 1)
@@ -96,7 +100,8 @@ func TestIdempotency_TheKeyOutlivesACrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if *again.ProtocolNumber != "INPS.7000.16/03/2026.0000001" || again.State != declaration.Submitted || b.Count(t, "declarations") != 1 {
+		if *again.ProtocolNumber != "INPS.7000.16/03/2026.0000001" || again.State != declaration.Submitted ||
+			b.Count(t, "declarations") != 1 {
 			t.Errorf("the repeat got %s, and %d declarations are there", *again.ProtocolNumber, b.Count(t, "declarations"))
 		}
 	})
@@ -183,9 +188,15 @@ func TestIdempotency_ARefusedDeclarationLeavesItsKeyFree(t *testing.T) {
 		c, by := a.Employer(t)
 		missing := c.ID
 		for name, in := range map[string]declaration.Input{
-			"wrong content":                {Type: world.Type, PositionID: c.Positions[0].ID, Content: []byte(`{"worker_tax_code":1}`), Submit: true},
-			"nothing to supersede":         {Type: world.Type, PositionID: c.Positions[0].ID, Content: world.Content(), Submit: true, SupersedesID: &missing},
-			"nothing to supersede, drafts": {Type: world.Type, PositionID: c.Positions[0].ID, Content: world.Content(), SupersedesID: &missing},
+			"wrong content": {
+				Type: world.Type, PositionID: c.Positions[0].ID, Content: []byte(`{"worker_tax_code":1}`), Submit: true,
+			},
+			"nothing to supersede": {
+				Type: world.Type, PositionID: c.Positions[0].ID, Content: world.Content(), Submit: true, SupersedesID: &missing,
+			},
+			"nothing to supersede, drafts": {
+				Type: world.Type, PositionID: c.Positions[0].ID, Content: world.Content(), SupersedesID: &missing,
+			},
 		} {
 			ctx := world.WithKey(context.Background(), by, "k")
 			if _, err := a.Declarations.Draft(ctx, by, c.ID, in); !fault.Is(err, fault.Invalid) {
@@ -214,7 +225,10 @@ func TestIdempotency_AStoredAnswerIsGivenAgain(t *testing.T) {
 			if !idempotency.ClaimOf(ctx).Taken() {
 				t.Fatalf("%s: the first request does not hold its key", name)
 			}
-			want := idempotency.Answer{Status: 201, Headers: map[string]string{"ETag": `"1"`, "Content-Type": "application/json"}, Body: []byte("{\"stored\": \"as it was\"}\x00\xff")}
+			want := idempotency.Answer{
+				Status: 201, Headers: map[string]string{"ETag": `"1"`, "Content-Type": "application/json"},
+				Body: []byte("{\"stored\": \"as it was\"}\x00\xff"),
+			}
 			answers.Remember(idempotency.ClaimOf(ctx), want)
 			answers.Flush(context.Background())
 			repeat := world.WithKey(context.Background(), by, name)

@@ -1,6 +1,7 @@
-// Package idempotency makes a repeated request have its effect once and its answer again. The claim of a key is a row
-// inserted as the first statement of the transaction that has the effect, so there is no effect without its key nor key
-// without its effect. The answer is added after commit; until then a replay renders the resource that the row names.
+// Package idempotency makes a repeated request have its effect once and its answer again. The claim
+// of a key is a row inserted as the first statement of the transaction that has the effect, so
+// there is no effect without its key nor key without its effect. The answer is added after commit;
+// until then a replay renders the resource that the row names.
 package idempotency
 
 import (
@@ -34,12 +35,12 @@ type Claim struct {
 	rendered atomic.Bool
 }
 
-// Taken reports whether this request holds the key, so that its answer is the one to remember. It means nothing once the
-// operation failed.
+// Taken reports whether this request holds the key, so that its answer is the one to remember. It
+// means nothing once the operation failed.
 func (c *Claim) Taken() bool { return c != nil && c.taken.Load() }
 
-// Rendered says that a repeat of the request will be answered from what it made, exactly as the first time, so that its
-// answer need not be kept.
+// Rendered says that a repeat of the request will be answered from what it made, exactly as the
+// first time, so that its answer need not be kept.
 func (c *Claim) Rendered() {
 	if c != nil {
 		c.rendered.Store(true)
@@ -88,8 +89,8 @@ type Store struct {
 	pending *Answers
 }
 
-// NewStore returns the store of a database. Answers of this process that are not written yet are found in pending, which is nil where
-// nobody remembers answers.
+// NewStore returns the store of a database. Answers of this process that are not written yet are
+// found in pending, which is nil where nobody remembers answers.
 func NewStore(d *db.DB, c clock.Clock, pending *Answers) *Store {
 	return &Store{db: d, clock: c, pending: pending}
 }
@@ -100,9 +101,10 @@ type Want struct {
 	ResourceID string
 }
 
-// Take claims one key in the context's transaction. It waits for a concurrent duplicate that is still running and returns a *Replay when
-// that one succeeded, fault.IdempotencyKeyReused when the key belongs to another request, and fault.RequestInProgress when
-// the duplicate takes too long. A nil claim is always granted.
+// Take claims one key in the context's transaction. It waits for a concurrent duplicate that is
+// still running and returns a *Replay when that one succeeded, fault.IdempotencyKeyReused when the
+// key belongs to another request, and fault.RequestInProgress when the duplicate takes too long. A
+// nil claim is always granted.
 func (s *Store) Take(ctx context.Context, want Want) error {
 	if want.Claim == nil {
 		return nil
@@ -110,7 +112,8 @@ func (s *Store) Take(ctx context.Context, want Want) error {
 	return s.TakeAll(ctx, []Want{want})[0]
 }
 
-// TakeAll claims many keys, each different, with one statement; each gets its own outcome as in Take.
+// TakeAll claims many keys, each different, with one statement; each gets its own outcome as in
+// Take.
 func (s *Store) TakeAll(ctx context.Context, wants []Want) []error {
 	outcomes := make([]error, len(wants))
 	now := s.clock.Now()
@@ -139,7 +142,9 @@ func (s *Store) TakeAll(ctx context.Context, wants []Want) []error {
 	rows := make([]keyRow, len(order))
 	for n, i := range order {
 		c := wants[i].Claim
-		rows[n] = keyRow{Scope: c.Scope, Key: c.Key, Operation: c.Operation, RequestMAC: c.RequestMAC, ResourceID: wants[i].ResourceID, CreatedAt: now}
+		rows[n] = keyRow{
+			Scope: c.Scope, Key: c.Key, Operation: c.Operation, RequestMAC: c.RequestMAC, ResourceID: wants[i].ResourceID, CreatedAt: now,
+		}
 	}
 	taken, err := db.InsertReturning(ctx, s.db, rows, takeOver, now.Add(-Lifetime))
 	if err != nil {
@@ -185,7 +190,9 @@ func (s *Store) before(ctx context.Context, c *Claim) error {
 		Headers    *string
 		Body       []byte
 	}
-	result := s.db.From(ctx).Raw("SELECT request_mac, resource_id, status, headers, body FROM idempotency_keys WHERE scope = ? AND key = ?", c.Scope, c.Key).Scan(&row)
+	result := s.db.From(ctx).Raw(
+		"SELECT request_mac, resource_id, status, headers, body FROM idempotency_keys WHERE scope = ? AND key = ?", c.Scope, c.Key,
+	).Scan(&row)
 	if result.Error != nil {
 		return result.Error
 	}

@@ -255,7 +255,9 @@ func TestIdempotency_AnswersAreWrittenAtTheEndToo(t *testing.T) {
 		before := goleak.IgnoreCurrent()
 		answers := idempotency.NewAnswers(d, slog.New(slog.DiscardHandler))
 		for i := range keys {
-			answers.Remember(claim(fmt.Sprint(i), "mac"), idempotency.Answer{Status: 200 + i%2*4, Headers: map[string]string{"N": fmt.Sprint(i)}, Body: []byte(fmt.Sprint(i))})
+			answers.Remember(claim(fmt.Sprint(i), "mac"), idempotency.Answer{
+				Status: 200 + i%2*4, Headers: map[string]string{"N": fmt.Sprint(i)}, Body: []byte(fmt.Sprint(i)),
+			})
 		}
 		// An answer to a key that is gone harms nothing.
 		answers.Remember(claim("gone", "mac"), idempotency.Answer{Status: 200})

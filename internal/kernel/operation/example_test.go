@@ -18,7 +18,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// An operation gives its effect and how to show again what it made. Its repeat has no second effect.
+// An operation gives its effect and how to show again what it made. Its repeat has no second
+// effect.
 func ExampleDo() {
 	d, closeAll := exampleDatabase()
 	defer closeAll()
@@ -46,7 +47,8 @@ func ExampleDo() {
 	fmt.Println(open(request, "7000", "Roma"))
 	fmt.Println(open(context.Background(), "4900", ""))
 	var trail string
-	if err := d.From(request).Raw("SELECT operation || ' ' || subject_kind || ' ' || subject_id || ' ' || outcome FROM audit_records").Scan(&trail).Error; err != nil {
+	if err := d.From(request).Raw("SELECT operation || ' ' || subject_kind || ' ' || subject_id || ' ' || outcome " +
+		"FROM audit_records").Scan(&trail).Error; err != nil {
 		panic(err)
 	}
 	fmt.Println(trail)

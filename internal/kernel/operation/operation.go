@@ -1,6 +1,7 @@
-// Package operation runs a changing operation as one transaction: the claim of its idempotency key first, then the
-// effect, then another look at the session and the right by which it was let in, then its audit record. (Submissions go
-// through the protocol register, which does the same for a group.)
+// Package operation runs a changing operation as one transaction: the claim of its idempotency key
+// first, then the effect, then another look at the session and the right by which it was let in,
+// then its audit record. (Submissions go through the protocol register, which does the same for a
+// group.)
 package operation
 
 import (
@@ -33,9 +34,11 @@ type Trace struct {
 	PersonID      uuid.UUID
 	SessionID     uuid.UUID
 	ContributorID uuid.UUID
-	// Right is what it was done by; zero for what one does for oneself. It must be good until the end.
+	// Right is what it was done by; zero for what one does for oneself. It must be good until the
+	// end.
 	Right access.Right
-	// Unchecked operations end the session or the right by which they are done, and look at it themselves.
+	// Unchecked operations end the session or the right by which they are done, and look at it
+	// themselves.
 	Unchecked bool
 	// SubjectKind and SubjectID name what was made or changed.
 	SubjectKind string
@@ -46,11 +49,12 @@ type Trace struct {
 
 // Do runs an operation once for a request, as one transaction.
 //
-// It claims the request's idempotency key, runs the effect, looks again at the session and the right by
-// which the operation is done, and writes the audit record. The id names what the operation makes or
-// changes. The effect completes the trace that it is given, which has the id as that of its subject;
-// without a kind the trace has no subject. A repeat of the request returns what replay renders or,
-// where the first answer was kept, an *idempotency.Replay with that answer. replay may be nil.
+// It claims the request's idempotency key, runs the effect, looks again at the session and the
+// right by which the operation is done, and writes the audit record. The id names what the
+// operation makes or changes. The effect completes the trace that it is given, which has the id as
+// that of its subject; without a kind the trace has no subject. A repeat of the request returns
+// what replay renders or, where the first answer was kept, an *idempotency.Replay with that answer.
+// replay may be nil.
 //
 // Lock order: idempotency key, what the effect locks, session and right.
 func Do[T any](
@@ -95,8 +99,8 @@ func ByID[T any](find func(ctx context.Context, id uuid.UUID) (T, error)) func(c
 	}
 }
 
-// Replay renders what an earlier, equal request made, where err says that there was one whose answer was not kept; any other
-// error is returned as it is. replay may be nil.
+// Replay renders what an earlier, equal request made, where err says that there was one whose
+// answer was not kept; any other error is returned as it is. replay may be nil.
 func Replay[T any](ctx context.Context, err error, replay func(ctx context.Context, id string) (T, error)) (T, error) {
 	var earlier *idempotency.Replay
 	if errors.As(err, &earlier) && earlier.Answer == nil && replay != nil {
@@ -106,8 +110,9 @@ func Replay[T any](ctx context.Context, err error, replay func(ctx context.Conte
 	return none, err
 }
 
-// ReplayIfVisible returns the error of Do, unless that is the kept answer of an earlier request about what replay does not render any more:
-// then it returns the error of replay, so that no repeat shows what somebody may not see any more.
+// ReplayIfVisible returns the error of Do, unless that is the kept answer of an earlier request
+// about what replay does not render any more: then it returns the error of replay, so that no
+// repeat shows what somebody may not see any more.
 func ReplayIfVisible[T any](ctx context.Context, err error, replay func(ctx context.Context, id string) (T, error)) error {
 	var earlier *idempotency.Replay
 	if !errors.As(err, &earlier) {

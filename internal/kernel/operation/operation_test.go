@@ -24,7 +24,10 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 var errEffect = errors.New("the effect failed")
 
 // rename is an operation: it gives an office a new title.
-func rename(ctx context.Context, a *world.App, by access.Actor, title string, trace operation.Trace, after error, again func(context.Context, string) (string, error)) (string, error) {
+func rename(
+	ctx context.Context, a *world.App, by access.Actor, title string, trace operation.Trace, after error,
+	again func(context.Context, string) (string, error),
+) (string, error) {
 	return operation.Do(ctx, a.Runner, by, world.Rome, func(ctx context.Context, left *operation.Trace) (string, error) {
 		if err := a.DB.From(ctx).Exec("UPDATE offices SET title = ? WHERE code = ?", title, world.Rome).Error; err != nil {
 			return "", err
@@ -44,7 +47,9 @@ func title(t *testing.T, a *world.App) string {
 }
 
 func requestBy(by access.Actor, key string) context.Context {
-	return world.WithKey(audit.WithOrigin(context.Background(), audit.Origin{Operation: "renameOffice", RequestID: "request-1", Address: "192.0.2.1"}), by, key)
+	return world.WithKey(audit.WithOrigin(context.Background(), audit.Origin{
+		Operation: "renameOffice", RequestID: "request-1", Address: "192.0.2.1",
+	}), by, key)
 }
 
 func TestOperation_LeavesOneRecord(t *testing.T) {
@@ -57,7 +62,9 @@ func TestOperation_LeavesOneRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		somebody, session := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
-		if _, err := rename(context.Background(), a, access.Actor{}, "Roma Est", operation.Trace{PersonID: somebody, SessionID: session, Outcome: "half done"}, nil, nil); err != nil {
+		if _, err := rename(context.Background(), a, access.Actor{}, "Roma Est", operation.Trace{
+			PersonID: somebody, SessionID: session, Outcome: "half done",
+		}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		var got []audit.Record
@@ -70,8 +77,10 @@ func TestOperation_LeavesOneRecord(t *testing.T) {
 		acting, kind, subject, right := string(access.LegalRepresentative), "office", world.Rome, by.Rights[0].ID
 		want := []audit.Record{
 			{
-				ID: got[0].ID, At: a.Clock.Now(), Operation: "renameOffice", PersonID: &by.PersonID, SessionID: &by.SessionID, ContributorID: &by.ContributorID,
-				ActingAs: &acting, RightID: &right, SubjectKind: &kind, SubjectID: &subject, Outcome: "done", RequestID: "request-1", Address: "192.0.2.1",
+				ID: got[0].ID, At: a.Clock.Now(), Operation: "renameOffice", PersonID: &by.PersonID, SessionID: &by.SessionID,
+				ContributorID: &by.ContributorID,
+				ActingAs:      &acting, RightID: &right, SubjectKind: &kind, SubjectID: &subject, Outcome: "done", RequestID: "request-1",
+				Address: "192.0.2.1",
 			},
 			{ID: got[1].ID, At: a.Clock.Now(), PersonID: &somebody, SessionID: &session, Outcome: "half done"},
 		}
@@ -110,7 +119,9 @@ func TestOperation_ARepeatHasNoEffect(t *testing.T) {
 		if _, err := rename(requestBy(by, "k"), a, by, "Roma Centro", operation.Trace{}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		got, err := rename(requestBy(by, "k"), a, by, "Roma Est", operation.Trace{}, nil, func(_ context.Context, id string) (string, error) { return "again " + id, nil })
+		got, err := rename(requestBy(by, "k"), a, by, "Roma Est", operation.Trace{}, nil, func(_ context.Context, id string) (string, error) {
+			return "again " + id, nil
+		})
 		if err != nil || got != "again "+world.Rome {
 			t.Errorf("the repeat, rendered again: %q, %v", got, err)
 		}

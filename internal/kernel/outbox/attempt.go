@@ -12,7 +12,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// outcome is what became of a claimed delivery: its row as it shall be, and the attempt, if there was one.
+// outcome is what became of a claimed delivery: its row as it shall be, and the attempt, if there
+// was one.
 type outcome struct {
 	row     Delivery
 	sealed  bool
@@ -89,11 +90,13 @@ func (w *Worker) words(d Delivery, m Message) (Outgoing, error) {
 	}
 	words, err := w.router.Words(m.Kind, m.Data, secrets, d.Locale)
 	return Outgoing{
-		ID: d.ID, Kind: d.Kind, Channel: d.Channel, To: d.Recipient, Locale: d.Locale, Subject: words.Subject, Text: words.Text, HTML: words.HTML, Short: words.Short, CreatedAt: m.CreatedAt,
+		ID: d.ID, Kind: d.Kind, Channel: d.Channel, To: d.Recipient, Locale: d.Locale, Subject: words.Subject, Text: words.Text,
+		HTML: words.HTML, Short: words.Short, CreatedAt: m.CreatedAt,
 	}, err
 }
 
-// whileRunning is the context of one hand-over: it goes on for a while after the worker was told to end.
+// whileRunning is the context of one hand-over: it goes on for a while after the worker was told to
+// end.
 func whileRunning(ctx context.Context) (context.Context, func()) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	bounded, end := context.WithTimeout(own, sendTimeout)
@@ -115,7 +118,8 @@ func handOver(ctx context.Context, s Sender, m Outgoing) (taken Taken, err error
 	return s.Send(ctx, m)
 }
 
-// reasonOf is an error in one short line without the recipient's address, which some servers repeat.
+// reasonOf is an error in one short line without the recipient's address, which some servers
+// repeat.
 func reasonOf(err error, d Delivery) string {
 	text := strings.ReplaceAll(err.Error(), d.Recipient, Mask(d.Channel, d.Recipient))
 	text = strings.Map(func(r rune) rune {
@@ -141,7 +145,8 @@ func tried(o outcome, state DeliveryState, now time.Time, reason string) outcome
 	return o
 }
 
-// postponed notes an attempt that will be repeated. At its deadline a delivery is looked at once more, to be given up.
+// postponed notes an attempt that will be repeated. At its deadline a delivery is looked at once
+// more, to be given up.
 func (w *Worker) postponed(o outcome, now time.Time, reason string) outcome {
 	o = tried(o, Queued, now, reason)
 	o.attempt.Outcome = Deferred

@@ -7,15 +7,16 @@ import (
 	"time"
 )
 
-// How long a delivery waits for its next attempt: not long at first, since somebody may be waiting for a code.
+// How long a delivery waits for its next attempt: not long at first, since somebody may be waiting
+// for a code.
 const (
 	firstRetry = 5 * time.Second
 	lastRetry  = 15 * time.Minute
 )
 
-// backOff returns how long to wait after the given number of attempts: 5 seconds after the first, twice as long after each
-// further one, 15 minutes at most; each up to a quarter shorter or longer, so that what failed together does not come back
-// together.
+// backOff returns how long to wait after the given number of attempts: 5 seconds after the first,
+// twice as long after each further one, 15 minutes at most; each up to a quarter shorter or longer,
+// so that what failed together does not come back together.
 func backOff(attempts int, random io.Reader) time.Duration {
 	wait := lastRetry
 	if n := attempts - 1; n < 8 {
@@ -30,13 +31,15 @@ func backOff(attempts int, random io.Reader) time.Duration {
 }
 
 const (
-	// patienceOfChannel is how many failures in a row a channel may have before it is left alone for a while.
+	// patienceOfChannel is how many failures in a row a channel may have before it is left alone
+	// for a while.
 	patienceOfChannel = 5
 	firstPause        = 5 * time.Second
 	lastPause         = time.Minute
 )
 
-// breaker leaves a channel alone that does not answer: one attempt after a pause, which grows until one succeeds.
+// breaker leaves a channel alone that does not answer: one attempt after a pause, which grows until
+// one succeeds.
 type breaker struct {
 	failures int
 	pause    time.Duration

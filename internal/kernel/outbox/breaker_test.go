@@ -8,7 +8,9 @@ import (
 )
 
 func TestBreaker_RetriesComeLaterAndLater(t *testing.T) {
-	for attempts, want := range map[int]time.Duration{1: 5 * time.Second, 2: 10 * time.Second, 3: 20 * time.Second, 7: 320 * time.Second, 8: 640 * time.Second} {
+	for attempts, want := range map[int]time.Duration{
+		1: 5 * time.Second, 2: 10 * time.Second, 3: 20 * time.Second, 7: 320 * time.Second, 8: 640 * time.Second,
+	} {
 		seen := map[time.Duration]bool{}
 		for range 50 {
 			got := backOff(attempts, rand.Reader)

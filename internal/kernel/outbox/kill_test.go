@@ -17,7 +17,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// process is a worker with a connection to the database of its own. Once it is killed it notes nothing more.
+// process is a worker with a connection to the database of its own. Once it is killed it notes
+// nothing more.
 type process struct {
 	db     *db.DB
 	cancel context.CancelFunc
@@ -75,8 +76,8 @@ func (f sendFunc) Send(ctx context.Context, m outbox.Outgoing) (outbox.Taken, er
 	return f(ctx, m)
 }
 
-// TestOutbox_KilledWorkersLoseNothing: two workers, ten kills, a thousand messages: each is sent at least once, repeats carry the
-// same id, nothing is sent after its deadline, and no secret is left.
+// TestOutbox_KilledWorkersLoseNothing: two workers, ten kills, a thousand messages: each is sent at
+// least once, repeats carry the same id, nothing is sent after its deadline, and no secret is left.
 func TestOutbox_KilledWorkersLoseNothing(t *testing.T) {
 	const messages, late, kills = 1000, 50, 10
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
@@ -240,7 +241,8 @@ func TestOutbox_AChannelThatIsDownLosesNothing(t *testing.T) {
 	})
 }
 
-// TestOutbox_WhatIsCommittedIsSentAtOnce: a running worker hears of it, without waiting for its next look.
+// TestOutbox_WhatIsCommittedIsSentAtOnce: a running worker hears of it, without waiting for its
+// next look.
 func TestOutbox_WhatIsCommittedIsSentAtOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)

@@ -12,7 +12,8 @@ type Kind struct {
 	Name string
 	// Audience says which contacts of a person are told.
 	Audience Audience
-	// Mute is the category under which a person may decline it. What concerns the safety of an account has none.
+	// Mute is the category under which a person may decline it. What concerns the safety of an
+	// account has none.
 	Mute Category
 }
 
@@ -21,13 +22,16 @@ type Audience int
 
 // The audiences.
 const (
-	// FirstContact is the one that the person prefers, else the first e-mail, else PEC, else mobile.
+	// FirstContact is the one that the person prefers, else the first e-mail, else PEC, else
+	// mobile.
 	FirstContact Audience = iota
-	// EveryContact is for what an attacker who holds one of them must not hear alone (INPS PIN rules).
+	// EveryContact is for what an attacker who holds one of them must not hear alone (INPS PIN
+	// rules).
 	EveryContact
 )
 
-// Category is a group of kinds that a person may decline. Those about PIN, contacts and login are in none.
+// Category is a group of kinds that a person may decline. Those about PIN, contacts and login are
+// in none.
 type Category string
 
 // The categories.
@@ -38,7 +42,8 @@ const (
 	Reminders Category = "reminders"
 )
 
-// declared has every kind by its name. It is filled while packages are initialised, and only read after that.
+// declared has every kind by its name. It is filled while packages are initialised, and only read
+// after that.
 var declared = map[string]Kind{}
 
 // Declare makes a kind known and returns it. It is for package-level variables: a kind that was not

@@ -13,8 +13,8 @@ type metrics struct{ outcomes metric.Int64Counter }
 // noMetrics counts into nothing.
 func noMetrics() metrics { return metrics{noop.Int64Counter{}} }
 
-// Observe has the worker's counts, and how much waits and since when, appear among the meter's. Call it before the worker
-// works.
+// Observe has the worker's counts, and how much waits and since when, appear among the meter's.
+// Call it before the worker works.
 func (w *Worker) Observe(meter metric.Meter) error {
 	outcomes, err := meter.Int64Counter("outbox.deliveries", metric.WithUnit("{delivery}"),
 		metric.WithDescription("Attempts to deliver messages, by channel and outcome."))

@@ -26,13 +26,16 @@ const (
 	Letter Channel = "letter"
 )
 
-// Message is a promise to tell a person something. Which channels take it is decided when it is sent, unless it names its recipient.
+// Message is a promise to tell a person something. Which channels take it is decided when it is
+// sent, unless it names its recipient.
 type Message struct {
 	ID   uuid.UUID
 	Kind string
-	// PersonID is whom the message is about and, without a recipient, for; nil for a message to an address alone.
+	// PersonID is whom the message is about and, without a recipient, for; nil for a message to an
+	// address alone.
 	PersonID *uuid.UUID
-	// Channel and Recipient are set together, where the recipient is not chosen among the person's contacts.
+	// Channel and Recipient are set together, where the recipient is not chosen among the person's
+	// contacts.
 	Channel   *Channel
 	Recipient *string
 	// Data is what the message's template needs, as JSON. It holds no secret.
@@ -65,7 +68,10 @@ func NewMessage(kind Kind, personID uuid.UUID, data any, at time.Time) (Message,
 	if err != nil {
 		return Message{}, err
 	}
-	m := Message{ID: uuid.Must(uuid.NewV7()), Kind: kind.Name, Data: string(encoded), State: StateQueued, CreatedAt: at, DeadlineAt: at.Add(Patience)}
+	m := Message{
+		ID: uuid.Must(uuid.NewV7()), Kind: kind.Name, Data: string(encoded), State: StateQueued, CreatedAt: at,
+		DeadlineAt: at.Add(Patience),
+	}
 	if personID != uuid.Nil {
 		m.PersonID = &personID
 	}
@@ -86,8 +92,9 @@ func (m Message) Until(deadline time.Time) Message {
 
 const sealing = "outbox"
 
-// Seal returns the message with secret values, which the template finds beside its data. They are encrypted at rest and
-// erased once the message was sent, so it needs a recipient: it is never given to more than one.
+// Seal returns the message with secret values, which the template finds beside its data. They are
+// encrypted at rest and erased once the message was sent, so it needs a recipient: it is never
+// given to more than one.
 func (m Message) Seal(keys *keyring.DataKeys, secrets map[string]secret.Text) (Message, error) {
 	if m.Recipient == nil {
 		return Message{}, errors.New("a message with a secret needs a recipient")
@@ -129,8 +136,8 @@ type Outbox struct {
 // New returns the outbox of a database.
 func New(d *db.DB) *Outbox { return &Outbox{db: d} }
 
-// NewOnDemand returns an outbox that calls beforeShowing before it shows deliveries, unless that is nil. It is for the sandbox, which
-// sends when somebody looks.
+// NewOnDemand returns an outbox that calls beforeShowing before it shows deliveries, unless that is
+// nil. It is for the sandbox, which sends when somebody looks.
 func NewOnDemand(d *db.DB, beforeShowing func(ctx context.Context) error) *Outbox {
 	return &Outbox{db: d, beforeShowing: beforeShowing}
 }
@@ -161,14 +168,17 @@ func (o *Outbox) Add(ctx context.Context, messages ...Message) error {
 	return nil
 }
 
-// Queued returns the oldest messages that nobody sent yet, locked against other senders in the context's transaction.
+// Queued returns the oldest messages that nobody sent yet, locked against other senders in the
+// context's transaction.
 func (o *Outbox) Queued(ctx context.Context, limit int) ([]Message, error) {
 	suffix := ""
 	if o.db.Dialect() == db.Postgres {
 		suffix = " FOR UPDATE SKIP LOCKED"
 	}
 	var messages []Message
-	err := o.db.From(ctx).Raw("SELECT * FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+suffix, limit).Scan(&messages).Error
+	err := o.db.From(ctx).Raw(
+		"SELECT * FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+suffix, limit,
+	).Scan(&messages).Error
 	return messages, err
 }
 

@@ -37,7 +37,9 @@ func add(t *testing.T, d *db.DB, messages ...outbox.Message) {
 func TestOutbox_MessagesAreSentInTheirOrder(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := outbox.New(d)
-		second, first, third := message(t, "second", world.Start.Add(1500*time.Millisecond)), message(t, "first", world.Start), message(t, "third", world.Start.Add(2*time.Second))
+		second, first, third := message(
+			t, "second", world.Start.Add(1500*time.Millisecond),
+		), message(t, "first", world.Start), message(t, "third", world.Start.Add(2*time.Second))
 		add(t, d, second)
 		add(t, d, third, first)
 		add(t, d)

@@ -21,9 +21,11 @@ import (
 // fill makes many messages, each with one delivery: one in ten waits, nearly all of these by SMS.
 func (o *office) fill(n int) (personID uuid.UUID) {
 	o.t.Helper()
-	id, at, kind := "printf('%08x-0000-7000-8000-%012x', i, i)", "strftime('%Y-%m-%d %H:%M:%S', '2026-01-01', '+' || i || ' seconds') || '+00:00'", ""
+	id, at, kind := "printf('%08x-0000-7000-8000-%012x', i, i)", "strftime('%Y-%m-%d %H:%M:%S', '2026-01-01', '+' || i || ' "+
+		"seconds') || '+00:00'", ""
 	if o.db.Dialect() == db.Postgres {
-		id, at, kind = "(lpad(to_hex(i), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid", "timestamptz '2026-01-01 00:00:00+00' + i * interval '1 second'", "::uuid"
+		id, at, kind = "(lpad(to_hex(i), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(i), "+
+			"12, '0'))::uuid", "timestamptz '2026-01-01 00:00:00+00' + i * interval '1 second'", "::uuid"
 	}
 	person := strings.ReplaceAll(strings.ReplaceAll(id, "i, i", "i % 50, i % 50"), "to_hex(i)", "to_hex(i % 50)")
 	state := "CASE WHEN i % 10 = 0 THEN 'queued' WHEN i % 10 = 1 THEN 'failed' ELSE 'sent' END"
@@ -31,8 +33,10 @@ func (o *office) fill(n int) (personID uuid.UUID) {
 	numbers := fmt.Sprintf("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) ", n)
 	err := o.db.InTx(context.Background(), func(ctx context.Context) error {
 		for _, statement := range []string{
-			numbers + "INSERT INTO outbox (id, kind, person_id, data, state, created_at, deadline_at) SELECT " + id + ", 'pin.changed', " + person + kind + ", '{}', 'routed', " + at + ", " + at + " FROM n",
-			numbers + "INSERT INTO deliveries (id, message_id, kind, channel, recipient, locale, state, attempts, next_at, deadline_at, created_at, updated_at) SELECT " +
+			numbers + "INSERT INTO outbox (id, kind, person_id, data, state, created_at, deadline_at) SELECT " + id + ", 'pin.changed', " +
+				person + kind + ", '{}', 'routed', " + at + ", " + at + " FROM n",
+			numbers + "INSERT INTO deliveries (id, message_id, kind, channel, recipient, locale, state, attempts, next_at, deadline_at, " +
+				"created_at, updated_at) SELECT " +
 				id + ", " + id + ", 'pin.changed', " + channel + ", 'x', 'it', " + state + ", 0, " + at + ", " + at + ", " + at + ", " + at + " FROM n",
 			"ANALYZE",
 		} {
@@ -69,7 +73,10 @@ func (o *office) listen() *[]*gorm.Statement {
 		o.t.Fatal(err)
 	}
 	for _, h := range handles {
-		for _, err := range []error{h.Callback().Query().After("gorm:query").Register("test:query", hear), h.Callback().Row().After("gorm:row").Register("test:row", hear)} {
+		for _, err := range []error{
+			h.Callback().Query().After("gorm:query").Register("test:query", hear),
+			h.Callback().Row().After("gorm:row").Register("test:row", hear),
+		} {
 			if err != nil {
 				o.t.Fatal(err)
 			}
@@ -125,8 +132,8 @@ func (o *office) plan(s *gorm.Statement) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestOutbox_NoQuestionReadsATableThrough: however many messages there were, what a worker asks and what lists show are ranges of
-// indexes.
+// TestOutbox_NoQuestionReadsATableThrough: however many messages there were, what a worker asks and
+// what lists show are ranges of indexes.
 func TestOutbox_NoQuestionReadsATableThrough(t *testing.T) {
 	through := regexp.MustCompile(`Seq Scan on (deliveries|outbox)|SCAN (deliveries|outbox)(\n|$)`)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -163,7 +170,10 @@ func TestOutbox_NoQuestionReadsATableThrough(t *testing.T) {
 				_, err := s.Notifications(context.Background(), access.Actor{PersonID: person}, page.Request{Limit: 5})
 				return err
 			}, "outbox_by_person"},
-			"of one message": {func() error { _, err := outbox.New(d).Deliveries(context.Background(), person); return err }, "deliveries_by_message"},
+			"of one message": {func() error {
+				_, err := outbox.New(d).Deliveries(context.Background(), person)
+				return err
+			}, "deliveries_by_message"},
 		} {
 			*heard = nil
 			if err := tt.ask(); err != nil {

@@ -13,10 +13,12 @@ type Promise struct {
 	At        time.Time
 }
 
-// Promised returns what was promised of a kind about a person after the instant, each to one recipient.
+// Promised returns what was promised of a kind about a person after the instant, each to one
+// recipient.
 func (o *Outbox) Promised(ctx context.Context, kind Kind, personID uuid.UUID, after time.Time) ([]Promise, error) {
 	var promises []Promise
-	err := o.db.From(ctx).Raw("SELECT recipient, created_at AS at FROM outbox WHERE person_id = ? AND created_at > ? AND kind = ? AND recipient IS NOT NULL",
+	err := o.db.From(ctx).Raw("SELECT recipient, created_at AS at FROM outbox WHERE person_id = ? AND created_at > ? AND kind = ? AND "+
+		"recipient IS NOT NULL",
 		personID, after, kind.Name).Scan(&promises).Error
 	return promises, err
 }

@@ -19,12 +19,16 @@ type repository struct{ db *db.DB }
 // routing stands beside the channels in what waiting returns, for messages that nobody routed yet.
 const routing = "routing"
 
-// waiting tells what there is to do at an instant: the channels with deliveries that are due, and routing.
+// waiting tells what there is to do at an instant: the channels with deliveries that are due, and
+// routing.
 func (r repository) waiting(ctx context.Context, at time.Time) ([]string, error) {
-	// The first of an order, not EXISTS: for that PostgreSQL may think it quicker to read the table until it finds one.
-	query, args := "SELECT 'routing' WHERE (SELECT created_at FROM outbox WHERE state = 'queued' ORDER BY created_at LIMIT 1) IS NOT NULL", []any{}
+	// The first of an order, not EXISTS: for that PostgreSQL may think it quicker to read the table
+	// until it finds one.
+	query, args := "SELECT 'routing' WHERE (SELECT created_at FROM outbox WHERE state = 'queued' ORDER BY created_at LIMIT "+
+		"1) IS NOT NULL", []any{}
 	for _, c := range channels {
-		query += " UNION ALL SELECT '" + string(c) + "' WHERE (SELECT next_at FROM deliveries WHERE state = 'queued' AND channel = '" + string(c) + "' ORDER BY next_at LIMIT 1) <= ?"
+		query += " UNION ALL SELECT '" + string(c) + "' WHERE (SELECT next_at FROM deliveries WHERE state = 'queued' AND channel = '" +
+			string(c) + "' ORDER BY next_at LIMIT 1) <= ?"
 		args = append(args, at)
 	}
 	var found []string
@@ -40,12 +44,16 @@ func (r repository) claim(ctx context.Context, c Channel, limit int, lease job.L
 	var claimed []Delivery
 	var err error
 	if r.db.Dialect() == db.Postgres {
-		// A statement of its own is a transaction of its own there. The list is made once, before anything is changed.
-		err = r.db.From(ctx).Raw("WITH due AS MATERIALIZED ("+due+" FOR UPDATE SKIP LOCKED) "+set+"FROM due WHERE deliveries.id = due.id RETURNING deliveries.*",
+		// A statement of its own is a transaction of its own there. The list is made once, before
+		// anything is changed.
+		err = r.db.From(ctx).Raw("WITH due AS MATERIALIZED ("+due+" FOR UPDATE SKIP LOCKED) "+set+
+			"FROM due WHERE deliveries.id = due.id RETURNING deliveries.*",
 			c, lease.At, limit, lease.Owner, lease.Until, lease.Until).Scan(&claimed).Error
 	} else {
 		err = r.db.InTx(ctx, func(ctx context.Context) error {
-			return r.db.From(ctx).Raw(set+"WHERE id IN ("+due+") RETURNING *", lease.Owner, lease.Until, lease.Until, c, lease.At, limit).Scan(&claimed).Error
+			return r.db.From(ctx).Raw(
+				set+"WHERE id IN ("+due+") RETURNING *", lease.Owner, lease.Until, lease.Until, c, lease.At, limit,
+			).Scan(&claimed).Error
 		})
 	}
 	slices.SortFunc(claimed, func(a, b Delivery) int {
@@ -71,7 +79,8 @@ func (r repository) messages(ctx context.Context, deliveries []Delivery) (map[uu
 	return byID, nil
 }
 
-// among is a condition on a column with one placeholder, for list; on PostgreSQL the same however many ids there are.
+// among is a condition on a column with one placeholder, for list; on PostgreSQL the same however
+// many ids there are.
 func (r repository) among(column string) string {
 	if r.db.Dialect() == db.Postgres {
 		return column + " = ANY(?::uuid[])"
@@ -86,9 +95,9 @@ func (r repository) list(ids db.UUIDs) any {
 	return []uuid.UUID(ids)
 }
 
-// put writes the new states of deliveries that are still queued, in the context's transaction, and returns the ids of those
-// that were. What a channel said counts whoever holds the lease; that a delivery waits longer, or was given up, counts only
-// from its owner.
+// put writes the new states of deliveries that are still queued, in the context's transaction, and
+// returns the ids of those that were. What a channel said counts whoever holds the lease; that a
+// delivery waits longer, or was given up, counts only from its owner.
 func (r repository) put(ctx context.Context, owner string, rows []Delivery) (map[uuid.UUID]bool, error) {
 	// Two that were given the same deliveries lock them in the same order.
 	slices.SortFunc(rows, func(a, b Delivery) int { return strings.Compare(a.ID.String(), b.ID.String()) })
@@ -113,14 +122,17 @@ func (r repository) erase(ctx context.Context, messageIDs db.UUIDs) error {
 	return r.db.From(ctx).Exec("UPDATE outbox SET sealed = NULL WHERE "+r.among("id"), r.list(messageIDs)).Error
 }
 
-// lock returns one delivery, locked in the context's transaction, by its id or else by its provider's; false where there is none.
+// lock returns one delivery, locked in the context's transaction, by its id or else by its
+// provider's; false where there is none.
 func (r repository) lock(ctx context.Context, id uuid.UUID, providerRef string) (Delivery, bool, error) {
 	condition, value := "id = ?", any(id)
 	if id == uuid.Nil {
 		condition, value = "provider_ref = ?", providerRef
 	}
 	var found []Delivery
-	err := r.db.From(ctx).Raw("SELECT * FROM deliveries WHERE "+condition+" ORDER BY created_at DESC, id DESC LIMIT 1"+r.db.ForUpdate(), value).Scan(&found).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT * FROM deliveries WHERE "+condition+" ORDER BY created_at DESC, id DESC LIMIT 1"+r.db.ForUpdate(), value,
+	).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Delivery{}, false, err
 	}
@@ -140,7 +152,8 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Delivery, bool, erro
 // save writes a delivery that was locked in the context's transaction.
 func (r repository) save(ctx context.Context, d Delivery) error {
 	return r.db.From(ctx).Model(&Delivery{}).Where("id = ?", d.ID).Updates(map[string]any{
-		"state": d.State, "next_at": d.NextAt, "deadline_at": d.DeadlineAt, "lease_owner": d.LeaseOwner, "lease_until": d.LeaseUntil, "last_error": d.LastError, "updated_at": d.UpdatedAt,
+		"state": d.State, "next_at": d.NextAt, "deadline_at": d.DeadlineAt, "lease_owner": d.LeaseOwner, "lease_until": d.LeaseUntil,
+		"last_error": d.LastError, "updated_at": d.UpdatedAt,
 	}).Error
 }
 
@@ -164,8 +177,8 @@ func (r repository) attemptsOf(ctx context.Context, deliveryIDs db.UUIDs) ([]Att
 	return found, err
 }
 
-// page returns deliveries, the newest first, behind a place in that order. Each combination of state and channel is a range
-// of an index; those that fit are merged.
+// page returns deliveries, the newest first, behind a place in that order. Each combination of
+// state and channel is a range of an index; those that fit are merged.
 func (r repository) page(ctx context.Context, f Filter, limit int, after *place) ([]Delivery, error) {
 	behind, args := "", []any{}
 	if after != nil {
@@ -193,7 +206,9 @@ func (r repository) page(ctx context.Context, f Filter, limit int, after *place)
 		}
 	}
 	var found []Delivery
-	err := r.db.From(ctx).Raw("SELECT * FROM ("+strings.Join(ranges, " UNION ALL ")+") merged"+order, append(values, limit)...).Scan(&found).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT * FROM ("+strings.Join(ranges, " UNION ALL ")+") merged"+order, append(values, limit)...,
+	).Scan(&found).Error
 	return found, err
 }
 
@@ -221,11 +236,15 @@ func (r repository) backlogs(ctx context.Context) ([]backlog, error) {
 	for _, c := range channels {
 		var oldest []Delivery
 		b := backlog{Channel: c}
-		if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM deliveries WHERE state = 'queued' AND channel = ?", c).Scan(&b.Waiting).Error; err != nil {
+		if err := r.db.From(ctx).Raw(
+			"SELECT COUNT(*) FROM deliveries WHERE state = 'queued' AND channel = ?", c,
+		).Scan(&b.Waiting).Error; err != nil {
 			return nil, err
 		}
 		if b.Waiting > 0 {
-			err := r.db.From(ctx).Raw("SELECT * FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY created_at, id LIMIT 1", c).Scan(&oldest).Error
+			err := r.db.From(ctx).Raw(
+				"SELECT * FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY created_at, id LIMIT 1", c,
+			).Scan(&oldest).Error
 			if err != nil {
 				return nil, err
 			}

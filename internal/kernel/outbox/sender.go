@@ -28,14 +28,15 @@ type Words struct {
 
 // Router knows people and words: where messages go, and what they say there.
 type Router interface {
-	// Route returns for each message where it goes, in the context's transaction. A message that names its recipient goes
-	// there and nowhere else; one that nobody can receive goes nowhere.
+	// Route returns for each message where it goes, in the context's transaction. A message that
+	// names its recipient goes there and nowhere else; one that nobody can receive goes nowhere.
 	Route(ctx context.Context, messages []Message) ([][]Recipient, error)
 	// Words puts a message into words. Data and secrets are those of the message.
 	Words(kind, data string, secrets map[string]secret.Text, locale string) (Words, error)
 	// Subject returns the subject alone, which needs no secrets.
 	Subject(kind, data, locale string) (string, error)
-	// Bounced is told, in the transaction in which it is noted, of a delivery that its recipient's side refused for good.
+	// Bounced is told, in the transaction in which it is noted, of a delivery that its recipient's
+	// side refused for good.
 	Bounced(ctx context.Context, d Delivery) error
 }
 
@@ -68,8 +69,8 @@ type Taken struct {
 
 // Sender hands messages over. A message may be given to it twice; its ID tells.
 type Sender interface {
-	// Send returns *Refused for a message that would be refused again, and any other error for one to be tried later. No
-	// error repeats the recipient or a part of the message.
+	// Send returns *Refused for a message that would be refused again, and any other error for one
+	// to be tried later. No error repeats the recipient or a part of the message.
 	Send(ctx context.Context, m Outgoing) (Taken, error)
 }
 

@@ -70,8 +70,9 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 	return page.Cut(found, request.Size(), func(d Delivery) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} }), nil
 }
 
-// Retry queues a delivery again that failed or was given up. It returns fault.NotFound, and fault.Conflict for one in
-// another state or one that cannot be said any more since its secret was erased.
+// Retry queues a delivery again that failed or was given up. It returns fault.NotFound, and
+// fault.Conflict for one in another state or one that cannot be said any more since its secret was
+// erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "delivery"
@@ -113,7 +114,8 @@ func (s *Service) find(ctx context.Context, id uuid.UUID) (Delivery, error) {
 	return d, err
 }
 
-// Deliveries returns the deliveries of messages, by the message's id, the oldest first. One that was not routed yet has none.
+// Deliveries returns the deliveries of messages, by the message's id, the oldest first. One that
+// was not routed yet has none.
 func (o *Outbox) Deliveries(ctx context.Context, messageIDs ...uuid.UUID) (map[uuid.UUID][]Delivery, error) {
 	if err := o.beShown(ctx); err != nil {
 		return nil, err

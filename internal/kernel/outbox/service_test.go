@@ -25,7 +25,8 @@ import (
 
 func (o *office) service() *outbox.Service {
 	run := &operation.Runner{
-		DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db), Recheck: recheck.New(o.db, o.clock),
+		DB: o.db, Clock: o.clock, Keys: idempotency.NewStore(o.db, o.clock, nil), Trail: audit.NewTrail(o.db),
+		Recheck: recheck.New(o.db, o.clock),
 	}
 	return outbox.NewService(outbox.Deps{Runner: run, Outbox: outbox.New(o.db), Worker: o.Worker})
 }
@@ -75,7 +76,9 @@ func TestOutbox_Reports(t *testing.T) {
 		if state(arrived) != outbox.Delivered || state(lost) != outbox.Failed || state(gone) != outbox.Failed {
 			t.Errorf("%s, %s, %s", state(arrived), state(lost), state(gone))
 		}
-		if want := []outbox.DeliveryState{outbox.Sent, outbox.Sent, outbox.Sent, outbox.Delivered, outbox.Failed, outbox.Failed}; !slices.Equal(told, want) {
+		if want := []outbox.DeliveryState{
+			outbox.Sent, outbox.Sent, outbox.Sent, outbox.Delivered, outbox.Failed, outbox.Failed,
+		}; !slices.Equal(told, want) {
 			t.Errorf("told %v", told)
 		}
 		if !slices.Equal(o.router.bounced, []string{"+393331234567"}) {
@@ -181,14 +184,18 @@ func TestOutbox_ADeliveryIsTriedAgainOnRequest(t *testing.T) {
 		}
 		for reason, id := range map[string]uuid.UUID{"delivery-not-ended": got.ID, "message-erased": o.delivery(half).ID} {
 			var f *fault.Fault
-			if _, err := s.Retry(context.Background(), operator, id); !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != reason {
+			if _, err := s.Retry(
+				context.Background(), operator, id,
+			); !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != reason {
 				t.Errorf("want %s, got %v", reason, err)
 			}
 		}
 		if _, err := s.Retry(context.Background(), operator, uuid.Must(uuid.NewV7())); !fault.Is(err, fault.NotFound) {
 			t.Errorf("nothing was tried again: %v", err)
 		}
-		if n := o.count("audit_records WHERE subject_kind = 'delivery' AND subject_id = ? AND person_id = ?", got.ID.String(), operator.PersonID); n != 1 || o.count("audit_records") != 1 {
+		if n := o.count(
+			"audit_records WHERE subject_kind = 'delivery' AND subject_id = ? AND person_id = ?", got.ID.String(), operator.PersonID,
+		); n != 1 || o.count("audit_records") != 1 {
 			t.Errorf("%d audit records", n)
 		}
 	})
@@ -221,11 +228,14 @@ func TestOutbox_EverybodySeesWhatTheyWereTold(t *testing.T) {
 			t.Fatalf("%d messages, %v", len(found.Items), err)
 		}
 		changed, nobody := found.Items[0], found.Items[1]
-		if changed.Kind != "pin.changed" || changed.Subject != "pin.changed en" || len(changed.Deliveries) != 1 || nobody.Kind != "to.nobody" || len(nobody.Deliveries) != 0 {
+		if changed.Kind != "pin.changed" || changed.Subject != "pin.changed en" || len(changed.Deliveries) != 1 ||
+			nobody.Kind != "to.nobody" || len(nobody.Deliveries) != 0 {
 			t.Fatalf("%+v", found.Items)
 		}
 		attempts := changed.Deliveries[0].Attempts
-		if len(attempts) != 50 || attempts[49].Outcome != outbox.Deferred || *attempts[49].Reason != "away" || !slices.IsSortedFunc(attempts, func(a, b outbox.Attempt) int { return a.At.Compare(b.At) }) {
+		if len(attempts) != 50 || attempts[49].Outcome != outbox.Deferred || *attempts[49].Reason != "away" || !slices.IsSortedFunc(attempts, func(a, b outbox.Attempt) int {
+			return a.At.Compare(b.At)
+		}) {
 			t.Errorf("%d attempts: %+v", len(attempts), attempts)
 		}
 		rest, err := o.service().Notifications(context.Background(), access.Actor{PersonID: me}, page.Request{Limit: 2, Cursor: found.Next})
@@ -251,7 +261,8 @@ func TestOutbox_MetricsTellWhatWaits(t *testing.T) {
 		o.clock.Advance(time.Minute)
 		got := read()
 		for name, want := range map[string]float64{
-			"outbox.deliveries email sent": 1, "outbox.deliveries sms deferred": 1, "outbox.queue.depth sms": 1, "outbox.queue.age sms": 60, "outbox.queue.depth email": 0, "outbox.queue.age email": 0,
+			"outbox.deliveries email sent": 1, "outbox.deliveries sms deferred": 1, "outbox.queue.depth sms": 1, "outbox.queue.age sms": 60,
+			"outbox.queue.depth email": 0, "outbox.queue.age email": 0,
 		} {
 			if value, there := got[name]; !there || value != want {
 				t.Errorf("%s is %v, want %v; all: %v", name, value, want, got)

@@ -20,7 +20,8 @@ func (e *hookError) Error() string { return "hook: " + e.err.Error() }
 // Unwrap returns the cause.
 func (e *hookError) Unwrap() error { return e.err }
 
-// settle notes what became of deliveries: all in one transaction or, where that fails for one of them, each in its own.
+// settle notes what became of deliveries: all in one transaction or, where that fails for one of
+// them, each in its own.
 func (w *Worker) settle(ctx context.Context, owner string, outcomes []outcome) error {
 	// What was sent is noted even when the worker is told to end.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
@@ -137,8 +138,9 @@ type Report struct {
 	Reason string
 }
 
-// Report notes what a channel says of a delivery, in one transaction. It returns fault.NotFound for one that does not
-// exist. What comes late, twice or out of order changes nothing: only what was sent can arrive or fail.
+// Report notes what a channel says of a delivery, in one transaction. It returns fault.NotFound for
+// one that does not exist. What comes late, twice or out of order changes nothing: only what was
+// sent can arrive or fail.
 func (w *Worker) Report(ctx context.Context, r Report) error {
 	if r.DeliveryID == uuid.Nil && r.ProviderRef == "" {
 		return fault.New(fault.NotFound)

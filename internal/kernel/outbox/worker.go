@@ -17,19 +17,21 @@ import (
 )
 
 const (
-	// pollEvery is how often a worker looks for work that another process promised, or whose time has come.
+	// pollEvery is how often a worker looks for work that another process promised, or whose time
+	// has come.
 	pollEvery = time.Second
 	// routeAtOnce is how many messages are routed in one transaction.
 	routeAtOnce = 100
-	// groups is how many groups of deliveries of one channel a worker has under way, groupSize how large they are.
+	// groups is how many groups of deliveries of one channel a worker has under way, groupSize how
+	// large they are.
 	groups    = 2
 	groupSize = 16
 	// sendTimeout bounds one hand-over.
 	sendTimeout = 30 * time.Second
 	// settleTimeout bounds the transaction that notes what became of a group.
 	settleTimeout = 10 * time.Second
-	// leaseTime is for how long others leave claimed deliveries alone: all of a group are sent at once, so it covers one
-	// hand-over and its transaction.
+	// leaseTime is for how long others leave claimed deliveries alone: all of a group are sent at
+	// once, so it covers one hand-over and its transaction.
 	leaseTime = sendTimeout + 2*settleTimeout
 	// endingTime is how long a worker that ends waits for hand-overs that are under way.
 	endingTime = 5 * time.Second
@@ -37,7 +39,8 @@ const (
 	absentRetry = 15 * time.Minute
 )
 
-// Hook is what else happens when a delivery reaches a state, in the transaction in which that is noted.
+// Hook is what else happens when a delivery reaches a state, in the transaction in which that is
+// noted.
 type Hook func(ctx context.Context, d Delivery) error
 
 // Options are what a Worker works with. All are needed.
@@ -47,15 +50,16 @@ type Options struct {
 	// Keys open what is sealed in messages.
 	Keys   *keyring.DataKeys
 	Router Router
-	// Senders are the channels that are configured. What goes by another one waits until its deadline.
+	// Senders are the channels that are configured. What goes by another one waits until its
+	// deadline.
 	Senders map[Channel]Sender
 	// Random spreads retries.
 	Random io.Reader
 	Log    *slog.Logger
 }
 
-// Worker sends what was promised. Any number of workers, in one process or several, share the work on one database:
-// each delivery is leased to one at a time, and sent at least once.
+// Worker sends what was promised. Any number of workers, in one process or several, share the work
+// on one database: each delivery is leased to one at a time, and sent at least once.
 type Worker struct {
 	db      *db.DB
 	clock   clock.Clock
@@ -91,16 +95,17 @@ func NewWorker(o Options) *Worker {
 	for _, c := range channels {
 		l := &lane{channel: c, sender: o.Senders[c]}
 		l.sending = job.NewWorker(job.Options{
-			Step: w.send(l, w.sendTogether), Parallel: groups, Log: w.log.With("channel", string(c)), Failure: "deliveries not sent or not noted",
+			Step: w.send(l, w.sendTogether), Parallel: groups, Log: w.log.With("channel", string(c)),
+			Failure: "deliveries not sent or not noted",
 		})
 		w.lanes = append(w.lanes, l)
 	}
 	return w
 }
 
-// On has fn called whenever a delivery of the kind is sent, handed over, delivered, failed or dead, in the transaction in
-// which that is noted. When it fails, the state is not noted, and the delivery is tried again later. Call it before the
-// worker works.
+// On has fn called whenever a delivery of the kind is sent, handed over, delivered, failed or dead,
+// in the transaction in which that is noted. When it fails, the state is not noted, and the
+// delivery is tried again later. Call it before the worker works.
 func (w *Worker) On(kind string, fn Hook) { w.hooks[kind] = append(w.hooks[kind], fn) }
 
 // Run sends what is promised until the context ends, and gives hand-overs that are under way then
@@ -151,7 +156,8 @@ func (w *Worker) Due(ctx context.Context) (bool, error) {
 	return len(waiting) > 0, err
 }
 
-// route gives promised messages to their recipients. It leaves alone what another worker is routing.
+// route gives promised messages to their recipients. It leaves alone what another worker is
+// routing.
 func (w *Worker) route() job.Step {
 	step := job.Locked(w.db, w.unrouted, w.address)
 	return func(ctx context.Context) (bool, error) {
@@ -182,8 +188,9 @@ func (w *Worker) address(ctx context.Context, messages []Message) error {
 		ids[i] = m.ID
 		for _, to := range recipients[i] {
 			d := Delivery{
-				ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To, Locale: to.Locale,
-				State: Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
+				ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To,
+				Locale: to.Locale,
+				State:  Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
 			}
 			if w.absent(to.Channel) {
 				d = d.putOff(now)
@@ -258,7 +265,8 @@ func (w *Worker) sendInTurn(ctx context.Context, l *lane, g group) error {
 	return w.settle(ctx, g.owner, outcomes)
 }
 
-// sendTogether sends a group at once and notes what became of it, those that end together in one transaction.
+// sendTogether sends a group at once and notes what became of it, those that end together in one
+// transaction.
 func (w *Worker) sendTogether(ctx context.Context, l *lane, g group) error {
 	if len(g.deliveries) == groupSize {
 		l.sending.Wake() // there is more than one group

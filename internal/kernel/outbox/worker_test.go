@@ -120,7 +120,9 @@ func everywhere(s outbox.Sender) map[outbox.Channel]outbox.Sender {
 }
 
 func (o *office) worker(d *db.DB, senders map[outbox.Channel]outbox.Sender) *outbox.Worker {
-	return outbox.NewWorker(outbox.Options{DB: d, Clock: o.clock, Keys: o.keys, Router: o.router, Senders: senders, Random: rand.Reader, Log: slog.New(slog.DiscardHandler)})
+	return outbox.NewWorker(outbox.Options{
+		DB: d, Clock: o.clock, Keys: o.keys, Router: o.router, Senders: senders, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	})
 }
 
 func (o *office) promise(kind string) outbox.Message {
@@ -140,7 +142,9 @@ func (o *office) promiseTo(kind string, c outbox.Channel, to string) outbox.Mess
 // promiseHalf promises a message with a secret.
 func (o *office) promiseHalf(c outbox.Channel, to string) outbox.Message {
 	o.t.Helper()
-	m, err := outbox.NewMessage(outbox.Kind{Name: "pin.half"}, uuid.Must(uuid.NewV7()), map[string]string{"note": "needs a secret"}, o.clock.Now())
+	m, err := outbox.NewMessage(
+		outbox.Kind{Name: "pin.half"}, uuid.Must(uuid.NewV7()), map[string]string{"note": "needs a secret"}, o.clock.Now(),
+	)
 	if err == nil {
 		m, err = m.To(c, to).Seal(o.keys, map[string]secret.Text{"half": "K7M2P9QX"})
 	}
@@ -178,7 +182,9 @@ func (o *office) count(query string, args ...any) (n int) {
 
 func (o *office) execute(statement string, args ...any) {
 	o.t.Helper()
-	if err := o.db.InTx(context.Background(), func(ctx context.Context) error { return o.db.From(ctx).Exec(statement, args...).Error }); err != nil {
+	if err := o.db.InTx(context.Background(), func(ctx context.Context) error {
+		return o.db.From(ctx).Exec(statement, args...).Error
+	}); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -218,14 +224,16 @@ func TestWorker_APromisedMessageIsSent(t *testing.T) {
 					t.Errorf("half: %+v", m)
 				}
 			case outbox.Email:
-				if m.ID != o.delivery(plain).ID || m.Subject != "declaration.received en" || m.Locale != "en" || m.Kind != "declaration.received" {
+				if m.ID != o.delivery(plain).ID || m.Subject != "declaration.received en" || m.Locale != "en" ||
+					m.Kind != "declaration.received" {
 					t.Errorf("mail: %+v", m)
 				}
 			case outbox.Letter, outbox.PEC:
 			}
 		}
 		sent := o.delivery(plain)
-		if sent.State != outbox.Sent || sent.Attempts != 1 || sent.LeaseOwner != nil || sent.LastError != nil || *sent.ProviderRef != "ref-"+sent.ID.String() || !sent.UpdatedAt.Equal(o.clock.Now()) {
+		if sent.State != outbox.Sent || sent.Attempts != 1 || sent.LeaseOwner != nil || sent.LastError != nil ||
+			*sent.ProviderRef != "ref-"+sent.ID.String() || !sent.UpdatedAt.Equal(o.clock.Now()) {
 			t.Errorf("%+v", sent)
 		}
 		if len(reached) != 1 || reached[0].ID != sent.ID || reached[0].State != outbox.Sent {
@@ -237,7 +245,8 @@ func TestWorker_APromisedMessageIsSent(t *testing.T) {
 		if n := o.count("outbox WHERE sealed IS NOT NULL"); n != 0 {
 			t.Errorf("%d secrets are left", n)
 		}
-		if o.count("outbox WHERE id = ? AND state = 'routed'", nobody.ID) != 1 || o.count("deliveries") != 3 || o.count("delivery_attempts WHERE reason IS NULL") != 3 {
+		if o.count("outbox WHERE id = ? AND state = 'routed'", nobody.ID) != 1 || o.count("deliveries") != 3 ||
+			o.count("delivery_attempts WHERE reason IS NULL") != 3 {
 			t.Error("deliveries or attempts are missing or too many")
 		}
 	})
@@ -260,7 +269,8 @@ func TestWorker_WhatFailsIsTriedAgainUntilItsDeadline(t *testing.T) {
 		})
 		o.drain()
 		first := o.delivery(half)
-		if wait := first.NextAt.Sub(o.clock.Now()); first.State != outbox.Queued || first.Attempts != 1 || wait < 3*time.Second || wait > 7*time.Second {
+		if wait := first.NextAt.Sub(o.clock.Now()); first.State != outbox.Queued || first.Attempts != 1 || wait < 3*time.Second ||
+			wait > 7*time.Second {
 			t.Errorf("after the first try %+v, to be tried in %v", first, wait)
 		}
 		if *first.LastError != "451 4.7.1 <m***@posta.example> try  later" {
@@ -346,7 +356,9 @@ func TestWorker_AHookThatFailsHoldsTheStateBack(t *testing.T) {
 func TestWorker_WhatCannotBeSentWaits(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
-		unknown, email, sms := o.promise("without.words"), o.promise("declaration.received"), o.promiseTo("pin.changed", outbox.SMS, "+393331234567")
+		unknown, email, sms := o.promise("without.words"), o.promise("declaration.received"), o.promiseTo(
+			"pin.changed", outbox.SMS, "+393331234567",
+		)
 		o.post.refuse(func(m outbox.Outgoing) error {
 			if m.Channel == outbox.Email {
 				panic("a defect")
@@ -357,8 +369,11 @@ func TestWorker_WhatCannotBeSentWaits(t *testing.T) {
 		if err := w.Drain(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		for want, m := range map[string]outbox.Message{"not-worded": unknown, "sender panicked: string": email, "channel-not-configured": sms} {
-			if got := o.delivery(m); got.State != outbox.Queued || got.LastError == nil || *got.LastError != want || !got.NextAt.After(o.clock.Now()) {
+		for want, m := range map[string]outbox.Message{
+			"not-worded": unknown, "sender panicked: string": email, "channel-not-configured": sms,
+		} {
+			if got := o.delivery(m); got.State != outbox.Queued || got.LastError == nil || *got.LastError != want ||
+				!got.NextAt.After(o.clock.Now()) {
 				t.Errorf("%s: %+v", want, got)
 			}
 		}

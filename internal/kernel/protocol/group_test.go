@@ -31,7 +31,8 @@ func TestRegister_OneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 		a.Exec(t, "UPDATE people SET suspended_at = ? WHERE id = ?", a.Clock.Now(), suspended.actor.PersonID)
 		for _, c := range []struct {
 			name string
-			// withFailing adds a filing whose storing fails, which makes the register file the group one by one.
+			// withFailing adds a filing whose storing fails, which makes the register file the
+			// group one by one.
 			withFailing bool
 		}{{"refused in the group", false}, {"filed one by one", true}} {
 			t.Run(c.name, func(t *testing.T) {
@@ -75,7 +76,10 @@ func TestRegister_OneBadFilingHarmsNoOtherOfItsGroup(t *testing.T) {
 				// A request that was refused, or failed, leaves nothing: its key is free.
 				for i, f := range filings {
 					filed := slices.Contains(want, i)
-					keys := a.Count(t, "idempotency_keys WHERE scope = ? AND key = ? AND resource_id = ?", f.Claim.Scope, f.Claim.Key, f.SubjectID.String())
+					keys := a.Count(
+						t, "idempotency_keys WHERE scope = ? AND key = ? AND resource_id = ?", f.Claim.Scope, f.Claim.Key,
+						f.SubjectID.String(),
+					)
 					records := a.Count(t, "audit_records WHERE subject_id = ?", f.SubjectID.String())
 					if (keys == 1) != filed || (records == 1) != filed || filed && !f.Claim.Taken() {
 						t.Errorf("filing %d (filed: %v) left %d keys and %d audit records", i, filed, keys, records)
@@ -108,8 +112,10 @@ func TestRegister_AFilingLeavesItsTrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []record{{
-			Operation: "fileSlip", SubjectKind: kind, SubjectID: f.SubjectID.String(), ActingAs: string(access.LegalRepresentative), Outcome: "done", RequestID: "request-1", Address: "192.0.2.1",
-			PersonID: who.actor.PersonID, SessionID: who.actor.SessionID, ContributorID: who.actor.ContributorID, RightID: who.right.ID, At: entry.At,
+			Operation: "fileSlip", SubjectKind: kind, SubjectID: f.SubjectID.String(), ActingAs: string(access.LegalRepresentative),
+			Outcome: "done", RequestID: "request-1", Address: "192.0.2.1",
+			PersonID: who.actor.PersonID, SessionID: who.actor.SessionID, ContributorID: who.actor.ContributorID, RightID: who.right.ID,
+			At: entry.At,
 		}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -248,17 +254,23 @@ func TestRegister_AFullRegisterSaysSo(t *testing.T) {
 	})
 }
 
-// What ends a right to file either happens before a filing, which is then refused, or after it: who takes the right away
-// sees every filing that was made with it.
+// What ends a right to file either happens before a filing, which is then refused, or after it: who
+// takes the right away sees every filing that was made with it.
 func TestRegister_AnEndedRightFilesNothingMore(t *testing.T) {
 	for _, c := range []struct {
 		name, statement string
 		subject         func(filer) uuid.UUID
 		want            fault.Code
 	}{
-		{"session ended", "UPDATE sessions SET ended_at = ? WHERE id = ?", func(f filer) uuid.UUID { return f.actor.SessionID }, fault.SessionEnded},
-		{"role withdrawn", "UPDATE contributor_roles SET withdrawn_at = ? WHERE id = ?", func(f filer) uuid.UUID { return f.right.ID }, fault.NotFound},
-		{"person suspended", "UPDATE people SET suspended_at = ? WHERE id = ?", func(f filer) uuid.UUID { return f.actor.PersonID }, fault.SessionEnded},
+		{"session ended", "UPDATE sessions SET ended_at = ? WHERE id = ?", func(f filer) uuid.UUID {
+			return f.actor.SessionID
+		}, fault.SessionEnded},
+		{"role withdrawn", "UPDATE contributor_roles SET withdrawn_at = ? WHERE id = ?", func(f filer) uuid.UUID {
+			return f.right.ID
+		}, fault.NotFound},
+		{"person suspended", "UPDATE people SET suspended_at = ? WHERE id = ?", func(f filer) uuid.UUID {
+			return f.actor.PersonID
+		}, fault.SessionEnded},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -268,7 +280,9 @@ func TestRegister_AnEndedRightFilesNothingMore(t *testing.T) {
 					who := newFiler(t, a)
 					made := func(ctx context.Context) int {
 						var n int
-						if err := d.From(ctx).Raw("SELECT COUNT(*) FROM audit_records WHERE person_id = ?", who.actor.PersonID).Scan(&n).Error; err != nil {
+						if err := d.From(ctx).Raw(
+							"SELECT COUNT(*) FROM audit_records WHERE person_id = ?", who.actor.PersonID,
+						).Scan(&n).Error; err != nil {
 							t.Error(err)
 						}
 						return n
@@ -305,7 +319,8 @@ func TestRegister_AnEndedRightFilesNothingMore(t *testing.T) {
 	}
 }
 
-// Somebody else holds what one filing needs: that one is told to come again, and the others are filed.
+// Somebody else holds what one filing needs: that one is told to come again, and the others are
+// filed.
 func TestRegister_ALockThatIsNotGivenUp(t *testing.T) {
 	rawURL := dbtest.Postgres(t)
 	impatient, err := url.Parse(rawURL)
@@ -322,10 +337,15 @@ func TestRegister_ALockThatIsNotGivenUp(t *testing.T) {
 	gate := world.NewGate()
 	r := newLane(b.NewRegister(t), gate)
 	err = d.InTx(context.Background(), func(ctx context.Context) error {
-		if err := d.From(ctx).Exec("UPDATE sessions SET last_seen_at = ? WHERE id = ?", a.Clock.Now(), held.actor.SessionID).Error; err != nil {
+		if err := d.From(ctx).Exec(
+			"UPDATE sessions SET last_seen_at = ? WHERE id = ?", a.Clock.Now(), held.actor.SessionID,
+		).Error; err != nil {
 			return err
 		}
-		got := together(t, r, gate, free.filing(world.Rome, slip{}), free.filing(world.Rome, slip{}), held.filing(world.Rome, slip{}), free.filing(world.Rome, slip{}))
+		got := together(
+			t, r, gate, free.filing(world.Rome, slip{}), free.filing(world.Rome, slip{}), held.filing(world.Rome, slip{}),
+			free.filing(world.Rome, slip{}),
+		)
 		var f *fault.Fault
 		if got[0].err != nil || got[2].err != nil || !errors.As(got[1].err, &f) || f.Code != fault.Busy || f.RetryAfter <= 0 {
 			t.Errorf("got %v, %v, %v", got[0].err, got[1].err, got[2].err)

@@ -30,7 +30,8 @@ type slip struct {
 	failing bool
 }
 
-// slips is the handler of slips. The gate, where there is one, holds up the first group that is stored.
+// slips is the handler of slips. The gate, where there is one, holds up the first group that is
+// stored.
 type slips struct{ gate *world.Gate }
 
 func (slips) Check(_ context.Context, entries []*protocol.Entry[slip]) error {
@@ -48,7 +49,9 @@ func (s slips) Store(_ context.Context, entries []*protocol.Entry[slip]) error {
 		if e.Content.failing {
 			return errStore
 		}
-		message, err := outbox.NewMessage(outbox.Kind{Name: "slip.filed"}, e.By.PersonID, map[string]string{"number": e.Number.String()}, e.At)
+		message, err := outbox.NewMessage(
+			outbox.Kind{Name: "slip.filed"}, e.By.PersonID, map[string]string{"number": e.Number.String()}, e.At,
+		)
 		if err != nil {
 			return err
 		}
@@ -152,7 +155,9 @@ type line struct {
 func lines(t *testing.T, a *world.App, office string) []line {
 	t.Helper()
 	var all []line
-	err := a.DB.From(context.Background()).Raw("SELECT office_code, year, number, at, subject_id FROM protocol_entries WHERE office_code = ? ORDER BY year, number", office).Scan(&all).Error
+	err := a.DB.From(context.Background()).Raw(
+		"SELECT office_code, year, number, at, subject_id FROM protocol_entries WHERE office_code = ? ORDER BY year, number", office,
+	).Scan(&all).Error
 	if err != nil {
 		t.Fatal(err)
 	}

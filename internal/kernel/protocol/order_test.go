@@ -14,9 +14,9 @@ import (
 	"diresco/internal/test/world"
 )
 
-// watch reads the register again and again until stop is closed. One statement sees one instant: if then as many entries
-// exist as the highest number says, none is missing, and none can appear later below a number that was seen. It closes
-// looking once it has begun.
+// watch reads the register again and again until stop is closed. One statement sees one instant: if
+// then as many entries exist as the highest number says, none is missing, and none can appear later
+// below a number that was seen. It closes looking once it has begun.
 func watch(t *testing.T, d *db.DB, office string, looking chan<- struct{}, stop <-chan struct{}) {
 	begun := sync.OnceFunc(func() { close(looking) })
 	defer begun()
@@ -27,7 +27,8 @@ func watch(t *testing.T, d *db.DB, office string, looking chan<- struct{}, stop 
 	for {
 		now := last
 		// Each column by itself: SQLite gives MAX of a time back as text.
-		err := d.From(context.Background()).Raw(`SELECT e.number AS highest, e.at AS latest, (SELECT COUNT(*) FROM protocol_entries x WHERE x.office_code = e.office_code) AS entries
+		err := d.From(context.Background()).Raw(`SELECT e.number AS highest, e.at AS latest, (SELECT COUNT(*) FROM protocol_entries x
+			WHERE x.office_code = e.office_code) AS entries
 			FROM protocol_entries e WHERE e.office_code = ? ORDER BY e.year DESC, e.number DESC LIMIT 1`, office).Scan(&now).Error
 		if err != nil {
 			t.Error(err)
@@ -62,7 +63,8 @@ func checkOrder(t *testing.T, all []line) {
 	}
 }
 
-// storm files from many writers at once, one in a hundred failing late, and returns how many were acknowledged at each office.
+// storm files from many writers at once, one in a hundred failing late, and returns how many were
+// acknowledged at each office.
 func storm(t *testing.T, registers []lane, who filer, offices []string, writers, each int) map[string]int {
 	t.Helper()
 	var mu sync.Mutex
@@ -244,7 +246,10 @@ func TestRegister_TheLastNumberOfAYear(t *testing.T) {
 		const highest = 9_999_999
 		a := world.New(t, d)
 		who := newFiler(t, a)
-		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, ?, ?, ?)", world.Rome, 2026, highest-2, world.Start)
+		a.Exec(
+			t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, ?, ?, ?)", world.Rome, 2026, highest-2,
+			world.Start,
+		)
 		gate := world.NewGate()
 		r := newLane(a.NewRegister(t), gate)
 		got := together(t, r, gate, who.filing(world.Rome, slip{}),

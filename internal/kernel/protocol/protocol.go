@@ -1,6 +1,7 @@
-// Package protocol is the register (registro di protocollo, DPR 445/2000): it gives numbers to what is submitted, in one
-// gapless, increasing sequence for each office and calendar year. Many waiting submissions are committed as one group in
-// the order of their arrival, since one transaction for each would make the office's counter the speed of the whole house.
+// Package protocol is the register (registro di protocollo, DPR 445/2000): it gives numbers to what
+// is submitted, in one gapless, increasing sequence for each office and calendar year. Many waiting
+// submissions are committed as one group in the order of their arrival, since one transaction for
+// each would make the office's counter the speed of the whole house.
 package protocol
 
 import (
@@ -76,7 +77,8 @@ type Entry[T any] struct {
 // Handler knows one kind of filing. Both methods run in the group's transaction, for all entries of
 // the kind at once.
 type Handler[T any] interface {
-	// Check refuses the entries that may not be filed at their time. An error fails the whole group.
+	// Check refuses the entries that may not be filed at their time. An error fails the whole
+	// group.
 	Check(ctx context.Context, entries []*Entry[T]) error
 	// Store writes what is filed, with its number and time. An error fails the whole group.
 	Store(ctx context.Context, entries []*Entry[T]) error
@@ -108,8 +110,8 @@ type counter struct {
 // TableName tells GORM the table.
 func (counter) TableName() string { return "protocol_counters" }
 
-// time gives the next instant: never earlier than a microsecond after the last one, so that time order and number order
-// agree even if a node's clock is behind.
+// time gives the next instant: never earlier than a microsecond after the last one, so that time
+// order and number order agree even if a node's clock is behind.
 func (c *counter) time(now time.Time) time.Time {
 	last := c.LastAt
 	if c.given.After(last) {

@@ -128,7 +128,8 @@ func (r *Register) gather(first filing) []filing {
 	return group
 }
 
-// file commits a group. The second of two requests with one key waits for the next round, where it finds the first one's row.
+// file commits a group. The second of two requests with one key waits for the next round, where it
+// finds the first one's row.
 func (r *Register) file(group []filing) {
 	for len(group) > 0 {
 		var now, later []filing
@@ -153,7 +154,8 @@ func (r *Register) file(group []filing) {
 	}
 }
 
-// commit files a group in one transaction; when that fails, each of it in one of its own, so that one bad filing harms no other.
+// commit files a group in one transaction; when that fails, each of it in one of its own, so that
+// one bad filing harms no other.
 func (r *Register) commit(group []filing) {
 	if len(group) == 0 {
 		return
@@ -271,7 +273,9 @@ func (r *Register) lockCounters(ctx context.Context, entries []*Line) (map[strin
 	slices.Sort(offices)
 	for {
 		var rows []counter
-		err := r.db.From(ctx).Raw("SELECT * FROM protocol_counters WHERE office_code IN ? ORDER BY office_code"+r.db.ForUpdate(), offices).Scan(&rows).Error
+		err := r.db.From(ctx).Raw(
+			"SELECT * FROM protocol_counters WHERE office_code IN ? ORDER BY office_code"+r.db.ForUpdate(), offices,
+		).Scan(&rows).Error
 		if err != nil {
 			return nil, err
 		}
@@ -283,7 +287,8 @@ func (r *Register) lockCounters(ctx context.Context, entries []*Line) (map[strin
 			return counters, nil
 		}
 		for _, office := range offices {
-			err := r.db.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 0, 0, ?) ON CONFLICT (office_code) DO NOTHING",
+			err := r.db.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 0, 0, ?) ON "+
+				"CONFLICT (office_code) DO NOTHING",
 				office, time.Unix(0, 0).UTC()).Error
 			if err != nil {
 				return nil, err
@@ -314,7 +319,10 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 		c := counters[e.Office]
 		e.Number = c.number(e.At)
 		e.Claim.Rendered()
-		rows[i] = entryRow{OfficeCode: e.Office, Year: c.Year, Number: e.Number.Serial, At: e.At, Kind: e.filing.kind().word(), SubjectID: e.SubjectID, Digest: e.Digest}
+		rows[i] = entryRow{
+			OfficeCode: e.Office, Year: c.Year, Number: e.Number.Serial, At: e.At, Kind: e.filing.kind().word(), SubjectID: e.SubjectID,
+			Digest: e.Digest,
+		}
 		records[i] = e.Trace.Record(audit.WithOrigin(ctx, e.Origin), e.By, r.clock)
 	}
 	for _, p := range parts(entries) {
@@ -336,7 +344,10 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 		return err
 	}
 	for _, c := range counters {
-		err := r.db.From(ctx).Exec("UPDATE protocol_counters SET year = ?, last_number = ?, last_at = ? WHERE office_code = ?", c.Year, c.LastNumber, c.LastAt, c.OfficeCode).Error
+		err := r.db.From(ctx).Exec(
+			"UPDATE protocol_counters SET year = ?, last_number = ?, last_at = ? WHERE office_code = ?", c.Year, c.LastNumber, c.LastAt,
+			c.OfficeCode,
+		).Error
 		if err != nil {
 			return err
 		}

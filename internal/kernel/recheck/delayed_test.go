@@ -23,12 +23,21 @@ func TestRecheck_WhoActsLaterStillMay(t *testing.T) {
 			t.Fatalf("%v, %v", memberships, err)
 		}
 		may := func() error {
-			return d.InTx(context.Background(), func(ctx context.Context) error { return w.Recheck.Standing(ctx, p.ID, memberships[0].Right()) })
+			return d.InTx(context.Background(), func(ctx context.Context) error {
+				return w.Recheck.Standing(ctx, p.ID, memberships[0].Right())
+			})
 		}
 		for what, change := range map[string][2]string{
-			"suspended":        {"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?", "UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?"},
-			"the role is gone": {"UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", "UPDATE delegate_roles SET withdrawn_at = NULL WHERE id = ?"},
-			"off the register": {"UPDATE delegates SET struck_off_at = ? WHERE id = ?", "UPDATE delegates SET struck_off_at = NULL WHERE id = ?"},
+			"suspended": {
+				"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?",
+				"UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?",
+			},
+			"the role is gone": {
+				"UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", "UPDATE delegate_roles SET withdrawn_at = NULL WHERE id = ?",
+			},
+			"off the register": {
+				"UPDATE delegates SET struck_off_at = ? WHERE id = ?", "UPDATE delegates SET struck_off_at = NULL WHERE id = ?",
+			},
 		} {
 			if err := may(); err != nil {
 				t.Errorf("before %s: %v", what, err)

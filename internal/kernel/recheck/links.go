@@ -42,7 +42,10 @@ var live = []struct {
 	{access.RoleLink, "SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND " + access.LiveRole("r") + " ORDER BY r.id", "r", false},
 	{access.DelegationLink, "SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND " +
 		access.LiveDelegation("g") + " AND " + access.OnRegister("h") + " ORDER BY g.id", "g", true},
-	{access.DelegateRoleLink, "SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND " + access.LiveRole("u") + " ORDER BY u.id", "u", false},
+	{
+		access.DelegateRoleLink, "SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND " + access.LiveRole("u") + " ORDER BY u.id", "u",
+		false,
+	},
 	{access.SubDelegationLink, "SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " +
 		access.LiveSubDelegation("w") + " ORDER BY w.id", "w", true},
 	{access.DelegateLink, "SELECT h.id FROM delegates h WHERE h.id IN ?", "", false},

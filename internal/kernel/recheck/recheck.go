@@ -74,7 +74,9 @@ func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right)
 // ended.
 func (c *Checker) Standing(ctx context.Context, personID uuid.UUID, right access.Right) error {
 	people := found{personID: false}
-	if err := c.confirm(ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+c.db.ForShare("p"), people); err != nil {
+	if err := c.confirm(
+		ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+c.db.ForShare("p"), people,
+	); err != nil {
 		return err
 	}
 	l := links{}

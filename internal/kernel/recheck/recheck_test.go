@@ -62,11 +62,14 @@ func TestRecheck_WhatEndedIsSeenAgain(t *testing.T) {
 		nobody := uuid.Must(uuid.NewV7())
 		err := d.InTx(context.Background(), func(ctx context.Context) error {
 			got := check(ctx, t, w,
-				recheck.Claim{SessionID: w.rep.SessionID, Right: role(right)}, recheck.Claim{SessionID: ended, Right: role(right)}, recheck.Claim{SessionID: suspended, Right: role(right)},
-				recheck.Claim{SessionID: w.rep.SessionID, Right: role(gone)}, recheck.Claim{SessionID: nobody, Right: role(right)}, recheck.Claim{SessionID: w.rep.SessionID, Right: role(nobody)},
+				recheck.Claim{SessionID: w.rep.SessionID, Right: role(right)}, recheck.Claim{SessionID: ended, Right: role(right)},
+				recheck.Claim{SessionID: suspended, Right: role(right)},
+				recheck.Claim{SessionID: w.rep.SessionID, Right: role(gone)}, recheck.Claim{SessionID: nobody, Right: role(right)},
+				recheck.Claim{SessionID: w.rep.SessionID, Right: role(nobody)},
 				recheck.Claim{SessionID: w.rep.SessionID, Right: role(right)},
 				// What one does for oneself takes no right, and a session all the same.
-				recheck.Claim{SessionID: w.rep.SessionID}, recheck.Claim{SessionID: ended}, recheck.Claim{SessionID: suspended}, recheck.Claim{SessionID: nobody})
+				recheck.Claim{SessionID: w.rep.SessionID}, recheck.Claim{SessionID: ended}, recheck.Claim{SessionID: suspended},
+				recheck.Claim{SessionID: nobody})
 			for i, want := range []fault.Code{
 				"", fault.SessionEnded, fault.SessionEnded, fault.NotFound, fault.SessionEnded, fault.NotFound, "",
 				"", fault.SessionEnded, fault.SessionEnded, fault.SessionEnded,
@@ -90,15 +93,21 @@ var ends = []struct {
 	want            fault.Code
 }{
 	{"logout", "UPDATE sessions SET ended_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.SessionID }, fault.SessionEnded},
-	{"withdrawal of the role", "UPDATE contributor_roles SET withdrawn_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.Rights[0].ID }, fault.NotFound},
-	{"suspension", "UPDATE people SET suspended_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID { return a.PersonID }, fault.SessionEnded},
+	{"withdrawal of the role", "UPDATE contributor_roles SET withdrawn_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID {
+		return a.Rights[0].ID
+	}, fault.NotFound},
+	{"suspension", "UPDATE people SET suspended_at = ? WHERE id = ?", func(a access.Actor) uuid.UUID {
+		return a.PersonID
+	}, fault.SessionEnded},
 }
 
 // waits reports whether some statement of the database waits for a lock.
 func waits(t *testing.T, d *db.DB) bool {
 	t.Helper()
 	var n int
-	err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&n).Error
+	err := d.From(context.Background()).Raw(
+		"SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+	).Scan(&n).Error
 	if err != nil {
 		t.Error(err)
 	}
@@ -178,7 +187,8 @@ func TestRecheck_WhoComesDuringAnEndWaitsForIt(t *testing.T) {
 	}
 }
 
-// TestRecheck_ALostPostEndsWhatIsDoneByIt: who works here does so until the end of the operation, or not at all.
+// TestRecheck_ALostPostEndsWhatIsDoneByIt: who works here does so until the end of the operation,
+// or not at all.
 func TestRecheck_ALostPostEndsWhatIsDoneByIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -20,11 +20,13 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// Send sends the contributor a code: to its certified e-mail, else to a verified contact of the signatory. It returns
-// fault.Forbidden for who works for none of the delegation's intermediary, or for one that is off its register,
-// fault.ServiceNotDelegated for who does not manage its delegations, and fault.DispositiveRequired; fault.RateLimited for the fourth
-// code of one delegation and the eleventh to one contributor in 24 hours; and fault.Conflict when there is nowhere to send it, the
-// delegation has gone on or is past its end, or its signatory does not represent the contributor any more.
+// Send sends the contributor a code: to its certified e-mail, else to a verified contact of the
+// signatory. It returns fault.Forbidden for who works for none of the delegation's intermediary, or
+// for one that is off its register, fault.ServiceNotDelegated for who does not manage its
+// delegations, and fault.DispositiveRequired; fault.RateLimited for the fourth code of one
+// delegation and the eleventh to one contributor in 24 hours; and fault.Conflict when there is
+// nowhere to send it, the delegation has gone on or is past its end, or its signatory does not
+// represent the contributor any more.
 func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	right, err := delegateRight(by)
 	if err != nil {
@@ -132,17 +134,20 @@ func (s *Service) recipient(ctx context.Context, d View) (outbox.Channel, string
 // Activation is what activates a delegation.
 type Activation struct {
 	OTP secret.Text
-	// SignatureDeclared is the intermediary's declaration, under its own responsibility, that the contributor signed the form.
+	// SignatureDeclared is the intermediary's declaration, under its own responsibility, that the
+	// contributor signed the form.
 	SignatureDeclared bool
 }
 
-// Activate gives the intermediary its rights. It returns fault.Forbidden, fault.ServiceNotDelegated and fault.DispositiveRequired as
-// Send does; fault.Invalid at /signature_declared without the declaration, which costs no try; fault.OTPInvalid for a wrong code,
-// fault.OTPExhausted after five of them, fault.OTPExpired after 7 days; fault.RateLimited after ten wrong ones in a row of this
-// intermediary for this contributor; fault.Conflict when the delegation does not wait for a code or is past its end, the intermediary
-// has left its register, or the signatory does not represent the contributor any more; and fault.ExclusiveExists while another's
-// exclusive delegation covers a position, or this one is exclusive and another is active there. For a household employer the earlier
-// ones end instead.
+// Activate gives the intermediary its rights. It returns fault.Forbidden, fault.ServiceNotDelegated
+// and fault.DispositiveRequired as Send does; fault.Invalid at /signature_declared without the
+// declaration, which costs no try; fault.OTPInvalid for a wrong code, fault.OTPExhausted after five
+// of them, fault.OTPExpired after 7 days; fault.RateLimited after ten wrong ones in a row of this
+// intermediary for this contributor; fault.Conflict when the delegation does not wait for a code or
+// is past its end, the intermediary has left its register, or the signatory does not represent the
+// contributor any more; and fault.ExclusiveExists while another's exclusive delegation covers a
+// position, or this one is exclusive and another is active there. For a household employer the
+// earlier ones end instead.
 func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, in Activation) (View, error) {
 	right, err := delegateRight(by)
 	if err != nil {
@@ -168,8 +173,9 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 
 // redeem activates the delegation if the code is right.
 //
-// The request's key is taken first of all: a concurrent duplicate waits there for this request, before
-// it costs a try or is refused for what this one did. A wrong try stays on record, the key does not.
+// The request's key is taken first of all: a concurrent duplicate waits there for this request,
+// before it costs a try or is refused for what this one did. A wrong try stays on record, the key
+// does not.
 //
 // Lock order: key, name of the contributor's delegations, delegation, code.
 func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, d View, entered secret.Text) (View, error) {
@@ -213,16 +219,16 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 	case errors.Is(err, otp.ErrNoCode):
 		return View{}, fault.Because(fault.Conflict, "delegation-state")
 	case fault.Is(err, fault.RateLimited), fault.Is(err, fault.Busy):
-		// The limiter refused it before it came to the key, perhaps for what a concurrent duplicate did: it
-		// waits for that one, and is answered alike.
+		// The limiter refused it before it came to the key, perhaps for what a concurrent duplicate
+		// did: it waits for that one, and is answered alike.
 		refused := err
 		return View{}, s.Runner.DB.InTx(ctx, func(ctx context.Context) error { return cmp.Or(take(ctx), refused) })
 	}
 	return shown, err
 }
 
-// activate makes a delegation whose code was right an active one. An error undoes the try as well: what stands in the way is no
-// wrong code.
+// activate makes a delegation whose code was right an active one. An error undoes the try as well:
+// what stands in the way is no wrong code.
 func (s *Service) activate(ctx context.Context, by access.Actor, right access.Right, old View, d Delegation, now time.Time) (View, error) {
 	if old.StruckOffAt != nil {
 		return View{}, fault.Because(fault.Conflict, "delegate-not-listed")
@@ -243,8 +249,9 @@ func (s *Service) activate(ctx context.Context, by access.Actor, right access.Ri
 	return shown, s.notify(ctx, activatedKind, "", now, shown)
 }
 
-// resolveConflicts refuses a delegation that does not go together with others of the contributor; a household employer has one
-// intermediary, so there the earlier delegations end, each with a record of its own.
+// resolveConflicts refuses a delegation that does not go together with others of the contributor; a
+// household employer has one intermediary, so there the earlier delegations end, each with a record
+// of its own.
 func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor, right access.Right, now time.Time) error {
 	others, err := s.Repository.activeOf(ctx, d.ContributorID, d.ID, now)
 	if err != nil {
@@ -256,7 +263,8 @@ func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor,
 				return err
 			}
 			replaced := operation.Trace{
-				ContributorID: other.ContributorID, Right: right, SubjectKind: subjectKind, SubjectID: other.ID.String(), Outcome: "replaced",
+				ContributorID: other.ContributorID, Right: right, SubjectKind: subjectKind, SubjectID: other.ID.String(),
+				Outcome: "replaced",
 			}
 			if err := s.Runner.Trail.Write(ctx, replaced.Record(ctx, by, s.Runner.Clock)); err != nil {
 				return err
@@ -270,7 +278,8 @@ func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor,
 	return nil
 }
 
-// end revokes a delegation in the context's transaction and tells both sides, with the words that somebody gave for it.
+// end revokes a delegation in the context's transaction and tells both sides, with the words that
+// somebody gave for it.
 func (s *Service) end(ctx context.Context, d View, by access.Actor, cause EndCause, words string, now time.Time) error {
 	ended, err := d.revoke(by.PersonID, cause, words, now)
 	if err != nil {
@@ -289,8 +298,8 @@ func (s *Service) end(ctx context.Context, d View, by access.Actor, cause EndCau
 	return s.notify(ctx, revokedKind, words, now, d)
 }
 
-// Revoke ends a delegation, from either side, at once; a draft is discarded. words say why, and may be empty. It returns
-// fault.Conflict when it has ended already.
+// Revoke ends a delegation, from either side, at once; a draft is discarded. words say why, and may
+// be empty. It returns fault.Conflict when it has ended already.
 func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, words string) (View, error) {
 	cause := ByContributor
 	right, represents := representing(by)
@@ -319,7 +328,8 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 	}, s.replay())
 }
 
-// notify promises both sides a message about each of the delegations, with the words that somebody gave for what happened.
+// notify promises both sides a message about each of the delegations, with the words that somebody
+// gave for what happened.
 func (s *Service) notify(ctx context.Context, kind outbox.Kind, words string, now time.Time, about ...View) error {
 	delegates, contributors := make([]uuid.UUID, len(about)), make([]uuid.UUID, len(about))
 	for i, d := range about {

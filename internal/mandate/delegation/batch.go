@@ -14,8 +14,9 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// Membership returns the intermediary for which the actor drafts delegations: the one asked for, or the only one. It returns what Draft
-// returns where there is none, or where the actor must say which.
+// Membership returns the intermediary for which the actor drafts delegations: the one asked for, or
+// the only one. It returns what Draft returns where there is none, or where the actor must say
+// which.
 func (s *Service) Membership(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Membership, error) {
 	if err := requireDispositive(by); err != nil {
 		return access.Membership{}, err
@@ -31,10 +32,13 @@ func (s *Service) Manages(ctx context.Context, by access.Actor, delegateID uuid.
 	}), err
 }
 
-// PositionOf looks up for an item of a list whose position has the number. As with Candidates the look counts (fault.RateLimited)
-// and is shown to the contributor: each contributor once for a list, and each number that is unknown. It returns fault.NotFound, and
-// has noted the look all the same, where there is no such position; once no look is left, it says nothing about that.
-func (s *Service) PositionOf(ctx context.Context, by access.Actor, membership access.Membership, listID uuid.UUID, number string) (contributor.Position, contributor.Contributor, error) {
+// PositionOf looks up for an item of a list whose position has the number. As with Candidates the
+// look counts (fault.RateLimited) and is shown to the contributor: each contributor once for a
+// list, and each number that is unknown. It returns fault.NotFound, and has noted the look all the
+// same, where there is no such position; once no look is left, it says nothing about that.
+func (s *Service) PositionOf(
+	ctx context.Context, by access.Actor, membership access.Membership, listID uuid.UUID, number string,
+) (contributor.Position, contributor.Contributor, error) {
 	position, owner, err := s.Contributors.ByNumber(ctx, number)
 	unknown := fault.Is(err, fault.NotFound)
 	if err != nil && !unknown {
@@ -56,7 +60,8 @@ func (s *Service) PositionOf(ctx context.Context, by access.Actor, membership ac
 	return position, owner, cmp.Or(s.Repository.addLookUp(ctx, look), err)
 }
 
-// DraftFor drafts like Draft what the actor asked for earlier: their session may have ended since, the membership may not.
+// DraftFor drafts like Draft what the actor asked for earlier: their session may have ended since,
+// the membership may not.
 func (s *Service) DraftFor(ctx context.Context, by access.Actor, membership access.Membership, in Input) (View, error) {
 	id := uuid.Must(uuid.NewV7())
 	session := by.SessionID
@@ -71,7 +76,8 @@ func (s *Service) DraftFor(ctx context.Context, by access.Actor, membership acce
 	}, nil)
 }
 
-// Unsigned returns those of the delegations that are not active yet, in the order in which they are named.
+// Unsigned returns those of the delegations that are not active yet, in the order in which they are
+// named.
 func (s *Service) Unsigned(ctx context.Context, ids []uuid.UUID) ([]View, error) {
 	bare := make([]View, len(ids))
 	for i, id := range ids {

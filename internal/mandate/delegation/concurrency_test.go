@@ -35,7 +35,9 @@ func TestDelegation_Exclusive(t *testing.T) {
 		held := w.active(other, rome(true))
 		_, err := try(w.professional, rome(false))
 		refused(t, "beside another's exclusive one", err, fault.ExclusiveExists)
-		if _, err := try(w.professional, func(in *delegation.Input) { in.PositionIDs = []uuid.UUID{w.company.Positions[1].ID} }); err != nil {
+		if _, err := try(w.professional, func(in *delegation.Input) {
+			in.PositionIDs = []uuid.UUID{w.company.Positions[1].ID}
+		}); err != nil {
 			t.Errorf("of another position: %v", err)
 		}
 		if _, err := try(other, rome(true)); err != nil {
@@ -76,7 +78,8 @@ func TestDelegation_AHouseholdHasOneIntermediary(t *testing.T) {
 		three := w.active(w.professional, by)
 		for _, id := range []uuid.UUID{one.ID, two.ID} {
 			ended, err := w.service.Show(ctx, id)
-			if err != nil || ended.State != delegation.Revoked || ended.EndReason != nil || *ended.CauseOfEnd(w.Clock.Now()) != delegation.ByReplacement {
+			if err != nil || ended.State != delegation.Revoked || ended.EndReason != nil ||
+				*ended.CauseOfEnd(w.Clock.Now()) != delegation.ByReplacement {
 				t.Errorf("the earlier one is %s, %v", ended.State, err)
 			}
 		}
@@ -128,7 +131,9 @@ func TestDelegation_OneKeyManyActivationsTogether(t *testing.T) {
 		answers := make([]delegation.View, 50)
 		world.Parallel(len(answers), func(i int) {
 			var err error
-			answers[i], err = w.service.Activate(requested("activateDelegation", "key-0001"), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
+			answers[i], err = w.service.Activate(requested("activateDelegation", "key-0001"), by, draft.ID, delegation.Activation{
+				OTP: otp, SignatureDeclared: true,
+			})
 			if err != nil {
 				t.Error(err)
 			}
@@ -152,7 +157,9 @@ func TestDelegation_ManyWrongCodesTogether(t *testing.T) {
 		by := w.at(w.professional, draft.ID)
 		var compared atomic.Int64
 		world.Parallel(20, func(i int) {
-			_, err := w.service.Activate(requested("activateDelegation", fmt.Sprintf("key-%04d", i)), by, draft.ID, delegation.Activation{OTP: wrong(otp), SignatureDeclared: true})
+			_, err := w.service.Activate(requested("activateDelegation", fmt.Sprintf("key-%04d", i)), by, draft.ID, delegation.Activation{
+				OTP: wrong(otp), SignatureDeclared: true,
+			})
 			if fault.Is(err, fault.OTPInvalid) {
 				compared.Add(1)
 			} else if !fault.Is(err, fault.OTPExhausted) {
@@ -162,7 +169,9 @@ func TestDelegation_ManyWrongCodesTogether(t *testing.T) {
 		if compared.Load() != 5 {
 			t.Errorf("%d codes were compared", compared.Load())
 		}
-		_, err := w.service.Activate(requested("activateDelegation", "key-0000"), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
+		_, err := w.service.Activate(requested("activateDelegation", "key-0000"), by, draft.ID, delegation.Activation{
+			OTP: otp, SignatureDeclared: true,
+		})
 		refused(t, "the right one, too late", err, fault.OTPExhausted)
 		if n := w.Count(t, "idempotency_keys WHERE operation = 'activateDelegation'"); n != 0 {
 			t.Errorf("%d keys of refused requests are remembered", n)
@@ -186,7 +195,9 @@ func TestDelegation_TwoExclusiveOnesTogether(t *testing.T) {
 			for range 2 {
 				session, _ := w.consulente()
 				draft := w.draft(session, func(in *delegation.Input) { in.Exclusive = true })
-				sides = append(sides, side{w.at(session, draft.ID), draft.ID, delegation.Activation{OTP: w.send(session, draft.ID), SignatureDeclared: true}})
+				sides = append(sides, side{
+					w.at(session, draft.ID), draft.ID, delegation.Activation{OTP: w.send(session, draft.ID), SignatureDeclared: true},
+				})
 			}
 			var done atomic.Int64
 			world.Parallel(2, func(i int) {
@@ -204,7 +215,8 @@ func TestDelegation_TwoExclusiveOnesTogether(t *testing.T) {
 	})
 }
 
-// A revocation beside an activation comes before it, and there is none, or after it, and there is none any more.
+// A revocation beside an activation comes before it, and there is none, or after it, and there is
+// none any more.
 func TestDelegation_ARevocationBesideAnActivation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -241,7 +253,8 @@ func TestDelegation_ARevocationBesideAnActivation(t *testing.T) {
 	})
 }
 
-// What an intermediary files while its delegation is revoked is filed before that, or not at all; and nobody waits in a circle.
+// What an intermediary files while its delegation is revoked is filed before that, or not at all;
+// and nobody waits in a circle.
 func TestDelegation_ARevocationBesideAFiling(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -279,12 +292,15 @@ func waits(t *testing.T, d *db.DB) {
 	t.Helper()
 	world.Eventually(t, "somebody waits for their turn", func() bool {
 		var waiting int
-		err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting).Error
+		err := d.From(context.Background()).Raw(
+			"SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+		).Scan(&waiting).Error
 		return err == nil && waiting > 0
 	})
 }
 
-// A newer code that is sent while the earlier one is being entered wins: what it took the place of activates nothing.
+// A newer code that is sent while the earlier one is being entered wins: what it took the place of
+// activates nothing.
 func TestDelegation_ANewerCodeBesideAnActivation(t *testing.T) {
 	// On SQLite the one writer puts the two in order before either looks.
 	d := dbtest.Open(t, dbtest.Postgres(t))
@@ -343,12 +359,15 @@ func TestDelegation_AWrongCodeOfSomebodyWhoGoesAway(t *testing.T) {
 	}
 }
 
-// An import of registers may have written the contributor, its positions and the intermediary, and take long: nobody waits for it.
+// An import of registers may have written the contributor, its positions and the intermediary, and
+// take long: nobody waits for it.
 func TestDelegation_NobodyWaitsForAnImport(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)
 	err := d.InTx(ctx, func(importing context.Context) error {
-		for _, written := range []string{"contributors SET legal_name = legal_name", "positions SET scheme = scheme", "delegates SET legal_name = legal_name"} {
+		for _, written := range []string{
+			"contributors SET legal_name = legal_name", "positions SET scheme = scheme", "delegates SET legal_name = legal_name",
+		} {
 			if err := d.From(importing).Exec("UPDATE " + written).Error; err != nil {
 				return err
 			}
@@ -362,7 +381,9 @@ func TestDelegation_NobodyWaitsForAnImport(t *testing.T) {
 		}
 		pending := w.draft(w.professional, nil)
 		w.send(w.professional, pending.ID)
-		_, err := w.service.Change(ctx, w.at(w.professional, pending.ID), pending.ID, pending.Version+1, delegation.Change{Exclusive: new(true)})
+		_, err := w.service.Change(
+			ctx, w.at(w.professional, pending.ID), pending.ID, pending.Version+1, delegation.Change{Exclusive: new(true)},
+		)
 		return err
 	})
 	if err != nil {

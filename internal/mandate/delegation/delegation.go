@@ -1,5 +1,6 @@
-// Package delegation lets a contributor be represented by an intermediary: drafted by the intermediary, signed on paper by the
-// contributor, activated with a code that went to the contributor (INPS, gestione deleghe).
+// Package delegation lets a contributor be represented by an intermediary: drafted by the
+// intermediary, signed on paper by the contributor, activated with a code that went to the
+// contributor (INPS, gestione deleghe).
 package delegation
 
 import (
@@ -119,11 +120,13 @@ type View struct {
 	OTP                 *OTP                   `gorm:"-"`
 	// ForContributor says that it is shown to the contributor's side, which sees all of it.
 	ForContributor bool `gorm:"-"`
-	// Workers are who of the intermediary's people may use it, by name, a hundred at most; for the contributor's side.
+	// Workers are who of the intermediary's people may use it, by name, a hundred at most; for the
+	// contributor's side.
 	Workers []Worker `gorm:"-"`
 }
 
-// HidesSignatory reports whether it shows no more of the signatory than a look-up does: until it is active, nobody agreed to more.
+// HidesSignatory reports whether it shows no more of the signatory than a look-up does: until it is
+// active, nobody agreed to more.
 func (s View) HidesSignatory() bool { return !s.ForContributor && s.ActivatedAt == nil }
 
 // Worker is one of an intermediary's people who may use a delegation.
@@ -140,7 +143,8 @@ type Worker struct {
 	GrantedAt time.Time
 }
 
-// StateAt returns the state at an instant: what is stored, what the professional register says and what the clock says.
+// StateAt returns the state at an instant: what is stored, what the professional register says and
+// what the clock says.
 func (s View) StateAt(now time.Time) State {
 	switch {
 	case s.State != Active:
@@ -184,7 +188,8 @@ func (d Delegation) activate(by uuid.UUID, now time.Time) (Delegation, error) {
 	return d, nil
 }
 
-// revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended. words say why, and may be empty.
+// revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended. words
+// say why, and may be empty.
 func (s View) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) (Delegation, error) {
 	if state := s.StateAt(now); !slices.Contains(Transitions[state], Revoked) {
 		return s.Delegation, fault.Because(fault.Conflict, "delegation-state")

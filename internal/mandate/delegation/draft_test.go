@@ -30,7 +30,9 @@ func TestDelegation_FromDraftToRevocation(t *testing.T) {
 			t.Fatal(err)
 		}
 		if draft.State != delegation.Draft || draft.DelegateID != w.delegate || draft.ContributorID != w.company.ID || len(draft.Positions) != 1 ||
-			draft.OTP != nil || !draft.ValidUntil.Equal(until.Truncate(time.Microsecond)) || !cmp.Equal(draft.Services, access.ServiceSet{access.Declarations}) {
+			draft.OTP != nil || !draft.ValidUntil.Equal(until.Truncate(time.Microsecond)) || !cmp.Equal(
+			draft.Services, access.ServiceSet{access.Declarations},
+		) {
 			t.Errorf("drafted %+v", draft)
 		}
 		if !regexp.MustCompile(`^[2-9A-Z]{4}-[2-9A-Z]{4}-[2-9A-Z]{4}$`).MatchString(draft.ReferenceCode) {
@@ -41,11 +43,16 @@ func TestDelegation_FromDraftToRevocation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if now := w.Clock.Now(); sent.State != delegation.Pending || sent.OTP == nil || sent.OTP.Channel != "email" || sent.OTP.TriesLeft != 5 || !sent.OTP.ExpiresAt.Equal(now.Add(7*24*time.Hour)) {
+		if now := w.Clock.Now(); sent.State != delegation.Pending || sent.OTP == nil || sent.OTP.Channel != "email" ||
+			sent.OTP.TriesLeft != 5 || !sent.OTP.ExpiresAt.Equal(now.Add(7*24*time.Hour)) {
 			t.Errorf("sent %+v", sent.OTP)
 		}
 		otp := w.otp()
-		active, err := w.service.Activate(requested("activateDelegation", "key-0003"), w.at(w.professional, draft.ID), draft.ID, delegation.Activation{OTP: " " + otp[:4] + "-" + otp[4:], SignatureDeclared: true})
+		active, err := w.service.Activate(requested(
+			"activateDelegation", "key-0003",
+		), w.at(w.professional, draft.ID), draft.ID, delegation.Activation{
+			OTP: " " + otp[:4] + "-" + otp[4:], SignatureDeclared: true,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,17 +63,25 @@ func TestDelegation_FromDraftToRevocation(t *testing.T) {
 		if right := w.Enter(t, session, w.company.ID).Rights; len(right) != 1 || right[0].ID != draft.ID {
 			t.Errorf("rights %+v", right)
 		}
-		revoked, err := w.service.Revoke(requested("revokeDelegation", "key-0004"), w.at(w.representative, draft.ID), draft.ID, "Fine dell'incarico")
-		if err != nil || revoked.State != delegation.Revoked || *revoked.EndReason != "Fine dell'incarico" || !revoked.EndedAt.Equal(w.Clock.Now()) {
+		revoked, err := w.service.Revoke(
+			requested("revokeDelegation", "key-0004"), w.at(w.representative, draft.ID), draft.ID, "Fine dell'incarico",
+		)
+		if err != nil || revoked.State != delegation.Revoked || *revoked.EndReason != "Fine dell'incarico" ||
+			!revoked.EndedAt.Equal(w.Clock.Now()) {
 			t.Errorf("revoked %+v, %v", revoked, err)
 		}
-		if _, err := w.Guard.Enter(ctx, session, access.Rule{To: access.ToContributor}, access.Target{ContributorID: w.company.ID}); !fault.Is(err, fault.NotFound) {
+		if _, err := w.Guard.Enter(
+			ctx, session, access.Rule{To: access.ToContributor}, access.Target{ContributorID: w.company.ID},
+		); !fault.Is(err, fault.NotFound) {
 			t.Errorf("afterwards: %v", err)
 		}
 		_, err = w.service.Revoke(ctx, w.at(w.representative, draft.ID), draft.ID, "")
 		conflict(t, "revoked again", err, "delegation-state")
 		for _, operation := range []string{"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation"} {
-			if n := w.Count(t, "audit_records WHERE operation = ? AND subject_id = ? AND contributor_id = ?", operation, draft.ID.String(), w.company.ID); n != 1 {
+			if n := w.Count(
+				t, "audit_records WHERE operation = ? AND subject_id = ? AND contributor_id = ?", operation, draft.ID.String(),
+				w.company.ID,
+			); n != 1 {
 				t.Errorf("%d audit records of %s", n, operation)
 			}
 		}
@@ -76,7 +91,8 @@ func TestDelegation_FromDraftToRevocation(t *testing.T) {
 				t.Errorf("%d messages %s, want %d", n, kind, want)
 			}
 		}
-		if n := w.Count(t, "outbox WHERE data LIKE ?", "%"+otp.Reveal()+"%") + w.Count(t, "audit_records WHERE subject_id LIKE ?", "%"+otp.Reveal()+"%"); n != 0 {
+		if n := w.Count(t, "outbox WHERE data LIKE ?", "%"+otp.Reveal()+"%") +
+			w.Count(t, "audit_records WHERE subject_id LIKE ?", "%"+otp.Reveal()+"%"); n != 0 {
 			t.Error("the code stands in clear")
 		}
 	})
@@ -96,23 +112,43 @@ func TestDelegation_WhatCannotBeDrafted(t *testing.T) {
 			change func(*delegation.Input)
 			fields []string
 		}{
-			{"no tax code", func(in *delegation.Input) { in.ContributorTaxCode = "BLIPTR93MO4A674Q" }, []string{"/contributor_tax_code", "format"}},
-			// Whether there is such a contributor is not told here: its positions and signatories are unknown like those of any other.
-			{"nobody", func(in *delegation.Input) { in.ContributorTaxCode = unknownCode(t) }, []string{"/position_ids/0", "unknown-position", "/signatory_id", "unknown-signatory"}},
-			{"somebody else", func(in *delegation.Input) { in.ContributorTaxCode = other.TaxCode.Clear() }, []string{"/position_ids/0", "unknown-position", "/signatory_id", "unknown-signatory"}},
-			{"positions", func(in *delegation.Input) { in.PositionIDs = []uuid.UUID{first, ceased, first} }, []string{"/position_ids/1", "position-ceased", "/position_ids/2", "duplicate"}},
+			{"no tax code", func(in *delegation.Input) {
+				in.ContributorTaxCode = "BLIPTR93MO4A674Q"
+			}, []string{"/contributor_tax_code", "format"}},
+			// Whether there is such a contributor is not told here: its positions and signatories
+			// are unknown like those of any other.
+			{"nobody", func(in *delegation.Input) {
+				in.ContributorTaxCode = unknownCode(t)
+			}, []string{"/position_ids/0", "unknown-position", "/signatory_id", "unknown-signatory"}},
+			{"somebody else", func(in *delegation.Input) {
+				in.ContributorTaxCode = other.TaxCode.Clear()
+			}, []string{"/position_ids/0", "unknown-position", "/signatory_id", "unknown-signatory"}},
+			{"positions", func(in *delegation.Input) {
+				in.PositionIDs = []uuid.UUID{first, ceased, first}
+			}, []string{"/position_ids/1", "position-ceased", "/position_ids/2", "duplicate"}},
 			{"no position", func(in *delegation.Input) { in.PositionIDs = nil }, []string{"/position_ids", "required"}},
-			{"an empty list of positions", func(in *delegation.Input) { in.PositionIDs = []uuid.UUID{} }, []string{"/position_ids", "too-few"}},
-			{"a total one with services", func(in *delegation.Input) { in.Services = []access.Service{access.Declarations} }, []string{"/services", "not-applicable"}},
+			{"an empty list of positions", func(in *delegation.Input) {
+				in.PositionIDs = []uuid.UUID{}
+			}, []string{"/position_ids", "too-few"}},
+			{"a total one with services", func(in *delegation.Input) {
+				in.Services = []access.Service{access.Declarations}
+			}, []string{"/services", "not-applicable"}},
 			{"a partial one without", func(in *delegation.Input) { in.Scope = delegation.Partial }, []string{"/services", "required"}},
-			{"a partial one with none", func(in *delegation.Input) { in.Scope, in.Services = delegation.Partial, []access.Service{} }, []string{"/services", "too-few"}},
+			{"a partial one with none", func(in *delegation.Input) {
+				in.Scope, in.Services = delegation.Partial, []access.Service{}
+			}, []string{"/services", "too-few"}},
 			{"services", func(in *delegation.Input) {
 				in.Scope, in.Services = delegation.Partial, []access.Service{access.Declarations, "*", access.Declarations}
 			}, []string{"/services/1", "unknown-service", "/services/2", "duplicate"}},
 			{"another scope", func(in *delegation.Input) { in.Scope = "all" }, []string{"/scope", "enum"}},
-			{"a signatory who is nobody there", func(in *delegation.Input) { in.SignatoryID = stranger.ID }, []string{"/signatory_id", "unknown-signatory"}},
+			{"a signatory who is nobody there", func(in *delegation.Input) {
+				in.SignatoryID = stranger.ID
+			}, []string{"/signatory_id", "unknown-signatory"}},
 			{"an end that has come", func(in *delegation.Input) { in.ValidUntil = &past }, []string{"/valid_until", "past"}},
-			{"another's intermediary", func(in *delegation.Input) { id := w.Association(t); in.DelegateID = &id }, []string{"/delegate_id", "unknown-delegate"}},
+			{"another's intermediary", func(in *delegation.Input) {
+				id := w.Association(t)
+				in.DelegateID = &id
+			}, []string{"/delegate_id", "unknown-delegate"}},
 		} {
 			in := input(w.company, w.signatory)
 			in.PositionIDs = in.PositionIDs[:1]
@@ -202,7 +238,10 @@ func TestDelegation_AChangeOfNothing(t *testing.T) {
 		partial, elsewhere := delegation.Partial, until.In(time.FixedZone("", 7200))
 		for name, change := range map[string]delegation.Change{
 			"nothing": {}, "the same": {Scope: &partial, Exclusive: new(false), ValidUntil: &elsewhere, SignatoryID: &w.signatory.ID},
-			"another order": {PositionIDs: []uuid.UUID{w.company.Positions[1].ID, w.company.Positions[0].ID}, Services: []access.Service{access.ViewPayments, access.Declarations}},
+			"another order": {
+				PositionIDs: []uuid.UUID{w.company.Positions[1].ID, w.company.Positions[0].ID},
+				Services:    []access.Service{access.ViewPayments, access.Declarations},
+			},
 		} {
 			got, err := w.service.Change(ctx, by, draft.ID, sent.Version, change)
 			if err != nil || got.State != delegation.Pending || got.Version != sent.Version || got.OTP == nil {
@@ -240,7 +279,8 @@ func TestDelegation_AChangeBringsItBackToDraftAndKillsTheCode(t *testing.T) {
 		changed, err := w.service.Change(ctx, w.at(w.professional, draft.ID), draft.ID, sent.Version, delegation.Change{
 			PositionIDs: one, Scope: &partial, Services: []access.Service{access.Declarations},
 		})
-		if err != nil || changed.State != delegation.Draft || changed.OTP != nil || len(changed.Positions) != 1 || changed.Scope != delegation.Partial || changed.Version != sent.Version+1 {
+		if err != nil || changed.State != delegation.Draft || changed.OTP != nil || len(changed.Positions) != 1 ||
+			changed.Scope != delegation.Partial || changed.Version != sent.Version+1 {
 			t.Fatalf("changed to %+v, %v", changed, err)
 		}
 		_, err = w.activate(w.professional, draft.ID, otp)
@@ -273,13 +313,16 @@ func TestDelegation_TheOtherSideNeitherChangesNorSendsNorActivates(t *testing.T)
 		_, err = w.service.Activate(ctx, by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
 		refused(t, "activate", err, fault.Forbidden)
 		stranger, _ := w.consulente()
-		if _, err := w.Guard.Enter(ctx, stranger, access.Rule{To: access.ToDelegation}, access.Target{DelegationID: draft.ID}); !fault.Is(err, fault.NotFound) {
+		if _, err := w.Guard.Enter(
+			ctx, stranger, access.Rule{To: access.ToDelegation}, access.Target{DelegationID: draft.ID},
+		); !fault.Is(err, fault.NotFound) {
 			t.Errorf("another intermediary: %v", err)
 		}
 		w.StrikeOff(t, w.delegate)
 		_, err = w.activate(w.professional, draft.ID, otp)
 		refused(t, "one who left the register", err, fault.Forbidden)
-		if discarded, err := w.service.Revoke(ctx, by, draft.ID, ""); err != nil || discarded.EndReason != nil || *discarded.EndCause != delegation.ByContributor || !discarded.UpdatedAt.Equal(w.Clock.Now()) {
+		if discarded, err := w.service.Revoke(ctx, by, draft.ID, ""); err != nil || discarded.EndReason != nil ||
+			*discarded.EndCause != delegation.ByContributor || !discarded.UpdatedAt.Equal(w.Clock.Now()) {
 			t.Errorf("discarded %+v, %v", discarded, err)
 		}
 	})
@@ -312,7 +355,8 @@ func TestDelegation_WhoRevokesForTheContributor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.service.OfContributor(ctx, by, w.company.ID, delegation.Filter{}, page.Request{}); c.want != "" && !fault.Is(err, c.want) || c.want == "" && err != nil {
+			if _, err := w.service.OfContributor(ctx, by, w.company.ID, delegation.Filter{}, page.Request{}); c.want != "" &&
+				!fault.Is(err, c.want) || c.want == "" && err != nil {
 				t.Errorf("listed as %s for %v: %v", c.role, c.services, err)
 			}
 		}

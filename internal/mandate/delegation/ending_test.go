@@ -100,7 +100,8 @@ func TestDelegation_WhatEndsBeforeTheEffect(t *testing.T) {
 				}
 				w.Exec(t, "UPDATE delegates SET struck_off_at = NULL")
 				after, err := w.service.Show(ctx, s.id)
-				if err != nil || after.Version != before.Version || after.State != delegation.Pending || after.OTP == nil || after.OTP.TriesLeft != 5 {
+				if err != nil || after.Version != before.Version || after.State != delegation.Pending || after.OTP == nil ||
+					after.OTP.TriesLeft != 5 {
 					t.Errorf("%s without %s had an effect: %s, %+v, %v", operation, name, after.State, after.OTP, err)
 				}
 				w.Clock.Advance(25 * time.Hour) // codes are counted for a day
@@ -174,7 +175,9 @@ func TestDelegation_RecordsSayByWhichRight(t *testing.T) {
 		caf := w.Association(t)
 		session, role := w.worker(caf, access.EmployeeDelegate, access.AllServices)
 		by := w.in(session)
-		if _, err := w.service.Candidates(requested("searchDelegationCandidates", "key-0000"), by, w.company.TaxCode.Clear(), nil); err != nil {
+		if _, err := w.service.Candidates(
+			requested("searchDelegationCandidates", "key-0000"), by, w.company.TaxCode.Clear(), nil,
+		); err != nil {
 			t.Fatal(err)
 		}
 		in := input(w.company, w.signatory)
@@ -183,26 +186,36 @@ func TestDelegation_RecordsSayByWhichRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		by = w.at(session, draft.ID)
-		if _, err := w.service.Change(requested("changeDelegation", "key-0002"), by, draft.ID, draft.Version, delegation.Change{Exclusive: new(true)}); err != nil {
+		if _, err := w.service.Change(
+			requested("changeDelegation", "key-0002"), by, draft.ID, draft.Version, delegation.Change{Exclusive: new(true)},
+		); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.service.Send(requested("sendDelegationOtp", "key-0003"), by, draft.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.service.Activate(requested("activateDelegation", "key-0004"), by, draft.ID, delegation.Activation{OTP: w.otp(), SignatureDeclared: true}); err != nil {
+		if _, err := w.service.Activate(requested("activateDelegation", "key-0004"), by, draft.ID, delegation.Activation{
+			OTP: w.otp(), SignatureDeclared: true,
+		}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.service.Revoke(requested("revokeDelegation", "key-0005"), w.at(w.representative, draft.ID), draft.ID, ""); err != nil {
+		if _, err := w.service.Revoke(
+			requested("revokeDelegation", "key-0005"), w.at(w.representative, draft.ID), draft.ID, "",
+		); err != nil {
 			t.Fatal(err)
 		}
 		for operation, want := range map[string]struct {
 			as    access.ActingAs
 			right uuid.UUID
 		}{
-			"searchDelegationCandidates": {access.EmployeeDelegate, role}, "draftDelegation": {access.EmployeeDelegate, role}, "changeDelegation": {access.EmployeeDelegate, role},
-			"sendDelegationOtp": {access.EmployeeDelegate, role}, "activateDelegation": {access.EmployeeDelegate, role}, "revokeDelegation": {access.LegalRepresentative, w.rep},
+			"searchDelegationCandidates": {access.EmployeeDelegate, role}, "draftDelegation": {access.EmployeeDelegate, role},
+			"changeDelegation":  {access.EmployeeDelegate, role},
+			"sendDelegationOtp": {access.EmployeeDelegate, role}, "activateDelegation": {access.EmployeeDelegate, role},
+			"revokeDelegation": {access.LegalRepresentative, w.rep},
 		} {
-			if n := w.Count(t, "audit_records WHERE operation = ? AND acting_as = ? AND right_id = ?", operation, want.as, want.right); n != 1 {
+			if n := w.Count(
+				t, "audit_records WHERE operation = ? AND acting_as = ? AND right_id = ?", operation, want.as, want.right,
+			); n != 1 {
 				t.Errorf("%s: %d records name the right", operation, n)
 			}
 		}
@@ -254,7 +267,8 @@ func TestDelegation_TheSignatoryLeftBeforeTheActivation(t *testing.T) {
 	})
 }
 
-// Who activated a delegation, which side ended it and why are told apart, and so is the side in the message.
+// Who activated a delegation, which side ended it and why are told apart, and so is the side in the
+// message.
 func TestDelegation_WhoEndsIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -271,7 +285,8 @@ func TestDelegation_WhoEndsIt(t *testing.T) {
 			{"the clock", uuid.Nil, "", delegation.ByExpiry},
 		} {
 			active := w.active(w.professional, func(in *delegation.Input) { in.ValidUntil = &until })
-			if by := w.in(w.professional); active.ActivatorGivenName != by.GivenName || active.ActivatorFamilyName != by.FamilyName || *active.ActivatedBy != by.PersonID || active.CauseOfEnd(w.Clock.Now()) != nil {
+			if by := w.in(w.professional); active.ActivatorGivenName != by.GivenName || active.ActivatorFamilyName != by.FamilyName ||
+				*active.ActivatedBy != by.PersonID || active.CauseOfEnd(w.Clock.Now()) != nil {
 				t.Errorf("activated by %s %s", active.ActivatorGivenName, active.ActivatorFamilyName)
 			}
 			if c.session == uuid.Nil {
@@ -280,7 +295,8 @@ func TestDelegation_WhoEndsIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			ended, err := w.service.Show(ctx, active.ID)
-			if err != nil || *ended.CauseOfEnd(w.Clock.Now()) != c.want || (ended.EndReason != nil) != (c.words != "") || c.words != "" && *ended.EndReason != c.words {
+			if err != nil || *ended.CauseOfEnd(w.Clock.Now()) != c.want || (ended.EndReason != nil) != (c.words != "") ||
+				c.words != "" && *ended.EndReason != c.words {
 				t.Errorf("%s: %+v, %v", c.name, ended.Delegation, err)
 			}
 		}

@@ -15,15 +15,16 @@ import (
 // remindBefore are the days before the end of a delegation at which both sides are reminded.
 var remindBefore = []int{30, 7}
 
-// endings is due some days before delegations come to the end that they were given, or when they do.
+// endings is due some days before delegations come to the end that they were given, or when they
+// do.
 type endings struct {
 	*Service
 	kind outbox.Kind
 	days int
 }
 
-// Ends are the due events of delegations: 30 and 7 days before the end that they were given, and the end. Both sides are told of it;
-// the delegation itself ends by the clock.
+// Ends are the due events of delegations: 30 and 7 days before the end that they were given, and
+// the end. Both sides are told of it; the delegation itself ends by the clock.
 func (s *Service) Ends() []due.Source {
 	all := []due.Source{endings{s, expiredKind, 0}}
 	for _, days := range remindBefore {
@@ -51,7 +52,8 @@ func (e endings) Next(ctx context.Context, after due.Cursor, until time.Time) (t
 	return clock.Normal(*found[0].ValidUntil).Add(-e.ahead()), true, nil
 }
 
-// Do implements due.Source. Whoever was to be reminded of what has ended meanwhile is told of the end alone.
+// Do implements due.Source. Whoever was to be reminded of what has ended meanwhile is told of the
+// end alone.
 func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due.Cursor, error) {
 	at, id := after.At.Add(e.ahead()), after.ID
 	if e.days > 0 && !at.After(until) {
@@ -69,8 +71,8 @@ func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due
 	return due.Cursor{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
 }
 
-// ending returns the active delegations, suspended ones among them, whose end comes after the place in the order and not after the
-// instant, the first to end first.
+// ending returns the active delegations, suspended ones among them, whose end comes after the place
+// in the order and not after the instant, the first to end first.
 func (r *Repository) ending(ctx context.Context, after time.Time, id uuid.UUID, until time.Time, limit int) ([]View, error) {
 	var found []View
 	err := r.db.From(ctx).Raw(selectShown+` WHERE g.state = 'active' AND g.valid_until IS NOT NULL AND (g.valid_until, g.id) > (?, ?) AND g.valid_until <= ?

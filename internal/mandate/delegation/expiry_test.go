@@ -42,8 +42,8 @@ func until(end time.Time) func(*delegation.Input) {
 	return func(in *delegation.Input) { in.ValidUntil = &end }
 }
 
-// Both sides hear of the end of a delegation 30 and 7 days before and when it comes, once each, whether the clock goes there in
-// one jump or somebody looks every day.
+// Both sides hear of the end of a delegation 30 and 7 days before and when it comes, once each,
+// whether the clock goes there in one jump or somebody looks every day.
 func TestDelegation_TheEndIsTold(t *testing.T) {
 	for name, advance := range map[string]func(w *fixture, c *due.Scheduler, target time.Time) error{
 		"in one jump": func(w *fixture, c *due.Scheduler, target time.Time) error {
@@ -67,7 +67,8 @@ func TestDelegation_TheEndIsTold(t *testing.T) {
 				c := w.ends()
 				end := w.Clock.Now().Add(60 * 24 * time.Hour)
 				ending := w.active(w.professional, until(end))
-				// Of these nobody hears: one without an end, one that nobody agreed to, one that was revoked before.
+				// Of these nobody hears: one without an end, one that nobody agreed to, one that
+				// was revoked before.
 				w.active(w.professional, nil)
 				w.draft(w.professional, until(end))
 				revoked := w.active(w.professional, until(end))
@@ -87,7 +88,9 @@ func TestDelegation_TheEndIsTold(t *testing.T) {
 					at   time.Time
 				}
 				want := []told{
-					{"delegation.reminder", end.Add(-30 * 24 * time.Hour)}, {"delegation.reminder", end.Add(-7 * 24 * time.Hour)}, {"delegation.expired", end},
+					{"delegation.reminder", end.Add(-30 * 24 * time.Hour)},
+					{"delegation.reminder", end.Add(-7 * 24 * time.Hour)},
+					{"delegation.expired", end},
 				}
 				for i, one := range []delegation.View{ending, suspended} {
 					var got []told
@@ -100,7 +103,9 @@ func TestDelegation_TheEndIsTold(t *testing.T) {
 							}
 						}
 					}
-					if got = slices.Compact(got); !slices.EqualFunc(got, want, func(a, b told) bool { return a.kind == b.kind && a.at.Equal(b.at) }) {
+					if got = slices.Compact(got); !slices.EqualFunc(got, want, func(a, b told) bool {
+						return a.kind == b.kind && a.at.Equal(b.at)
+					}) {
 						t.Errorf("of %d was told %v, want %v", i, got, want)
 					}
 					if len(readers) != 2 || readers[w.signatory.ID] != 3 {
@@ -118,7 +123,8 @@ func TestDelegation_TheEndIsTold(t *testing.T) {
 	}
 }
 
-// After an outage both sides hear of the ends meanwhile, but of no end that has come already as one that will come.
+// After an outage both sides hear of the ends meanwhile, but of no end that has come already as one
+// that will come.
 func TestDelegation_EndsDuringAnOutage(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -166,13 +172,15 @@ func TestDelegation_ManyEndTogether(t *testing.T) {
 		w.Clock.Advance(time.Hour)
 		c.CatchUp(ctx)
 		var told int
-		if err := d.From(ctx).Raw("SELECT COUNT(DISTINCT data) FROM outbox WHERE kind = 'delegation.expired'").Scan(&told).Error; err != nil || told != many {
+		if err := d.From(ctx).Raw("SELECT COUNT(DISTINCT data) FROM outbox WHERE kind = " +
+			"'delegation.expired'").Scan(&told).Error; err != nil || told != many {
 			t.Errorf("%d of %d were told, %v", told, many, err)
 		}
 	})
 }
 
-// Nobody waits until all are told who hear of an end at one instant: some are told at a time, and whoever goes on goes on behind them.
+// Nobody waits until all are told who hear of an end at one instant: some are told at a time, and
+// whoever goes on goes on behind them.
 func TestDelegation_ManyEndsAreToldBitByBit(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -181,7 +189,8 @@ func TestDelegation_ManyEndsAreToldBitByBit(t *testing.T) {
 		w.Exec(t, "UPDATE delegations SET valid_until = ? WHERE delegate_id = ?", w.Clock.Now().Add(8*24*time.Hour), w.delegate)
 		// One that nobody can read stops those behind it.
 		var last string
-		if err := d.From(ctx).Raw("SELECT id FROM delegations WHERE valid_until IS NOT NULL ORDER BY id DESC LIMIT 1").Scan(&last).Error; err != nil {
+		if err := d.From(ctx).Raw("SELECT id FROM delegations WHERE valid_until IS NOT NULL ORDER BY " +
+			"id DESC LIMIT 1").Scan(&last).Error; err != nil {
 			t.Fatal(err)
 		}
 		w.Exec(t, "UPDATE delegations SET scope = 'partial', services = 'x' WHERE id = ?", last)
@@ -208,7 +217,8 @@ func TestDelegation_ManyEndsAreToldBitByBit(t *testing.T) {
 	})
 }
 
-// Where an organisation has nobody who represents it, those who manage its delegations hear of them, some of them where they are many.
+// Where an organisation has nobody who represents it, those who manage its delegations hear of
+// them, some of them where they are many.
 func TestDelegation_SomebodyOfAnOrganisationIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -10,7 +10,8 @@ import (
 	"diresco/internal/mandate/delegationpdf"
 )
 
-// Form returns a delegation and the form to be signed for it, as a PDF. The guard has let the actor in.
+// Form returns a delegation and the form to be signed for it, as a PDF. The guard has let the actor
+// in.
 func (s *Service) Form(ctx context.Context, id uuid.UUID) (View, []byte, error) {
 	d, err := s.Show(ctx, id)
 	if err != nil {
@@ -21,14 +22,17 @@ func (s *Service) Form(ctx context.Context, id uuid.UUID) (View, []byte, error) 
 	return d, pdf.Bytes(), err
 }
 
-// Facts are what the form of a delegation says: nothing that changes while its terms stay as they are, but who the signatory is.
-// Drafting needs nobody's consent, so until the contributor gave the code there is no more of the signatory than in a look-up.
+// Facts are what the form of a delegation says: nothing that changes while its terms stay as they
+// are, but who the signatory is. Drafting needs nobody's consent, so until the contributor gave the
+// code there is no more of the signatory than in a look-up.
 func (s View) Facts() delegationpdf.Form {
 	f := delegationpdf.Form{
-		ReferenceCode: s.ReferenceCode, DraftedAt: s.DraftedAt, ContributorName: s.ContributorName, ContributorTaxCode: s.ContributorTaxCode.Clear(),
-		SignatoryName: s.SignatoryGivenName + " " + s.SignatoryFamilyName, SignatoryTaxCode: s.SignatoryTaxCode.Clear(),
-		DelegateName: s.DelegateName, DelegateTaxCode: s.DelegateTaxCode.Clear(), DelegateKind: string(s.DelegateKind), DraftedBy: s.DrafterGivenName + " " + s.DrafterFamilyName,
-		Total: s.Scope == Total, Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
+		ReferenceCode: s.ReferenceCode, DraftedAt: s.DraftedAt, ContributorName: s.ContributorName,
+		ContributorTaxCode: s.ContributorTaxCode.Clear(),
+		SignatoryName:      s.SignatoryGivenName + " " + s.SignatoryFamilyName, SignatoryTaxCode: s.SignatoryTaxCode.Clear(),
+		DelegateName: s.DelegateName, DelegateTaxCode: s.DelegateTaxCode.Clear(), DelegateKind: string(s.DelegateKind),
+		DraftedBy: s.DrafterGivenName + " " + s.DrafterFamilyName,
+		Total:     s.Scope == Total, Exclusive: s.Exclusive, ValidUntil: s.ValidUntil,
 	}
 	if s.ActivatedAt == nil {
 		initial, _ := utf8.DecodeRuneInString(s.SignatoryFamilyName)

@@ -22,7 +22,8 @@ func (w *fixture) form(id uuid.UUID) string {
 	return strings.Join(lines, " ")
 }
 
-// An intermediary alone makes a draft, so the form says no more of the signatory than a look-up does until the contributor agreed.
+// An intermediary alone makes a draft, so the form says no more of the signatory than a look-up
+// does until the contributor agreed.
 func TestDelegationForm_WhatTheFormSaysOfTheSignatory(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -32,7 +33,8 @@ func TestDelegationForm_WhatTheFormSaysOfTheSignatory(t *testing.T) {
 		unsigned := func(what string) {
 			t.Helper()
 			text := w.form(draft.ID)
-			if !strings.Contains(text, short) || !strings.Contains(text, "da completare a mano") || !strings.Contains(text, draft.ContributorName) || !strings.Contains(text, w.company.TaxCode.Clear()) {
+			if !strings.Contains(text, short) || !strings.Contains(text, "da completare a mano") ||
+				!strings.Contains(text, draft.ContributorName) || !strings.Contains(text, w.company.TaxCode.Clear()) {
 				t.Errorf("%s:\n%s", what, text)
 			}
 			if strings.Contains(text, full) || strings.Contains(text, w.signatory.TaxCode.Clear()) {
@@ -47,7 +49,8 @@ func TestDelegationForm_WhatTheFormSaysOfTheSignatory(t *testing.T) {
 		}
 		signed := func() {
 			t.Helper()
-			if text := w.form(draft.ID); !strings.Contains(text, full) || !strings.Contains(text, w.signatory.TaxCode.Clear()) || strings.Contains(text, "a mano") {
+			if text := w.form(draft.ID); !strings.Contains(text, full) || !strings.Contains(text, w.signatory.TaxCode.Clear()) ||
+				strings.Contains(text, "a mano") {
 				t.Errorf("once it was signed:\n%s", text)
 			}
 		}
@@ -72,7 +75,9 @@ func TestDelegationForm_AChangeIsAnotherForm(t *testing.T) {
 		seen := map[string]bool{draft.ReferenceCode: true}
 		for range 3 {
 			w.send(w.professional, draft.ID)
-			changed, err := w.service.Change(ctx, w.at(w.professional, draft.ID), draft.ID, draft.Version+1, delegation.Change{Exclusive: new(!draft.Exclusive)})
+			changed, err := w.service.Change(
+				ctx, w.at(w.professional, draft.ID), draft.ID, draft.Version+1, delegation.Change{Exclusive: new(!draft.Exclusive)},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -30,7 +30,8 @@ func client(i int) uuid.UUID {
 	return uuid.MustParse(fmt.Sprintf("%08x-0000-7000-8000-%012x", i, i))
 }
 
-// large gives the professional so many clients, each with one position and one active delegation; every hundredth has ended.
+// large gives the professional so many clients, each with one position and one active delegation;
+// every hundredth has ended.
 func (w *fixture) large() {
 	w.t.Helper()
 	id, number := "printf('%08x-0000-7000-8000-%012x', i, i)", "printf('9%09d', i)"
@@ -47,7 +48,9 @@ func (w *fixture) large() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		companies = append(companies, contributor.Contributor{ID: client(i), TaxCode: code, LegalName: fmt.Sprintf("Ditta %d S.r.l.", i), Kind: contributor.Company, CreatedAt: w.Clock.Now()})
+		companies = append(companies, contributor.Contributor{
+			ID: client(i), TaxCode: code, LegalName: fmt.Sprintf("Ditta %d S.r.l.", i), Kind: contributor.Company, CreatedAt: w.Clock.Now(),
+		})
 	}
 	w.Must(w.t, func(ctx context.Context) error {
 		for part := range slices.Chunk(companies, 1000) {
@@ -57,12 +60,19 @@ func (w *fixture) large() {
 		}
 		return nil
 	})
-	w.Exec(w.t, numbers+`INSERT INTO positions (id, contributor_id, number, scheme, office_code, state, created_at) SELECT `+id+`, `+id+`, `+number+`, 'aziende', '7000', 'active', `+at+` FROM n`)
-	w.Exec(w.t, numbers+`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, signatory_id, state, drafted_by, drafted_at, activated_at,
+	w.Exec(
+		w.t,
+		numbers+`INSERT INTO positions (id, contributor_id, number, scheme, office_code, state, created_at) SELECT `+id+`, `+id+
+			`, `+number+`, 'aziende', '7000', 'active', `+at+` FROM n`,
+	)
+	w.Exec(w.t, numbers+`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive,
+		signatory_id, state, drafted_by, drafted_at, activated_at,
 			ended_at, version, updated_at)
 		SELECT `+id+`, ?, `+id+`, 'R' || i, 'total', '["*"]', ?, ?, CASE WHEN i % 100 = 0 THEN 'revoked' ELSE 'active' END, ?, `+at+`, `+at+`, CASE WHEN i % 100 = 0 THEN `+at+` END, 1, `+at+` FROM n`,
 		w.delegate, false, w.signatory.ID, w.signatory.ID)
-	w.Exec(w.t, numbers+`INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT `+id+`, `+id+`, `+id+` FROM n`)
+	w.Exec(
+		w.t, numbers+`INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT `+id+`, `+id+`, `+id+` FROM n`,
+	)
 	if w.DB.Dialect() == db.Postgres {
 		w.Exec(w.t, "ANALYZE") // the server does this by itself, in its own time
 	}
@@ -78,11 +88,13 @@ func TestDelegation_ListsAmongManyDelegations(t *testing.T) {
 	})
 }
 
-// An intermediary with many clients pays for none but those it asks for: the right to act is one statement together with the
-// session, and a page of a list or search is a range of an index.
+// An intermediary with many clients pays for none but those it asks for: the right to act is one
+// statement together with the session, and a page of a list or search is a range of an index.
 func (w *fixture) anIntermediaryWithManyClients(t *testing.T, asked func() int, statements *[]world.Question) {
 	before := asked()
-	actor, err := w.Guard.Enter(ctx, w.professional, access.Rule{To: access.ToContributor, Service: access.Declarations}, access.Target{ContributorID: client(4711)})
+	actor, err := w.Guard.Enter(ctx, w.professional, access.Rule{
+		To: access.ToContributor, Service: access.Declarations,
+	}, access.Target{ContributorID: client(4711)})
 	if err != nil || len(actor.Rights) != 1 || actor.Rights[0].ID != client(4711) {
 		t.Fatalf("entered with %+v, %v", actor.Rights, err)
 	}
@@ -152,8 +164,8 @@ func (w *fixture) anIntermediaryWithManyClients(t *testing.T, asked func() int, 
 	}
 }
 
-// Whoever represents many contributors and works for many intermediaries asks no more often than who has two of each, and of each
-// side a page reads a range of an index.
+// Whoever represents many contributors and works for many intermediaries asks no more often than
+// who has two of each, and of each side a page reads a range of an index.
 func (w *fixture) aListOfManySides(t *testing.T, asked func() int, statements *[]world.Question) {
 	many, few := w.Person(t, nil), w.Person(t, nil)
 	for i := 1; i <= 300; i++ {
@@ -231,7 +243,8 @@ func (w *fixture) aListOfManySides(t *testing.T, asked func() int, statements *[
 		}
 		for _, s := range *statements {
 			for _, p := range world.Plans(t, w.DB, s) {
-				if !strings.Contains(p, "delegations_by_") || strings.Contains(p, "Seq Scan on delegations") || strings.Contains(p, "SCAN g") || strings.Contains(p, "Bitmap") {
+				if !strings.Contains(p, "delegations_by_") || strings.Contains(p, "Seq Scan on delegations") ||
+					strings.Contains(p, "SCAN g") || strings.Contains(p, "Bitmap") {
 					t.Errorf("%s:\n%s", name, p)
 				}
 			}
@@ -245,8 +258,9 @@ func TestDelegation_BothSidesListTheirDelegations(t *testing.T) {
 		other, otherDelegate := w.consulente()
 		until := w.Clock.Now().Add(10 * time.Minute)
 		states := map[delegation.State]uuid.UUID{
-			delegation.Draft: w.draft(w.professional, nil).ID, delegation.Active: w.active(w.professional, nil).ID, delegation.Suspended: w.active(other, nil).ID,
-			delegation.Expired: w.active(w.professional, func(in *delegation.Input) { in.ValidUntil = &until }).ID,
+			delegation.Draft: w.draft(w.professional, nil).ID, delegation.Active: w.active(w.professional, nil).ID,
+			delegation.Suspended: w.active(other, nil).ID,
+			delegation.Expired:   w.active(w.professional, func(in *delegation.Input) { in.ValidUntil = &until }).ID,
 		}
 		pending := w.draft(w.professional, nil)
 		w.send(w.professional, pending.ID)
@@ -301,7 +315,8 @@ func TestDelegation_LookUpsAreCountedAndSeen(t *testing.T) {
 		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE id = ?", w.company.Positions[1].ID)
 		by := w.in(w.professional)
 		found, err := w.service.Candidates(ctx, by, strings.ToLower(w.company.TaxCode.Clear()), nil)
-		if err != nil || len(found) != 1 || len(found[0].Positions) != 1 || len(found[0].Signatories) != 1 || found[0].Signatories[0].PersonID != w.signatory.ID {
+		if err != nil || len(found) != 1 || len(found[0].Positions) != 1 || len(found[0].Signatories) != 1 ||
+			found[0].Signatories[0].PersonID != w.signatory.ID {
 			t.Fatalf("%+v, %v", found, err)
 		}
 		for range 199 {

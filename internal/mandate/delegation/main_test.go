@@ -31,7 +31,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var ctx = context.Background()
 
-// fixture is an App with a company, its legal representative and a consulente del lavoro who has nothing from it yet.
+// fixture is an App with a company, its legal representative and a consulente del lavoro who has
+// nothing from it yet.
 type fixture struct {
 	*world.App
 	t       testing.TB
@@ -56,8 +57,10 @@ func newWorld(t testing.TB, d *db.DB) *fixture {
 	w := &fixture{App: world.New(t, d), t: t, keys: keys}
 	limiter := throttle.NewLimiter(d, w.Clock, keys, w.Outbox)
 	w.service = delegation.NewService(delegation.Deps{
-		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: person.NewService(person.Deps{Runner: w.Runner}), Outbox: w.Outbox, Keys: keys,
-		Codes: otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
+		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors,
+		People: person.NewService(person.Deps{Runner: w.Runner}), Outbox: w.Outbox, Keys: keys,
+		Codes:     otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader),
+		Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 	})
 	w.company = w.App.Company(t, world.Rome, world.Milan)
 	w.signatory, w.rep = w.representativeOf(w.company)
@@ -78,7 +81,10 @@ func (w *fixture) representativeOf(c world.Company) (world.Person, uuid.UUID) {
 func (w *fixture) contact(personID uuid.UUID, kind string, verified bool) string {
 	w.t.Helper()
 	value := kind + "-" + personID.String()[24:] + "@posta.example"
-	w.Exec(w.t, "INSERT INTO contacts (id, person_id, kind, value, verified_at, created_at) VALUES (?, ?, ?, ?, ?, ?)", uuid.Must(uuid.NewV7()), personID, kind, value, nil, w.Clock.Now())
+	w.Exec(
+		w.t, "INSERT INTO contacts (id, person_id, kind, value, verified_at, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+		uuid.Must(uuid.NewV7()), personID, kind, value, nil, w.Clock.Now(),
+	)
 	if verified {
 		w.Exec(w.t, "UPDATE contacts SET verified_at = created_at WHERE person_id = ? AND kind = ?", personID, kind)
 	}
@@ -202,7 +208,8 @@ func requested(operation, key string) context.Context {
 	return audit.WithOrigin(c, audit.Origin{Operation: operation, RequestID: key, Address: "192.0.2.1"})
 }
 
-// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in
+// turn).
 func refused(t testing.TB, what string, err error, code fault.Code, fields ...string) {
 	t.Helper()
 	var f *fault.Fault

@@ -11,8 +11,9 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// usable are the memberships of intermediaries on their registers from which delegations are managed, each intermediary once. It returns
-// fault.Forbidden where there is none, and fault.ServiceNotDelegated for who is something there and does not manage delegations.
+// usable are the memberships of intermediaries on their registers from which delegations are
+// managed, each intermediary once. It returns fault.Forbidden where there is none, and
+// fault.ServiceNotDelegated for who is something there and does not manage delegations.
 func usable(all []access.Membership) ([]access.Membership, error) {
 	if len(all) == 0 {
 		return nil, fault.Because(fault.Forbidden, "no-intermediary")
@@ -28,9 +29,9 @@ func usable(all []access.Membership) ([]access.Membership, error) {
 	return slices.CompactFunc(memberships, func(a, b access.Membership) bool { return a.DelegateID == b.DelegateID }), nil
 }
 
-// membership is the intermediary for which the actor manages delegations: the one asked for, or the only one. It returns what usable
-// does where there is none, fault.DelegateMustBePerson for a firm, and fault.Invalid at /delegate_id where it is not the actor's or
-// the actor must say which.
+// membership is the intermediary for which the actor manages delegations: the one asked for, or the
+// only one. It returns what usable does where there is none, fault.DelegateMustBePerson for a firm,
+// and fault.Invalid at /delegate_id where it is not the actor's or the actor must say which.
 func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Membership, error) {
 	all, err := s.Rights.Memberships(ctx, by)
 	if err != nil {
@@ -58,7 +59,9 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 		return memberships[0], nil
 	}
 	// A firm is nobody's delegate: who has a membership of their own beside it means that one.
-	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool { return membership.Kind == string(intermediary.Firm) })
+	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool {
+		return membership.Kind == string(intermediary.Firm)
+	})
 	switch len(memberships) {
 	case 0:
 		return access.Membership{}, fault.New(fault.DelegateMustBePerson)
@@ -68,7 +71,8 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 	return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: fault.FieldRequired})
 }
 
-// manages reports whether somebody with the membership prepares and ends the intermediary's delegations.
+// manages reports whether somebody with the membership prepares and ends the intermediary's
+// delegations.
 func manages(membership access.Membership) bool {
 	return membership.ActingAs != access.UserAdministrator && membership.Covers(access.Delegations)
 }
@@ -79,7 +83,8 @@ func Represents(by access.Actor) bool {
 	return represents
 }
 
-// representing is the right by which the actor manages the delegations that a contributor gives, if there is one.
+// representing is the right by which the actor manages the delegations that a contributor gives, if
+// there is one.
 func representing(by access.Actor) (access.Right, bool) {
 	at := slices.IndexFunc(by.Rights, func(r access.Right) bool {
 		return r.Positions == nil && r.ActingAs != access.OfficeOperator && r.Covers(access.Delegations)
@@ -110,8 +115,8 @@ func (s *Service) searchingFor(ctx context.Context, by access.Actor, wanted *uui
 	return memberships[at], nil
 }
 
-// delegateRight is what the intermediary's people act by who prepare a delegation, while it is on its register. It returns what
-// usable does for anybody else, and fault.DispositiveRequired.
+// delegateRight is what the intermediary's people act by who prepare a delegation, while it is on
+// its register. It returns what usable does for anybody else, and fault.DispositiveRequired.
 func delegateRight(by access.Actor) (access.Right, error) {
 	if len(by.Memberships) == 0 {
 		return access.Right{}, fault.New(fault.Forbidden)

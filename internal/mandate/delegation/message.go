@@ -14,15 +14,17 @@ import (
 // positionsTold is how many positions a message names by their numbers.
 const positionsTold = 10
 
-// data is what the messages about a delegation are made of: the parties, what is given and for how long. The titles of services are
-// in it in both languages, since nobody knows yet which one is read.
+// data is what the messages about a delegation are made of: the parties, what is given and for how
+// long. The titles of services are in it in both languages, since nobody knows yet which one is
+// read.
 func (d View) data(called map[access.Service]servicecatalog.Title) map[string]any {
 	numbers := make([]string, min(len(d.Positions), positionsTold))
 	for i := range numbers {
 		numbers[i] = d.Positions[i].Number
 	}
 	data := map[string]any{
-		"reference": d.ReferenceCode, "delegate": d.DelegateName, "contributor": d.ContributorName, "positions": strconv.Itoa(len(d.Positions)),
+		"reference": d.ReferenceCode, "delegate": d.DelegateName, "contributor": d.ContributorName,
+		"positions":        strconv.Itoa(len(d.Positions)),
 		"position_numbers": strings.Join(numbers, ", "), "exclusive": d.Exclusive,
 	}
 	if more := len(d.Positions) - len(numbers); more > 0 {

@@ -14,7 +14,8 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// OTP is the one-time code (codice OTP) that a contributor got for a delegation, as far as it may be told.
+// OTP is the one-time code (codice OTP) that a contributor got for a delegation, as far as it may
+// be told.
 type OTP struct {
 	SentAt    time.Time
 	ExpiresAt time.Time
@@ -32,11 +33,13 @@ const (
 	OTPTries = 5
 	// sendsADay is how often a code is sent for one delegation in 24 hours.
 	sendsADay = 3
-	// contributorSendsADay is how many codes a contributor gets in 24 hours from all intermediaries together.
+	// contributorSendsADay is how many codes a contributor gets in 24 hours from all intermediaries
+	// together.
 	contributorSendsADay = 10
 )
 
-// otpPurpose is how codes are made and tried; besides, the limiter counts for an intermediary and a contributor.
+// otpPurpose is how codes are made and tried; besides, the limiter counts for an intermediary and a
+// contributor.
 //
 // Codes stay where they were sent: the table tells who had them sent whither, for ever.
 var otpPurpose = otp.Purpose{
@@ -83,7 +86,10 @@ func (r *Repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, no
 		OTP
 		Tries int
 	}
-	err := r.db.From(ctx).Raw("SELECT * FROM delegation_otps WHERE delegation_id IN ? AND used_at IS NULL AND ended_at IS NULL AND expires_at > ?", delegationIDs, now).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT * FROM delegation_otps WHERE delegation_id IN ? AND used_at IS NULL AND ended_at IS NULL AND expires_at > ?", delegationIDs,
+		now,
+	).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +101,12 @@ func (r *Repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, no
 	return live, nil
 }
 
-// sent returns when codes went out after the instant, the earliest first, for a delegation or to a contributor.
+// sent returns when codes went out after the instant, the earliest first, for a delegation or to a
+// contributor.
 func (r *Repository) sent(ctx context.Context, column string, id uuid.UUID, after time.Time) ([]time.Time, error) {
 	var at []time.Time
-	err := r.db.From(ctx).Raw(fmt.Sprintf("SELECT sent_at FROM delegation_otps WHERE %s = ? AND sent_at > ? ORDER BY sent_at", column), id, after).Scan(&at).Error
+	err := r.db.From(ctx).Raw(
+		fmt.Sprintf("SELECT sent_at FROM delegation_otps WHERE %s = ? AND sent_at > ? ORDER BY sent_at", column), id, after,
+	).Scan(&at).Error
 	return at, err
 }

@@ -60,7 +60,8 @@ func TestOTP_WhatCostsNoTry(t *testing.T) {
 			_, err := w.activate(w.professional, draft.ID, otp)
 			refused(t, "beside an exclusive one", err, fault.ExclusiveExists)
 		}
-		if shown, err := w.service.Show(ctx, draft.ID); err != nil || shown.State != delegation.Pending || shown.OTP == nil || shown.OTP.TriesLeft != 5 {
+		if shown, err := w.service.Show(ctx, draft.ID); err != nil || shown.State != delegation.Pending || shown.OTP == nil ||
+			shown.OTP.TriesLeft != 5 {
 			t.Errorf("it is %s with %+v, %v", shown.State, shown.OTP, err)
 		}
 	})
@@ -73,7 +74,9 @@ func TestOTP_ARepeatOfTheActivationCostsNothing(t *testing.T) {
 		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.professional, draft.ID)
 		enter := func(key string) (delegation.View, error) {
-			return w.service.Activate(requested("activateDelegation", key), by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
+			return w.service.Activate(requested("activateDelegation", key), by, draft.ID, delegation.Activation{
+				OTP: otp, SignatureDeclared: true,
+			})
 		}
 		for range 15 {
 			if got, err := enter("key-0001"); err != nil || got.State != delegation.Active {
@@ -120,7 +123,9 @@ func fresh(t *testing.T, d *db.DB) string {
 func (w *fixture) relogin(delegate uuid.UUID) uuid.UUID {
 	w.t.Helper()
 	var ids []uuid.UUID
-	if err := w.DB.From(ctx).Raw("SELECT p.id FROM people p JOIN delegates h ON h.tax_code = p.tax_code WHERE h.id = ?", delegate).Scan(&ids).Error; err != nil {
+	if err := w.DB.From(ctx).Raw(
+		"SELECT p.id FROM people p JOIN delegates h ON h.tax_code = p.tax_code WHERE h.id = ?", delegate,
+	).Scan(&ids).Error; err != nil {
 		w.t.Fatal(err)
 	}
 	return w.Session(w.t, ids[0], nil)
@@ -199,7 +204,8 @@ func TestOTP_TenWrongCodesInARowAndThenAWait(t *testing.T) {
 	})
 }
 
-// A code is good for its delegation as it stands and for nothing else, even where the database says otherwise.
+// A code is good for its delegation as it stands and for nothing else, even where the database says
+// otherwise.
 func TestOTP_WhatACodeIsBoundTo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -282,7 +288,9 @@ func TestOTP_WhatHasNoFutureIsNotSentNorActivated(t *testing.T) {
 		if w.state(active.ID) != delegation.Expired {
 			t.Error("it did not expire at its time")
 		}
-		if _, err := w.Guard.Enter(ctx, w.professional, access.Rule{To: access.ToContributor}, access.Target{ContributorID: w.company.ID}); !fault.Is(err, fault.NotFound) {
+		if _, err := w.Guard.Enter(
+			ctx, w.professional, access.Rule{To: access.ToContributor}, access.Target{ContributorID: w.company.ID},
+		); !fault.Is(err, fault.NotFound) {
 			t.Errorf("it still lets in: %v", err)
 		}
 		_, err := w.activate(w.professional, pending.ID, otp)

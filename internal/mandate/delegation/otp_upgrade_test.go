@@ -15,8 +15,9 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// The row is written as releases wrote it before one machine made all codes: table, columns, the label of the digest and the order of
-// what it is made over must stay, or the codes that contributors have in their mailboxes are worth nothing after an upgrade.
+// The row is written as releases wrote it before one machine made all codes: table, columns, the
+// label of the digest and the order of what it is made over must stay, or the codes that
+// contributors have in their mailboxes are worth nothing after an upgrade.
 func TestOTP_OfAnEarlierReleaseActivates(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -31,12 +32,16 @@ func TestOTP_OfAnEarlierReleaseActivates(t *testing.T) {
 			over = append(over, p[:])
 		}
 		key, mac := w.keys.MAC("delegation otp", over...)
-		w.Exec(t, `INSERT INTO delegation_otps (id, delegation_id, contributor_id, mac_key, mac, tries, channel, recipient, sent_by, sent_at, expires_at, used_at, ended_at)
+		w.Exec(t, `INSERT INTO delegation_otps (id, delegation_id, contributor_id, mac_key, mac, tries, channel, recipient, sent_by,
+			sent_at, expires_at, used_at, ended_at)
 			VALUES (?, ?, ?, ?, ?, 2, 'pec', 'azienda@pec.example', ?, ?, ?, NULL, NULL)`,
 			id, draft.ID, w.company.ID, key, mac, w.signatory.ID, now, now.Add(7*24*time.Hour))
 
 		shown, err := w.service.Show(ctx, draft.ID)
-		if err != nil || shown.OTP == nil || *shown.OTP != (delegation.OTP{SentAt: now, ExpiresAt: now.Add(7 * 24 * time.Hour), Channel: "pec", Recipient: "azienda@pec.example", TriesLeft: 3}) {
+		if err != nil || shown.OTP == nil ||
+			*shown.OTP != (delegation.OTP{
+				SentAt: now, ExpiresAt: now.Add(7 * 24 * time.Hour), Channel: "pec", Recipient: "azienda@pec.example", TriesLeft: 3,
+			}) {
 			t.Errorf("it is shown as %+v, %v", shown.OTP, err)
 		}
 		_, err = w.activate(w.professional, draft.ID, "04711816")
@@ -53,7 +58,8 @@ func TestOTP_OfAnEarlierReleaseActivates(t *testing.T) {
 	})
 }
 
-// What is written is what earlier releases read: a process that was not upgraded yet activates it as well.
+// What is written is what earlier releases read: a process that was not upgraded yet activates it
+// as well.
 func TestOTP_IsKeptAsEarlierReleasesReadIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -70,7 +76,8 @@ func TestOTP_IsKeptAsEarlierReleasesReadIt(t *testing.T) {
 			SentAt        time.Time
 			ExpiresAt     time.Time
 		}
-		if err := d.From(ctx).Raw("SELECT * FROM delegation_otps WHERE delegation_id = ? AND used_at IS NULL AND ended_at IS NULL", draft.ID).Scan(&row).Error; err != nil {
+		if err := d.From(ctx).Raw("SELECT * FROM delegation_otps WHERE delegation_id = ? AND used_at IS NULL AND "+
+			"ended_at IS NULL", draft.ID).Scan(&row).Error; err != nil {
 			t.Fatal(err)
 		}
 		over := [][]byte{row.ID[:], []byte(otp.Reveal()), draft.ID[:], w.company.ID[:], w.delegate[:]}
@@ -83,7 +90,9 @@ func TestOTP_IsKeptAsEarlierReleasesReadIt(t *testing.T) {
 		if !w.keys.CheckMAC(row.MACKey, row.MAC, "delegation otp", over...) {
 			t.Error("the digest is another's")
 		}
-		if row.ContributorID != w.company.ID || row.Tries != 0 || row.Channel != "email" || !strings.HasSuffix(row.Recipient, "@posta.example") ||
+		if row.ContributorID != w.company.ID || row.Tries != 0 || row.Channel != "email" || !strings.HasSuffix(
+			row.Recipient, "@posta.example",
+		) ||
 			!row.SentAt.Equal(w.Clock.Now()) || !row.ExpiresAt.Equal(row.SentAt.Add(7*24*time.Hour)) {
 			t.Errorf("it is kept as %+v", row)
 		}

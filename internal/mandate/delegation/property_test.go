@@ -118,12 +118,17 @@ func (k walk) run() {
 	states[begun.ID] = delegation.Active
 	for range steps {
 		session := w.Session(w.t, oneOf(r, "who", people), nil)
-		act := oneOf(r, "act", []string{"draft", "draft", "draft", "change", "change", "change", "change", "send", "send", "send", "send", "activate", "activate", "activate", "activate", "revoke", "later", "much later", "strike off", "list again", "list again"})
+		act := oneOf(r, "act", []string{
+			"draft", "draft", "draft", "change", "change", "change", "change", "send", "send", "send", "send", "activate", "activate",
+			"activate", "activate", "revoke", "later", "much later", "strike off", "list again", "list again",
+		})
 		var id uuid.UUID
 		var by access.Actor
 		if slices.Contains([]string{"change", "send", "activate", "revoke"}, act) {
 			// Mostly one that can still go somewhere.
-			id = oneOf(r, "which", append(slices.DeleteFunc(slices.Clone(all), func(id uuid.UUID) bool { return len(delegation.Transitions[states[id]]) == 0 }), all[len(all)-1], all[0]))
+			id = oneOf(r, "which", append(slices.DeleteFunc(slices.Clone(all), func(id uuid.UUID) bool {
+				return len(delegation.Transitions[states[id]]) == 0
+			}), all[len(all)-1], all[0]))
 			var err error
 			if by, err = w.Guard.Enter(ctx, session, access.Rule{To: access.ToDelegation}, access.Target{DelegationID: id}); err != nil {
 				continue
@@ -144,7 +149,9 @@ func (k walk) run() {
 			if err != nil {
 				r.Fatal(err)
 			}
-			_, _ = w.service.Change(ctx, by, id, oneOf(r, "version", []int{1, d.Version, d.Version}), delegation.Change{PositionIDs: []uuid.UUID{w.company.Positions[0].ID}})
+			_, _ = w.service.Change(ctx, by, id, oneOf(r, "version", []int{
+				1, d.Version, d.Version,
+			}), delegation.Change{PositionIDs: []uuid.UUID{w.company.Positions[0].ID}})
 		case "send":
 			if _, err := w.service.Send(ctx, by, id); err == nil {
 				codes[id] = append(codes[id], w.otp())
@@ -152,7 +159,9 @@ func (k walk) run() {
 		case "activate":
 			a := delegation.Activation{OTP: "12345678", SignatureDeclared: oneOf(r, "declared", []bool{true, true, true, true, false})}
 			if sent := codes[id]; len(sent) > 0 {
-				a.OTP = oneOf(r, "code", append(slices.Clone(sent), sent[len(sent)-1], sent[len(sent)-1], sent[len(sent)-1], wrong(sent[0])))
+				a.OTP = oneOf(
+					r, "code", append(slices.Clone(sent), sent[len(sent)-1], sent[len(sent)-1], sent[len(sent)-1], wrong(sent[0])),
+				)
 			}
 			_, _ = w.service.Activate(ctx, by, id, a)
 		case "revoke":

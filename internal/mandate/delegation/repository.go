@@ -27,8 +27,10 @@ func NewRepository(d *db.DB) *Repository { return &Repository{d} }
 const selectShown = `SELECT g.*, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.tax_code AS delegate_tax_code, h.struck_off_at,
 	c.tax_code AS contributor_tax_code, c.legal_name AS contributor_name, c.kind AS contributor_kind,
 	p.given_name AS signatory_given_name, p.family_name AS signatory_family_name, p.tax_code AS signatory_tax_code,
-	m.given_name AS drafter_given_name, m.family_name AS drafter_family_name, a.given_name AS activator_given_name, a.family_name AS activator_family_name
-	FROM delegations g JOIN delegates h ON h.id = g.delegate_id JOIN contributors c ON c.id = g.contributor_id JOIN people p ON p.id = g.signatory_id
+	m.given_name AS drafter_given_name, m.family_name AS drafter_family_name, a.given_name AS activator_given_name,
+	a.family_name AS activator_family_name
+	FROM delegations g JOIN delegates h ON h.id = g.delegate_id JOIN contributors c ON c.id = g.contributor_id JOIN people p
+	ON p.id = g.signatory_id
 	JOIN people m ON m.id = g.drafted_by LEFT JOIN people a ON a.id = g.activated_by`
 
 // one returns a delegation, or fault.NotFound.
@@ -44,11 +46,13 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View
 	return rows[0], err
 }
 
-// lock returns a delegation, or fault.NotFound, and keeps it, and what others may do about the delegations of its contributor,
-// unchanged until the end of the transaction. The contributor's own row is left alone, since an import may hold it for long.
+// lock returns a delegation, or fault.NotFound, and keeps it, and what others may do about the
+// delegations of its contributor, unchanged until the end of the transaction. The contributor's own
+// row is left alone, since an import may hold it for long.
 //
-// The name comes before any row but that of the request's idempotency key. No circle comes of that: a key is taken first of all or
-// not at all, so whoever has the name asks for no key any more, and nobody who waits here is waited for.
+// The name comes before any row but that of the request's idempotency key. No circle comes of that:
+// a key is taken first of all or not at all, so whoever has the name asks for no key any more, and
+// nobody who waits here is waited for.
 func (r *Repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
 	var found []uuid.UUID
 	if err := r.db.From(ctx).Raw("SELECT contributor_id FROM delegations WHERE id = ?", id).Scan(&found).Error; err != nil {
@@ -60,7 +64,8 @@ func (r *Repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (Vie
 	if err := r.db.LockName(ctx, "delegations of "+found[0].String()); err != nil {
 		return View{}, err
 	}
-	// Whoever files under the delegation waits, or is waited for; whoever writes a row that points to it does not.
+	// Whoever files under the delegation waits, or is waited for; whoever writes a row that points
+	// to it does not.
 	suffix := ""
 	if r.db.Dialect() == db.Postgres {
 		suffix = " FOR NO KEY UPDATE"
@@ -85,7 +90,11 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 		DelegationID uuid.UUID
 		contributor.Position
 	}
-	err := r.db.From(ctx).Raw("SELECT z.delegation_id, x.* FROM delegation_positions z JOIN positions x ON x.id = z.position_id WHERE z.delegation_id IN ? ORDER BY x.number", ids).Scan(&positions).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT z.delegation_id, x.* FROM delegation_positions z JOIN positions x ON x.id = z.position_id WHERE z.delegation_id IN ? "+
+			"ORDER BY x.number",
+		ids,
+	).Scan(&positions).Error
 	if err != nil {
 		return err
 	}
@@ -137,8 +146,8 @@ func (r *Repository) save(ctx context.Context, d Delegation) error {
 
 var selectActive = selectShown + " WHERE g.contributor_id = ? AND g.id <> ? AND " + access.LiveDelegation("g") + " ORDER BY g.id"
 
-// activeOf returns the other active delegations of a contributor, suspended ones among them, since they come back; what has
-// expired is left out.
+// activeOf returns the other active delegations of a contributor, suspended ones among them, since
+// they come back; what has expired is left out.
 func (r *Repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]View, error) {
 	var rows []View
 	err := r.db.From(ctx).Raw(selectActive, contributorID, except, now).Scan(&rows).Error
@@ -167,8 +176,9 @@ type sides struct {
 	contributors []uuid.UUID
 }
 
-// list returns a page of the delegations of the sides, the latest first. Each side is a range of an index, so a page costs
-// the same however many delegations an intermediary has, and one statement however many there are of a kind.
+// list returns a page of the delegations of the sides, the latest first. Each side is a range of an
+// index, so a page costs the same however many delegations an intermediary has, and one statement
+// however many there are of a kind.
 func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.Request, now time.Time) (page.Page[View], error) {
 	var none page.Page[View]
 	after, err := request.After()
@@ -203,14 +213,18 @@ func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.
 		return cmp.Or(b.DraftedAt.Compare(a.DraftedAt), cmp.Compare(b.ID.String(), a.ID.String()))
 	})
 	all = slices.CompactFunc(all, func(a, b View) bool { return a.ID == b.ID })
-	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s View) page.Key { return page.Key{At: s.DraftedAt, ID: s.ID} })
+	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s View) page.Key {
+		return page.Key{At: s.DraftedAt, ID: s.ID}
+	})
 	found.Items, err = r.full(ctx, found.Items, now)
 	return found, err
 }
 
 var (
-	isActive    = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " + access.OnRegister("h") + ")"
-	isSuspended = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " + access.OffRegister("h") + ")"
+	isActive = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " +
+		access.OnRegister("h") + ")"
+	isSuspended = access.LiveDelegation("g") + " AND EXISTS (SELECT 1 FROM delegates h WHERE h.id = g.delegate_id AND " +
+		access.OffRegister("h") + ")"
 )
 
 // narrow adds what the filter asks for to a query about the delegations g of one side.
@@ -233,11 +247,17 @@ func (f Filter) narrow(query *gorm.DB, column string, now time.Time) *gorm.DB {
 		query = query.Where("g.delegate_id = ?", *f.DelegateID)
 	}
 	if f.PositionID != nil {
-		query = query.Where("EXISTS (SELECT 1 FROM delegation_positions z WHERE z.delegation_id = g.id AND z.position_id = ?)", *f.PositionID)
+		query = query.Where(
+			"EXISTS (SELECT 1 FROM delegation_positions z WHERE z.delegation_id = g.id AND z.position_id = ?)", *f.PositionID,
+		)
 	}
 	if f.LegalName != "" {
-		// A value for each row, so that the database goes along the index of the side and nowhere else.
-		query = query.Where(`(SELECT LOWER(c.legal_name) FROM contributors c WHERE c.id = g.contributor_id) LIKE LOWER(?) ESCAPE '\'`, db.LikeContaining(f.LegalName))
+		// A value for each row, so that the database goes along the index of the side and nowhere
+		// else.
+		query = query.Where(
+			`(SELECT LOWER(c.legal_name) FROM contributors c WHERE c.id = g.contributor_id) LIKE LOWER(?) ESCAPE '\'`,
+			db.LikeContaining(f.LegalName),
+		)
 	}
 	return query
 }
@@ -248,7 +268,9 @@ func latest(query *gorm.DB, request page.Request) *gorm.DB {
 }
 
 // ofEach is one query for what ofOne asks for about each of the sides, which travel as one value.
-func (r *Repository) ofEach(ctx context.Context, ids []uuid.UUID, request page.Request, ofOne func(whose string, args ...any) *gorm.DB) (*gorm.DB, error) {
+func (r *Repository) ofEach(
+	ctx context.Context, ids []uuid.UUID, request page.Request, ofOne func(whose string, args ...any) *gorm.DB,
+) (*gorm.DB, error) {
 	if len(ids) == 1 {
 		return ofOne("?", ids[0]), nil
 	}
@@ -258,7 +280,9 @@ func (r *Repository) ofEach(ctx context.Context, ids []uuid.UUID, request page.R
 	}
 	// SQLite knows no LATERAL.
 	list, err := json.Marshal(ids)
-	return query.Table("json_each(?) AS side CROSS JOIN delegations AS g ON g.id IN (?)", string(list), ofOne("side.value").Select("g.id")), err
+	return query.Table(
+		"json_each(?) AS side CROSS JOIN delegations AS g ON g.id IN (?)", string(list), ofOne("side.value").Select("g.id"),
+	), err
 }
 
 // selectWorkers asks who may use delegations, by name, up to a number of them for each.
@@ -305,8 +329,9 @@ func (r *Repository) workers(ctx context.Context, all []View, now time.Time) err
 	for _, row := range rows {
 		s := at[row.DelegationID]
 		s.Workers = withWorker(s.Workers, Worker{
-			ActingAs: row.ActingAs, SubDelegationID: row.SubDelegationID, PersonID: row.PersonID, GivenName: row.GivenName, FamilyName: row.FamilyName,
-			Services: s.Services.Intersect(row.Services), GrantedAt: row.GrantedAt,
+			ActingAs: row.ActingAs, SubDelegationID: row.SubDelegationID, PersonID: row.PersonID, GivenName: row.GivenName,
+			FamilyName: row.FamilyName,
+			Services:   s.Services.Intersect(row.Services), GrantedAt: row.GrantedAt,
 		})
 	}
 	return nil
@@ -314,7 +339,8 @@ func (r *Repository) workers(ctx context.Context, all []View, now time.Time) err
 
 // withWorker adds one of the people. Several roles of somebody are one part in it.
 func withWorker(all []Worker, w Worker) []Worker {
-	if len(all) == 0 || w.ActingAs != access.Intermediary || all[len(all)-1].ActingAs != w.ActingAs || all[len(all)-1].PersonID != w.PersonID {
+	if len(all) == 0 || w.ActingAs != access.Intermediary || all[len(all)-1].ActingAs != w.ActingAs ||
+		all[len(all)-1].PersonID != w.PersonID {
 		return append(all, w)
 	}
 	last := &all[len(all)-1]
@@ -364,7 +390,9 @@ func (r *Repository) lookedUp(ctx context.Context, id uuid.UUID) (bool, error) {
 // lookUps returns when a person looked contributors up after the instant, the earliest first.
 func (r *Repository) lookUps(ctx context.Context, personID uuid.UUID, after time.Time) ([]time.Time, error) {
 	var at []time.Time
-	err := r.db.From(ctx).Raw("SELECT at FROM delegation_lookups WHERE person_id = ? AND at > ? ORDER BY at", personID, after).Scan(&at).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT at FROM delegation_lookups WHERE person_id = ? AND at > ? ORDER BY at", personID, after,
+	).Scan(&at).Error
 	return at, err
 }
 
@@ -383,8 +411,12 @@ func (r *Repository) lookUpsOf(ctx context.Context, contributorID uuid.UUID, req
 	if err != nil {
 		return none, err
 	}
-	query := r.db.From(ctx).Table("delegation_lookups l").Select("l.id, l.at, l.delegate_id, h.kind AS delegate_kind, h.legal_name AS delegate_name").
-		Joins("JOIN delegates h ON h.id = l.delegate_id").Where("l.contributor_id = ?", contributorID).Order("l.at DESC, l.id DESC").Limit(request.Size() + 1)
+	query := r.db.From(ctx).Table("delegation_lookups l").Select(
+		"l.id, l.at, l.delegate_id, h.kind AS delegate_kind, h.legal_name AS delegate_name",
+	).
+		Joins("JOIN delegates h ON h.id = l.delegate_id").Where(
+		"l.contributor_id = ?", contributorID,
+	).Order("l.at DESC, l.id DESC").Limit(request.Size() + 1)
 	if after != nil {
 		query = query.Where("(l.at, l.id) < (?, ?)", after.At.UTC(), after.ID)
 	}

@@ -55,13 +55,15 @@ func TestDelegation_WhyNoDelegationIsManagedFromASeat(t *testing.T) {
 			}
 		}
 		var f *fault.Fault
-		if _, err := w.service.Send(ctx, w.at(both, pending.ID), pending.ID); !errors.As(err, &f) || f.Code != fault.Forbidden || f.Reason != "delegate-not-listed" {
+		if _, err := w.service.Send(ctx, w.at(both, pending.ID), pending.ID); !errors.As(err, &f) || f.Code != fault.Forbidden ||
+			f.Reason != "delegate-not-listed" {
 			t.Errorf("sent: %v", err)
 		}
 	})
 }
 
-// Whoever works for several intermediaries says for which they look, and the contributor sees that one.
+// Whoever works for several intermediaries says for which they look, and the contributor sees that
+// one.
 func TestDelegation_ForWhichIntermediarySomebodyLooks(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -70,9 +70,10 @@ type Candidate struct {
 	Signatories []contributor.Signatory
 }
 
-// Candidates looks a contributor up by its tax code for an intermediary. Every look is counted, 200 in 24 hours for one person
-// (fault.RateLimited), and shown to the contributor. delegateID says for which intermediary; without it, it is any of the actor's. It
-// returns fault.Invalid at /tax_code for what is no tax code, and fault.Forbidden, fault.ServiceNotDelegated, and for the intermediary
+// Candidates looks a contributor up by its tax code for an intermediary. Every look is counted, 200
+// in 24 hours for one person (fault.RateLimited), and shown to the contributor. delegateID says for
+// which intermediary; without it, it is any of the actor's. It returns fault.Invalid at /tax_code
+// for what is no tax code, and fault.Forbidden, fault.ServiceNotDelegated, and for the intermediary
 // that is named also fault.DelegateMustBePerson and fault.Invalid at /delegate_id, as Draft does.
 func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode string, delegateID *uuid.UUID) ([]Candidate, error) {
 	membership, err := s.searchingFor(ctx, by, delegateID)
@@ -102,7 +103,9 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 			if one.Positions, err = s.Contributors.AllPositions(ctx, c.ID); err != nil {
 				return struct{}{}, err
 			}
-			one.Positions = slices.DeleteFunc(one.Positions, func(p contributor.Position) bool { return p.State != contributor.PositionActive })
+			one.Positions = slices.DeleteFunc(one.Positions, func(p contributor.Position) bool {
+				return p.State != contributor.PositionActive
+			})
 			if one.Signatories, err = s.Contributors.Signatories(ctx, c.ID); err != nil {
 				return struct{}{}, err
 			}
@@ -133,7 +136,8 @@ func (s *Service) LookUps(ctx context.Context, by access.Actor, contributorID uu
 	return s.Repository.lookUpsOf(ctx, contributorID, request)
 }
 
-// requireDispositive refuses ordinary credentials: drafting and activating a delegation need dispositive ones at once.
+// requireDispositive refuses ordinary credentials: drafting and activating a delegation need
+// dispositive ones at once.
 func requireDispositive(by access.Actor) error {
 	if by.CredentialLevel != access.Dispositive {
 		return fault.New(fault.DispositiveRequired)
@@ -153,9 +157,10 @@ type Input struct {
 	SignatoryID        uuid.UUID
 }
 
-// Draft prepares a delegation. It returns fault.DispositiveRequired; fault.Forbidden for who works for no intermediary, or for none
-// that is on its register; fault.ServiceNotDelegated for who does not manage delegations there; fault.DelegateMustBePerson for a firm;
-// and fault.Invalid naming what is wrong, at /delegate_id where it is not the actor's or the actor must say which.
+// Draft prepares a delegation. It returns fault.DispositiveRequired; fault.Forbidden for who works
+// for no intermediary, or for none that is on its register; fault.ServiceNotDelegated for who does
+// not manage delegations there; fault.DelegateMustBePerson for a firm; and fault.Invalid naming
+// what is wrong, at /delegate_id where it is not the actor's or the actor must say which.
 func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (View, error) {
 	if err := requireDispositive(by); err != nil {
 		return View{}, err
@@ -176,8 +181,8 @@ func (s *Service) draft(
 ) (View, error) {
 	trace.Right, trace.SubjectKind = membership.Right(), subjectKind
 	now := s.Runner.Clock.Now()
-	// Nobody is told here that there is no such contributor: it has neither the positions nor the signatory. Who wants to know
-	// looks it up, which the contributor sees.
+	// Nobody is told here that there is no such contributor: it has neither the positions nor the
+	// signatory. Who wants to know looks it up, which the contributor sees.
 	c, _, err := s.contributor(ctx, in.ContributorTaxCode)
 	if err != nil {
 		return View{}, err
@@ -186,7 +191,10 @@ func (s *Service) draft(
 	if err != nil {
 		return View{}, err
 	}
-	d := Delegation{ID: id, DelegateID: membership.DelegateID, ContributorID: c.ID, ReferenceCode: code, State: Draft, DraftedBy: by.PersonID, DraftedAt: now}
+	d := Delegation{
+		ID: id, DelegateID: membership.DelegateID, ContributorID: c.ID, ReferenceCode: code, State: Draft, DraftedBy: by.PersonID,
+		DraftedAt: now,
+	}
 	if d, err = s.filled(ctx, d, in, now); err != nil {
 		return View{}, err
 	}
@@ -290,7 +298,8 @@ func (s *Service) replay() func(ctx context.Context, id string) (View, error) {
 	return operation.ByID(s.Show)
 }
 
-// replayTo renders it as far as the actor still manages the intermediary's delegations: they may have had another membership then.
+// replayTo renders it as far as the actor still manages the intermediary's delegations: they may
+// have had another membership then.
 func (s *Service) replayTo(by access.Actor) func(ctx context.Context, id string) (View, error) {
 	return func(ctx context.Context, id string) (View, error) {
 		drafted, err := s.replay()(ctx, id)
@@ -316,7 +325,8 @@ func (s *Service) Show(ctx context.Context, id uuid.UUID) (View, error) {
 	return s.Repository.one(ctx, id, s.Runner.Clock.Now())
 }
 
-// ShowTo returns one delegation as the actor's side sees it: the contributor's sees who works under it. The guard has let the actor in.
+// ShowTo returns one delegation as the actor's side sees it: the contributor's sees who works under
+// it. The guard has let the actor in.
 func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	now := s.Runner.Clock.Now()
 	d, err := s.Repository.one(ctx, id, now)
@@ -329,8 +339,8 @@ func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 	return shown[0], err
 }
 
-// List lists the delegations of the intermediaries for which the actor works and of the contributors whose delegations the
-// actor manages, the latest first.
+// List lists the delegations of the intermediaries for which the actor works and of the
+// contributors whose delegations the actor manages, the latest first.
 func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	var of sides
 	memberships, err := s.Rights.Memberships(ctx, by)
@@ -338,7 +348,8 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 		return page.Page[View]{}, err
 	}
 	for _, membership := range memberships {
-		if manages(membership) && (f.DelegateID == nil || *f.DelegateID == membership.DelegateID) && !slices.Contains(of.delegates, membership.DelegateID) {
+		if manages(membership) && (f.DelegateID == nil || *f.DelegateID == membership.DelegateID) &&
+			!slices.Contains(of.delegates, membership.DelegateID) {
 			of.delegates = append(of.delegates, membership.DelegateID)
 		}
 	}
@@ -358,8 +369,11 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 	return found, err
 }
 
-// OfContributor lists every delegation that the actor's contributor gave, active or not, the latest first.
-func (s *Service) OfContributor(ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request) (page.Page[View], error) {
+// OfContributor lists every delegation that the actor's contributor gave, active or not, the latest
+// first.
+func (s *Service) OfContributor(
+	ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request,
+) (page.Page[View], error) {
 	if by.ContributorID != contributorID || !Represents(by) {
 		return page.Page[View]{}, fault.New(fault.Forbidden)
 	}
@@ -374,7 +388,8 @@ func (s *Service) OfContributor(ctx context.Context, by access.Actor, contributo
 	return found, s.Repository.workers(ctx, found.Items, now)
 }
 
-// Search narrows the actor's delegations down by what may not stand in a URL; empty parts stand for any.
+// Search narrows the actor's delegations down by what may not stand in a URL; empty parts stand for
+// any.
 type Search struct {
 	ContributorTaxCode string
 	LegalName          string
@@ -422,10 +437,11 @@ type Change struct {
 	SignatoryID *uuid.UUID
 }
 
-// Change makes a draft or pending delegation a changed draft; the code that was sent is worthless from then on. What changes nothing
-// leaves it as it is. It returns fault.Forbidden, fault.ServiceNotDelegated and fault.DispositiveRequired as Send does,
-// fault.Conflict once it was activated or ended, fault.PreconditionFailed when somebody changed it since the expected version, and
-// fault.Invalid naming what is wrong.
+// Change makes a draft or pending delegation a changed draft; the code that was sent is worthless
+// from then on. What changes nothing leaves it as it is. It returns fault.Forbidden,
+// fault.ServiceNotDelegated and fault.DispositiveRequired as Send does, fault.Conflict once it was
+// activated or ended, fault.PreconditionFailed when somebody changed it since the expected version,
+// and fault.Invalid naming what is wrong.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, change Change) (View, error) {
 	right, err := delegateRight(by)
 	if err != nil {
@@ -471,8 +487,12 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 
 // same reports whether two would be drafted alike.
 func (in Input) same(other Input) bool {
-	return in.Scope == other.Scope && in.Exclusive == other.Exclusive && in.SignatoryID == other.SignatoryID && sameInstant(in.ValidUntil, other.ValidUntil) &&
-		sameSet(in.PositionIDs, other.PositionIDs, uuid.UUID.String) && sameSet(in.Services, other.Services, func(s access.Service) string { return string(s) })
+	return in.Scope == other.Scope && in.Exclusive == other.Exclusive && in.SignatoryID == other.SignatoryID && sameInstant(
+		in.ValidUntil, other.ValidUntil,
+	) &&
+		sameSet(in.PositionIDs, other.PositionIDs, uuid.UUID.String) && sameSet(in.Services, other.Services, func(s access.Service) string {
+		return string(s)
+	})
 }
 
 func sameInstant(a, b *time.Time) bool {

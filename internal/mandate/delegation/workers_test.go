@@ -22,10 +22,13 @@ func (w *fixture) named(familyName string) uuid.UUID {
 	return w.Person(w.t, func(p *world.Person) { p.FamilyName = familyName }).ID
 }
 
-// given lists the delegations of the company with those who work under them, as its representative sees them.
+// given lists the delegations of the company with those who work under them, as its representative
+// sees them.
 func (w *fixture) given() map[uuid.UUID][]delegation.Worker {
 	w.t.Helper()
-	found, err := w.service.OfContributor(ctx, w.Enter(w.t, w.representative, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{})
+	found, err := w.service.OfContributor(
+		ctx, w.Enter(w.t, w.representative, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{},
+	)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -66,7 +69,10 @@ func TestDelegation_WhoWorksUnderADelegation(t *testing.T) {
 		w.DelegateRole(t, twice, caf, access.LegalRepresentative, access.Declarations, access.Delegations)
 		w.SubDelegation(t, caf, sub, nil)
 		w.DelegateRole(t, administrator, caf, access.UserAdministrator, access.AllServices)
-		w.Exec(t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(), w.DelegateRole(t, withdrawn, caf, access.EmployeeDelegate, access.AllServices))
+		w.Exec(
+			t, "UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", w.Clock.Now(),
+			w.DelegateRole(t, withdrawn, caf, access.EmployeeDelegate, access.AllServices),
+		)
 
 		type worker struct {
 			Person   uuid.UUID
@@ -111,10 +117,13 @@ func TestDelegation_WhoWorksUnderADelegation(t *testing.T) {
 		}
 
 		intermediary := w.Session(t, sub, nil)
-		if _, err := w.service.OfContributor(ctx, w.Enter(t, intermediary, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{}); !fault.Is(err, fault.Forbidden) {
+		if _, err := w.service.OfContributor(
+			ctx, w.Enter(t, intermediary, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{},
+		); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("as the intermediary: %v", err)
 		}
-		if shown, err := w.service.ShowTo(ctx, w.at(w.professional, alone.ID), alone.ID); err != nil || len(shown.Workers) != 0 || shown.ForContributor {
+		if shown, err := w.service.ShowTo(ctx, w.at(w.professional, alone.ID), alone.ID); err != nil || len(shown.Workers) != 0 ||
+			shown.ForContributor {
 			t.Errorf("the intermediary sees %v, %v", shown.Workers, err)
 		}
 	})
@@ -148,7 +157,8 @@ func TestDelegation_ManyWorkUnderADelegation(t *testing.T) {
 			}
 			taken[many] = asked() - before
 			for _, one := range found.Items {
-				if one.ID == last && len(one.Workers) != min(100, 2*people) || one.ID == last && one.Workers[len(one.Workers)-1].FamilyName != fmt.Sprintf("Bruni %03d", min(100, 2*people)-1) {
+				if one.ID == last && len(one.Workers) != min(100, 2*people) ||
+					one.ID == last && one.Workers[len(one.Workers)-1].FamilyName != fmt.Sprintf("Bruni %03d", min(100, 2*people)-1) {
 					t.Errorf("%d work there", len(one.Workers))
 				}
 			}

@@ -31,9 +31,12 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-var ctx = audit.WithOrigin(context.Background(), audit.Origin{Operation: "draftDelegationBatch", RequestID: "request-1", Address: "192.0.2.1"})
+var ctx = audit.WithOrigin(context.Background(), audit.Origin{
+	Operation: "draftDelegationBatch", RequestID: "request-1", Address: "192.0.2.1",
+})
 
-// fixture is an App with a professional and a company, which has one legal representative and a position at each of two offices.
+// fixture is an App with a professional and a company, which has one legal representative and a
+// position at each of two offices.
 type fixture struct {
 	*world.App
 	t        *testing.T
@@ -67,8 +70,10 @@ func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 	return delegationbatch.NewService(delegationbatch.Deps{
 		Runner: w.Runner, People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
-			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people, Outbox: w.Outbox, Keys: keys,
-			Codes: otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader), Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
+			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people,
+			Outbox: w.Outbox, Keys: keys,
+			Codes:     otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader),
+			Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
 		}),
 	})
 }
@@ -148,7 +153,8 @@ func want(t *testing.T, b delegationbatch.Batch, wanted ...string) {
 	}
 }
 
-// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in
+// turn).
 func refused(t *testing.T, what string, err error, code fault.Code, fields ...string) {
 	t.Helper()
 	var f *fault.Fault
@@ -183,15 +189,22 @@ func TestDelegationBatch_EachItemIsDraftedOrRefusedByItself(t *testing.T) {
 		w.drain()
 		b = w.shown(b.ID)
 		want(t, b, "1 "+rome+" filed", "2 0000000000 refused unknown-position", "3 "+two.Positions[0].Number+" refused signatory-needed",
-			"4 "+none.Positions[0].Number+" refused no-signatory", "5 "+ceased.Positions[0].Number+" refused position-ceased", "6 "+rome+" refused repeated",
+			"4 "+none.Positions[0].Number+" refused no-signatory", "5 "+ceased.Positions[0].Number+" refused position-ceased",
+			"6 "+rome+" refused repeated",
 			"7 "+milan+" refused unknown-position")
 		if b.State != delegationbatch.Done || b.ItemsDone != 7 {
 			t.Errorf("%+v", b)
 		}
-		if n := w.Count(t, "delegations WHERE id = ? AND delegate_id = ? AND state = 'draft' AND signatory_id = ? AND drafted_by = ?", *b.Items[0].DelegationID, w.delegate, w.rep.PersonID, w.by.PersonID); n != 1 {
+		if n := w.Count(
+			t, "delegations WHERE id = ? AND delegate_id = ? AND state = 'draft' AND signatory_id = ? AND drafted_by = ?",
+			*b.Items[0].DelegationID, w.delegate, w.rep.PersonID, w.by.PersonID,
+		); n != 1 {
 			t.Errorf("%d delegations as it says", n)
 		}
-		if n := w.Count(t, "audit_records WHERE person_id = ? AND request_id = 'request-1' AND subject_kind = 'delegation' AND subject_id = ?", w.by.PersonID, b.Items[0].DelegationID.String()); n != 1 {
+		if n := w.Count(
+			t, "audit_records WHERE person_id = ? AND request_id = 'request-1' AND subject_kind = 'delegation' AND subject_id = ?",
+			w.by.PersonID, b.Items[0].DelegationID.String(),
+		); n != 1 {
 			t.Errorf("%d traces of the draft", n)
 		}
 		if n := w.Count(t, "audit_records WHERE operation = 'draftDelegationBatch'"); n != 1 {
@@ -231,12 +244,26 @@ func TestDelegationBatch_AListThatIsRefusedAsAWhole(t *testing.T) {
 			in     delegationbatch.Input
 			fields []string
 		}{
-			"empty":           {numbers(total), []string{"/items", "too-few"}},
-			"too long":        {numbers(total, make([]string, 1001)...), []string{"/items", "too-many"}},
-			"total, and some": {numbers(delegationbatch.Terms{Scope: delegation.Total, Services: []access.Service{access.Declarations}}, number), []string{"/services", "not-applicable"}},
-			"a service twice": {numbers(delegationbatch.Terms{Scope: delegation.Partial, Services: []access.Service{access.ViewDMA, access.ViewDMA}}, number), []string{"/services/1", "duplicate"}},
-			"partly nothing":  {numbers(delegationbatch.Terms{Scope: delegation.Partial, ValidUntil: &now}, number), []string{"/services", "required", "/valid_until", "past"}},
-			"unknown":         {numbers(delegationbatch.Terms{Scope: delegation.Partial, Services: []access.Service{"x"}}, number), []string{"/services/0", "unknown-service"}},
+			"empty":    {numbers(total), []string{"/items", "too-few"}},
+			"too long": {numbers(total, make([]string, 1001)...), []string{"/items", "too-many"}},
+			"total, and some": {
+				numbers(delegationbatch.Terms{Scope: delegation.Total, Services: []access.Service{access.Declarations}}, number),
+				[]string{"/services", "not-applicable"},
+			},
+			"a service twice": {
+				numbers(delegationbatch.Terms{
+					Scope: delegation.Partial, Services: []access.Service{access.ViewDMA, access.ViewDMA},
+				}, number),
+				[]string{"/services/1", "duplicate"},
+			},
+			"partly nothing": {
+				numbers(delegationbatch.Terms{Scope: delegation.Partial, ValidUntil: &now}, number),
+				[]string{"/services", "required", "/valid_until", "past"},
+			},
+			"unknown": {
+				numbers(delegationbatch.Terms{Scope: delegation.Partial, Services: []access.Service{"x"}}, number),
+				[]string{"/services/0", "unknown-service"},
+			},
 		} {
 			_, err := w.service.Draft(ctx, w.by, c.in)
 			refused(t, what, err, fault.Invalid, c.fields...)
@@ -387,7 +414,9 @@ func TestDelegationBatch_ReadCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	partial := delegationbatch.Terms{Scope: delegation.Partial, Services: []access.Service{access.Declarations, access.Delegations}, Exclusive: true, ValidUntil: &until}
+	partial := delegationbatch.Terms{
+		Scope: delegation.Partial, Services: []access.Service{access.Declarations, access.Delegations}, Exclusive: true, ValidUntil: &until,
+	}
 	wanted := []delegationbatch.Entry{
 		{Line: 2, PositionNumber: "0123456789", SignatoryID: &signatory, Terms: partial},
 		{Line: 4, PositionNumber: "0987654321", Terms: total},

@@ -33,8 +33,9 @@ const maxLine = 100_000
 
 var columns = []string{columnNumber, columnScope, columnServices, columnExclusive, columnValidUntil, columnSignatory}
 
-// ReadCSV reads a list with a header line and `;` between columns. It returns fault.Invalid for one that cannot be read at all
-// or has more than MaxItems lines; what is wrong with single lines is noted in them.
+// ReadCSV reads a list with a header line and `;` between columns. It returns fault.Invalid for one
+// that cannot be read at all or has more than MaxItems lines; what is wrong with single lines is
+// noted in them.
 func ReadCSV(r io.Reader) ([]Entry, error) {
 	in := bufio.NewReader(r)
 	// Spreadsheets begin their files with a mark that says UTF-8.

@@ -1,6 +1,7 @@
-// Package delegationbatch drafts many delegations from a list of positions (INPS, gestione deleghe, caricamento massivo). The
-// list is taken at once and worked off in the background, each item in a transaction of its own: what is wrong with one stops
-// no other, and a restart loses and repeats none.
+// Package delegationbatch drafts many delegations from a list of positions (INPS, gestione deleghe,
+// caricamento massivo). The list is taken at once and worked off in the background, each item in a
+// transaction of its own: what is wrong with one stops no other, and a restart loses and repeats
+// none.
 package delegationbatch
 
 import (
@@ -42,7 +43,8 @@ const MaxItems = 1000
 // maxPositions is how many positions one delegation has at most.
 const maxPositions = 100
 
-// maxFailures is how often an item is tried that fails for no fault of its own while the database answers.
+// maxFailures is how often an item is tried that fails for no fault of its own while the database
+// answers.
 const maxFailures = 5
 
 // Batch is a batch as it is kept.
@@ -84,8 +86,8 @@ type Item struct {
 	Line           int
 	PositionNumber string
 	Scope          delegation.Scope
-	// Services is an access.ServiceSet as it is stored. It is read when the item's turn comes, so that one that is stored wrongly
-	// stops no other.
+	// Services is an access.ServiceSet as it is stored. It is read when the item's turn comes, so
+	// that one that is stored wrongly stops no other.
 	Services   string
 	Exclusive  bool
 	ValidUntil *time.Time
@@ -101,9 +103,12 @@ type Item struct {
 // TableName tells GORM the table.
 func (Item) TableName() string { return "delegation_batch_items" }
 
-// alike reports whether two items go into one delegation, if their positions are of one contributor.
+// alike reports whether two items go into one delegation, if their positions are of one
+// contributor.
 func (i Item) alike(other Item) bool {
-	return i.Scope == other.Scope && i.Services == other.Services && i.Exclusive == other.Exclusive && equal(i.ValidUntil, other.ValidUntil, time.Time.Equal) &&
+	return i.Scope == other.Scope && i.Services == other.Services && i.Exclusive == other.Exclusive && equal(
+		i.ValidUntil, other.ValidUntil, time.Time.Equal,
+	) &&
 		equal(i.SignatoryID, other.SignatoryID, func(a, b uuid.UUID) bool { return a == b })
 }
 
@@ -135,7 +140,8 @@ type Input struct {
 	// DelegateID is needed from who works for more than one intermediary.
 	DelegateID *uuid.UUID
 	Entries    []Entry
-	// Shared says that all entries have the same terms, so that what is wrong with them refuses the list.
+	// Shared says that all entries have the same terms, so that what is wrong with them refuses the
+	// list.
 	Shared bool
 }
 
@@ -174,7 +180,8 @@ func (t Terms) check(now time.Time) []fault.Field {
 
 // Reasons for which an item is refused, beside what its draft is refused for.
 const (
-	// There is no such position, or who was named to sign cannot: which of both is not said, so that nobody finds positions by it.
+	// There is no such position, or who was named to sign cannot: which of both is not said, so
+	// that nobody finds positions by it.
 	reasonUnknownPosition = "unknown-position"
 	reasonRepeated        = "repeated"
 	// The day's look-ups of who sent the list are used up.
@@ -199,7 +206,8 @@ func shown(number string) string {
 
 // generic are codes that say little without the field.
 var generic = []string{
-	fault.FieldRequired, fault.FieldTooFew, fault.FieldNotApplicable, fault.FieldEnum, fault.FieldPast, fault.FieldFormat, fault.FieldDuplicate,
+	fault.FieldRequired, fault.FieldTooFew, fault.FieldNotApplicable, fault.FieldEnum, fault.FieldPast, fault.FieldFormat,
+	fault.FieldDuplicate,
 }
 
 // reasonOf is the reason for a fault in one word.

@@ -52,39 +52,48 @@ type claimed struct {
 	item  Item
 }
 
-// next returns the oldest batch that nobody else works on with its first pending item, and keeps it from others until the end of
-// the transaction; false where there is none.
+// next returns the oldest batch that nobody else works on with its first pending item, and keeps it
+// from others until the end of the transaction; false where there is none.
 func (r repository) next(ctx context.Context) (claimed, bool, error) {
 	suffix := ""
 	if r.db.Dialect() == db.Postgres {
 		suffix = " FOR NO KEY UPDATE SKIP LOCKED"
 	}
 	var batches []Batch
-	if err := r.db.From(ctx).Raw("SELECT * FROM delegation_batches WHERE state <> 'done' ORDER BY created_at, id LIMIT 1" + suffix).Scan(&batches).Error; err != nil || len(batches) == 0 {
+	if err := r.db.From(ctx).Raw("SELECT * FROM delegation_batches WHERE state <> 'done' ORDER BY " +
+		"created_at, id LIMIT 1" + suffix).Scan(&batches).Error; err != nil || len(batches) == 0 {
 		return claimed{}, false, err
 	}
 	var items []Item
-	err := r.db.From(ctx).Raw("SELECT * FROM delegation_batch_items WHERE batch_id = ? AND state = 'pending' ORDER BY line LIMIT 1", batches[0].ID).Scan(&items).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT * FROM delegation_batch_items WHERE batch_id = ? AND state = 'pending' ORDER BY line LIMIT 1", batches[0].ID,
+	).Scan(&items).Error
 	if err != nil || len(items) == 0 {
 		return claimed{}, false, err
 	}
 	return claimed{batches[0], items[0]}, true, nil
 }
 
-// pending returns those of a batch's items that wait and have one of the position numbers, in their order.
+// pending returns those of a batch's items that wait and have one of the position numbers, in their
+// order.
 func (r repository) pending(ctx context.Context, batchID uuid.UUID, numbers []string) ([]Item, error) {
 	var items []Item
-	err := r.db.From(ctx).Where("batch_id = ? AND state = ? AND position_number IN ?", batchID, Pending, numbers).Order("line").Find(&items).Error
+	err := r.db.From(ctx).Where(
+		"batch_id = ? AND state = ? AND position_number IN ?", batchID, Pending, numbers,
+	).Order("line").Find(&items).Error
 	return items, err
 }
 
-// settle writes what became of items, which is the same for all, and how far that brings their batch.
+// settle writes what became of items, which is the same for all, and how far that brings their
+// batch.
 func (r repository) settle(ctx context.Context, b Batch, outcome Item, items ...Item) error {
 	lines := make([]int, len(items))
 	for n, i := range items {
 		lines[n] = i.Line
 	}
-	err := r.db.From(ctx).Model(&Item{}).Where("batch_id = ? AND line IN ?", b.ID, lines).Select("state", "delegation_id", "reason", "failures").Updates(&outcome).Error
+	err := r.db.From(ctx).Model(&Item{}).Where("batch_id = ? AND line IN ?", b.ID, lines).Select(
+		"state", "delegation_id", "reason", "failures",
+	).Updates(&outcome).Error
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,9 @@ func TestDelegationBatch_TheReasonTellsOfNoPosition(t *testing.T) {
 		_, other := w.Employer(t)
 		ceased := w.Company(t, world.Rome)
 		w.Exec(t, "UPDATE positions SET state = 'ceased' WHERE contributor_id = ?", ceased.ID)
-		in := numbers(total, w.company.Positions[0].Number, w.company.Positions[1].Number, ceased.Positions[0].Number, "0000000000", "1111111111")
+		in := numbers(
+			total, w.company.Positions[0].Number, w.company.Positions[1].Number, ceased.Positions[0].Number, "0000000000", "1111111111",
+		)
 		for i := range in.Entries {
 			in.Entries[i].SignatoryID = []*uuid.UUID{&nobody, &other.PersonID}[i%2]
 		}
@@ -33,17 +35,23 @@ func TestDelegationBatch_TheReasonTellsOfNoPosition(t *testing.T) {
 			}
 		}
 		// The contributors that were found see it all the same.
-		if n := w.Count(t, "delegation_lookups WHERE contributor_id IN ? AND delegate_id = ? AND person_id = ?", []uuid.UUID{w.company.ID, ceased.ID}, w.delegate, w.by.PersonID); n != 2 || w.Count(t, "delegation_lookups") != 4 {
+		if n := w.Count(t, "delegation_lookups WHERE contributor_id IN ? AND delegate_id = ? AND person_id = ?", []uuid.UUID{
+			w.company.ID, ceased.ID,
+		}, w.delegate, w.by.PersonID); n != 2 || w.Count(t, "delegation_lookups") != 4 {
 			t.Errorf("%d look-ups noted", n)
 		}
 	})
 }
 
-// A list looks contributors up, each once, and no more of them than a person may look up in a day. What it asks in vain counts as well.
+// A list looks contributors up, each once, and no more of them than a person may look up in a day.
+// What it asks in vain counts as well.
 func TestDelegationBatch_AListCountsAsLookUps(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		for range 198 {
-			w.Exec(t, "INSERT INTO delegation_lookups (id, delegate_id, person_id, at) VALUES (?, ?, ?, ?)", uuid.Must(uuid.NewV7()), w.delegate, w.by.PersonID, w.Clock.Now())
+			w.Exec(
+				t, "INSERT INTO delegation_lookups (id, delegate_id, person_id, at) VALUES (?, ?, ?, ?)", uuid.Must(uuid.NewV7()),
+				w.delegate, w.by.PersonID, w.Clock.Now(),
+			)
 		}
 		second, _ := w.Employer(t)
 		rome, milan, other := w.company.Positions[0].Number, w.company.Positions[1].Number, second.Positions[0].Number
@@ -57,7 +65,8 @@ func TestDelegationBatch_AListCountsAsLookUps(t *testing.T) {
 		if _, err := w.service.Delegations().Candidates(ctx, w.by, second.TaxCode.Clear(), nil); !fault.Is(err, fault.RateLimited) {
 			t.Errorf("a search beyond: %v", err)
 		}
-		if n := w.Count(t, "delegation_lookups WHERE contributor_id = ?", w.company.ID); n != 1 || w.Count(t, "delegation_lookups WHERE contributor_id IS NULL") != 199 || w.Count(t, "delegation_lookups") != 200 {
+		if n := w.Count(t, "delegation_lookups WHERE contributor_id = ?", w.company.ID); n != 1 ||
+			w.Count(t, "delegation_lookups WHERE contributor_id IS NULL") != 199 || w.Count(t, "delegation_lookups") != 200 {
 			t.Errorf("%d look-ups of the contributor", n)
 		}
 		// The next day, another list is another look.
@@ -89,12 +98,18 @@ func TestDelegationBatch_PositionsOfOneContributorGoTogether(t *testing.T) {
 		b := w.taken(in)
 		w.drain()
 		b = w.shown(b.ID)
-		want(t, b, "1 "+n(0)+" filed", "2 "+other.Positions[0].Number+" filed", "3 "+n(1)+" filed", "4 "+n(2)+" filed", "5 "+n(3)+" filed", "6 "+n(4)+" refused position-ceased")
+		want(
+			t, b, "1 "+n(0)+" filed", "2 "+other.Positions[0].Number+" filed", "3 "+n(1)+" filed", "4 "+n(2)+" filed", "5 "+n(3)+" filed",
+			"6 "+n(4)+" refused position-ceased",
+		)
 		shared := *b.Items[0].DelegationID
-		if *b.Items[2].DelegationID != shared || *b.Items[1].DelegationID == shared || *b.Items[3].DelegationID == shared || *b.Items[4].DelegationID == shared {
+		if *b.Items[2].DelegationID != shared || *b.Items[1].DelegationID == shared || *b.Items[3].DelegationID == shared ||
+			*b.Items[4].DelegationID == shared {
 			t.Errorf("%+v", b.Items)
 		}
-		if n := w.Count(t, "delegation_positions WHERE delegation_id = ? AND position_id IN ?", shared, []uuid.UUID{c.Positions[0].ID, c.Positions[1].ID}); n != 2 || w.Count(t, "delegations") != 4 {
+		if n := w.Count(t, "delegation_positions WHERE delegation_id = ? AND position_id IN ?", shared, []uuid.UUID{
+			c.Positions[0].ID, c.Positions[1].ID,
+		}); n != 2 || w.Count(t, "delegations") != 4 {
 			t.Errorf("%d positions, %d delegations", n, w.Count(t, "delegations"))
 		}
 		if b.State != delegationbatch.Done || b.ItemsDone != 6 {
@@ -123,11 +138,14 @@ func TestDelegationBatch_TheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 		w.drain()
 		done := w.shown(first.ID)
 		want(t, done, "1 "+rome+" filed")
-		if n := w.Count(t, "audit_records WHERE subject_id = ? AND person_id = ? AND session_id = ? AND right_id = ? AND contributor_id = ?",
+		if n := w.Count(t, "audit_records WHERE subject_id = ? AND person_id = ? AND session_id = ? AND right_id = ? AND "+
+			"contributor_id = ?",
 			done.Items[0].DelegationID.String(), p.ID, w.by.SessionID, role, w.company.ID); n != 1 {
 			t.Errorf("%d records of the draft", n)
 		}
-		if n := w.Count(t, "audit_records WHERE operation = 'draftDelegationBatch' AND acting_as = 'employee_delegate' AND right_id = ?", role); n != 1 {
+		if n := w.Count(
+			t, "audit_records WHERE operation = 'draftDelegationBatch' AND acting_as = 'employee_delegate' AND right_id = ?", role,
+		); n != 1 {
 			t.Errorf("%d records of the list say by which right", n)
 		}
 		lookUps := w.Count(t, "delegation_lookups")
@@ -150,7 +168,8 @@ func TestDelegationBatch_TheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 	})
 }
 
-// A repeat is answered to who may still see the list, and what ended after the actor was let in is seen.
+// A repeat is answered to who may still see the list, and what ended after the actor was let in is
+// seen.
 func TestDelegationBatch_ARepeatedListGoesRoundNoLostSeat(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.Person(t, nil)
@@ -191,8 +210,13 @@ func TestDelegationBatch_TheSeatEndsBesideAnItem(t *testing.T) {
 		end, mend string
 		id        uuid.UUID
 	}{
-		"the role":   {"UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", "UPDATE delegate_roles SET withdrawn_at = NULL WHERE id = ?", role},
-		"the person": {"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?", "UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?", p.ID},
+		"the role": {
+			"UPDATE delegate_roles SET withdrawn_at = ? WHERE id = ?", "UPDATE delegate_roles SET withdrawn_at = NULL WHERE id = ?", role,
+		},
+		"the person": {
+			"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?",
+			"UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?", p.ID,
+		},
 	} {
 		b := w.taken(numbers(total, number))
 		drained := make(chan error, 1)

@@ -28,7 +28,8 @@ type Deps struct {
 	Contributors *contributor.Service
 	People       *person.Service
 	Log          *slog.Logger
-	// BeforeShowing, where there is one, is called before a batch is shown. It is for the sandbox, which works when somebody looks.
+	// BeforeShowing, where there is one, is called before a batch is shown. It is for the sandbox,
+	// which works when somebody looks.
 	BeforeShowing func(ctx context.Context) error
 }
 
@@ -54,8 +55,9 @@ func NewService(d Deps) *Service {
 // topic is what is announced when a batch was taken.
 const topic = "delegation-batches"
 
-// Draft takes a list. It returns fault.Invalid for one that is empty or too long or whose shared terms are wrong, fault.Forbidden for who
-// works for no intermediary on its register, fault.DelegateMustBePerson for a firm, and fault.DispositiveRequired.
+// Draft takes a list. It returns fault.Invalid for one that is empty or too long or whose shared
+// terms are wrong, fault.Forbidden for who works for no intermediary on its register,
+// fault.DelegateMustBePerson for a firm, and fault.DispositiveRequired.
 func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, error) {
 	membership, err := s.delegations.Membership(ctx, by, in.DelegateID)
 	if err != nil {
@@ -67,7 +69,8 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (Batch, 
 	}
 	origin := audit.OriginOf(ctx)
 	b := Batch{
-		ID: uuid.Must(uuid.NewV7()), DelegateID: membership.DelegateID, PersonID: by.PersonID, ItemsTotal: len(in.Entries), SessionID: by.SessionID,
+		ID: uuid.Must(uuid.NewV7()), DelegateID: membership.DelegateID, PersonID: by.PersonID, ItemsTotal: len(in.Entries),
+		SessionID: by.SessionID,
 		RequestID: origin.RequestID, Address: origin.Address, CreatedAt: now,
 	}
 	items, refused := b.itemsOf(in.Entries)
@@ -93,7 +96,8 @@ func (b Batch) itemsOf(entries []Entry) (items []Item, refused int) {
 		}
 		seen[number] = true
 		items[i] = Item{
-			BatchID: b.ID, Line: e.Line, PositionNumber: number, Scope: e.Terms.Scope, Services: e.Terms.Services.String(), Exclusive: e.Terms.Exclusive,
+			BatchID: b.ID, Line: e.Line, PositionNumber: number, Scope: e.Terms.Scope, Services: e.Terms.Services.String(),
+			Exclusive:  e.Terms.Exclusive,
 			ValidUntil: normal(e.Terms.ValidUntil), SignatoryID: e.SignatoryID, State: Pending,
 		}
 		if e.Reason != "" {
@@ -113,7 +117,8 @@ func normal(t *time.Time) *time.Time {
 	return &kept
 }
 
-// Show returns a batch with what became of each item. It returns fault.NotFound for who does not manage the intermediary's delegations.
+// Show returns a batch with what became of each item. It returns fault.NotFound for who does not
+// manage the intermediary's delegations.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
 	b, err := s.visible(ctx, by, id)
 	if err != nil {
@@ -132,7 +137,8 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Batc
 	return b, err
 }
 
-// visible returns a batch without its items, or fault.NotFound for who does not manage the intermediary's delegations.
+// visible returns a batch without its items, or fault.NotFound for who does not manage the
+// intermediary's delegations.
 func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
 	b, err := s.repo.one(ctx, id)
 	if err != nil {
@@ -148,8 +154,9 @@ func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (B
 	return b, nil
 }
 
-// Forms returns the forms of the delegations of a batch that are not active yet, as one PDF in the order of the list. It returns
-// fault.NotFound like Show, and fault.Conflict until the batch is done, and where there is no form.
+// Forms returns the forms of the delegations of a batch that are not active yet, as one PDF in the
+// order of the list. It returns fault.NotFound like Show, and fault.Conflict until the batch is
+// done, and where there is no form.
 func (s *Service) Forms(ctx context.Context, by access.Actor, id uuid.UUID) ([]byte, error) {
 	b, err := s.Show(ctx, by, id)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"diresco/internal/platform/job"
 )
 
-// pollEvery is how often a worker looks for batches that another process took, or left when it ended.
+// pollEvery is how often a worker looks for batches that another process took, or left when it
+// ended.
 const pollEvery = 2 * time.Second
 
 // Run works batches off until the context ends. Any number of processes may do so: each batch is
@@ -30,7 +31,8 @@ func (s *Service) Run(ctx context.Context) {
 // Due reports whether Drain would find something to do.
 func (s *Service) Due(ctx context.Context) (bool, error) { return s.repo.open(ctx) }
 
-// Drain works off what there is and returns when there is no more, or at the first item that fails for no fault of its own.
+// Drain works off what there is and returns when there is no more, or at the first item that fails
+// for no fault of its own.
 func (s *Service) Drain(ctx context.Context) error { return s.next().Drain(ctx) }
 
 // next does one item with those that go into the same delegation.
@@ -65,9 +67,10 @@ func (s *Service) do(ctx context.Context, c claimed) error {
 	return s.repo.settle(ctx, b.progress(len(together)), i, together...)
 }
 
-// work drafts the delegation of an item in the context's transaction, as who sent the list and while they may, and returns it with the
-// items that went into it. Each part has a savepoint: what it did before it failed is undone, so that what became of the
-// item can be noted; that somebody was looked up stays.
+// work drafts the delegation of an item in the context's transaction, as who sent the list and
+// while they may, and returns it with the items that went into it. Each part has a savepoint: what
+// it did before it failed is undone, so that what became of the item can be noted; that somebody
+// was looked up stays.
 func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, drafted uuid.UUID, err error) {
 	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "draftDelegation", RequestID: b.RequestID, Address: b.Address})
 	var from sender
@@ -98,7 +101,10 @@ func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, d
 	}
 	together = []Item{i}
 	err = s.run.DB.InTx(ctx, func(ctx context.Context) error {
-		in := delegation.Input{DelegateID: &b.DelegateID, ContributorTaxCode: owner.TaxCode.Clear(), Scope: i.Scope, Exclusive: i.Exclusive, ValidUntil: i.ValidUntil}
+		in := delegation.Input{
+			DelegateID: &b.DelegateID, ContributorTaxCode: owner.TaxCode.Clear(), Scope: i.Scope, Exclusive: i.Exclusive,
+			ValidUntil: i.ValidUntil,
+		}
 		if err := in.Services.Scan(i.Services); err != nil {
 			return err
 		}
@@ -126,7 +132,8 @@ type sender struct {
 	membership access.Membership
 }
 
-// sender returns who sent the list, as they are now: the session may have ended, but not the membership.
+// sender returns who sent the list, as they are now: the session may have ended, but not the
+// membership.
 func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 	p, err := s.people.ByID(ctx, b.PersonID)
 	if err != nil {
@@ -136,14 +143,16 @@ func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 		return sender{}, fault.New(fault.Forbidden)
 	}
 	by := access.Actor{
-		SessionID: b.SessionID, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: p.GivenName, FamilyName: p.FamilyName, UserClass: p.UserClass, CredentialLevel: p.CredentialLevel,
+		SessionID: b.SessionID, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: p.GivenName, FamilyName: p.FamilyName,
+		UserClass: p.UserClass, CredentialLevel: p.CredentialLevel,
 	}
 	membership, err := s.delegations.Membership(ctx, by, &b.DelegateID)
 	return sender{by, membership}, err
 }
 
-// together returns the items that go into one delegation with this one, itself the first, and their positions: those on the same terms
-// of the same contributor, so that it is asked for one code and not for many. A position that has ceased stays alone.
+// together returns the items that go into one delegation with this one, itself the first, and their
+// positions: those on the same terms of the same contributor, so that it is asked for one code and
+// not for many. A position that has ceased stays alone.
 func (s *Service) together(ctx context.Context, i Item, of contributor.Position) ([]Item, []uuid.UUID, error) {
 	if of.State != contributor.PositionActive {
 		return []Item{i}, []uuid.UUID{of.ID}, nil

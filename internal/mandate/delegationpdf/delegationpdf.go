@@ -1,5 +1,6 @@
-// Package delegationpdf draws the form (modulo di delega) by which a contributor lets an intermediary act for it, to be printed
-// and signed, in Italian. The same facts give the same bytes.
+// Package delegationpdf draws the form (modulo di delega) by which a contributor lets an
+// intermediary act for it, to be printed and signed, in Italian. The same facts give the same
+// bytes.
 package delegationpdf
 
 import (
@@ -23,13 +24,15 @@ type Form struct {
 
 	ContributorName    string
 	ContributorTaxCode string
-	// SignatoryName is as much of the name as may be told. Without a tax code the form leaves lines for the whole name and the code.
+	// SignatoryName is as much of the name as may be told. Without a tax code the form leaves lines
+	// for the whole name and the code.
 	SignatoryName    string
 	SignatoryTaxCode string
 
 	DelegateName    string
 	DelegateTaxCode string
-	// DelegateKind is one of the contract's kinds of intermediary, or a text that is printed as it is.
+	// DelegateKind is one of the contract's kinds of intermediary, or a text that is printed as it
+	// is.
 	DelegateKind string
 	// DraftedBy is who prepared the form for the intermediary.
 	DraftedBy string
@@ -49,14 +52,17 @@ type Position struct{ Number, Scheme, OfficeCode string }
 // The Italian words for codes of the contract; others are printed as they are.
 var (
 	kinds = map[string]string{
-		"professional": "professionista iscritto all'albo", "association": "associazione di categoria", "caf": "CAF imprese", "patronato": "patronato",
+		"professional": "professionista iscritto all'albo", "association": "associazione di categoria", "caf": "CAF imprese",
+		"patronato": "patronato",
 	}
 	schemes = map[string]string{
-		"private_employers": "aziende con dipendenti", "public_employees": "gestione dipendenti pubblici", "artisans_and_traders": "artigiani e commercianti",
-		"domestic_workers": "lavoro domestico", "agriculture": "agricoltura", "separate_fund": "gestione separata",
+		"private_employers": "aziende con dipendenti", "public_employees": "gestione dipendenti pubblici",
+		"artisans_and_traders": "artigiani e commercianti",
+		"domestic_workers":     "lavoro domestico", "agriculture": "agricoltura", "separate_fund": "gestione separata",
 	}
 	services = map[string]string{
-		"declarations": "Dichiarazioni di responsabilità (DiResCo)", "delegations": "Gestione deleghe", "view_payments": "Consultazione dei versamenti",
+		"declarations": "Dichiarazioni di responsabilità (DiResCo)", "delegations": "Gestione deleghe",
+		"view_payments":    "Consultazione dei versamenti",
 		"view_debit_notes": "Consultazione delle note di debito", "view_amortisation_plans": "Consultazione dei piani di ammortamento",
 		"compile_dma": "Compilazione DMA/UNIEMENS ListaPosPa", "view_dma": "Consultazione DMA/UNIEMENS ListaPosPa",
 	}
@@ -70,18 +76,26 @@ func word(words map[string]string, code string) string {
 }
 
 const (
-	statement = "Il delegante, nella persona del firmatario, delega l'intermediario a operare per suo conto, tramite i servizi telematici dell'Istituto, sulle posizioni e " +
-		"per i servizi indicati in questo modulo. La delega può essere revocata in ogni momento da ciascuna delle parti, con effetto immediato. Ha effetto dall'attivazione, " +
-		"per la quale l'intermediario inserisce il codice OTP che il delegante riceve e dichiara, sotto la propria responsabilità, che il delegante ha firmato."
-	privacy = "I dati personali indicati in questo modulo sono trattati, anche con strumenti informatici, al solo fine di gestire la delega e i servizi a cui dà accesso, " +
-		"ai sensi del Regolamento (UE) 2016/679 e del decreto legislativo 30 giugno 2003, n. 196. Sono conservati per la durata della delega e per i cinque anni successivi e " +
-		"comunicati ad altri soltanto nei casi previsti dalla legge. L'interessato può chiedere in ogni momento di accedere ai propri dati, di rettificarli e, nei casi previsti " +
+	statement = "Il delegante, nella persona del firmatario, delega l'intermediario a operare per suo conto, tramite i servizi " +
+		"telematici dell'Istituto, sulle posizioni e " +
+		"per i servizi indicati in questo modulo. La delega può essere revocata in ogni momento da ciascuna delle parti, con effetto " +
+		"immediato. Ha effetto dall'attivazione, " +
+		"per la quale l'intermediario inserisce il codice OTP che il delegante riceve e dichiara, sotto la propria responsabilità, che " +
+		"il delegante ha firmato."
+	privacy = "I dati personali indicati in questo modulo sono trattati, anche con strumenti informatici, al solo fine di gestire la " +
+		"delega e i servizi a cui dà accesso, " +
+		"ai sensi del Regolamento (UE) 2016/679 e del decreto legislativo 30 giugno 2003, n. 196. Sono conservati per la durata della " +
+		"delega e per i cinque anni successivi e " +
+		"comunicati ad altri soltanto nei casi previsti dalla legge. L'interessato può chiedere in ogni momento di accedere ai propri " +
+		"dati, di rettificarli e, nei casi previsti " +
 		"dalla legge, di cancellarli o di limitarne il trattamento. Il conferimento è necessario per attivare la delega."
-	keeping = "Il modulo firmato è conservato dall'intermediario per la durata della delega e per i cinque anni successivi, insieme alla copia di un documento del firmatario, " +
+	keeping = "Il modulo firmato è conservato dall'intermediario per la durata della delega e per i cinque anni successivi, insieme alla " +
+		"copia di un documento del firmatario, " +
 		"ed è esibito a richiesta dell'Istituto."
 )
 
-// Render writes forms as one document, each beginning on a page of its own, all of it or, on an error of its own, nothing.
+// Render writes forms as one document, each beginning on a page of its own, all of it or, on an
+// error of its own, nothing.
 func Render(w io.Writer, forms ...Form) error {
 	if len(forms) == 0 {
 		return errors.New("no form to draw")

@@ -15,11 +15,16 @@ import (
 func form() delegationpdf.Form {
 	until := time.Date(2027, 3, 31, 22, 0, 0, 0, time.UTC)
 	return delegationpdf.Form{
-		ReferenceCode: "7K3M-Q9XA-R8DN", DraftedAt: time.Date(2026, 3, 16, 23, 30, 0, 0, time.UTC), ContributorName: "Officine Città dell'Aria S.r.l.", ContributorTaxCode: "00743110157",
-		SignatoryName: "Nicolò D'Alò", SignatoryTaxCode: "RSSMRA80A01H501U", DelegateName: "Andrea Ricci, consulente del lavoro", DelegateTaxCode: "RSSMRA80A01H50MM",
-		DelegateKind: "professional", DraftedBy: "Andrea Ricci",
-		Positions: []delegationpdf.Position{{Number: "0123456789", Scheme: "private_employers", OfficeCode: "7000"}, {Number: "0123456790", Scheme: "another", OfficeCode: "4900"}},
-		Services:  []string{"declarations", "something_new"}, Exclusive: true, ValidUntil: &until,
+		ReferenceCode: "7K3M-Q9XA-R8DN", DraftedAt: time.Date(2026, 3, 16, 23, 30, 0, 0, time.UTC),
+		ContributorName: "Officine Città dell'Aria S.r.l.", ContributorTaxCode: "00743110157",
+		SignatoryName: "Nicolò D'Alò", SignatoryTaxCode: "RSSMRA80A01H501U", DelegateName: "Andrea Ricci, consulente del lavoro",
+		DelegateTaxCode: "RSSMRA80A01H50MM",
+		DelegateKind:    "professional", DraftedBy: "Andrea Ricci",
+		Positions: []delegationpdf.Position{
+			{Number: "0123456789", Scheme: "private_employers", OfficeCode: "7000"},
+			{Number: "0123456790", Scheme: "another", OfficeCode: "4900"},
+		},
+		Services: []string{"declarations", "something_new"}, Exclusive: true, ValidUntil: &until,
 	}
 }
 
@@ -45,9 +50,12 @@ func TestDelegationForm_WhatStandsInAForm(t *testing.T) {
 		t.Errorf("%d pages", pages)
 	}
 	for _, want := range []string{
-		"Modulo di delega", "Codice di riferimento: 7K3M-Q9XA-R8DN", "Redatto il 17/03/2026, ore 00:30 da Andrea Ricci", "Officine Città dell'Aria S.r.l.", "00743110157", "Nicolò D'Alò", "RSSMRA80A01H501U",
-		"Andrea Ricci, consulente del lavoro", "RSSMRA80A01H50MM", "professionista iscritto all'albo", "Matricola 0123456789", "gestione: aziende con dipendenti, sede 7000", "gestione: another, sede 4900",
-		"parziale: i soli servizi indicati", "Dichiarazioni di responsabilità (DiResCo)", "something_new", "sì: nessun altro intermediario", "fino al 01/04/2027, ore 00:00", "codice OTP", "sotto la propria responsabilità",
+		"Modulo di delega", "Codice di riferimento: 7K3M-Q9XA-R8DN", "Redatto il 17/03/2026, ore 00:30 da Andrea Ricci",
+		"Officine Città dell'Aria S.r.l.", "00743110157", "Nicolò D'Alò", "RSSMRA80A01H501U",
+		"Andrea Ricci, consulente del lavoro", "RSSMRA80A01H50MM", "professionista iscritto all'albo", "Matricola 0123456789",
+		"gestione: aziende con dipendenti, sede 7000", "gestione: another, sede 4900",
+		"parziale: i soli servizi indicati", "Dichiarazioni di responsabilità (DiResCo)", "something_new", "sì: nessun altro intermediario",
+		"fino al 01/04/2027, ore 00:00", "codice OTP", "sotto la propria responsabilità",
 		"Regolamento (UE) 2016/679", "Luogo e data", "Firma del delegante (Nicolò D'Alò)", "Pagina 1 di 1",
 	} {
 		if !strings.Contains(text, want) {
@@ -56,7 +64,8 @@ func TestDelegationForm_WhatStandsInAForm(t *testing.T) {
 	}
 	total := form()
 	total.Total, total.Exclusive, total.ValidUntil = true, false, nil
-	if text, _ = words(render(t, total)); !strings.Contains(text, "totale: tutti i servizi") || !strings.Contains(text, "Esclusiva no") || !strings.Contains(text, "fino alla revoca") || strings.Contains(text, "something_new") {
+	if text, _ = words(render(t, total)); !strings.Contains(text, "totale: tutti i servizi") || !strings.Contains(text, "Esclusiva no") ||
+		!strings.Contains(text, "fino alla revoca") || strings.Contains(text, "something_new") {
 		t.Errorf("a total one says\n%s", text)
 	}
 	if !bytes.Equal(pdf, render(t, form())) {
@@ -72,7 +81,10 @@ func TestDelegationForm_ASignatoryWithoutATaxCodeIsCompletedByHand(t *testing.T)
 	if pages != 1 {
 		t.Errorf("%d pages", pages)
 	}
-	for _, want := range []string{"Firmatario Nicolò D. ", "Nome e cognome del firmatario (da completare a mano)", "Codice fiscale del firmatario (da completare a mano)", "Firma del delegante (Nicolò D.)"} {
+	for _, want := range []string{
+		"Firmatario Nicolò D. ", "Nome e cognome del firmatario (da completare a mano)",
+		"Codice fiscale del firmatario (da completare a mano)", "Firma del delegante (Nicolò D.)",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in the form:\n%s", want, text)
 		}
@@ -86,7 +98,9 @@ func TestDelegationForm_ManyPositionsGoOnOverPages(t *testing.T) {
 	f := form()
 	f.Positions = nil
 	for i := range 100 {
-		f.Positions = append(f.Positions, delegationpdf.Position{Number: fmt.Sprintf("%010d", i), Scheme: "private_employers", OfficeCode: "7000"})
+		f.Positions = append(f.Positions, delegationpdf.Position{
+			Number: fmt.Sprintf("%010d", i), Scheme: "private_employers", OfficeCode: "7000",
+		})
 	}
 	text, pages := words(render(t, f))
 	if pages < 3 || !strings.Contains(text, fmt.Sprintf("Pagina %d di %d", pages, pages)) || strings.Contains(text, "di 0") {
@@ -103,7 +117,8 @@ func TestDelegationForm_ManyFormsAreOneDocument(t *testing.T) {
 	second := form()
 	second.ReferenceCode = "AAAA-BBBB-CCCC"
 	lines, pages := pdftexttest.Read(render(t, form(), second))
-	if pages != 2 || !slices.Contains(lines, "Delega 7K3M-Q9XA-R8DN – Pagina 1 di 1") || !slices.Contains(lines, "Delega AAAA-BBBB-CCCC – Pagina 1 di 1") {
+	if pages != 2 || !slices.Contains(lines, "Delega 7K3M-Q9XA-R8DN – Pagina 1 di 1") ||
+		!slices.Contains(lines, "Delega AAAA-BBBB-CCCC – Pagina 1 di 1") {
 		t.Errorf("%d pages:\n%s", pages, strings.Join(lines, "\n"))
 	}
 	if err := delegationpdf.Render(&bytes.Buffer{}); err == nil {

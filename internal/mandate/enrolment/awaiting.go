@@ -14,8 +14,8 @@ import (
 // FiledAt implements protocol.Awaited.
 func (e Enrolment) FiledAt() time.Time { return e.SubmittedAt }
 
-// CompleteFor completes, in the context's transaction, what a person filed that waits for dispositive
-// credentials. Call it with the person's row locked.
+// CompleteFor completes, in the context's transaction, what a person filed that waits for
+// dispositive credentials. Call it with the person's row locked.
 func (s *Service) CompleteFor(ctx context.Context, personID uuid.UUID) error {
 	return s.awaiting.CompleteFor(ctx, personID)
 }

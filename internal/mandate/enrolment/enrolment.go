@@ -1,6 +1,7 @@
-// Package enrolment has the requests for access to a contributor: form SC65, by which natural-person employers and legal
-// representatives without a profile ask for one, and form RA012, by which access to the services of a public body
-// (amministrazione, ente) is asked for. Each is protocolled, and an operator of the office decides.
+// Package enrolment has the requests for access to a contributor: form SC65, by which
+// natural-person employers and legal representatives without a profile ask for one, and form RA012,
+// by which access to the services of a public body (amministrazione, ente) is asked for. Each is
+// protocolled, and an operator of the office decides.
 package enrolment
 
 import (
@@ -25,9 +26,11 @@ import (
 // Kind is the protocol register's word for an enrolment.
 const Kind = "enrolment"
 
-// Kinds of the messages. Each names {protocol_number, form}; what is said goes to who asked, but for the last two.
+// Kinds of the messages. Each names {protocol_number, form}; what is said goes to who asked, but
+// for the last two.
 var (
-	// Received tells that a request was protocolled, and whether it waits: {submitted_at, legal_name, waits}.
+	// Received tells that a request was protocolled, and whether it waits: {submitted_at,
+	// legal_name, waits}.
 	Received = outbox.Declare(outbox.Kind{Name: "enrolment.received"})
 	// Completed tells that a request waits no more for dispositive credentials: {submitted_at}.
 	Completed = outbox.Declare(outbox.Kind{Name: "enrolment.completed"})
@@ -35,7 +38,8 @@ var (
 	LapsedKind = outbox.Declare(outbox.Kind{Name: "enrolment.lapsed"})
 	// Decided tells the outcome: {legal_name, outcome, reason}.
 	Decided = outbox.Declare(outbox.Kind{Name: "enrolment.decided"})
-	// FiledKind tells who answers for the contributor that somebody asked: {person, legal_name, office, submitted_at}.
+	// FiledKind tells who answers for the contributor that somebody asked: {person, legal_name,
+	// office, submitted_at}.
 	FiledKind = outbox.Declare(outbox.Kind{Name: "enrolment.filed"})
 	// AcceptedKind tells them that the person has access: {person, legal_name}.
 	AcceptedKind = outbox.Declare(outbox.Kind{Name: "enrolment.accepted"})
@@ -103,7 +107,8 @@ type Input struct {
 	Form               Form
 	ContributorTaxCode taxcode.Code
 	Services           access.ServiceSet
-	// OfficeCode is the office that is asked, one of those of the contributor's positions; empty for that of the first.
+	// OfficeCode is the office that is asked, one of those of the contributor's positions; empty
+	// for that of the first.
 	OfficeCode string
 	// Notes are optional and may have several lines.
 	Notes *string
@@ -111,7 +116,8 @@ type Input struct {
 
 const (
 	maxNotes = 2000
-	// triesADay is how many requests one person tries to file in 24 hours: the answer tells about a tax code.
+	// triesADay is how many requests one person tries to file in 24 hours: the answer tells about a
+	// tax code.
 	triesADay = 20
 )
 
@@ -135,7 +141,9 @@ func (in Input) check() error {
 			refuse("/services/"+strconv.Itoa(i), fault.FieldDuplicate)
 		}
 	}
-	if n := in.Notes; n != nil && (*n == "" || !utf8.ValidString(*n) || utf8.RuneCountInString(*n) > maxNotes || strings.ContainsFunc(*n, func(r rune) bool { return r != '\n' && unicode.IsControl(r) })) {
+	if n := in.Notes; n != nil && (*n == "" || !utf8.ValidString(*n) || utf8.RuneCountInString(*n) > maxNotes || strings.ContainsFunc(*n, func(r rune) bool {
+		return r != '\n' && unicode.IsControl(r)
+	})) {
 		refuse("/notes", fault.FieldPattern)
 	}
 	if len(wrong) > 0 {
@@ -149,8 +157,8 @@ func (f Form) applies(kind contributor.Kind) bool {
 	return (f == RA012) == (kind == contributor.PublicBody)
 }
 
-// refuse returns fault.Conflict where the roles that a person has at the contributor give them all that they ask. Who was enabled on
-// 2023-03-31 has such a role, and need not ask again.
+// refuse returns fault.Conflict where the roles that a person has at the contributor give them all
+// that they ask. Who was enabled on 2023-03-31 has such a role, and need not ask again.
 func (in Input) refuse(c contributor.Contributor, has []access.Right) error {
 	if in.Form == SC65 {
 		role := roleOf(SC65, c.Kind)
@@ -221,7 +229,8 @@ func (e Enrolment) at(now time.Time) Enrolment {
 	return e
 }
 
-// settle is what becomes of a request that waits, once credentials are dispositive or the time is over.
+// settle is what becomes of a request that waits, once credentials are dispositive or the time is
+// over.
 func (e Enrolment) settle(now time.Time) Enrolment {
 	if e = e.at(now); e.State == AwaitingCredentials {
 		e.State = Submitted
@@ -230,7 +239,8 @@ func (e Enrolment) settle(now time.Time) Enrolment {
 	return e
 }
 
-// decide is the request as the operator decided it. It returns fault.Conflict for one that does not wait for the office.
+// decide is the request as the operator decided it. It returns fault.Conflict for one that does not
+// wait for the office.
 func (e Enrolment) decide(d review.Decision, operator uuid.UUID, now time.Time) (Enrolment, error) {
 	switch e.at(now).State {
 	case Submitted:

@@ -50,14 +50,16 @@ func TestEnrolment_AcceptedThePersonHasTheRole(t *testing.T) {
 				in = ra012(at, c.services...)
 			}
 			filed := w.file(by, in)
-			if filed.State != enrolment.Submitted || filed.OfficeCode != world.Milan || !strings.HasPrefix(filed.ProtocolNumber, "INPS.4900.16/03/2026.") {
+			if filed.State != enrolment.Submitted || filed.OfficeCode != world.Milan ||
+				!strings.HasPrefix(filed.ProtocolNumber, "INPS.4900.16/03/2026.") {
 				t.Errorf("%s: filed as %+v", name, filed)
 			}
 			if got := w.rights(by, at); len(got) != 0 {
 				t.Errorf("%s: before the decision %v", name, got)
 			}
 			decided := w.decide(desk, filed.ID, review.Accepted)
-			if decided.State != enrolment.Accepted || *decided.DecidedBy != desk.PersonID || decided.DecidedAt == nil || *decided.Reason != "Incarico documentato" {
+			if decided.State != enrolment.Accepted || *decided.DecidedBy != desk.PersonID || decided.DecidedAt == nil ||
+				*decided.Reason != "Incarico documentato" {
 				t.Errorf("%s: decided as %+v", name, decided)
 			}
 			c.want.ContributorID = at.ID
@@ -68,11 +70,17 @@ func TestEnrolment_AcceptedThePersonHasTheRole(t *testing.T) {
 				t.Error(diff)
 			}
 			for _, operation := range []string{"fileEnrolment", "decideEnrolment"} {
-				if n := w.Count(t, "audit_records WHERE operation = ? AND subject_id = ? AND contributor_id = ?", operation, filed.ID.String(), at.ID); n != 1 {
+				if n := w.Count(t, "audit_records WHERE operation = ? AND subject_id = ? AND "+
+					"contributor_id = ?", operation, filed.ID.String(), at.ID); n != 1 {
 					t.Errorf("%s: %d audit records of %s", name, n, operation)
 				}
 			}
-			if n := w.Count(t, "audit_records WHERE operation = 'decideEnrolment' AND subject_id = ? AND person_id = ? AND acting_as = 'operator' AND right_id = ?", filed.ID.String(), desk.PersonID, desk.PersonID); n != 1 {
+			if n := w.Count(
+				t,
+				"audit_records WHERE operation = 'decideEnrolment' AND subject_id = ? AND person_id = ? AND acting_as = 'operator' "+
+					"AND right_id = ?",
+				filed.ID.String(), desk.PersonID, desk.PersonID,
+			); n != 1 {
 				t.Errorf("%s: %d audit records say by which right it was decided", name, n)
 			}
 			if n := w.Count(t, "contributor_roles WHERE person_id = ? AND granted_by = ?", by.PersonID, desk.PersonID); n != 1 {
@@ -86,7 +94,8 @@ func TestEnrolment_AcceptedThePersonHasTheRole(t *testing.T) {
 	})
 }
 
-// TestEnrolment_ARoleIsExtended: who is an employee delegate already has one role, with what was asked for beside what it had.
+// TestEnrolment_ARoleIsExtended: who is an employee delegate already has one role, with what was
+// asked for beside what it had.
 func TestEnrolment_ARoleIsExtended(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -98,7 +107,10 @@ func TestEnrolment_ARoleIsExtended(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []access.Right{{ID: role, ContributorID: body.ID, ActingAs: access.EmployeeDelegate, Services: []access.Service{access.Declarations, access.ViewDMA, access.CompileDMA}}}
+		want := []access.Right{{
+			ID: role, ContributorID: body.ID, ActingAs: access.EmployeeDelegate,
+			Services: []access.Service{access.Declarations, access.ViewDMA, access.CompileDMA},
+		}}
 		if diff := cmp.Diff(want, rights); diff != "" {
 			t.Error(diff)
 		}
@@ -121,13 +133,16 @@ func TestEnrolment_NotAcceptedChangesNothing(t *testing.T) {
 	})
 }
 
-// TestEnrolment_WhoAnswersForTheContributorIsTold of a request for it, and once more when it is accepted; nobody else is, and nobody twice.
+// TestEnrolment_WhoAnswersForTheContributorIsTold of a request for it, and once more when it is
+// accepted; nobody else is, and nobody twice.
 func TestEnrolment_WhoAnswersForTheContributorIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		company, by, desk := w.contributor(contributor.Company, world.Rome), w.citizen(access.Ordinary), w.operator(world.Rome)
 		people := map[access.ActingAs]access.Actor{}
-		for _, role := range []access.ActingAs{access.LegalRepresentative, access.Employer, access.EmployeeDelegate, access.UserAdministrator} {
+		for _, role := range []access.ActingAs{
+			access.LegalRepresentative, access.Employer, access.EmployeeDelegate, access.UserAdministrator,
+		} {
 			people[role] = w.citizen(access.Dispositive)
 			w.Role(t, people[role].PersonID, company.ID, role, access.AllServices)
 		}
@@ -159,7 +174,8 @@ func TestEnrolment_WhoAnswersForTheContributorIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := map[string]string{
-			"person": "Mario R.", "form": "SC65", "legal_name": company.LegalName, "office": "Roma", "protocol_number": filed.ProtocolNumber, "submitted_at": "2026-03-16T08:15:00Z",
+			"person": "Mario R.", "form": "SC65", "legal_name": company.LegalName, "office": "Roma",
+			"protocol_number": filed.ProtocolNumber, "submitted_at": "2026-03-16T08:15:00Z",
 		}
 		if diff := cmp.Diff(want, data); diff != "" {
 			t.Error(diff)
@@ -170,16 +186,20 @@ func TestEnrolment_WhoAnswersForTheContributorIsTold(t *testing.T) {
 		again := w.file(by, sc65(company))
 		w.decide(desk, again.ID, review.Accepted)
 		told(enrolment.FiledKind.Name, enrolment.FiledKind.Name, enrolment.AcceptedKind.Name)
-		if diff := cmp.Diff([]string{enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name, enrolment.Received.Name, enrolment.Decided.Name}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{
+			enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name, enrolment.Received.Name, enrolment.Decided.Name,
+		}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
-		if err := json.Unmarshal([]byte(w.data(people[access.Employer].PersonID)), &data); err != nil || data["protocol_number"] != again.ProtocolNumber || data["person"] != "Mario R." {
+		if err := json.Unmarshal([]byte(w.data(people[access.Employer].PersonID)), &data); err != nil ||
+			data["protocol_number"] != again.ProtocolNumber || data["person"] != "Mario R." {
 			t.Errorf("told %v, %v", data, err)
 		}
 	})
 }
 
-// TestEnrolment_AnAcceptanceConfirmsTheIdentity: the office identified the person, so nobody gets a role whose identity is unconfirmed.
+// TestEnrolment_AnAcceptanceConfirmsTheIdentity: the office identified the person, so nobody gets a
+// role whose identity is unconfirmed.
 func TestEnrolment_AnAcceptanceConfirmsTheIdentity(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -193,7 +213,12 @@ func TestEnrolment_AnAcceptanceConfirmsTheIdentity(t *testing.T) {
 			return p.IdentityConfirmedAt
 		}
 		records := func(by access.Actor) int {
-			return w.Count(t, "audit_records WHERE operation = 'confirmIdentity' AND subject_kind = 'person' AND subject_id = ? AND person_id = ? AND acting_as = 'operator'", by.PersonID.String(), desk.PersonID)
+			return w.Count(
+				t,
+				"audit_records WHERE operation = 'confirmIdentity' AND subject_kind = 'person' AND subject_id = ? AND person_id = ? AND "+
+					"acting_as = 'operator'",
+				by.PersonID.String(), desk.PersonID,
+			)
 		}
 		refused, accepted, known := w.citizen(access.Dispositive), w.citizen(access.Dispositive), w.citizen(access.Dispositive)
 		earlier := w.Clock.Now()
@@ -227,7 +252,8 @@ func TestEnrolment_ARepeatGetsWhatWasFiled(t *testing.T) {
 		repeat := func() {
 			t.Helper()
 			again, err := w.service.File(withKey(by, "key-1"), by, sc65(company))
-			// What the contributor is now is shown beside the request; nothing of that was answered.
+			// What the contributor is now is shown beside the request; nothing of that was
+			// answered.
 			again.ContributorKind = first.ContributorKind
 			if diff := cmp.Diff(first, again, cmpopts.EquateComparable(taxcode.Code{})); err != nil || diff != "" {
 				t.Error(err, diff)
@@ -243,7 +269,8 @@ func TestEnrolment_ARepeatGetsWhatWasFiled(t *testing.T) {
 	})
 }
 
-// TestEnrolment_OrdinaryCredentialsWait until they are dispositive, under the number that the request always had.
+// TestEnrolment_OrdinaryCredentialsWait until they are dispositive, under the number that the
+// request always had.
 func TestEnrolment_OrdinaryCredentialsWait(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -268,7 +295,9 @@ func TestEnrolment_OrdinaryCredentialsWait(t *testing.T) {
 			t.Errorf("%d audit records", n)
 		}
 		w.decide(desk, filed.ID, review.Accepted)
-		if diff := cmp.Diff([]string{enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name}, w.messages(by.PersonID)); diff != "" {
+		if diff := cmp.Diff([]string{
+			enrolment.Received.Name, enrolment.Completed.Name, enrolment.Decided.Name,
+		}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
 		// Filed on the old session after the credentials became dispositive, nothing waits.
@@ -287,7 +316,8 @@ func (w *fixture) lapse() {
 	})
 }
 
-// TestEnrolment_WhatWaitsLapses at the end of the thirtieth day in Rome, whether somebody notes it or not.
+// TestEnrolment_WhatWaitsLapses at the end of the thirtieth day in Rome, whether somebody notes it
+// or not.
 func TestEnrolment_WhatWaitsLapses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -320,7 +350,8 @@ func TestEnrolment_WhatWaitsLapses(t *testing.T) {
 			t.Error("not listed as waiting")
 		}
 		w.Clock.Advance(time.Second)
-		if got := w.state(by, filed.ID); got != enrolment.Lapsed || listed(enrolment.Lapsed) != 2 || listed(enrolment.AwaitingCredentials) != 0 {
+		if got := w.state(by, filed.ID); got != enrolment.Lapsed || listed(enrolment.Lapsed) != 2 ||
+			listed(enrolment.AwaitingCredentials) != 0 {
 			t.Errorf("at its end it is %s", got)
 		}
 		_, err := w.service.Decide(ctx, desk, filed.ID, review.Decision{Outcome: review.Accepted, Reason: "x"})
@@ -363,7 +394,9 @@ func TestEnrolment_TheDueEventNotesLapses(t *testing.T) {
 		for range 2 {
 			w.lapse()
 		}
-		if n, lapsed := w.Count(t, "audit_records WHERE operation = 'lapseEnrolment'"), w.Count(t, "enrolments WHERE state = 'lapsed'"); n != 3 || lapsed != 3 {
+		if n, lapsed := w.Count(
+			t, "audit_records WHERE operation = 'lapseEnrolment'",
+		), w.Count(t, "enrolments WHERE state = 'lapsed'"); n != 3 || lapsed != 3 {
 			t.Errorf("%d lapsed, %d records", lapsed, n)
 		}
 	})
@@ -381,7 +414,9 @@ func TestEnrolment_WhoSeesAndDecides(t *testing.T) {
 		refused(t, "another office", err, fault.NotFound)
 		_, err = w.service.Decide(ctx, elsewhere, filed.ID, review.Decision{Outcome: review.Accepted, Reason: "x"})
 		refused(t, "decided elsewhere", err, fault.NotFound)
-		_, err = w.service.Decide(ctx, w.operator(world.Rome), filed.ID, review.Decision{Outcome: review.Outcome(enrolment.Submitted), Reason: " "})
+		_, err = w.service.Decide(ctx, w.operator(world.Rome), filed.ID, review.Decision{
+			Outcome: review.Outcome(enrolment.Submitted), Reason: " ",
+		})
 		refused(t, "no decision", err, fault.Invalid, "/outcome", "enum", "/reason", "pattern")
 
 		// Who filed becomes an operator of the office, and does not decide about it.

@@ -33,12 +33,24 @@ func TestEnrolment_WhatIsNotFiled(t *testing.T) {
 			in     enrolment.Input
 			fields []string
 		}{
-			"SC65 with services":     {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Services: []access.Service{access.ViewDMA}}, []string{"/services", "not-applicable"}},
+			"SC65 with services": {
+				enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Services: []access.Service{access.ViewDMA}},
+				[]string{"/services", "not-applicable"},
+			},
 			"RA012 without services": {ra012(body), []string{"/services", "required"}},
-			"RA012 with none":        {enrolment.Input{Form: enrolment.RA012, ContributorTaxCode: body.TaxCode, Services: []access.Service{}}, []string{"/services", "too-few"}},
-			"services of others":     {ra012(body, access.Declarations, access.ViewDMA, access.ViewDMA), []string{"/services/0", "enum", "/services/2", "duplicate"}},
-			"an unknown form":        {enrolment.Input{Form: "SC66", ContributorTaxCode: company.TaxCode}, []string{"/form", "enum"}},
-			"notes with a bell":      {enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Notes: text("\a")}, []string{"/notes", "pattern"}},
+			"RA012 with none": {
+				enrolment.Input{Form: enrolment.RA012, ContributorTaxCode: body.TaxCode, Services: []access.Service{}},
+				[]string{"/services", "too-few"},
+			},
+			"services of others": {
+				ra012(body, access.Declarations, access.ViewDMA, access.ViewDMA),
+				[]string{"/services/0", "enum", "/services/2", "duplicate"},
+			},
+			"an unknown form": {enrolment.Input{Form: "SC66", ContributorTaxCode: company.TaxCode}, []string{"/form", "enum"}},
+			"notes with a bell": {
+				enrolment.Input{Form: enrolment.SC65, ContributorTaxCode: company.TaxCode, Notes: text("\a")},
+				[]string{"/notes", "pattern"},
+			},
 			"SC65 of a public body":  {sc65(body), []string{"/contributor_tax_code", "unknown-for-form"}},
 			"RA012 of a company":     {ra012(company, access.ViewDMA), []string{"/contributor_tax_code", "unknown-for-form"}},
 			"an unknown contributor": {sc65(unknown), []string{"/contributor_tax_code", "unknown-for-form"}},
@@ -63,7 +75,8 @@ func TestEnrolment_WhatIsNotFiled(t *testing.T) {
 	})
 }
 
-// TestEnrolment_TheCompetentOffice is that of a position of the contributor: the one that is named, else that of the first.
+// TestEnrolment_TheCompetentOffice is that of a position of the contributor: the one that is named,
+// else that of the first.
 func TestEnrolment_TheCompetentOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -83,7 +96,8 @@ func TestEnrolment_TheCompetentOffice(t *testing.T) {
 	})
 }
 
-// TestEnrolment_RefusedTriesAreCounted with those that are filed, 20 in 24 hours, since an answer tells whether somebody is a contributor.
+// TestEnrolment_RefusedTriesAreCounted with those that are filed, 20 in 24 hours, since an answer
+// tells whether somebody is a contributor.
 func TestEnrolment_RefusedTriesAreCounted(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -101,9 +115,12 @@ func TestEnrolment_RefusedTriesAreCounted(t *testing.T) {
 				t.Errorf("try %d: %v", i, err)
 			}
 		}
-		for name, in := range map[string]enrolment.Input{"applies not": wrong[0], "unknown": wrong[1], "another office": wrong[2], "could be filed": sc65(company)} {
+		for name, in := range map[string]enrolment.Input{
+			"applies not": wrong[0], "unknown": wrong[1], "another office": wrong[2], "could be filed": sc65(company),
+		} {
 			var f *fault.Fault
-			if _, err := w.service.File(asked("fileEnrolment"), by, in); !errors.As(err, &f) || f.Code != fault.RateLimited || f.RetryAfter.Round(time.Second) != 24*time.Hour {
+			if _, err := w.service.File(asked("fileEnrolment"), by, in); !errors.As(err, &f) || f.Code != fault.RateLimited ||
+				f.RetryAfter.Round(time.Second) != 24*time.Hour {
 				t.Errorf("over the limit, %s: %v", name, err)
 			}
 		}
@@ -146,7 +163,8 @@ func TestEnrolment_ManyTriesAtOnce(t *testing.T) {
 	})
 }
 
-// TestEnrolment_WhoWasEnabledOn20230331 need not ask again for what their role covers, and may for the rest.
+// TestEnrolment_WhoWasEnabledOn20230331 need not ask again for what their role covers, and may for
+// the rest.
 func TestEnrolment_WhoWasEnabledOn20230331(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -199,7 +217,10 @@ func TestEnrolment_AnotherRequestForOtherServices(t *testing.T) {
 		second := w.file(by, ra012(body, access.CompileDMA))
 		w.decide(desk, second.ID, review.Accepted)
 		w.decide(desk, first.ID, review.Accepted)
-		want := []access.Right{{ContributorID: body.ID, ActingAs: access.EmployeeDelegate, Services: []access.Service{access.CompileDMA, access.ViewPayments, access.ViewDMA}}}
+		want := []access.Right{{
+			ContributorID: body.ID, ActingAs: access.EmployeeDelegate,
+			Services: []access.Service{access.CompileDMA, access.ViewPayments, access.ViewDMA},
+		}}
 		if diff := cmp.Diff(want, w.rights(by, body)); diff != "" {
 			t.Error(diff)
 		}
@@ -212,8 +233,10 @@ func TestEnrolment_TheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 		w := newWorld(t, d)
 		add := func(form enrolment.Form, by access.Actor, c world.Company, services ...access.Service) error {
 			return w.DB.InTx(ctx, func(ctx context.Context) error {
-				return w.DB.From(ctx).Exec(`INSERT INTO enrolments (id, form, person_id, contributor_id, office_code, services, protocol_number, digest, awaited, state, submitted_at, version)
-					VALUES (?, ?, ?, ?, ?, ?, 'x', 'x', ?, 'submitted', ?, 1)`, uuid.New(), form, by.PersonID, c.ID, world.Rome, world.Services(services...), false, w.Clock.Now()).Error
+				return w.DB.From(ctx).Exec(`INSERT INTO enrolments (id, form, person_id, contributor_id, office_code, services,
+					protocol_number, digest, awaited, state, submitted_at, version)
+					VALUES (?, ?, ?, ?, ?, ?, 'x', 'x', ?, 'submitted', ?, 1)`, uuid.New(), form, by.PersonID, c.ID, world.Rome,
+					world.Services(services...), false, w.Clock.Now()).Error
 			})
 		}
 		for _, service := range access.PublicBodyServices() {
@@ -236,14 +259,17 @@ func TestEnrolment_TheDatabaseKeepsOneOpenRequestForTheSame(t *testing.T) {
 	})
 }
 
-// TestEnrolment_ARepeatedDecisionAfterAMove: what an office decided is not told again to who has left it, kept answers included.
+// TestEnrolment_ARepeatedDecisionAfterAMove: what an office decided is not told again to who has
+// left it, kept answers included.
 func TestEnrolment_ARepeatedDecisionAfterAMove(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		filed := w.file(w.citizen(access.Dispositive), sc65(w.contributor(contributor.Company, world.Rome)))
 		desk := w.operator(world.Rome)
 		decide := func(by access.Actor) error {
-			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, filed.ID, review.Decision{Outcome: review.Accepted, Reason: "Documento valido"})
+			_, err := w.service.Decide(world.WithKey(ctx, by, "one-decision"), by, filed.ID, review.Decision{
+				Outcome: review.Accepted, Reason: "Documento valido",
+			})
 			return err
 		}
 		if err := decide(desk); err != nil {

@@ -154,12 +154,15 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) e
 		}
 		e.Content.held = d
 		message, err := outbox.NewMessage(Received, d.PersonID, map[string]any{
-			"protocol_number": d.ProtocolNumber, "form": d.Form, "legal_name": d.LegalName, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano), "waits": d.Awaited,
+			"protocol_number": d.ProtocolNumber, "form": d.Form, "legal_name": d.LegalName,
+			"submitted_at": d.SubmittedAt.Format(time.RFC3339Nano), "waits": d.Awaited,
 		}, e.At)
 		if err != nil {
 			return err
 		}
-		others, err := d.notify(principals[d.ContributorID], FiledKind, map[string]any{"office": e.Content.office, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano)}, e.At)
+		others, err := d.notify(principals[d.ContributorID], FiledKind, map[string]any{
+			"office": e.Content.office, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
+		}, e.At)
 		if err != nil {
 			return err
 		}

@@ -144,7 +144,9 @@ func (w *fixture) rights(by access.Actor, c world.Company) []access.Right {
 func (w *fixture) messages(personID uuid.UUID) []string {
 	w.t.Helper()
 	var kinds []string
-	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID).Scan(&kinds).Error; err != nil {
+	if err := w.DB.From(ctx).Raw(
+		"SELECT kind FROM outbox WHERE person_id = ? ORDER BY created_at, id", personID,
+	).Scan(&kinds).Error; err != nil {
 		w.t.Fatal(err)
 	}
 	return kinds
@@ -154,7 +156,9 @@ func (w *fixture) messages(personID uuid.UUID) []string {
 func (w *fixture) data(personID uuid.UUID) string {
 	w.t.Helper()
 	var data string
-	if err := w.DB.From(ctx).Raw("SELECT data FROM outbox WHERE person_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", personID).Scan(&data).Error; err != nil {
+	if err := w.DB.From(ctx).Raw(
+		"SELECT data FROM outbox WHERE person_id = ? ORDER BY created_at DESC, id DESC LIMIT 1", personID,
+	).Scan(&data).Error; err != nil {
 		w.t.Fatal(err)
 	}
 	return data
@@ -167,10 +171,13 @@ func asked(operation string) context.Context {
 
 // withKey returns a context as the edge makes it for a request with an idempotency key.
 func withKey(by access.Actor, key string) context.Context {
-	return idempotency.WithClaim(asked("fileEnrolment"), &idempotency.Claim{Scope: by.PersonID.String(), Operation: "fileEnrolment", Key: key, RequestMAC: "same"})
+	return idempotency.WithClaim(asked("fileEnrolment"), &idempotency.Claim{
+		Scope: by.PersonID.String(), Operation: "fileEnrolment", Key: key, RequestMAC: "same",
+	})
 }
 
-// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in
+// turn).
 func refused(t *testing.T, what string, err error, code fault.Code, fields ...string) {
 	t.Helper()
 	var f *fault.Fault

@@ -41,7 +41,8 @@ type Contributors interface {
 type People interface {
 	// Lock keeps everybody else from changing a person until the context's transaction ends.
 	Lock(ctx context.Context, id uuid.UUID) (person.Person, error)
-	// Identified confirms a person's identity in the context's transaction and reports whether it was not confirmed before.
+	// Identified confirms a person's identity in the context's transaction and reports whether it
+	// was not confirmed before.
 	Identified(ctx context.Context, id uuid.UUID) (became bool, err error)
 }
 
@@ -85,16 +86,18 @@ func tries(ctx context.Context, trail *audit.Trail, personID uuid.UUID, now time
 	return trail.Times(ctx, personID, []string{fileOperation}, now.Add(-fault.Day))
 }
 
-// File files a request. It returns fault.Invalid with the wrong fields, the contributor and the office among them, fault.Conflict
-// for what the actor has already and for what an open request asks for, and fault.RateLimited after 20 tries in 24 hours. A
-// contributor that the form is not for is as unknown as one that does not exist.
+// File files a request. It returns fault.Invalid with the wrong fields, the contributor and the
+// office among them, fault.Conflict for what the actor has already and for what an open request
+// asks for, and fault.RateLimited after 20 tries in 24 hours. A contributor that the form is not
+// for is as unknown as one that does not exist.
 func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details, error) {
 	if err := in.check(); err != nil {
 		return Details{}, err
 	}
 	var office contributor.Office
 	if in.OfficeCode != "" {
-		// Before the contributor: what is wrong whoever that is tells nothing about it, and does not count.
+		// Before the contributor: what is wrong whoever that is tells nothing about it, and does
+		// not count.
 		var err error
 		if office, err = s.contributors.Office(ctx, in.OfficeCode); fault.Is(err, fault.NotFound) {
 			err = invalid("/office_code", "unknown-office")
@@ -127,9 +130,11 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 	}
 	f := filing{office: office.Title, refusal: in.refuse(c, has), held: Details{
 		Enrolment: Enrolment{
-			ID: uuid.Must(uuid.NewV7()), Form: in.Form, PersonID: by.PersonID, ContributorID: c.ID, OfficeCode: office.Code, Services: in.Services, Notes: in.Notes,
+			ID: uuid.Must(uuid.NewV7()), Form: in.Form, PersonID: by.PersonID, ContributorID: c.ID, OfficeCode: office.Code,
+			Services: in.Services, Notes: in.Notes,
 		},
-		TaxCode: by.TaxCode, GivenName: by.GivenName, FamilyName: by.FamilyName, ContributorTaxCode: c.TaxCode, LegalName: c.LegalName, ContributorKind: c.Kind,
+		TaxCode: by.TaxCode, GivenName: by.GivenName, FamilyName: by.FamilyName, ContributorTaxCode: c.TaxCode, LegalName: c.LegalName,
+		ContributorKind: c.Kind,
 	}}
 	digest, err := f.held.digest()
 	if err != nil {
@@ -138,8 +143,9 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 	return s.file(ctx, by, f, digest)
 }
 
-// competent chooses where a request goes: to the office that is named, else to that of the contributor's first position. Nobody
-// chooses who decides: the one that is named must be among those of the positions, where there are any.
+// competent chooses where a request goes: to the office that is named, else to that of the
+// contributor's first position. Nobody chooses who decides: the one that is named must be among
+// those of the positions, where there are any.
 func competent(named contributor.Office, of []contributor.Office) (contributor.Office, *fault.Fault) {
 	switch {
 	case named.Code == "" && len(of) == 0:
@@ -156,9 +162,9 @@ func invalid(pointer, code string) *fault.Fault {
 	return fault.InvalidFields(fault.Field{Pointer: pointer, Code: code})
 }
 
-// refuse leaves the trace of a try that was refused because of the contributor, since such tries are counted with what is filed.
-// Of many that run at once, those over the limit are told that and nothing else. The repeat of what was filed, when it was not
-// refused yet, gets that.
+// refuse leaves the trace of a try that was refused because of the contributor, since such tries
+// are counted with what is filed. Of many that run at once, those over the limit are told that and
+// nothing else. The repeat of what was filed, when it was not refused yet, gets that.
 func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uuid.UUID, refused *fault.Fault) (Details, error) {
 	first, err := operation.Do(ctx, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (Details, error) {
 		trace.ContributorID, trace.SubjectKind, trace.Outcome = contributorID, Kind, refused.Fields[0].Code
@@ -184,8 +190,9 @@ func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uui
 // file hands a request to the register and waits for its number.
 func (s *Service) file(ctx context.Context, by access.Actor, f filing, digest string) (Details, error) {
 	entry, err := s.lane.File(ctx, protocol.Filing[filing]{Content: f, Header: protocol.Header{
-		Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Origin: audit.OriginOf(ctx), Digest: digest,
-		Trace: operation.Trace{ContributorID: f.held.ContributorID, SubjectKind: Kind, SubjectID: f.held.ID.String()},
+		Office: f.held.OfficeCode, SubjectID: f.held.ID, By: by, Claim: idempotency.ClaimOf(ctx), Origin: audit.OriginOf(ctx),
+		Digest: digest,
+		Trace:  operation.Trace{ContributorID: f.held.ContributorID, SubjectKind: Kind, SubjectID: f.held.ID.String()},
 	}})
 	if err != nil {
 		return operation.Replay(ctx, err, operation.ByID(s.first))
@@ -215,7 +222,8 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Deta
 	})
 }
 
-// OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for all.
+// OfOffice lists the requests at the operator's office, the oldest first; an empty state stands for
+// all.
 func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, request page.Request) (page.Page[Details], error) {
 	found, err := s.repo.ofOffice(ctx, by.OfficeCode, state, s.run.Clock.Now(), request)
 	return s.asOfNow(found), err
@@ -278,7 +286,8 @@ func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d revi
 	}
 	if h.State == Accepted {
 		role := contributor.Role{
-			ID: uuid.Must(uuid.NewV7()), ContributorID: h.ContributorID, PersonID: h.PersonID, Role: roleOf(h.Form, h.ContributorKind), GrantedAt: now,
+			ID: uuid.Must(uuid.NewV7()), ContributorID: h.ContributorID, PersonID: h.PersonID, Role: roleOf(h.Form, h.ContributorKind),
+			GrantedAt: now,
 		}
 		if err := s.contributors.Enable(ctx, role, h.covered(), by.PersonID); err != nil {
 			return Details{}, err
@@ -291,18 +300,22 @@ func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d revi
 	return h, s.outbox.Add(ctx, messages...)
 }
 
-// identified confirms the identity of who asked, whom the office identified, and leaves a record of that beside the decision's.
+// identified confirms the identity of who asked, whom the office identified, and leaves a record of
+// that beside the decision's.
 func (s *Service) identified(ctx context.Context, by access.Actor, h Details) error {
 	became, err := s.people.Identified(ctx, h.PersonID)
 	if err != nil || !became {
 		return err
 	}
-	record := operation.Trace{ContributorID: h.ContributorID, Right: right(by, h.ContributorID), SubjectKind: "person", SubjectID: h.PersonID.String()}.Record(ctx, by, s.run.Clock)
+	record := operation.Trace{
+		ContributorID: h.ContributorID, Right: right(by, h.ContributorID), SubjectKind: "person", SubjectID: h.PersonID.String(),
+	}.Record(ctx, by, s.run.Clock)
 	record.Operation = "confirmIdentity"
 	return s.run.Trail.Write(ctx, record)
 }
 
-// decided makes the messages about a decision: to who asked and, of an acceptance, to who answers for the contributor.
+// decided makes the messages about a decision: to who asked and, of an acceptance, to who answers
+// for the contributor.
 func (s *Service) decided(ctx context.Context, h Details, now time.Time) ([]outbox.Message, error) {
 	message, err := outbox.NewMessage(Decided, h.PersonID, map[string]any{
 		"protocol_number": h.ProtocolNumber, "form": h.Form, "legal_name": h.LegalName, "outcome": h.State, "reason": *h.Reason,

@@ -1,6 +1,6 @@
-// Package grant gives people roles at contributors and at the organisations that are intermediaries, and takes them away
-// (gestione utenti, INAIL circ. 46/2017). Only people who are registered with dispositive credentials get one: nobody
-// issues credentials here.
+// Package grant gives people roles at contributors and at the organisations that are
+// intermediaries, and takes them away (gestione utenti, INAIL circ. 46/2017). Only people who are
+// registered with dispositive credentials get one: nobody issues credentials here.
 package grant
 
 import (
@@ -49,7 +49,8 @@ type Search struct {
 	FamilyName string
 }
 
-// covered returns the services that the role is to cover, or fault.Invalid. A user administrator manages users and uses no service.
+// covered returns the services that the role is to cover, or fault.Invalid. A user administrator
+// manages users and uses no service.
 func (in Input) covered() (access.ServiceSet, error) {
 	switch {
 	case in.Role == access.UserAdministrator && len(in.Services) > 0:
@@ -63,7 +64,8 @@ func (in Input) covered() (access.ServiceSet, error) {
 	return in.Services.OrAll(), nil
 }
 
-// checkPlace returns fault.Invalid for services that the place does not have; all of them are all that it has.
+// checkPlace returns fault.Invalid for services that the place does not have; all of them are all
+// that it has.
 func checkPlace(services access.ServiceSet, has []access.Service) error {
 	var wrong []fault.Field
 	for i, s := range services {
@@ -77,9 +79,9 @@ func checkPlace(services access.ServiceSet, has []access.Service) error {
 	return nil
 }
 
-// gives says who gives and withdraws which role, and so who manages users (INAIL circ. 46/2017; the legal representative names
-// the employer). What stands above oneself, or gives as much as one's own role, is the legal representative's to give alone.
-// Nobody is an employer at an intermediary.
+// gives says who gives and withdraws which role, and so who manages users (INAIL circ. 46/2017; the
+// legal representative names the employer). What stands above oneself, or gives as much as one's
+// own role, is the legal representative's to give alone. Nobody is an employer at an intermediary.
 var gives = map[access.ActingAs][]access.ActingAs{
 	access.LegalRepresentative: {access.LegalRepresentative, access.UserAdministrator, access.Employer, access.EmployeeDelegate},
 	access.UserAdministrator:   {access.Employer, access.EmployeeDelegate},
@@ -89,9 +91,10 @@ var gives = map[access.ActingAs][]access.ActingAs{
 // manages reports whether somebody with the role manages users.
 func manages(role access.ActingAs) bool { return len(gives[role]) > 0 }
 
-// giver returns the role among somebody's own by which they give one with the services. It returns fault.NotFound for who has
-// none there, fault.Forbidden for who may not give it, and fault.Invalid at /services for more than the giver's own role covers;
-// a user administrator uses no service and is not measured by its own.
+// giver returns the role among somebody's own by which they give one with the services. It returns
+// fault.NotFound for who has none there, fault.Forbidden for who may not give it, and fault.Invalid
+// at /services for more than the giver's own role covers; a user administrator uses no service and
+// is not measured by its own.
 func giver(own []Role, role access.ActingAs, services access.ServiceSet) (Role, error) {
 	if _, err := manager(own); err != nil {
 		return Role{}, err
@@ -109,8 +112,9 @@ func giver(own []Role, role access.ActingAs, services access.ServiceSet) (Role, 
 	return Role{}, err
 }
 
-// withdrawer returns the role among somebody's own by which they withdraw one, which may be their own: whoever manages users
-// may lay down a role. It returns fault.NotFound for who has none there and fault.Forbidden for who may not.
+// withdrawer returns the role among somebody's own by which they withdraw one, which may be their
+// own: whoever manages users may lay down a role. It returns fault.NotFound for who has none there
+// and fault.Forbidden for who may not.
 func withdrawer(own []Role, withdrawn Role) (Role, error) {
 	m, err := manager(own)
 	if err != nil || withdrawn.PersonID == m.PersonID {
@@ -124,8 +128,8 @@ func withdrawer(own []Role, withdrawn Role) (Role, error) {
 	return Role{}, fault.Because(fault.Forbidden, "role-not-yours-to-withdraw")
 }
 
-// manager returns the first role among somebody's own by which they manage users, fault.NotFound where they have none at all and
-// fault.Forbidden where they have others.
+// manager returns the first role among somebody's own by which they manage users, fault.NotFound
+// where they have none at all and fault.Forbidden where they have others.
 func manager(own []Role) (Role, error) {
 	if i := slices.IndexFunc(own, func(r Role) bool { return manages(r.Role) }); i >= 0 {
 		return own[i], nil
@@ -136,8 +140,8 @@ func manager(own []Role) (Role, error) {
 	return Role{}, fault.New(fault.NotFound)
 }
 
-// mayEnd returns fault.Conflict for the last role by which somebody could sign for the place: that of a legal representative or,
-// where there is none, as in a household, that of an employer.
+// mayEnd returns fault.Conflict for the last role by which somebody could sign for the place: that
+// of a legal representative or, where there is none, as in a household, that of an employer.
 func mayEnd(r Role, live []Role) error {
 	others := func(roles ...access.ActingAs) bool {
 		return slices.ContainsFunc(live, func(other Role) bool { return other.ID != r.ID && slices.Contains(roles, other.Role) })
@@ -151,7 +155,8 @@ func mayEnd(r Role, live []Role) error {
 	return nil
 }
 
-// lookUpsADay is how many people one person searches, or tries to give a role, in 24 hours, wherever they give roles.
+// lookUpsADay is how many people one person searches, or tries to give a role, in 24 hours,
+// wherever they give roles.
 const lookUpsADay = 20
 
 // The kinds of messages; their data name the role, where it is, and when.
@@ -160,5 +165,6 @@ var (
 	withdrawnKind = outbox.Declare(outbox.Kind{Name: "role.withdrawn"})
 )
 
-// lookups are the operations that are counted together: giving a role tells as much about a tax code as a search does.
+// lookups are the operations that are counted together: giving a role tells as much about a tax
+// code as a search does.
 var lookups = []string{"searchPeopleForRole", "searchPeopleForIntermediaryRole", "grantContributorRole", "grantIntermediaryRole"}

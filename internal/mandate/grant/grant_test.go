@@ -24,11 +24,14 @@ func TestGrant_ARoleIsGivenUsedAndWithdrawn(t *testing.T) {
 		w := newWorld(t, d)
 		p := w.confirmed()
 		g := w.given(w.rep, p, access.EmployeeDelegate, access.Declarations)
-		if g.Person.ID != p.ID || g.Person.TaxCode != p.TaxCode || g.Role != access.EmployeeDelegate || !slices.Equal(g.Services, []access.Service{access.Declarations}) ||
+		if g.Person.ID != p.ID || g.Person.TaxCode != p.TaxCode || g.Role != access.EmployeeDelegate || !slices.Equal(
+			g.Services, []access.Service{access.Declarations},
+		) ||
 			!g.GrantedAt.Equal(w.Clock.Now()) || g.GrantedBy == nil || g.GrantedBy.ID != w.rep.PersonID {
 			t.Errorf("given %+v", g)
 		}
-		if list := w.listed(w.rep); len(list) != 2 || list[0].Role != access.LegalRepresentative || list[0].GrantedBy != nil || list[1].ID != g.ID {
+		if list := w.listed(w.rep); len(list) != 2 || list[0].Role != access.LegalRepresentative || list[0].GrantedBy != nil ||
+			list[1].ID != g.ID {
 			t.Errorf("listed %+v", list)
 		}
 		session := w.Session(t, p.ID, nil)
@@ -38,7 +41,8 @@ func TestGrant_ARoleIsGivenUsedAndWithdrawn(t *testing.T) {
 		if w.told("role.granted", p.ID) != 1 {
 			t.Error("the person was not told of the role")
 		}
-		if n := w.Count(t, "audit_records WHERE subject_kind = 'role' AND subject_id = ? AND contributor_id = ? AND acting_as = 'legal_representative' AND right_id = ?",
+		if n := w.Count(t, "audit_records WHERE subject_kind = 'role' AND subject_id = ? AND contributor_id = ? AND acting_as = "+
+			"'legal_representative' AND right_id = ?",
 			g.ID.String(), w.company.ID, w.rep.Rights[0].ID); n != 1 {
 			t.Errorf("%d audit records", n)
 		}
@@ -60,7 +64,9 @@ func TestGrant_ARoleIsGivenUsedAndWithdrawn(t *testing.T) {
 func TestGrant_WhoManagesUsers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		for role, manages := range map[access.ActingAs]bool{access.LegalRepresentative: true, access.Employer: true, access.UserAdministrator: true, access.EmployeeDelegate: false} {
+		for role, manages := range map[access.ActingAs]bool{
+			access.LegalRepresentative: true, access.Employer: true, access.UserAdministrator: true, access.EmployeeDelegate: false,
+		} {
 			by := w.with(role)
 			_, err := w.users.AtContributor(by, w.company.ID)
 			if manages != (err == nil) || !manages && !fault.Is(err, fault.Forbidden) {
@@ -103,7 +109,8 @@ func TestGrant_WhatGivingNeeds(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		for range 2 {
-			if me, err := w.people.ConfirmIdentity(ctx, newcomer, true); err != nil || me.IdentityConfirmedAt == nil || !me.IdentityConfirmedAt.Equal(world.Start) {
+			if me, err := w.people.ConfirmIdentity(ctx, newcomer, true); err != nil || me.IdentityConfirmedAt == nil ||
+				!me.IdentityConfirmedAt.Equal(world.Start) {
 				t.Errorf("%v %v", me.IdentityConfirmedAt, err)
 			}
 			w.Clock.Advance(time.Minute)
@@ -122,7 +129,9 @@ func TestGrant_WhatGivingNeeds(t *testing.T) {
 		refused(t, err, fault.Invalid, "/services/1 unknown-service")
 		_, err = w.give(w.rep, p, access.EmployeeDelegate, access.Declarations, access.Declarations)
 		refused(t, err, fault.Invalid, "/services/1 duplicate")
-		_, err = w.users.Give(ctx, w.rep, w.at(w.rep), grant.Input{TaxCode: p.TaxCode, Role: access.EmployeeDelegate, Services: []access.Service{}})
+		_, err = w.users.Give(ctx, w.rep, w.at(w.rep), grant.Input{
+			TaxCode: p.TaxCode, Role: access.EmployeeDelegate, Services: []access.Service{},
+		})
 		refused(t, err, fault.Invalid, "/services too-few")
 		_, err = w.give(w.rep, p, access.UserAdministrator, access.Declarations)
 		refused(t, err, fault.Invalid, "/services not-applicable")
@@ -215,7 +224,8 @@ func TestGrant_TheLastLegalRepresentativeStays(t *testing.T) {
 		mine := w.rep.Rights[0].ID
 		refused(t, w.users.Withdraw(ctx, w.rep, w.at(w.rep), mine), fault.Conflict, "last-legal-representative")
 		other := w.with(access.LegalRepresentative)
-		// Each withdraws the other's role and lays down their own at the same moment: one legal representative is left.
+		// Each withdraws the other's role and lays down their own at the same moment: one legal
+		// representative is left.
 		errs := make([]error, 4)
 		world.Parallel(len(errs), func(i int) {
 			by := []access.Actor{w.rep, other}[i%2]
@@ -230,13 +240,16 @@ func TestGrant_TheLastLegalRepresentativeStays(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if left := w.Count(t, "contributor_roles WHERE role = 'legal_representative' AND withdrawn_at IS NULL AND contributor_id = ?", w.company.ID); done != 1 || left != 1 {
+		if left := w.Count(
+			t, "contributor_roles WHERE role = 'legal_representative' AND withdrawn_at IS NULL AND contributor_id = ?", w.company.ID,
+		); done != 1 || left != 1 {
 			t.Errorf("%d withdrawn, %d left: %v", done, left, errs)
 		}
 	})
 }
 
-// Where nobody is a legal representative, as in a household, the last employer stays: somebody must be able to sign, and to revoke.
+// Where nobody is a legal representative, as in a household, the last employer stays: somebody must
+// be able to sign, and to revoke.
 func TestGrant_TheLastEmployerStays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -282,21 +295,26 @@ func TestGrant_UsersOfAnIntermediary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g, err := w.users.Give(ctx, by, at, grant.Input{TaxCode: p.TaxCode, Role: access.EmployeeDelegate, Services: []access.Service{access.Declarations}})
+		g, err := w.users.Give(ctx, by, at, grant.Input{
+			TaxCode: p.TaxCode, Role: access.EmployeeDelegate, Services: []access.Service{access.Declarations},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		// Who has the role works with the association's delegations, and manages nobody.
 		w.Delegation(t, association, w.company, nil)
 		session := w.Session(t, p.ID, nil)
-		if right, err := w.enter(session).RightToFile(w.company.ID, w.company.Positions[0].ID, nil); err != nil || right.ActingAs != access.Intermediary {
+		if right, err := w.enter(session).RightToFile(w.company.ID, w.company.Positions[0].ID, nil); err != nil ||
+			right.ActingAs != access.Intermediary {
 			t.Errorf("%+v %v", right, err)
 		}
 		_, err = w.users.AtIntermediary(w.seated(p.ID, association), association)
 		refused(t, err, fault.Forbidden, "")
-		if found, err := w.users.Users(ctx, at, page.Request{Limit: 1}); err != nil || len(found.Items) != 1 || found.Items[0].ID != last || found.Next == "" {
+		if found, err := w.users.Users(ctx, at, page.Request{Limit: 1}); err != nil || len(found.Items) != 1 || found.Items[0].ID != last ||
+			found.Next == "" {
 			t.Errorf("%+v %v", found, err)
-		} else if rest, err := w.users.Users(ctx, at, page.Request{Cursor: found.Next}); err != nil || len(rest.Items) != 1 || rest.Items[0].ID != g.ID || rest.Next != "" {
+		} else if rest, err := w.users.Users(ctx, at, page.Request{Cursor: found.Next}); err != nil || len(rest.Items) != 1 ||
+			rest.Items[0].ID != g.ID || rest.Next != "" {
 			t.Errorf("%+v %v", rest, err)
 		}
 		refused(t, w.users.Withdraw(ctx, by, at, last), fault.Conflict, "last-legal-representative")
@@ -324,7 +342,8 @@ func TestGrant_UsersOfAnIntermediary(t *testing.T) {
 	})
 }
 
-// TestGrant_AWithdrawalComesAfterWhatWasLetIn: a group of filings that has read the right again ends before the right does.
+// TestGrant_AWithdrawalComesAfterWhatWasLetIn: a group of filings that has read the right again
+// ends before the right does.
 func TestGrant_AWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)

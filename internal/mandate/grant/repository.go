@@ -18,7 +18,8 @@ import (
 // table is where the roles at one kind of place are kept.
 type table struct {
 	db *db.DB
-	// roles is the name of the table, place that of its column which names the place, and places the table of these.
+	// roles is the name of the table, place that of its column which names the place, and places
+	// the table of these.
 	roles, place, places string
 	// has are the services of a place of the kind.
 	has func(kind string) []access.Service
@@ -26,12 +27,17 @@ type table struct {
 
 // contributorRoles is the table of the roles at contributors.
 func contributorRoles(d *db.DB) table {
-	return table{db: d, roles: "contributor_roles", place: "contributor_id", places: "contributors", has: func(kind string) []access.Service { return contributor.Kind(kind).Services() }}
+	return table{db: d, roles: "contributor_roles", place: "contributor_id", places: "contributors", has: func(kind string) []access.Service {
+		return contributor.Kind(kind).Services()
+	}}
 }
 
-// intermediaryRoles is the table of the roles at intermediaries. What clients delegate may be any service.
+// intermediaryRoles is the table of the roles at intermediaries. What clients delegate may be any
+// service.
 func intermediaryRoles(d *db.DB) table {
-	return table{db: d, roles: "delegate_roles", place: "delegate_id", places: "delegates", has: func(string) []access.Service { return access.Services() }}
+	return table{db: d, roles: "delegate_roles", place: "delegate_id", places: "delegates", has: func(string) []access.Service {
+		return access.Services()
+	}}
 }
 
 // Role is a row of such a table.
@@ -80,7 +86,9 @@ func (t table) list(ctx context.Context, placeID uuid.UUID, request page.Request
 		query, args = query+" AND (r.granted_at, r.id) > (?, ?)", append(args, after.At.UTC(), after.ID)
 	}
 	var rows []grantRow
-	if err := t.db.From(ctx).Raw(query+" ORDER BY r.granted_at, r.id LIMIT ?", append(args, request.Size()+1)...).Scan(&rows).Error; err != nil {
+	if err := t.db.From(ctx).Raw(
+		query+" ORDER BY r.granted_at, r.id LIMIT ?", append(args, request.Size()+1)...,
+	).Scan(&rows).Error; err != nil {
 		return none, err
 	}
 	found := page.Cut(rows, request.Size(), func(row grantRow) page.Key { return page.Key{At: row.GrantedAt, ID: row.ID} })
@@ -103,27 +111,36 @@ func (t table) one(ctx context.Context, id uuid.UUID) (Grant, error) {
 	return rows[0].grant(), nil
 }
 
-// of returns the live roles of a person at a place and keeps them from ending until the end of the transaction.
+// of returns the live roles of a person at a place and keeps them from ending until the end of the
+// transaction.
 func (t table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, error) {
 	var rows []Role
-	err := t.db.From(ctx).Raw(fmt.Sprintf("SELECT r.id, r.person_id, r.role, r.services FROM %s r WHERE r.%s = ? AND r.person_id = ? AND "+access.LiveRole("r")+" ORDER BY r.id", t.roles, t.place)+
+	err := t.db.From(ctx).Raw(fmt.Sprintf(
+		"SELECT r.id, r.person_id, r.role, r.services FROM %s r WHERE r.%s = ? AND r.person_id = ? AND "+access.LiveRole("r")+
+			" ORDER BY r.id",
+		t.roles, t.place,
+	)+
 		t.db.ForShare("r"), placeID, personID).Scan(&rows).Error
 	return rows, err
 }
 
-// lock returns what the withdrawal of a role depends on: that role if it is live, the live ones of who withdraws it and those
-// of all legal representatives and employers. They are locked in the order of their ids, as whoever files under them does: two that
-// withdraw each other's roles, or the last two legal representatives', come one after the other.
+// lock returns what the withdrawal of a role depends on: that role if it is live, the live ones of
+// who withdraws it and those of all legal representatives and employers. They are locked in the
+// order of their ids, as whoever files under them does: two that withdraw each other's roles, or
+// the last two legal representatives', come one after the other.
 func (t table) lock(ctx context.Context, placeID, personID, grantID uuid.UUID) ([]Role, error) {
 	var rows []Role
 	err := t.db.From(ctx).Raw(fmt.Sprintf(`SELECT id, person_id, role, services FROM %s WHERE %s = ? AND `+access.LiveRole("")+`
-		AND (id = ? OR person_id = ? OR role IN ('legal_representative', 'employer')) ORDER BY id`, t.roles, t.place)+t.db.ForUpdate(), placeID, grantID, personID).Scan(&rows).Error
+		AND (id = ? OR person_id = ? OR role IN ('legal_representative', 'employer')) ORDER BY id`, t.roles,
+		t.place)+t.db.ForUpdate(), placeID,
+		grantID, personID).Scan(&rows).Error
 	return rows, err
 }
 
 // add writes a role and reports false when the person has it already.
 func (t table) add(ctx context.Context, placeID uuid.UUID, r Role, by uuid.UUID, now time.Time) (bool, error) {
-	result := t.db.From(ctx).Exec(fmt.Sprintf(`INSERT INTO %s (id, %s, person_id, role, services, granted_by, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+	result := t.db.From(ctx).Exec(fmt.Sprintf(`INSERT INTO %s (id, %s, person_id, role, services, granted_by, granted_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`, t.roles, t.place), r.ID, placeID, r.PersonID, r.Role, r.Services, by, now)
 	return result.RowsAffected == 1, result.Error
 }
@@ -132,7 +149,8 @@ func (t table) withdraw(ctx context.Context, id uuid.UUID, now time.Time) error 
 	return t.db.From(ctx).Exec(fmt.Sprintf("UPDATE %s SET withdrawn_at = ? WHERE id = ?", t.roles), now, id).Error
 }
 
-// inTurn puts what one person does in order, where it is counted. Rows that point to the person are not held up.
+// inTurn puts what one person does in order, where it is counted. Rows that point to the person are
+// not held up.
 func (t table) inTurn(ctx context.Context, personID uuid.UUID) error {
 	lock := ""
 	if t.db.Dialect() == db.Postgres {

@@ -22,10 +22,18 @@ var allRoles = []access.ActingAs{access.LegalRepresentative, access.UserAdminist
 
 // givenBy is who gives and withdraws what, of others.
 var givenBy = map[access.ActingAs]map[access.ActingAs]bool{
-	access.LegalRepresentative: {access.LegalRepresentative: true, access.UserAdministrator: true, access.Employer: true, access.EmployeeDelegate: true},
-	access.UserAdministrator:   {access.LegalRepresentative: false, access.UserAdministrator: false, access.Employer: true, access.EmployeeDelegate: true},
-	access.Employer:            {access.LegalRepresentative: false, access.UserAdministrator: false, access.Employer: false, access.EmployeeDelegate: true},
-	access.EmployeeDelegate:    {access.LegalRepresentative: false, access.UserAdministrator: false, access.Employer: false, access.EmployeeDelegate: false},
+	access.LegalRepresentative: {
+		access.LegalRepresentative: true, access.UserAdministrator: true, access.Employer: true, access.EmployeeDelegate: true,
+	},
+	access.UserAdministrator: {
+		access.LegalRepresentative: false, access.UserAdministrator: false, access.Employer: true, access.EmployeeDelegate: true,
+	},
+	access.Employer: {
+		access.LegalRepresentative: false, access.UserAdministrator: false, access.Employer: false, access.EmployeeDelegate: true,
+	},
+	access.EmployeeDelegate: {
+		access.LegalRepresentative: false, access.UserAdministrator: false, access.Employer: false, access.EmployeeDelegate: false,
+	},
 }
 
 // cell is one try: somebody with the role gives one, or withdraws one, of their own or of another.
@@ -44,7 +52,8 @@ func cells(roles []access.ActingAs) []cell {
 	return all
 }
 
-// check holds what a try ended with against the table. Nobody gives themselves anything; who manages users lays down what is theirs.
+// check holds what a try ended with against the table. Nobody gives themselves anything; who
+// manages users lays down what is theirs.
 func (c cell) check(t *testing.T, what string, err error, reason string) {
 	t.Helper()
 	manages := c.giver != access.EmployeeDelegate
@@ -136,7 +145,8 @@ func TestGrant_WhoGivesAndWithdrawsWhatAtAnIntermediary(t *testing.T) {
 	})
 }
 
-// TestGrant_WhoHasSeveralRolesActsByTheOneThatMay: an administrator who is employer and representative too gives by the highest.
+// TestGrant_WhoHasSeveralRolesActsByTheOneThatMay: an administrator who is employer and
+// representative too gives by the highest.
 func TestGrant_WhoHasSeveralRolesActsByTheOneThatMay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -144,7 +154,9 @@ func TestGrant_WhoHasSeveralRolesActsByTheOneThatMay(t *testing.T) {
 		w.Role(t, by.PersonID, w.company.ID, access.UserAdministrator)
 		highest := w.Role(t, by.PersonID, w.company.ID, access.LegalRepresentative)
 		g := w.given(by, w.confirmed(), access.UserAdministrator)
-		if n := w.Count(t, "audit_records WHERE subject_id = ? AND acting_as = 'legal_representative' AND right_id = ?", g.ID.String(), highest); n != 1 {
+		if n := w.Count(
+			t, "audit_records WHERE subject_id = ? AND acting_as = 'legal_representative' AND right_id = ?", g.ID.String(), highest,
+		); n != 1 {
 			t.Errorf("%d audit records", n)
 		}
 	})
@@ -159,7 +171,8 @@ func TestGrant_NobodyGivesMoreThanThereIs(t *testing.T) {
 		w.Exec(t, "UPDATE contributors SET kind = 'public_body' WHERE id = ?", w.company.ID)
 		w.given(w.rep, w.confirmed(), access.EmployeeDelegate, access.Declarations, access.ViewPayments)
 
-		// An employer or representative for declarations alone enables nobody for more, and says so by naming them.
+		// An employer or representative for declarations alone enables nobody for more, and says so
+		// by naming them.
 		for _, role := range []access.ActingAs{access.Employer, access.LegalRepresentative} {
 			narrow := w.with(role)
 			w.Exec(t, `UPDATE contributor_roles SET services = '["declarations"]' WHERE id = ?`, narrow.Rights[0].ID)
@@ -178,7 +191,9 @@ func TestGrant_NobodyGivesMoreThanThereIs(t *testing.T) {
 		by := w.seated(boss.ID, association)
 		at, err := w.users.AtIntermediary(by, association)
 		if err == nil {
-			_, err = w.users.Give(giving, by, at, grant.Input{TaxCode: w.confirmed().TaxCode, Role: access.EmployeeDelegate, Services: access.Services()})
+			_, err = w.users.Give(giving, by, at, grant.Input{
+				TaxCode: w.confirmed().TaxCode, Role: access.EmployeeDelegate, Services: access.Services(),
+			})
 		}
 		if err != nil {
 			t.Error(err)
@@ -186,7 +201,8 @@ func TestGrant_NobodyGivesMoreThanThereIs(t *testing.T) {
 	})
 }
 
-// TestGrant_GivingIsCountedLikeSearching: whoever would try tax codes by giving roles gets no more answers than by searching.
+// TestGrant_GivingIsCountedLikeSearching: whoever would try tax codes by giving roles gets no more
+// answers than by searching.
 func TestGrant_GivingIsCountedLikeSearching(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -201,10 +217,16 @@ func TestGrant_GivingIsCountedLikeSearching(t *testing.T) {
 		nobody := world.Person{TaxCode: w.company.TaxCode}
 		p := w.confirmed()
 		count := func() int {
-			return w.Count(t, "audit_records WHERE person_id = ? AND operation IN ('grantContributorRole', 'grantIntermediaryRole', 'searchPeopleForRole')", w.rep.PersonID)
+			return w.Count(
+				t,
+				"audit_records WHERE person_id = ? AND operation IN ('grantContributorRole', 'grantIntermediaryRole', "+
+					"'searchPeopleForRole')",
+				w.rep.PersonID,
+			)
 		}
 
-		// What is refused for other reasons than the person says nothing about them, and is not counted.
+		// What is refused for other reasons than the person says nothing about them, and is not
+		// counted.
 		_, err = w.give(w.rep, stranger, access.EmployeeDelegate, "gardening")
 		refused(t, err, fault.Invalid, "/services/0 unknown-service")
 		_, err = w.give(w.rep, world.Person{TaxCode: w.rep.TaxCode}, access.Employer)
@@ -213,7 +235,8 @@ func TestGrant_GivingIsCountedLikeSearching(t *testing.T) {
 			t.Errorf("%d counted", n)
 		}
 
-		// Given, given once more, unknown, ordinary, at another place: each is one. A repeat under its key is none.
+		// Given, given once more, unknown, ordinary, at another place: each is one. A repeat under
+		// its key is none.
 		key := idempotency.WithClaim(giving, &idempotency.Claim{Scope: "s", Operation: "grantContributorRole", Key: "k", RequestMAC: "d"})
 		for range 2 {
 			if _, err := w.users.Give(key, w.rep, w.at(w.rep), grant.Input{TaxCode: p.TaxCode, Role: access.EmployeeDelegate}); err != nil {
@@ -224,12 +247,16 @@ func TestGrant_GivingIsCountedLikeSearching(t *testing.T) {
 		refused(t, err, fault.Conflict, "role-exists")
 		_, err = w.give(w.rep, stranger, access.EmployeeDelegate)
 		refused(t, err, fault.Invalid, "/tax_code unknown-person")
-		_, err = w.users.Give(audit.WithOrigin(ctx, audit.Origin{Operation: "grantIntermediaryRole"}), seated, there, grant.Input{TaxCode: nobody.TaxCode, Role: access.EmployeeDelegate})
+		_, err = w.users.Give(audit.WithOrigin(ctx, audit.Origin{Operation: "grantIntermediaryRole"}), seated, there, grant.Input{
+			TaxCode: nobody.TaxCode, Role: access.EmployeeDelegate,
+		})
 		refused(t, err, fault.Invalid, "/tax_code unknown-person")
 		if n := count(); n != 4 {
 			t.Errorf("%d counted", n)
 		}
-		if n := w.Count(t, "audit_records WHERE outcome = 'unknown-person' AND subject_id IS NULL AND acting_as = 'legal_representative'"); n != 2 {
+		if n := w.Count(
+			t, "audit_records WHERE outcome = 'unknown-person' AND subject_id IS NULL AND acting_as = 'legal_representative'",
+		); n != 2 {
 			t.Errorf("%d say what was refused", n)
 		}
 
@@ -270,7 +297,8 @@ func TestGrant_GivingIsCountedLikeSearching(t *testing.T) {
 	})
 }
 
-// TestGrant_TwoWhoGiveEachOtherRoles come one after the other: what one's turn locks does not hold up what points to the person.
+// TestGrant_TwoWhoGiveEachOtherRoles come one after the other: what one's turn locks does not hold
+// up what points to the person.
 func TestGrant_TwoWhoGiveEachOtherRoles(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -279,7 +307,9 @@ func TestGrant_TwoWhoGiveEachOtherRoles(t *testing.T) {
 		errs := make([]error, 4)
 		world.Parallel(len(errs), func(i int) {
 			by, to := both[i%2], both[1-i%2]
-			_, errs[i] = w.users.Give(giving, by, w.at(by), grant.Input{TaxCode: to.TaxCode, Role: []access.ActingAs{access.Employer, access.EmployeeDelegate}[i/2]})
+			_, errs[i] = w.users.Give(giving, by, w.at(by), grant.Input{
+				TaxCode: to.TaxCode, Role: []access.ActingAs{access.Employer, access.EmployeeDelegate}[i/2],
+			})
 		})
 		if err := errors.Join(errs...); err != nil {
 			t.Error(err)

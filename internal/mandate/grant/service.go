@@ -39,7 +39,8 @@ func NewService(d Deps) *Service {
 	return &Service{Deps: d, contributors: contributorRoles(d.Runner.DB), intermediaries: intermediaryRoles(d.Runner.DB)}
 }
 
-// Place is where somebody manages users. It comes from AtContributor or AtIntermediary, which check that they do.
+// Place is where somebody manages users. It comes from AtContributor or AtIntermediary, which check
+// that they do.
 type Place struct {
 	id    uuid.UUID
 	table table
@@ -47,8 +48,9 @@ type Place struct {
 	contributorID uuid.UUID
 }
 
-// AtContributor returns the contributor as a place where the actor manages users. It returns fault.NotFound where the actor
-// has no right over it and fault.Forbidden for who is neither legal representative nor employer nor user administrator.
+// AtContributor returns the contributor as a place where the actor manages users. It returns
+// fault.NotFound where the actor has no right over it and fault.Forbidden for who is neither legal
+// representative nor employer nor user administrator.
 func (s *Service) AtContributor(by access.Actor, id uuid.UUID) (Place, error) {
 	if by.ContributorID != id || len(by.Rights) == 0 {
 		return Place{}, fault.New(fault.NotFound)
@@ -59,9 +61,10 @@ func (s *Service) AtContributor(by access.Actor, id uuid.UUID) (Place, error) {
 	return Place{id, s.contributors, id}, nil
 }
 
-// AtIntermediary returns the association, CAF or patronato as a place where the actor manages users. It returns fault.NotFound
-// where the actor has nothing to do with it and for a firm, fault.Conflict for a professional, who has no users, and fault.Forbidden for who is
-// neither legal representative nor user administrator.
+// AtIntermediary returns the association, CAF or patronato as a place where the actor manages
+// users. It returns fault.NotFound where the actor has nothing to do with it and for a firm,
+// fault.Conflict for a professional, who has no users, and fault.Forbidden for who is neither legal
+// representative nor user administrator.
 func (s *Service) AtIntermediary(by access.Actor, id uuid.UUID) (Place, error) {
 	manager, organisation := false, false
 	memberships := 0
@@ -90,7 +93,8 @@ func (s *Service) Users(ctx context.Context, at Place, request page.Request) (pa
 	return at.table.list(ctx, at.id, request)
 }
 
-// mayGive returns fault.DispositiveRequired and, until the actor confirmed their digital identity, fault.IdentityNotConfirmed.
+// mayGive returns fault.DispositiveRequired and, until the actor confirmed their digital identity,
+// fault.IdentityNotConfirmed.
 func (s *Service) mayGive(ctx context.Context, by access.Actor) error {
 	if by.CredentialLevel != access.Dispositive {
 		return fault.New(fault.DispositiveRequired)
@@ -102,9 +106,9 @@ func (s *Service) mayGive(ctx context.Context, by access.Actor) error {
 	return err
 }
 
-// Find finds the person with exactly the tax code and the family name among those with dispositive credentials, or nobody.
-// Every search is counted, together with what Give tries 20 in 24 hours for one person (fault.RateLimited), and leaves an audit
-// record.
+// Find finds the person with exactly the tax code and the family name among those with dispositive
+// credentials, or nobody. Every search is counted, together with what Give tries 20 in 24 hours for
+// one person (fault.RateLimited), and leaves an audit record.
 func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Search) ([]Identity, error) {
 	if err := s.mayGive(ctx, by); err != nil {
 		return nil, err
@@ -136,7 +140,8 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 	}, nil)
 }
 
-// candidate returns the person with the tax code who may be given a role: anybody else is as unknown as who does not exist.
+// candidate returns the person with the tax code who may be given a role: anybody else is as
+// unknown as who does not exist.
 func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Person, bool, error) {
 	p, err := s.People.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
@@ -145,8 +150,8 @@ func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Pers
 	return p, err == nil && p.CredentialLevel == access.Dispositive && p.SuspendedAt == nil, err
 }
 
-// checkLookupQuota counts the look-ups of a person, whose turn it must be: of many at once, more than are allowed would each see the
-// last one left.
+// checkLookupQuota counts the look-ups of a person, whose turn it must be: of many at once, more
+// than are allowed would each see the last one left.
 func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor) error {
 	now := s.Runner.Clock.Now()
 	before, err := s.Runner.Trail.Times(ctx, by.PersonID, lookups, now.Add(-fault.Day))
@@ -156,11 +161,12 @@ func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor) error {
 	return fault.OverDaily(before, lookUpsADay, now)
 }
 
-// Give gives a person a role. It returns fault.Forbidden for oneself and for a role that is not the actor's to give, fault.Invalid
-// at /services for wrong ones, for those that the place does not have and for more than the actor has, at /tax_code with
-// unknown-person for who is not registered with dispositive credentials and with identity-not-confirmed for who has not confirmed
-// their identity, and fault.Conflict for a role that the person has. Since the answer tells about the tax code, every try is
-// counted as Find counts (fault.RateLimited).
+// Give gives a person a role. It returns fault.Forbidden for oneself and for a role that is not the
+// actor's to give, fault.Invalid at /services for wrong ones, for those that the place does not
+// have and for more than the actor has, at /tax_code with unknown-person for who is not registered
+// with dispositive credentials and with identity-not-confirmed for who has not confirmed their
+// identity, and fault.Conflict for a role that the person has. Since the answer tells about the tax
+// code, every try is counted as Find counts (fault.RateLimited).
 func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input) (Grant, error) {
 	if err := s.mayGive(ctx, by); err != nil {
 		return Grant{}, err
@@ -201,8 +207,11 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 	return Grant{}, s.note(ctx, by, at, right, refused)
 }
 
-// rightToGive returns the role by which the actor gives another, read again and kept until the end of the transaction.
-func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, role access.ActingAs, services access.ServiceSet) (access.Right, error) {
+// rightToGive returns the role by which the actor gives another, read again and kept until the end
+// of the transaction.
+func (s *Service) rightToGive(
+	ctx context.Context, by access.Actor, at Place, role access.ActingAs, services access.ServiceSet,
+) (access.Right, error) {
 	if err := at.table.inTurn(ctx, by.PersonID); err != nil {
 		return access.Right{}, err
 	}
@@ -221,9 +230,11 @@ func (s *Service) rightToGive(ctx context.Context, by access.Actor, at Place, ro
 	return at.right(m), checkPlace(services, has)
 }
 
-// give writes the role in the context's transaction. What is refused because of the person is returned apart from what fails: it
-// counts.
-func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services access.ServiceSet) (refused *fault.Fault, failed error) {
+// give writes the role in the context's transaction. What is refused because of the person is
+// returned apart from what fails: it counts.
+func (s *Service) give(
+	ctx context.Context, by access.Actor, at Place, id uuid.UUID, in Input, services access.ServiceSet,
+) (refused *fault.Fault, failed error) {
 	p, found, err := s.candidate(ctx, in.TaxCode)
 	switch {
 	case err != nil:
@@ -245,8 +256,8 @@ func (s *Service) give(ctx context.Context, by access.Actor, at Place, id uuid.U
 	return nil, s.notify(ctx, grantedKind, at, role, now)
 }
 
-// note leaves the trace of a try to give a role that was refused because of the person, since such tries are counted. Of many
-// that run at once, those over the limit are told that and nothing else.
+// note leaves the trace of a try to give a role that was refused because of the person, since such
+// tries are counted. Of many that run at once, those over the limit are told that and nothing else.
 func (s *Service) note(ctx context.Context, by access.Actor, at Place, right access.Right, refused *fault.Fault) error {
 	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.ContributorID, trace.SubjectKind, trace.Right, trace.Outcome = at.contributorID, "role", right, refused.Reason
@@ -264,9 +275,10 @@ func (s *Service) note(ctx context.Context, by access.Actor, at Place, right acc
 	return refused
 }
 
-// Withdraw ends a role at once: what is filed under it either came before and stands, or comes after and is refused. It
-// returns fault.NotFound for a role that nobody has there now, fault.Forbidden for one that is neither the actor's own nor theirs
-// to withdraw, and fault.Conflict for the last by which somebody could sign.
+// Withdraw ends a role at once: what is filed under it either came before and stands, or comes
+// after and is refused. It returns fault.NotFound for a role that nobody has there now,
+// fault.Forbidden for one that is neither the actor's own nor theirs to withdraw, and
+// fault.Conflict for the last by which somebody could sign.
 func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grantID uuid.UUID) error {
 	if err := s.mayGive(ctx, by); err != nil {
 		return err
@@ -306,7 +318,8 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 	return err
 }
 
-// alive returns fault.SessionEnded where the actor's session has ended since the guard let it in, and keeps it otherwise.
+// alive returns fault.SessionEnded where the actor's session has ended since the guard let it in,
+// and keeps it otherwise.
 func (s *Service) alive(ctx context.Context, by access.Actor) error {
 	outcomes, err := s.Runner.Recheck.All(ctx, []recheck.Claim{{SessionID: by.SessionID}})
 	if err != nil {
@@ -330,7 +343,9 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, at Place, r Role
 	if err != nil {
 		return err
 	}
-	m, err := outbox.NewMessage(kind, r.PersonID, map[string]string{"role": string(r.Role), "place": name, "at": now.Format(time.RFC3339Nano)}, now)
+	m, err := outbox.NewMessage(kind, r.PersonID, map[string]string{
+		"role": string(r.Role), "place": name, "at": now.Format(time.RFC3339Nano),
+	}, now)
 	if err != nil {
 		return err
 	}

@@ -40,13 +40,16 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View
 // held returns what a person has of an intermediary and was not revoked.
 func (r *Repository) held(ctx context.Context, delegateID, personID uuid.UUID, now time.Time) ([]View, error) {
 	var rows []View
-	if err := r.db.From(ctx).Raw(selectShown+" WHERE w.person_id = ? AND w.delegate_id = ? AND w.revoked_at IS NULL ORDER BY w.granted_at, w.id", personID, delegateID).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw(selectShown+
+		" WHERE w.person_id = ? AND w.delegate_id = ? AND w.revoked_at IS NULL ORDER BY w.granted_at, w.id", personID,
+		delegateID).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	return rows, r.complete(ctx, rows, now)
 }
 
-var selectItems = "SELECT i.sub_delegation_id, i.delegation_id, g.contributor_id, CASE WHEN " + access.LiveDelegation("g") + ` THEN 1 ELSE 0 END AS live
+var selectItems = "SELECT i.sub_delegation_id, i.delegation_id, " +
+	"g.contributor_id, CASE WHEN " + access.LiveDelegation("g") + ` THEN 1 ELSE 0 END AS live
 	FROM sub_delegation_items i JOIN delegations g ON g.id = i.delegation_id WHERE i.sub_delegation_id IN ? ORDER BY i.sub_delegation_id, i.delegation_id`
 
 // complete reads the delegations of many sub-delegations at once, and says where each stands.
@@ -81,7 +84,8 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 	return nil
 }
 
-// lock keeps a sub-delegation unchanged until the end of the transaction; whoever files under it waits, or is waited for.
+// lock keeps a sub-delegation unchanged until the end of the transaction; whoever files under it
+// waits, or is waited for.
 func (r *Repository) lock(ctx context.Context, id uuid.UUID) error {
 	return r.db.From(ctx).Exec("SELECT 1 FROM sub_delegations WHERE id = ?"+r.db.ForUpdate(), id).Error
 }
@@ -110,10 +114,11 @@ func (r *Repository) saveRevocation(ctx context.Context, s SubDelegation) error 
 	return r.db.From(ctx).Model(&SubDelegation{}).Where("id = ?", s.ID).Select("revoked_by", "revoked_at", "version").Updates(&s).Error
 }
 
-var selectParents = "SELECT g.id, g.services, g.valid_until FROM delegations g WHERE g.id IN ? AND g.delegate_id = ? AND " + access.LiveDelegation("g")
+var selectParents = "SELECT g.id, g.services, g.valid_until FROM delegations g WHERE g.id IN ? AND g.delegate_id = ? AND " +
+	access.LiveDelegation("g")
 
-// parents returns those of the delegations that are the intermediary's and live: active, or suspended while the intermediary
-// is off its register.
+// parents returns those of the delegations that are the intermediary's and live: active, or
+// suspended while the intermediary is off its register.
 func (r *Repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uuid.UUID, now time.Time) (map[uuid.UUID]parent, error) {
 	found := make(map[uuid.UUID]parent, len(ids))
 	if len(ids) == 0 {
@@ -140,10 +145,12 @@ type worker struct {
 	IdentityConfirmedAt *time.Time
 }
 
-// worker returns the person with exactly the tax code who has dispositive credentials, and false where there is none.
+// worker returns the person with exactly the tax code who has dispositive credentials, and false
+// where there is none.
 func (r *Repository) worker(ctx context.Context, code taxcode.Code) (worker, bool, error) {
 	var rows []worker
-	err := r.db.From(ctx).Raw("SELECT p.id, p.identity_confirmed_at FROM people p WHERE p.tax_code = ? AND p.credential_level = ? AND p.suspended_at IS NULL",
+	err := r.db.From(ctx).Raw("SELECT p.id, p.identity_confirmed_at FROM people p WHERE p.tax_code = ? AND p.credential_level = ? AND "+
+		"p.suspended_at IS NULL",
 		code.Clear(), access.Dispositive).Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return worker{}, false, err
@@ -164,7 +171,8 @@ type side struct {
 	id     uuid.UUID
 }
 
-// list returns a page of the sub-delegations of the sides as they stand at the instant, the newest first. Each side is a range of an index.
+// list returns a page of the sub-delegations of the sides as they stand at the instant, the newest
+// first. Each side is a range of an index.
 func (r *Repository) list(ctx context.Context, sides []side, request page.Request, now time.Time) (page.Page[View], error) {
 	var none page.Page[View]
 	after, err := request.After()
@@ -178,7 +186,9 @@ func (r *Repository) list(ctx context.Context, sides []side, request page.Reques
 			query, args = query+" AND (w.granted_at, w.id) < (?, ?)", append(args, after.At.UTC(), after.ID)
 		}
 		var part []View
-		if err := r.db.From(ctx).Raw(query+" ORDER BY w.granted_at DESC, w.id DESC LIMIT ?", append(args, request.Size()+1)...).Scan(&part).Error; err != nil {
+		if err := r.db.From(ctx).Raw(
+			query+" ORDER BY w.granted_at DESC, w.id DESC LIMIT ?", append(args, request.Size()+1)...,
+		).Scan(&part).Error; err != nil {
 			return none, err
 		}
 		all = append(all, part...)
@@ -187,6 +197,8 @@ func (r *Repository) list(ctx context.Context, sides []side, request page.Reques
 		return cmp.Or(b.GrantedAt.Compare(a.GrantedAt), cmp.Compare(b.ID.String(), a.ID.String()))
 	})
 	all = slices.CompactFunc(all, func(a, b View) bool { return a.ID == b.ID })
-	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s View) page.Key { return page.Key{At: s.GrantedAt, ID: s.ID} })
+	found := page.Cut(all[:min(len(all), request.Size()+1)], request.Size(), func(s View) page.Key {
+		return page.Key{At: s.GrantedAt, ID: s.ID}
+	})
 	return found, r.complete(ctx, found.Items, now)
 }

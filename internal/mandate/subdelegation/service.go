@@ -37,10 +37,11 @@ const grantOperation = "grantSubDelegation"
 // unknownPerson is the outcome of a try that named nobody who may get a sub-delegation.
 const unknownPerson = "unknown-person"
 
-// Grant lets a person work with delegations of an intermediary. It returns fault.DispositiveRequired, fault.IdentityNotConfirmed,
-// fault.Forbidden for who decides for no intermediary, fault.Conflict for oneself and where the person has as much already, fault.Invalid
-// naming what is wrong (at /tax_code the same for people who are unknown and for those without dispositive credentials), and
-// fault.RateLimited after 20 tries in 24 hours.
+// Grant lets a person work with delegations of an intermediary. It returns
+// fault.DispositiveRequired, fault.IdentityNotConfirmed, fault.Forbidden for who decides for no
+// intermediary, fault.Conflict for oneself and where the person has as much already, fault.Invalid
+// naming what is wrong (at /tax_code the same for people who are unknown and for those without
+// dispositive credentials), and fault.RateLimited after 20 tries in 24 hours.
 func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (View, error) {
 	if by.CredentialLevel != access.Dispositive {
 		return View{}, fault.New(fault.DispositiveRequired)
@@ -72,9 +73,11 @@ func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (View, e
 	return View{}, s.note(ctx, by, membership, refused)
 }
 
-// grant gives the sub-delegation in the context's transaction. What is refused because of the person is returned apart from
-// what fails: it counts.
-func (s *Service) grant(ctx context.Context, by access.Actor, membership access.Membership, id uuid.UUID, in Input) (granted View, refused, failed error) {
+// grant gives the sub-delegation in the context's transaction. What is refused because of the
+// person is returned apart from what fails: it counts.
+func (s *Service) grant(
+	ctx context.Context, by access.Actor, membership access.Membership, id uuid.UUID, in Input,
+) (granted View, refused, failed error) {
 	now := s.Runner.Clock.Now()
 	var none View
 	if confirmed, err := s.Repository.confirmed(ctx, by.PersonID); err != nil {
@@ -108,7 +111,8 @@ func (s *Service) grant(ctx context.Context, by access.Actor, membership access.
 		return none, nil, err
 	}
 	row := SubDelegation{
-		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: in.Services.OrAll(), ValidUntil: in.ValidUntil, GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
+		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: in.Services.OrAll(), ValidUntil: in.ValidUntil,
+		GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
 	}
 	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
 		return none, nil, err
@@ -120,8 +124,8 @@ func (s *Service) grant(ctx context.Context, by access.Actor, membership access.
 	return shown, nil, s.notify(ctx, grantedKind, shown, now, w.ID)
 }
 
-// refuseTwin returns fault.Conflict, with where it is, for a sub-delegation that gives all that is asked for. Those of one person
-// are given one after the other.
+// refuseTwin returns fault.Conflict, with where it is, for a sub-delegation that gives all that is
+// asked for. Those of one person are given one after the other.
 func (s *Service) refuseTwin(ctx context.Context, delegateID, personID uuid.UUID, in Input, now time.Time) error {
 	if err := s.Runner.DB.LockName(ctx, "sub-delegations of "+delegateID.String()+" "+personID.String()); err != nil {
 		return err
@@ -148,8 +152,8 @@ func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) er
 	return fault.OverDaily(tries, triesADay, now)
 }
 
-// note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries are counted. Of many that
-// run at once, those over the limit are told that and nothing else.
+// note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries
+// are counted. Of many that run at once, those over the limit are told that and nothing else.
 func (s *Service) note(ctx context.Context, by access.Actor, membership access.Membership, refused error) error {
 	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind, trace.Right, trace.Outcome = subjectKind, membership.Right(), unknownPerson
@@ -161,7 +165,8 @@ func (s *Service) note(ctx context.Context, by access.Actor, membership access.M
 	return refused
 }
 
-// membership is the intermediary for which the actor decides who works with its delegations: the one asked for, or the only one.
+// membership is the intermediary for which the actor decides who works with its delegations: the
+// one asked for, or the only one.
 func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Membership, error) {
 	memberships, err := s.Rights.Memberships(ctx, by)
 	if err != nil {
@@ -173,11 +178,15 @@ func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.
 	if len(memberships) == 0 {
 		return access.Membership{}, fault.Because(fault.Forbidden, "no-intermediary")
 	}
-	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool { return wanted != nil && membership.DelegateID != *wanted })
+	memberships = slices.DeleteFunc(memberships, func(membership access.Membership) bool {
+		return wanted != nil && membership.DelegateID != *wanted
+	})
 	if len(memberships) == 0 {
 		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: fault.FieldUnknownDelegate})
 	}
-	if slices.ContainsFunc(memberships, func(membership access.Membership) bool { return membership.DelegateID != memberships[0].DelegateID }) {
+	if slices.ContainsFunc(memberships, func(membership access.Membership) bool {
+		return membership.DelegateID != memberships[0].DelegateID
+	}) {
 		return access.Membership{}, fault.InvalidFields(fault.Field{Pointer: "/delegate_id", Code: fault.FieldRequired})
 	}
 	return memberships[0], nil
@@ -205,7 +214,8 @@ func (s *Service) List(ctx context.Context, by access.Actor, request page.Reques
 	return s.Repository.list(ctx, sides, request, s.Runner.Clock.Now())
 }
 
-// Show returns a sub-delegation to who holds it and to the intermediary's people. It returns fault.NotFound for anybody else.
+// Show returns a sub-delegation to who holds it and to the intermediary's people. It returns
+// fault.NotFound for anybody else.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	shown, _, err := s.visible(ctx, by, id)
 	return shown, err
@@ -243,8 +253,9 @@ func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (V
 	return shown, ending{}, nil
 }
 
-// Revoke ends a sub-delegation at once, for the intermediary or for who holds it. It returns fault.NotFound for anybody else,
-// fault.Forbidden for those of the intermediary's people who do not decide, and fault.Conflict when it has ended already.
+// Revoke ends a sub-delegation at once, for the intermediary or for who holds it. It returns
+// fault.NotFound for anybody else, fault.Forbidden for those of the intermediary's people who do
+// not decide, and fault.Conflict when it has ended already.
 func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	if _, end, err := s.visible(ctx, by, id); err != nil {
 		return View{}, err

@@ -17,7 +17,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// Who lost the membership between two equal requests gets nothing again, also with a membership elsewhere.
+// Who lost the membership between two equal requests gets nothing again, also with a membership
+// elsewhere.
 func TestSubDelegation_ARepeatGoesRoundNoLostSeat(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		caf := w.Association(t)
@@ -43,7 +44,9 @@ func TestSubDelegation_ARepeatGoesRoundNoLostSeat(t *testing.T) {
 func TestSubDelegation_TheRecordSaysByWhichRight(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		other := w.Delegation(t, w.delegate, w.Company(t, world.Rome), nil)
-		one, two := w.given(w.worker(), nil), w.given(w.worker(), func(in *subdelegation.Input) { in.DelegationIDs = append(in.DelegationIDs, other) })
+		one, two := w.given(w.worker(), nil), w.given(w.worker(), func(in *subdelegation.Input) {
+			in.DelegationIDs = append(in.DelegationIDs, other)
+		})
 		p := w.worker()
 		every := w.given(p, func(in *subdelegation.Input) { in.DelegationIDs, in.All = nil, true })
 		if _, err := w.service.Revoke(ctx, w.by, one.ID); err != nil {
@@ -80,7 +83,10 @@ func TestSubDelegation_WhoLostTheSessionOrSeatMeanwhileDoesNothing(t *testing.T)
 		before := w.Count(t, "audit_records")
 		for what, c := range map[string]struct{ end, mend string }{
 			"a session that ended": {"UPDATE sessions SET ended_at = ? WHERE id = ?", "UPDATE sessions SET ended_at = NULL WHERE id = ?"},
-			"who is suspended":     {"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?", "UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?"},
+			"who is suspended": {
+				"UPDATE people SET suspended_at = ?, suspension_reason = 'x' WHERE id = ?",
+				"UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?",
+			},
 		} {
 			id := w.by.SessionID
 			if what == "who is suspended" {
@@ -124,7 +130,9 @@ func TestSubDelegation_ItSaysWhereItStands(t *testing.T) {
 				if err != nil || shown.State != wanted[i] {
 					t.Errorf("%s: %d is %s, %v, want %s", when, i, shown.State, err, wanted[i])
 				}
-				if at := slices.IndexFunc(listed.Items, func(l subdelegation.View) bool { return l.ID == s.ID }); listed.Items[at].State != wanted[i] {
+				if at := slices.IndexFunc(listed.Items, func(l subdelegation.View) bool {
+					return l.ID == s.ID
+				}); listed.Items[at].State != wanted[i] {
 					t.Errorf("%s: %d is listed as %s", when, i, listed.Items[at].State)
 				}
 			}
@@ -161,7 +169,8 @@ func TestSubDelegation_NobodyGetsTheSameTwice(t *testing.T) {
 			t.Helper()
 			_, err := w.grant(p, change)
 			var f *fault.Fault
-			if !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != "sub-delegation-exists" || f.Href != "/v1/sub-delegations/"+of.String() {
+			if !errors.As(err, &f) || f.Code != fault.Conflict || f.Reason != "sub-delegation-exists" ||
+				f.Href != "/v1/sub-delegations/"+of.String() {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

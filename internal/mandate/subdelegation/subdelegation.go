@@ -1,6 +1,7 @@
-// Package subdelegation lets the people who work for an intermediary use its delegations, each with credentials of their own
-// (INPS, sub-abilitazione). What it gives never reaches further than the delegation and ends with it: that is decided where
-// rights are read, at each request, and not here.
+// Package subdelegation lets the people who work for an intermediary use its delegations, each with
+// credentials of their own (INPS, sub-abilitazione). What it gives never reaches further than the
+// delegation and ends with it: that is decided where rights are read, at each request, and not
+// here.
 package subdelegation
 
 import (
@@ -39,13 +40,15 @@ func (SubDelegation) TableName() string { return "sub_delegations" }
 // State is where a sub-delegation stands.
 type State string
 
-// The states of a sub-delegation. None is stored: they follow from its row, its delegations, the register and the clock.
+// The states of a sub-delegation. None is stored: they follow from its row, its delegations, the
+// register and the clock.
 const (
 	Active State = "active"
 	// Suspended ones wait for the intermediary to be on its register again.
 	Suspended State = "suspended"
 	Revoked   State = "revoked"
-	// Expired ones have reached their own end, or the last of the delegations that they name has ended.
+	// Expired ones have reached their own end, or the last of the delegations that they name has
+	// ended.
 	Expired State = "expired"
 )
 
@@ -60,7 +63,8 @@ type View struct {
 	// DelegationIDs are those that it is about; none where it is about all.
 	DelegationIDs []uuid.UUID `gorm:"-"`
 	State         State       `gorm:"-"`
-	// contributorIDs are whose delegations it names, each once; parentLives says that one of those has not ended.
+	// contributorIDs are whose delegations it names, each once; parentLives says that one of those
+	// has not ended.
 	contributorIDs []uuid.UUID
 	parentLives    bool
 }
@@ -90,9 +94,12 @@ func (s View) contributorID() uuid.UUID {
 	return s.contributorIDs[0]
 }
 
-// gives reports whether it gives all that was asked for: at least the same delegations and services, and for no shorter time.
+// gives reports whether it gives all that was asked for: at least the same delegations and
+// services, and for no shorter time.
 func (s View) gives(in Input) bool {
-	reaches := s.Every || !in.All && !slices.ContainsFunc(in.DelegationIDs, func(id uuid.UUID) bool { return !slices.Contains(s.DelegationIDs, id) })
+	reaches := s.Every || !in.All && !slices.ContainsFunc(in.DelegationIDs, func(id uuid.UUID) bool {
+		return !slices.Contains(s.DelegationIDs, id)
+	})
 	lasts := s.ValidUntil == nil || in.ValidUntil != nil && !s.ValidUntil.Before(*in.ValidUntil)
 	return reaches && s.Services.CoversAll(in.Services.OrAll()) && lasts
 }
@@ -123,10 +130,11 @@ func (s View) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
 	return s.SubDelegation, nil
 }
 
-// gives reports whether who has the membership decides who works with the intermediary's delegations: the professional, and at an
-// organisation those who manage its people.
+// gives reports whether who has the membership decides who works with the intermediary's
+// delegations: the professional, and at an organisation those who manage its people.
 func gives(membership access.Membership) bool {
-	return membership.ActingAs == access.Intermediary || membership.ActingAs == access.LegalRepresentative || membership.ActingAs == access.UserAdministrator
+	return membership.ActingAs == access.Intermediary || membership.ActingAs == access.LegalRepresentative ||
+		membership.ActingAs == access.UserAdministrator
 }
 
 // sees reports whether who has the membership sees who works with the intermediary's delegations.
@@ -140,7 +148,8 @@ type parent struct {
 	validUntil *time.Time
 }
 
-// check says what is wrong with the terms; parents are the live delegations among those that are named.
+// check says what is wrong with the terms; parents are the live delegations among those that are
+// named.
 func (in Input) check(parents map[uuid.UUID]parent, now time.Time) []fault.Field {
 	var wrong []fault.Field
 	add := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
@@ -169,7 +178,8 @@ func (in Input) check(parents map[uuid.UUID]parent, now time.Time) []fault.Field
 	return wrong
 }
 
-// checkServices says what is wrong with the services; where delegations are named, some of them must cover each.
+// checkServices says what is wrong with the services; where delegations are named, some of them
+// must cover each.
 func (in Input) checkServices(parents map[uuid.UUID]parent) []fault.Field {
 	wrong := in.Services.Check("/services")
 	if in.All || len(parents) == 0 {

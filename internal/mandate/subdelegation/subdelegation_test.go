@@ -24,7 +24,9 @@ import (
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
 
-var ctx = audit.WithOrigin(context.Background(), audit.Origin{Operation: "grantSubDelegation", RequestID: "request-1", Address: "192.0.2.1"})
+var ctx = audit.WithOrigin(context.Background(), audit.Origin{
+	Operation: "grantSubDelegation", RequestID: "request-1", Address: "192.0.2.1",
+})
 
 // fixture is an App with a professional who has a delegation of a company.
 type fixture struct {
@@ -41,7 +43,12 @@ type fixture struct {
 func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
 	a := world.New(t, d)
-	w := &fixture{App: a, t: t, service: subdelegation.NewService(subdelegation.Deps{Runner: a.Runner, Repository: subdelegation.NewRepository(d), Rights: a.Rights, Outbox: a.Outbox})}
+	w := &fixture{
+		App: a, t: t,
+		service: subdelegation.NewService(subdelegation.Deps{
+			Runner: a.Runner, Repository: subdelegation.NewRepository(d), Rights: a.Rights, Outbox: a.Outbox,
+		}),
+	}
 	w.company, _ = a.Employer(t)
 	w.person, w.delegate = a.Professional(t)
 	w.confirm(w.person)
@@ -93,7 +100,9 @@ func (w *fixture) given(to world.Person, change func(*subdelegation.Input)) subd
 
 // works tries to file a declaration for the company.
 func (w *fixture) works(session uuid.UUID) error {
-	by, err := w.Guard.Enter(ctx, session, access.Rule{To: access.ToContributor, Service: access.Declarations}, access.Target{ContributorID: w.company.ID})
+	by, err := w.Guard.Enter(ctx, session, access.Rule{
+		To: access.ToContributor, Service: access.Declarations,
+	}, access.Target{ContributorID: w.company.ID})
 	if err != nil {
 		return err
 	}
@@ -107,13 +116,16 @@ func (w *fixture) works(session uuid.UUID) error {
 // told lists what was promised to a person.
 func (w *fixture) told(id uuid.UUID) (kinds []string) {
 	w.t.Helper()
-	if err := w.DB.From(ctx).Raw("SELECT kind FROM outbox WHERE person_id = ? AND kind LIKE 'subdelegation.%' ORDER BY created_at, id", id).Scan(&kinds).Error; err != nil {
+	if err := w.DB.From(ctx).Raw(
+		"SELECT kind FROM outbox WHERE person_id = ? AND kind LIKE 'subdelegation.%' ORDER BY created_at, id", id,
+	).Scan(&kinds).Error; err != nil {
 		w.t.Fatal(err)
 	}
 	return kinds
 }
 
-// refused checks that an error is a fault of the kind, with these fields (pointer and code in turn).
+// refused checks that an error is a fault of the kind, with these fields (pointer and code in
+// turn).
 func refused(t *testing.T, what string, err error, code fault.Code, fields ...string) {
 	t.Helper()
 	var f *fault.Fault
@@ -136,7 +148,8 @@ func TestSubDelegation_ASubDelegateWorksUntilTheDelegationEnds(t *testing.T) {
 		session := w.Session(t, p.ID, nil)
 		refused(t, "before", w.works(session), fault.NotFound)
 		s := w.given(p, nil)
-		if s.PersonID != p.ID || s.DelegateID != w.delegate || s.Every || !slices.Equal(s.DelegationIDs, []uuid.UUID{w.delegation}) || !slices.Equal(s.Services, []access.Service{access.AllServices}) {
+		if s.PersonID != p.ID || s.DelegateID != w.delegate || s.Every || !slices.Equal(s.DelegationIDs, []uuid.UUID{w.delegation}) ||
+			!slices.Equal(s.Services, []access.Service{access.AllServices}) {
 			t.Errorf("granted %+v", s)
 		}
 		if err := w.works(session); err != nil {
@@ -176,7 +189,9 @@ func TestSubDelegation_ARevokedSubDelegationIsOverAtOnce(t *testing.T) {
 			t.Errorf("who holds it: %v", err)
 		}
 		refused(t, "after giving it back", w.works(session), fault.NotFound)
-		if got := w.told(p.ID); !slices.Equal(got, []string{"subdelegation.granted", "subdelegation.revoked", "subdelegation.granted", "subdelegation.revoked"}) {
+		if got := w.told(p.ID); !slices.Equal(got, []string{
+			"subdelegation.granted", "subdelegation.revoked", "subdelegation.granted", "subdelegation.revoked",
+		}) {
 			t.Errorf("the worker was told of %v", got)
 		}
 		if got := w.told(w.person.ID); !slices.Equal(got, []string{"subdelegation.revoked"}) {
@@ -279,13 +294,22 @@ func TestSubDelegation_TermsThatReachFurtherAreRefused(t *testing.T) {
 			fields []string
 		}{
 			{"no delegations", func(in *subdelegation.Input) { in.DelegationIDs = nil }, []string{"/delegation_ids", "required"}},
-			{"an empty list of delegations", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{} }, []string{"/delegation_ids", "too-few"}},
+			{"an empty list of delegations", func(in *subdelegation.Input) {
+				in.DelegationIDs = []uuid.UUID{}
+			}, []string{"/delegation_ids", "too-few"}},
 			{"all and some", func(in *subdelegation.Input) { in.All = true }, []string{"/delegation_ids", "not-applicable"}},
 			{
-				"another's delegation, a draft, an expired one", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{foreign, w.delegation, draft, expired} },
-				[]string{"/delegation_ids/0", "unknown-delegation", "/delegation_ids/2", "unknown-delegation", "/delegation_ids/3", "unknown-delegation"},
+				"another's delegation, a draft, an expired one", func(in *subdelegation.Input) {
+					in.DelegationIDs = []uuid.UUID{foreign, w.delegation, draft, expired}
+				},
+				[]string{
+					"/delegation_ids/0", "unknown-delegation", "/delegation_ids/2", "unknown-delegation", "/delegation_ids/3",
+					"unknown-delegation",
+				},
 			},
-			{"one twice", func(in *subdelegation.Input) { in.DelegationIDs = []uuid.UUID{w.delegation, w.delegation} }, []string{"/delegation_ids/1", "duplicate"}},
+			{"one twice", func(in *subdelegation.Input) {
+				in.DelegationIDs = []uuid.UUID{w.delegation, w.delegation}
+			}, []string{"/delegation_ids/1", "duplicate"}},
 			{
 				"an unknown service", func(in *subdelegation.Input) {
 					in.Services = []access.Service{"x", access.Declarations, access.Declarations}
@@ -421,7 +445,8 @@ func TestSubDelegation_ARepeatedGrantIsOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		second, err := w.service.Grant(world.WithKey(ctx, w.by, "key-1"), w.by, in)
-		if err != nil || second.ID != first.ID || w.Count(t, "sub_delegations") != 1 || w.Count(t, "audit_records WHERE operation = 'grantSubDelegation'") != 1 {
+		if err != nil || second.ID != first.ID || w.Count(t, "sub_delegations") != 1 ||
+			w.Count(t, "audit_records WHERE operation = 'grantSubDelegation'") != 1 {
 			t.Errorf("%v, %v", second, err)
 		}
 		// A try that is refused leaves its key free.

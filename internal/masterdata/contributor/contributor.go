@@ -1,5 +1,6 @@
-// Package contributor knows contributors (contribuenti: companies, public bodies, self-employed, household employers), their
-// contribution positions (posizioni contributive), the offices (sedi) that look after these, and the roles that people have there.
+// Package contributor knows contributors (contribuenti: companies, public bodies, self-employed,
+// household employers), their contribution positions (posizioni contributive), the offices (sedi)
+// that look after these, and the roles that people have there.
 package contributor
 
 import (
@@ -37,7 +38,8 @@ type Contributor struct {
 	CreatedAt time.Time
 }
 
-// Position is one registration of a contributor with a scheme (gestione). Number has ten digits and leading zeros matter.
+// Position is one registration of a contributor with a scheme (gestione). Number has ten digits and
+// leading zeros matter.
 type Position struct {
 	ID            uuid.UUID
 	ContributorID uuid.UUID

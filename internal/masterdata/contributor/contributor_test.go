@@ -80,7 +80,9 @@ func TestContributor_ThePeopleOfAContributorFindIt(t *testing.T) {
 			search contributor.Search
 			want   []string
 		}{
-			"all":                             {contributor.Search{}, []string{"Alfa 100% S.r.l.", "Beta_Gamma", "Beta_Gamma", `Delta\Omega`, "Zeta S.p.A."}},
+			"all": {
+				contributor.Search{}, []string{"Alfa 100% S.r.l.", "Beta_Gamma", "Beta_Gamma", `Delta\Omega`, "Zeta S.p.A."},
+			},
 			"a part of the name, in any case": {contributor.Search{LegalName: "S.R.L"}, []string{"Alfa 100% S.r.l."}},
 			"a percent sign is itself":        {contributor.Search{LegalName: "0%"}, []string{"Alfa 100% S.r.l."}},
 			"no wildcards":                    {contributor.Search{LegalName: "a%a"}, nil},
@@ -106,7 +108,8 @@ func TestContributor_ThePeopleOfAContributorFindIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cursor, err := base64.RawURLEncoding.DecodeString(first.Next); err != nil || len(cursor) == 0 || strings.Contains(string(cursor), "Alfa") {
+		if cursor, err := base64.RawURLEncoding.DecodeString(first.Next); err != nil || len(cursor) == 0 ||
+			strings.Contains(string(cursor), "Alfa") {
 			t.Errorf("cursor %s, %v", cursor, err)
 		}
 		var roles []access.ActingAs
@@ -143,7 +146,11 @@ func TestContributor_AnOperatorFindsTheContributorsOfTheOffice(t *testing.T) {
 			}
 			got = append(got, f)
 		}
-		want := []found{{rome.ID, []access.ActingAs{access.OfficeOperator}}, {both.ID, []access.ActingAs{access.Employer, access.OfficeOperator}}, {own.ID, []access.ActingAs{access.LegalRepresentative}}}
+		want := []found{
+			{rome.ID, []access.ActingAs{access.OfficeOperator}},
+			{both.ID, []access.ActingAs{access.Employer, access.OfficeOperator}},
+			{own.ID, []access.ActingAs{access.LegalRepresentative}},
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -159,7 +166,11 @@ func TestContributor_ShowingAContributor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(contributor.WithRights{Contributor: c.Contributor, Rights: by.Rights}, got, cmp.Comparer(func(a, b taxcode.Code) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(contributor.WithRights{
+			Contributor: c.Contributor, Rights: by.Rights,
+		}, got, cmp.Comparer(func(a, b taxcode.Code) bool {
+			return a == b
+		})); diff != "" {
 			t.Error(diff)
 		}
 		positions := func(by access.Actor) []contributor.Position {
@@ -184,7 +195,8 @@ func TestContributor_ShowingAContributor(t *testing.T) {
 			t.Errorf("without a right: %v", err)
 		}
 		position, owner, err := a.Contributors.Position(context.Background(), c.ID, c.Positions[1].ID)
-		if err != nil || position != c.Positions[1] || owner.ID != c.ID || owner.LegalName != c.LegalName || owner.TaxCode != c.TaxCode || owner.Kind != c.Kind {
+		if err != nil || position != c.Positions[1] || owner.ID != c.ID || owner.LegalName != c.LegalName || owner.TaxCode != c.TaxCode ||
+			owner.Kind != c.Kind {
 			t.Errorf("%+v of %+v, %v", position, owner, err)
 		}
 		for _, id := range []uuid.UUID{other.Positions[0].ID, uuid.Must(uuid.NewV7())} {
@@ -227,7 +239,10 @@ func TestContributor_ARoleIsHeldOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
-		again := contributor.Role{ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: by.PersonID, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: a.Clock.Now()}
+		again := contributor.Role{
+			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: by.PersonID, Role: access.LegalRepresentative,
+			Services: access.ServiceSet{access.AllServices}, GrantedAt: a.Clock.Now(),
+		}
 		err := d.InTx(context.Background(), func(ctx context.Context) error { return a.Store.AddRole(ctx, again) })
 		if !db.IsUnique(err) {
 			t.Errorf("the same role twice: %v", err)

@@ -20,13 +20,14 @@ func (s *Service) Office(ctx context.Context, code string) (Office, error) {
 	return s.repository.office(ctx, code)
 }
 
-// OfficesOf lists the offices of a contributor's positions: those of positions that are active come before those of positions that
-// have ceased.
+// OfficesOf lists the offices of a contributor's positions: those of positions that are active come
+// before those of positions that have ceased.
 func (s *Service) OfficesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
 	return s.repository.officesOf(ctx, contributorID)
 }
 
-// Principals returns, by contributor, who answers for it: its legal representatives and employers, each once.
+// Principals returns, by contributor, who answers for it: its legal representatives and employers,
+// each once.
 func (s *Service) Principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	return s.repository.principals(ctx, contributorIDs)
 }
@@ -36,8 +37,8 @@ func (s *Service) RightsOf(ctx context.Context, personID, contributorID uuid.UUI
 	return s.repository.held(ctx, personID, contributorID)
 }
 
-// Enable gives a person a role in the context's transaction, whatever of it they have: a live role of the same kind is
-// extended by the services, and keeps its id.
+// Enable gives a person a role in the context's transaction, whatever of it they have: a live role
+// of the same kind is extended by the services, and keeps its id.
 func (s *Service) Enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
 	return s.repository.enable(ctx, role, services, by)
 }
@@ -57,12 +58,14 @@ func (r *Repository) office(ctx context.Context, code string) (Office, error) {
 func (r *Repository) officesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
 	var rows []Office
 	err := r.db.From(ctx).Raw(`SELECT o.code, o.title FROM positions p JOIN offices o ON o.code = p.office_code WHERE p.contributor_id = ?
-		GROUP BY o.code, o.title ORDER BY MIN(CASE p.state WHEN 'active' THEN '0' ELSE '1' END || p.number)`, contributorID).Scan(&rows).Error
+		GROUP BY o.code, o.title
+		ORDER BY MIN(CASE p.state WHEN 'active' THEN '0' ELSE '1' END || p.number)`, contributorID).Scan(&rows).Error
 	return rows, err
 }
 
 var selectPrincipals = `SELECT DISTINCT contributor_id, person_id FROM contributor_roles
-	WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer') AND ` + access.LiveRole("") + ` ORDER BY contributor_id, person_id`
+	WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer')
+	AND ` + access.LiveRole("") + ` ORDER BY contributor_id, person_id`
 
 func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	var rows []Role
@@ -76,7 +79,9 @@ func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID)
 
 func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
 	var rows []Role
-	err := r.db.From(ctx).Where("person_id = ? AND contributor_id = ? AND "+access.LiveRole(""), personID, contributorID).Order("granted_at, id").Find(&rows).Error
+	err := r.db.From(ctx).Where(
+		"person_id = ? AND contributor_id = ? AND "+access.LiveRole(""), personID, contributorID,
+	).Order("granted_at, id").Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +92,13 @@ func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID
 	return rights, nil
 }
 
-// triesToEnable bounds how often a role is withdrawn by somebody else between the two statements of enable.
+// triesToEnable bounds how often a role is withdrawn by somebody else between the two statements of
+// enable.
 const triesToEnable = 3
 
 var (
-	insertRole = `INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+	insertRole = `INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (person_id, contributor_id, role) WHERE ` + access.LiveRole("") + ` DO NOTHING`
 	selectLiveRole = "SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND " + access.LiveRole("")
 )
@@ -110,7 +117,9 @@ func (r *Repository) enable(ctx context.Context, role Role, services access.Serv
 		if len(live) == 0 {
 			continue // it was withdrawn in between
 		}
-		return r.db.From(ctx).Exec("UPDATE contributor_roles SET services = ? WHERE id = ?", live[0].Services.Union(services), live[0].ID).Error
+		return r.db.From(ctx).Exec(
+			"UPDATE contributor_roles SET services = ? WHERE id = ?", live[0].Services.Union(services), live[0].ID,
+		).Error
 	}
 	return fault.New(fault.Conflict)
 }

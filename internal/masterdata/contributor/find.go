@@ -9,7 +9,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// Find returns a contributor with the actor's rights over it, and fault.NotFound where there are none.
+// Find returns a contributor with the actor's rights over it, and fault.NotFound where there are
+// none.
 func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (WithRights, error) {
 	c, err := s.repository.byID(ctx, id)
 	if err != nil {
@@ -22,8 +23,9 @@ func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (With
 	return WithRights{Contributor: c, Rights: rights[id]}, err
 }
 
-// FindPosition returns a position and its contributor with the actor's rights that are about the position, and
-// fault.NotFound where there are none. An operator sees the positions of the own office.
+// FindPosition returns a position and its contributor with the actor's rights that are about the
+// position, and fault.NotFound where there are none. An operator sees the positions of the own
+// office.
 func (s *Service) FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (Position, WithRights, error) {
 	found, err := s.repository.positionsWithOwners(ctx, "?", id)
 	if err != nil {

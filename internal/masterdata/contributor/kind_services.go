@@ -6,7 +6,8 @@ import (
 	"diresco/internal/kernel/access"
 )
 
-// Services lists the services that a contributor of the kind has: those of public bodies are theirs alone.
+// Services lists the services that a contributor of the kind has: those of public bodies are theirs
+// alone.
 func (k Kind) Services() []access.Service {
 	if k == PublicBody {
 		return access.Services()

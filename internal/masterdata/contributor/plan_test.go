@@ -13,8 +13,9 @@ import (
 	"diresco/internal/test/world"
 )
 
-// An intermediary with many delegations reads a page of its clients from the range of an index, without a sort; where too few of the first
-// names are its clients', and for whoever has few clients, these are read through their rights and sorted.
+// An intermediary with many delegations reads a page of its clients from the range of an index,
+// without a sort; where too few of the first names are its clients', and for whoever has few
+// clients, these are read through their rights and sorted.
 func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -37,8 +38,20 @@ func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 			index  string
 		}{
 			{"many", many, contributor.Search{}, 10, []string{count, end, walk}, "contributors_by_legal_name"},
-			{"many, of a common name", many, contributor.Search{LegalName: "officine"}, 10, []string{count, end, walk}, "contributors_by_legal_name"},
-			{"many, of a rare name", many, contributor.Search{LegalName: "officine 1199"}, 1, []string{count, end, walk, ask}, "contributors_pkey"},
+			{
+				"many, of a common name", many,
+				contributor.Search{LegalName: "officine"},
+				10,
+				[]string{count, end, walk},
+				"contributors_by_legal_name",
+			},
+			{
+				"many, of a rare name", many,
+				contributor.Search{LegalName: "officine 1199"},
+				1,
+				[]string{count, end, walk, ask},
+				"contributors_pkey",
+			},
 			{"many, by tax code", many, contributor.Search{TaxCode: company.TaxCode}, 0, []string{walk}, "contributors_tax_code_key"},
 			{"few", few, contributor.Search{}, 1, []string{count, ask}, "contributors_pkey"},
 		} {
@@ -59,17 +72,24 @@ func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 						for _, plan := range world.Plans(t, d, q) {
 							for line := range strings.Lines(plan) {
 								line = strings.TrimLeft(strings.TrimSpace(line), "-> ")
-								for _, table := range []string{"Seq Scan on contributors", "Seq Scan on delegations", "Seq Scan on positions", "SCAN g", "SCAN x"} {
+								for _, table := range []string{
+									"Seq Scan on contributors", "Seq Scan on delegations", "Seq Scan on positions", "SCAN g", "SCAN x",
+								} {
 									if line == table || strings.HasPrefix(line, table+" ") {
 										t.Errorf("%s page: %s", which, plan)
 									}
 								}
 							}
-							// Where a part of the name is asked for, PostgreSQL may read the whole stride at once and sort what is left of it.
-							if part == walk && c.search == (contributor.Search{}) && (strings.Contains(plan, "Sort Key: c.legal_name") || strings.Contains(plan, "TEMP B-TREE")) {
+							// Where a part of the name is asked for, PostgreSQL may read the whole
+							// stride at once and sort what is left of it.
+							if part == walk && c.search == (contributor.Search{}) &&
+								(strings.Contains(plan, "Sort Key: c.legal_name") || strings.Contains(plan, "TEMP B-TREE")) {
 								t.Errorf("%s page with a sort: %s", which, plan)
 							}
-							if part == walk && c.index == "contributors_by_legal_name" && (!strings.Contains(plan, c.index) || !strings.Contains(plan, "ROW(legal_name, id) <= ROW(") && !strings.Contains(plan, "(legal_name,id)<(?,?)")) {
+							if part == walk && c.index == "contributors_by_legal_name" &&
+								(!strings.Contains(plan, c.index) ||
+									!strings.Contains(plan, "ROW(legal_name, id) <= ROW(") &&
+										!strings.Contains(plan, "(legal_name,id)<(?,?)")) {
 								t.Errorf("%s page: %s", which, plan)
 							}
 							if i == len(c.asked)-1 && d.Dialect() == db.Postgres && !strings.Contains(plan, c.index) {

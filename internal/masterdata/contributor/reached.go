@@ -13,14 +13,17 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// reached returns a page, and one row more where there is one, of the contributors that a person has a right over and, for an
-// operator, of those with a position at the office; by legal name.
+// reached returns a page, and one row more where there is one, of the contributors that a person
+// has a right over and, for an operator, of those with a position at the office; by legal name.
 //
-// What is looked for by tax code or position number is found by its index and then probed. Otherwise the names are in no order
-// for each person, so a page costs one of two things, neither of which grows with how many contributors there are but as the logarithm: with
-// few rights, to read and sort them all; with many, a walk over the names of all contributors, a few index probes each, until the page
-// is full, and the former only where the walk was in vain (see access.Stride).
-func (r *Repository) reached(ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request) ([]Contributor, error) {
+// What is looked for by tax code or position number is found by its index and then probed.
+// Otherwise the names are in no order for each person, so a page costs one of two things, neither
+// of which grows with how many contributors there are but as the logarithm: with few rights, to
+// read and sort them all; with many, a walk over the names of all contributors, a few index probes
+// each, until the page is full, and the former only where the walk was in vain (see access.Stride).
+func (r *Repository) reached(
+	ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request,
+) ([]Contributor, error) {
 	after, err := request.After()
 	if err != nil {
 		return nil, err
@@ -29,7 +32,8 @@ func (r *Repository) reached(ctx context.Context, known *access.Repository, by a
 	maps.Copy(w.args, w.reached.Args)
 	w.narrow(search)
 	if after != nil {
-		w.within, w.args["after"] = " AND (c.legal_name, c.id) > ((SELECT x.legal_name FROM contributors x WHERE x.id = @after), @after)", after.ID
+		w.within, w.args["after"] = " AND (c.legal_name, c.id) > ((SELECT x.legal_name FROM contributors x WHERE x.id = "+
+			"@after), @after)", after.ID
 	}
 	if !search.TaxCode.IsZero() || search.PositionNumber != "" {
 		return w.along(ctx, "")
@@ -51,7 +55,8 @@ func (r *Repository) reached(ctx context.Context, known *access.Repository, by a
 type walk struct {
 	r       *Repository
 	reached access.Reached
-	// within is the range of names, only what else is asked of a contributor; each piece behind an AND.
+	// within is the range of names, only what else is asked of a contributor; each piece behind an
+	// AND.
 	within, only string
 	args         map[string]any
 	size         int

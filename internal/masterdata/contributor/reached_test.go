@@ -35,7 +35,9 @@ func TestContributor_MyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 			if draw(4) == 0 {
 				by.UserClass, by.OfficeCode = access.Operator, world.Milan
 			}
-			a.Store.SetStride(access.Stride{Many: rapid.SampledFrom([]int{1, 3, 1000}).Draw(rt, "many"), Rows: rapid.SampledFrom([]int{1, 4, 8, 1000}).Draw(rt, "rows")})
+			a.Store.SetStride(access.Stride{
+				Many: rapid.SampledFrom([]int{1, 3, 1000}).Draw(rt, "many"), Rows: rapid.SampledFrom([]int{1, 4, 8, 1000}).Draw(rt, "rows"),
+			})
 			var search contributor.Search
 			switch draw(6) {
 			case 0:
@@ -54,8 +56,12 @@ func TestContributor_MyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 				return cmp.Or(cmp.Compare(x.LegalName, y.LegalName), bytes.Compare(x.ID[:], y.ID[:]))
 			})
 			for _, c := range companies {
-				inOffice := by.UserClass == access.Operator && slices.ContainsFunc(c.Positions, func(p contributor.Position) bool { return p.OfficeCode == by.OfficeCode })
-				if (len(rights[c.ID]) > 0 || inOffice) && strings.Contains(strings.ToLower(c.LegalName), strings.ToLower(search.LegalName)) && (search.TaxCode.IsZero() || c.TaxCode == search.TaxCode) &&
+				inOffice := by.UserClass == access.Operator && slices.ContainsFunc(c.Positions, func(p contributor.Position) bool {
+					return p.OfficeCode == by.OfficeCode
+				})
+				if (len(rights[c.ID]) > 0 || inOffice) && strings.Contains(
+					strings.ToLower(c.LegalName), strings.ToLower(search.LegalName),
+				) && (search.TaxCode.IsZero() || c.TaxCode == search.TaxCode) &&
 					(search.PositionNumber == "" || c.Positions[0].Number == search.PositionNumber) {
 					want = append(want, c.ID)
 				}

@@ -16,7 +16,8 @@ import (
 // Repository reads and writes contributors, positions, offices and roles.
 type Repository struct {
 	db *db.DB
-	// owned reads positions for many requests with one statement; nil on SQLite, where a statement is no journey.
+	// owned reads positions for many requests with one statement; nil on SQLite, where a statement
+	// is no journey.
 	owned *batch.Loader[uuid.UUID, ownedPosition]
 	// stride is how lists over many contributors go.
 	stride access.Stride
@@ -57,8 +58,11 @@ func (r *Repository) offices(ctx context.Context, request page.Request) (page.Pa
 	}), nil
 }
 
-// entitled lists the contributors that a person has a right over and, for an operator, those with a position at the office.
-func (r *Repository) entitled(ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request) (page.Page[WithRights], error) {
+// entitled lists the contributors that a person has a right over and, for an operator, those with a
+// position at the office.
+func (r *Repository) entitled(
+	ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request,
+) (page.Page[WithRights], error) {
 	var none page.Page[WithRights]
 	rows, err := r.reached(ctx, known, by, search, request)
 	if err != nil {
@@ -80,7 +84,9 @@ func (r *Repository) entitled(ctx context.Context, known *access.Repository, by 
 }
 
 // rights reads the actor's rights over all the contributors of a page at once.
-func (r *Repository) rights(ctx context.Context, known *access.Repository, by access.Actor, of []Contributor) (map[uuid.UUID][]access.Right, error) {
+func (r *Repository) rights(
+	ctx context.Context, known *access.Repository, by access.Actor, of []Contributor,
+) (map[uuid.UUID][]access.Right, error) {
 	ids := make([]uuid.UUID, len(of))
 	for i, c := range of {
 		ids[i] = c.ID
@@ -93,11 +99,15 @@ func (r *Repository) rights(ctx context.Context, known *access.Repository, by ac
 		return rights, nil
 	}
 	var inOffice []uuid.UUID
-	if err := r.db.From(ctx).Model(&Position{}).Distinct("contributor_id").Where("office_code = ? AND contributor_id IN ?", by.OfficeCode, ids).Scan(&inOffice).Error; err != nil {
+	if err := r.db.From(ctx).Model(&Position{}).Distinct("contributor_id").Where(
+		"office_code = ? AND contributor_id IN ?", by.OfficeCode, ids,
+	).Scan(&inOffice).Error; err != nil {
 		return nil, err
 	}
 	for _, id := range inOffice {
-		rights[id] = append(rights[id], access.Right{ID: by.PersonID, ContributorID: id, ActingAs: access.OfficeOperator, Services: access.ServiceSet{access.AllServices}})
+		rights[id] = append(rights[id], access.Right{
+			ID: by.PersonID, ContributorID: id, ActingAs: access.OfficeOperator, Services: access.ServiceSet{access.AllServices},
+		})
 	}
 	return rights, nil
 }
@@ -108,8 +118,11 @@ func (r *Repository) byID(ctx context.Context, id uuid.UUID) (Contributor, error
 	return c, notFound(err)
 }
 
-// positions lists those of a contributor; office and among, unless they are empty, narrow them down.
-func (r *Repository) positions(ctx context.Context, contributorID uuid.UUID, office string, among []uuid.UUID, request page.Request) (page.Page[Position], error) {
+// positions lists those of a contributor; office and among, unless they are empty, narrow them
+// down.
+func (r *Repository) positions(
+	ctx context.Context, contributorID uuid.UUID, office string, among []uuid.UUID, request page.Request,
+) (page.Page[Position], error) {
 	var none page.Page[Position]
 	query := r.db.From(ctx).Where("contributor_id = ?", contributorID).Order("number").Limit(request.Size() + 1)
 	if office != "" {
@@ -162,7 +175,10 @@ func (r *Repository) position(ctx context.Context, contributorID, positionID uui
 
 func (r *Repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
 	var rows []ownedPosition
-	err := r.db.From(ctx).Raw("SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which, args...).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which,
+		args...,
+	).Scan(&rows).Error
 	all := make(map[uuid.UUID]ownedPosition, len(rows))
 	for _, p := range rows {
 		all[p.ID] = p
@@ -202,7 +218,9 @@ func (r *Repository) AddOffice(ctx context.Context, o Office) error {
 
 // PutOffice adds an office, or gives it a new title, in the context's transaction.
 func (r *Repository) PutOffice(ctx context.Context, o Office) error {
-	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title).Error
+	return r.db.From(ctx).Exec(
+		"INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title,
+	).Error
 }
 
 func notFound(err error) error {

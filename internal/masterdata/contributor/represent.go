@@ -17,7 +17,8 @@ type Signatory struct {
 	Role       access.ActingAs
 }
 
-// Signatories lists who may sign for a contributor, each once: its legal representatives, and the employer of a household.
+// Signatories lists who may sign for a contributor, each once: its legal representatives, and the
+// employer of a household.
 func (s *Service) Signatories(ctx context.Context, contributorID uuid.UUID) ([]Signatory, error) {
 	found, err := s.SignatoriesOfEach(ctx, []uuid.UUID{contributorID})
 	return found[contributorID], err
@@ -64,9 +65,11 @@ type signatoryRow struct {
 	Signatory
 }
 
-var selectSignatories = `SELECT r.contributor_id, p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r JOIN people p ON p.id = r.person_id
+var selectSignatories = `SELECT r.contributor_id, p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r
+	JOIN people p ON p.id = r.person_id
 	JOIN contributors c ON c.id = r.contributor_id
-	WHERE r.contributor_id IN ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND ` + access.LiveRole("r") + `
+	WHERE r.contributor_id IN ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household')
+	AND ` + access.LiveRole("r") + `
 	ORDER BY r.role DESC, r.granted_at, r.id`
 
 func (r *Repository) signatories(ctx context.Context, contributorIDs []uuid.UUID) ([]signatoryRow, error) {

@@ -29,12 +29,14 @@ func (s *Service) HasOffice(ctx context.Context, code string) (bool, error) {
 	return s.repository.hasOffice(ctx, code)
 }
 
-// Mine lists the contributors that the actor may act for, and for an operator those with a position at the office, by legal name.
+// Mine lists the contributors that the actor may act for, and for an operator those with a position
+// at the office, by legal name.
 func (s *Service) Mine(ctx context.Context, by access.Actor, search Search, request page.Request) (page.Page[WithRights], error) {
 	return s.repository.entitled(ctx, s.rights, by, search, request)
 }
 
-// Show returns one contributor with the actor's rights over it, and fault.NotFound where there are none.
+// Show returns one contributor with the actor's rights over it, and fault.NotFound where there are
+// none.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (WithRights, error) {
 	if by.ContributorID != id || len(by.Rights) == 0 {
 		return WithRights{}, fault.New(fault.NotFound)
@@ -43,8 +45,8 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (With
 	return WithRights{Contributor: c, Rights: by.Rights}, err
 }
 
-// Positions lists the positions of a contributor, by number, as far as the actor's rights are about them; an operator
-// sees those of the own office.
+// Positions lists the positions of a contributor, by number, as far as the actor's rights are about
+// them; an operator sees those of the own office.
 func (s *Service) Positions(ctx context.Context, by access.Actor, id uuid.UUID, request page.Request) (page.Page[Position], error) {
 	if by.ContributorID != id || len(by.Rights) == 0 {
 		return page.Page[Position]{}, fault.New(fault.NotFound)
@@ -56,7 +58,8 @@ func (s *Service) Positions(ctx context.Context, by access.Actor, id uuid.UUID, 
 	return s.repository.positions(ctx, id, office, by.VisiblePositions(), request)
 }
 
-// Position returns a position of the contributor with its contributor, and fault.NotFound for another's.
+// Position returns a position of the contributor with its contributor, and fault.NotFound for
+// another's.
 func (s *Service) Position(ctx context.Context, contributorID, positionID uuid.UUID) (Position, Contributor, error) {
 	return s.repository.position(ctx, contributorID, positionID)
 }

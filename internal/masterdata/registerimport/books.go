@@ -23,8 +23,8 @@ type book struct {
 	key string
 	// check holds rows against what is known, offices among it; it may be nil.
 	check func(ctx context.Context, k knowledge, rows []record) ([]LineError, error)
-	// apply are the statements that bring the staged lines of a range of keys in: after @low, not after @high. Each changes only
-	// what differs, so that nothing is locked that stays as it is.
+	// apply are the statements that bring the staged lines of a range of keys in: after @low, not
+	// after @high. Each changes only what differs, so that nothing is locked that stays as it is.
 	apply []string
 }
 
@@ -48,7 +48,9 @@ func bookOf(r Register) book {
 }
 
 // stageAs stages rows as values of the type T, whose table has the columns import_id, key and line.
-func stageAs[T any](row func(importID uuid.UUID, r record) T, line func(T) int) func(context.Context, *db.DB, uuid.UUID, []record) ([]int, error) {
+func stageAs[T any](
+	row func(importID uuid.UUID, r record) T, line func(T) int,
+) func(context.Context, *db.DB, uuid.UUID, []record) ([]int, error) {
 	return func(ctx context.Context, d *db.DB, importID uuid.UUID, rows []record) ([]int, error) {
 		staged := make([]T, len(rows))
 		for i, r := range rows {
@@ -119,12 +121,15 @@ var people = book{
 		return k.offices.missing(rows, 9), nil
 	},
 	apply: []string{
-		`UPDATE register_people AS t SET given_name = s.given_name, family_name = s.family_name, birth_date = s.birth_date, birth_place = s.birth_place, street = s.street,
+		`UPDATE register_people AS t
+			SET given_name = s.given_name, family_name = s.family_name, birth_date = s.birth_date, birth_place = s.birth_place,
+			street = s.street,
 			postal_code = s.postal_code, town = s.town, province = s.province, office_code = s.office_code, updated_at = @now
 		FROM staged_people AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key
 			AND (t.given_name <> s.given_name OR t.family_name <> s.family_name OR t.birth_date <> s.birth_date OR t.birth_place <> s.birth_place OR t.street <> s.street
 				OR t.postal_code <> s.postal_code OR t.town <> s.town OR t.province <> s.province OR COALESCE(t.office_code, '') <> COALESCE(s.office_code, ''))`,
-		`INSERT INTO register_people (tax_code, ` + personColumns + `, updated_at) SELECT s.key, ` + personColumns + `, @now FROM staged_people AS s
+		`INSERT INTO register_people (tax_code,
+			` + personColumns + `, updated_at) SELECT s.key, ` + personColumns + `, @now FROM staged_people AS s
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM register_people AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
 	},
 }
@@ -167,13 +172,18 @@ var contributors = book{
 	}, func(s stagedContributor) int { return s.Line }),
 	apply: []string{
 		`UPDATE contributors AS t SET legal_name = s.legal_name, kind = s.kind
-		FROM staged_contributors AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key AND (t.legal_name <> s.legal_name OR t.kind <> s.kind)`,
-		`INSERT INTO contributors (id, tax_code, legal_name, kind, created_at) SELECT s.id, s.key, s.legal_name, s.kind, @now FROM staged_contributors AS s
+		FROM staged_contributors AS s
+		WHERE ` + stagedRange + ` AND t.tax_code = s.key AND (t.legal_name <> s.legal_name OR t.kind <> s.kind)`,
+		`INSERT INTO contributors (id, tax_code, legal_name, kind, created_at) SELECT s.id, s.key, s.legal_name, s.kind, @now
+			FROM staged_contributors AS s
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributors AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
-		// The services of public bodies are asked for on form RA012, unless one was enabled on 2023-03-31.
+		// The services of public bodies are asked for on form RA012, unless one was enabled on
+		// 2023-03-31.
 		`INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at)
-		SELECT s.role_id, c.id, p.id, 'legal_representative', CASE WHEN s.kind = 'public_body' AND COALESCE(s.enabled_2023, '0') <> '1' THEN @common ELSE '["*"]' END, @now
-		FROM staged_contributors AS s JOIN contributors AS c ON c.tax_code = s.key JOIN people AS p ON p.tax_code = s.legal_representative_tax_code
+		SELECT s.role_id, c.id, p.id, 'legal_representative', CASE WHEN s.kind = 'public_body'
+		AND COALESCE(s.enabled_2023, '0') <> '1' THEN @common ELSE '["*"]' END, @now
+		FROM staged_contributors AS s JOIN contributors AS c ON c.tax_code = s.key JOIN people AS p
+		ON p.tax_code = s.legal_representative_tax_code
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributor_roles AS t WHERE t.person_id = p.id AND t.contributor_id = c.id
 			AND t.role = 'legal_representative' AND ` + access.LiveRole("t") + `) ON CONFLICT DO NOTHING`,
 	},
@@ -233,7 +243,8 @@ var positions = book{
 		WHERE ` + stagedRange + ` AND t.number = s.key AND t.contributor_id = (SELECT c.id FROM contributors AS c WHERE c.tax_code = s.contributor_tax_code)
 			AND (t.scheme <> s.scheme OR t.office_code <> s.office_code OR t.state <> s.state)`,
 		`INSERT INTO positions (id, contributor_id, number, scheme, office_code, state, created_at)
-		SELECT s.id, c.id, s.key, s.scheme, s.office_code, s.state, @now FROM staged_positions AS s JOIN contributors AS c ON c.tax_code = s.contributor_tax_code
+		SELECT s.id, c.id, s.key, s.scheme, s.office_code, s.state, @now FROM staged_positions AS s JOIN contributors AS c
+		ON c.tax_code = s.contributor_tax_code
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM positions AS t WHERE t.number = s.key) ON CONFLICT DO NOTHING`,
 	},
 }
@@ -287,12 +298,14 @@ var publicBodyData = book{
 		return wrong, nil
 	},
 	apply: []string{
-		`UPDATE public_body_data AS t SET date = s.date, amount = s.amount, currency = s.currency, description = s.description, updated_at = @now
+		`UPDATE public_body_data AS t
+			SET date = s.date, amount = s.amount, currency = s.currency, description = s.description, updated_at = @now
 		FROM staged_public_body_data AS s, positions AS p WHERE ` + stagedRange + ` AND p.number = s.position_number
 			AND t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference
 			AND (t.date <> s.date OR t.amount <> s.amount OR t.currency <> s.currency OR t.description <> s.description)`,
 		`INSERT INTO public_body_data (id, position_id, kind, reference, date, amount, currency, description, updated_at)
-		SELECT s.id, p.id, s.kind, s.reference, s.date, s.amount, s.currency, s.description, @now FROM staged_public_body_data AS s JOIN positions AS p ON p.number = s.position_number
+		SELECT s.id, p.id, s.kind, s.reference, s.date, s.amount, s.currency, s.description, @now FROM staged_public_body_data AS s
+		JOIN positions AS p ON p.number = s.position_number
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM public_body_data AS t WHERE t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference) ON CONFLICT DO NOTHING`,
 	},
 }

@@ -48,7 +48,8 @@ func bounded(s string, most int) (string, string) {
 	return s, ""
 }
 
-// unprintable reports whether a character has no place in a name; what decoders put for broken ones has none either.
+// unprintable reports whether a character has no place in a name; what decoders put for broken ones
+// has none either.
 func unprintable(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
 
 func code(s string) (string, string) {

@@ -23,22 +23,26 @@ func person(t testing.TB, n int, street, office string) string {
 func TestRegisterImport_People(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Rome), person(t, 2, "Via Roma 2", ""))
-		if got := w.one("SELECT street FROM register_people ORDER BY tax_code"); got != "Via Roma 1,Via Roma 2" && got != "Via Roma 2,Via Roma 1" {
+		if got := w.one("SELECT street FROM register_people ORDER BY tax_code"); got != "Via Roma 1,Via Roma 2" &&
+			got != "Via Roma 2,Via Roma 1" {
 			t.Error(got)
 		}
 		// Who is missing stays: the file is not the whole register.
 		w.bring(registerimport.People, peopleHeader, person(t, 2, "Via Milano 2", world.Milan))
-		if got := w.one("SELECT street || office_code FROM register_people WHERE tax_code = ?", code(t, 2)); got != "Via Milano 2"+world.Milan {
+		if got := w.one("SELECT street || office_code FROM register_people WHERE tax_code = ?", code(t, 2)); got != "Via Milano 2"+
+			world.Milan {
 			t.Error(got)
 		}
 		if n := w.Count(t, "register_people"); n != 2 {
 			t.Errorf("%d people", n)
 		}
 		// As JSON Lines, in another order, with an optional member left out; blank lines are none.
-		line := `{"province":"RM","tax_code":"` + strings.ToLower(code(t, 3)) + `","given_name":"Ugo","family_name":"D'Angelo \"Ü\"","birth_date":"1930-01-03","birth_place":"Forlì","street":"Via 3","postal_code":"00184","town":"Roma"}`
+		line := `{"province":"RM","tax_code":"` + strings.ToLower(code(t, 3)) +
+			`","given_name":"Ugo","family_name":"D'Angelo \"Ü\"","birth_date":"1930-01-03","birth_place":"Forlì","street":"Via 3","postal_code":"00184","town":"Roma"}`
 		i := w.send(registerimport.People, registerimport.JSONL, "\ufeff\n"+line+"\r\n\n")
 		w.drain()
-		if i = w.show(i.ID); i.State != registerimport.Done || *i.LinesTotal != 1 || w.one("SELECT family_name FROM register_people WHERE tax_code = ?", code(t, 3)) != `D'Angelo "Ü"` {
+		if i = w.show(i.ID); i.State != registerimport.Done || *i.LinesTotal != 1 ||
+			w.one("SELECT family_name FROM register_people WHERE tax_code = ?", code(t, 3)) != `D'Angelo "Ü"` {
 			t.Errorf("%+v", i)
 		}
 		w.nothingLeft()
@@ -48,7 +52,10 @@ func TestRegisterImport_People(t *testing.T) {
 // nothingLeft checks that an import leaves neither lines nor files.
 func (w *fixture) nothingLeft() {
 	w.t.Helper()
-	for _, table := range []string{"staged_people", "staged_delegates", "staged_contributors", "staged_positions", "staged_public_body_data", "register_notices", "register_imports WHERE step <> 'none' OR lease_owner IS NOT NULL"} {
+	for _, table := range []string{
+		"staged_people", "staged_delegates", "staged_contributors", "staged_positions", "staged_public_body_data", "register_notices",
+		"register_imports WHERE step <> 'none' OR lease_owner IS NOT NULL",
+	} {
 		if n := w.Count(w.t, table); n != 0 {
 			w.t.Errorf("%d rows left in %s", n, table)
 		}
@@ -73,37 +80,86 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 			content  string
 			wrong    string
 		}{
-			"tax code":           {registerimport.People, registerimport.CSV, csv(peopleHeader, good, strings.Replace(person(t, 2, "Via", ""), code(t, 2), "RSSMRA80A01H501X", 1)), "3 /tax_code format"},
-			"an organisation's":  {registerimport.People, registerimport.CSV, csv(peopleHeader, strings.Replace(good, code(t, 1), "00743110157", 1)), "2 /tax_code format"},
-			"no street":          {registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 2, "", "")), "2 /street required"},
-			"several":            {registerimport.People, registerimport.CSV, csv(peopleHeader, strings.Replace(person(t, 2, "Via", "9999"), "1930-01-01", "1930-02-30", 1), good, person(t, 3, "Via", "9999")), "2 /birth_date format; 4 /office_code unknown-office"},
-			"twice":              {registerimport.People, registerimport.CSV, csv(peopleHeader, good, person(t, 2, "Via", ""), good), "4 /tax_code repeated"},
-			"too long":           {registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, strings.Repeat("è", 301), "")), "2 /street too-long"},
-			"control characters": {registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via\x00Roma", "")), "2 /street character"},
-			"Latin-1":            {registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via Forl\xec", "")), "2 /street character"},
-			"columns":            {registerimport.People, registerimport.CSV, csv(peopleHeader, "a;b", good), "2  columns"},
-			"quotes":             {registerimport.People, registerimport.CSV, csv(peopleHeader, `a"b;c`, good), "2  format"},
-			"no such column":     {registerimport.People, registerimport.CSV, csv(strings.Replace(peopleHeader, "town", "city", 1), good), "1 /city unknown-field; 1 /town required"},
-			"column twice":       {registerimport.People, registerimport.CSV, csv(peopleHeader+";town", good+";Roma"), "1 /town repeated"},
-			"endless row":        {registerimport.People, registerimport.CSV, csv(peopleHeader, `"`+strings.Repeat("x\n", 200_000)), "2  too-long"},
-			"only a header":      {registerimport.People, registerimport.CSV, peopleHeader, "1  empty"},
-			"no object":          {registerimport.People, registerimport.JSONL, "[]\n", "1  format"},
-			"broken":             {registerimport.People, registerimport.JSONL, "{\"tax_code\":\n", "1  format"},
-			"two on a line":      {registerimport.People, registerimport.JSONL, "{} {}\n", "1  format"},
-			"no such member":     {registerimport.People, registerimport.JSONL, `{"nome":"x"}`, "1 /nome unknown-field"},
-			"member twice":       {registerimport.People, registerimport.JSONL, `{"town":"x","town":"y"}`, "1 /town repeated"},
-			"a number":           {registerimport.People, registerimport.JSONL, `{"town":1}`, "1 /town type"},
-			"a truth value":      {registerimport.People, registerimport.JSONL, `{"town":true}`, "1 /town type"},
-			"null":               {registerimport.People, registerimport.JSONL, `{"town":null}`, "1 /town type"},
-			"nested":             {registerimport.People, registerimport.JSONL, `{"town":{"a":"b"}}`, "1 /town type"},
-			"a long line":        {registerimport.People, registerimport.JSONL, "\n" + `{"town":"` + strings.Repeat("x", 100_000) + `"}` + "\n{}x", "2  too-long; 3  format"},
-			"lone surrogate":     {registerimport.Albi, registerimport.JSONL, `{"tax_code":"` + code(t, 1) + `","given_name":"\ud800","family_name":"x","register_code":"a","registration_number":"1"}`, "1 /given_name character"},
-			"register code":      {registerimport.Albi, registerimport.CSV, csv(albiHeader, code(t, 1)+";Ugo;Verdi;a/b;1"), "2 /register_code format"},
-			"kind":               {registerimport.Associations, registerimport.CSV, csv(associationHeader, professionalCode+";X;caf;caf;1", "00743110157;X;professional;caf;1"), "2 /tax_code kind-differs; 3 /kind format"},
-			"truth":              {registerimport.Contributors, registerimport.CSV, csv(contributorsHeader, "00743110157;X;company;;yes"), "2 /enabled_2023 format"},
-			"whose position":     {registerimport.Positions, registerimport.CSV, csv(positionsHeader, "9999999999;00743110157;aziende;7000;active", c.Positions[0].Number+";"+public.TaxCode.Clear()+";aziende;7000;active"), "2 /contributor_tax_code unknown-contributor; 3 /contributor_tax_code contributor-differs"},
+			"tax code": {
+				registerimport.People, registerimport.CSV,
+				csv(peopleHeader, good, strings.Replace(person(t, 2, "Via", ""), code(t, 2), "RSSMRA80A01H501X", 1)), "3 /tax_code format",
+			},
+			"an organisation's": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, strings.Replace(good, code(t, 1), "00743110157", 1)),
+				"2 /tax_code format",
+			},
+			"no street": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 2, "", "")), "2 /street required",
+			},
+			"several": {
+				registerimport.People, registerimport.CSV,
+				csv(
+					peopleHeader, strings.Replace(person(t, 2, "Via", "9999"), "1930-01-01", "1930-02-30", 1), good,
+					person(t, 3, "Via", "9999"),
+				),
+				"2 /birth_date format; 4 /office_code unknown-office",
+			},
+			"twice": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, good, person(t, 2, "Via", ""), good), "4 /tax_code repeated",
+			},
+			"too long": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, strings.Repeat("è", 301), "")),
+				"2 /street too-long",
+			},
+			"control characters": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via\x00Roma", "")), "2 /street character",
+			},
+			"Latin-1": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via Forl\xec", "")), "2 /street character",
+			},
+			"columns": {registerimport.People, registerimport.CSV, csv(peopleHeader, "a;b", good), "2  columns"},
+			"quotes":  {registerimport.People, registerimport.CSV, csv(peopleHeader, `a"b;c`, good), "2  format"},
+			"no such column": {
+				registerimport.People, registerimport.CSV, csv(strings.Replace(peopleHeader, "town", "city", 1), good),
+				"1 /city unknown-field; 1 /town required",
+			},
+			"column twice": {registerimport.People, registerimport.CSV, csv(peopleHeader+";town", good+";Roma"), "1 /town repeated"},
+			"endless row": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, `"`+strings.Repeat("x\n", 200_000)), "2  too-long",
+			},
+			"only a header":  {registerimport.People, registerimport.CSV, peopleHeader, "1  empty"},
+			"no object":      {registerimport.People, registerimport.JSONL, "[]\n", "1  format"},
+			"broken":         {registerimport.People, registerimport.JSONL, "{\"tax_code\":\n", "1  format"},
+			"two on a line":  {registerimport.People, registerimport.JSONL, "{} {}\n", "1  format"},
+			"no such member": {registerimport.People, registerimport.JSONL, `{"nome":"x"}`, "1 /nome unknown-field"},
+			"member twice":   {registerimport.People, registerimport.JSONL, `{"town":"x","town":"y"}`, "1 /town repeated"},
+			"a number":       {registerimport.People, registerimport.JSONL, `{"town":1}`, "1 /town type"},
+			"a truth value":  {registerimport.People, registerimport.JSONL, `{"town":true}`, "1 /town type"},
+			"null":           {registerimport.People, registerimport.JSONL, `{"town":null}`, "1 /town type"},
+			"nested":         {registerimport.People, registerimport.JSONL, `{"town":{"a":"b"}}`, "1 /town type"},
+			"a long line": {registerimport.People, registerimport.JSONL, "\n" + `{"town":"` + strings.Repeat("x", 100_000) + `"}` +
+				"\n{}x", "2  too-long; 3  format"},
+			"lone surrogate": {registerimport.Albi, registerimport.JSONL, `{"tax_code":"` + code(t, 1) +
+				`","given_name":"\ud800","family_name":"x","register_code":"a","registration_number":"1"}`, "1 /given_name character"},
+			"register code": {
+				registerimport.Albi, registerimport.CSV, csv(albiHeader, code(t, 1)+";Ugo;Verdi;a/b;1"), "2 /register_code format",
+			},
+			"kind": {
+				registerimport.Associations, registerimport.CSV,
+				csv(associationHeader, professionalCode+";X;caf;caf;1", "00743110157;X;professional;caf;1"),
+				"2 /tax_code kind-differs; 3 /kind format",
+			},
+			"truth": {
+				registerimport.Contributors, registerimport.CSV, csv(contributorsHeader, "00743110157;X;company;;yes"),
+				"2 /enabled_2023 format",
+			},
+			"whose position": {
+				registerimport.Positions, registerimport.CSV,
+				csv(positionsHeader, "9999999999;00743110157;aziende;7000;active", c.Positions[0].Number+";"+public.TaxCode.Clear()+
+					";aziende;7000;active"),
+				"2 /contributor_tax_code unknown-contributor; 3 /contributor_tax_code contributor-differs",
+			},
 			"no public body": {
-				registerimport.PublicBodyData, registerimport.CSV, csv(publicHeader, c.Positions[0].Number+";payment;A1;2026-01-01;10.00;EUR;x", "9999999999;payment;A1;2026-01-01;10.00;EUR;x", public.Positions[0].Number+";payment;A1;2026-01-01;10,00;EUR;x"),
+				registerimport.PublicBodyData, registerimport.CSV,
+				csv(
+					publicHeader, c.Positions[0].Number+";payment;A1;2026-01-01;10.00;EUR;x",
+					"9999999999;payment;A1;2026-01-01;10.00;EUR;x", public.Positions[0].Number+";payment;A1;2026-01-01;10,00;EUR;x",
+				),
 				"2 /position_number not-a-public-body; 3 /position_number unknown-position; 4 /amount format",
 			},
 		} {
@@ -115,7 +171,8 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 		for range 2500 {
 			many = append(many, "x")
 		}
-		if got := strings.Split(w.wrong(registerimport.People, registerimport.CSV, csv(peopleHeader, many...)), "; "); len(got) != 100 || got[99] != "101  columns" {
+		if got := strings.Split(w.wrong(registerimport.People, registerimport.CSV, csv(peopleHeader, many...)), "; "); len(got) != 100 ||
+			got[99] != "101  columns" {
 			t.Errorf("%d errors, the last %s", len(got), got[len(got)-1])
 		}
 		if n := w.Count(t, "register_people"); n != 0 {
@@ -136,7 +193,9 @@ func TestRegisterImport_ContributorsPositionsAndPublicBodies(t *testing.T) {
 		}
 		w.bring(registerimport.Contributors, contributorsHeader, line("Comune", "public_body", represents.TaxCode.Clear(), "true"))
 		first := id()
-		if n := w.Count(t, "contributor_roles WHERE person_id = ? AND role = 'legal_representative' AND withdrawn_at IS NULL", represents.ID); n != 1 {
+		if n := w.Count(
+			t, "contributor_roles WHERE person_id = ? AND role = 'legal_representative' AND withdrawn_at IS NULL", represents.ID,
+		); n != 1 {
 			t.Errorf("%d roles", n)
 		}
 		// What a file does not say stays; nobody gets a role twice; who is unknown gets none.
@@ -145,27 +204,43 @@ func TestRegisterImport_ContributorsPositionsAndPublicBodies(t *testing.T) {
 		if id() != first || w.Count(t, "contributors WHERE legal_name = 'Comune di Roma'") != 1 || w.Count(t, "contributor_roles") != 1 {
 			t.Error("the contributor was not changed as it should be")
 		}
-		w.bring(registerimport.Positions, positionsHeader, "0000000001;00743110157;aziende;7000;active", "0000000002;00743110157;aziende;7000;active")
+		w.bring(
+			registerimport.Positions, positionsHeader, "0000000001;00743110157;aziende;7000;active",
+			"0000000002;00743110157;aziende;7000;active",
+		)
 		w.bring(registerimport.Positions, positionsHeader, "0000000002;00743110157;artigiani;4900;ceased")
-		if got := w.one("SELECT number || scheme || office_code || state FROM positions ORDER BY number"); got != "0000000001aziende7000active,0000000002artigiani4900ceased" {
+		if got := w.one("SELECT number || scheme || office_code || state FROM positions " +
+			"ORDER BY number"); got != "0000000001aziende7000active,0000000002artigiani4900ceased" {
 			t.Error(got)
 		}
-		w.bring(registerimport.PublicBodyData, publicHeader, "0000000001;payment;P1;2026-01-01;10.50;EUR;Gennaio", "0000000001;debit_note;P1;2026-01-01;7;EUR;Nota", "0000000002;payment;P1;2026-01-01;-3.5;EUR;x")
+		w.bring(
+			registerimport.PublicBodyData, publicHeader, "0000000001;payment;P1;2026-01-01;10.50;EUR;Gennaio",
+			"0000000001;debit_note;P1;2026-01-01;7;EUR;Nota", "0000000002;payment;P1;2026-01-01;-3.5;EUR;x",
+		)
 		w.bring(registerimport.PublicBodyData, publicHeader, "0000000001;payment;P1;2026-01-02;11.50;EUR;Gennaio")
-		if got := w.one("SELECT date || amount FROM public_body_data d JOIN positions p ON p.id = d.position_id WHERE p.number = '0000000001' ORDER BY d.kind"); got != "2026-01-017,2026-01-0211.50" {
+		if got := w.one("SELECT date || amount FROM public_body_data d JOIN positions p ON p.id = d.position_id WHERE p.number = " +
+			"'0000000001' ORDER BY d.kind"); got != "2026-01-017,2026-01-0211.50" {
 			t.Error(got)
 		}
-		// Who was enabled on 2023-03-31 keeps the services of public bodies; who was not asks for them.
+		// Who was enabled on 2023-03-31 keeps the services of public bodies; who was not asks for
+		// them.
 		services := func(tax string, enabled string) string {
-			i := w.send(registerimport.Contributors, registerimport.JSONL, `{"tax_code":"`+tax+`","legal_name":"Ente","kind":"public_body","legal_representative_tax_code":"`+represents.TaxCode.Clear()+`"`+enabled+`}`)
+			i := w.send(
+				registerimport.Contributors, registerimport.JSONL,
+				`{"tax_code":"`+tax+`","legal_name":"Ente","kind":"public_body","legal_representative_tax_code":"`+
+					represents.TaxCode.Clear()+`"`+enabled+`}`,
+			)
 			w.drain()
 			if i = w.show(i.ID); i.State != registerimport.Done {
 				t.Errorf("%+v", i)
 			}
-			return w.one("SELECT r.services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id WHERE c.tax_code = ?", tax)
+			return w.one(
+				"SELECT r.services FROM contributor_roles r JOIN contributors c ON c.id = r.contributor_id WHERE c.tax_code = ?", tax,
+			)
 		}
 		for tax, want := range map[string][2]string{
-			"80039510484": {`,"enabled_2023":true`, `["*"]`}, "80073410526": {`,"enabled_2023":false`, `["declarations","delegations"]`}, "04102730589": {"", `["declarations","delegations"]`},
+			"80039510484": {`,"enabled_2023":true`, `["*"]`}, "80073410526": {`,"enabled_2023":false`, `["declarations","delegations"]`},
+			"04102730589": {"", `["declarations","delegations"]`},
 		} {
 			if got := services(tax, want[0]); got != want[1] {
 				t.Errorf("%s gives %s", want[0], got)
@@ -211,10 +286,13 @@ func TestRegisterImport_WhoLeavesTheRegister(t *testing.T) {
 			t.Error("who is missing acts on")
 		}
 		told := func(kind string) int { return w.Count(t, "outbox WHERE kind = ?", kind) }
-		if told("delegation.suspended") != 2 || w.Count(t, "outbox WHERE kind = 'delegation.suspended' AND person_id IN (?, ?)", consulente.ID, representative.PersonID) != 2 {
+		if told("delegation.suspended") != 2 ||
+			w.Count(t, "outbox WHERE kind = 'delegation.suspended' AND person_id IN (?, ?)", consulente.ID, representative.PersonID) != 2 {
 			t.Errorf("%d are told", told("delegation.suspended"))
 		}
-		if data := w.one("SELECT data FROM outbox WHERE kind = 'delegation.suspended' AND person_id = ?", representative.PersonID); !strings.Contains(data, `"positions":"2"`) || !strings.Contains(data, c.LegalName) {
+		if data := w.one(
+			"SELECT data FROM outbox WHERE kind = 'delegation.suspended' AND person_id = ?", representative.PersonID,
+		); !strings.Contains(data, `"positions":"2"`) || !strings.Contains(data, c.LegalName) {
 			t.Error(data)
 		}
 		// The same again, spelled otherwise, changes nothing more.
@@ -288,7 +366,9 @@ func TestRegisterImport_OneKey(t *testing.T) {
 		content := peopleHeader + "\n" + person(t, 1, "Via Roma 1", "")
 		ids := make([]uuid.UUID, 8)
 		world.Parallel(len(ids), func(n int) {
-			ctx := idempotency.WithClaim(context.Background(), &idempotency.Claim{Scope: "person:x", Key: "key", Operation: "importRegister", RequestMAC: "m"})
+			ctx := idempotency.WithClaim(context.Background(), &idempotency.Claim{
+				Scope: "person:x", Key: "key", Operation: "importRegister", RequestMAC: "m",
+			})
 			i, err := w.service.Take(ctx, w.admin, fileOf(registerimport.People, registerimport.CSV, content))
 			if err != nil {
 				t.Error(err)

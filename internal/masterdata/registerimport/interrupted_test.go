@@ -33,7 +33,8 @@ func (c *tired) Now() time.Time {
 	return c.at
 }
 
-// TestRegisterImport_Interrupted stops a worker wherever it can be stopped, lets another go on after the lease, and compares.
+// TestRegisterImport_Interrupted stops a worker wherever it can be stopped, lets another go on
+// after the lease, and compares.
 func TestRegisterImport_Interrupted(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		consulente, delegate := w.Professional(t)
@@ -77,15 +78,16 @@ func TestRegisterImport_Interrupted(t *testing.T) {
 		if n := w.Count(t, "delegates WHERE struck_off_at IS NULL"); n != 2500 {
 			t.Errorf("%d are listed", n)
 		}
-		if n := w.Count(t, "outbox WHERE kind = 'delegation.suspended'"); n != 4 || w.Count(t, "outbox WHERE person_id = ?", consulente.ID) != 1 {
+		if n := w.Count(t, "outbox WHERE kind = 'delegation.suspended'"); n != 4 ||
+			w.Count(t, "outbox WHERE person_id = ?", consulente.ID) != 1 {
 			t.Errorf("%d are told", n)
 		}
 		w.nothingLeft()
 	})
 }
 
-// TestRegisterImport_BesideOthers: until the end of an import others see nothing of it and do not wait for it, and who files for an
-// intermediary that it strikes off comes before it or after it.
+// TestRegisterImport_BesideOthers: until the end of an import others see nothing of it and do not
+// wait for it, and who files for an intermediary that it strikes off comes before it or after it.
 func TestRegisterImport_BesideOthers(t *testing.T) {
 	// On SQLite one comes after the other anyway.
 	d := dbtest.Open(t, dbtest.Postgres(t))
@@ -130,7 +132,10 @@ func TestRegisterImport_BesideOthers(t *testing.T) {
 				return err
 			}
 			return errors.Join(files(ctx, mine),
-				d.From(ctx).Exec("INSERT INTO delegation_lookups (id, delegate_id, person_id, at) VALUES (?, ?, ?, ?)", uuid.Must(uuid.NewV7()), staying, stays.ID, w.Clock.Now()).Error)
+				d.From(ctx).Exec(
+					"INSERT INTO delegation_lookups (id, delegate_id, person_id, at) VALUES (?, ?, ?, ?)", uuid.Must(uuid.NewV7()), staying,
+					stays.ID, w.Clock.Now(),
+				).Error)
 		})
 	})
 	if err := <-ended; err != nil {

@@ -71,7 +71,9 @@ type owner struct {
 // owners returns the contributors of positions, by number.
 func (k knowledge) owners(ctx context.Context, numbers []string) (map[string]owner, error) {
 	var found []owner
-	err := k.db.From(ctx).Raw("SELECT p.number, c.tax_code, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.number IN ?", numbers).Scan(&found).Error
+	err := k.db.From(ctx).Raw(
+		"SELECT p.number, c.tax_code, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.number IN ?", numbers,
+	).Scan(&found).Error
 	all := make(map[string]owner, len(found))
 	for _, o := range found {
 		all[o.Number] = o
@@ -79,7 +81,8 @@ func (k knowledge) owners(ctx context.Context, numbers []string) (map[string]own
 	return all, err
 }
 
-// otherKinds names the rows about somebody who is known as a professional and listed as an organisation, or the other way round.
+// otherKinds names the rows about somebody who is known as a professional and listed as an
+// organisation, or the other way round.
 func (k knowledge) otherKinds(ctx context.Context, rows []record, professionals bool) ([]LineError, error) {
 	var found []struct {
 		TaxCode string

@@ -50,7 +50,9 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 func (w *fixture) newWorker() *registerimport.Worker { return w.newWorkerWith(w.Clock) }
 
 func (w *fixture) newWorkerWith(c clock.Clock) *registerimport.Worker {
-	return registerimport.NewWorker(registerimport.WorkerOptions{DB: w.DB, Clock: c, Blobs: w.Blobs, Outbox: w.Outbox, Log: slog.New(slog.DiscardHandler)})
+	return registerimport.NewWorker(registerimport.WorkerOptions{
+		DB: w.DB, Clock: c, Blobs: w.Blobs, Outbox: w.Outbox, Log: slog.New(slog.DiscardHandler),
+	})
 }
 
 func each(t *testing.T, test func(t *testing.T, w *fixture)) {
@@ -60,7 +62,9 @@ func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 
 func fileOf(r registerimport.Register, f registerimport.Format, content string) registerimport.File {
 	sum := sha256.Sum256([]byte(content))
-	return registerimport.File{Register: r, Format: f, Digest: "sha-256:" + hex.EncodeToString(sum[:]), Open: func() io.Reader { return strings.NewReader(content) }}
+	return registerimport.File{Register: r, Format: f, Digest: "sha-256:" + hex.EncodeToString(sum[:]), Open: func() io.Reader {
+		return strings.NewReader(content)
+	}}
 }
 
 // send takes a file without working it off.
@@ -133,7 +137,10 @@ func (w *fixture) one(query string, args ...any) string {
 // code is the tax code of the n-th person.
 func code(t testing.TB, n int) string {
 	t.Helper()
-	c, err := taxcode.Compose(taxcode.Birth{FamilyName: "Verdi", GivenName: "Ugo", Sex: taxcode.Male, Date: time.Date(1930, 1, 1+n%25_000, 0, 0, 0, 0, time.UTC), Place: fmt.Sprintf("H%03d", 500+n/25_000)})
+	c, err := taxcode.Compose(taxcode.Birth{
+		FamilyName: "Verdi", GivenName: "Ugo", Sex: taxcode.Male, Date: time.Date(1930, 1, 1+n%25_000, 0, 0, 0, 0, time.UTC),
+		Place: fmt.Sprintf("H%03d", 500+n/25_000),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,9 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // lines reads a file line by line.
 type lines interface {
-	// next returns the next row, or what is wrong with it. The error is io.EOF at the end, fileError for a file of which no
-	// more can be read, and anything else if the file could not be got at.
+	// next returns the next row, or what is wrong with it. The error is io.EOF at the end,
+	// fileError for a file of which no more can be read, and anything else if the file could not be
+	// got at.
 	next() (record, []LineError, error)
 }
 
@@ -137,7 +138,8 @@ func (j *jsonLines) parse(text []byte) (record, []LineError) {
 		case string:
 			r.values[at] = v
 		case bool:
-			// Only a truth value may be one: any other column takes "true" for a wrong text, or for a text.
+			// Only a truth value may be one: any other column takes "true" for a wrong text, or for
+			// a text.
 			if r.values[at] = "false"; v {
 				r.values[at] = "true"
 			}

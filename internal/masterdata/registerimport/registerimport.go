@@ -1,12 +1,15 @@
-// Package registerimport takes the files that registers send: persons (anagrafe), professional registers (albi), censuses of
-// associations, contributors, positions and the data of public bodies. A file is kept, then checked in chunks into staging
-// tables and, if every line is right, applied. A file with a wrong line changes nothing.
+// Package registerimport takes the files that registers send: persons (anagrafe), professional
+// registers (albi), censuses of associations, contributors, positions and the data of public
+// bodies. A file is kept, then checked in chunks into staging tables and, if every line is right,
+// applied. A file with a wrong line changes nothing.
 //
-// What differs from what is there is applied in one transaction for which nobody waits, or on SQLite, where everybody would, in
-// several short ones. Since every line was checked before, and a transaction takes its place in the file along, an import that
-// was interrupted is finished by whoever finds it.
+// What differs from what is there is applied in one transaction for which nobody waits, or on
+// SQLite, where everybody would, in several short ones. Since every line was checked before, and a
+// transaction takes its place in the file along, an import that was interrupted is finished by
+// whoever finds it.
 //
-// Beside the sandbox this is the one package that writes other packages' tables: registers are applied as sets, by SQL.
+// Beside the sandbox this is the one package that writes other packages' tables: registers are
+// applied as sets, by SQL.
 package registerimport
 
 import (
@@ -176,7 +179,8 @@ func (i *Import) settle(whole, complete bool, now time.Time) error {
 	return nil
 }
 
-// advance goes on to the next step. From the last one that changes the register on, the import counts.
+// advance goes on to the next step. From the last one that changes the register on, the import
+// counts.
 func (i *Import) advance(whole bool, now time.Time) {
 	i.Step, i.Reached = i.Step.after(whole), ""
 	if i.State == Running && (i.Step == stepTell || i.Step == stepClean) {

@@ -26,10 +26,13 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Import, error) {
 	return i, err
 }
 
-// same returns the import of the same file, if it is the last of its register that counts or will be worked off.
+// same returns the import of the same file, if it is the last of its register that counts or will
+// be worked off.
 func (r repository) same(ctx context.Context, register Register, format Format, digest string) (Import, bool, error) {
 	var found []Import
-	err := r.db.From(ctx).Raw("SELECT * FROM register_imports WHERE register = ? AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1", register).Scan(&found).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT * FROM register_imports WHERE register = ? AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1", register,
+	).Scan(&found).Error
 	if err != nil || len(found) == 0 || found[0].Digest != digest || found[0].Format != format {
 		return Import{}, false, err
 	}
@@ -71,7 +74,9 @@ func (r repository) claim(ctx context.Context, id uuid.UUID, lease job.Lease) (b
 // hold returns the import for a step, locked, and false when another has leased it meanwhile.
 func (r repository) hold(ctx context.Context, id uuid.UUID, owner string) (Import, bool, error) {
 	var found []Import
-	err := r.db.From(ctx).Raw("SELECT * FROM register_imports WHERE id = ? AND lease_owner = ?"+r.db.ForUpdate(), id, owner).Scan(&found).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT * FROM register_imports WHERE id = ? AND lease_owner = ?"+r.db.ForUpdate(), id, owner,
+	).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Import{}, false, err
 	}
@@ -80,16 +85,20 @@ func (r repository) hold(ctx context.Context, id uuid.UUID, owner string) (Impor
 
 func (r repository) save(ctx context.Context, i Import) error {
 	return r.db.From(ctx).Model(&Import{}).Where("id = ?", i.ID).
-		Select("state", "step", "reached", "rows_read", "lines_total", "lines_done", "errors", "finished_at", "lease_owner", "lease_until").Updates(&i).Error
+		Select(
+			"state", "step", "reached", "rows_read", "lines_total", "lines_done", "errors", "finished_at", "lease_owner", "lease_until",
+		).Updates(&i).Error
 }
 
-// span returns the last key of the next staged lines after the one that was reached, and how many these are: at most so many.
+// span returns the last key of the next staged lines after the one that was reached, and how many
+// these are: at most so many.
 func (r repository) span(ctx context.Context, table string, i Import, most int) (high string, n int, err error) {
 	var found struct {
 		High *string
 		N    int
 	}
-	err = r.db.From(ctx).Raw("SELECT MAX(x.key) AS high, COUNT(*) AS n FROM (SELECT s.key FROM "+table+" AS s WHERE s.import_id = ? AND s.key > ? ORDER BY s.key LIMIT ?) AS x",
+	err = r.db.From(ctx).Raw("SELECT MAX(x.key) AS high, COUNT(*) AS n FROM (SELECT s.key FROM "+table+
+		" AS s WHERE s.import_id = ? AND s.key > ? ORDER BY s.key LIMIT ?) AS x",
 		i.ID, i.Reached, most).Scan(&found).Error
 	if found.High != nil {
 		high = *found.High
@@ -99,6 +108,10 @@ func (r repository) span(ctx context.Context, table string, i Import, most int) 
 
 // drop deletes some staged lines of an import and returns how many.
 func (r repository) drop(ctx context.Context, table string, importID uuid.UUID) (int64, error) {
-	done := r.db.From(ctx).Exec("DELETE FROM "+table+" WHERE import_id = ? AND key IN (SELECT s.key FROM "+table+" AS s WHERE s.import_id = ? ORDER BY s.key LIMIT ?)", importID, importID, atOnce)
+	done := r.db.From(ctx).Exec(
+		"DELETE FROM "+table+" WHERE import_id = ? AND key IN (SELECT s.key FROM "+table+
+			" AS s WHERE s.import_id = ? ORDER BY s.key LIMIT ?)",
+		importID, importID, atOnce,
+	)
 	return done.RowsAffected, done.Error
 }

@@ -46,11 +46,12 @@ type File struct {
 	Open func() io.Reader
 }
 
-// errOvertaken means that the same file was taken by another request meanwhile, or another file after it.
+// errOvertaken means that the same file was taken by another request meanwhile, or another file
+// after it.
 var errOvertaken = errors.New("another file was taken meanwhile")
 
-// Take keeps a file and queues it. A file that is the last one of its register which counts, or will be worked off, is not
-// taken again: its import is returned.
+// Take keeps a file and queues it. A file that is the last one of its register which counts, or
+// will be worked off, is not taken again: its import is returned.
 func (s *Service) Take(ctx context.Context, by access.Actor, f File) (Import, error) {
 	// Before the file is kept for nothing.
 	if err := s.run.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {
@@ -75,7 +76,10 @@ func (s *Service) take(ctx context.Context, by access.Actor, f File) (_ Import, 
 		i, _, err := s.queue(ctx, by, there, true)
 		return i, err
 	}
-	i := Import{ID: newID(), Register: f.Register, Format: f.Format, Digest: f.Digest, State: Queued, Step: stepCheck, Errors: "[]", ImportedBy: by.PersonID}
+	i := Import{
+		ID: newID(), Register: f.Register, Format: f.Format, Digest: f.Digest, State: Queued, Step: stepCheck, Errors: "[]",
+		ImportedBy: by.PersonID,
+	}
 	added := false
 	defer func() {
 		if !added {

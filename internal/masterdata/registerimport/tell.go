@@ -38,11 +38,12 @@ type told struct {
 // liveDelegations are those of an intermediary that are active but for its standing.
 var liveDelegations = "g.delegate_id = @delegate AND " + access.Named(access.LiveDelegation("g"))
 
-// tellSome promises the next messages about delegations that are suspended or good again, in the step's transaction, so that
-// each is promised once. It reports whether there was anybody.
+// tellSome promises the next messages about delegations that are suspended or good again, in the
+// step's transaction, so that each is promised once. It reports whether there was anybody.
 func (w *Worker) tellSome(ctx context.Context, importID uuid.UUID, now time.Time) (bool, error) {
 	var due []notice
-	err := w.DB.From(ctx).Raw(`SELECT n.delegate_id, n.kind, n.told_until, h.legal_name FROM register_notices n JOIN delegates h ON h.id = n.delegate_id
+	err := w.DB.From(ctx).Raw(`SELECT n.delegate_id, n.kind, n.told_until, h.legal_name FROM register_notices n JOIN delegates h
+		ON h.id = n.delegate_id
 		WHERE n.import_id = ? AND n.told_at IS NULL ORDER BY n.delegate_id LIMIT 1`, importID).Scan(&due).Error
 	if err != nil || len(due) == 0 {
 		return false, err
@@ -53,12 +54,18 @@ func (w *Worker) tellSome(ctx context.Context, importID uuid.UUID, now time.Time
 		args["after"] = *n.ToldUntil
 	}
 	var contributors []uuid.UUID
-	err = w.DB.From(ctx).Raw("SELECT DISTINCT g.contributor_id FROM delegations AS g WHERE "+liveDelegations+" AND g.contributor_id > @after ORDER BY g.contributor_id LIMIT @most", args).Scan(&contributors).Error
+	err = w.DB.From(ctx).Raw(
+		"SELECT DISTINCT g.contributor_id FROM delegations AS g WHERE "+liveDelegations+
+			" AND g.contributor_id > @after ORDER BY g.contributor_id LIMIT @most",
+		args,
+	).Scan(&contributors).Error
 	if err != nil {
 		return false, err
 	}
 	if len(contributors) == 0 {
-		return true, w.DB.From(ctx).Exec("UPDATE register_notices SET told_at = ? WHERE import_id = ? AND delegate_id = ?", now, importID, n.DelegateID).Error
+		return true, w.DB.From(ctx).Exec(
+			"UPDATE register_notices SET told_at = ? WHERE import_id = ? AND delegate_id = ?", now, importID, n.DelegateID,
+		).Error
 	}
 	messages, err := w.messagesTo(ctx, n, contributors, args, now)
 	if err != nil {
@@ -74,16 +81,24 @@ func (w *Worker) tellSome(ctx context.Context, importID uuid.UUID, now time.Time
 	if err := w.Outbox.Add(ctx, messages...); err != nil {
 		return false, err
 	}
-	return true, w.DB.From(ctx).Exec("UPDATE register_notices SET told_until = ? WHERE import_id = ? AND delegate_id = ?", contributors[len(contributors)-1], importID, n.DelegateID).Error
+	return true, w.DB.From(ctx).Exec(
+		"UPDATE register_notices SET told_until = ? WHERE import_id = ? AND delegate_id = ?", contributors[len(contributors)-1], importID,
+		n.DelegateID,
+	).Error
 }
 
-// messagesTo are those to who signs for contributors: their legal representatives, and the employer of a household.
-func (w *Worker) messagesTo(ctx context.Context, n notice, contributors []uuid.UUID, args map[string]any, now time.Time) ([]outbox.Message, error) {
+// messagesTo are those to who signs for contributors: their legal representatives, and the employer
+// of a household.
+func (w *Worker) messagesTo(
+	ctx context.Context, n notice, contributors []uuid.UUID, args map[string]any, now time.Time,
+) ([]outbox.Message, error) {
 	args["contributors"] = contributors
 	var people []told
-	err := w.DB.From(ctx).Raw(`SELECT g.contributor_id, c.legal_name AS contributor, r.person_id, MIN(g.reference_code) AS reference, COUNT(DISTINCT z.position_id) AS positions
+	err := w.DB.From(ctx).Raw(`SELECT g.contributor_id, c.legal_name AS contributor, r.person_id, MIN(g.reference_code) AS reference,
+		COUNT(DISTINCT z.position_id) AS positions
 		FROM delegations AS g JOIN contributors AS c ON c.id = g.contributor_id JOIN delegation_positions AS z ON z.delegation_id = g.id
-		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND `+access.LiveRole("r")+`
+		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer'
+		AND c.kind = 'household') AND `+access.LiveRole("r")+`
 		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
 	if err != nil {
 		return nil, err

@@ -11,7 +11,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// Who leaves a register and comes back is heard of by those who sign for the contributors, each once, and by somebody at the organisation.
+// Who leaves a register and comes back is heard of by those who sign for the contributors, each
+// once, and by somebody at the organisation.
 func TestRegisterImport_BothSidesHearOfARegister(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		home := w.Company(t, world.Rome)
@@ -35,7 +36,10 @@ func TestRegisterImport_BothSidesHearOfARegister(t *testing.T) {
 		w.bring(registerimport.Associations, associationHeader, other)
 		w.bring(registerimport.Associations, associationHeader, other, itself+";Patronato;patronato;register;2")
 		for _, kind := range []string{"delegation.suspended", "delegation.resumed"} {
-			for who, id := range map[string]uuid.UUID{"the employer": employer.ID, "who has two roles": both.ID, "the company's representative": representative.PersonID, "who manages delegations": manager.ID} {
+			for who, id := range map[string]uuid.UUID{
+				"the employer": employer.ID, "who has two roles": both.ID, "the company's representative": representative.PersonID,
+				"who manages delegations": manager.ID,
+			} {
 				if n := w.Count(t, "outbox WHERE kind = ? AND person_id = ?", kind, id); n != 1 {
 					t.Errorf("%s hears %d times: %s", who, n, kind)
 				}

@@ -22,15 +22,18 @@ import (
 
 const (
 	queuedTopic = "register-imports"
-	// atOnce is how many lines one transaction stages, or drops: few, since on SQLite everybody waits for it.
+	// atOnce is how many lines one transaction stages, or drops: few, since on SQLite everybody
+	// waits for it.
 	atOnce = 1000
-	// appliedAtOnce is how many lines one transaction applies on SQLite, where everybody waits for it.
+	// appliedAtOnce is how many lines one transaction applies on SQLite, where everybody waits for
+	// it.
 	appliedAtOnce = 2500
 	// leaversAtOnce is how many intermediaries are taken off a register with one statement.
 	leaversAtOnce = 500
 	// toldAtOnce is how many contributors one transaction tells.
 	toldAtOnce = 200
-	// pollEvery is how often a worker looks for imports that another process queued, or did not finish.
+	// pollEvery is how often a worker looks for imports that another process queued, or did not
+	// finish.
 	pollEvery = time.Second
 	// leaseTime is for how long others leave an import alone after its last step.
 	leaseTime = time.Minute
@@ -135,16 +138,20 @@ func (w *Worker) work(ctx context.Context, i Import) error {
 			return err
 		}
 		if i.Step == stepNone {
-			w.Log.InfoContext(ctx, "import of a register ended", "import_id", i.ID.String(), "register", string(i.Register), "state", string(i.State), "lines", i.LinesDone)
+			w.Log.InfoContext(
+				ctx, "import of a register ended", "import_id", i.ID.String(), "register", string(i.Register), "state", string(i.State),
+				"lines", i.LinesDone,
+			)
 			return nil
 		}
 	}
 	return ctx.Err()
 }
 
-// wholly reports whether all of a file is applied in one transaction. On PostgreSQL it is: nobody waits for the rows that it
-// changes, since nobody else locks them but to keep intermediaries from being struck off, which is what it does last. On SQLite
-// one transaction writes at a time, and a long one would stop everybody.
+// wholly reports whether all of a file is applied in one transaction. On PostgreSQL it is: nobody
+// waits for the rows that it changes, since nobody else locks them but to keep intermediaries from
+// being struck off, which is what it does last. On SQLite one transaction writes at a time, and a
+// long one would stop everybody.
 func (w *Worker) wholly() bool { return w.DB.Dialect() == db.Postgres }
 
 // step does one transaction of an import, with which it renews its lease.

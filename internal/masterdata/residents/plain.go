@@ -9,10 +9,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// apostrophes are what people type for one, accents that stand alone among them: Nicolo' and Nicolò are one name.
+// apostrophes are what people type for one, accents that stand alone among them: Nicolo' and Nicolò
+// are one name.
 const apostrophes = "'’‘‛ʼʹ`´′＇"
 
-// plain returns a text without what people write differently: small letters and digits with one space between words.
+// plain returns a text without what people write differently: small letters and digits with one
+// space between words.
 func plain(s string) string {
 	return strings.Join(words(s), " ")
 }
@@ -24,7 +26,8 @@ func words(s string) []string {
 		}
 		return r
 	}, s)
-	// Compatibility forms come apart too, so that wide letters and ligatures are those that they look like.
+	// Compatibility forms come apart too, so that wide letters and ligatures are those that they
+	// look like.
 	s = norm.NFKD.String(cases.Fold().String(s))
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -39,7 +42,8 @@ func words(s string) []string {
 	return strings.Fields(s)
 }
 
-// ways are the usual abbreviations of the kinds of street, as words make them of what is written: P.za becomes "p za".
+// ways are the usual abbreviations of the kinds of street, as words make them of what is written:
+// P.za becomes "p za".
 var ways = map[string]string{
 	"v": "via", "v le": "viale", "vle": "viale", "v lo": "vicolo", "vlo": "vicolo", "vic": "vicolo",
 	"p za": "piazza", "pza": "piazza", "p zza": "piazza", "pzza": "piazza", "pz": "piazza", "pzz": "piazza", "p": "piazza",
@@ -49,7 +53,8 @@ var ways = map[string]string{
 	"str": "strada", "s da": "strada", "loc": "localita", "fraz": "frazione", "fr": "frazione", "vic lo": "vicolo",
 }
 
-// beforeNumber are words that may stand before the number of a house and say nothing. "No" is what becomes of Nº.
+// beforeNumber are words that may stand before the number of a house and say nothing. "No" is what
+// becomes of Nº.
 var beforeNumber = []string{"n", "nr", "no", "num", "numero", "civ", "civico"}
 
 // street is plain for street and number.
@@ -90,5 +95,6 @@ func apart(words []string) []string {
 	return parts
 }
 
-// SameName reports whether two names are written alike but for case, accents, apostrophes and spaces.
+// SameName reports whether two names are written alike but for case, accents, apostrophes and
+// spaces.
 func SameName(a, b string) bool { return plain(a) == plain(b) }

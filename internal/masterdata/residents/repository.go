@@ -32,8 +32,8 @@ func (r *Register) Find(ctx context.Context, code taxcode.Code) (Entry, bool, er
 // atATime is how many entries travel with one statement.
 const atATime = 500
 
-// Put adds entries, each tax code once, and replaces those that are there, inside the caller's transaction. The time of the
-// change is set to now.
+// Put adds entries, each tax code once, and replaces those that are there, inside the caller's
+// transaction. The time of the change is set to now.
 func (r *Register) Put(ctx context.Context, entries ...Entry) error {
 	if len(entries) == 0 {
 		return nil
@@ -44,7 +44,9 @@ func (r *Register) Put(ctx context.Context, entries ...Entry) error {
 		e.UpdatedAt = now
 		rows[i] = e
 	}
-	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "tax_code"}}, DoUpdates: clause.AssignmentColumns([]string{
+	return r.db.From(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{
+		{Name: "tax_code"},
+	}, DoUpdates: clause.AssignmentColumns([]string{
 		"given_name", "family_name", "birth_date", "birth_place", "street", "postal_code", "town", "province", "office_code", "updated_at",
 	})}).CreateInBatches(rows, atATime).Error
 }

@@ -1,5 +1,5 @@
-// Package residents keeps the register of persons (anagrafe) as it was imported, and tells whether what somebody declares
-// about themselves agrees with it.
+// Package residents keeps the register of persons (anagrafe) as it was imported, and tells whether
+// what somebody declares about themselves agrees with it.
 package residents
 
 import (
@@ -28,7 +28,8 @@ type Identity struct {
 type Entry struct {
 	TaxCode taxcode.Code
 	Identity
-	// OfficeCode is the office that is competent for the residence; nil where the import does not say.
+	// OfficeCode is the office that is competent for the residence; nil where the import does not
+	// say.
 	OfficeCode *string
 	UpdatedAt  time.Time `gorm:"autoUpdateTime:false"`
 }
@@ -46,9 +47,10 @@ const (
 	Residence Part = "residence"
 )
 
-// Match compares what somebody declares with the register and returns the parts that differ, none when all agree. Case,
-// accents, apostrophes and punctuation make no difference, nor do the usual abbreviations in the name of a street. Which
-// part differs is not for whoever asked: it would tell a stranger what the register holds.
+// Match compares what somebody declares with the register and returns the parts that differ, none
+// when all agree. Case, accents, apostrophes and punctuation make no difference, nor do the usual
+// abbreviations in the name of a street. Which part differs is not for whoever asked: it would tell
+// a stranger what the register holds.
 func Match(e Entry, declared Identity) []Part {
 	var differ []Part
 	if plain(e.GivenName) != plain(declared.GivenName) || plain(e.FamilyName) != plain(declared.FamilyName) {

@@ -32,37 +32,51 @@ func TestResidents_Match(t *testing.T) {
 		"capital letters": {func(i *residents.Identity) {
 			i.GivenName, i.FamilyName, i.Town = "NICCOLÒ ELENA", "D'ANGELO", "SANT'AGATA DE' GOTI"
 		}, nil},
-		"without accents":              {func(i *residents.Identity) { i.GivenName, i.BirthPlace = "Niccolo Elena", "Forli" }, nil},
-		"apostrophe for accent":        {func(i *residents.Identity) { i.GivenName, i.BirthPlace = "NICCOLO' ELENA", "FORLI`" }, nil},
-		"accent apart":                 {func(i *residents.Identity) { i.GivenName = "Niccolo\u0300 Elena" }, nil},
-		"another apostrophe":           {func(i *residents.Identity) { i.FamilyName = "D’Angelo" }, nil},
-		"no apostrophe":                {func(i *residents.Identity) { i.FamilyName = "dangelo" }, nil},
-		"spaces":                       {func(i *residents.Identity) { i.GivenName, i.Town = " Niccolò   Elena ", "Sant'Agata  de' Goti" }, nil},
-		"hyphen":                       {func(i *residents.Identity) { i.GivenName = "Niccolò-Elena" }, nil},
-		"comma before the number":      {func(i *residents.Identity) { i.Street = "Piazza Nazionale, 10" }, nil},
-		"n.":                           {func(i *residents.Identity) { i.Street = "piazza nazionale n. 10" }, nil},
-		"n°":                           {func(i *residents.Identity) { i.Street = "Piazza Nazionale n°10" }, nil},
-		"Nº":                           {func(i *residents.Identity) { i.Street = "Piazza Nazionale Nº 10" }, nil},
-		"P.za":                         {func(i *residents.Identity) { i.Street = "P.za Nazionale 10" }, nil},
-		"p.zza":                        {func(i *residents.Identity) { i.Street = "p.zza Nazionale 10" }, nil},
-		"P.ZZA without a space":        {func(i *residents.Identity) { i.Street = "P.ZZA.NAZIONALE 10" }, nil},
-		"Pza":                          {func(i *residents.Identity) { i.Street = "Pza Nazionale 10" }, nil},
-		"P.":                           {func(i *residents.Identity) { i.Street = "P. Nazionale 10" }, nil},
-		"small province":               {func(i *residents.Identity) { i.Province = "bn" }, nil},
-		"wide letters":                 {func(i *residents.Identity) { i.Province, i.PostalCode = "ＢＮ", "００１８４" }, nil},
-		"another given name":           {func(i *residents.Identity) { i.GivenName = "Elena" }, []residents.Part{residents.Names}},
-		"names the wrong way round":    {func(i *residents.Identity) { i.GivenName, i.FamilyName = i.FamilyName, i.GivenName }, []residents.Part{residents.Names}},
-		"another day":                  {func(i *residents.Identity) { i.BirthDate = "1985-08-02" }, []residents.Part{residents.Birth}},
-		"another place":                {func(i *residents.Identity) { i.BirthPlace = "Roma" }, []residents.Part{residents.Birth}},
-		"another street":               {func(i *residents.Identity) { i.Street = "Via Nazionale 10" }, []residents.Part{residents.Residence}},
-		"another number":               {func(i *residents.Identity) { i.Street = "Piazza Nazionale 1 0" }, []residents.Part{residents.Residence}},
-		"no number":                    {func(i *residents.Identity) { i.Street = "Piazza Nazionale" }, []residents.Part{residents.Residence}},
-		"nothing but an abbreviation":  {func(i *residents.Identity) { i.Street = "P." }, []residents.Part{residents.Residence}},
-		"another postal code":          {func(i *residents.Identity) { i.PostalCode = "00185" }, []residents.Part{residents.Residence}},
-		"another town":                 {func(i *residents.Identity) { i.Town = "Roma" }, []residents.Part{residents.Residence}},
-		"another province":             {func(i *residents.Identity) { i.Province = "RM" }, []residents.Part{residents.Residence}},
-		"punctuation alone is nothing": {func(i *residents.Identity) { i.FamilyName, i.Town = "...", "'" }, []residents.Part{residents.Names, residents.Residence}},
-		"all":                          {func(i *residents.Identity) { *i = residents.Identity{} }, []residents.Part{residents.Names, residents.Birth, residents.Residence}},
+		"without accents":       {func(i *residents.Identity) { i.GivenName, i.BirthPlace = "Niccolo Elena", "Forli" }, nil},
+		"apostrophe for accent": {func(i *residents.Identity) { i.GivenName, i.BirthPlace = "NICCOLO' ELENA", "FORLI`" }, nil},
+		"accent apart":          {func(i *residents.Identity) { i.GivenName = "Niccolo\u0300 Elena" }, nil},
+		"another apostrophe":    {func(i *residents.Identity) { i.FamilyName = "D’Angelo" }, nil},
+		"no apostrophe":         {func(i *residents.Identity) { i.FamilyName = "dangelo" }, nil},
+		"spaces": {func(i *residents.Identity) {
+			i.GivenName, i.Town = " Niccolò   Elena ", "Sant'Agata  de' Goti"
+		}, nil},
+		"hyphen":                  {func(i *residents.Identity) { i.GivenName = "Niccolò-Elena" }, nil},
+		"comma before the number": {func(i *residents.Identity) { i.Street = "Piazza Nazionale, 10" }, nil},
+		"n.":                      {func(i *residents.Identity) { i.Street = "piazza nazionale n. 10" }, nil},
+		"n°":                      {func(i *residents.Identity) { i.Street = "Piazza Nazionale n°10" }, nil},
+		"Nº":                      {func(i *residents.Identity) { i.Street = "Piazza Nazionale Nº 10" }, nil},
+		"P.za":                    {func(i *residents.Identity) { i.Street = "P.za Nazionale 10" }, nil},
+		"p.zza":                   {func(i *residents.Identity) { i.Street = "p.zza Nazionale 10" }, nil},
+		"P.ZZA without a space":   {func(i *residents.Identity) { i.Street = "P.ZZA.NAZIONALE 10" }, nil},
+		"Pza":                     {func(i *residents.Identity) { i.Street = "Pza Nazionale 10" }, nil},
+		"P.":                      {func(i *residents.Identity) { i.Street = "P. Nazionale 10" }, nil},
+		"small province":          {func(i *residents.Identity) { i.Province = "bn" }, nil},
+		"wide letters":            {func(i *residents.Identity) { i.Province, i.PostalCode = "ＢＮ", "００１８４" }, nil},
+		"another given name":      {func(i *residents.Identity) { i.GivenName = "Elena" }, []residents.Part{residents.Names}},
+		"names the wrong way round": {func(i *residents.Identity) {
+			i.GivenName, i.FamilyName = i.FamilyName, i.GivenName
+		}, []residents.Part{residents.Names}},
+		"another day":   {func(i *residents.Identity) { i.BirthDate = "1985-08-02" }, []residents.Part{residents.Birth}},
+		"another place": {func(i *residents.Identity) { i.BirthPlace = "Roma" }, []residents.Part{residents.Birth}},
+		"another street": {func(i *residents.Identity) {
+			i.Street = "Via Nazionale 10"
+		}, []residents.Part{residents.Residence}},
+		"another number": {func(i *residents.Identity) {
+			i.Street = "Piazza Nazionale 1 0"
+		}, []residents.Part{residents.Residence}},
+		"no number": {func(i *residents.Identity) {
+			i.Street = "Piazza Nazionale"
+		}, []residents.Part{residents.Residence}},
+		"nothing but an abbreviation": {func(i *residents.Identity) { i.Street = "P." }, []residents.Part{residents.Residence}},
+		"another postal code":         {func(i *residents.Identity) { i.PostalCode = "00185" }, []residents.Part{residents.Residence}},
+		"another town":                {func(i *residents.Identity) { i.Town = "Roma" }, []residents.Part{residents.Residence}},
+		"another province":            {func(i *residents.Identity) { i.Province = "RM" }, []residents.Part{residents.Residence}},
+		"punctuation alone is nothing": {func(i *residents.Identity) {
+			i.FamilyName, i.Town = "...", "'"
+		}, []residents.Part{residents.Names, residents.Residence}},
+		"all": {func(i *residents.Identity) {
+			*i = residents.Identity{}
+		}, []residents.Part{residents.Names, residents.Birth, residents.Residence}},
 	} {
 		declared := elena
 		tt.change(&declared)
@@ -116,7 +130,10 @@ func TestResidents_PutAndFind(t *testing.T) {
 		}
 		many := []residents.Entry{{TaxCode: code, Identity: elena, OfficeCode: &office}}
 		for i := range 600 {
-			other, err := taxcode.Compose(taxcode.Birth{FamilyName: "Verdi", GivenName: "Ugo", Sex: taxcode.Male, Date: time.Date(1950, 1, 1+i, 0, 0, 0, 0, time.UTC), Place: "H501"})
+			other, err := taxcode.Compose(taxcode.Birth{
+				FamilyName: "Verdi", GivenName: "Ugo", Sex: taxcode.Male, Date: time.Date(1950, 1, 1+i, 0, 0, 0, 0, time.UTC),
+				Place: "H501",
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,10 +40,15 @@ func (row serviceRow) service() (Service, error) {
 	return s, json.Unmarshal([]byte(row.Links), &s.Links)
 }
 
-// all returns the services that were not withdrawn, with their channels by code; those with the code alone, unless it is empty.
+// all returns the services that were not withdrawn, with their channels by code; those with the
+// code alone, unless it is empty.
 func (r *Repository) all(ctx context.Context, code string) ([]Service, error) {
 	var rows []serviceRow
-	err := r.db.From(ctx).Raw("SELECT code, version, title_it, title_en, section, audience, right_service, links FROM services WHERE withdrawn_at IS NULL AND (code = ? OR ? = '')", code, code).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT code, version, title_it, title_en, section, audience, right_service, links FROM services WHERE withdrawn_at IS NULL AND "+
+			"(code = ? OR ? = '')",
+		code, code,
+	).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +56,11 @@ func (r *Repository) all(ctx context.Context, code string) ([]Service, error) {
 		ServiceCode string
 		Channel     Channel `gorm:"embedded"`
 	}
-	err = r.db.From(ctx).Raw("SELECT service_code, channel, opens_at, closes_at, href FROM service_channels WHERE service_code = ? OR ? = '' ORDER BY service_code, channel", code, code).Scan(&channels).Error
+	err = r.db.From(ctx).Raw(
+		"SELECT service_code, channel, opens_at, closes_at, href FROM service_channels WHERE service_code = ? OR ? = '' ORDER BY "+
+			"service_code, channel",
+		code, code,
+	).Scan(&channels).Error
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +92,8 @@ func (r *Repository) codes(ctx context.Context) (map[string]bool, error) {
 	return known, nil
 }
 
-// put adds a service, or brings one that is older up to date with its channels; what else was changed or added stays.
+// put adds a service, or brings one that is older up to date with its channels; what else was
+// changed or added stays.
 func (r *Repository) put(ctx context.Context, s Service) error {
 	audience, err := json.Marshal(s.Audience)
 	if err != nil {
@@ -97,9 +107,12 @@ func (r *Repository) put(ctx context.Context, s Service) error {
 	if s.RightService != "" {
 		right = (*string)(&s.RightService)
 	}
-	put := r.db.From(ctx).Exec(`INSERT INTO services (code, version, title_it, title_en, section, audience, right_service, links) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (code) DO UPDATE SET version = excluded.version, title_it = excluded.title_it, title_en = excluded.title_en, section = excluded.section,
-		audience = excluded.audience, right_service = excluded.right_service, links = excluded.links WHERE services.version < excluded.version`,
+	put := r.db.From(ctx).Exec(`INSERT INTO services (code, version, title_it, title_en, section, audience, right_service, links)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (code) DO UPDATE
+		SET version = excluded.version, title_it = excluded.title_it, title_en = excluded.title_en, section = excluded.section,
+		audience = excluded.audience, right_service = excluded.right_service, links = excluded.links
+		WHERE services.version < excluded.version`,
 		s.Code, s.Version, s.TitleIT, s.TitleEN, s.Section, string(audience), right, string(links))
 	if put.Error != nil || put.RowsAffected == 0 {
 		return put.Error
@@ -114,7 +127,8 @@ func (r *Repository) put(ctx context.Context, s Service) error {
 
 func (r *Repository) putChannel(ctx context.Context, service string, c Channel) error {
 	return r.db.From(ctx).Exec(`INSERT INTO service_channels (service_code, channel, opens_at, closes_at, href) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (service_code, channel) DO UPDATE SET opens_at = excluded.opens_at, closes_at = excluded.closes_at, href = excluded.href`,
+		ON CONFLICT (service_code, channel) DO UPDATE
+		SET opens_at = excluded.opens_at, closes_at = excluded.closes_at, href = excluded.href`,
 		service, c.Channel, utc(c.OpensAt), utc(c.ClosesAt), c.Href).Error
 }
 
@@ -126,8 +140,9 @@ func utc(t *time.Time) *time.Time {
 	return &u
 }
 
-// lockMenu returns a person's menu and keeps it unchanged until the end of the transaction. The person stands in for the menu,
-// which may not be there yet; rows that point to the person are not held up.
+// lockMenu returns a person's menu and keeps it unchanged until the end of the transaction. The
+// person stands in for the menu, which may not be there yet; rows that point to the person are not
+// held up.
 func (r *Repository) lockMenu(ctx context.Context, personID uuid.UUID) (Menu, error) {
 	lock := ""
 	if r.db.Dialect() == db.Postgres {

@@ -17,7 +17,8 @@ import (
 type Contributors interface {
 	// Find returns a contributor with the actor's rights over it, or fault.NotFound.
 	Find(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.WithRights, error)
-	// FindPosition returns a position and its contributor with the actor's rights about it, or fault.NotFound.
+	// FindPosition returns a position and its contributor with the actor's rights about it, or
+	// fault.NotFound.
 	FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Position, contributor.WithRights, error)
 }
 
@@ -34,8 +35,8 @@ func New(runner *operation.Runner, rights *access.Repository, contributors Contr
 	return &Catalogue{runner: runner, repository: NewRepository(runner.DB), rights: rights, contributors: contributors}
 }
 
-// Install brings the services that come with the program into the context's transaction: those that are not there yet, and
-// newer versions of those that are.
+// Install brings the services that come with the program into the context's transaction: those that
+// are not there yet, and newer versions of those that are.
 func (c *Catalogue) Install(ctx context.Context) error {
 	shipped, err := Shipped()
 	if err != nil {
@@ -49,7 +50,8 @@ func (c *Catalogue) Install(ctx context.Context) error {
 	return nil
 }
 
-// AddChannel gives a service a channel in the context's transaction, or changes the one that it has.
+// AddChannel gives a service a channel in the context's transaction, or changes the one that it
+// has.
 func (c *Catalogue) AddChannel(ctx context.Context, service string, channel Channel) error {
 	return c.repository.putChannel(ctx, service, channel)
 }
@@ -64,7 +66,8 @@ func (c *Catalogue) List(ctx context.Context, english bool, request page.Request
 	return page.Slice(all, request, func(s Service) page.Key { return page.Key{Text: s.Code, ID: uuid.NameSpaceOID} })
 }
 
-// Enter returns a channel of a service that is open. It returns fault.NotFound, and fault.ChannelClosed with where to go instead.
+// Enter returns a channel of a service that is open. It returns fault.NotFound, and
+// fault.ChannelClosed with where to go instead.
 func (c *Catalogue) Enter(ctx context.Context, service, channel string) (Channel, error) {
 	found, err := c.repository.all(ctx, service)
 	if err == nil && len(found) == 0 {
@@ -82,9 +85,9 @@ type Chosen struct {
 	PositionID    *uuid.UUID
 }
 
-// Mine returns the actor's menu: what any of their rights opens and they do for themselves or, where something is chosen,
-// what their rights over that open. What no channel leads to now is left out. It returns fault.NotFound for what the actor
-// has no right over.
+// Mine returns the actor's menu: what any of their rights opens and they do for themselves or,
+// where something is chosen, what their rights over that open. What no channel leads to now is left
+// out. It returns fault.NotFound for what the actor has no right over.
 func (c *Catalogue) Mine(ctx context.Context, by access.Actor, chosen Chosen, english bool, request page.Request) (page.Page[Mine], error) {
 	var none page.Page[Mine]
 	offered, err := c.offered(ctx, by, chosen)
@@ -95,7 +98,9 @@ func (c *Catalogue) Mine(ctx context.Context, by access.Actor, chosen Chosen, en
 	if err != nil {
 		return none, err
 	}
-	return page.Slice(menu.arrange(offered, english), request, func(m Mine) page.Key { return page.Key{Text: m.Code, ID: uuid.NameSpaceOID} })
+	return page.Slice(menu.arrange(offered, english), request, func(m Mine) page.Key {
+		return page.Key{Text: m.Code, ID: uuid.NameSpaceOID}
+	})
 }
 
 // offered returns the open services that the actor may use, in no order.
@@ -118,7 +123,8 @@ func (c *Catalogue) offered(ctx context.Context, by access.Actor, chosen Chosen)
 	return offered, nil
 }
 
-// user finds what opens services to the actor. The contributor of a chosen position is chosen with it.
+// user finds what opens services to the actor. The contributor of a chosen position is chosen with
+// it.
 func (c *Catalogue) user(ctx context.Context, by access.Actor, chosen *Chosen) (user, error) {
 	if chosen.ContributorID == nil && chosen.PositionID == nil {
 		return c.anywhere(ctx, by)
@@ -156,7 +162,8 @@ func (c *Catalogue) anywhere(ctx context.Context, by access.Actor) (user, error)
 	return u, err
 }
 
-// Menu returns how the actor arranged the services; who never did has what Mine lists, in its order.
+// Menu returns how the actor arranged the services; who never did has what Mine lists, in its
+// order.
 func (c *Catalogue) Menu(ctx context.Context, by access.Actor, english bool) (Menu, error) {
 	menu, err := c.repository.menu(ctx, by.PersonID)
 	if err != nil || menu.Version != Unarranged {
@@ -169,8 +176,9 @@ func (c *Catalogue) Menu(ctx context.Context, by access.Actor, english bool) (Me
 	return menu, err
 }
 
-// ReplaceMenu replaces the actor's arrangement, of which they read the expected version. It returns fault.PreconditionFailed
-// when it changed since, and fault.Invalid for services that never were, or stand twice, and for wrong settings.
+// ReplaceMenu replaces the actor's arrangement, of which they read the expected version. It returns
+// fault.PreconditionFailed when it changed since, and fault.Invalid for services that never were,
+// or stand twice, and for wrong settings.
 func (c *Catalogue) ReplaceMenu(ctx context.Context, by access.Actor, expected int, entries []Entry) (Menu, error) {
 	return operation.Do(ctx, c.runner, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Menu, error) {
 		trace.SubjectKind = "menu"

@@ -119,8 +119,8 @@ var (
 func at(id uuid.UUID) servicecatalog.Chosen       { return servicecatalog.Chosen{ContributorID: &id} }
 func position(id uuid.UUID) servicecatalog.Chosen { return servicecatalog.Chosen{PositionID: &id} }
 
-// TestServiceCatalog_TheShippedServices have all that a right may cover, and for the dossier of public bodies the old channel until 15 July
-// 2023 at midnight in Rome and the new one for ever.
+// TestServiceCatalog_TheShippedServices have all that a right may cover, and for the dossier of
+// public bodies the old channel until 15 July 2023 at midnight in Rome and the new one for ever.
 func TestServiceCatalog_TheShippedServices(t *testing.T) {
 	all, err := servicecatalog.Shipped()
 	if err != nil {
@@ -179,24 +179,60 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 			chosen servicecatalog.Chosen
 			want   []string
 		}{
-			"a citizen":                                {w.enter(w.Person(t, nil).ID), servicecatalog.Chosen{}, own},
-			"who represents a company":                 {w.as(company.ID, access.LegalRepresentative), servicecatalog.Chosen{}, sorted(own, []string{"declarations", "delegations", "users"})},
-			"there":                                    {w.as(company.ID, access.LegalRepresentative), at(company.ID), []string{"declarations", "delegations", "users"}},
-			"an employee for declarations":             {w.as(company.ID, access.EmployeeDelegate, access.Declarations), at(company.ID), []string{"declarations"}},
-			"a right that is not the company's":        {w.as(company.ID, access.EmployeeDelegate, access.ViewPayments), servicecatalog.Chosen{}, own},
-			"a user administrator":                     {w.as(company.ID, access.UserAdministrator), at(company.ID), []string{"users"}},
-			"who represents a public body":             {everything, at(body.ID), sorted(dossier, []string{"declarations", "delegations", "users"})},
-			"at the body's position":                   {everything, position(body.Positions[0].ID), sorted(dossier, []string{"declarations", "delegations", "users"})},
-			"at the company":                           {everything, at(company.ID), []string{"users"}},
-			"an intermediary":                          {w.enter(professional.ID), servicecatalog.Chosen{}, sorted(own, []string{"delegations", "view_payments"})},
-			"an intermediary at the body":              {w.enter(professional.ID), at(body.ID), []string{"view_payments"}},
-			"its worker":                               {w.enter(worker.ID), position(body.Positions[0].ID), []string{"view_payments"}},
-			"its worker anywhere":                      {w.enter(worker.ID), servicecatalog.Chosen{}, sorted(own, []string{"view_payments"})},
+			"a citizen": {w.enter(w.Person(t, nil).ID), servicecatalog.Chosen{}, own},
+			"who represents a company": {
+				w.as(company.ID, access.LegalRepresentative),
+				servicecatalog.Chosen{},
+				sorted(own, []string{"declarations", "delegations", "users"}),
+			},
+			"there": {
+				w.as(company.ID, access.LegalRepresentative), at(company.ID), []string{"declarations", "delegations", "users"},
+			},
+			"an employee for declarations": {
+				w.as(company.ID, access.EmployeeDelegate, access.Declarations), at(company.ID), []string{"declarations"},
+			},
+			"a right that is not the company's": {
+				w.as(company.ID, access.EmployeeDelegate, access.ViewPayments), servicecatalog.Chosen{}, own,
+			},
+			"a user administrator": {w.as(company.ID, access.UserAdministrator), at(company.ID), []string{"users"}},
+			"who represents a public body": {
+				everything, at(body.ID), sorted(dossier, []string{"declarations", "delegations", "users"}),
+			},
+			"at the body's position": {
+				everything, position(body.Positions[0].ID), sorted(dossier, []string{"declarations", "delegations", "users"}),
+			},
+			"at the company": {everything, at(company.ID), []string{"users"}},
+			"an intermediary": {
+				w.enter(professional.ID), servicecatalog.Chosen{}, sorted(own, []string{"delegations", "view_payments"}),
+			},
+			"an intermediary at the body": {w.enter(professional.ID), at(body.ID), []string{"view_payments"}},
+			"its worker":                  {w.enter(worker.ID), position(body.Positions[0].ID), []string{"view_payments"}},
+			"its worker anywhere": {
+				w.enter(worker.ID), servicecatalog.Chosen{}, sorted(own, []string{"view_payments"}),
+			},
 			"an intermediary whose delegation is over": {w.enter(over.ID), servicecatalog.Chosen{}, sorted(own, []string{"delegations"})},
-			"an operator":                              {w.enter(w.Operator(t, world.Rome).ID), servicecatalog.Chosen{}, []string{"contacts", "office_declarations", "office_deliveries", "office_enrolments", "office_people", "office_pin_upgrades", "pin"}},
-			"the contact centre":                       {w.staff(access.ContactCentre), servicecatalog.Chosen{}, []string{"contacts", "office_deliveries", "office_people", "office_pin_requests", "pin"}},
-			"an administrator":                         {w.staff(access.Administrator), servicecatalog.Chosen{}, []string{"contacts", "office_deliveries", "office_operators", "office_people", "office_pin_requests", "office_register_imports", "pin"}},
-			"an operator at the office's contributor":  {w.enter(w.Operator(t, world.Rome).ID), at(company.ID), []string{}},
+			"an operator": {
+				w.enter(w.Operator(t, world.Rome).ID),
+				servicecatalog.Chosen{},
+				[]string{
+					"contacts", "office_declarations", "office_deliveries", "office_enrolments", "office_people", "office_pin_upgrades",
+					"pin",
+				},
+			},
+			"the contact centre": {
+				w.staff(access.ContactCentre),
+				servicecatalog.Chosen{},
+				[]string{"contacts", "office_deliveries", "office_people", "office_pin_requests", "pin"},
+			},
+			"an administrator": {
+				w.staff(access.Administrator),
+				servicecatalog.Chosen{},
+				[]string{
+					"contacts", "office_deliveries", "office_operators", "office_people", "office_pin_requests", "office_register_imports",
+					"pin",
+				},
+			},
+			"an operator at the office's contributor": {w.enter(w.Operator(t, world.Rome).ID), at(company.ID), []string{}},
 		}
 		for name, c := range cases {
 			if diff := cmp.Diff(c.want, codes(w.mine(c.by, c.chosen))); diff != "" {
@@ -204,7 +240,8 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 			}
 		}
 		for name, chosen := range map[string]servicecatalog.Chosen{
-			"another contributor": at(company.ID), "another's position": position(company.Positions[0].ID), "no contributor": at(uuid.New()), "no position": position(uuid.New()),
+			"another contributor": at(company.ID), "another's position": position(company.Positions[0].ID),
+			"no contributor": at(uuid.New()), "no position": position(uuid.New()),
 			"a position that is not the contributor's": {ContributorID: &body.ID, PositionID: &company.Positions[0].ID},
 		} {
 			_, err := w.catalogue.Mine(ctx, w.enter(professional.ID), chosen, false, page.Request{})
@@ -219,8 +256,9 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 	})
 }
 
-// TestServiceCatalog_TheMenuOffersWhatOneMayDo: delegations are drafted by the professional and by who has a role with that service at an
-// association, CAF or patronato, while it is on its register; who gives roles there manages its users.
+// TestServiceCatalog_TheMenuOffersWhatOneMayDo: delegations are drafted by the professional and by
+// who has a role with that service at an association, CAF or patronato, while it is on its
+// register; who gives roles there manages its users.
 func TestServiceCatalog_TheMenuOffersWhatOneMayDo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -242,23 +280,29 @@ func TestServiceCatalog_TheMenuOffersWhatOneMayDo(t *testing.T) {
 			delegations []string
 			users       bool
 		}{
-			"a citizen":                       {by: w.enter(w.Person(t, nil).ID)},
-			"a professional":                  {by: w.enter(professional.ID), delegations: drafts},
-			"a professional at a client":      {by: w.enter(professional.ID), chosen: at(company.ID)},
-			"one off the register":            {by: w.enter(over.ID), delegations: looks},
-			"a sub-delegate":                  {by: w.enter(worker.ID)},
-			"a sub-delegate at the client":    {by: w.enter(worker.ID), chosen: at(company.ID)},
-			"a CAF's representative":          {by: w.seated("caf", false, access.LegalRepresentative, all), delegations: drafts, users: true},
-			"a CAF's administrator":           {by: w.seated("caf", false, access.UserAdministrator, all), users: true},
-			"an association's worker":         {by: w.seated("association", false, access.EmployeeDelegate, access.Delegations), delegations: drafts},
-			"a worker for declarations":       {by: w.seated("patronato", false, access.EmployeeDelegate, access.Declarations)},
-			"a worker of one struck off":      {by: w.seated("patronato", true, access.EmployeeDelegate, all), delegations: looks},
-			"a firm's representative":         {by: w.seated("firm", false, access.LegalRepresentative, all)},
-			"a firm's worker":                 {by: w.seated("firm", false, access.EmployeeDelegate, all)},
-			"who represents a company":        {by: w.as(company.ID, access.LegalRepresentative), delegations: gives},
-			"who represents a company, there": {by: w.as(company.ID, access.LegalRepresentative), chosen: at(company.ID), delegations: gives},
-			"an employee for declarations":    {by: w.as(company.ID, access.EmployeeDelegate, access.Declarations)},
-			"a company's administrator":       {by: w.as(company.ID, access.UserAdministrator)},
+			"a citizen":                    {by: w.enter(w.Person(t, nil).ID)},
+			"a professional":               {by: w.enter(professional.ID), delegations: drafts},
+			"a professional at a client":   {by: w.enter(professional.ID), chosen: at(company.ID)},
+			"one off the register":         {by: w.enter(over.ID), delegations: looks},
+			"a sub-delegate":               {by: w.enter(worker.ID)},
+			"a sub-delegate at the client": {by: w.enter(worker.ID), chosen: at(company.ID)},
+			"a CAF's representative": {
+				by: w.seated("caf", false, access.LegalRepresentative, all), delegations: drafts, users: true,
+			},
+			"a CAF's administrator": {by: w.seated("caf", false, access.UserAdministrator, all), users: true},
+			"an association's worker": {
+				by: w.seated("association", false, access.EmployeeDelegate, access.Delegations), delegations: drafts,
+			},
+			"a worker for declarations":  {by: w.seated("patronato", false, access.EmployeeDelegate, access.Declarations)},
+			"a worker of one struck off": {by: w.seated("patronato", true, access.EmployeeDelegate, all), delegations: looks},
+			"a firm's representative":    {by: w.seated("firm", false, access.LegalRepresentative, all)},
+			"a firm's worker":            {by: w.seated("firm", false, access.EmployeeDelegate, all)},
+			"who represents a company":   {by: w.as(company.ID, access.LegalRepresentative), delegations: gives},
+			"who represents a company, there": {
+				by: w.as(company.ID, access.LegalRepresentative), chosen: at(company.ID), delegations: gives,
+			},
+			"an employee for declarations": {by: w.as(company.ID, access.EmployeeDelegate, access.Declarations)},
+			"a company's administrator":    {by: w.as(company.ID, access.UserAdministrator)},
 		} {
 			var delegations []string
 			users := false
@@ -279,7 +323,9 @@ func TestServiceCatalog_TheMenuOffersWhatOneMayDo(t *testing.T) {
 			registers bool
 		}{"an operator": {w.enter(w.Operator(t, world.Rome).ID), true}, "an administrator": {w.staff(access.Administrator), false}} {
 			for _, s := range w.mine(c.by, servicecatalog.Chosen{}) {
-				if s.Code == "office_people" && slices.ContainsFunc(s.Links, func(l servicecatalog.Link) bool { return l.Rel == "register" }) != c.registers {
+				if s.Code == "office_people" && slices.ContainsFunc(s.Links, func(l servicecatalog.Link) bool {
+					return l.Rel == "register"
+				}) != c.registers {
 					t.Errorf("%s: %+v", name, s.Links)
 				}
 			}
@@ -294,7 +340,8 @@ func TestServiceCatalog_LinksLeadToWhatWasChosen(t *testing.T) {
 		for _, chosen := range []servicecatalog.Chosen{{}, at(company.ID), position(company.Positions[0].ID)} {
 			for _, s := range w.mine(by, chosen) {
 				for _, l := range s.Links {
-					if open := chosen == (servicecatalog.Chosen{}); !open && strings.Contains(l.Href, "{") || open && strings.Contains(l.Href, company.ID.String()) {
+					if open := chosen == (servicecatalog.Chosen{}); !open && strings.Contains(l.Href, "{") ||
+						open && strings.Contains(l.Href, company.ID.String()) {
 						t.Errorf("%s leads to %s", s.Code, l.Href)
 					}
 				}
@@ -306,16 +353,22 @@ func TestServiceCatalog_LinksLeadToWhatWasChosen(t *testing.T) {
 	})
 }
 
-// TestServiceCatalog_ANewServiceIsData: a row more is an entry more, for whom it says and while a channel of it is open.
+// TestServiceCatalog_ANewServiceIsData: a row more is an entry more, for whom it says and while a
+// channel of it is open.
 func TestServiceCatalog_ANewServiceIsData(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		body := w.body(world.Rome)
 		by := w.as(body.ID, access.LegalRepresentative)
 		opens, closes := w.Clock.Now().Add(time.Hour), w.Clock.Now().Add(2*time.Hour)
-		w.Exec(t, `INSERT INTO services (code, version, title_it, title_en, section, audience, links) VALUES ('school', 1, 'Scuole', 'Schools', 'dossier',
-			'{"acting_as": ["legal_representative"], "kinds": ["public_body"], "schemes": ["aziende"]}', '[{"rel": "show", "href": "/v1/positions/{position_id}/schools", "method": "GET"}]')`)
-		w.Exec(t, "INSERT INTO service_channels (service_code, channel, opens_at, closes_at, href) VALUES ('school', 'api', ?, ?, '/docs')", opens, closes)
+		w.Exec(t, `INSERT INTO services (code, version, title_it, title_en, section, audience, links)
+			VALUES ('school', 1, 'Scuole', 'Schools', 'dossier',
+			'{"acting_as": ["legal_representative"], "kinds": ["public_body"], "schemes": ["aziende"]}', '[{"rel": "show",
+			"href": "/v1/positions/{position_id}/schools", "method": "GET"}]')`)
+		w.Exec(
+			t, "INSERT INTO service_channels (service_code, channel, opens_at, closes_at, href) VALUES ('school', 'api', ?, ?, '/docs')",
+			opens, closes,
+		)
 		shown := func(chosen servicecatalog.Chosen) bool { return slices.Contains(codes(w.mine(by, chosen)), "school") }
 		if shown(servicecatalog.Chosen{}) {
 			t.Error("shown before it opens")
@@ -354,12 +407,14 @@ func TestServiceCatalog_InstallBringsNewerVersions(t *testing.T) {
 		})
 		w.Exec(t, "UPDATE services SET section = 'elsewhere' WHERE code = 'pin'")
 		w.Must(t, w.catalogue.Install)
-		if n := w.Count(t, "services WHERE code = 'pin' AND section = 'elsewhere'") + w.Count(t, "service_channels WHERE service_code = 'pin' AND closes_at IS NOT NULL"); n != 2 {
+		if n := w.Count(t, "services WHERE code = 'pin' AND section = 'elsewhere'") +
+			w.Count(t, "service_channels WHERE service_code = 'pin' AND closes_at IS NOT NULL"); n != 2 {
 			t.Error("what was changed is lost")
 		}
 		w.Exec(t, "UPDATE services SET version = 0 WHERE code = 'pin'")
 		w.Must(t, w.catalogue.Install)
-		if n := w.Count(t, "services WHERE code = 'pin' AND section = 'profile' AND version = 1") + w.Count(t, "service_channels WHERE service_code = 'pin' AND closes_at IS NULL"); n != 2 {
+		if n := w.Count(t, "services WHERE code = 'pin' AND section = 'profile' AND version = 1") +
+			w.Count(t, "service_channels WHERE service_code = 'pin' AND closes_at IS NULL"); n != 2 {
 			t.Error("the newer version did not come")
 		}
 	})
@@ -370,7 +425,9 @@ func TestServiceCatalog_ChannelsHaveWindows(t *testing.T) {
 		w := newWorld(t, d)
 		opens, closes := w.Clock.Now().Add(time.Hour), w.Clock.Now().Add(2*time.Hour)
 		w.Must(t, func(ctx context.Context) error {
-			return w.catalogue.AddChannel(ctx, "declarations", servicecatalog.Channel{Channel: "kiosk", OpensAt: &opens, ClosesAt: &closes, Href: "/docs"})
+			return w.catalogue.AddChannel(ctx, "declarations", servicecatalog.Channel{
+				Channel: "kiosk", OpensAt: &opens, ClosesAt: &closes, Href: "/docs",
+			})
 		})
 		enter := func(what, service, channel string, code fault.Code, reason, href string) {
 			t.Helper()
@@ -485,7 +542,9 @@ func TestServiceCatalog_TwoArrangementsAtOnce(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range errs {
 				all.Go(func() {
-					_, errs[i] = w.catalogue.ReplaceMenu(ctx, by, version, []servicecatalog.Entry{{ServiceCode: "pin", Settings: map[string]any{"n": fmt.Sprint(i)}}})
+					_, errs[i] = w.catalogue.ReplaceMenu(ctx, by, version, []servicecatalog.Entry{{
+						ServiceCode: "pin", Settings: map[string]any{"n": fmt.Sprint(i)},
+					}})
 				})
 			}
 			all.Wait()
@@ -519,12 +578,24 @@ func TestServiceCatalog_WhatIsNoArrangement(t *testing.T) {
 			entries []servicecatalog.Entry
 			want    fault.Field
 		}{
-			"an unknown service":  {[]servicecatalog.Entry{{ServiceCode: "pin"}, {ServiceCode: "nothing"}}, fault.Field{Pointer: "/entries/1/service_code", Code: "unknown-service"}},
-			"one service twice":   {[]servicecatalog.Entry{{ServiceCode: "pin"}, {ServiceCode: "pin"}}, fault.Field{Pointer: "/entries/1/service_code", Code: "duplicate"}},
-			"too many settings":   {entry(many), fault.Field{Pointer: "/entries/0/settings", Code: "too-many"}},
-			"a setting of number": {entry(map[string]any{"a/b": json.Number("1")}), fault.Field{Pointer: "/entries/0/settings/a~1b", Code: "type"}},
-			"a long setting":      {entry(map[string]any{"a": strings.Repeat("è", 501)}), fault.Field{Pointer: "/entries/0/settings/a", Code: "too-long"}},
-			"a long name":         {entry(map[string]any{strings.Repeat("a", 101): "x"}), fault.Field{Pointer: "/entries/0/settings", Code: "too-long"}},
+			"an unknown service": {
+				[]servicecatalog.Entry{{ServiceCode: "pin"}, {ServiceCode: "nothing"}},
+				fault.Field{Pointer: "/entries/1/service_code", Code: "unknown-service"},
+			},
+			"one service twice": {
+				[]servicecatalog.Entry{{ServiceCode: "pin"}, {ServiceCode: "pin"}},
+				fault.Field{Pointer: "/entries/1/service_code", Code: "duplicate"},
+			},
+			"too many settings": {entry(many), fault.Field{Pointer: "/entries/0/settings", Code: "too-many"}},
+			"a setting of number": {
+				entry(map[string]any{"a/b": json.Number("1")}), fault.Field{Pointer: "/entries/0/settings/a~1b", Code: "type"},
+			},
+			"a long setting": {
+				entry(map[string]any{"a": strings.Repeat("è", 501)}), fault.Field{Pointer: "/entries/0/settings/a", Code: "too-long"},
+			},
+			"a long name": {
+				entry(map[string]any{strings.Repeat("a", 101): "x"}), fault.Field{Pointer: "/entries/0/settings", Code: "too-long"},
+			},
 		} {
 			_, err := w.catalogue.ReplaceMenu(ctx, by, 1, c.entries)
 			var f *fault.Fault

@@ -1,5 +1,6 @@
-// Package servicecatalog has the catalogue of services (servizi), the channels (canali) by which each is reached, and the menu
-// that everybody sees of them (menu dinamico). A service is data: a new one needs no new program.
+// Package servicecatalog has the catalogue of services (servizi), the channels (canali) by which
+// each is reached, and the menu that everybody sees of them (menu dinamico). A service is data: a
+// new one needs no new program.
 package servicecatalog
 
 import (
@@ -27,7 +28,8 @@ type Service struct {
 	// Section is where it stands in the menu.
 	Section  string   `json:"section"`
 	Audience Audience `json:"audience"`
-	// RightService is the service that a right must cover; empty where any right does, or none is needed.
+	// RightService is the service that a right must cover; empty where any right does, or none is
+	// needed.
 	RightService access.Service `json:"right_service,omitempty"`
 	Links        []Link         `json:"links"`
 	Channels     []Channel      `json:"channels"`
@@ -39,21 +41,22 @@ type Audience struct {
 	// Kinds are those of contributors, and Schemes those of positions.
 	Kinds   []string `json:"kinds,omitempty"`
 	Schemes []string `json:"schemes,omitempty"`
-	// ActingAs are the rights by which the service is used; without any, those that are about services: neither that of an
-	// operator nor that of a user administrator.
+	// ActingAs are the rights by which the service is used; without any, those that are about
+	// services: neither that of an operator nor that of a user administrator.
 	ActingAs []access.ActingAs `json:"acting_as,omitempty"`
-	// Capabilities are what lets people of an intermediary use the service without a right over a contributor. With them alone no such
-	// right opens it.
+	// Capabilities are what lets people of an intermediary use the service without a right over a
+	// contributor. With them alone no such right opens it.
 	Capabilities []Capability `json:"seats,omitempty"`
 }
 
-// Capability is something that people of an intermediary may do for it. A firm (studio associato) is nobody's delegate, so nobody
-// does anything for it.
+// Capability is something that people of an intermediary may do for it. A firm (studio associato)
+// is nobody's delegate, so nobody does anything for it.
 type Capability string
 
 // What people of intermediaries may do.
 const (
-	// SeesDelegations is for the professional, and people with a role that covers the service at an organisation.
+	// SeesDelegations is for the professional, and people with a role that covers the service at an
+	// organisation.
 	SeesDelegations Capability = "sees_delegations"
 	// DraftsDelegations is for the same people, while the intermediary is on its register.
 	DraftsDelegations Capability = "drafts_delegations"
@@ -74,8 +77,8 @@ func (s Capability) of(held access.Membership) bool {
 	}
 }
 
-// Link is one thing that can be done with a service. {contributor_id} and {position_id} in Href stand for what is chosen, and
-// other names in braces for what the caller knows.
+// Link is one thing that can be done with a service. {contributor_id} and {position_id} in Href
+// stand for what is chosen, and other names in braces for what the caller knows.
 type Link struct {
 	Rel    string `json:"rel"`
 	Href   string `json:"href"`
@@ -84,7 +87,8 @@ type Link struct {
 	Audience *Audience `json:"audience,omitempty"`
 }
 
-// Channel is a way to use a service: from OpensAt on, or always; until before ClosesAt, or for ever.
+// Channel is a way to use a service: from OpensAt on, or always; until before ClosesAt, or for
+// ever.
 type Channel struct {
 	Channel  string     `json:"channel"`
 	OpensAt  *time.Time `json:"opens_at,omitempty"`
@@ -110,8 +114,9 @@ func (s Service) open(now time.Time) bool {
 	return slices.ContainsFunc(s.Channels, func(c Channel) bool { return c.Open(now) })
 }
 
-// openChannel returns the channel with the code, if it is open. It returns fault.NotFound for one that the service does not have,
-// and fault.ChannelClosed for one that is not open now, with where to go instead.
+// openChannel returns the channel with the code, if it is open. It returns fault.NotFound for one
+// that the service does not have, and fault.ChannelClosed for one that is not open now, with where
+// to go instead.
 func (s Service) openChannel(code string, now time.Time) (Channel, error) {
 	i := slices.IndexFunc(s.Channels, func(c Channel) bool { return c.Channel == code })
 	if i < 0 {
@@ -135,7 +140,8 @@ func channelPath(service, channel string) string {
 	return "/v1/services/" + service + "/channels/" + channel
 }
 
-// place is where somebody has a right: contributors of a kind and, where one was chosen, the scheme of the position.
+// place is where somebody has a right: contributors of a kind and, where one was chosen, the scheme
+// of the position.
 type place struct {
 	kind, scheme string
 	right        access.Right
@@ -150,7 +156,8 @@ type user struct {
 	memberships []access.Membership
 }
 
-// includes reports whether the user is one of the audience; right is the service that a right must cover, if any.
+// includes reports whether the user is one of the audience; right is the service that a right must
+// cover, if any.
 func (a Audience) includes(u user, right access.Service) bool {
 	switch {
 	case !includes(a.Classes, u.class):
@@ -175,9 +182,12 @@ func (a Audience) at(p place, right access.Service) bool {
 	return right == "" || p.right.Covers(right)
 }
 
-// forUser returns the service with the links that are the user's, and false where the service is not.
+// forUser returns the service with the links that are the user's, and false where the service is
+// not.
 func (s Service) forUser(u user) (Service, bool) {
-	s.Links = slices.DeleteFunc(slices.Clone(s.Links), func(l Link) bool { return l.Audience != nil && !l.Audience.includes(u, s.RightService) })
+	s.Links = slices.DeleteFunc(slices.Clone(s.Links), func(l Link) bool {
+		return l.Audience != nil && !l.Audience.includes(u, s.RightService)
+	})
 	return s, s.Audience.includes(u, s.RightService)
 }
 
@@ -236,7 +246,8 @@ const (
 	maxSettingValue = 500
 )
 
-// checkEntries returns fault.Invalid with what is wrong; known are the codes of all services that ever were.
+// checkEntries returns fault.Invalid with what is wrong; known are the codes of all services that
+// ever were.
 func checkEntries(entries []Entry, known map[string]bool) error {
 	var wrong []fault.Field
 	refuse := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
@@ -287,8 +298,8 @@ type Mine struct {
 	Settings map[string]any
 }
 
-// arrange puts services in the order of the menu: what is pinned at the top, then what else was arranged, both in the order
-// of the entries, then the rest by section and title.
+// arrange puts services in the order of the menu: what is pinned at the top, then what else was
+// arranged, both in the order of the entries, then the rest by section and title.
 func (m Menu) arrange(offered []Service, english bool) []Mine {
 	slices.SortFunc(offered, bySectionAndTitle(english))
 	list := make([]Mine, len(offered))

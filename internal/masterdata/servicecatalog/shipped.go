@@ -11,8 +11,8 @@ import (
 //go:embed services.json
 var file []byte
 
-// Shipped returns the services that come with the program. The error is that of a malformed file, so a test of this package
-// is enough to rule it out.
+// Shipped returns the services that come with the program. The error is that of a malformed file,
+// so a test of this package is enough to rule it out.
 func Shipped() ([]Service, error) {
 	var all []Service
 	decoder := json.NewDecoder(bytes.NewReader(file))

@@ -9,7 +9,8 @@ import (
 // Title is what a service is called.
 type Title struct{ Italian, English string }
 
-// Titles returns what the services that rights name are called, in their order; one that is not in the catalogue by its code.
+// Titles returns what the services that rights name are called, in their order; one that is not in
+// the catalogue by its code.
 func (r *Repository) Titles(ctx context.Context, codes []access.Service) ([]Title, error) {
 	var rows []serviceRow
 	if err := r.db.From(ctx).Raw("SELECT code, title_it, title_en FROM services WHERE code IN ?", codes).Scan(&rows).Error; err != nil {

@@ -1,5 +1,5 @@
-// Package channel is how a message leaves: e-mail and PEC by SMTP, SMS by a gateway, letters by a print house. Each way is
-// one small type behind Sender, in a package of its own below this one.
+// Package channel is how a message leaves: e-mail and PEC by SMTP, SMS by a gateway, letters by a
+// print house. Each way is one small type behind Sender, in a package of its own below this one.
 package channel
 
 import (
@@ -14,8 +14,8 @@ type Outgoing = outbox.Outgoing
 // Sent is what a channel says of a message that it took.
 type Sent = outbox.Taken
 
-// Sender hands messages over. A message may be given to it twice; its ID tells. It returns *Refused for a message that
-// would be refused again, and any other error for one to be tried later.
+// Sender hands messages over. A message may be given to it twice; its ID tells. It returns *Refused
+// for a message that would be refused again, and any other error for one to be tried later.
 type Sender = outbox.Sender
 
 // Refused means that the recipient cannot be reached this way: a repeat would fare no better.
@@ -23,7 +23,7 @@ type Refused = outbox.Refused
 
 // Reporter is told what became of messages after a channel took them; outbox.Worker is one.
 type Reporter interface {
-	// Report notes it. It returns fault.NotFound for a message that it does not know; what comes late, twice or out of
-	// order changes nothing.
+	// Report notes it. It returns fault.NotFound for a message that it does not know; what comes
+	// late, twice or out of order changes nothing.
 	Report(ctx context.Context, r outbox.Report) error
 }

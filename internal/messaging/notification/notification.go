@@ -1,8 +1,9 @@
 // Package notification puts promised messages into words and chooses where they go.
 //
-// The words stand in texts/, one file for each kind of message and language. A file has three parts: the subject, the body
-// for e-mail, PEC and letters, and a short text for SMS. To add a kind, add its files and an example of its data, with its
-// secrets, as testdata/<kind>.json, and declare it (outbox.Declare) beside the code that promises it.
+// The words stand in texts/, one file for each kind of message and language. A file has three
+// parts: the subject, the body for e-mail, PEC and letters, and a short text for SMS. To add a
+// kind, add its files and an example of its data, with its secrets, as testdata/<kind>.json, and
+// declare it (outbox.Declare) beside the code that promises it.
 package notification
 
 import (
@@ -48,9 +49,10 @@ type Text struct {
 // ErrUnknownKind means that there are no words for a kind of message.
 var ErrUnknownKind = errors.New("no text for this kind of message")
 
-// Render puts a message of the given kind into words. data is the JSON object of the outbox message, and secrets are what
-// was sealed in it; a text that needs what is in neither is an error, and so is an unknown kind (ErrUnknownKind). A locale
-// without texts gets Italian. Times are those of Europe/Rome.
+// Render puts a message of the given kind into words. data is the JSON object of the outbox
+// message, and secrets are what was sealed in it; a text that needs what is in neither is an error,
+// and so is an unknown kind (ErrUnknownKind). A locale without texts gets Italian. Times are those
+// of Europe/Rome.
 func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (Text, error) {
 	t, err := templateOf(kind, locale)
 	if err != nil {
@@ -73,7 +75,8 @@ func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (T
 	return text, err
 }
 
-// Subject puts the subject alone into words, for which no secret is needed. Errors are those of Render.
+// Subject puts the subject alone into words, for which no secret is needed. Errors are those of
+// Render.
 func Subject(kind, data string, locale Locale) (string, error) {
 	t, err := templateOf(kind, locale)
 	if err != nil {
@@ -118,8 +121,8 @@ func Kinds() ([]string, error) {
 	return slices.Sorted(maps.Keys(kinds)), nil
 }
 
-// decode reads a message's data. Control characters become spaces: a value must not break out of its line, least of all
-// of a subject, where a line break would begin another header.
+// decode reads a message's data. Control characters become spaces: a value must not break out of
+// its line, least of all of a subject, where a line break would begin another header.
 func decode(data string) (map[string]any, error) {
 	decoder := json.NewDecoder(strings.NewReader(data))
 	decoder.UseNumber()
@@ -185,7 +188,8 @@ var texts = sync.OnceValues(func() (map[name]*template.Template, error) {
 	return all, nil
 })
 
-// functions are what the texts can call: when writes an instant out, moment writes it in few characters.
+// functions are what the texts can call: when writes an instant out, moment writes it in few
+// characters.
 func functions(locale Locale) template.FuncMap {
 	long, short := "02/01/2006 alle ore 15:04:05", "02/01/2006 15:04"
 	if locale == English {

@@ -13,7 +13,8 @@ import (
 
 const filed = `{"protocol_number": "INPS.7000.16/07/2026.0000042", "type": "151-2015", "title": "Assunzione di lavoratori con disabilità", "submitted_at": "2026-07-16T22:15:04.218301Z"}`
 
-// realistic returns, by kind, the data that the code which promises a message writes, with what it seals: testdata/<kind>.json.
+// realistic returns, by kind, the data that the code which promises a message writes, with what it
+// seals: testdata/<kind>.json.
 func realistic(t *testing.T) map[string]string {
 	t.Helper()
 	found, err := filepath.Glob("testdata/*.json")
@@ -61,7 +62,8 @@ func TestNotification_Texts(t *testing.T) {
 			if subject, err := notification.Subject(kind, data, locale); err != nil || subject != text.Subject {
 				t.Errorf("the subject of %s in %s alone is %q, %v", kind, locale, subject, err)
 			}
-			if text.Subject == "" || text.Body == "" || text.Short == "" || strings.ContainsAny(text.Subject+text.Short, "\r\n") || utf8.RuneCountInString(text.Short) > 160 {
+			if text.Subject == "" || text.Body == "" || text.Short == "" || strings.ContainsAny(text.Subject+text.Short, "\r\n") ||
+				utf8.RuneCountInString(text.Short) > 160 {
 				t.Errorf("%s in %s: %q, %q", kind, locale, text.Subject, text.Short)
 			}
 		}
@@ -74,18 +76,24 @@ func TestNotification_ReceivedDeclarationTellsNumberAndRomanTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 22:15 UTC on 16 July is past midnight in Rome.
-	for _, want := range []string{"la Sua dichiarazione", "numero di protocollo INPS.7000.16/07/2026.0000042", "17/07/2026 alle ore 00:15:04", "Assunzione di lavoratori con disabilità"} {
+	for _, want := range []string{
+		"la Sua dichiarazione", "numero di protocollo INPS.7000.16/07/2026.0000042", "17/07/2026 alle ore 00:15:04",
+		"Assunzione di lavoratori con disabilità",
+	} {
 		if !strings.Contains(text.Body, want) {
 			t.Errorf("%q is missing in:\n%s", want, text.Body)
 		}
 	}
-	if english, err := notification.Render("declaration.received", filed, nil, notification.English); err != nil || !strings.Contains(english.Body, "17 July 2026 at 00:15:04") {
+	if english, err := notification.Render("declaration.received", filed, nil, notification.English); err != nil ||
+		!strings.Contains(english.Body, "17 July 2026 at 00:15:04") {
 		t.Errorf("%v\n%s", err, english.Body)
 	}
 }
 
 func TestNotification_ValuesStayInTheirLine(t *testing.T) {
-	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1\r\nBcc: thief@example.org", "type": "<b>&\n.\n"}`, nil, notification.Italian)
+	text, err := notification.Render(
+		"declaration.withdrawn", `{"protocol_number": "1\r\nBcc: thief@example.org", "type": "<b>&\n.\n"}`, nil, notification.Italian,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +106,9 @@ func TestNotification_ValuesStayInTheirLine(t *testing.T) {
 }
 
 func TestNotification_Refusals(t *testing.T) {
-	if _, err := notification.Render("declaration.forgotten", `{}`, nil, notification.Italian); !errors.Is(err, notification.ErrUnknownKind) {
+	if _, err := notification.Render(
+		"declaration.forgotten", `{}`, nil, notification.Italian,
+	); !errors.Is(err, notification.ErrUnknownKind) {
 		t.Errorf("unknown kind: %v", err)
 	}
 	for name, data := range map[string]string{
@@ -108,7 +118,9 @@ func TestNotification_Refusals(t *testing.T) {
 			t.Errorf("%s: %q", name, text.Body)
 		}
 	}
-	if _, err := notification.Render("declaration.received", strings.Replace(filed, "2026-07-16T", "yesterday ", 1), nil, notification.Italian); err == nil {
+	if _, err := notification.Render(
+		"declaration.received", strings.Replace(filed, "2026-07-16T", "yesterday ", 1), nil, notification.Italian,
+	); err == nil {
 		t.Error("a wrong instant was written out")
 	}
 	if text, err := notification.Render("pin.changed", `{}`, nil, "de"); err != nil || !strings.Contains(text.Body, "Gentile utente") {

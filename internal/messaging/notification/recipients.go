@@ -15,16 +15,19 @@ func localeOf(p person.Preferences) string {
 	return p.Language
 }
 
-// Recipients chooses among a person's contacts where a message of the given kind goes: where the person prefers it, else
-// to the first e-mail, else PEC, else mobile; some kinds go to all. Only verified contacts count that have not bounced, so
-// there may be none. Who never said how they want to be told has the zero value of preferences.
+// Recipients chooses among a person's contacts where a message of the given kind goes: where the
+// person prefers it, else to the first e-mail, else PEC, else mobile; some kinds go to all. Only
+// verified contacts count that have not bounced, so there may be none. Who never said how they want
+// to be told has the zero value of preferences.
 func Recipients(kind outbox.Kind, contacts []person.Contact, p person.Preferences) []outbox.Recipient {
 	if kind.Mute != "" && p.Mutes(kind.Mute) {
 		return nil
 	}
 	order := []outbox.Channel{outbox.Email, outbox.PEC, outbox.SMS, outbox.Letter}
 	if p.PreferredChannel != nil {
-		order = append([]outbox.Channel{*p.PreferredChannel}, slices.DeleteFunc(order, func(c outbox.Channel) bool { return c == *p.PreferredChannel })...)
+		order = append([]outbox.Channel{*p.PreferredChannel}, slices.DeleteFunc(order, func(c outbox.Channel) bool {
+			return c == *p.PreferredChannel
+		})...)
 	}
 	var all []outbox.Recipient
 	for _, wanted := range order {

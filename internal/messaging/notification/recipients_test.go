@@ -42,22 +42,41 @@ func TestRecipients_AreChosenByPreference(t *testing.T) {
 		preferences person.Preferences
 		want        []outbox.Recipient
 	}{
-		"e-mail first":            {received, []person.Contact{mobile, pec, email}, person.Preferences{}, []outbox.Recipient{byEmail}},
-		"then PEC":                {changed, []person.Contact{mobile, pec}, person.Preferences{}, []outbox.Recipient{byPEC}},
-		"then SMS":                {changed, []person.Contact{postal, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
-		"unverified e-mail":       {changed, []person.Contact{contact(person.Email, "x@posta.example", false), mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
-		"bounced e-mail":          {changed, []person.Contact{bounced, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
-		"only an address":         {changed, []person.Contact{postal}, person.Preferences{}, nil},
-		"nobody":                  {changed, nil, person.Preferences{}, nil},
-		"attack: everywhere":      {alarm, []person.Contact{mobile, postal, email, contact(person.PEC, "y@pec.example", false)}, person.Preferences{}, []outbox.Recipient{byEmail, bySMS, to(outbox.Letter, "Via Roma 1, 00100 Roma")}},
-		"preferred":               {changed, []person.Contact{mobile, pec, email}, prefer(outbox.SMS), []outbox.Recipient{bySMS}},
-		"preferred, not there":    {changed, []person.Contact{mobile, pec}, prefer(outbox.Email), []outbox.Recipient{byPEC}},
-		"preferred, and all":      {alarm, []person.Contact{mobile, pec, email}, prefer(outbox.PEC), []outbox.Recipient{byPEC, byEmail, bySMS}},
-		"muted":                   {received, []person.Contact{email}, mute(outbox.AboutDeclarations), nil},
-		"something else muted":    {received, []person.Contact{email}, mute(outbox.Reminders), []outbox.Recipient{byEmail}},
-		"muted reminder":          {reminder, []person.Contact{email}, mute(outbox.Reminders), nil},
-		"security is never muted": {changed, []person.Contact{email}, mute(outbox.Reminders, outbox.AboutDeclarations), []outbox.Recipient{byEmail}},
-		"in English":              {changed, []person.Contact{email}, person.Preferences{Language: "en"}, []outbox.Recipient{{Channel: outbox.Email, To: "m@posta.example", Locale: "en"}}},
+		"e-mail first": {received, []person.Contact{mobile, pec, email}, person.Preferences{}, []outbox.Recipient{byEmail}},
+		"then PEC":     {changed, []person.Contact{mobile, pec}, person.Preferences{}, []outbox.Recipient{byPEC}},
+		"then SMS":     {changed, []person.Contact{postal, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
+		"unverified e-mail": {
+			changed,
+			[]person.Contact{contact(person.Email, "x@posta.example", false), mobile},
+			person.Preferences{},
+			[]outbox.Recipient{bySMS},
+		},
+		"bounced e-mail":  {changed, []person.Contact{bounced, mobile}, person.Preferences{}, []outbox.Recipient{bySMS}},
+		"only an address": {changed, []person.Contact{postal}, person.Preferences{}, nil},
+		"nobody":          {changed, nil, person.Preferences{}, nil},
+		"attack: everywhere": {
+			alarm,
+			[]person.Contact{mobile, postal, email, contact(person.PEC, "y@pec.example", false)},
+			person.Preferences{},
+			[]outbox.Recipient{byEmail, bySMS, to(outbox.Letter, "Via Roma 1, 00100 Roma")},
+		},
+		"preferred":            {changed, []person.Contact{mobile, pec, email}, prefer(outbox.SMS), []outbox.Recipient{bySMS}},
+		"preferred, not there": {changed, []person.Contact{mobile, pec}, prefer(outbox.Email), []outbox.Recipient{byPEC}},
+		"preferred, and all": {
+			alarm, []person.Contact{mobile, pec, email}, prefer(outbox.PEC), []outbox.Recipient{byPEC, byEmail, bySMS},
+		},
+		"muted":                {received, []person.Contact{email}, mute(outbox.AboutDeclarations), nil},
+		"something else muted": {received, []person.Contact{email}, mute(outbox.Reminders), []outbox.Recipient{byEmail}},
+		"muted reminder":       {reminder, []person.Contact{email}, mute(outbox.Reminders), nil},
+		"security is never muted": {
+			changed, []person.Contact{email}, mute(outbox.Reminders, outbox.AboutDeclarations), []outbox.Recipient{byEmail},
+		},
+		"in English": {
+			changed,
+			[]person.Contact{email},
+			person.Preferences{Language: "en"},
+			[]outbox.Recipient{{Channel: outbox.Email, To: "m@posta.example", Locale: "en"}},
+		},
 	} {
 		if got := notification.Recipients(tt.kind, tt.contacts, tt.preferences); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
@@ -66,11 +85,14 @@ func TestRecipients_AreChosenByPreference(t *testing.T) {
 }
 
 func TestRecipients_APageShowsTextAsText(t *testing.T) {
-	text, err := notification.Render("declaration.withdrawn", `{"protocol_number": "1", "type": "<script>alert(1)</script>&\"'"}`, nil, notification.English)
+	text, err := notification.Render(
+		"declaration.withdrawn", `{"protocol_number": "1", "type": "<script>alert(1)</script>&\"'"}`, nil, notification.English,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(text.HTML, "<script") || !strings.Contains(text.HTML, "&lt;script&gt;") || !strings.Contains(text.HTML, `<html lang="en">`) {
+	if strings.Contains(text.HTML, "<script") || !strings.Contains(text.HTML, "&lt;script&gt;") ||
+		!strings.Contains(text.HTML, `<html lang="en">`) {
 		t.Error(text.HTML)
 	}
 	if paragraphs := strings.Count(text.HTML, "<p "); paragraphs < 3 {

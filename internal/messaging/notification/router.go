@@ -12,8 +12,8 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// Bounced is the kind of the message that tells a person of a contact that does not work; its data is {"kind", "contact"},
-// masked.
+// Bounced is the kind of the message that tells a person of a contact that does not work; its data
+// is {"kind", "contact"}, masked.
 var Bounced = outbox.Declare(outbox.Kind{Name: "contact.bounced"})
 
 // Router chooses where messages go and puts them into words. It implements outbox.Router.
@@ -82,8 +82,8 @@ func (r *Router) Subject(kind, data, locale string) (string, error) {
 	return Subject(kind, data, Locale(locale))
 }
 
-// Bounced implements outbox.Router: where the contact is one of the person's it counts no more, and the person is told on
-// another one.
+// Bounced implements outbox.Router: where the contact is one of the person's it counts no more, and
+// the person is told on another one.
 func (r *Router) Bounced(ctx context.Context, d outbox.Delivery) error {
 	if d.PersonID == nil {
 		return nil
@@ -92,7 +92,9 @@ func (r *Router) Bounced(ctx context.Context, d outbox.Delivery) error {
 	if err != nil || !first {
 		return err
 	}
-	m, err := outbox.NewMessage(Bounced, *d.PersonID, map[string]string{"kind": string(person.KindOf(d.Channel)), "contact": outbox.Mask(d.Channel, d.Recipient)}, r.clock.Now())
+	m, err := outbox.NewMessage(Bounced, *d.PersonID, map[string]string{
+		"kind": string(person.KindOf(d.Channel)), "contact": outbox.Mask(d.Channel, d.Recipient),
+	}, r.clock.Now())
 	if err != nil {
 		return err
 	}

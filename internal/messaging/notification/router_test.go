@@ -55,7 +55,8 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 	}
 	w.people = person.NewService(person.Deps{Runner: w.Runner})
 	w.worker = outbox.NewWorker(outbox.Options{
-		DB: d, Clock: w.Clock, Keys: keys, Router: notification.NewRouter(d, w.Clock, w.people), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		DB: d, Clock: w.Clock, Keys: keys, Router: notification.NewRouter(d, w.Clock, w.people), Random: rand.Reader,
+		Log:     slog.New(slog.DiscardHandler),
 		Senders: map[outbox.Channel]outbox.Sender{outbox.SMS: w.post, outbox.Email: w.post, outbox.PEC: w.post, outbox.Letter: w.post},
 	})
 	return w
@@ -94,7 +95,9 @@ func (w *fixture) tell(kind string, personID uuid.UUID, change ...func(outbox.Me
 func TestRouter_AContactThatBouncesIsNotUsedAnyMore(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		email, mobile := person.NewContact{Kind: person.Email, Value: "m@posta.example"}, person.NewContact{Kind: person.Mobile, Value: "+393331234567"}
+		email, mobile := person.NewContact{
+			Kind: person.Email, Value: "m@posta.example",
+		}, person.NewContact{Kind: person.Mobile, Value: "+393331234567"}
 		me, other := w.somebody(email, mobile), w.somebody(email)
 		w.post.absent[email.Value] = true
 		if got := w.tell("pin.changed", me); !slices.Equal(got, []string{"contact.bounced +393331234567 it"}) {
@@ -132,10 +135,18 @@ func TestRouter_AContactThatBouncesIsNotUsedAnyMore(t *testing.T) {
 func TestRouter_PeopleAreToldAsTheyPrefer(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		email, mobile := person.NewContact{Kind: person.Email, Value: "m@posta.example"}, person.NewContact{Kind: person.Mobile, Value: "+393331234567"}
+		email, mobile := person.NewContact{
+			Kind: person.Email, Value: "m@posta.example",
+		}, person.NewContact{Kind: person.Mobile, Value: "+393331234567"}
 		me := w.somebody(email, mobile)
-		w.Exec(t, "INSERT INTO notification_preferences (person_id, language, preferred_channel, muted, version, updated_at) VALUES (?, 'en', 'sms', '[\"declarations\"]', 2, ?)", me, w.Clock.Now())
-		if got := w.tell("pin.changed", me); !slices.Equal(got, []string{"pin.changed +393331234567 en"}) || !strings.Contains(w.post.sent[0].Text, "Dear user") {
+		w.Exec(
+			t,
+			"INSERT INTO notification_preferences (person_id, language, preferred_channel, muted, version, updated_at) VALUES (?, 'en', "+
+				"'sms', '[\"declarations\"]', 2, ?)",
+			me, w.Clock.Now(),
+		)
+		if got := w.tell("pin.changed", me); !slices.Equal(got, []string{"pin.changed +393331234567 en"}) ||
+			!strings.Contains(w.post.sent[0].Text, "Dear user") {
 			t.Errorf("told %v", got)
 		}
 		if got := w.tell("declaration.received", me); got != nil {

@@ -1,4 +1,5 @@
-// Package preview shows the words of messages, in every form in which they leave, with data that is about nobody.
+// Package preview shows the words of messages, in every form in which they leave, with data that is
+// about nobody.
 package preview
 
 import (
@@ -24,8 +25,8 @@ type Options struct {
 	Locale string
 	// Format is text, html, sms or letter.
 	Format string
-	// Dir is where files are written, one for each message; it is made where it is missing. Empty means that everything
-	// is printed instead, which letters cannot be.
+	// Dir is where files are written, one for each message; it is made where it is missing. Empty
+	// means that everything is printed instead, which letters cannot be.
 	Dir string
 }
 
@@ -91,7 +92,8 @@ func render(kind string, o Options) ([]byte, error) {
 		return []byte(text.Short), nil
 	case "letter":
 		return letter.Render(channel.Outgoing{
-			ID: uuid.UUID{}, Kind: kind, To: "Maria Rossi\nVia Roma 1\n00100 Roma RM", Locale: o.Locale, Subject: text.Subject, Text: text.Body, CreatedAt: sampleAt,
+			ID: uuid.UUID{}, Kind: kind, To: "Maria Rossi\nVia Roma 1\n00100 Roma RM", Locale: o.Locale, Subject: text.Subject,
+			Text: text.Body, CreatedAt: sampleAt,
 		})
 	}
 	return []byte(text.Subject + "\n\n" + text.Body), nil

@@ -55,7 +55,8 @@ func TestPreview_OneKind(t *testing.T) {
 	if strings.Count(it, "== ") != 1 || !strings.Contains(it, "H4TW9PC6") {
 		t.Errorf("%s", it)
 	}
-	if en := show(t, preview.Options{Kind: "pin.half", Locale: "en", Format: "html"}); !strings.Contains(en, "<html") || !strings.Contains(en, "H4TW9PC6") {
+	if en := show(t, preview.Options{Kind: "pin.half", Locale: "en", Format: "html"}); !strings.Contains(en, "<html") ||
+		!strings.Contains(en, "H4TW9PC6") {
 		t.Errorf("%s", en)
 	}
 }
@@ -67,7 +68,8 @@ func TestPreview_ALetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines, pages := pdftexttest.Read(content); pages != 1 || !strings.Contains(strings.Join(lines, "\n"), "Maria Rossi") || !strings.Contains(strings.Join(lines, "\n"), "H4TW9PC6") {
+	if lines, pages := pdftexttest.Read(content); pages != 1 || !strings.Contains(strings.Join(lines, "\n"), "Maria Rossi") ||
+		!strings.Contains(strings.Join(lines, "\n"), "H4TW9PC6") {
 		t.Errorf("%d pages: %v", pages, lines)
 	}
 }
@@ -85,7 +87,9 @@ func TestPreview_WhatCannotBeShown(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := preview.Show(&out, preview.Options{Kind: "pin.forgotten", Locale: "it", Format: "sms"}); !errors.Is(err, notification.ErrUnknownKind) {
+	if err := preview.Show(&out, preview.Options{
+		Kind: "pin.forgotten", Locale: "it", Format: "sms",
+	}); !errors.Is(err, notification.ErrUnknownKind) {
 		t.Error(err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package attachment takes in the files that users send with a form: it keeps them aside while the request lasts, tells by
-// their content what they are, gives them names that harm nobody, and stores them under paths of our own.
+// Package attachment takes in the files that users send with a form: it keeps them aside while the
+// request lasts, tells by their content what they are, gives them names that harm nobody, and
+// stores them under paths of our own.
 package attachment
 
 import (
@@ -48,8 +49,9 @@ type File struct {
 	Digest string `json:"digest"`
 }
 
-// Check tells what the uploads are. Their sizes, their content and nothing that their sender says of them count. It returns
-// fault.Invalid with the place of each that is empty, too long or of a type that is not allowed; pointer names the field.
+// Check tells what the uploads are. Their sizes, their content and nothing that their sender says
+// of them count. It returns fault.Invalid with the place of each that is empty, too long or of a
+// type that is not allowed; pointer names the field.
 func Check(uploads []*Upload, pointer string, allowed ...MediaType) ([]File, error) {
 	files := make([]File, len(uploads))
 	var wrong []fault.Field
@@ -106,7 +108,8 @@ func detect(head []byte, allowed []MediaType) MediaType {
 	return ""
 }
 
-// beginsAsPDF refuses what only has the signature somewhere: a page of HTML can name it in a comment.
+// beginsAsPDF refuses what only has the signature somewhere: a page of HTML can name it in a
+// comment.
 func beginsAsPDF(head []byte) bool {
 	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
 	return bytes.HasPrefix(bytes.TrimLeftFunc(head, unicode.IsSpace), []byte("%PDF-"))

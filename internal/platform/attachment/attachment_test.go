@@ -85,7 +85,9 @@ func TestAttachment_WhatCannotBeSpooled(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	for _, before := range []int64{0, 10, 90_000} {
-		if _, err := attachment.Spool(io.MultiReader(io.LimitReader(zeros{}, before), iotest.ErrReader(broken)), "x", dir, 100_000); !errors.Is(err, broken) {
+		if _, err := attachment.Spool(
+			io.MultiReader(io.LimitReader(zeros{}, before), iotest.ErrReader(broken)), "x", dir, 100_000,
+		); !errors.Is(err, broken) {
 			t.Errorf("a body that breaks off after %d: %v", before, err)
 		}
 	}
@@ -117,7 +119,8 @@ func TestAttachment_WhatAFileIs(t *testing.T) {
 		want    attachment.MediaType
 		code    string
 	}{
-		"PDF": {pdf, attachment.PDF, ""}, "PNG": {png, attachment.PNG, ""}, "JPEG": {jpeg, attachment.JPEG, ""}, "TIFF": {tiff, attachment.TIFF, ""},
+		"PDF": {pdf, attachment.PDF, ""}, "PNG": {png, attachment.PNG, ""}, "JPEG": {jpeg, attachment.JPEG, ""},
+		"TIFF":                      {tiff, attachment.TIFF, ""},
 		"TIFF, the other way round": {"MM\x00*\x00\x00\x00\x08", attachment.TIFF, ""},
 		"PDF after a mark":          {"\xef\xbb\xbf" + pdf, attachment.PDF, ""},
 		"PDF of the longest":        {pdf + strings.Repeat("x", attachment.MaxSize-len(pdf)), attachment.PDF, ""},
@@ -138,12 +141,14 @@ func TestAttachment_WhatAFileIs(t *testing.T) {
 			files, err := attachment.Check([]*attachment.Upload{u}, "/files", allowed...)
 			if c.code != "" {
 				var f *fault.Fault
-				if !errors.As(err, &f) || f.Code != fault.Invalid || !cmp.Equal(f.Fields, []fault.Field{{Pointer: "/files/0", Code: c.code}}) {
+				if !errors.As(err, &f) || f.Code != fault.Invalid ||
+					!cmp.Equal(f.Fields, []fault.Field{{Pointer: "/files/0", Code: c.code}}) {
 					t.Errorf("got %v", err)
 				}
 				return
 			}
-			if err != nil || len(files) != 1 || files[0].MediaType != c.want || files[0].Number != 1 || files[0].Size != int64(len(c.content)) || files[0].Digest != u.Digest() {
+			if err != nil || len(files) != 1 || files[0].MediaType != c.want || files[0].Number != 1 ||
+				files[0].Size != int64(len(c.content)) || files[0].Digest != u.Digest() {
 				t.Errorf("got %+v, %v", files, err)
 			}
 		})
@@ -156,7 +161,9 @@ func TestAttachment_WhatAFileIs(t *testing.T) {
 	_, err = attachment.Check([]*attachment.Upload{spool(t, "a", png), long, spool(t, "b", "")}, "/attachments", attachment.PDF)
 	var f *fault.Fault
 	if !errors.As(err, &f) || !cmp.Equal(f.Fields, []fault.Field{
-		{Pointer: "/attachments/0", Code: fault.FieldFileType}, {Pointer: "/attachments/1", Code: fault.FieldFileTooLarge}, {Pointer: "/attachments/2", Code: fault.FieldFileEmpty},
+		{Pointer: "/attachments/0", Code: fault.FieldFileType},
+		{Pointer: "/attachments/1", Code: fault.FieldFileTooLarge},
+		{Pointer: "/attachments/2", Code: fault.FieldFileEmpty},
 	}) {
 		t.Errorf("got %v", err)
 	}

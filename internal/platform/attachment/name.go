@@ -30,9 +30,10 @@ var reserved = []string{
 	"lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 }
 
-// SafeName makes a name that can be shown, put into a header and saved, out of whatever a sender called a file of the given
-// type: no path, no control characters, nothing invisible or that turns the writing round, no dots or spaces around it, at
-// most 100 characters, and an extension of its type. It is the same for its own result.
+// SafeName makes a name that can be shown, put into a header and saved, out of whatever a sender
+// called a file of the given type: no path, no control characters, nothing invisible or that turns
+// the writing round, no dots or spaces around it, at most 100 characters, and an extension of its
+// type. It is the same for its own result.
 func SafeName(sent string, t MediaType) string {
 	name := strings.ToValidUTF8(sent, "_")
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
@@ -56,7 +57,8 @@ func safeRune(r rune) rune {
 	case unicode.IsSpace(r):
 		return ' '
 	case !unicode.IsGraphic(r):
-		// Control and format characters, among them those of writing direction, and what is not assigned.
+		// Control and format characters, among them those of writing direction, and what is not
+		// assigned.
 		return -1
 	case strings.ContainsRune(forbidden, r):
 		return '_'
@@ -64,11 +66,12 @@ func safeRune(r rune) rune {
 	return r
 }
 
-// cutExtension parts a name from its extension. One that is not of the type stays in the name and gets the right one
-// behind it, so that nothing is run that calls itself a picture.
+// cutExtension parts a name from its extension. One that is not of the type stays in the name and
+// gets the right one behind it, so that nothing is run that calls itself a picture.
 func cutExtension(name string, t MediaType) (stem, extension string) {
 	known := extensions[t]
-	if dot := strings.LastIndexByte(name, '.'); dot >= 0 && len(name)-dot <= maxExtension && slices.Contains(known, strings.ToLower(name[dot:])) {
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 && len(name)-dot <= maxExtension &&
+		slices.Contains(known, strings.ToLower(name[dot:])) {
 		return name[:dot], name[dot:]
 	}
 	if len(known) == 0 {
@@ -87,8 +90,9 @@ func firstRunes(s string, n int) string {
 	return s
 }
 
-// Disposition is the Content-Disposition header (RFC 6266) under which a file with a safe name is handed out: always to be
-// saved, never to be shown in the page's own name. It is ASCII and at most 255 characters long.
+// Disposition is the Content-Disposition header (RFC 6266) under which a file with a safe name is
+// handed out: always to be saved, never to be shown in the page's own name. It is ASCII and at most
+// 255 characters long.
 func Disposition(name string) string {
 	plain := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '"' || r == '\\' || r == '%' {
@@ -121,7 +125,9 @@ func shorten(s string) string {
 }
 
 // stricter are characters that url.PathEscape leaves alone and RFC 8187 does not allow.
-var stricter = strings.NewReplacer("'", "%27", "(", "%28", ")", "%29", "*", "%2A", ":", "%3A", "=", "%3D", "@", "%40", ",", "%2C", ";", "%3B", "/", "%2F")
+var stricter = strings.NewReplacer(
+	"'", "%27", "(", "%28", ")", "%29", "*", "%2A", ":", "%3A", "=", "%3D", "@", "%40", ",", "%2C", ";", "%3B", "/", "%2F",
+)
 
 // encode writes a value as RFC 8187 wants it.
 func encode(s string) string { return stricter.Replace(url.PathEscape(s)) }

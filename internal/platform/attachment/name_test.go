@@ -98,7 +98,8 @@ func safe(t interface {
 		t.Errorf("%q has the header %q: %v", name, header, err)
 		return
 	}
-	if shown := parameters["filename"]; shown != name && (len([]rune(name)) < 20 || !strings.HasPrefix(name, strings.TrimSuffix(shown, shown[strings.LastIndexByte(shown, '.'):]))) {
+	if shown := parameters["filename"]; shown != name &&
+		(len([]rune(name)) < 20 || !strings.HasPrefix(name, strings.TrimSuffix(shown, shown[strings.LastIndexByte(shown, '.'):]))) {
 		t.Errorf("%q is saved as %q", name, shown)
 	}
 }

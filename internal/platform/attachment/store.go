@@ -19,14 +19,17 @@ type Store struct{ bucket *blob.Bucket }
 // NewStore returns the store in a bucket.
 func NewStore(b *blob.Bucket) *Store { return &Store{bucket: b} }
 
-// key is where a file lies: by what it belongs to and its number, never by the name that its sender gave it.
+// key is where a file lies: by what it belongs to and its number, never by the name that its sender
+// gave it.
 func key(owner string, number int) string { return path.Join(owner, strconv.Itoa(number)) }
 
-// Put stores the files of an owner, a path of our own ids that nothing was stored under before. When one cannot be stored,
-// none is.
+// Put stores the files of an owner, a path of our own ids that nothing was stored under before.
+// When one cannot be stored, none is.
 func (s *Store) Put(ctx context.Context, owner string, files []File, uploads []*Upload) error {
 	for i, f := range files {
-		err := s.bucket.Upload(ctx, key(owner, f.Number), uploads[i].Open(), &blob.WriterOptions{ContentType: string(f.MediaType), IfNotExist: true})
+		err := s.bucket.Upload(ctx, key(owner, f.Number), uploads[i].Open(), &blob.WriterOptions{
+			ContentType: string(f.MediaType), IfNotExist: true,
+		})
 		if err != nil {
 			return errors.Join(err, s.Remove(context.WithoutCancel(ctx), owner, files[:i]))
 		}

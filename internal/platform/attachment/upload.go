@@ -13,7 +13,8 @@ import (
 // ErrTooLarge means that a file is longer than was allowed.
 var ErrTooLarge = errors.New("file too large")
 
-// inMemory is how much of a file is kept in memory, in bytes; a longer one goes to a temporary file.
+// inMemory is how much of a file is kept in memory, in bytes; a longer one goes to a temporary
+// file.
 const inMemory = 32 << 10
 
 // Upload is a file that a request brought, kept aside until the request is over.
@@ -25,9 +26,10 @@ type Upload struct {
 	file   *os.File
 }
 
-// Spool takes a file in, up to limit bytes: what is short stays in memory, the rest goes to a file in the directory ("" is
-// the system's), of which nothing is left after Close or a crash. It returns ErrTooLarge for a longer one, having read no
-// more than a byte beyond the limit, and the reader's own errors.
+// Spool takes a file in, up to limit bytes: what is short stays in memory, the rest goes to a file
+// in the directory ("" is the system's), of which nothing is left after Close or a crash. It
+// returns ErrTooLarge for a longer one, having read no more than a byte beyond the limit, and the
+// reader's own errors.
 func Spool(r io.Reader, name, directory string, limit int64) (*Upload, error) {
 	u := &Upload{name: name}
 	sum := sha256.New()
@@ -52,7 +54,8 @@ func Spool(r io.Reader, name, directory string, limit int64) (*Upload, error) {
 	return u, nil
 }
 
-// spill writes what was read so far and the rest to a temporary file that has no name any more as soon as it is open.
+// spill writes what was read so far and the rest to a temporary file that has no name any more as
+// soon as it is open.
 func (u *Upload) spill(head []byte, rest io.Reader, directory string) error {
 	var err error
 	if u.file, err = os.CreateTemp(directory, "upload-*"); err != nil {
@@ -77,7 +80,8 @@ func (u *Upload) Size() int64 { return u.size }
 // Digest is "sha-256:" and the hexadecimal SHA-256 of its content.
 func (u *Upload) Digest() string { return u.digest }
 
-// Open returns its content from the start. What it returns is worthless after Close; it may be opened many times.
+// Open returns its content from the start. What it returns is worthless after Close; it may be
+// opened many times.
 func (u *Upload) Open() io.ReadSeeker {
 	if u.file != nil {
 		return io.NewSectionReader(u.file, 0, u.size)

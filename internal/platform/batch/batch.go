@@ -40,7 +40,9 @@ const writeTimeout = 10 * time.Second
 
 // New starts a writer. Close it to write what is left.
 func New[T any](o Options[T]) *Writer[T] {
-	w := &Writer[T]{options: o, queue: make(chan T, o.Queue), flush: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{})}
+	w := &Writer[T]{
+		options: o, queue: make(chan T, o.Queue), flush: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
+	}
 	go w.run()
 	return w
 }
@@ -103,7 +105,8 @@ func (w *Writer[T]) run() {
 	tick := time.NewTicker(w.options.Every)
 	defer tick.Stop()
 	var waiting []T
-	// After a failure the next try is at the next tick: a try for each further item would take all there is.
+	// After a failure the next try is at the next tick: a try for each further item would take all
+	// there is.
 	failing := false
 	write := func() {
 		left := w.write(waiting)

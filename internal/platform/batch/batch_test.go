@@ -181,7 +181,8 @@ func TestBatch_FailedMayGiveUp(t *testing.T) {
 	}
 }
 
-// While nothing can be written, every further item must not mean a further try: the tries would take all there is.
+// While nothing can be written, every further item must not mean a further try: the tries would
+// take all there is.
 func TestBatch_AFailureIsNotTriedAgainForEveryItem(t *testing.T) {
 	var s shelf
 	w := start(t, &s, func(o *batch.Options[int]) { o.Queue = 1 })

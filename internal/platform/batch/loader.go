@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// Loader answers questions in groups: while one group is being asked, those who come meanwhile gather and go together
-// next. Nobody waits for others to come; alone, one asks at once. What is asked is asked anew each time: nothing is kept.
+// Loader answers questions in groups: while one group is being asked, those who come meanwhile
+// gather and go together next. Nobody waits for others to come; alone, one asks at once. What is
+// asked is asked anew each time: nothing is kept.
 type Loader[K comparable, V any] struct {
 	ask   func(ctx context.Context, keys []K) (map[K]V, error)
 	most  int
@@ -25,13 +26,15 @@ type question[K comparable, V any] struct {
 	done  chan struct{}
 }
 
-// NewLoader returns a loader whose groups have at most so many questions, with at most so many groups being asked at the
-// same time. ask answers for the keys that it finds; it must not need anything of a single caller's context.
+// NewLoader returns a loader whose groups have at most so many questions, with at most so many
+// groups being asked at the same time. ask answers for the keys that it finds; it must not need
+// anything of a single caller's context.
 func NewLoader[K comparable, V any](most, lanes int, ask func(ctx context.Context, keys []K) (map[K]V, error)) *Loader[K, V] {
 	return &Loader[K, V]{ask: ask, most: most, lanes: lanes}
 }
 
-// Load asks for one key and reports whether there is an answer. When the context ends first, the question is given up.
+// Load asks for one key and reports whether there is an answer. When the context ends first, the
+// question is given up.
 func (l *Loader[K, V]) Load(ctx context.Context, key K) (value V, found bool, err error) {
 	q := &question[K, V]{key: key, done: make(chan struct{})}
 	l.mu.Lock()

@@ -240,7 +240,8 @@ func TestCalendar_Easter(t *testing.T) {
 		}
 	}
 	for year := 1900; year < 2200; year++ {
-		if e := calendar.Easter(year); e.Weekday() != time.Sunday || e.Before(calendar.Date{Year: year, Month: 3, Day: 22}) || (calendar.Date{Year: year, Month: 4, Day: 25}).Before(e) {
+		if e := calendar.Easter(year); e.Weekday() != time.Sunday || e.Before(calendar.Date{Year: year, Month: 3, Day: 22}) ||
+			(calendar.Date{Year: year, Month: 4, Day: 25}).Before(e) {
 			t.Errorf("%d: %s", year, e)
 		}
 	}

@@ -1,4 +1,5 @@
-// Package clock is the only place that reads the time of the machine. Everything else is given a Clock.
+// Package clock is the only place that reads the time of the machine. Everything else is given a
+// Clock.
 package clock
 
 import (
@@ -17,7 +18,8 @@ type System struct{}
 // Now implements Clock.
 func (System) Now() time.Time { return Normal(time.Now()) }
 
-// Normal returns t as the system keeps it: UTC, truncated to microseconds, without a monotonic reading.
+// Normal returns t as the system keeps it: UTC, truncated to microseconds, without a monotonic
+// reading.
 func Normal(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // Offset is another clock moved by a settable amount. The sandbox's testers move it; tests too.

@@ -13,7 +13,9 @@ func TestClock_TimesAreWholeMicrosecondsInUTC(t *testing.T) {
 	want := time.Date(2026, 3, 29, 1, 30, 0, 123_456_000, time.UTC)
 	moved := clock.NewManual(instant)
 	moved.Advance(time.Nanosecond)
-	for name, got := range map[string]time.Time{"normal": clock.Normal(instant), "manual": clock.NewManual(instant).Now(), "manual, moved": moved.Now()} {
+	for name, got := range map[string]time.Time{
+		"normal": clock.Normal(instant), "manual": clock.NewManual(instant).Now(), "manual, moved": moved.Now(),
+	} {
 		if got != want { // the very same value, location included
 			t.Errorf("%s: %v, not %v", name, got, want)
 		}

@@ -39,7 +39,9 @@ func (c *Config) checkValues() []error {
 	}
 	check("CORS_ORIGINS", !slices.ContainsFunc(c.CORSOrigins, func(origin string) bool { return !isOrigin(origin) }))
 	if slices.ContainsFunc(c.TrustedProxies, func(network netip.Prefix) bool { return network.Bits() == 0 }) {
-		wrong = append(wrong, wrongValue("TRUSTED_PROXIES", "must not hold the whole Internet: anybody could then choose their own address"))
+		wrong = append(
+			wrong, wrongValue("TRUSTED_PROXIES", "must not hold the whole Internet: anybody could then choose their own address"),
+		)
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		wrong = append(wrong, errors.New("DIRESCO_TLS_CERT and DIRESCO_TLS_KEY: set both or neither"))
@@ -52,7 +54,8 @@ func (c *Config) checkValues() []error {
 	return wrong
 }
 
-// Serve completes the configuration for the real service and says, one line each, which variables are missing or unsafe.
+// Serve completes the configuration for the real service and says, one line each, which variables
+// are missing or unsafe.
 func (c *Config) Serve() error {
 	if c.DatabaseURL == "" {
 		// The first thing to know, alone: who has no database has set nothing yet.
@@ -78,16 +81,23 @@ func (c *Config) Serve() error {
 	return inOrder(wrong)
 }
 
-// Sandbox completes the configuration for a sandbox, which needs no variable. Where DataDir is empty the caller makes a
-// temporary directory and hands it to Place.
+// Sandbox completes the configuration for a sandbox, which needs no variable. Where DataDir is
+// empty the caller makes a temporary directory and hands it to Place.
 func (c *Config) Sandbox() error {
 	var wrong []error
 	if !c.SandboxPublic && !isLoopback(c.Addr) {
-		wrong = append(wrong, wrongValue("ADDR", "must be a loopback address: a sandbox shows its PINs to whoever asks. DIRESCO_SANDBOX_PUBLIC=true opens it all the same"))
+		wrong = append(
+			wrong,
+			wrongValue(
+				"ADDR",
+				"must be a loopback address: a sandbox shows its PINs to whoever asks. DIRESCO_SANDBOX_PUBLIC=true opens it all the same",
+			),
+		)
 	} else if err := c.completePublicURL(); err != nil {
 		wrong = append(wrong, err)
 	}
-	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the real limits.
+	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the
+	// real limits.
 	if !c.SandboxPublic && c.RateSession == defaultRateSession && c.RateAddress == defaultRateAddress {
 		c.RateSession, c.RateAddress = sandboxRate, sandboxRate
 	}
@@ -102,7 +112,8 @@ const (
 	sandboxRate        = 1_000_000
 )
 
-// Store checks that there is a database, for the commands that work on it without serving (migrate, audit, admin).
+// Store checks that there is a database, for the commands that work on it without serving (migrate,
+// audit, admin).
 func (c *Config) Store() error {
 	if c.DatabaseURL == "" && c.MigrationDatabaseURL == "" {
 		return wrongValue("DATABASE_URL", "is missing: set it to postgres://… or sqlite:PATH")
@@ -145,7 +156,8 @@ func (c *Config) placeIn(dir string) {
 	}
 }
 
-// completePublicURL derives the public origin from a loopback address. With port 0 it stays empty until Listening.
+// completePublicURL derives the public origin from a loopback address. With port 0 it stays empty
+// until Listening.
 func (c *Config) completePublicURL() error {
 	switch _, port, _ := net.SplitHostPort(c.Addr); {
 	case c.PublicURL != "":
@@ -169,7 +181,8 @@ func (c *Config) Listening(address string) {
 	c.PublicURL = scheme + address
 }
 
-// isSafe tells whether what is sent to the origin stays unread on the way: https, or http that leaves no machine.
+// isSafe tells whether what is sent to the origin stays unread on the way: https, or http that
+// leaves no machine.
 func isSafe(raw string) bool {
 	origin, err := url.Parse(raw)
 	return raw == "" || (err == nil && (origin.Scheme == "https" || isLoopbackHost(origin.Hostname())))
@@ -211,7 +224,8 @@ func isBucket(raw string) bool {
 	return (bucket.Scheme == "file" && bucket.Path != "") || (bucket.Scheme == "s3" && bucket.Host != "")
 }
 
-// isOrigin tells whether raw is exactly scheme://host[:port], as a browser's Origin header writes it.
+// isOrigin tells whether raw is exactly scheme://host[:port], as a browser's Origin header writes
+// it.
 func isOrigin(raw string) bool {
 	origin, err := url.Parse(raw)
 	if err != nil || (origin.Scheme != "https" && origin.Scheme != "http") || origin.Hostname() == "" || strings.Contains(origin.Host, "*") {

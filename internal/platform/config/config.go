@@ -1,4 +1,5 @@
-// Package config reads the DIRESCO_* environment variables into one struct and checks them before anything starts.
+// Package config reads the DIRESCO_* environment variables into one struct and checks them before
+// anything starts.
 package config
 
 import (
@@ -17,11 +18,11 @@ import (
 
 const prefix = "DIRESCO_"
 
-// Config is the configuration of one process. Read fills it; Serve, Sandbox or Store completes and checks it for one
-// command.
+// Config is the configuration of one process. Read fills it; Serve, Sandbox or Store completes and
+// checks it for one command.
 //
-// The tags are its documentation too: desc says what a variable is for, want what a right value looks like, unset what
-// happens without one where that is no fixed default.
+// The tags are its documentation too: desc says what a variable is for, want what a right value
+// looks like, unset what happens without one where that is no fixed default.
 type Config struct {
 	// Addr is where the API listens, host:port.
 	Addr string `env:"ADDR" envDefault:"127.0.0.1:8080" want:"host:port, such as 127.0.0.1:8080" desc:"where the API listens, host:port"`
@@ -48,8 +49,8 @@ type Config struct {
 	BlobURL string `env:"BLOB_URL" want:"file:///PATH or s3://BUCKET?region=…" unset:"DATA_DIR/blobs" desc:"where files are kept: file:///PATH or s3://BUCKET?region=…"`
 	// SigningKeys is the path of the private JWK set that signs sessions and receipts.
 	SigningKeys string `env:"SIGNING_KEYS" unset:"DATA_DIR/signing-keys.json" desc:"path of the private JWK set that signs sessions and receipts"`
-	// DataKeys are the keys for encryption at rest and request digests, the current one first; empty when they are kept in
-	// DataDir.
+	// DataKeys are the keys for encryption at rest and request digests, the current one first;
+	// empty when they are kept in DataDir.
 	DataKeys secret.Text `env:"DATA_KEYS" want:"id:base64 of 32 bytes, separated by commas" unset:"kept in DATA_DIR" desc:"keys for data at rest, id:base64 of 32 bytes, the current one first, separated by commas"`
 
 	// RateSession is how many requests a minute one session may make.
@@ -80,7 +81,8 @@ type Config struct {
 	// LogFormat is json or text.
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" want:"json or text" desc:"form of the log on standard error: json or text"`
 
-	// SandboxPublic lets the sandbox listen on other addresses than loopback, with its clock and reset switched off.
+	// SandboxPublic lets the sandbox listen on other addresses than loopback, with its clock and
+	// reset switched off.
 	SandboxPublic bool `env:"SANDBOX_PUBLIC" envDefault:"false" want:"true or false" desc:"sandbox: listen beyond loopback, with clock and reset switched off"`
 
 	// Traces tells whether the standard OpenTelemetry variables name a collector.
@@ -97,8 +99,8 @@ const (
 	StrongLogin = "strong"
 )
 
-// Read reads the configuration from an environment as os.Environ gives it. Its error has one line for each variable that
-// is wrong or unknown, and never repeats a value: values can be secrets.
+// Read reads the configuration from an environment as os.Environ gives it. Its error has one line
+// for each variable that is wrong or unknown, and never repeats a value: values can be secrets.
 func Read(environ []string) (Config, error) {
 	values, c := map[string]string{}, Config{given: map[string]bool{}}
 	for _, entry := range environ {
@@ -119,7 +121,8 @@ func Read(environ []string) (Config, error) {
 	return c, inOrder(wrong)
 }
 
-// parse fills the struct and translates the library's errors, which repeat the value and name the field of the struct.
+// parse fills the struct and translates the library's errors, which repeat the value and name the
+// field of the struct.
 func parse(c *Config, values map[string]string) []error {
 	err := env.ParseWithOptions(c, env.Options{Prefix: prefix, Environment: values})
 	if err == nil {
@@ -141,7 +144,8 @@ func parse(c *Config, values map[string]string) []error {
 	return wrong
 }
 
-// unknown names the variables that mean nothing here: a slip of the pen would otherwise leave a default in force.
+// unknown names the variables that mean nothing here: a slip of the pen would otherwise leave a
+// default in force.
 func unknown(given map[string]bool) []error {
 	known := map[string]bool{}
 	for _, v := range variables() {

@@ -44,10 +44,12 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
 		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA",
 		"DIRESCO_RATE_SESSION=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
-		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it", "DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),
+		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it",
+		"DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),
 		"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org/v1", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2", "DIRESCO_SMS_SENDER=DiResCo",
 		"DIRESCO_SMS_REPORT_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
+		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
 	value := reflect.ValueOf(c)
 	for i := range value.NumField() {
@@ -55,10 +57,13 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 			t.Errorf("%s was not read", field.Name)
 		}
 	}
-	if got, want := c.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}; !reflect.DeepEqual(got, want) {
+	if got, want := c.TrustedProxies, []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"),
+	}; !reflect.DeepEqual(got, want) {
 		t.Errorf("trusted proxies: %v", got)
 	}
-	if c.PublicURL != "https://diresco.example.org" || c.MigrationURL() != "postgresql://owner@db/diresco" || c.DatabaseURL.Reveal() != "postgres://app:hunter2@db/diresco" {
+	if c.PublicURL != "https://diresco.example.org" || c.MigrationURL() != "postgresql://owner@db/diresco" ||
+		c.DatabaseURL.Reveal() != "postgres://app:hunter2@db/diresco" {
 		t.Errorf("read: %q %q", c.PublicURL, c.MigrationURL())
 	}
 }
@@ -142,7 +147,8 @@ func TestConfig_AMisspeltVariableIsNamed(t *testing.T) {
 		t.Fatal("accepted")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 3 || !strings.HasPrefix(lines[0], "DIRESCO_ADRESS: ") || !strings.HasPrefix(lines[1], "DIRESCO_LOG_LEVEL: ") || !strings.HasPrefix(lines[2], "DIRESCO_RATE: ") {
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "DIRESCO_ADRESS: ") || !strings.HasPrefix(lines[1], "DIRESCO_LOG_LEVEL: ") ||
+		!strings.HasPrefix(lines[2], "DIRESCO_RATE: ") {
 		t.Errorf("%q", lines)
 	}
 	if strings.Contains(err.Error(), "hunter2") {
@@ -172,16 +178,26 @@ func TestConfig_Serve(t *testing.T) {
 		environ []string
 		names   []string // of the variables complained of, in order; none when all is well
 	}{
-		"nothing set":                   {nil, []string{"DATABASE_URL"}},
-		"nothing but a database":        {[]string{database}, []string{"BLOB_URL", "DATA_KEYS", "SIGNING_KEYS"}},
-		"database and directory":        {[]string{database, dir}, nil},
-		"keys and files elsewhere":      {[]string{database, "DIRESCO_SIGNING_KEYS=/k", "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, nil},
-		"no place for the signing keys": {[]string{database, "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, []string{"SIGNING_KEYS"}},
-		"beyond loopback, no origin":    {[]string{database, dir, "DIRESCO_ADDR=:8080"}, []string{"PUBLIC_URL"}},
-		"beyond loopback, plain http":   {[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=http://diresco.example.org"}, []string{"PUBLIC_URL"}},
-		"beyond loopback, https":        {[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=https://diresco.example.org"}, nil},
-		"loopback origin, plain http":   {[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=http://localhost:8080"}, nil},
-		"looks like loopback, is not":   {[]string{database, dir, "DIRESCO_PUBLIC_URL=http://localhost.example.org"}, []string{"PUBLIC_URL"}},
+		"nothing set":            {nil, []string{"DATABASE_URL"}},
+		"nothing but a database": {[]string{database}, []string{"BLOB_URL", "DATA_KEYS", "SIGNING_KEYS"}},
+		"database and directory": {[]string{database, dir}, nil},
+		"keys and files elsewhere": {
+			[]string{database, "DIRESCO_SIGNING_KEYS=/k", "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, nil,
+		},
+		"no place for the signing keys": {
+			[]string{database, "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b"}, []string{"SIGNING_KEYS"},
+		},
+		"beyond loopback, no origin": {[]string{database, dir, "DIRESCO_ADDR=:8080"}, []string{"PUBLIC_URL"}},
+		"beyond loopback, plain http": {
+			[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=http://diresco.example.org"}, []string{"PUBLIC_URL"},
+		},
+		"beyond loopback, https": {
+			[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=https://diresco.example.org"}, nil,
+		},
+		"loopback origin, plain http": {[]string{database, dir, "DIRESCO_ADDR=:8080", "DIRESCO_PUBLIC_URL=http://localhost:8080"}, nil},
+		"looks like loopback, is not": {
+			[]string{database, dir, "DIRESCO_PUBLIC_URL=http://localhost.example.org"}, []string{"PUBLIC_URL"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := read(t, tc.environ...)
@@ -213,13 +229,15 @@ func TestConfig_ServeKeepsInTheDataDirectoryWhatHasNoPlace(t *testing.T) {
 	if err := c.Serve(); err != nil {
 		t.Fatal(err)
 	}
-	if c.SigningKeys != "/var/lib/diresco/signing-keys.json" || c.BlobURL != "file:///var/lib/diresco/blobs" || c.DataKeysPath() != "/var/lib/diresco/data-keys" {
+	if c.SigningKeys != "/var/lib/diresco/signing-keys.json" || c.BlobURL != "file:///var/lib/diresco/blobs" ||
+		c.DataKeysPath() != "/var/lib/diresco/data-keys" {
 		t.Errorf("%q %q", c.SigningKeys, c.BlobURL)
 	}
 	if c.AdminAddr != "127.0.0.1:9090" || c.PublicURL != "http://127.0.0.1:8080" {
 		t.Errorf("%q %q", c.AdminAddr, c.PublicURL)
 	}
-	if off := read(t, "DIRESCO_DATABASE_URL=sqlite:x.db", "DIRESCO_DATA_DIR=d", "DIRESCO_ADMIN_ADDR="); off.Serve() != nil || off.AdminAddr != "" {
+	if off := read(t, "DIRESCO_DATABASE_URL=sqlite:x.db", "DIRESCO_DATA_DIR=d", "DIRESCO_ADMIN_ADDR="); off.Serve() != nil ||
+		off.AdminAddr != "" {
 		t.Errorf("an empty ADMIN_ADDR gives %q", off.AdminAddr)
 	}
 }

@@ -1,5 +1,6 @@
-// Package due does what falls due at an instant: reminders, deadlines, lapses. Every event is dated at its own instant,
-// however late it is done; what merely expires needs no event, since every query asks the clock.
+// Package due does what falls due at an instant: reminders, deadlines, lapses. Every event is dated
+// at its own instant, however late it is done; what merely expires needs no event, since every
+// query asks the clock.
 package due
 
 import (
@@ -14,10 +15,12 @@ import (
 	"diresco/internal/platform/clock"
 )
 
-// AtOnce is how many events are done in one transaction at most: few, since on SQLite everybody waits for it.
+// AtOnce is how many events are done in one transaction at most: few, since on SQLite everybody
+// waits for it.
 const AtOnce = 500
 
-// Cursor is how far a source is done: all that was due before the instant and, of what is due at it, what comes not after the id.
+// Cursor is how far a source is done: all that was due before the instant and, of what is due at
+// it, what comes not after the id.
 type Cursor struct {
 	At time.Time
 	ID uuid.UUID
@@ -35,10 +38,12 @@ func (p Cursor) reaches(instant time.Time) bool {
 type Source interface {
 	// Name is how the source is remembered. It never changes.
 	Name() string
-	// Next returns the earliest instant at which something is due, after the place and not after the instant; false for none.
+	// Next returns the earliest instant at which something is due, after the place and not after
+	// the instant; false for none.
 	Next(ctx context.Context, after Cursor, until time.Time) (time.Time, bool, error)
-	// Do does, in the context's transaction, what is due after the place and not after the instant, the first AtOnce of it at most. It
-	// returns how far it came: By the instant once nothing is left. What two processes do must be done once.
+	// Do does, in the context's transaction, what is due after the place and not after the instant,
+	// the first AtOnce of it at most. It returns how far it came: By the instant once nothing is
+	// left. What two processes do must be done once.
 	Do(ctx context.Context, after Cursor, until time.Time) (Cursor, error)
 }
 
@@ -55,11 +60,14 @@ func NewScheduler(d *db.DB, c clock.Clock, log *slog.Logger, sources ...Source) 
 	return &Scheduler{db: d, clock: c, log: log, sources: sources}
 }
 
-// Begin notes the present for sources that were never asked: what was due before they existed stays undone.
+// Begin notes the present for sources that were never asked: what was due before they existed stays
+// undone.
 func (c *Scheduler) Begin(ctx context.Context) error {
 	return c.db.InTx(ctx, func(ctx context.Context) error {
 		for _, s := range c.sources {
-			err := c.db.From(ctx).Exec("INSERT INTO due_marks (source, done_until) VALUES (?, ?) ON CONFLICT (source) DO NOTHING", s.Name(), c.clock.Now()).Error
+			err := c.db.From(ctx).Exec(
+				"INSERT INTO due_marks (source, done_until) VALUES (?, ?) ON CONFLICT (source) DO NOTHING", s.Name(), c.clock.Now(),
+			).Error
 			if err != nil {
 				return err
 			}
@@ -68,7 +76,8 @@ func (c *Scheduler) Begin(ctx context.Context) error {
 	})
 }
 
-// CatchUp does all that is due by now, source by source. One that fails is logged and does not hold up the others.
+// CatchUp does all that is due by now, source by source. One that fails is logged and does not hold
+// up the others.
 func (c *Scheduler) CatchUp(ctx context.Context) {
 	for _, s := range c.sources {
 		if err := c.settle(ctx, s, c.clock.Now()); err != nil && ctx.Err() == nil {
@@ -77,8 +86,8 @@ func (c *Scheduler) CatchUp(ctx context.Context) {
 	}
 }
 
-// Walk does all that is due until the instant, in the order of time over all sources. Before each step it calls at, with
-// the instant to which the clock is to be set.
+// Walk does all that is due until the instant, in the order of time over all sources. Before each
+// step it calls at, with the instant to which the clock is to be set.
 func (c *Scheduler) Walk(ctx context.Context, until time.Time, at func(ctx context.Context, instant time.Time) error) error {
 	for {
 		instant, found, err := c.next(ctx, until)
@@ -135,8 +144,8 @@ func (c *Scheduler) settle(ctx context.Context, s Source, until time.Time) error
 	}
 }
 
-// settleSome does what comes next of a source and moves its mark, in one transaction. It reports whether that was the last of what is due
-// until the instant.
+// settleSome does what comes next of a source and moves its mark, in one transaction. It reports
+// whether that was the last of what is due until the instant.
 func (c *Scheduler) settleSome(ctx context.Context, s Source, until time.Time) (done bool, err error) {
 	err = c.db.InTx(ctx, func(ctx context.Context) error {
 		place, err := c.mark(ctx, s, c.db.ForUpdate())
@@ -158,7 +167,9 @@ func (c *Scheduler) mark(ctx context.Context, s Source, lock string) (Cursor, er
 		DoneUntil time.Time
 		DoneID    uuid.UUID
 	}
-	if err := c.db.From(ctx).Raw("SELECT done_until, done_id FROM due_marks WHERE source = ?"+lock, s.Name()).Scan(&marks).Error; err != nil {
+	if err := c.db.From(ctx).Raw(
+		"SELECT done_until, done_id FROM due_marks WHERE source = ?"+lock, s.Name(),
+	).Scan(&marks).Error; err != nil {
 		return Cursor{}, err
 	}
 	if len(marks) == 0 {

@@ -1,5 +1,5 @@
-// Package egress makes HTTP clients for addresses that somebody configured: they reach the public Internet and nothing
-// of the house, whatever a name resolves to and whatever the answer says.
+// Package egress makes HTTP clients for addresses that somebody configured: they reach the public
+// Internet and nothing of the house, whatever a name resolves to and whatever the answer says.
 package egress
 
 import (
@@ -35,7 +35,8 @@ const (
 	maxIdle        = 4
 )
 
-// CheckURL tells whether raw may be configured: https, or http to a loopback address written as such; no user, no fragment.
+// CheckURL tells whether raw may be configured: https, or http to a loopback address written as
+// such; no user, no fragment.
 func CheckURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -49,9 +50,9 @@ func CheckURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// Client returns a client for requests to target. It follows no redirect, uses no proxy, and refuses at the time of
-// dialling every address that is not public; only a target whose host is a loopback address, written as such, reaches
-// the loopback and nothing else.
+// Client returns a client for requests to target. It follows no redirect, uses no proxy, and
+// refuses at the time of dialling every address that is not public; only a target whose host is a
+// loopback address, written as such, reaches the loopback and nothing else.
 func Client(target *url.URL, o Options) *http.Client {
 	allowed := Public
 	if loopback(target.Hostname()) {
@@ -68,24 +69,29 @@ func Client(target *url.URL, o Options) *http.Client {
 		Timeout:       o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}, ForceAttemptHTTP2: true,
+			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
+			ForceAttemptHTTP2:   true,
 			TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: maxHeaderBytes,
 			IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: maxIdle, DisableCompression: true,
 		},
 	}
 }
 
-// closed are the networks that lie within the public ranges but lead nowhere, or back into the house. What net/netip knows
-// as loopback, private, link-local or multicast is not repeated.
+// closed are the networks that lie within the public ranges but lead nowhere, or back into the
+// house. What net/netip knows as loopback, private, link-local or multicast is not repeated.
 var closed = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("240.0.0.0/4"),
 	// Teredo and others, documentation, and 6to4, which holds an IPv4 address of anybody's choice.
-	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("3fff::/20"),
+	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("3fff::/20"),
 }
 
-// global is where the public addresses of IPv6 are; those that hold an IPv4 address (mapped, compatible, NAT64) are not.
+// global is where the public addresses of IPv6 are; those that hold an IPv4 address (mapped,
+// compatible, NAT64) are not.
 var global = netip.MustParsePrefix("2000::/3")
 
 // Public tells whether an address is one of the public Internet.

@@ -24,9 +24,11 @@ func TestEgress_Public(t *testing.T) {
 		}
 	}
 	for _, address := range []string{
-		"127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.0.1",
+		"127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
+		"100.64.0.1", "192.0.0.1",
 		"192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-		"::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::7f00:1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "fe80::1", "fe80::1%eth0", "2a02:6b8::1%eth0",
+		"::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::7f00:1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1",
+		"fe80::1", "fe80::1%eth0", "2a02:6b8::1%eth0",
 		"fc00::1", "fd12:3456::1", "ff02::1", "2001:db8::1", "2002:7f00:1::1", "2001::7f00:1", "100::1",
 	} {
 		if egress.Public(netip.MustParseAddr(address)) {
@@ -39,14 +41,19 @@ func TestEgress_Public(t *testing.T) {
 }
 
 func TestEgress_CheckURL(t *testing.T) {
-	for _, raw := range []string{"https://sms.example.org/v1", "https://sms.example.org:8443", "http://127.0.0.1:9000/x", "http://localhost:9000", "http://[::1]:9000"} {
+	for _, raw := range []string{
+		"https://sms.example.org/v1", "https://sms.example.org:8443", "http://127.0.0.1:9000/x", "http://localhost:9000",
+		"http://[::1]:9000",
+	} {
 		if _, err := egress.CheckURL(raw); err != nil {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
 	for _, raw := range []string{
-		"", "sms.example.org", "http://sms.example.org", "http://10.0.0.1", "http://localhost.example.org", "http://127.0.0.1.example.org", "ftp://sms.example.org",
-		"https://", "https://u:p@sms.example.org", "https://sms.example.org/#x", "https:sms.example.org", "file:///etc/passwd", "https://a b/",
+		"", "sms.example.org", "http://sms.example.org", "http://10.0.0.1", "http://localhost.example.org", "http://127.0.0.1.example.org",
+		"ftp://sms.example.org",
+		"https://", "https://u:p@sms.example.org", "https://sms.example.org/#x", "https:sms.example.org", "file:///etc/passwd",
+		"https://a b/",
 	} {
 		if _, err := egress.CheckURL(raw); err == nil {
 			t.Errorf("%s is accepted", raw)
@@ -120,15 +127,17 @@ func TestEgress_ProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
 func TestEgress_HousesAreNotReached(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) { t.Error("reached") })
 	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
-	for _, host := range []string{"10.0.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0", "[::]", "[fd00::1]", "[fe80::1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]"} {
+	for _, host := range []string{
+		"10.0.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0", "[::]", "[fd00::1]", "[fe80::1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]",
+	} {
 		if _, err := get(t, "https://"+host+":"+port, egress.Options{}); !errors.Is(err, egress.ErrRefused) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
 }
 
-// A name that points into the house is found out when it is dialled, not when it is configured; it may have pointed
-// elsewhere then.
+// A name that points into the house is found out when it is dialled, not when it is configured; it
+// may have pointed elsewhere then.
 func TestEgress_NamesThatPointIntoTheHouse(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) { t.Error("reached") })
 	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")

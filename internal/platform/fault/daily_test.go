@@ -20,7 +20,8 @@ func TestDaily_ADaysWorth(t *testing.T) {
 		before []time.Time
 		wait   time.Duration
 	}{
-		"none": {nil, 0}, "one less": {ago(23, 1), 0}, "as many": {ago(23, 20, 1), time.Hour}, "more, from before the limit was lowered": {ago(23, 20, 2, 1), 4 * time.Hour},
+		"none": {nil, 0}, "one less": {ago(23, 1), 0}, "as many": {ago(23, 20, 1), time.Hour},
+		"more, from before the limit was lowered": {ago(23, 20, 2, 1), 4 * time.Hour},
 	} {
 		err := fault.OverDaily(c.before, 3, now)
 		var f *fault.Fault

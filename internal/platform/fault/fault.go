@@ -1,5 +1,6 @@
-// Package fault names what can go wrong for a user, without saying how a protocol shows it.
-// The HTTP edge turns a Fault into a problem document in one place; anything that is not a Fault is a defect or an outage.
+// Package fault names what can go wrong for a user, without saying how a protocol shows it. The
+// HTTP edge turns a Fault into a problem document in one place; anything that is not a Fault is a
+// defect or an outage.
 package fault
 
 import (
@@ -51,14 +52,15 @@ const (
 
 // Field is one wrong place in a request.
 type Field struct {
-	// Pointer is an RFC 6901 JSON pointer into the request body, or the name of a parameter or header.
+	// Pointer is an RFC 6901 JSON pointer into the request body, or the name of a parameter or
+	// header.
 	Pointer string
 	// Code says what is wrong there, in kebab-case; the edge has a text for each.
 	Code string
 }
 
-// Fault is an outcome that the caller is told about. Texts are chosen by the edge from Code, Reason and Fields, so
-// nothing that stands in Err ever reaches a user.
+// Fault is an outcome that the caller is told about. Texts are chosen by the edge from Code, Reason
+// and Fields, so nothing that stands in Err ever reaches a user.
 type Fault struct {
 	Code Code
 	// Reason narrows the code down for the text of the answer, in kebab-case; it may be empty.
@@ -80,7 +82,8 @@ func New(code Code) *Fault { return &Fault{Code: code} }
 // Because returns a fault of the given kind with a reason.
 func Because(code Code, reason string) *Fault { return &Fault{Code: code, Reason: reason} }
 
-// InvalidFields returns a fault for a request that can be read but breaks a schema or a rule in the given places.
+// InvalidFields returns a fault for a request that can be read but breaks a schema or a rule in the
+// given places.
 func InvalidFields(fields ...Field) *Fault { return &Fault{Code: Invalid, Fields: fields} }
 
 // After returns a fault that passes by itself after the given time.

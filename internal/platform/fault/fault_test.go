@@ -13,7 +13,8 @@ import (
 
 func TestFault_AreRecognised(t *testing.T) {
 	for _, err := range []error{
-		fault.New(fault.Conflict), fault.Because(fault.Conflict, "reason"), fault.After(fault.Conflict, time.Second), fault.Wrap(fault.Conflict, io.EOF),
+		fault.New(fault.Conflict), fault.Because(fault.Conflict, "reason"), fault.After(fault.Conflict, time.Second),
+		fault.Wrap(fault.Conflict, io.EOF),
 		fmt.Errorf("outer: %w", fault.New(fault.Conflict)), errors.Join(io.EOF, fault.New(fault.Conflict)),
 	} {
 		if !fault.Is(err, fault.Conflict) || fault.Is(err, fault.NotFound) {

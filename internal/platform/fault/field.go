@@ -2,7 +2,8 @@ package fault
 
 // What can be wrong with one place of a request, whoever finds it. One mistake has one code.
 const (
-	// FieldRequired stands for what is missing; a list with too few members is FieldTooFew, even when it is empty.
+	// FieldRequired stands for what is missing; a list with too few members is FieldTooFew, even
+	// when it is empty.
 	FieldRequired     = "required"
 	FieldUnknown      = "unknown-field"
 	FieldReadOnly     = "read-only"
@@ -26,8 +27,8 @@ const (
 	FieldOther        = "other"
 )
 
-// EmptyList returns the code for a list without members: FieldRequired for one that was not sent, which
-// is nil, and FieldTooFew for one that was sent empty.
+// EmptyList returns the code for a list without members: FieldRequired for one that was not sent,
+// which is nil, and FieldTooFew for one that was sent empty.
 func EmptyList[T any](list []T) string {
 	if list == nil {
 		return FieldRequired

@@ -28,15 +28,19 @@ type row struct {
 	ClockOffsetUs int64
 }
 
-// Claim makes the database one of the given kind or, where it is one already, confirms it. It returns how far the
-// installation's clock is ahead of the machine's: zero anywhere but in a sandbox. A database of the other kind is
-// ErrOtherKind, with one line that says what to do.
+// Claim makes the database one of the given kind or, where it is one already, confirms it. It
+// returns how far the installation's clock is ahead of the machine's: zero anywhere but in a
+// sandbox. A database of the other kind is ErrOtherKind, with one line that says what to do.
 func Claim(ctx context.Context, d *db.DB, kind Kind, at time.Time) (time.Duration, error) {
 	found, err := read(ctx, d, "")
 	if db.IsNotFound(err) {
-		// Of two processes that start together on an empty database, one writes the row and both read it.
+		// Of two processes that start together on an empty database, one writes the row and both
+		// read it.
 		err = d.InTx(ctx, func(ctx context.Context) error {
-			return d.From(ctx).Exec("INSERT INTO installation (id, kind, clock_offset_us, created_at) VALUES (1, ?, 0, ?) ON CONFLICT (id) DO NOTHING", kind, at).Error
+			return d.From(ctx).Exec(
+				"INSERT INTO installation (id, kind, clock_offset_us, created_at) VALUES (1, ?, 0, ?) ON CONFLICT (id) DO NOTHING", kind,
+				at,
+			).Error
 		})
 		if err == nil {
 			found, err = read(ctx, d, "")
@@ -48,12 +52,13 @@ func Claim(ctx context.Context, d *db.DB, kind Kind, at time.Time) (time.Duratio
 	return time.Duration(found.ClockOffsetUs) * time.Microsecond, found.mustBe(kind)
 }
 
-// Refuse returns ErrOtherKind for a database that is known to be of the other kind, and nil for any other, one without a
-// schema too. Ask before migrating: Claim needs the schema of this program.
+// Refuse returns ErrOtherKind for a database that is known to be of the other kind, and nil for any
+// other, one without a schema too. Ask before migrating: Claim needs the schema of this program.
 func Refuse(ctx context.Context, d *db.DB, kind Kind) error {
 	found, err := read(ctx, d, "")
 	if err != nil {
-		// Nobody has claimed it yet, or there is no such table. What is wrong beyond that will be wrong for Claim too.
+		// Nobody has claimed it yet, or there is no such table. What is wrong beyond that will be
+		// wrong for Claim too.
 		return nil //nolint:nilerr // see above
 	}
 	return found.mustBe(kind)
@@ -64,14 +69,19 @@ func (r row) mustBe(kind Kind) error {
 	case r.Kind == kind:
 		return nil
 	case r.Kind == Sandbox:
-		return fmt.Errorf("%w: this database belongs to a sandbox and holds test data, so it cannot be served: give another DIRESCO_DATABASE_URL", ErrOtherKind)
+		return fmt.Errorf(
+			"%w: this database belongs to a sandbox and holds test data, so it cannot be served: give another DIRESCO_DATABASE_URL",
+			ErrOtherKind,
+		)
 	default:
-		return fmt.Errorf("%w: this database holds real data, so no sandbox can use it: give another DIRESCO_DATABASE_URL or none", ErrOtherKind)
+		return fmt.Errorf(
+			"%w: this database holds real data, so no sandbox can use it: give another DIRESCO_DATABASE_URL or none", ErrOtherKind,
+		)
 	}
 }
 
-// Lock keeps everybody else who calls it waiting until the context's transaction ends, and returns how far the clock is
-// ahead of the machine's.
+// Lock keeps everybody else who calls it waiting until the context's transaction ends, and returns
+// how far the clock is ahead of the machine's.
 func Lock(ctx context.Context, d *db.DB) (time.Duration, error) {
 	found, err := read(ctx, d, d.ForUpdate())
 	return time.Duration(found.ClockOffsetUs) * time.Microsecond, err

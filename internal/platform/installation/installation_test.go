@@ -26,7 +26,8 @@ func TestInstallation_ADatabaseStaysWhatItIs(t *testing.T) {
 			}
 		}
 		_, err := installation.Claim(ctx, d, installation.Production, start)
-		if !errors.Is(err, installation.ErrOtherKind) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "DIRESCO_DATABASE_URL") {
+		if !errors.Is(err, installation.ErrOtherKind) || strings.Contains(err.Error(), "\n") ||
+			!strings.Contains(err.Error(), "DIRESCO_DATABASE_URL") {
 			t.Errorf("serving a sandbox's database: %v", err)
 		}
 	})

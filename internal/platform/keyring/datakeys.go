@@ -25,7 +25,8 @@ const dataKeyBytes = 32
 
 var dataKeyID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
-// DataKeys are the symmetric keys of an installation. The first one is current; the others still check what they made.
+// DataKeys are the symmetric keys of an installation. The first one is current; the others still
+// check what they made.
 type DataKeys struct {
 	keys []dataKey
 	// derived holds the key of each purpose under each data key.
@@ -43,8 +44,8 @@ type dataKey struct {
 // String implements fmt.Stringer without any part of a key.
 func (d *DataKeys) String() string { return fmt.Sprintf("%d data keys", len(d.keys)) }
 
-// ParseDataKeys reads "id:base64,id:base64", each key 32 bytes in base64 of any of the usual alphabets. The error never
-// holds a part of a key.
+// ParseDataKeys reads "id:base64,id:base64", each key 32 bytes in base64 of any of the usual
+// alphabets. The error never holds a part of a key.
 func ParseDataKeys(text secret.Text) (*DataKeys, error) {
 	d := &DataKeys{}
 	seen := map[string]bool{}
@@ -66,8 +67,8 @@ func ParseDataKeys(text secret.Text) (*DataKeys, error) {
 	return d, nil
 }
 
-// LoadOrCreateDataKeys reads the keys from a file and where there is none yet first writes one with a new key, for the
-// owner's eyes only.
+// LoadOrCreateDataKeys reads the keys from a file and where there is none yet first writes one with
+// a new key, for the owner's eyes only.
 func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
 	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
 	if errors.Is(err, os.ErrNotExist) {
@@ -94,13 +95,15 @@ func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
 	return d, nil
 }
 
-// MAC returns a keyed digest (HMAC-SHA-256, base64url) of the parts under the current key, and that key's id. Each purpose
-// has a key of its own, so a digest made for one is worthless for another; parts are told apart by their lengths.
+// MAC returns a keyed digest (HMAC-SHA-256, base64url) of the parts under the current key, and that
+// key's id. Each purpose has a key of its own, so a digest made for one is worthless for another;
+// parts are told apart by their lengths.
 func (d *DataKeys) MAC(purpose string, parts ...[]byte) (keyID, mac string) {
 	return d.keys[0].id, base64.RawURLEncoding.EncodeToString(d.sum(d.keys[0], purpose, parts))
 }
 
-// CheckMAC reports, in constant time, whether MAC gave this digest under the key with this id, current or old.
+// CheckMAC reports, in constant time, whether MAC gave this digest under the key with this id,
+// current or old.
 func (d *DataKeys) CheckMAC(keyID, mac, purpose string, parts ...[]byte) bool {
 	for _, key := range d.keys {
 		if key.id == keyID {
@@ -120,7 +123,8 @@ func (d *DataKeys) Sums(purpose string, parts ...[]byte) [][]byte {
 	return sums
 }
 
-// Seal encrypts (AES-256-GCM) a text under the current key and binds it to the parts, which Open must be given again.
+// Seal encrypts (AES-256-GCM) a text under the current key and binds it to the parts, which Open
+// must be given again.
 func (d *DataKeys) Seal(purpose string, plain []byte, parts ...[]byte) string {
 	key := d.keys[0]
 	// The nonce is drawn by the cipher, which puts it before the text.
@@ -128,7 +132,8 @@ func (d *DataKeys) Seal(purpose string, plain []byte, parts ...[]byte) string {
 	return key.id + ":" + base64.RawURLEncoding.EncodeToString(d.cipher(key, purpose).Seal(nil, nil, plain, bytes.Join(parts, []byte{0})))
 }
 
-// Open decrypts what Seal made under the current or an old key. Its error tells nothing of the text.
+// Open decrypts what Seal made under the current or an old key. Its error tells nothing of the
+// text.
 func (d *DataKeys) Open(purpose, sealed string, parts ...[]byte) ([]byte, error) {
 	id, encoded, _ := strings.Cut(sealed, ":")
 	for _, key := range d.keys {

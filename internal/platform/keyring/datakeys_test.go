@@ -79,7 +79,8 @@ func TestDataKeys_ParseDataKeysRefusesWithoutTellingTheKey(t *testing.T) {
 			t.Errorf("%s: the error tells the key: %v", name, err)
 		}
 	}
-	if text := fmt.Sprintf("%v %+v", parse(t, "k1:"+key('s')), parse(t, "k1:"+key('s'))); strings.Contains(text, "115") || strings.Contains(text, "sss") {
+	if text := fmt.Sprintf("%v %+v", parse(t, "k1:"+key('s')), parse(t, "k1:"+key('s'))); strings.Contains(text, "115") ||
+		strings.Contains(text, "sss") {
 		t.Error("data keys print themselves")
 	}
 }

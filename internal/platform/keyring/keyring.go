@@ -1,8 +1,8 @@
-// Package keyring holds the server's keys: the key pairs that sign sessions and receipts, and the data keys from which
-// keyed digests are made.
+// Package keyring holds the server's keys: the key pairs that sign sessions and receipts, and the
+// data keys from which keyed digests are made.
 //
-// The first signing key of a purpose signs and all of them verify. The public half of every key that ever signed is kept
-// in the database, because a receipt outlives the rotation of its key.
+// The first signing key of a purpose signs and all of them verify. The public half of every key
+// that ever signed is kept in the database, because a receipt outlives the rotation of its key.
 package keyring
 
 import (
@@ -41,7 +41,8 @@ func purposeOf(kid string) Purpose {
 	return Purpose(purpose)
 }
 
-// Private is a set of private signing keys: ECDSA on the curve P-256 (ES256), at least one for each purpose.
+// Private is a set of private signing keys: ECDSA on the curve P-256 (ES256), at least one for each
+// purpose.
 type Private struct {
 	keys []keyPair
 }
@@ -75,8 +76,9 @@ func Generate() (*Private, error) {
 	return set, nil
 }
 
-// Load reads the set from a file that holds a private JWK set (RFC 7517). The id of a key (kid) begins with "session-" or
-// "receipt-", which says what it is for. The error never holds a part of a key.
+// Load reads the set from a file that holds a private JWK set (RFC 7517). The id of a key (kid)
+// begins with "session-" or "receipt-", which says what it is for. The error never holds a part of
+// a key.
 func Load(path string) (*Private, error) {
 	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
 	if err != nil {
@@ -89,7 +91,8 @@ func Load(path string) (*Private, error) {
 	return set, nil
 }
 
-// LoadOrCreate is Load, and where there is no file yet it first writes one with new keys, for the owner's eyes only.
+// LoadOrCreate is Load, and where there is no file yet it first writes one with new keys, for the
+// owner's eyes only.
 func LoadOrCreate(path string) (*Private, error) {
 	set, err := Load(path)
 	if !errors.Is(err, os.ErrNotExist) {

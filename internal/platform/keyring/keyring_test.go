@@ -204,7 +204,9 @@ func TestKeyring_UnknownKeysDoNotBecomeQueries(t *testing.T) {
 		first := open(t, d, c, generate(t))
 		queries := countKeyQueries(t, d)
 		for i := range 100 {
-			if _, err := first.Verifying(ctx, keyring.ForSessions, fmt.Sprintf("session-unknown%d", i)); !errors.Is(err, keyring.ErrUnknownKey) {
+			if _, err := first.Verifying(
+				ctx, keyring.ForSessions, fmt.Sprintf("session-unknown%d", i),
+			); !errors.Is(err, keyring.ErrUnknownKey) {
 				t.Fatal(err)
 			}
 		}
@@ -287,13 +289,15 @@ func TestKeyring_VerifyReceiptRefuses(t *testing.T) {
 		"unknown kid":           sign(jose.ES256, foreign, h{"kid": "receipt-zzzzzzzz", "typ": "receipt+jws"}),
 		"path in kid":           sign(jose.ES256, foreign, h{"kid": "../../etc/passwd", "typ": "receipt+jws"}),
 		"no kid":                sign(jose.ES256, key, h{"typ": "receipt+jws"}),
-		"own key in header":     sign(jose.ES256, foreign, h{"kid": kid, "typ": "receipt+jws", "jwk": jose.JSONWebKey{Key: foreign.Public()}}),
-		"jku":                   sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "jku": "https://attacker.example/keys"}),
-		"x5u":                   sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "x5u": "https://attacker.example/cert"}),
-		"crit":                  sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "crit": []string{"exp"}}),
-		"another typ":           sign(jose.ES256, key, h{"kid": kid, "typ": "at+jwt"}),
-		"oversized":             genuine + strings.Repeat("A", 8192),
-		"JSON form":             `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
+		"own key in header": sign(jose.ES256, foreign, h{
+			"kid": kid, "typ": "receipt+jws", "jwk": jose.JSONWebKey{Key: foreign.Public()},
+		}),
+		"jku":         sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "jku": "https://attacker.example/keys"}),
+		"x5u":         sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "x5u": "https://attacker.example/cert"}),
+		"crit":        sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "crit": []string{"exp"}}),
+		"another typ": sign(jose.ES256, key, h{"kid": kid, "typ": "at+jwt"}),
+		"oversized":   genuine + strings.Repeat("A", 8192),
+		"JSON form":   `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
 	}
 	for name, jws := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -305,7 +309,8 @@ func TestKeyring_VerifyReceiptRefuses(t *testing.T) {
 	if got, err := k.VerifyReceipt(ctx, genuine); err != nil || string(got) != string(payload) {
 		t.Errorf("the genuine one: %q, %v", got, err)
 	}
-	if got, err := k.VerifyReceipt(ctx, sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws"})); err != nil || string(got) != string(payload) {
+	if got, err := k.VerifyReceipt(ctx, sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws"})); err != nil ||
+		string(got) != string(payload) {
 		t.Errorf("the test's own way of signing must be good where the attack is left out: %q, %v", got, err)
 	}
 }

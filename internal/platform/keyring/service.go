@@ -29,7 +29,8 @@ const (
 	refreshTimeout = 3 * time.Second
 )
 
-// Keyring signs with a process's own keys and verifies with those of all processes, past ones included.
+// Keyring signs with a process's own keys and verifies with those of all processes, past ones
+// included.
 type Keyring struct {
 	repo    repository
 	clock   clock.Clock
@@ -50,8 +51,8 @@ type published struct {
 	keys map[string]*ecdsa.PublicKey
 }
 
-// Open records the public halves of the set and reads those of all others. It fails when the id of a key was taken by
-// another one before.
+// Open records the public halves of the set and reads those of all others. It fails when the id of
+// a key was taken by another one before.
 func Open(ctx context.Context, d *db.DB, c clock.Clock, set *Private) (*Keyring, error) {
 	k := &Keyring{repo: repository{d}, clock: c, private: map[Purpose]*ecdsa.PrivateKey{}, kids: map[Purpose]string{}}
 	var rows []signingKey
@@ -94,8 +95,9 @@ func (k *Keyring) Signing(p Purpose) (kid string, key *ecdsa.PrivateKey) {
 	return k.kids[p], k.private[p]
 }
 
-// Verifying returns the public key with the id, if it is for the purpose; else ErrUnknownKey. Ids that nobody knows make
-// the process look into the database once in five seconds at most, however many arrive.
+// Verifying returns the public key with the id, if it is for the purpose; else ErrUnknownKey. Ids
+// that nobody knows make the process look into the database once in five seconds at most, however
+// many arrive.
 func (k *Keyring) Verifying(ctx context.Context, p Purpose, kid string) (*ecdsa.PublicKey, error) {
 	if purposeOf(kid) != p {
 		return nil, ErrUnknownKey
@@ -113,8 +115,8 @@ func (k *Keyring) Verifying(ctx context.Context, p Purpose, kid string) (*ecdsa.
 	return nil, ErrUnknownKey
 }
 
-// PublicSet returns the public half of every key that ever signed, oldest first; it may miss those that another process
-// added in the last five seconds.
+// PublicSet returns the public half of every key that ever signed, oldest first; it may miss those
+// that another process added in the last five seconds.
 func (k *Keyring) PublicSet(ctx context.Context) (jose.JSONWebKeySet, error) {
 	// What is known stays true while the database is away.
 	_ = k.refresh(ctx)
@@ -142,7 +144,9 @@ func (k *Keyring) refresh(ctx context.Context) error {
 }
 
 func (k *Keyring) publish(rows []signingKey) error {
-	next := &published{keys: make(map[string]*ecdsa.PublicKey, len(rows)), set: jose.JSONWebKeySet{Keys: make([]jose.JSONWebKey, 0, len(rows))}}
+	next := &published{
+		keys: make(map[string]*ecdsa.PublicKey, len(rows)), set: jose.JSONWebKeySet{Keys: make([]jose.JSONWebKey, 0, len(rows))},
+	}
 	for _, row := range rows {
 		var jwk jose.JSONWebKey
 		if err := json.Unmarshal([]byte(row.JWK), &jwk); err != nil {
@@ -168,10 +172,13 @@ const (
 )
 
 func receiptSigner(kid string, key *ecdsa.PrivateKey) (jose.Signer, error) {
-	return jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, (&jose.SignerOptions{}).WithType(receiptType))
+	return jose.NewSigner(jose.SigningKey{
+		Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid},
+	}, (&jose.SignerOptions{}).WithType(receiptType))
 }
 
-// SignReceipt returns the payload as a compact JWS (RFC 7515) signed with the current key for receipts.
+// SignReceipt returns the payload as a compact JWS (RFC 7515) signed with the current key for
+// receipts.
 func (k *Keyring) SignReceipt(payload []byte) (string, error) {
 	signed, err := k.receipt.Sign(payload)
 	if err != nil {
@@ -180,9 +187,10 @@ func (k *Keyring) SignReceipt(payload []byte) (string, error) {
 	return signed.CompactSerialize()
 }
 
-// VerifyReceipt returns the payload of a compact JWS that SignReceipt made, with whichever key that was. Everything else
-// is ErrNotAReceipt: another algorithm, a key for another purpose, a header that SignReceipt does not write (jwk, jku,
-// x5u, crit …), more than 8 KiB. Any other error means that the keys could not be read.
+// VerifyReceipt returns the payload of a compact JWS that SignReceipt made, with whichever key that
+// was. Everything else is ErrNotAReceipt: another algorithm, a key for another purpose, a header
+// that SignReceipt does not write (jwk, jku, x5u, crit …), more than 8 KiB. Any other error means
+// that the keys could not be read.
 func (k *Keyring) VerifyReceipt(ctx context.Context, jws string) ([]byte, error) {
 	if len(jws) > maxReceipt {
 		return nil, ErrNotAReceipt
@@ -205,8 +213,9 @@ func (k *Keyring) VerifyReceipt(ctx context.Context, jws string) ([]byte, error)
 	return bytes.Clone(payload), nil
 }
 
-// plainHeader reports whether the header has the three members that SignReceipt writes and no other: one that brings its
-// own key (jwk, x5c) or says where to fetch one (jku, x5u) is not even looked at.
+// plainHeader reports whether the header has the three members that SignReceipt writes and no
+// other: one that brings its own key (jwk, x5c) or says where to fetch one (jku, x5u) is not even
+// looked at.
 func plainHeader(jws string) bool {
 	encoded, _, _ := strings.Cut(jws, ".")
 	text, err := base64.RawURLEncoding.DecodeString(encoded)

@@ -69,8 +69,8 @@ func (k Key) encode() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// markLetters is how much of a cursor says to which list it belongs. It keeps lists apart that are mixed up by mistake; nothing
-// is to be gained by mixing them up on purpose.
+// markLetters is how much of a cursor says to which list it belongs. It keeps lists apart that are
+// mixed up by mistake; nothing is to be gained by mixing them up on purpose.
 const markLetters = 6
 
 func mark(list string) string {
@@ -89,8 +89,8 @@ func Bind(list, next string) string {
 	return mark(list) + next
 }
 
-// After returns the place behind which the page begins, or nil for the first page. It returns fault.Malformed for a
-// cursor that this API never gave, or gave for another list.
+// After returns the place behind which the page begins, or nil for the first page. It returns
+// fault.Malformed for a cursor that this API never gave, or gave for another list.
 func (r Request) After() (*Key, error) {
 	if r.Cursor == "" {
 		return nil, nil

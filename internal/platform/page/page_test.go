@@ -33,7 +33,9 @@ func TestPage_CoverTheListOnce(t *testing.T) {
 				from = place[after.ID] + 1
 			}
 			rows := ids[from:min(total, from+request.Size()+1)]
-			got := page.Cut(rows, request.Size(), func(id uuid.UUID) page.Key { return page.Key{At: time.Unix(5, 0).UTC(), Text: "è", ID: id} })
+			got := page.Cut(rows, request.Size(), func(id uuid.UUID) page.Key {
+				return page.Key{At: time.Unix(5, 0).UTC(), Text: "è", ID: id}
+			})
 			if len(got.Items) > page.MaxLimit {
 				t.Fatalf("%d items on a page", len(got.Items))
 			}
@@ -54,7 +56,8 @@ func TestPage_CoverTheListOnce(t *testing.T) {
 	})
 }
 
-// TestPage_CursorsBelongToTheirList: no list takes the cursor of another, nor one that was bound to none.
+// TestPage_CursorsBelongToTheirList: no list takes the cursor of another, nor one that was bound to
+// none.
 func TestPage_CursorsBelongToTheirList(t *testing.T) {
 	all := []string{"a", "b", "c"}
 	key := func(s string) page.Key { return page.Key{Text: s, ID: uuid.NameSpaceOID} }
@@ -70,7 +73,8 @@ func TestPage_CursorsBelongToTheirList(t *testing.T) {
 		t.Errorf("its own list: %v, %v", second, err)
 	}
 	for name, c := range map[string]struct{ list, cursor string }{
-		"another list": {"two", next}, "no list": {"", next}, "unbound": {"one", first.Next}, "bound twice": {"one", page.Bind("one", next)}, "cut": {"one", next[:3]},
+		"another list": {"two", next}, "no list": {"", next}, "unbound": {"one", first.Next},
+		"bound twice": {"one", page.Bind("one", next)}, "cut": {"one", next[:3]},
 	} {
 		if _, err := list(c.list, c.cursor); !fault.Is(err, fault.Malformed) {
 			t.Errorf("%s: %v", name, err)

@@ -1,5 +1,6 @@
-// Package pdftext is what every PDF of the service has in common: free typefaces with all Italian letters, text that is safe
-// to draw, lines that fit, and documents whose bytes depend on nothing but what they say.
+// Package pdftext is what every PDF of the service has in common: free typefaces with all Italian
+// letters, text that is safe to draw, lines that fit, and documents whose bytes depend on nothing
+// but what they say.
 package pdftext
 
 import (
@@ -24,8 +25,9 @@ const (
 	Mono = "mono"
 )
 
-// New prepares an empty document of upright A4 pages, measured in millimetres, which break only where its author says. The
-// one time in it is at: the library would write the present one. lang is the language as a tag, such as it-IT.
+// New prepares an empty document of upright A4 pages, measured in millimetres, which break only
+// where its author says. The one time in it is at: the library would write the present one. lang is
+// the language as a tag, such as it-IT.
 func New(title, lang string, at time.Time) *fpdf.Fpdf {
 	pdf := fpdf.New("P", "mm", "A4", "")
 	pdf.SetCatalogSort(true)
@@ -43,8 +45,8 @@ func New(title, lang string, at time.Time) *fpdf.Fpdf {
 	return pdf
 }
 
-// missing stands for a character that the fonts lack. They have the Latin, Greek and Cyrillic scripts, so every Italian
-// text is whole.
+// missing stands for a character that the fonts lack. They have the Latin, Greek and Cyrillic
+// scripts, so every Italian text is whole.
 const missing = '□'
 
 var fonts = sync.OnceValue(func() []*sfnt.Font {
@@ -59,8 +61,9 @@ var fonts = sync.OnceValue(func() []*sfnt.Font {
 	return parsed
 })
 
-// Printable makes text safe to draw: composed characters, plain spaces, line breaks kept, other control characters left
-// out, and a box for each character that a font lacks, those that reverse the direction of writing among them.
+// Printable makes text safe to draw: composed characters, plain spaces, line breaks kept, other
+// control characters left out, and a box for each character that a font lacks, those that reverse
+// the direction of writing among them.
 func Printable(s string) string {
 	var buf sfnt.Buffer
 	s = strings.ReplaceAll(norm.NFC.String(s), "\r\n", "\n")
@@ -88,8 +91,8 @@ func inEveryFont(buf *sfnt.Buffer, r rune) bool {
 	return true
 }
 
-// Wrap breaks text into printable lines that fit the room in the document's current font: between words where it can, else
-// within one.
+// Wrap breaks text into printable lines that fit the room in the document's current font: between
+// words where it can, else within one.
 func Wrap(pdf *fpdf.Fpdf, str string, room float64) []string {
 	var lines []string
 	for part := range strings.SplitSeq(Printable(str), "\n") {

@@ -17,7 +17,8 @@ import (
 type Server struct {
 	Host string
 	Port int
-	// TLS tells that the connection is encrypted from its first byte (smtps); else it becomes so by STARTTLS.
+	// TLS tells that the connection is encrypted from its first byte (smtps); else it becomes so by
+	// STARTTLS.
 	TLS bool
 	// User is empty for a server that wants no login.
 	User     string
@@ -29,8 +30,8 @@ type Server struct {
 // errURL repeats nothing of the URL, which may hold a password.
 var errURL = errors.New("not an SMTP URL such as smtp://USER:PASSWORD@HOST:587?from=ADDRESS")
 
-// Parse reads smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS or smtps://…; the ports are 587 and 465 unless the URL says otherwise.
-// The address may have a name before it: "Name <address>".
+// Parse reads smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS or smtps://…; the ports are 587 and 465
+// unless the URL says otherwise. The address may have a name before it: "Name <address>".
 func Parse(raw secret.Text) (Server, error) {
 	u, err := url.Parse(raw.Reveal())
 	if err != nil || u.Opaque != "" || u.Hostname() == "" || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
@@ -83,6 +84,8 @@ func (s Server) Domain() string {
 // plain tells whether an address is visible ASCII with one @ and a domain: what every server takes.
 func plain(address string) bool {
 	name, domain, found := strings.Cut(address, "@")
-	return found && name != "" && domain != "" && !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"<>()[]\,;:`, r) }) &&
+	return found && name != "" && domain != "" && !strings.ContainsFunc(address, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"<>()[]\,;:`, r)
+	}) &&
 		!strings.Contains(domain, "@")
 }

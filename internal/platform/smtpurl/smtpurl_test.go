@@ -13,12 +13,25 @@ func TestSMTPURL_Parse(t *testing.T) {
 		address, user, password, name, from, domain string
 		tls, loopback                               bool
 	}{
-		"smtp://relay.example.org?from=no-reply@example.org":                {address: "relay.example.org:587", from: "no-reply@example.org", domain: "example.org"},
-		"smtp://u:p%40ss@relay.example.org:25/?from=no-reply@example.org":   {address: "relay.example.org:25", user: "u", password: "p@ss", from: "no-reply@example.org", domain: "example.org"},
-		"smtps://u:@relay.example.org?from=DiResCo+%3Ca@b.example.org%3E":   {address: "relay.example.org:465", user: "u", name: "DiResCo", from: "a@b.example.org", domain: "b.example.org", tls: true},
-		"smtps://u%40pec.it:p@[::1]:1465?from=%22Rossi,+M.%22+%3Ca@b.it%3E": {address: "[::1]:1465", user: "u@pec.it", password: "p", name: "Rossi, M.", from: "a@b.it", domain: "b.it", tls: true, loopback: true},
-		"smtp://localhost:25?from=a@b.it":                                   {address: "localhost:25", from: "a@b.it", domain: "b.it", loopback: true},
-		"smtp://localhost.example.org?from=a@b.it":                          {address: "localhost.example.org:587", from: "a@b.it", domain: "b.it"},
+		"smtp://relay.example.org?from=no-reply@example.org": {
+			address: "relay.example.org:587", from: "no-reply@example.org", domain: "example.org",
+		},
+		"smtp://u:p%40ss@relay.example.org:25/?from=no-reply@example.org": {
+			address: "relay.example.org:25", user: "u", password: "p@ss", from: "no-reply@example.org", domain: "example.org",
+		},
+		"smtps://u:@relay.example.org?from=DiResCo+%3Ca@b.example.org%3E": {
+			address: "relay.example.org:465", user: "u", name: "DiResCo", from: "a@b.example.org", domain: "b.example.org", tls: true,
+		},
+		"smtps://u%40pec.it:p@[::1]:1465?from=%22Rossi,+M.%22+%3Ca@b.it%3E": {
+			address: "[::1]:1465", user: "u@pec.it", password: "p", name: "Rossi, M.", from: "a@b.it", domain: "b.it", tls: true,
+			loopback: true,
+		},
+		"smtp://localhost:25?from=a@b.it": {
+			address: "localhost:25", from: "a@b.it", domain: "b.it", loopback: true,
+		},
+		"smtp://localhost.example.org?from=a@b.it": {
+			address: "localhost.example.org:587", from: "a@b.it", domain: "b.it",
+		},
 	} {
 		s, err := smtpurl.Parse(secret.Text(raw))
 		if err != nil {
@@ -34,10 +47,14 @@ func TestSMTPURL_Parse(t *testing.T) {
 
 func TestSMTPURL_ParseRefuses(t *testing.T) {
 	for _, raw := range []string{
-		"", "relay.example.org:25", "http://hunter2@relay?from=a@b.it", "smtp://?from=a@b.it", "smtp://relay", "smtp://relay?from=hunter2", "smtp://relay?from=",
-		"smtp://relay?from=a@b.it&tls=hunter2", "smtp://relay?from=a@b.it&from=c@d.it", "smtp://relay:99999?from=a@b.it", "smtp://relay:0?from=a@b.it",
-		"smtp://user@relay?from=a@b.it", "smtp://:hunter2@relay?from=a@b.it", "smtp://relay/hunter2?from=a@b.it", "smtp:relay?from=a@b.it", "smtp://relay?from=a@b.it#hunter2",
-		"smtp://relay?from=a%0D%0ABcc:x@b.it", "smtp://relay?from=%22a+b%22@c.it", "smtp://relay?from=a@[127.0.0.1]", "smtp://relay?from=%C3%A0@b.it",
+		"", "relay.example.org:25", "http://hunter2@relay?from=a@b.it", "smtp://?from=a@b.it", "smtp://relay", "smtp://relay?from=hunter2",
+		"smtp://relay?from=",
+		"smtp://relay?from=a@b.it&tls=hunter2", "smtp://relay?from=a@b.it&from=c@d.it", "smtp://relay:99999?from=a@b.it",
+		"smtp://relay:0?from=a@b.it",
+		"smtp://user@relay?from=a@b.it", "smtp://:hunter2@relay?from=a@b.it", "smtp://relay/hunter2?from=a@b.it", "smtp:relay?from=a@b.it",
+		"smtp://relay?from=a@b.it#hunter2",
+		"smtp://relay?from=a%0D%0ABcc:x@b.it", "smtp://relay?from=%22a+b%22@c.it", "smtp://relay?from=a@[127.0.0.1]",
+		"smtp://relay?from=%C3%A0@b.it",
 		"smtp://u:hunter2%zz@relay?from=a@b.it",
 	} {
 		if s, err := smtpurl.Parse(secret.Text(raw)); err == nil {

@@ -17,13 +17,41 @@ func TestTaxCode_Compose(t *testing.T) {
 		in   taxcode.Birth
 		want string
 	}{
-		{"man", taxcode.Birth{FamilyName: "Rossi", GivenName: "Mario", Date: day(1980, 1, 1), Sex: taxcode.Male, Place: "H501"}, "RSSMRA80A01H501U"},
-		{"woman: day + 40", taxcode.Birth{FamilyName: "Rossi", GivenName: "Maria", Date: day(1980, 1, 1), Sex: taxcode.Female, Place: "H501"}, "RSSMRA80A41H501"},
-		{"four consonants in the given name: the second is left out", taxcode.Birth{FamilyName: "Bianchi", GivenName: "Francesco", Date: day(2001, 12, 31), Sex: taxcode.Male, Place: "F205"}, "BNCFNC01T31F205"},
-		{"three consonants in the given name", taxcode.Birth{FamilyName: "Bianchi", GivenName: "Marta", Date: day(2001, 6, 9), Sex: taxcode.Female, Place: "F205"}, "BNCMRT01H49F205"},
-		{"short names are filled with X", taxcode.Birth{FamilyName: "Fo", GivenName: "Io", Date: day(1926, 3, 24), Sex: taxcode.Male, Place: "I602"}, "FOXIOX26C24I602"},
-		{"accents, apostrophes, spaces and hyphens", taxcode.Birth{FamilyName: "D’Alò De-Niccolò", GivenName: "Zoë José", Date: day(1999, 7, 5), Sex: taxcode.Female, Place: "L219"}, "DLDZJS99L45L219"},
-		{"letters without a mark to take off", taxcode.Birth{FamilyName: "Ørsted", GivenName: "Groß", Date: day(2000, 2, 29), Sex: taxcode.Male, Place: "Z107"}, "RSTGSS00B29Z107"},
+		{
+			"man",
+			taxcode.Birth{FamilyName: "Rossi", GivenName: "Mario", Date: day(1980, 1, 1), Sex: taxcode.Male, Place: "H501"},
+			"RSSMRA80A01H501U",
+		},
+		{
+			"woman: day + 40",
+			taxcode.Birth{FamilyName: "Rossi", GivenName: "Maria", Date: day(1980, 1, 1), Sex: taxcode.Female, Place: "H501"},
+			"RSSMRA80A41H501",
+		},
+		{
+			"four consonants in the given name: the second is left out",
+			taxcode.Birth{FamilyName: "Bianchi", GivenName: "Francesco", Date: day(2001, 12, 31), Sex: taxcode.Male, Place: "F205"},
+			"BNCFNC01T31F205",
+		},
+		{
+			"three consonants in the given name",
+			taxcode.Birth{FamilyName: "Bianchi", GivenName: "Marta", Date: day(2001, 6, 9), Sex: taxcode.Female, Place: "F205"},
+			"BNCMRT01H49F205",
+		},
+		{
+			"short names are filled with X",
+			taxcode.Birth{FamilyName: "Fo", GivenName: "Io", Date: day(1926, 3, 24), Sex: taxcode.Male, Place: "I602"},
+			"FOXIOX26C24I602",
+		},
+		{
+			"accents, apostrophes, spaces and hyphens",
+			taxcode.Birth{FamilyName: "D’Alò De-Niccolò", GivenName: "Zoë José", Date: day(1999, 7, 5), Sex: taxcode.Female, Place: "L219"},
+			"DLDZJS99L45L219",
+		},
+		{
+			"letters without a mark to take off",
+			taxcode.Birth{FamilyName: "Ørsted", GivenName: "Groß", Date: day(2000, 2, 29), Sex: taxcode.Male, Place: "Z107"},
+			"RSTGSS00B29Z107",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,7 +67,9 @@ func TestTaxCode_Compose(t *testing.T) {
 }
 
 func TestTaxCode_ComposeRefuses(t *testing.T) {
-	good := taxcode.Birth{FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), Sex: taxcode.Male, Place: "H501"}
+	good := taxcode.Birth{
+		FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), Sex: taxcode.Male, Place: "H501",
+	}
 	if _, err := taxcode.Compose(good); err != nil {
 		t.Fatal(err)
 	}

@@ -36,11 +36,12 @@ func newHTTPMetrics(meter metric.Meter) (httpMetrics, error) {
 	return httpMetrics{duration: duration, active: active, options: new(sync.Map)}, err
 }
 
-// HTTP measures the requests to next. After next has answered, route gives the pattern that the request matched; it
-// must be one of a fixed list ("" when none matched), since each is a series of its own.
+// HTTP measures the requests to next. After next has answered, route gives the pattern that the
+// request matched; it must be one of a fixed list ("" when none matched), since each is a series of
+// its own.
 //
-// A trace that the caller began is not continued: on a public address that would let anybody switch on or off what is
-// recorded.
+// A trace that the caller began is not continued: on a public address that would let anybody switch
+// on or off what is recorded.
 func (t *Telemetry) HTTP(next http.Handler, route func(*http.Request) string) http.Handler {
 	tracer := t.Tracer()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

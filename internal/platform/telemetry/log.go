@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// hidden are the names under which a secret or a person's code could be logged by mistake. Secrets are of a type that
-// does not print; this is the second line of defence.
+// hidden are the names under which a secret or a person's code could be logged by mistake. Secrets
+// are of a type that does not print; this is the second line of defence.
 var hidden = []string{
 	"pin", "otp", "token", "jws", "jwt", "authorization", "cookie", "password", "secret", "credentials", "private_key",
 	"data_keys", "recovery_code", "tax_code", "dsn", "database_url",
 }
 
-// NewLogger returns a logger that writes to w, as JSON lines or, with format "text", as key=value lines. Attributes whose
-// name is that of a secret are replaced by a placeholder, also inside groups.
+// NewLogger returns a logger that writes to w, as JSON lines or, with format "text", as key=value
+// lines. Attributes whose name is that of a secret are replaced by a placeholder, also inside
+// groups.
 func NewLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
 	if format == "text" {
@@ -43,7 +44,8 @@ func redact(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// isHidden tells whether the name is one of the hidden ones, or ends in one: worker_tax_code, refreshToken.
+// isHidden tells whether the name is one of the hidden ones, or ends in one: worker_tax_code,
+// refreshToken.
 func isHidden(key string) bool {
 	name := snake(key)
 	for _, h := range hidden {

@@ -41,7 +41,10 @@ func TestLog_WhatIsNoSecretIsLogged(t *testing.T) {
 	var out bytes.Buffer
 	log := telemetry.NewLogger(&out, "json", slog.LevelInfo)
 	log.Debug("too fine")
-	log.Info("request", "route", "/v1/me/pin/rotations", "status", 401, "fault", "pin-locked", "office_code", "7000", "pin_change_required", true, "spin", "x")
+	log.Info(
+		"request", "route", "/v1/me/pin/rotations", "status", 401, "fault", "pin-locked", "office_code", "7000", "pin_change_required",
+		true, "spin", "x",
+	)
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatalf("one JSON line was expected: %v in %s", err, out.String())

@@ -1,5 +1,5 @@
-// Package telemetry sets up the log, the metrics and the traces of the process. Nothing in them names a person: routes
-// stand in labels as patterns, never as the URLs that were called.
+// Package telemetry sets up the log, the metrics and the traces of the process. Nothing in them
+// names a person: routes stand in labels as patterns, never as the URLs that were called.
 package telemetry
 
 import (
@@ -33,11 +33,13 @@ const scope = "diresco"
 type Options struct {
 	// Version is the version of the program, for the resource.
 	Version string
-	// Traces sends traces by OTLP over HTTP to where the standard OTEL_EXPORTER_OTLP_* variables say.
+	// Traces sends traces by OTLP over HTTP to where the standard OTEL_EXPORTER_OTLP_* variables
+	// say.
 	Traces bool
 	// Ready is asked by /healthz; nil means always ready.
 	Ready func(context.Context) error
-	// Clock measures durations: the machine's clock, never the sandbox's, which its testers move. Nil means clock.System.
+	// Clock measures durations: the machine's clock, never the sandbox's, which its testers move.
+	// Nil means clock.System.
 	Clock clock.Clock
 	// Log receives what goes wrong while telemetry is collected or sent.
 	Log *slog.Logger
@@ -53,8 +55,8 @@ type Telemetry struct {
 	http     httpMetrics
 }
 
-// New sets up metrics on a registry of their own, with those of the Go runtime and the process, and traces if asked for.
-// Its errors are those of wrong OTEL_* variables.
+// New sets up metrics on a registry of their own, with those of the Go runtime and the process, and
+// traces if asked for. Its errors are those of wrong OTEL_* variables.
 func New(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
@@ -62,7 +64,8 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	// The one global of OpenTelemetry that cannot be handed over: without it, failures to send go to standard error bare.
+	// The one global of OpenTelemetry that cannot be handed over: without it, failures to send go
+	// to standard error bare.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Log.Warn("telemetry", "error", err) }))
 
 	what, err := resource.New(ctx,
@@ -72,7 +75,9 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	t := &Telemetry{options: o, registry: prometheus.NewRegistry(), tracers: noop.NewTracerProvider()}
-	for _, c := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
 		if err := t.registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -109,8 +114,8 @@ func (t *Telemetry) Database(name string, pool *sql.DB) error {
 	return t.registry.Register(collectors.NewDBStatsCollector(pool, name))
 }
 
-// Handler serves /metrics, in Prometheus' text form, and /healthz: 200 when the process is ready, else 503. It is for an
-// address that only operators reach.
+// Handler serves /metrics, in Prometheus' text form, and /healthz: 200 when the process is ready,
+// else 503. It is for an address that only operators reach.
 func (t *Telemetry) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{}))

@@ -154,7 +154,8 @@ func TestTelemetry_Health(t *testing.T) {
 		t.Errorf("%d %q", status, body)
 	}
 	trouble = errors.New("database at 10.0.0.7 refused")
-	if status, body := get(t, tel.Handler(), http.MethodGet, "/healthz"); status != http.StatusServiceUnavailable || strings.Contains(body, "10.0.0.7") {
+	if status, body := get(t, tel.Handler(), http.MethodGet, "/healthz"); status != http.StatusServiceUnavailable ||
+		strings.Contains(body, "10.0.0.7") {
 		t.Errorf("%d %q", status, body)
 	}
 }

@@ -17,7 +17,10 @@ func TestBench_ReadAnswer(t *testing.T) {
 		fails      bool
 	}{
 		{"with a length", "HTTP/1.1 201 Created\r\nContent-Length: 5\r\nETag: \"1\"\r\n\r\nhello", 201, "hello", false},
-		{"in chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nA\r\n, world!!!\r\n0\r\n\r\n", 200, "hello, world!!!", false},
+		{
+			"in chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nA\r\n, world!!!\r\n0\r\n\r\n", 200,
+			"hello, world!!!", false,
+		},
 		{"without a body", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", false},
 		{"cut in the body", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", 0, "", true},
 		{"cut in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", 0, "", true},
@@ -55,13 +58,15 @@ func TestBench_ABodyLongerThanTheBuffer(t *testing.T) {
 
 func TestBench_Call(t *testing.T) {
 	plain := newCall("GET", "/v1/status", "localhost:1", "token", nil, false)
-	if got, want := string(plain.next()), "GET /v1/status HTTP/1.1\r\nHost: localhost:1\r\nAccept: application/json\r\nAuthorization: Bearer token\r\n\r\n"; got != want {
+	if got, want := string(plain.next()), "GET /v1/status HTTP/1.1\r\nHost: localhost:1\r\nAccept: application/json\r\nAuthorization: "+
+		"Bearer token\r\n\r\n"; got != want {
 		t.Errorf("got %q", got)
 	}
 	keyed := newCall("POST", "/v1/x", "localhost:1", "", []byte("{}"), true)
 	first := string(keyed.next())
 	second := string(keyed.next())
-	if first == second || len(first) != len(second) || !strings.HasSuffix(first, "\r\n\r\n{}") || !strings.Contains(first, "\r\nContent-Length: 2\r\nIdempotency-Key: ") {
+	if first == second || len(first) != len(second) || !strings.HasSuffix(first, "\r\n\r\n{}") ||
+		!strings.Contains(first, "\r\nContent-Length: 2\r\nIdempotency-Key: ") {
 		t.Errorf("got %q, then %q", first, second)
 	}
 }

@@ -19,7 +19,8 @@ type database struct {
 	postmaster process
 }
 
-// startDatabase starts a cluster and makes sure that it is durable: speed without fsync would be no figure.
+// startDatabase starts a cluster and makes sure that it is durable: speed without fsync would be no
+// figure.
 func startDatabase(ctx context.Context) (*database, error) {
 	rawURL, stop, err := dbtest.Cluster(true)
 	if err != nil {
@@ -39,7 +40,9 @@ func (d *database) look(ctx context.Context) error {
 	}
 	var fsync, commit string
 	var backend int
-	err = d.conn.QueryRow(ctx, "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'), pg_backend_pid()").
+	err = d.conn.QueryRow(
+		ctx, "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'), pg_backend_pid()",
+	).
 		Scan(&d.version, &fsync, &commit, &backend)
 	if err != nil {
 		return err
@@ -74,20 +77,24 @@ func (d *database) analyse(ctx context.Context) error {
 	return err
 }
 
-// multiply copies a submitted declaration until its contributor has the given number, each a second older than the one
-// before. It makes what lists read and nothing else: no lines in the register, no receipts.
+// multiply copies a submitted declaration until its contributor has the given number, each a second
+// older than the one before. It makes what lists read and nothing else: no lines in the register,
+// no receipts.
 func (d *database) multiply(ctx context.Context, declarationID string, total int) error {
 	_, err := d.conn.Exec(ctx, `INSERT INTO declarations SELECT copy.* FROM declarations d, generate_series(2, $2::integer) n
-		CROSS JOIN LATERAL jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), 'protocol_number', d.protocol_number || '-' || n,
+		CROSS
+		JOIN LATERAL jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), 'protocol_number', d.protocol_number || '-' || n,
 			'created_at', d.created_at - n * interval '1 second', 'updated_at', d.updated_at - n * interval '1 second',
 			'listed_at', d.listed_at - n * interval '1 second', 'submitted_at', d.submitted_at - n * interval '1 second')) copy
 		WHERE d.id = $1`, declarationID, total)
 	return err
 }
 
-// declarations lists ids of declarations that were submitted for the contributor at the office, the oldest first.
+// declarations lists ids of declarations that were submitted for the contributor at the office, the
+// oldest first.
 func (d *database) declarations(ctx context.Context, contributorID, office string, limit int) ([]string, error) {
-	rows, err := d.conn.Query(ctx, "SELECT id::text FROM declarations WHERE contributor_id = $1 AND office_code = $2 AND state <> 'draft' ORDER BY listed_at LIMIT $3",
+	rows, err := d.conn.Query(ctx, "SELECT id::text FROM declarations WHERE contributor_id = $1 AND office_code = $2 AND state <> "+
+		"'draft' ORDER BY listed_at LIMIT $3",
 		contributorID, office, limit)
 	if err != nil {
 		return nil, err

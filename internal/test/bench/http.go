@@ -16,9 +16,9 @@ import (
 // requestTimeout bounds one request: an answer that takes longer counts as none.
 const requestTimeout = 30 * time.Second
 
-// connection is one keep-alive HTTP/1.1 connection. It writes requests that were rendered by hand and reads answers with
-// as little work as possible: the load generator shares the machine with what it measures, and net/http's client would
-// take more of it than some of the handlers do.
+// connection is one keep-alive HTTP/1.1 connection. It writes requests that were rendered by hand
+// and reads answers with as little work as possible: the load generator shares the machine with
+// what it measures, and net/http's client would take more of it than some of the handlers do.
 type connection struct {
 	address string
 	// from is the local address, for work that must seem to come from many clients; nil for any.
@@ -53,8 +53,8 @@ func (c *connection) close() {
 	}
 }
 
-// do sends a whole request and returns the status of the answer, whose body is then in c.body. After an error the
-// connection is a new one.
+// do sends a whole request and returns the status of the answer, whose body is then in c.body.
+// After an error the connection is a new one.
 func (c *connection) do(ctx context.Context, request []byte) (int, error) {
 	status, err := c.exchange(request)
 	if err != nil {
@@ -166,7 +166,8 @@ func (c *connection) take(length int) error {
 	return nil
 }
 
-// call is a request that is sent again and again, each time with a fresh Idempotency-Key where it needs one.
+// call is a request that is sent again and again, each time with a fresh Idempotency-Key where it
+// needs one.
 type call struct {
 	head, tail []byte
 	keyed      bool

@@ -52,15 +52,21 @@ type importSpeed struct {
 
 func importTable(all []importSpeed) *table {
 	t := &table{}
-	t.add("import of the register of contributors", "lines", "file", "time", "lines/s", "memory above idle", "writes of others meanwhile", "the longest of them")
+	t.add(
+		"import of the register of contributors", "lines", "file", "time", "lines/s", "memory above idle", "writes of others meanwhile",
+		"the longest of them",
+	)
 	for _, s := range all {
-		t.add(s.name, fmt.Sprint(s.lines), megabytes(s.bytes), s.elapsed.Round(100*time.Millisecond).String(), thousands(float64(s.lines)/s.elapsed.Seconds()),
+		t.add(s.name, fmt.Sprint(s.lines), megabytes(s.bytes), s.elapsed.Round(100*time.Millisecond).String(), thousands(
+			float64(s.lines)/s.elapsed.Seconds(),
+		),
 			megabytes(s.memory), fmt.Sprint(s.writes), milliseconds(s.longest))
 	}
 	return t
 }
 
-// registers measures imports of a worker of this process, on databases of their own: all lines new, then all changed.
+// registers measures imports of a worker of this process, on databases of their own: all lines new,
+// then all changed.
 func (b *bench) registers(ctx context.Context, dir string) error {
 	if !b.options.only.MatchString(importName) {
 		return nil
@@ -105,13 +111,17 @@ func (b *bench) importInto(ctx context.Context, name, databaseURL, dir string, l
 		if err != nil {
 			return err
 		}
-		p, err := s.people.Add(ctx, person.New{TaxCode: code, GivenName: "Maria", FamilyName: "Neri", UserClass: access.Administrator, CredentialLevel: access.Dispositive})
+		p, err := s.people.Add(ctx, person.New{
+			TaxCode: code, GivenName: "Maria", FamilyName: "Neri", UserClass: access.Administrator, CredentialLevel: access.Dispositive,
+		})
 		if err != nil {
 			return err
 		}
 		admin.PersonID = p.ID
-		return d.From(ctx).Exec(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, updated_at)
-			VALUES (?, 'professional', ?, 'Maria Neri', 'bench', '1', ?, ?)`, looker, code, clock.System{}.Now(), clock.System{}.Now()).Error
+		return d.From(ctx).Exec(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at,
+			updated_at)
+			VALUES (?, 'professional', ?, 'Maria Neri', 'bench', '1', ?, ?)`, looker, code, clock.System{}.Now(),
+			clock.System{}.Now()).Error
 	})
 	if err != nil {
 		return err
@@ -135,7 +145,8 @@ func (b *bench) importInto(ctx context.Context, name, databaseURL, dir string, l
 	return nil
 }
 
-// writeContributors writes a file of the register of contributors and returns its digest and length.
+// writeContributors writes a file of the register of contributors and returns its digest and
+// length.
 func writeContributors(path string, lines int, name string) (digest string, size int64, err error) {
 	file, err := os.Create(path) //nolint:gosec // in a directory of this run
 	if err != nil {
@@ -162,20 +173,26 @@ func writeContributors(path string, lines int, name string) (digest string, size
 // registered is the tax code on a line of the file.
 func registered(n int) (string, error) {
 	born := time.Date(1930, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, n%perPlace)
-	code, err := taxcode.Compose(taxcode.Birth{FamilyName: "Gialli", GivenName: "Maria", Date: born, Sex: taxcode.Female, Place: fmt.Sprintf("H%03d", 500+n/perPlace)})
+	code, err := taxcode.Compose(taxcode.Birth{
+		FamilyName: "Gialli", GivenName: "Maria", Date: born, Sex: taxcode.Female, Place: fmt.Sprintf("H%03d", 500+n/perPlace),
+	})
 	return code.Clear(), err
 }
 
-// importFile works one file off while an intermediary looks up one contributor after the other, which leaves rows that point to
-// those that the import changes.
-func (b *bench) importFile(ctx context.Context, d *db.DB, bucket *blob.Bucket, admin access.Actor, looker uuid.UUID, s *seeder, path, digest string) (speed importSpeed, err error) {
+// importFile works one file off while an intermediary looks up one contributor after the other,
+// which leaves rows that point to those that the import changes.
+func (b *bench) importFile(
+	ctx context.Context, d *db.DB, bucket *blob.Bucket, admin access.Actor, looker uuid.UUID, s *seeder, path, digest string,
+) (speed importSpeed, err error) {
 	service := registerimport.NewService(registerimport.Deps{Runner: s.runner, Blobs: bucket})
 	file, err := os.Open(path) //nolint:gosec // in a directory of this run
 	if err != nil {
 		return speed, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	taken, err := service.Take(ctx, admin, registerimport.File{Register: registerimport.Contributors, Format: registerimport.CSV, Digest: digest, Open: func() io.Reader { return file }})
+	taken, err := service.Take(ctx, admin, registerimport.File{Register: registerimport.Contributors, Format: registerimport.CSV, Digest: digest, Open: func() io.Reader {
+		return file
+	}})
 	if err != nil {
 		return speed, err
 	}
@@ -183,7 +200,9 @@ func (b *bench) importFile(ctx context.Context, d *db.DB, bucket *blob.Bucket, a
 	own := process(os.Getpid())
 	own.resetPeak()
 	idle := own.resident()
-	worker := registerimport.NewWorker(registerimport.WorkerOptions{DB: d, Clock: clock.System{}, Blobs: bucket, Outbox: outbox.New(d), Log: slog.New(slog.DiscardHandler)})
+	worker := registerimport.NewWorker(registerimport.WorkerOptions{
+		DB: d, Clock: clock.System{}, Blobs: bucket, Outbox: outbox.New(d), Log: slog.New(slog.DiscardHandler),
+	})
 	ended := make(chan error, 1)
 	begun := time.Now()
 	go func() { ended <- worker.Drain(ctx) }()
@@ -207,7 +226,8 @@ func (b *bench) importFile(ctx context.Context, d *db.DB, bucket *blob.Bucket, a
 		}
 		write := time.Now()
 		if err := d.InTx(ctx, func(ctx context.Context) error {
-			return d.From(ctx).Exec("INSERT INTO delegation_lookups (id, contributor_id, delegate_id, person_id, at) VALUES (?, (SELECT id FROM contributors WHERE tax_code = ?), ?, ?, ?)",
+			return d.From(ctx).Exec("INSERT INTO delegation_lookups (id, contributor_id, delegate_id, person_id, at) VALUES (?, (SELECT "+
+				"id FROM contributors WHERE tax_code = ?), ?, ?, ?)",
 				uuid.Must(uuid.NewV7()), code, looker, admin.PersonID, clock.System{}.Now()).Error
 		}); err != nil {
 			return speed, err

@@ -14,10 +14,12 @@ import (
 	"time"
 )
 
-// worker does one thing and returns the status it was answered with; things that have no status return 0.
+// worker does one thing and returns the status it was answered with; things that have no status
+// return 0.
 type worker func(ctx context.Context) (status int, err error)
 
-// work is what some clients do at once, each the next as soon as the last is answered (a closed loop).
+// work is what some clients do at once, each the next as soon as the last is answered (a closed
+// loop).
 type work struct {
 	name    string
 	clients int
@@ -39,10 +41,12 @@ type result struct {
 	times []time.Duration
 	// answers counts all answers of the measured time by status.
 	answers map[int]int
-	// unexpected counts answers and failures that are neither wanted nor allowed, and example is the first of them.
+	// unexpected counts answers and failures that are neither wanted nor allowed, and example is
+	// the first of them.
 	unexpected int
 	example    string
-	// peak is the server's highest resident memory during the work, in bytes; 0 where it was not measured.
+	// peak is the server's highest resident memory during the work, in bytes; 0 where it was not
+	// measured.
 	peak int64
 	usage
 	// compared says how the rate stands to the references.
@@ -79,7 +83,8 @@ const (
 	ending
 )
 
-// failuresEnd is after how many failures in a row a client gives up, so that a server that is gone ends the run.
+// failuresEnd is after how many failures in a row a client gives up, so that a server that is gone
+// ends the run.
 const failuresEnd = 10
 
 // run does the work for the warm-up and then the measured time.
@@ -155,8 +160,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// loop is one client's life. An answer counts when it ends in the measured time: what began before it makes up for what
-// ends after it.
+// loop is one client's life. An answer counts when it ends in the measured time: what began before
+// it makes up for what ends after it.
 func (w work) loop(ctx context.Context, do worker, phase *atomic.Int32) tally {
 	t := tally{times: make([]time.Duration, 0, 1<<12), answers: map[int]int{}}
 	failures := 0
@@ -205,7 +210,9 @@ func (b *bench) profile(w work) (stop func() error, err error) {
 		}
 		return '-'
 	}, strings.ToLower(fmt.Sprintf("%s-%d", w.name, w.clients)))
-	file, err := os.Create(filepath.Join(b.options.profiles, name+".pprof")) //nolint:gosec // the directory is the one that the caller asked for
+	file, err := os.Create(filepath.Join( //nolint:gosec // the directory is the one that the caller asked for
+		b.options.profiles, name+".pprof",
+	))
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
-// Command bench measures the speed of the real server on a real, durable PostgreSQL, together with the references that the
-// figures are to be compared with, and prints tables. Everything is measured in one run, on one machine, which the load
-// generator shares: on another day or machine the ratios stay, the rates do not. It needs Linux, Go and PostgreSQL.
+// Command bench measures the speed of the real server on a real, durable PostgreSQL, together with
+// the references that the figures are to be compared with, and prints tables. Everything is
+// measured in one run, on one machine, which the load generator shares: on another day or machine
+// the ratios stay, the rates do not. It needs Linux, Go and PostgreSQL.
 //
-// With -inprocess the service runs inside this process, so that -cpuprofile shows where its time goes:
+// With -inprocess the service runs inside this process, so that -cpuprofile shows where its time
+// goes:
 //
 //	go run ./internal/test/bench -quick -inprocess -only '^submit' -cpuprofile /tmp/profiles
 //	go tool pprof -top -ignore '^main\.' /tmp/profiles/submit--5-offices-64.pprof
@@ -41,7 +43,9 @@ func parseOptions() (options, error) {
 	flag.BoolVar(&o.quick, "quick", false, "measure each work for 2 seconds: enough to see that it works, not for figures to keep")
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each work is measured")
 	flag.BoolVar(&o.inProcess, "inprocess", false, "run the service inside this process, for profiles; leaves out what needs the binary")
-	flag.StringVar(&o.profiles, "cpuprofile", "", "write a CPU profile of this process for each work into this directory; use with -inprocess")
+	flag.StringVar(
+		&o.profiles, "cpuprofile", "", "write a CPU profile of this process for each work into this directory; use with -inprocess",
+	)
 	flag.StringVar(&only, "only", "", "measure only works whose name matches this regular expression")
 	flag.StringVar(&o.bare, "bare", "", "internal: be the bare reference server at this address")
 	flag.IntVar(&o.bareRead, "bare-read", 0, "internal: length of the bare server's answer to GET")
@@ -121,7 +125,9 @@ func (b *bench) main(ctx context.Context, w io.Writer) (err error) {
 	b.print(w)
 	for _, r := range b.results {
 		if r.unexpected > 0 {
-			err = errors.Join(err, fmt.Errorf("%s, %d clients: %d unexpected answers, the first: %s", r.name, r.clients, r.unexpected, r.example))
+			err = errors.Join(
+				err, fmt.Errorf("%s, %d clients: %d unexpected answers, the first: %s", r.name, r.clients, r.unexpected, r.example),
+			)
 		}
 	}
 	return err

@@ -24,7 +24,10 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.database.close(ctx)) }()
 	b.meter = meter{postmaster: b.database.postmaster}
-	b.fact("PostgreSQL %s, fsync=on, synchronous_commit=on, a throwaway cluster on this machine, reached through a Unix socket", b.database.version)
+	b.fact(
+		"PostgreSQL %s, fsync=on, synchronous_commit=on, a throwaway cluster on this machine, reached through a Unix socket",
+		b.database.version,
+	)
 	b.fact("each work: %s of warm-up, then %s measured, in a closed loop over keep-alive HTTP/1.1 on loopback", b.warmUp, b.duration)
 	if b.world, err = seed(ctx, b.database.url); err != nil {
 		return fmt.Errorf("seed: %w", err)
@@ -63,7 +66,10 @@ func (b *bench) measureBinary(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sandbox: %w", err)
 	}
-	b.fact("sandbox (SQLite, new data): from start to the first 200 of /v1/status %s (median of %d), idle memory %s", milliseconds(ready), sandboxStarts, megabytes(idle))
+	b.fact(
+		"sandbox (SQLite, new data): from start to the first 200 of /v1/status %s (median of %d), idle memory %s", milliseconds(ready),
+		sandboxStarts, megabytes(idle),
+	)
 	return binary, nil
 }
 
@@ -83,8 +89,8 @@ func (b *bench) startServer(ctx context.Context, binary, dir string) error {
 	return nil
 }
 
-// measured runs a work, if it is wanted, and keeps the result; else it returns nil. Everybody logs in anew before, since
-// access tokens live for minutes only.
+// measured runs a work, if it is wanted, and keeps the result; else it returns nil. Everybody logs
+// in anew before, since access tokens live for minutes only.
 func (b *bench) measured(ctx context.Context, w work) (*result, error) {
 	if !b.options.only.MatchString(w.name) {
 		return nil, nil
@@ -190,7 +196,8 @@ func (b *bench) sizes(ctx context.Context) (read, submitted int, err error) {
 	return read, submitted, nil
 }
 
-// logIns measures logins: how they hold under many clients, and whether their time tells who is registered.
+// logIns measures logins: how they hold under many clients, and whether their time tells who is
+// registered.
 func (b *bench) logIns(ctx context.Context) error {
 	var few *result
 	for _, clients := range []int{2, 8, manyClients, 4 * manyClients} {

@@ -29,7 +29,8 @@ const (
 	outboxWorkers = 2
 	// outboxPeople are those who are told; each has an e-mail address.
 	outboxPeople = 100
-	// promiseAtOnce is how many messages one transaction promises, and backlog how many wait at most.
+	// promiseAtOnce is how many messages one transaction promises, and backlog how many wait at
+	// most.
 	promiseAtOnce = 100
 	backlog       = 2000
 )
@@ -44,7 +45,10 @@ type outboxSpeeds struct {
 
 func (o *outboxSpeeds) table() *table {
 	t := &table{}
-	t.add(fmt.Sprintf("messages, %d workers, a channel that takes them at once", outboxWorkers), "messages/s", "commit to hand-over, p50", "p99")
+	t.add(
+		fmt.Sprintf("messages, %d workers, a channel that takes them at once", outboxWorkers), "messages/s", "commit to hand-over, p50",
+		"p99",
+	)
 	t.add("a queue that is never empty", thousands(float64(o.sent)/o.elapsed.Seconds()), "–", "–")
 	t.add(fmt.Sprintf("%d, one by one", len(o.waits)), "–", milliseconds(quantile(o.waits, 0.5)), milliseconds(quantile(o.waits, 0.99)))
 	return t
@@ -66,8 +70,8 @@ func (c *counter) Send(context.Context, outbox.Outgoing) (outbox.Taken, error) {
 	return outbox.Taken{State: outbox.Sent}, nil
 }
 
-// messages measures the outbox: workers of this process on a database of their own, since those of the server have no
-// channel.
+// messages measures the outbox: workers of this process on a database of their own, since those of
+// the server have no channel.
 func (b *bench) messages(ctx context.Context, dir string) (err error) {
 	if !b.options.only.MatchString(outboxName) {
 		return nil
@@ -119,8 +123,8 @@ func (b *bench) messages(ctx context.Context, dir string) (err error) {
 	return b.oneByOne(ctx, own, people, channel)
 }
 
-// startWorkers starts the workers, each with connections of its own as if it were another process. It returns those of the
-// first: whoever commits beside a worker, as requests do, wakes it.
+// startWorkers starts the workers, each with connections of its own as if it were another process.
+// It returns those of the first: whoever commits beside a worker, as requests do, wakes it.
 func startWorkers(ctx context.Context, databaseURL, dir string, channel outbox.Sender) (first *db.DB, stop func() error, err error) {
 	keys, err := keyring.LoadOrCreateDataKeys(filepath.Join(dir, "outbox-keys"))
 	if err != nil {
@@ -158,7 +162,9 @@ func promise(ctx context.Context, d *db.DB, people []uuid.UUID, n int) error {
 	messages := make([]outbox.Message, n)
 	for i := range messages {
 		var err error
-		messages[i], err = outbox.NewMessage(outbox.Kind{Name: "declaration.withdrawn"}, people[i%len(people)], map[string]string{"protocol_number": "INPS.7000.16/03/2026.0000042", "type": typeCode}, clock.System{}.Now())
+		messages[i], err = outbox.NewMessage(outbox.Kind{Name: "declaration.withdrawn"}, people[i%len(people)], map[string]string{
+			"protocol_number": "INPS.7000.16/03/2026.0000042", "type": typeCode,
+		}, clock.System{}.Now())
 		if err != nil {
 			return err
 		}

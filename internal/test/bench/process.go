@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// process is a process of this machine, by its id; zero is none. What is asked about it comes from Linux's /proc.
+// process is a process of this machine, by its id; zero is none. What is asked about it comes from
+// Linux's /proc.
 type process int
 
 func (p process) file(name string) string {
@@ -28,7 +29,8 @@ func (p process) resetPeak() {
 	}
 }
 
-// peak returns the highest resident memory since resetPeak, in bytes, and 0 where it cannot be known.
+// peak returns the highest resident memory since resetPeak, in bytes, and 0 where it cannot be
+// known.
 func (p process) peak() int64 { return p.memory("VmHWM:") }
 
 // resident returns the resident memory, in bytes, and 0 where it cannot be known.
@@ -88,7 +90,8 @@ type usage struct {
 	machine time.Duration
 }
 
-// others is what was used by what has nothing to do with the measurement; ticks are coarse, so a little may be ours.
+// others is what was used by what has nothing to do with the measurement; ticks are coarse, so a
+// little may be ours.
 func (u usage) others() time.Duration {
 	return max(0, u.machine-u.server-u.database-u.load)
 }
@@ -154,7 +157,8 @@ func (m meter) tree() (time.Duration, error) {
 	return total, nil
 }
 
-// machineTime returns the time that all cores together were not idle, or were taken away by the host of a virtual machine.
+// machineTime returns the time that all cores together were not idle, or were taken away by the
+// host of a virtual machine.
 func machineTime() (time.Duration, error) {
 	content, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -201,7 +205,8 @@ func processor() string {
 	return "unknown"
 }
 
-// syncTime returns the median time that a durable write of one database page takes in the directory: what a commit costs at least.
+// syncTime returns the median time that a durable write of one database page takes in the
+// directory: what a commit costs at least.
 func syncTime(dir string) (time.Duration, error) {
 	file, err := os.CreateTemp(dir, "sync-")
 	if err != nil {

@@ -29,7 +29,8 @@ func bareAnswer(length int) []byte {
 	return []byte(`{"text":"` + strings.Repeat("x", max(0, length-len(`{"text":""}`))) + `"}`)
 }
 
-// serveBare is the reference for everything that HTTP costs: echo with handlers that read what is sent and answer a fixed text.
+// serveBare is the reference for everything that HTTP costs: echo with handlers that read what is
+// sent and answer a fixed text.
 func serveBare(ctx context.Context, address string, readSize, submitSize int) error {
 	router := echo.New()
 	router.HideBanner, router.HidePort = true, true
@@ -63,11 +64,14 @@ func startBare(ctx context.Context, dir string, readSize, submitSize int) (*serv
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command(self, "-bare", address, "-bare-read", strconv.Itoa(readSize), "-bare-submit", strconv.Itoa(submitSize)) //nolint:gosec,noctx // ourselves; ended in order
+	command := exec.Command( //nolint:gosec,noctx // ourselves; ended in order
+		self, "-bare", address, "-bare-read", strconv.Itoa(readSize), "-bare-submit", strconv.Itoa(submitSize),
+	)
 	return start(ctx, command, address, bareReadyPath, filepath.Join(dir, "bare.log"))
 }
 
-// written says where the rows of one submission are, in the order in which the register writes them.
+// written says where the rows of one submission are, in the order in which the register writes
+// them.
 var written = []struct{ table, where string }{
 	{"idempotency_keys", "resource_id = $1::text"},
 	{"declarations", "id = $1::uuid"},
@@ -113,8 +117,8 @@ func (d *database) sample(ctx context.Context, declarationID string) ([]row, err
 	return all, nil
 }
 
-// transactions is the reference for what the register does: the same statements and rows, one transaction for each
-// submission, on a connection for each client, without HTTP.
+// transactions is the reference for what the register does: the same statements and rows, one
+// transaction for each submission, on a connection for each client, without HTTP.
 type transactions struct {
 	conn     *pgx.Conn
 	rows     []row
@@ -132,10 +136,14 @@ func newTransactions(ctx context.Context, d *database, declarationID string) (*t
 		return nil, err
 	}
 	t := &transactions{rows: rows}
-	if err := d.conn.QueryRow(ctx, "SELECT id, office_code, protocol_number FROM declarations WHERE id = $1", declarationID).Scan(&t.id, &t.office, &t.protocol); err != nil {
+	if err := d.conn.QueryRow(
+		ctx, "SELECT id, office_code, protocol_number FROM declarations WHERE id = $1", declarationID,
+	).Scan(&t.id, &t.office, &t.protocol); err != nil {
 		return nil, err
 	}
-	if err := d.conn.QueryRow(ctx, "SELECT session_id, right_id FROM audit_records WHERE subject_id = $1", declarationID).Scan(&t.session, &t.right); err != nil {
+	if err := d.conn.QueryRow(
+		ctx, "SELECT session_id, right_id FROM audit_records WHERE subject_id = $1", declarationID,
+	).Scan(&t.session, &t.right); err != nil {
 		return nil, err
 	}
 	t.conn, err = pgx.Connect(ctx, d.url)
@@ -150,8 +158,10 @@ func (t *transactions) submit(ctx context.Context) error {
 			return err
 		}
 		for statement, held := range map[string]any{
-			"SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = $1 AND p.suspended_at IS NULL FOR SHARE OF s": t.session,
-			"SELECT r.id FROM contributor_roles r WHERE r.id = $1 AND r.withdrawn_at IS NULL FOR SHARE OF r":                            t.right,
+			"SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = $1 AND p.suspended_at IS NULL " +
+				"FOR SHARE OF s": t.session,
+			"SELECT r.id FROM contributor_roles r WHERE r.id = $1 AND r.withdrawn_at IS NULL " +
+				"FOR SHARE OF r": t.right,
 		} {
 			var found uuid.UUID
 			if err := tx.QueryRow(ctx, statement, held).Scan(&found); err != nil {
@@ -159,7 +169,9 @@ func (t *transactions) submit(ctx context.Context) error {
 			}
 		}
 		var number int
-		if err := tx.QueryRow(ctx, "SELECT last_number + 1 FROM protocol_counters WHERE office_code = $1 FOR UPDATE", t.office).Scan(&number); err != nil {
+		if err := tx.QueryRow(
+			ctx, "SELECT last_number + 1 FROM protocol_counters WHERE office_code = $1 FOR UPDATE", t.office,
+		).Scan(&number); err != nil {
 			return err
 		}
 		for _, r := range t.rows[1:] {
@@ -167,7 +179,9 @@ func (t *transactions) submit(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, "UPDATE protocol_counters SET last_number = $1, last_at = $2 WHERE office_code = $3", number, time.Now(), t.office)
+		_, err := tx.Exec(
+			ctx, "UPDATE protocol_counters SET last_number = $1, last_at = $2 WHERE office_code = $3", number, time.Now(), t.office,
+		)
 		return err
 	})
 }

@@ -56,7 +56,10 @@ func speeds(results []*result) *table {
 // costs is the table of who used the cores meanwhile.
 func costs(results []*result, cores int) *table {
 	t := &table{}
-	t.add("work", "clients", "server, CPU µs/req", "PostgreSQL, CPU µs/req", "load generator, CPU µs/req", "cores used by the three", "cores used by anything else")
+	t.add(
+		"work", "clients", "server, CPU µs/req", "PostgreSQL, CPU µs/req", "load generator, CPU µs/req", "cores used by the three",
+		"cores used by anything else",
+	)
 	for _, r := range results {
 		each := func(d time.Duration) string {
 			if d == 0 {
@@ -65,7 +68,10 @@ func costs(results []*result, cores int) *table {
 			return thousands(float64(d.Microseconds()) / float64(total(r.answers)))
 		}
 		busy := func(d time.Duration) string { return fmt.Sprintf("%.2f of %d", d.Seconds()/r.elapsed.Seconds(), cores) }
-		t.add(r.name, fmt.Sprint(r.clients), each(r.server), each(r.database), each(r.load), busy(r.server+r.database+r.load), busy(r.others()))
+		t.add(
+			r.name, fmt.Sprint(r.clients), each(r.server), each(r.database), each(r.load), busy(r.server+r.database+r.load),
+			busy(r.others()),
+		)
 	}
 	return t
 }

@@ -28,7 +28,8 @@ import (
 const (
 	filers      = 20
 	loginPeople = 64
-	// primed is how many declarations each filer submits before anything is measured, at each of two offices.
+	// primed is how many declarations each filer submits before anything is measured, at each of
+	// two offices.
 	primed    = 40
 	longList  = 100_000
 	shortList = 100
@@ -91,10 +92,13 @@ type seeder struct {
 
 func newSeeder(d *db.DB, w *world) *seeder {
 	c := clock.System{}
-	runner := &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)}
+	runner := &operation.Runner{
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c),
+	}
 	return &seeder{
-		world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}), contributors: contributor.NewRepository(d),
-		types: declaration.NewTypes(d, c),
+		world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}),
+		contributors: contributor.NewRepository(d),
+		types:        declaration.NewTypes(d, c),
 	}
 }
 
@@ -136,7 +140,8 @@ func (s *seeder) all(ctx context.Context) error {
 	})
 }
 
-// choosePIN makes the one PIN that everybody has here: hashing one for each would take longer than the rest.
+// choosePIN makes the one PIN that everybody has here: hashing one for each would take longer than
+// the rest.
 func (s *seeder) choosePIN(ctx context.Context) error {
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
@@ -187,7 +192,10 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 		return nil, err
 	}
 	now := s.clock.Now()
-	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("Officine %d S.r.l.", s.count), Kind: contributor.Company, CreatedAt: now}
+	c := contributor.Contributor{
+		ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("Officine %d S.r.l.", s.count), Kind: contributor.Company,
+		CreatedAt: now,
+	}
 	var positions []contributor.Position
 	for i, at := range []string{office, offices[0]} {
 		positions = append(positions, contributor.Position{
@@ -199,15 +207,19 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 		return nil, err
 	}
 	err = s.contributors.AddRole(ctx, contributor.Role{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: personID, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
+		ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: personID, Role: access.LegalRepresentative,
+		Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
 	})
-	return &filer{user: *u, contributor: c.ID.String(), office: office, spread: positions[0].ID.String(), central: positions[1].ID.String()}, err
+	return &filer{
+		user: *u, contributor: c.ID.String(), office: office, spread: positions[0].ID.String(), central: positions[1].ID.String(),
+	}, err
 }
 
 // people are all who file.
 func (w *world) people() []*filer { return append([]*filer{w.long, w.short}, w.filers...) }
 
-// logIn gives everybody who files a session, by a real login. Access tokens live for minutes, so every work begins with it.
+// logIn gives everybody who files a session, by a real login. Access tokens live for minutes, so
+// every work begins with it.
 func (w *world) logIn(ctx context.Context, address string) error {
 	c, err := dial(ctx, address, nil)
 	if err != nil {
@@ -237,11 +249,14 @@ func loginCall(address, taxCode, pin string) *call {
 
 // submitCall files a declaration at a position.
 func (w *world) submitCall(address string, f *filer, position string) *call {
-	body, _ := json.Marshal(map[string]any{"type": typeCode, "position_id": position, "content": w.example, "submit": true}) //nolint:errchkjson // as above
+	body, _ := json.Marshal(map[string]any{
+		"type": typeCode, "position_id": position, "content": w.example, "submit": true,
+	}) //nolint:errchkjson // as above
 	return newCall(http.MethodPost, "/v1/contributors/"+f.contributor+"/declarations", address, f.token, body, true)
 }
 
-// prime reads the type's example and files the first declarations, so that there is something to read.
+// prime reads the type's example and files the first declarations, so that there is something to
+// read.
 func (w *world) prime(ctx context.Context, address string, d *database) error {
 	c, err := dial(ctx, address, nil)
 	if err != nil {
@@ -288,7 +303,8 @@ func (w *world) prime(ctx context.Context, address string, d *database) error {
 	return d.analyse(ctx)
 }
 
-// primes is how many declarations the filer submits at each position at first; those with lists have theirs copied.
+// primes is how many declarations the filer submits at each position at first; those with lists
+// have theirs copied.
 func (w *world) primes(f *filer) int {
 	if f == w.long || f == w.short {
 		return 1

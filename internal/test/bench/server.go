@@ -36,7 +36,9 @@ type server struct {
 // buildBinary builds the program as it is released and returns its path and size.
 func buildBinary(ctx context.Context, dir string) (path string, size int64, err error) {
 	path = filepath.Join(dir, "diresco")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=bench", "-o", path, "diresco/cmd/diresco") //nolint:gosec // our own path
+	build := exec.CommandContext( //nolint:gosec // our own path
+		ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=bench", "-o", path, "diresco/cmd/diresco",
+	)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", 0, fmt.Errorf("go build: %w: %s", err, out)
@@ -72,8 +74,8 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// start starts a program that will listen at the address, with its standard error in the file, and waits until GET path
-// answers 200 there. Its error has the end of that file.
+// start starts a program that will listen at the address, with its standard error in the file, and
+// waits until GET path answers 200 there. Its error has the end of that file.
 func start(ctx context.Context, command *exec.Cmd, address, path, log string) (*server, error) {
 	output, err := os.Create(log) //nolint:gosec // our own temporary directory
 	if err != nil {
@@ -81,7 +83,8 @@ func start(ctx context.Context, command *exec.Cmd, address, path, log string) (*
 	}
 	defer func() { _ = output.Close() }()
 	command.Stderr = output
-	// A group of its own: Ctrl-C is for us, who then end it in order. Should we die, the kernel ends it.
+	// A group of its own: Ctrl-C is for us, who then end it in order. Should we die, the kernel
+	// ends it.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
 		return nil, err
@@ -144,10 +147,12 @@ func answers(ctx context.Context, address, path string) bool {
 
 const statusPath = "/v1/status"
 
-// serveVariables configure the server: all limits on the plain number of requests at their highest, those on wrong PINs as always.
+// serveVariables configure the server: all limits on the plain number of requests at their highest,
+// those on wrong PINs as always.
 func serveVariables(address, databaseURL, dir string) map[string]string {
 	return map[string]string{
-		"ADDR": address, "ADMIN_ADDR": "", "DATABASE_URL": databaseURL, "DATA_DIR": dir, "RATE_SESSION": "1000000", "RATE_ADDRESS": "1000000",
+		"ADDR": address, "ADMIN_ADDR": "", "DATABASE_URL": databaseURL, "DATA_DIR": dir, "RATE_SESSION": "1000000",
+		"RATE_ADDRESS": "1000000",
 	}
 }
 
@@ -198,7 +203,8 @@ func serveInside(ctx context.Context, databaseURL, dir string) (*server, error) 
 // sandboxStarts is how often the sandbox is started; the median counts.
 const sandboxStarts = 5
 
-// startSandbox starts sandboxes, each on new data, and returns the median time to the first answer and the idle memory of the last.
+// startSandbox starts sandboxes, each on new data, and returns the median time to the first answer
+// and the idle memory of the last.
 func startSandbox(ctx context.Context, binary, dir string) (ready time.Duration, idle int64, err error) {
 	var times []time.Duration
 	for i := range sandboxStarts {

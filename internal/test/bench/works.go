@@ -16,7 +16,8 @@ const (
 	listPath    = "/declarations?limit=50"
 )
 
-// calls makes a worker that sends one of the requests after the other, again and again, over one connection.
+// calls makes a worker that sends one of the requests after the other, again and again, over one
+// connection.
 func calls(address string, wanted int, allowed []int, requests func(i int) []*call) func(context.Context, int) (worker, func(), error) {
 	return func(ctx context.Context, i int) (worker, func(), error) {
 		c, err := dial(ctx, address, nil)
@@ -36,14 +37,17 @@ func calls(address string, wanted int, allowed []int, requests func(i int) []*ca
 	}
 }
 
-// refused is the error of an answer that was not wanted, with its beginning: a problem document, which holds no secret.
+// refused is the error of an answer that was not wanted, with its beginning: a problem document,
+// which holds no secret.
 func refused(status int, body []byte) error {
 	const shown = 400
 	return fmt.Errorf("answered %d: %s", status, body[:min(len(body), shown)])
 }
 
 func (b *bench) http(name string, clients, wanted int, requests func(i int) []*call) work {
-	return work{name: name, clients: clients, wanted: wanted, process: b.server.process, worker: calls(b.server.address, wanted, nil, requests)}
+	return work{
+		name: name, clients: clients, wanted: wanted, process: b.server.process, worker: calls(b.server.address, wanted, nil, requests),
+	}
 }
 
 func (b *bench) status() work {
@@ -118,7 +122,8 @@ func (b *bench) transactions(spread bool) work {
 	}}
 }
 
-// bare are the references of what HTTP costs: answers as long as those of read, and of submit to the same body.
+// bare are the references of what HTTP costs: answers as long as those of read, and of submit to
+// the same body.
 func (b *bench) bare(s *server, get bool) work {
 	name, method, status := "bare echo, GET", http.MethodGet, http.StatusOK
 	var body []byte
@@ -132,9 +137,13 @@ func (b *bench) bare(s *server, get bool) work {
 	})}
 }
 
-// login starts sessions with the right PIN. Being told to come again is allowed: that is how a storm is survived.
+// login starts sessions with the right PIN. Being told to come again is allowed: that is how a
+// storm is survived.
 func (b *bench) login(clients int) work {
-	w := work{name: "login", clients: clients, wanted: http.StatusCreated, allowed: []int{http.StatusServiceUnavailable}, process: b.server.process}
+	w := work{
+		name: "login", clients: clients, wanted: http.StatusCreated, allowed: []int{http.StatusServiceUnavailable},
+		process: b.server.process,
+	}
 	w.worker = calls(b.server.address, w.wanted, w.allowed, func(i int) []*call {
 		return []*call{loginCall(b.server.address, b.world.logins[i%loginPeople].taxCode, b.world.pin)}
 	})
@@ -150,9 +159,9 @@ type medians struct {
 // triesPerAddress keeps wrong PINs from one address below the service's limit, which is in force.
 const triesPerAddress = 20
 
-// compareLogins logs in with the right PIN, a wrong one, and as nobody, in turns, so that whatever else the machine does
-// meets all three alike. Wrong ones come from many addresses of the loopback network and end with a right one, so that
-// no limit is reached.
+// compareLogins logs in with the right PIN, a wrong one, and as nobody, in turns, so that whatever
+// else the machine does meets all three alike. Wrong ones come from many addresses of the loopback
+// network and end with a right one, so that no limit is reached.
 func (b *bench) compareLogins(ctx context.Context, tries int) (medians, error) {
 	m := medians{tries: tries}
 	var c *connection

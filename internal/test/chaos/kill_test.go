@@ -14,7 +14,8 @@ import (
 
 const (
 	clients = 16
-	// shortKills is how often each kind of database is killed in a normal run; DIRESCO_CHAOS_KILLS asks for more.
+	// shortKills is how often each kind of database is killed in a normal run; DIRESCO_CHAOS_KILLS
+	// asks for more.
 	shortKills    = 3
 	killsVariable = "DIRESCO_CHAOS_KILLS"
 	// postgresKilled is after how many kills of the server PostgreSQL is killed with it.
@@ -34,7 +35,8 @@ func killsWanted(t *testing.T) int {
 	return kills
 }
 
-// TestKill_KilledUnderLoad: what was acknowledged survives SIGKILL of the server, and of PostgreSQL, and nothing is done twice.
+// TestKill_KilledUnderLoad: what was acknowledged survives SIGKILL of the server, and of
+// PostgreSQL, and nothing is done twice.
 func TestKill_KilledUnderLoad(t *testing.T) {
 	kills := killsWanted(t)
 	t.Run("sqlite", func(t *testing.T) {
@@ -95,7 +97,8 @@ func killUnderLoad(t *testing.T, kills int, v variables, url string, database *d
 	checkRegister(t, open(t, url), acknowledged)
 }
 
-// askAgain repeats the last submissions before each crash and those that a crash broke off, and reads their receipts.
+// askAgain repeats the last submissions before each crash and those that a crash broke off, and
+// reads their receipts.
 func (l *load) askAgain(at site, acknowledged []filing) {
 	l.t.Helper()
 	const last = 2 * clients
@@ -118,7 +121,10 @@ func (l *load) askAgain(at site, acknowledged []filing) {
 				if !l.repeat(at, f) {
 					return
 				}
-				a, err := at.send(l.t.Context(), request{method: http.MethodGet, path: "/v1/declarations/" + f.first.DeclarationId.String() + "/receipt", token: f.by.token(), accept: "application/jose"})
+				a, err := at.send(l.t.Context(), request{
+					method: http.MethodGet, path: "/v1/declarations/" + f.first.DeclarationId.String() + "/receipt", token: f.by.token(),
+					accept: "application/jose",
+				})
 				if err != nil || a.status != http.StatusOK || string(a.body) != f.first.Receipt.Jws {
 					l.t.Errorf("the receipt of %s is %d %s, %v", *f.first.ProtocolNumber, a.status, a.body, err)
 					return
@@ -132,7 +138,8 @@ func (l *load) askAgain(at site, acknowledged []filing) {
 	}
 }
 
-// sandboxFilers makes people in a sandbox, each the legal representative of a company with positions at three offices.
+// sandboxFilers makes people in a sandbox, each the legal representative of a company with
+// positions at three offices.
 func sandboxFilers(t *testing.T, at site) []*filer {
 	t.Helper()
 	filers := make([]*filer, clients/2)

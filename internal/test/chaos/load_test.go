@@ -62,8 +62,9 @@ type try struct {
 	err          error
 }
 
-// load is what many clients do at once, each one thing after the other: file declarations, at once or by a draft that is
-// submitted, each with a key of its own and again with the same key until there is an answer.
+// load is what many clients do at once, each one thing after the other: file declarations, at once
+// or by a draft that is submitted, each with a key of its own and again with the same key until
+// there is an answer.
 type load struct {
 	t       *testing.T
 	sites   []site
@@ -84,7 +85,8 @@ type load struct {
 	done []filing
 }
 
-// newLoad returns clients of the sites, for people who are known there. They are logged in at the first one.
+// newLoad returns clients of the sites, for people who are known there. They are logged in at the
+// first one.
 func newLoad(t *testing.T, filers []*filer, sites ...site) *load {
 	t.Helper()
 	l := &load{t: t, sites: sites, filers: filers, stop: make(chan struct{})}
@@ -177,7 +179,9 @@ func (l *load) file(f *filer, at site, n int) bool {
 		return false
 	}
 	filed.acknowledged, filed.request, filed.tries = l.events.Add(1), last.request, tries
-	if err := json.Unmarshal(last.answer.body, &filed.first); err != nil || filed.first.Receipt == nil || filed.first.ProtocolNumber == nil {
+	if err := json.Unmarshal(
+		last.answer.body, &filed.first,
+	); err != nil || filed.first.Receipt == nil || filed.first.ProtocolNumber == nil {
 		l.t.Errorf("filed %s: %v", last.answer.body, err)
 		return false
 	}
@@ -214,7 +218,8 @@ func (f filing) same(body []byte) error {
 	return nil
 }
 
-// insist sends a request, with one key, until it is served. What neither succeeds nor may be tried again fails the test.
+// insist sends a request, with one key, until it is served. What neither succeeds nor may be tried
+// again fails the test.
 func (l *load) insist(f *filer, at site, r request) (last try, tries int, ok bool) {
 	if r.key == "" {
 		r.key = uuid.NewString()

@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"diresco/db"
-	// Results of tests are cached by what their package imports, and what is tested here is a program that imports this.
+	// Results of tests are cached by what their package imports, and what is tested here is a
+	// program that imports this.
 	_ "diresco/internal/app"
 	"diresco/internal/test/dbtest"
 )
@@ -45,7 +46,8 @@ func run(m *testing.M) int {
 
 func build(path string) error {
 	const command = "../../../cmd/diresco"
-	// Looked at so that a change of the command, which cannot be imported, makes cached results stale.
+	// Looked at so that a change of the command, which cannot be imported, makes cached results
+	// stale.
 	sources, err := filepath.Glob(command + "/*.go")
 	if err != nil {
 		return err
@@ -63,15 +65,16 @@ func build(path string) error {
 	return nil
 }
 
-// shared is the PostgreSQL server of all tests here. It is one that can be killed, so TEST_DATABASE_URL is of no use.
+// shared is the PostgreSQL server of all tests here. It is one that can be killed, so
+// TEST_DATABASE_URL is of no use.
 var shared struct {
 	once   sync.Once
 	server *dbtest.Server
 	err    error
 }
 
-// postgres returns the server, running, and the address of a new, empty database of it. What was committed there
-// survives its crash.
+// postgres returns the server, running, and the address of a new, empty database of it. What was
+// committed there survives its crash.
 func postgres(t *testing.T) (*dbtest.Server, string) {
 	t.Helper()
 	shared.once.Do(func() { shared.server, shared.err = dbtest.NewServer(true) })
@@ -113,7 +116,8 @@ func upTo(limit time.Duration) time.Duration {
 	return time.Duration(n.Int64())
 }
 
-// patience is how long something that must happen may take on a busy machine before a test gives up.
+// patience is how long something that must happen may take on a busy machine before a test gives
+// up.
 const patience = time.Minute
 
 // eventually returns once the condition holds, and ends the test when it never does.

@@ -21,8 +21,8 @@ type outage struct {
 	refused map[string]int
 }
 
-// see holds one answer against the promise: the server itself is always there; without its database it does nothing and
-// says so.
+// see holds one answer against the promise: the server itself is always there; without its database
+// it does nothing and says so.
 func (o *outage) see(seen try) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -47,7 +47,8 @@ func kindOf(r request) string {
 	return "/v1/…/declarations"
 }
 
-// TestOutage_DatabaseGoesAway: without its database the service does nothing, says so, and goes on by itself once it is back.
+// TestOutage_DatabaseGoesAway: without its database the service does nothing, says so, and goes on
+// by itself once it is back.
 func TestOutage_DatabaseGoesAway(t *testing.T) {
 	database, url := postgres(t)
 	h := newHouse(t, url)

@@ -68,7 +68,8 @@ func (v variables) with(more variables) variables {
 	return all
 }
 
-// environment is that of the tests without what would configure the program, and with the variables.
+// environment is that of the tests without what would configure the program, and with the
+// variables.
 func (v variables) environment(more ...string) []string {
 	var all []string
 	for _, entry := range os.Environ() {
@@ -82,7 +83,8 @@ func (v variables) environment(more ...string) []string {
 	return append(all, more...)
 }
 
-// launch starts the program in a directory. It ends with the test, or with the test's process, at the latest.
+// launch starts the program in a directory. It ends with the test, or with the test's process, at
+// the latest.
 func launch(t *testing.T, dir string, environment []string, arguments ...string) *process {
 	t.Helper()
 	p := &process{t: t, command: exec.CommandContext(context.WithoutCancel(t.Context()), binary, arguments...), exited: make(chan struct{})}
@@ -98,7 +100,10 @@ func launch(t *testing.T, dir string, environment []string, arguments ...string)
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() && p.stderr.end() != "" {
-			t.Logf("diresco %s ended with %d; its last words:\n%s", strings.Join(arguments, " "), p.command.ProcessState.ExitCode(), p.stderr.end())
+			t.Logf(
+				"diresco %s ended with %d; its last words:\n%s", strings.Join(arguments, " "), p.command.ProcessState.ExitCode(),
+				p.stderr.end(),
+			)
 		}
 	})
 	return p
@@ -176,8 +181,9 @@ func refuse(t *testing.T, v variables, arguments ...string) string {
 	return line
 }
 
-// freeAddress is a loopback address that nobody listens on. It is not among those that the system gives to connections:
-// a client that looks for a server that is down could otherwise be connected to itself.
+// freeAddress is a loopback address that nobody listens on. It is not among those that the system
+// gives to connections: a client that looks for a server that is down could otherwise be connected
+// to itself.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	const first, ports, tries = 20_000, 10_000, 100

@@ -44,12 +44,14 @@ type storedEntry struct {
 	Digest     string
 }
 
-// checkRegister holds the database against what clients were told: every acknowledged submission is there as it was
-// acknowledged, none twice, and nothing else; and each has its number, audit row and message.
+// checkRegister holds the database against what clients were told: every acknowledged submission is
+// there as it was acknowledged, none twice, and nothing else; and each has its number, audit row
+// and message.
 func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 	t.Helper()
 	stored := map[uuid.UUID]storedDeclaration{}
-	for _, s := range rows[storedDeclaration](t, d, `SELECT d.id, d.office_code, d.version, d.submitted_at, d.protocol_number, d.digest, r.jws FROM declarations d
+	for _, s := range rows[storedDeclaration](t, d, `SELECT d.id, d.office_code, d.version, d.submitted_at, d.protocol_number, d.digest,
+		r.jws FROM declarations d
 		JOIN receipts r ON r.declaration_id = d.id WHERE d.state = 'submitted'`) {
 		stored[s.ID] = s
 	}
@@ -62,7 +64,8 @@ func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 			t.Errorf("%s was acknowledged to two requests", number)
 		case !found:
 			t.Errorf("%s was acknowledged and is lost", number)
-		case s.ProtocolNumber != number || s.JWS != f.first.Receipt.Jws || s.Digest != f.first.Receipt.Digest || !s.SubmittedAt.Equal(*f.first.SubmittedAt):
+		case s.ProtocolNumber != number || s.JWS != f.first.Receipt.Jws || s.Digest != f.first.Receipt.Digest ||
+			!s.SubmittedAt.Equal(*f.first.SubmittedAt):
 			t.Errorf("%s was acknowledged and is stored as %s of %v", number, s.ProtocolNumber, s.SubmittedAt)
 		}
 		seen[id] = true
@@ -73,9 +76,12 @@ func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 	for what, query := range map[string]string{
 		"drafts that were never submitted": "SELECT count(*) FROM declarations WHERE state = 'draft'",
 		"declarations in some other state": "SELECT count(*) FROM declarations WHERE state NOT IN ('draft', 'submitted')",
-		"receipts of no declaration":       "SELECT count(*) FROM receipts WHERE declaration_id NOT IN (SELECT id FROM declarations WHERE state = 'submitted')",
-		"audit rows of no declaration":     "SELECT count(*) FROM audit_records WHERE subject_kind = 'declaration' AND subject_id NOT IN (SELECT CAST(id AS text) FROM declarations)",
-		"keys that name no declaration":    "SELECT count(*) FROM idempotency_keys WHERE operation LIKE '%Declaration' AND resource_id NOT IN (SELECT CAST(id AS text) FROM declarations)",
+		"receipts of no declaration": "SELECT count(*) FROM receipts WHERE declaration_id NOT IN (SELECT id FROM declarations " +
+			"WHERE state = 'submitted')",
+		"audit rows of no declaration": "SELECT count(*) FROM audit_records WHERE subject_kind = 'declaration' AND subject_id NOT IN " +
+			"(SELECT CAST(id AS text) FROM declarations)",
+		"keys that name no declaration": "SELECT count(*) FROM idempotency_keys WHERE operation LIKE '%Declaration' AND resource_id " +
+			"NOT IN (SELECT CAST(id AS text) FROM declarations)",
 	} {
 		if n := rows[int64](t, d, query)[0]; n != 0 {
 			t.Errorf("there are %d %s", n, what)
@@ -86,10 +92,13 @@ func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 	checkOrder(t, acknowledged)
 }
 
-// checkNumbers: numbers of an office and year run from 1 without a gap, times rise with them, and each is a declaration's.
+// checkNumbers: numbers of an office and year run from 1 without a gap, times rise with them, and
+// each is a declaration's.
 func checkNumbers(t *testing.T, d *db.DB, stored map[uuid.UUID]storedDeclaration) {
 	t.Helper()
-	entries := rows[storedEntry](t, d, "SELECT office_code, year, number, at, subject_id, digest FROM protocol_entries ORDER BY office_code, year, number")
+	entries := rows[storedEntry](
+		t, d, "SELECT office_code, year, number, at, subject_id, digest FROM protocol_entries ORDER BY office_code, year, number",
+	)
 	if len(entries) != len(stored) {
 		t.Errorf("%d numbers were given to %d submissions", len(entries), len(stored))
 	}
@@ -109,7 +118,8 @@ func checkNumbers(t *testing.T, d *db.DB, stored map[uuid.UUID]storedDeclaration
 		}
 		last[in] = e
 		written := fmt.Sprintf("INPS.%s.%s.%07d", e.OfficeCode, e.At.In(calendar.Rome).Format("02/01/2006"), e.Number)
-		if s := stored[e.SubjectID]; s.ProtocolNumber != written || s.OfficeCode != e.OfficeCode || s.Digest != e.Digest || !s.SubmittedAt.Equal(e.At) {
+		if s := stored[e.SubjectID]; s.ProtocolNumber != written || s.OfficeCode != e.OfficeCode || s.Digest != e.Digest ||
+			!s.SubmittedAt.Equal(e.At) {
 			t.Errorf("the register's %s is the declaration's %s", written, s.ProtocolNumber)
 		}
 	}
@@ -125,12 +135,15 @@ func checkNumbers(t *testing.T, d *db.DB, stored map[uuid.UUID]storedDeclaration
 	}
 }
 
-// checkTrail: each submission has one audit row and one message, and the draft before it another audit row.
+// checkTrail: each submission has one audit row and one message, and the draft before it another
+// audit row.
 func checkTrail(t *testing.T, d *db.DB, stored map[uuid.UUID]storedDeclaration) {
 	t.Helper()
 	type act struct{ subject, operation string }
 	trail := map[act]int{}
-	for _, r := range rows[struct{ SubjectID, Operation string }](t, d, "SELECT subject_id, operation FROM audit_records WHERE subject_kind = 'declaration'") {
+	for _, r := range rows[struct{ SubjectID, Operation string }](
+		t, d, "SELECT subject_id, operation FROM audit_records WHERE subject_kind = 'declaration'",
+	) {
 		trail[act{r.SubjectID, r.Operation}]++
 	}
 	total := 0
@@ -194,7 +207,8 @@ func (p place) before(q place) bool {
 	return p.year < q.year || p.year == q.year && p.serial < q.serial
 }
 
-// checkOrder: what was acknowledged before another submission was sent, at whichever server, has a lower number.
+// checkOrder: what was acknowledged before another submission was sent, at whichever server, has a
+// lower number.
 func checkOrder(t *testing.T, acknowledged []filing) {
 	t.Helper()
 	bySending := slices.Clone(acknowledged)

@@ -50,7 +50,8 @@ func names(t *testing.T, dir string) []string {
 	return all
 }
 
-// TestSandbox_Binary: the sandbox needs no configuration, tells where it is, and leaves nothing behind.
+// TestSandbox_Binary: the sandbox needs no configuration, tells where it is, and leaves nothing
+// behind.
 func TestSandbox_Binary(t *testing.T) {
 	t.Run("from an empty directory", func(t *testing.T) {
 		dir, temporary := t.TempDir(), t.TempDir()
@@ -93,7 +94,8 @@ func TestSandbox_Binary(t *testing.T) {
 	})
 }
 
-// sandboxOutlivesKill: with a data directory everything is there again after a crash, sessions and printed receipts too.
+// sandboxOutlivesKill: with a data directory everything is there again after a crash, sessions and
+// printed receipts too.
 func sandboxOutlivesKill(t *testing.T) {
 	s := newServer(t, "sandbox", variables{"DATA_DIR": filepath.Join(t.TempDir(), "made", "when", "needed")})
 	s.start()
@@ -108,7 +110,9 @@ func sandboxOutlivesKill(t *testing.T) {
 	}).want(t, http.StatusCreated, "")
 	receipt := request{method: http.MethodGet, path: filed.header.Get("Location") + "/receipt", token: token, accept: "application/pdf"}
 	printed := s.site.do(t, receipt).want(t, http.StatusOK, "")
-	clock := decode[client.SandboxClock](t, s.site.post(t, "/v1/sandbox/clock", "", map[string]string{"advance": "PT2M"}).want(t, http.StatusOK, ""))
+	clock := decode[client.SandboxClock](
+		t, s.site.post(t, "/v1/sandbox/clock", "", map[string]string{"advance": "PT2M"}).want(t, http.StatusOK, ""),
+	)
 	s.kill()
 	s.start()
 	again := s.site.get(t, filed.header.Get("Location"), token).want(t, http.StatusOK, "")
@@ -118,16 +122,21 @@ func sandboxOutlivesKill(t *testing.T) {
 	if !bytes.Equal(s.site.do(t, receipt).want(t, http.StatusOK, "").body, printed.body) {
 		t.Error("the printed receipt is another one")
 	}
-	if now := decode[client.SandboxClock](t, s.site.get(t, "/v1/sandbox/clock", "").want(t, http.StatusOK, "")); now.OffsetSeconds != clock.OffsetSeconds || now.Now.Before(clock.Now) {
+	if now := decode[client.SandboxClock](
+		t, s.site.get(t, "/v1/sandbox/clock", "").want(t, http.StatusOK, ""),
+	); now.OffsetSeconds != clock.OffsetSeconds || now.Now.Before(clock.Now) {
 		t.Errorf("the clock stood at %v and stands at %v", clock, now)
 	}
 	s.terminate()
 }
 
-// TestSandbox_OneClearLine: what is wrong with the configuration stops the start with one line, which never repeats a value.
+// TestSandbox_OneClearLine: what is wrong with the configuration stops the start with one line,
+// which never repeats a value.
 func TestSandbox_OneClearLine(t *testing.T) {
 	const secret = "hunter2"
-	whole := variables{"DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "DATA_DIR": t.TempDir(), "ADDR": anyPort, "ADMIN_ADDR": ""}
+	whole := variables{
+		"DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "x.db"), "DATA_DIR": t.TempDir(), "ADDR": anyPort, "ADMIN_ADDR": "",
+	}
 	for name, tc := range map[string]struct {
 		mode  string
 		given variables
@@ -142,9 +151,15 @@ func TestSandbox_OneClearLine(t *testing.T) {
 		"a sandbox for everybody":   {"sandbox", variables{"ADDR": "0.0.0.0:0"}, "DIRESCO_ADDR: "},
 		"data keys that are none":   {"serve", whole.with(variables{"DATA_KEYS": secret}), "data key"},
 		"signing keys that are not": {"serve", whole.with(variables{"SIGNING_KEYS": "/nowhere/keys.json"}), "/nowhere/keys.json"},
-		"a server that is not":      {"serve", whole.with(variables{"DATABASE_URL": "postgres://u:" + secret + "@127.0.0.1:1/x"}), "connection refused"},
-		"a URL that is none":        {"serve", whole.with(variables{"DATABASE_URL": "postgres://u:" + secret + "@:x:y/"}), "database URL cannot be read"},
-		"a file that is a folder":   {"serve", whole.with(variables{"DATABASE_URL": "sqlite:" + t.TempDir()}), "database file cannot be opened"},
+		"a server that is not": {
+			"serve", whole.with(variables{"DATABASE_URL": "postgres://u:" + secret + "@127.0.0.1:1/x"}), "connection refused",
+		},
+		"a URL that is none": {
+			"serve", whole.with(variables{"DATABASE_URL": "postgres://u:" + secret + "@:x:y/"}), "database URL cannot be read",
+		},
+		"a file that is a folder": {
+			"serve", whole.with(variables{"DATABASE_URL": "sqlite:" + t.TempDir()}), "database file cannot be opened",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			line := refuse(t, tc.given, tc.mode)
@@ -166,7 +181,9 @@ func TestSandbox_TheTwoNeverMix(t *testing.T) {
 	start("sandbox", variables{"DATA_DIR": sandbox})
 	start("serve", variables{"DATABASE_URL": "sqlite:" + filepath.Join(service, "service.db"), "DATA_DIR": service})
 
-	line := refuse(t, variables{"DATABASE_URL": "sqlite:" + filepath.Join(sandbox, "diresco.db"), "DATA_DIR": service, "ADDR": anyPort, "ADMIN_ADDR": ""}, "serve")
+	line := refuse(t, variables{
+		"DATABASE_URL": "sqlite:" + filepath.Join(sandbox, "diresco.db"), "DATA_DIR": service, "ADDR": anyPort, "ADMIN_ADDR": "",
+	}, "serve")
 	if !strings.Contains(line, "sandbox") {
 		t.Errorf("on a sandbox's database serve says %q", line)
 	}

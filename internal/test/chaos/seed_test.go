@@ -39,7 +39,10 @@ type seeder struct {
 func newSeeder(t *testing.T, url string) *seeder {
 	t.Helper()
 	d := open(t, url)
-	runner := &operation.Runner{DB: d, Clock: clock.System{}, Keys: idempotency.NewStore(d, clock.System{}, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, clock.System{})}
+	runner := &operation.Runner{
+		DB: d, Clock: clock.System{}, Keys: idempotency.NewStore(d, clock.System{}, nil), Trail: audit.NewTrail(d),
+		Recheck: recheck.New(d, clock.System{}),
+	}
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -81,13 +84,16 @@ func (s *seeder) person() (id uuid.UUID, taxCode string) {
 	s.t.Helper()
 	s.count++
 	code, err := taxcode.Compose(taxcode.Birth{
-		FamilyName: "Bianchi", GivenName: "Maria", Sex: taxcode.Female, Place: "H501", Date: time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, s.count),
+		FamilyName: "Bianchi", GivenName: "Maria", Sex: taxcode.Female, Place: "H501",
+		Date: time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, s.count),
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.do(func(ctx context.Context) error {
-		p, err := s.people.Add(ctx, person.New{TaxCode: code, GivenName: "Maria", FamilyName: "Bianchi", UserClass: access.Citizen, CredentialLevel: access.Dispositive})
+		p, err := s.people.Add(ctx, person.New{
+			TaxCode: code, GivenName: "Maria", FamilyName: "Bianchi", UserClass: access.Citizen, CredentialLevel: access.Dispositive,
+		})
 		if err != nil {
 			return err
 		}
@@ -108,13 +114,17 @@ func (s *seeder) filers(count int) []*filer {
 			s.t.Fatal(err)
 		}
 		now := clock.System{}.Now()
-		c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("Officine %d S.r.l.", s.count), Kind: contributor.Company, CreatedAt: now}
+		c := contributor.Contributor{
+			ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("Officine %d S.r.l.", s.count), Kind: contributor.Company,
+			CreatedAt: now,
+		}
 		var positions []contributor.Position
 		f := &filer{taxCode: taxCode, pin: s.pin, contributor: c.ID.String()}
 		for n, office := range offices {
 			p := contributor.Position{
-				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", 10*s.count+n), Scheme: "aziende", OfficeCode: office,
-				State: contributor.PositionActive, CreatedAt: now,
+				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", 10*s.count+n), Scheme: "aziende",
+				OfficeCode: office,
+				State:      contributor.PositionActive, CreatedAt: now,
 			}
 			positions, f.positions = append(positions, p), append(f.positions, p.ID.String())
 		}
@@ -123,7 +133,8 @@ func (s *seeder) filers(count int) []*filer {
 				return err
 			}
 			return s.contributors.AddRole(ctx, contributor.Role{
-				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: id, Role: access.LegalRepresentative, Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
+				ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: id, Role: access.LegalRepresentative,
+				Services: access.ServiceSet{access.AllServices}, GrantedAt: now,
 			})
 		})
 		filers[i] = f

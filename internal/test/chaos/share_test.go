@@ -22,7 +22,8 @@ type house struct {
 	seed   *seeder
 }
 
-// newHouse prepares an empty PostgreSQL database with the commands that an operator of the service uses.
+// newHouse prepares an empty PostgreSQL database with the commands that an operator of the service
+// uses.
 func newHouse(t *testing.T, database string) *house {
 	t.Helper()
 	dir := t.TempDir()
@@ -44,8 +45,8 @@ func newHouse(t *testing.T, database string) *house {
 // server returns one more process of the service, which does not run yet.
 func (h *house) server() *server { return newServer(h.t, "serve", h.common) }
 
-// TestProcesses_TwoProcessesShareEverything: sessions, attempt limits, idempotency and the register are the database's, so that any
-// number of processes is one service.
+// TestProcesses_TwoProcessesShareEverything: sessions, attempt limits, idempotency and the register
+// are the database's, so that any number of processes is one service.
 func TestProcesses_TwoProcessesShareEverything(t *testing.T) {
 	_, database := postgres(t)
 	h := newHouse(t, database)
@@ -82,7 +83,9 @@ func TestProcesses_TwoProcessesShareEverything(t *testing.T) {
 			}
 		}
 	}
-	if line := refuse(t, variables{"DATABASE_URL": database, "ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir()}, "sandbox"); !strings.Contains(line, "real data") {
+	if line := refuse(t, variables{
+		"DATABASE_URL": database, "ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(),
+	}, "sandbox"); !strings.Contains(line, "real data") {
 		t.Errorf("on a service's database the sandbox says %q", line)
 	}
 }
@@ -96,7 +99,9 @@ func (h *house) sessions(a, b site) {
 		at.get(t, "/v1/me", s.AccessToken).want(t, http.StatusOK, "")
 	}
 	renew := func(at site, token string) answer {
-		return at.do(t, request{method: http.MethodPost, path: "/v1/sessions/current/tokens", body: map[string]string{"refresh_token": token}})
+		return at.do(t, request{
+			method: http.MethodPost, path: "/v1/sessions/current/tokens", body: map[string]string{"refresh_token": token},
+		})
 	}
 	renewed := decode[client.Session](t, renew(b, s.RefreshToken).want(t, http.StatusOK, ""))
 	a.get(t, "/v1/me", renewed.AccessToken).want(t, http.StatusOK, "")
@@ -148,11 +153,14 @@ func (h *house) administrator(a, b site) {
 		t.Error("the initial PIN needs no change")
 	}
 	b.get(t, "/v1/me", s.AccessToken).want(t, http.StatusForbidden, "pin-change-required")
-	if line := refuse(t, h.common, create...); strings.Contains(line, taxCode) || !strings.Contains(line, "registered with this tax code already") {
+	if line := refuse(t, h.common, create...); strings.Contains(line, taxCode) ||
+		!strings.Contains(line, "registered with this tax code already") {
 		t.Errorf("for somebody who is there it says %q", line)
 	}
 	rotation := decode[client.PinRotation](t, b.post(t, "/v1/me/pin/rotations", s.AccessToken, nil).want(t, http.StatusCreated, ""))
-	confirmed := a.post(t, "/v1/me/pin/rotations/"+rotation.RotationId.String()+"/confirmation", s.AccessToken, map[string]string{"pin": rotation.Pin})
+	confirmed := a.post(
+		t, "/v1/me/pin/rotations/"+rotation.RotationId.String()+"/confirmation", s.AccessToken, map[string]string{"pin": rotation.Pin},
+	)
 	token := decode[client.Session](t, confirmed.want(t, http.StatusOK, "")).AccessToken
 	me := decode[client.Me](t, b.get(t, "/v1/me", token).want(t, http.StatusOK, ""))
 	if me.UserClass != client.UserClassAdministrator {
@@ -160,7 +168,8 @@ func (h *house) administrator(a, b site) {
 	}
 }
 
-// oneKey: a request that both processes get at once, again and again, has its effect once and everywhere the same answer.
+// oneKey: a request that both processes get at once, again and again, has its effect once and
+// everywhere the same answer.
 func (h *house) oneKey(f *filer, example any, a, b site) filing {
 	t := h.t
 	r := request{
@@ -203,11 +212,18 @@ func (h *house) receipts(f filing, a, b site) {
 	path := "/v1/declarations/" + f.first.DeclarationId.String() + "/receipt"
 	var printed [][]byte
 	for _, at := range []site{a, b} {
-		verified := decode[client.ReceiptVerification](t, at.post(t, "/v1/receipt-verifications", "", map[string]string{"jws": f.first.Receipt.Jws}).want(t, http.StatusOK, ""))
+		verified := decode[client.ReceiptVerification](
+			t, at.post(t, "/v1/receipt-verifications", "", map[string]string{"jws": f.first.Receipt.Jws}).want(t, http.StatusOK, ""),
+		)
 		if !verified.Valid || *verified.ProtocolNumber != *f.first.ProtocolNumber {
 			t.Errorf("the receipt of %s is verified as %+v", *f.first.ProtocolNumber, verified)
 		}
-		printed = append(printed, at.do(t, request{method: http.MethodGet, path: path, token: f.by.token(), accept: "application/pdf"}).want(t, http.StatusOK, "").body)
+		printed = append(
+			printed,
+			at.do(t, request{
+				method: http.MethodGet, path: path, token: f.by.token(), accept: "application/pdf",
+			}).want(t, http.StatusOK, "").body,
+		)
 	}
 	if !bytes.HasPrefix(printed[0], []byte("%PDF-")) || !bytes.Equal(printed[0], printed[1]) {
 		t.Error("the two processes print two receipts")

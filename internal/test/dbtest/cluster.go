@@ -17,9 +17,13 @@ import (
 	"time"
 )
 
-var errNoPostgres = errors.New("PostgreSQL is needed: set TEST_DATABASE_URL to a server where databases may be created, or install the server (Debian: apt-get install postgresql)")
+var errNoPostgres = errors.New(
+	"PostgreSQL is needed: set TEST_DATABASE_URL to a server where databases may be created, or install the server (Debian: apt-get " +
+		"install postgresql)",
+)
 
-// Cluster starts a throwaway PostgreSQL cluster for a program that is no test; durable switches fsync on.
+// Cluster starts a throwaway PostgreSQL cluster for a program that is no test; durable switches
+// fsync on.
 func Cluster(durable bool) (rawURL string, stop func(), err error) {
 	s, err := NewServer(durable)
 	if err != nil {
@@ -28,8 +32,9 @@ func Cluster(durable bool) (rawURL string, stop func(), err error) {
 	return s.URL(), s.Close, nil
 }
 
-// Server is a throwaway PostgreSQL server that can be killed and started again on the same data. It listens on a Unix
-// socket in a temporary directory and nowhere else. Its methods are for one goroutine.
+// Server is a throwaway PostgreSQL server that can be killed and started again on the same data. It
+// listens on a Unix socket in a temporary directory and nowhere else. Its methods are for one
+// goroutine.
 type Server struct {
 	dir, bin   string
 	durable    bool
@@ -43,8 +48,8 @@ type Server struct {
 // startTimeout is how long the server may take to answer, recovery from a crash included.
 const startTimeout = 30 * time.Second
 
-// NewServer makes a new cluster and starts it. A durable one survives a crash of the machine, the others may lose what
-// they wrote but are quicker.
+// NewServer makes a new cluster and starts it. A durable one survives a crash of the machine, the
+// others may lose what they wrote but are quicker.
 func NewServer(durable bool) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
@@ -72,7 +77,9 @@ func (s *Server) create() (err error) {
 	if s.attributes, err = unprivileged(s.dir); err != nil {
 		return err
 	}
-	initialise := exec.Command(filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync") //nolint:gosec // the path comes from this machine's own installation
+	initialise := exec.Command( //nolint:gosec // the path comes from this machine's own installation
+		filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync",
+	)
 	initialise.SysProcAttr = s.attributes
 	initialise.Dir = s.dir
 	if out, err := initialise.CombinedOutput(); err != nil {
@@ -97,7 +104,8 @@ func (s *Server) NewDatabase() (string, error) {
 	return withDatabase(s.address, database).String(), nil
 }
 
-// Start starts the server again, on the data that are there, and waits until it answers. One that runs is left alone.
+// Start starts the server again, on the data that are there, and waits until it answers. One that
+// runs is left alone.
 func (s *Server) Start() error {
 	if s.process != nil {
 		return nil
@@ -146,8 +154,8 @@ func (s *Server) endOfLog() []byte {
 	return out[max(0, len(out)-end):]
 }
 
-// Kill ends the server by SIGKILL, all of its processes together, as a machine does that loses power. Each of them leads
-// a process group of its own, so that they are found by their parent.
+// Kill ends the server by SIGKILL, all of its processes together, as a machine does that loses
+// power. Each of them leads a process group of its own, so that they are found by their parent.
 func (s *Server) Kill() error {
 	if s.process == nil {
 		return nil
@@ -181,8 +189,8 @@ func (s *Server) Kill() error {
 	return err
 }
 
-// StopAtOnce ends the server without waiting for anybody and without writing a checkpoint (an immediate shutdown); its
-// next start begins with a recovery.
+// StopAtOnce ends the server without waiting for anybody and without writing a checkpoint (an
+// immediate shutdown); its next start begins with a recovery.
 func (s *Server) StopAtOnce() error { return s.end(syscall.SIGQUIT) }
 
 func (s *Server) end(signal os.Signal) error {
@@ -263,7 +271,8 @@ func binaries() (string, error) {
 	return "", errNoPostgres
 }
 
-// unprivileged gives the directory to another user when this process is root, since the server refuses to run as root.
+// unprivileged gives the directory to another user when this process is root, since the server
+// refuses to run as root.
 func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	attributes := &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
 	if os.Getuid() != 0 {

@@ -1,7 +1,9 @@
-// Package dbtest gives every test a fresh, migrated database of its own, on SQLite and on PostgreSQL.
+// Package dbtest gives every test a fresh, migrated database of its own, on SQLite and on
+// PostgreSQL.
 //
-// PostgreSQL is the server that TEST_DATABASE_URL names, else a throwaway cluster started from the machine's server
-// binaries. Where there is neither, the test fails and says what to do: it is never skipped.
+// PostgreSQL is the server that TEST_DATABASE_URL names, else a throwaway cluster started from the
+// machine's server binaries. Where there is neither, the test fails and says what to do: it is
+// never skipped.
 package dbtest
 
 import (
@@ -22,7 +24,8 @@ import (
 	"diresco/db"
 )
 
-// Each runs the test once on SQLite and once on PostgreSQL; under -short on SQLite alone, for the loop of one package.
+// Each runs the test once on SQLite and once on PostgreSQL; under -short on SQLite alone, for the
+// loop of one package.
 func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	t.Helper()
 	EachURL(t, func(t *testing.T, rawURL string) {
@@ -30,7 +33,8 @@ func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	})
 }
 
-// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one; under -short for SQLite alone.
+// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one;
+// under -short for SQLite alone.
 func EachURL(t *testing.T, test func(t *testing.T, rawURL string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
@@ -93,7 +97,8 @@ func migrate(rawURL string) (err error) {
 	return d.Migrate(context.Background())
 }
 
-// Main runs the tests of a package and ends the cluster that they may have started. Call it from TestMain.
+// Main runs the tests of a package and ends the cluster that they may have started. Call it from
+// TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
 	server.stop()
@@ -102,7 +107,8 @@ func Main(m *testing.M) {
 
 var server cluster
 
-// cluster is the PostgreSQL server of this package's tests: one that was given, else one that is started when first needed.
+// cluster is the PostgreSQL server of this package's tests: one that was given, else one that is
+// started when first needed.
 type cluster struct {
 	once  sync.Once
 	url   *url.URL
@@ -117,7 +123,8 @@ func (c *cluster) stop() {
 	}
 }
 
-// Postgres returns the URL of a PostgreSQL database cloned from a migrated template and dropped when the test ends.
+// Postgres returns the URL of a PostgreSQL database cloned from a migrated template and dropped
+// when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	server.once.Do(func() { server.err = server.start() })

@@ -10,7 +10,8 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-// TestTemplate_IsMadeOnce: packages that look for it at the same moment share one, and one that was begun is made anew.
+// TestTemplate_IsMadeOnce: packages that look for it at the same moment share one, and one that was
+// begun is made anew.
 func TestTemplate_IsMadeOnce(t *testing.T) {
 	s, err := NewServer(false)
 	if err != nil {
@@ -62,7 +63,9 @@ func templates(t *testing.T, server *url.URL) []string {
 	t.Helper()
 	var found []string
 	d := Open(t, server.String())
-	err := d.From(context.Background()).Raw("SELECT datname || ' ' || oid FROM pg_database WHERE datname LIKE 'diresco_template_%'").Scan(&found).Error
+	err := d.From(context.Background()).Raw(
+		"SELECT datname || ' ' || oid FROM pg_database WHERE datname LIKE 'diresco_template_%'",
+	).Scan(&found).Error
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,15 +10,19 @@ import (
 	"diresco/db"
 )
 
-// templateLock orders those who look for the template, in the database that the server's address names.
+// templateLock orders those who look for the template, in the database that the server's address
+// names.
 const templateLock = 0x6469726573636f // "diresco"
 
-// fileCopySince is the first version of PostgreSQL where CREATE DATABASE has a choice of strategies.
+// fileCopySince is the first version of PostgreSQL where CREATE DATABASE has a choice of
+// strategies.
 const fileCopySince = 150000
 
-// cloning returns the end of a CREATE DATABASE that clones the migrated template, which is made if need be.
+// cloning returns the end of a CREATE DATABASE that clones the migrated template, which is made if
+// need be.
 //
-// The template is named after its migrations, so packages and runs share it on a server that is kept. It stays there.
+// The template is named after its migrations, so packages and runs share it on a server that is
+// kept. It stays there.
 func cloning(server *url.URL) (clause string, err error) {
 	digest, err := db.SchemaDigest(db.Postgres)
 	if err != nil {
@@ -53,13 +57,15 @@ func cloning(server *url.URL) (clause string, err error) {
 	}
 	clause = " TEMPLATE " + name
 	if version >= fileCopySince {
-		// Clones then begin with the template's cache of the catalogue, which copying through the log leaves out.
+		// Clones then begin with the template's cache of the catalogue, which copying through the
+		// log leaves out.
 		clause += " STRATEGY file_copy"
 	}
 	return clause, nil
 }
 
-// makeTemplate makes the template anew. Only a whole one refuses connections, so one that was begun is told apart.
+// makeTemplate makes the template anew. Only a whole one refuses connections, so one that was begun
+// is told apart.
 func makeTemplate(server *url.URL, name string) error {
 	for _, statement := range []string{"DROP DATABASE IF EXISTS " + name + " WITH (FORCE)", "CREATE DATABASE " + name} {
 		if err := administerErr(server, statement); err != nil {
@@ -70,7 +76,8 @@ func makeTemplate(server *url.URL, name string) error {
 	if err := migrate(template.String()); err != nil {
 		return err
 	}
-	// The first session after a migration writes a cache of the catalogue, which clones then begin with.
+	// The first session after a migration writes a cache of the catalogue, which clones then begin
+	// with.
 	if err := administerErr(template, "SELECT 1"); err != nil {
 		return err
 	}

@@ -12,7 +12,8 @@ import (
 	"diresco/api/client"
 )
 
-// part is a live right over the filer's contributor that does not cover what the access table tries.
+// part is a live right over the filer's contributor that does not cover what the access table
+// tries.
 type part struct {
 	token string
 	class client.UserClass
@@ -29,9 +30,10 @@ type part struct {
 // expected is what the contract's rule for an operation makes of the part.
 func (p part) expected(o operation, r row, draft bool) (status int, problem string) {
 	switch {
-	case o.to == "session" && namesAnothers(o.path), o.to == "delegate", o.to == "delegation" && !p.role, o.to == "declaration" && (p.elsewhere || draft):
-		// They are none of the filer's CAF, no party to its delegation, and another position's declarations and others' drafts
-		// are as if they did not exist.
+	case o.to == "session" && namesAnothers(o.path), o.to == "delegate", o.to == "delegation" && !p.role, o.to == "declaration" &&
+		(p.elsewhere || draft):
+		// They are none of the filer's CAF, no party to its delegation, and another position's
+		// declarations and others' drafts are as if they did not exist.
 		return http.StatusNotFound, "not-found"
 	case o.service != "" && !slices.Contains(p.services, "*") && !slices.Contains(p.services, o.service):
 		return http.StatusForbidden, "service-not-delegated"
@@ -65,8 +67,10 @@ func (w *fixture) activeDelegation(f filer, delegate, position uuid.UUID, servic
 	if services == everyService {
 		scope = "total"
 	}
-	w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, signatory_id, state, drafted_by, drafted_at, activated_at, version, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, 1, ?)`, id, delegate, f.contributor, id.String(), scope, services, false, f.person.PersonId, f.person.PersonId, now, now, now)
+	w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, signatory_id, state,
+		drafted_by, drafted_at, activated_at, version, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?, 1, ?)`, id, delegate, f.contributor, id.String(), scope, services, false,
+		f.person.PersonId, f.person.PersonId, now, now, now)
 	w.execute("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", id, f.contributor, position)
 	return id
 }
@@ -77,8 +81,8 @@ const (
 	payments     = `["view_payments"]`
 )
 
-// parts are logged in people with a part of what the filer's contributor can give, by what that is. The other position is one
-// of the same contributor.
+// parts are logged in people with a part of what the filer's contributor can give, by what that is.
+// The other position is one of the same contributor.
 func (w *fixture) parts(f filer, other uuid.UUID) map[string]part {
 	w.t.Helper()
 	now := w.clock.Now()
@@ -97,16 +101,33 @@ func (w *fixture) parts(f filer, other uuid.UUID) map[string]part {
 			p.delegation = &id
 		}
 	}
-	add("intermediary for another position", client.UserClassInstitutionalIntermediary, part{services: all, elsewhere: true}, professional(other, everyService))
-	add("intermediary for another service", client.UserClassInstitutionalIntermediary, part{services: some}, professional(f.position, payments))
-	add("employee for another service", client.UserClassCitizen, part{services: some, role: true}, func(holder client.SandboxPerson, _ *part) {
-		w.execute("INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at) VALUES (?, ?, ?, 'employee_delegate', ?, ?)", uuid.New(), f.contributor, holder.PersonId, payments, now)
+	add("intermediary for another position", client.UserClassInstitutionalIntermediary, part{
+		services: all, elsewhere: true,
+	}, professional(other, everyService))
+	add(
+		"intermediary for another service", client.UserClassInstitutionalIntermediary, part{services: some},
+		professional(f.position, payments),
+	)
+	add("employee for another service", client.UserClassCitizen, part{
+		services: some, role: true,
+	}, func(holder client.SandboxPerson, _ *part) {
+		w.execute(
+			"INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at) VALUES (?, ?, ?, "+
+				"'employee_delegate', ?, ?)",
+			uuid.New(), f.contributor, holder.PersonId, payments, now,
+		)
 	})
 
 	association := w.listedDelegate("association", "00488410010")
 	here, there := w.activeDelegation(f, association, f.position, everyService), w.activeDelegation(f, association, other, everyService)
-	add("employee of an intermediary, for another service", client.UserClassCitizen, part{services: some}, func(holder client.SandboxPerson, _ *part) {
-		w.execute("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, 'employee_delegate', ?, ?)", uuid.New(), association, holder.PersonId, payments, now)
+	add("employee of an intermediary, for another service", client.UserClassCitizen, part{
+		services: some,
+	}, func(holder client.SandboxPerson, _ *part) {
+		w.execute(
+			"INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, "+
+				"'employee_delegate', ?, ?)",
+			uuid.New(), association, holder.PersonId, payments, now,
+		)
 	})
 	worker := func(delegation uuid.UUID, services string) func(client.SandboxPerson, *part) {
 		return func(holder client.SandboxPerson, _ *part) { w.subDelegate(association, holder, delegation, services) }
@@ -120,7 +141,8 @@ func (w *fixture) parts(f filer, other uuid.UUID) map[string]part {
 func (w *fixture) subDelegate(delegate uuid.UUID, holder client.SandboxPerson, delegation uuid.UUID, services string) {
 	w.t.Helper()
 	id := uuid.New()
-	w.execute("INSERT INTO sub_delegations (id, delegate_id, person_id, every, services, granted_by, granted_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
+	w.execute("INSERT INTO sub_delegations (id, delegate_id, person_id, every, services, granted_by, granted_at, version) VALUES (?, ?, "+
+		"?, ?, ?, ?, ?, 1)",
 		id, delegate, holder.PersonId, false, services, holder.PersonId, w.clock.Now())
 	w.execute("INSERT INTO sub_delegation_items (sub_delegation_id, delegation_id) VALUES (?, ?)", id, delegation)
 }

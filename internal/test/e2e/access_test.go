@@ -50,17 +50,20 @@ func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 	return rule
 }
 
-// row says how to call an operation in the access table: on what it stands open, with a body that would be right.
+// row says how to call an operation in the access table: on what it stands open, with a body that
+// would be right.
 type row struct {
 	body    func(f filer) any
 	headers []header
-	// anybodys operations are for some user classes, about anybody: only the other classes are tried.
+	// anybodys operations are for some user classes, about anybody: only the other classes are
+	// tried.
 	anybodys bool
 	// represents marks what at a contributor is for who represents it, or manages its users.
 	represents bool
 }
 
-// accessTable has a row for every operation that needs a login. An operation without one fails the test.
+// accessTable has a row for every operation that needs a login. An operation without one fails the
+// test.
 var accessTable = map[string]row{
 	"listSessions": {}, "showSession": {}, "endSession": {}, "showMe": {},
 	"reauthenticate":     {body: func(f filer) any { return map[string]any{"pin": f.person.Pin} }},
@@ -68,14 +71,16 @@ var accessTable = map[string]row{
 	"revokePin":          {},
 	"confirmPinRotation": {body: func(filer) any { return map[string]any{"pin": "ABCD2345"} }},
 	"listContributors":   {}, "showContributor": {}, "listPositions": {},
-	"searchContributors":     {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
-	"draftDeclaration":       {body: func(f filer) any { return f.draft(map[string]any{"submit": true}) }},
-	"listDeclarations":       {},
-	"searchDeclarations":     {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
-	"listMyDeclarations":     {},
-	"searchMyDeclarations":   {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
-	"showDeclaration":        {},
-	"changeDeclaration":      {body: func(filer) any { return map[string]any{"content": map[string]any{"notes": "x"}} }, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
+	"searchContributors":   {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
+	"draftDeclaration":     {body: func(f filer) any { return f.draft(map[string]any{"submit": true}) }},
+	"listDeclarations":     {},
+	"searchDeclarations":   {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
+	"listMyDeclarations":   {},
+	"searchMyDeclarations": {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
+	"showDeclaration":      {},
+	"changeDeclaration": {body: func(filer) any {
+		return map[string]any{"content": map[string]any{"notes": "x"}}
+	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
 	"discardDeclaration":     {},
 	"submitDeclaration":      {},
 	"withdrawDeclaration":    {},
@@ -85,39 +90,55 @@ var accessTable = map[string]row{
 	"registerPerson": {body: func(filer) any {
 		return map[string]any{"tax_code": "BNCLNE85M41H501P", "given_name": "Elena", "family_name": "Bianchi"}
 	}, anybodys: true},
-	"showPerson":      {anybodys: true},
-	"issuePin":        {body: func(filer) any { return map[string]any{"document_kind": "passport", "document_number": "YA1234567"} }, anybodys: true},
+	"showPerson": {anybodys: true},
+	"issuePin": {body: func(filer) any {
+		return map[string]any{"document_kind": "passport", "document_number": "YA1234567"}
+	}, anybodys: true},
 	"revokePersonPin": {anybodys: true},
 	"suspendPerson":   {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
 	"readmitPerson":   {anybodys: true},
 	"listOperators":   {anybodys: true},
-	"addOperator":     {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "user_class": "administrator"} }, anybodys: true},
-	"showOperator":    {anybodys: true},
-	"changeOperator":  {body: func(filer) any { return map[string]any{"user_class": "administrator"} }, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}, anybodys: true},
+	"addOperator": {body: func(f filer) any {
+		return map[string]any{"tax_code": f.person.TaxCode, "user_class": "administrator"}
+	}, anybodys: true},
+	"showOperator": {anybodys: true},
+	"changeOperator": {body: func(filer) any {
+		return map[string]any{"user_class": "administrator"}
+	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}, anybodys: true},
 	"removeOperator":  {anybodys: true},
 	"listPinRequests": {anybodys: true}, "showOfficePinRequest": {anybodys: true},
 	"filePinRequest":   {body: func(filer) any { return elena() }, anybodys: true},
 	"decidePinRequest": {body: func(filer) any { return map[string]any{"outcome": "served", "reason": "prova"} }, anybodys: true},
 	"listDeliveries":   {}, "retryDelivery": {}, "listNotifications": {},
-	"listContacts": {}, "showContact": {}, "removeContact": {}, "resendContactCode": {}, "listMyActivity": {}, "showNotificationPreferences": {},
-	"addContact":        {body: func(filer) any { return map[string]any{"kind": "email", "value": "qualcuno@posta.example"} }},
-	"verifyContact":     {body: func(filer) any { return map[string]any{"code": "H4TW9PC6"} }},
-	"requestPinUpgrade": {body: func(filer) any { return upgradeForm(nil) }, headers: []header{upgradeType}},
-	"listMyPinUpgrades": {}, "showPinUpgrade": {}, "listPinUpgrades": {}, "showOfficePinUpgrade": {}, "downloadPinUpgradeAttachment": {},
-	"decidePinUpgrade":     {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
-	"confirmIdentity":      {body: func(filer) any { return map[string]any{"confirmed": true} }},
-	"listContributorUsers": {represents: true}, "withdrawContributorRole": {represents: true}, "showIntermediary": {}, "listIntermediaryUsers": {}, "withdrawIntermediaryRole": {},
-	"grantContributorRole":            {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "role": "employer"} }, represents: true},
-	"grantIntermediaryRole":           {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode, "role": "employee_delegate"} }},
+	"listContacts": {}, "showContact": {}, "removeContact": {}, "resendContactCode": {}, "listMyActivity": {},
+	"showNotificationPreferences": {},
+	"addContact":                  {body: func(filer) any { return map[string]any{"kind": "email", "value": "qualcuno@posta.example"} }},
+	"verifyContact":               {body: func(filer) any { return map[string]any{"code": "H4TW9PC6"} }},
+	"requestPinUpgrade":           {body: func(filer) any { return upgradeForm(nil) }, headers: []header{upgradeType}},
+	"listMyPinUpgrades":           {}, "showPinUpgrade": {}, "listPinUpgrades": {}, "showOfficePinUpgrade": {},
+	"downloadPinUpgradeAttachment": {},
+	"decidePinUpgrade":             {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"confirmIdentity":              {body: func(filer) any { return map[string]any{"confirmed": true} }},
+	"listContributorUsers":         {represents: true}, "withdrawContributorRole": {represents: true}, "showIntermediary": {},
+	"listIntermediaryUsers": {}, "withdrawIntermediaryRole": {},
+	"grantContributorRole": {body: func(f filer) any {
+		return map[string]any{"tax_code": f.person.TaxCode, "role": "employer"}
+	}, represents: true},
+	"grantIntermediaryRole": {body: func(f filer) any {
+		return map[string]any{"tax_code": f.person.TaxCode, "role": "employee_delegate"}
+	}},
 	"searchPeopleForRole":             {body: nameOfFiler, represents: true},
 	"searchPeopleForIntermediaryRole": {body: nameOfFiler},
 	"importRegister":                  {body: func(filer) any { return albo("") }, headers: []header{csvType}, anybodys: true},
 	"listRegisterImports":             {anybodys: true}, "showRegisterImport": {anybodys: true},
 	"searchDelegationCandidates": {body: func(filer) any { return map[string]any{"tax_code": "00743110157"} }},
-	"listDelegationLookups":      {represents: true}, "listContributorDelegations": {represents: true}, "listDelegations": {}, "showDelegation": {}, "showDelegationForm": {}, "sendDelegationOtp": {}, "revokeDelegation": {},
-	"searchDelegations":  {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
-	"draftDelegation":    {body: draftOfStranger},
-	"changeDelegation":   {body: func(filer) any { return map[string]any{"exclusive": true} }, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
+	"listDelegationLookups":      {represents: true}, "listContributorDelegations": {represents: true}, "listDelegations": {},
+	"showDelegation": {}, "showDelegationForm": {}, "sendDelegationOtp": {}, "revokeDelegation": {},
+	"searchDelegations": {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
+	"draftDelegation":   {body: draftOfStranger},
+	"changeDelegation": {body: func(filer) any {
+		return map[string]any{"exclusive": true}
+	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
 	"activateDelegation": {body: func(filer) any { return map[string]any{"otp": "12345678", "signature_declared": true} }},
 	"fileEnrolment":      {body: func(filer) any { return map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode} }},
 	"listEnrolments":     {}, "showEnrolment": {}, "listOfficeEnrolments": {}, "showOfficeEnrolment": {},
@@ -130,16 +151,23 @@ var accessTable = map[string]row{
 		return map[string]any{"items": []any{map[string]any{"position_number": "9999999999"}}, "scope": "total"}
 	}},
 	"listMyServices": {}, "showMyMenu": {},
-	"replaceMyMenu":                  {body: func(filer) any { return map[string]any{"entries": []any{}} }, headers: []header{{"If-Match", `"1"`}}},
-	"replaceNotificationPreferences": {body: func(filer) any { return map[string]any{"language": "it", "muted": []string{}} }, headers: []header{{"If-Match", `"1"`}}},
+	"replaceMyMenu": {body: func(filer) any {
+		return map[string]any{"entries": []any{}}
+	}, headers: []header{{"If-Match", `"1"`}}},
+	"replaceNotificationPreferences": {body: func(filer) any {
+		return map[string]any{"language": "it", "muted": []string{}}
+	}, headers: []header{{"If-Match", `"1"`}}},
 }
 
 // call sends the operation at the filer's things as somebody else.
 func (w *fixture) call(o operation, r row, f filer, declaration, token string) answer {
 	path := strings.NewReplacer("{contributor_id}", f.contributor.String(), "{declaration_id}", declaration, "{session_id}", "current",
-		"{delegate_id}", filersCAF, "{delegation_id}", filersDelegation, "{sub_delegation_id}", filersSubDelegation, "{batch_id}", filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
+		"{delegate_id}", filersCAF, "{delegation_id}", filersDelegation, "{sub_delegation_id}", filersSubDelegation, "{batch_id}",
+		filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
-		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1", "{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}", "019d0000-0000-7000-8000-000000000001", "{code}", "RIOC").Replace(o.path)
+		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
+		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
+		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -151,7 +179,8 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 	return w.do(o.method, "/v1"+path, token, body, headers...)
 }
 
-// TestAccess_NobodyElsesData: every operation that needs a login × everybody who has nothing to do with the thing.
+// TestAccess_NobodyElsesData: every operation that needs a login × everybody who has nothing to do
+// with the thing.
 func TestAccess_NobodyElsesData(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
@@ -240,7 +269,8 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 						}
 					case hasPart:
 						checkPart(t, name, some, o, r, i == 1, positions[0].Number, a)
-					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" || o.to == "session" && namesAnothers(o.path):
+					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" ||
+						o.to == "session" && namesAnothers(o.path):
 						if !refused {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
 						}
@@ -250,7 +280,8 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 						if foreign == legalName && hasPart {
 							continue
 						}
-						// What an intermediary once drafted stays in its own list, with the name of the contributor.
+						// What an intermediary once drafted stays in its own list, with the name of
+						// the contributor.
 						if foreign == legalName && intermediaries[name] != "" && (id == "listDelegations" || id == "searchDelegations") {
 							continue
 						}
@@ -297,7 +328,8 @@ func (w *fixture) snapshot(f filer, declarations ...answer) string {
 	for _, d := range declarations {
 		b.Write(w.do(http.MethodGet, d.header.Get("Location"), f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
-	for _, path := range []string{f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" + filersSubDelegation, "/v1/delegation-batches/" + filersBatch} {
+	for _, path := range []string{f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
+		filersSubDelegation, "/v1/delegation-batches/" + filersBatch} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
 	return b.String()
@@ -306,7 +338,10 @@ func (w *fixture) snapshot(f filer, declarations ...answer) string {
 // suspend shuts a person out, as an administrator.
 func (w *fixture) suspend(p client.SandboxPerson) {
 	w.t.Helper()
-	w.do(http.MethodPost, "/v1/backoffice/people/"+p.PersonId.String()+"/suspension", w.administrator().AccessToken, map[string]any{"reason": "prova"}, key()).want(w.t, http.StatusOK, "")
+	w.do(
+		http.MethodPost, "/v1/backoffice/people/"+p.PersonId.String()+"/suspension", w.administrator().AccessToken,
+		map[string]any{"reason": "prova"}, key(),
+	).want(w.t, http.StatusOK, "")
 }
 
 // createPerson makes a test person.

@@ -32,7 +32,8 @@ func (w *fixture) rows(table, where string, args ...any) int64 {
 	return n
 }
 
-// TestStaff_ACitizenBecomesAnOperator of an office, sees what was filed there, moves, and is a citizen again.
+// TestStaff_ACitizenBecomesAnOperator of an office, sees what was filed there, moves, and is a
+// citizen again.
 func TestStaff_ACitizenBecomesAnOperator(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -55,7 +56,8 @@ func TestStaff_ACitizenBecomesAnOperator(t *testing.T) {
 		if err != nil || added.JSON201 == nil {
 			t.Fatalf("%v %s", err, added.Body)
 		}
-		if o := added.JSON201; o.OperatorId != p.PersonId || o.TaxCode != p.TaxCode || o.OfficeCode == nil || *o.OfficeCode != office || o.Suspended {
+		if o := added.JSON201; o.OperatorId != p.PersonId || o.TaxCode != p.TaxCode || o.OfficeCode == nil || *o.OfficeCode != office ||
+			o.Suspended {
 			t.Errorf("added %s", added.Body)
 		}
 		if added.HTTPResponse.Header.Get("Location") != "/v1/backoffice/operators/"+p.PersonId.String() {
@@ -63,7 +65,8 @@ func TestStaff_ACitizenBecomesAnOperator(t *testing.T) {
 		}
 		// The open session is an operator's from the next request on.
 		seen, err := w.as(s.AccessToken).ListOfficeDeclarationsWithResponse(ctx, nil)
-		if err != nil || seen.JSON200 == nil || len(seen.JSON200.Items) != 1 || seen.JSON200.Items[0].DeclarationId.String() != declarationID {
+		if err != nil || seen.JSON200 == nil || len(seen.JSON200.Items) != 1 ||
+			seen.JSON200.Items[0].DeclarationId.String() != declarationID {
 			t.Errorf("sees %v %s", err, seen.Body)
 		}
 		w.do(http.MethodGet, "/v1/declarations/"+declarationID, s.AccessToken, nil).want(t, http.StatusOK, "")
@@ -79,11 +82,21 @@ func TestStaff_ACitizenBecomesAnOperator(t *testing.T) {
 		}
 		w.do(http.MethodGet, path, token, nil, header{"If-None-Match", tag}).want(t, http.StatusNotModified, "")
 		merge := header{"Content-Type", "application/merge-patch+json"}
-		w.do(http.MethodPatch, path, token, map[string]any{"user_class": "contact_centre"}, merge).want(t, http.StatusPreconditionRequired, "precondition-required")
-		w.do(http.MethodPatch, path, token, map[string]any{"user_class": "contact_centre"}, merge, header{"If-Match", `"99"`}).want(t, http.StatusPreconditionFailed, "precondition-failed")
-		w.do(http.MethodPatch, path, token, map[string]any{"office_code": "9999"}, merge, header{"If-Match", tag}).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		w.do(http.MethodPatch, path, token, map[string]any{"suspended": true}, merge, header{"If-Match", tag}).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		moved := w.do(http.MethodPatch, path, token, map[string]any{"user_class": "contact_centre"}, merge, header{"If-Match", tag}).want(t, http.StatusOK, "")
+		w.do(http.MethodPatch, path, token, map[string]any{"user_class": "contact_centre"}, merge).want(
+			t, http.StatusPreconditionRequired, "precondition-required",
+		)
+		w.do(http.MethodPatch, path, token, map[string]any{"user_class": "contact_centre"}, merge, header{"If-Match", `"99"`}).want(
+			t, http.StatusPreconditionFailed, "precondition-failed",
+		)
+		w.do(http.MethodPatch, path, token, map[string]any{"office_code": "9999"}, merge, header{"If-Match", tag}).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
+		w.do(http.MethodPatch, path, token, map[string]any{"suspended": true}, merge, header{"If-Match", tag}).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
+		moved := w.do(http.MethodPatch, path, token, map[string]any{"user_class": "contact_centre"}, merge, header{
+			"If-Match", tag,
+		}).want(t, http.StatusOK, "")
 		if moved.field("user_class") != "contact_centre" || moved.field("office_code") != nil || moved.header.Get("ETag") == tag {
 			t.Errorf("moved to %s", moved.body)
 		}
@@ -105,7 +118,8 @@ func TestStaff_ACitizenBecomesAnOperator(t *testing.T) {
 			t.Errorf("not listed in %s", listed.Body)
 		}
 
-		if removed, err := admin.RemoveOperatorWithResponse(ctx, p.PersonId, nil); err != nil || removed.StatusCode() != http.StatusNoContent {
+		if removed, err := admin.RemoveOperatorWithResponse(ctx, p.PersonId, nil); err != nil ||
+			removed.StatusCode() != http.StatusNoContent {
 			t.Fatalf("%v %s", err, removed.Body)
 		}
 		w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusUnauthorized, "session-ended")
@@ -130,14 +144,17 @@ func TestStaff_OperatorsThatCannotBe(t *testing.T) {
 			"/user_class":  {"tax_code": p.TaxCode, "user_class": "citizen"},
 			"/tax_code":    {"tax_code": "RSSMRAULALMHRLMD", "user_class": "contact_centre"},
 		} {
-			if a := add(body).want(t, http.StatusUnprocessableEntity, "validation-failed"); !strings.Contains(string(a.body), `"`+pointer+`"`) {
+			if a := add(body).want(t, http.StatusUnprocessableEntity, "validation-failed"); !strings.Contains(string(a.body), `"`+
+				pointer+`"`) {
 				t.Errorf("%s is not named in %s", pointer, a.body)
 			}
 		}
 		once := key()
 		body := map[string]any{"tax_code": p.TaxCode, "user_class": "contact_centre"}
 		first := w.do(http.MethodPost, "/v1/backoffice/operators", token, body, once).want(t, http.StatusCreated, "")
-		if again := w.do(http.MethodPost, "/v1/backoffice/operators", token, body, once).want(t, http.StatusCreated, ""); string(again.body) != string(first.body) {
+		if again := w.do(
+			http.MethodPost, "/v1/backoffice/operators", token, body, once,
+		).want(t, http.StatusCreated, ""); string(again.body) != string(first.body) {
 			t.Errorf("a repeat answered %s", again.body)
 		}
 		add(body).want(t, http.StatusConflict, "conflict")
@@ -161,7 +178,10 @@ func TestStaff_Suspension(t *testing.T) {
 		admin := w.as(w.administrator().AccessToken)
 		p, _, email := w.reachable(map[string]any{})
 		s, other := w.loginAs(p), w.loginAs(p)
-		suspended, err := admin.SuspendPersonWithResponse(ctx, p.PersonId, &client.SuspendPersonParams{IdempotencyKey: uuid.NewString()}, client.Suspension{Reason: "Credenziali cedute a terzi"})
+		suspended, err := admin.SuspendPersonWithResponse(
+			ctx, p.PersonId, &client.SuspendPersonParams{IdempotencyKey: uuid.NewString()},
+			client.Suspension{Reason: "Credenziali cedute a terzi"},
+		)
 		if err != nil || suspended.JSON200 == nil || !suspended.JSON200.Suspended {
 			t.Fatalf("%v %s", err, suspended.Body)
 		}
@@ -169,7 +189,9 @@ func TestStaff_Suspension(t *testing.T) {
 			t.Helper()
 			for _, session := range []client.Session{s, other} {
 				w.do(http.MethodGet, "/v1/me", session.AccessToken, nil).want(t, http.StatusUnauthorized, "session-ended")
-				w.do(http.MethodPost, "/v1/sessions/current/tokens", "", map[string]any{"refresh_token": session.RefreshToken}).want(t, http.StatusUnauthorized, "session-ended")
+				w.do(http.MethodPost, "/v1/sessions/current/tokens", "", map[string]any{"refresh_token": session.RefreshToken}).want(
+					t, http.StatusUnauthorized, "session-ended",
+				)
 			}
 		}
 		refused()
@@ -177,11 +199,18 @@ func TestStaff_Suspension(t *testing.T) {
 		path, token := "/v1/backoffice/people/"+p.PersonId.String(), w.administrator().AccessToken
 		w.do(http.MethodPost, path+"/suspension", token, map[string]any{"reason": "ancora"}, key()).want(t, http.StatusConflict, "conflict")
 		me := w.do(http.MethodGet, "/v1/me", token, nil).field("person_id").(string)
-		w.do(http.MethodPost, "/v1/backoffice/people/"+me+"/suspension", token, map[string]any{"reason": "prova"}, key()).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodPost, "/v1/backoffice/people/"+me+"/suspension", token, map[string]any{"reason": "prova"}, key()).want(
+			t, http.StatusConflict, "conflict",
+		)
 		operator := w.loginAs(w.person(ofClass(client.UserClassOperator)))
-		w.do(http.MethodPost, path+"/pins", operator.AccessToken, map[string]any{"document_kind": "passport", "document_number": "YA1234567"}).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodPost, path+"/pins", operator.AccessToken, map[string]any{
+			"document_kind": "passport", "document_number": "YA1234567",
+		}).want(
+			t, http.StatusConflict, "conflict",
+		)
 
-		if readmitted, err := admin.ReadmitPersonWithResponse(ctx, p.PersonId, nil); err != nil || readmitted.StatusCode() != http.StatusNoContent {
+		if readmitted, err := admin.ReadmitPersonWithResponse(ctx, p.PersonId, nil); err != nil ||
+			readmitted.StatusCode() != http.StatusNoContent {
 			t.Fatalf("%v %s", err, readmitted.Body)
 		}
 		w.do(http.MethodDelete, path+"/suspension", token, nil).want(t, http.StatusConflict, "conflict")
@@ -189,13 +218,15 @@ func TestStaff_Suspension(t *testing.T) {
 		w.do(http.MethodGet, "/v1/me", w.loginAs(p).AccessToken, nil).want(t, http.StatusOK, "")
 
 		sent := w.sent(email)
-		if len(sent) != 2 || !strings.Contains(sent[1].Text, "sospeso") || !strings.Contains(sent[0].Text, "riattivato") || strings.Contains(sent[1].Text, "terzi") {
+		if len(sent) != 2 || !strings.Contains(sent[1].Text, "sospeso") || !strings.Contains(sent[0].Text, "riattivato") ||
+			strings.Contains(sent[1].Text, "terzi") {
 			t.Errorf("sent %+v", sent)
 		}
 	})
 }
 
-// TestStaff_APINFromTheCounter: a person is registered, gets the PIN whole, and it is dispositive at once.
+// TestStaff_APINFromTheCounter: a person is registered, gets the PIN whole, and it is dispositive
+// at once.
 func TestStaff_APINFromTheCounter(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -213,34 +244,50 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 			t.Fatalf("%v %s", err, registered.Body)
 		}
 		p := *registered.JSON201
-		if p.CredentialLevel != client.CredentialLevelOrdinary || p.PinState != client.PinStateNone || len(p.Contacts) != 1 || p.Contacts[0].State != client.ContactStateUnverified || strings.Contains(p.Contacts[0].To, "mario.rossi") {
+		if p.CredentialLevel != client.CredentialLevelOrdinary || p.PinState != client.PinStateNone || len(p.Contacts) != 1 ||
+			p.Contacts[0].State != client.ContactStateUnverified || strings.Contains(p.Contacts[0].To, "mario.rossi") {
 			t.Errorf("registered %s", registered.Body)
 		}
 		path := "/v1/backoffice/people/" + p.PersonId.String()
 		if registered.HTTPResponse.Header.Get("Location") != path {
 			t.Errorf("location %q", registered.HTTPResponse.Header.Get("Location"))
 		}
-		w.do(http.MethodPost, "/v1/backoffice/people", staff.AccessToken, map[string]any{"tax_code": taxCode, "given_name": "M", "family_name": "R"}, key()).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodPost, "/v1/backoffice/people", staff.AccessToken, map[string]any{
+			"tax_code": taxCode, "given_name": "M", "family_name": "R",
+		}, key()).want(
+			t, http.StatusConflict, "conflict",
+		)
 
 		issue := map[string]any{"document_kind": "identity_card", "document_number": number}
 		me := w.do(http.MethodGet, "/v1/me", staff.AccessToken, nil).field("person_id").(string)
 		w.do(http.MethodPost, "/v1/backoffice/people/"+me+"/pins", staff.AccessToken, issue).want(t, http.StatusForbidden, "forbidden")
-		w.do(http.MethodPost, "/v1/backoffice/people/"+uuid.NewString()+"/pins", staff.AccessToken, issue).want(t, http.StatusNotFound, "not-found")
+		w.do(http.MethodPost, "/v1/backoffice/people/"+uuid.NewString()+"/pins", staff.AccessToken, issue).want(
+			t, http.StatusNotFound, "not-found",
+		)
 		once := key()
-		handed := w.do(http.MethodPost, path+"/pins", staff.AccessToken, issue, once, header{"Request-Id", "counter-pin"}).want(t, http.StatusCreated, "")
+		handed := w.do(http.MethodPost, path+"/pins", staff.AccessToken, issue, once, header{
+			"Request-Id", "counter-pin",
+		}).want(t, http.StatusCreated, "")
 		old, _ := handed.field("pin").(string)
 		again := w.do(http.MethodPost, path+"/pins", staff.AccessToken, issue, once).want(t, http.StatusCreated, "")
 		pin, _ := again.field("pin").(string)
-		if len(pin) != 16 || pin == old || again.field("credential_level") != "dispositive" || again.field("person_id") != p.PersonId.String() {
+		if len(pin) != 16 || pin == old || again.field("credential_level") != "dispositive" ||
+			again.field("person_id") != p.PersonId.String() {
 			t.Errorf("handed %s", again.body)
 		}
-		if at, err := time.Parse(time.RFC3339Nano, again.field("expires_at").(string)); err != nil || !at.Equal(w.clock.Now().AddDate(0, 0, 60)) {
+		if at, err := time.Parse(time.RFC3339Nano, again.field("expires_at").(string)); err != nil ||
+			!at.Equal(w.clock.Now().AddDate(0, 0, 60)) {
 			t.Errorf("expires at %v, %v", at, err)
 		}
-		if n := w.rows("audit_records", "request_id = 'counter-pin' AND operation = 'issuePin' AND subject_kind = 'pin-document-shown' AND subject_id = ?", p.PersonId.String()); n != 1 {
+		if n := w.rows(
+			"audit_records",
+			"request_id = 'counter-pin' AND operation = 'issuePin' AND subject_kind = 'pin-document-shown' AND subject_id = ?",
+			p.PersonId.String(),
+		); n != 1 {
 			t.Errorf("%d audit rows tell of it", n)
 		}
-		// The first is replaced; the second lets its holder change it, and then declare with full effect.
+		// The first is replaced; the second lets its holder change it, and then declare with full
+		// effect.
 		w.tryLogin(taxCode, old).want(t, http.StatusUnauthorized, "invalid-credentials")
 		s := w.login(taxCode, pin)
 		if !s.PinChangeRequired || s.CredentialLevel != client.CredentialLevelDispositive {
@@ -250,9 +297,13 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 		if shown.field("pin_state") != "initial" || shown.field("credential_level") != "dispositive" {
 			t.Errorf("shown %s", shown.body)
 		}
-		w.do(http.MethodGet, path, staff.AccessToken, nil, header{"If-None-Match", shown.header.Get("ETag")}).want(t, http.StatusNotModified, "")
+		w.do(http.MethodGet, path, staff.AccessToken, nil, header{
+			"If-None-Match", shown.header.Get("ETag"),
+		}).want(t, http.StatusNotModified, "")
 		w.app.Answers.Flush(ctx)
-		for table, where := range map[string]string{"idempotency_keys": "body LIKE ?", "audit_records": "subject_kind LIKE ?", "outbox": "data LIKE ?"} {
+		for table, where := range map[string]string{
+			"idempotency_keys": "body LIKE ?", "audit_records": "subject_kind LIKE ?", "outbox": "data LIKE ?",
+		} {
 			for _, secret := range []string{pin, number} {
 				if n := w.rows(table, where, "%"+secret+"%"); n != 0 {
 					t.Errorf("%s keeps what was shown at the counter", table)
@@ -264,18 +315,21 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 		}
 
 		centre := w.as(w.loginAs(w.person(ofClass(client.UserClassContactCentre))).AccessToken)
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil || revoked.StatusCode() != http.StatusNoContent {
+		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil ||
+			revoked.StatusCode() != http.StatusNoContent {
 			t.Fatalf("%v %s", err, revoked.Body)
 		}
 		w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusUnauthorized, "session-ended")
 		w.tryLogin(taxCode, pin).want(t, http.StatusUnauthorized, "invalid-credentials")
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil || revoked.StatusCode() != http.StatusNotFound {
+		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil ||
+			revoked.StatusCode() != http.StatusNotFound {
 			t.Errorf("%v %s", err, revoked.Body)
 		}
 	})
 }
 
-// TestStaff_WhatWaitedIsCompletedAtTheCounter: what was filed with an ordinary PIN is submitted once the PIN is dispositive.
+// TestStaff_WhatWaitedIsCompletedAtTheCounter: what was filed with an ordinary PIN is submitted
+// once the PIN is dispositive.
 func TestStaff_WhatWaitedIsCompletedAtTheCounter(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))
@@ -288,15 +342,17 @@ func TestStaff_WhatWaitedIsCompletedAtTheCounter(t *testing.T) {
 			map[string]any{"document_kind": "passport", "document_number": "YA1234567"}).want(t, http.StatusCreated, "")
 		w.do(http.MethodGet, "/v1/me", f.token, nil).want(t, http.StatusUnauthorized, "session-ended")
 		var state, number string
-		row := w.app.DB.From(context.Background()).Table("declarations").Select("state, protocol_number").Where("id = ?", filed.field("declaration_id")).Row()
+		row := w.app.DB.From(context.Background()).Table("declarations").Select("state, protocol_number").Where(
+			"id = ?", filed.field("declaration_id"),
+		).Row()
 		if err := row.Scan(&state, &number); err != nil || state != "submitted" || number != filed.field("protocol_number") {
 			t.Errorf("it is %s with number %s, %v", state, number, err)
 		}
 	})
 }
 
-// TestStaff_ThePeopleOfTheCounterAreWatched: one audit row for each change, and a row in the access log for each search and reading,
-// which says who was looked at.
+// TestStaff_ThePeopleOfTheCounterAreWatched: one audit row for each change, and a row in the access
+// log for each search and reading, which says who was looked at.
 func TestStaff_ThePeopleOfTheCounterAreWatched(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		admin, operator := w.administrator().AccessToken, w.loginAs(w.person(ofClass(client.UserClassOperator))).AccessToken
@@ -309,28 +365,47 @@ func TestStaff_ThePeopleOfTheCounterAreWatched(t *testing.T) {
 			if n := w.rows("audit_records", "request_id = ?", id); n != 1 {
 				t.Errorf("%s left %d audit rows", operation, n)
 			}
-			if n := w.rows("audit_records", "request_id = ? AND operation = ? AND person_id <> ? AND session_id IS NOT NULL AND subject_id IS NOT NULL AND outcome = 'done' AND address <> ''", id, operation, p.PersonId); n != 1 {
+			if n := w.rows("audit_records", "request_id = ? AND operation = ? AND person_id <> ? AND session_id IS NOT NULL AND "+
+				"subject_id IS NOT NULL AND outcome = 'done' AND address <> ''", id, operation, p.PersonId); n != 1 {
 				t.Errorf("the audit row of %s does not tell who did what to whom, from where", operation)
 			}
 		}
-		changed("registerPerson", operator, http.MethodPost, "/v1/backoffice/people", map[string]any{"tax_code": "RSSMRAULALMHRLMD", "given_name": "M", "family_name": "R"}, http.StatusCreated, key())
-		changed("issuePin", operator, http.MethodPost, person+"/pins", map[string]any{"document_kind": "passport", "document_number": "YA1234567"}, http.StatusCreated)
+		changed("registerPerson", operator, http.MethodPost, "/v1/backoffice/people", map[string]any{
+			"tax_code": "RSSMRAULALMHRLMD", "given_name": "M", "family_name": "R",
+		}, http.StatusCreated, key())
+		changed("issuePin", operator, http.MethodPost, person+"/pins", map[string]any{
+			"document_kind": "passport", "document_number": "YA1234567",
+		}, http.StatusCreated)
 		changed("revokePersonPin", operator, http.MethodDelete, person+"/pin", nil, http.StatusNoContent)
 		changed("suspendPerson", admin, http.MethodPost, person+"/suspension", map[string]any{"reason": "prova"}, http.StatusOK, key())
 		changed("readmitPerson", admin, http.MethodDelete, person+"/suspension", nil, http.StatusNoContent)
-		changed("addOperator", admin, http.MethodPost, operators, map[string]any{"tax_code": p.TaxCode, "user_class": "administrator"}, http.StatusCreated, key())
+		changed("addOperator", admin, http.MethodPost, operators, map[string]any{
+			"tax_code": p.TaxCode, "user_class": "administrator",
+		}, http.StatusCreated, key())
 		tag := w.do(http.MethodGet, operators+"/"+p.PersonId.String(), admin, nil).header.Get("ETag")
-		changed("changeOperator", admin, http.MethodPatch, operators+"/"+p.PersonId.String(), map[string]any{"user_class": "contact_centre"}, http.StatusOK,
+		changed("changeOperator", admin, http.MethodPatch, operators+"/"+p.PersonId.String(), map[string]any{
+			"user_class": "contact_centre",
+		}, http.StatusOK,
 			header{"If-Match", tag}, header{"Content-Type", "application/merge-patch+json"})
 		changed("removeOperator", admin, http.MethodDelete, operators+"/"+p.PersonId.String(), nil, http.StatusNoContent)
 
 		reads := map[string]answer{
-			"watch-found":  w.do(http.MethodPost, "/v1/backoffice/people-searches", operator, map[string]any{"tax_code": p.TaxCode}, header{"Request-Id", "watch-found"}),
-			"watch-nobody": w.do(http.MethodPost, "/v1/backoffice/people-searches", operator, map[string]any{"tax_code": "RSSMRA80A01H50MM"}, header{"Request-Id", "watch-nobody"}),
+			"watch-found": w.do(http.MethodPost, "/v1/backoffice/people-searches", operator, map[string]any{"tax_code": p.TaxCode}, header{
+				"Request-Id", "watch-found",
+			}),
+			"watch-nobody": w.do(http.MethodPost, "/v1/backoffice/people-searches", operator, map[string]any{
+				"tax_code": "RSSMRA80A01H50MM",
+			}, header{
+				"Request-Id", "watch-nobody",
+			}),
 			"watch-shown":  w.do(http.MethodGet, person, operator, nil, header{"Request-Id", "watch-shown"}),
 			"watch-listed": w.do(http.MethodGet, operators, admin, nil, header{"Request-Id", "watch-listed"}),
 		}
-		refused := w.do(http.MethodPost, person+"/suspension", operator, map[string]any{"reason": "prova"}, key(), header{"Request-Id", "watch-refused"}).want(t, http.StatusForbidden, "forbidden")
+		refused := w.do(http.MethodPost, person+"/suspension", operator, map[string]any{"reason": "prova"}, key(), header{
+			"Request-Id", "watch-refused",
+		}).want(
+			t, http.StatusForbidden, "forbidden",
+		)
 		w.app.AccessLog.Flush(context.Background())
 		for id, a := range reads {
 			a.want(t, http.StatusOK, "")

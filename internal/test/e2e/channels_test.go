@@ -28,7 +28,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// house is the real service with an administrator, and with what its messages leave by inside the test.
+// house is the real service with an administrator, and with what its messages leave by inside the
+// test.
 type house struct {
 	*fixture
 	token      string
@@ -48,13 +49,17 @@ func openHouse(t *testing.T, databaseURL string) *house {
 	listener := httptest.NewUnstartedServer(nil)
 	h := &house{
 		fixture: &fixture{t: t, dir: t.TempDir(), log: &syncBuffer{}, http: &http.Client{Transport: newContractTransport(t)}},
-		email:   channeltest.NewSMTP(t, channeltest.SMTPOptions{User: "u", Password: "p"}), pec: channeltest.NewSMTP(t, channeltest.SMTPOptions{}),
+		email:   channeltest.NewSMTP(t, channeltest.SMTPOptions{User: "u", Password: "p"}),
+		pec:     channeltest.NewSMTP(t, channeltest.SMTPOptions{}),
 		gateway: channeltest.NewGateway(t), spool: t.TempDir(),
 	}
 	c, err := config.Read([]string{
-		"DIRESCO_DATABASE_URL=" + databaseURL, "DIRESCO_ADDR=" + listener.Listener.Addr().String(), "DIRESCO_DATA_DIR=" + h.dir, "DIRESCO_ADMIN_ADDR=",
-		"DIRESCO_SMTP_URL=smtp://u:p@" + h.email.Address() + "?from=DiResCo+%3Cno-reply@diresco.example%3E", "DIRESCO_PEC_SMTP_URL=smtp://" + h.pec.Address() + "?from=diresco@pec.example",
-		"DIRESCO_PEC_SPOOL_DIR=" + h.spool, "DIRESCO_SMS_GATEWAY_URL=" + h.gateway.URL(), "DIRESCO_SMS_GATEWAY_TOKEN=t", "DIRESCO_SMS_REPORT_SECRET=" + reportKey.Reveal(),
+		"DIRESCO_DATABASE_URL=" + databaseURL, "DIRESCO_ADDR=" + listener.Listener.Addr().String(), "DIRESCO_DATA_DIR=" + h.dir,
+		"DIRESCO_ADMIN_ADDR=",
+		"DIRESCO_SMTP_URL=smtp://u:p@" + h.email.Address() + "?from=DiResCo+%3Cno-reply@diresco.example%3E",
+		"DIRESCO_PEC_SMTP_URL=smtp://" + h.pec.Address() + "?from=diresco@pec.example",
+		"DIRESCO_PEC_SPOOL_DIR=" + h.spool, "DIRESCO_SMS_GATEWAY_URL=" + h.gateway.URL(), "DIRESCO_SMS_GATEWAY_TOKEN=t",
+		"DIRESCO_SMS_REPORT_SECRET=" + reportKey.Reveal(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,11 +67,15 @@ func openHouse(t *testing.T, databaseURL string) *house {
 	if err := c.Serve(); err != nil {
 		t.Fatal(err)
 	}
-	initial, err := app.CreateAdministrator(context.Background(), c, app.NewAdministrator{TaxCode: adminCode, Office: "7000", GivenName: "Mario", FamilyName: "Rossi"})
+	initial, err := app.CreateAdministrator(context.Background(), c, app.NewAdministrator{
+		TaxCode: adminCode, Office: "7000", GivenName: "Mario", FamilyName: "Rossi",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.app, err = app.Open(context.Background(), c, app.Options{Version: "test", Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})), PIN: cheapPINs})
+	h.app, err = app.Open(context.Background(), c, app.Options{
+		Version: "test", Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})), PIN: cheapPINs,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +92,9 @@ func openHouse(t *testing.T, databaseURL string) *house {
 	rotation := h.do(http.MethodPost, "/v1/me/pin/rotations", first.AccessToken, nil, key()).want(t, http.StatusCreated, "")
 	pin, _ := rotation.field("pin").(string)
 	id, _ := rotation.field("rotation_id").(string)
-	h.do(http.MethodPost, "/v1/me/pin/rotations/"+id+"/confirmation", first.AccessToken, map[string]any{"pin": pin}).want(t, http.StatusOK, "")
+	h.do(
+		http.MethodPost, "/v1/me/pin/rotations/"+id+"/confirmation", first.AccessToken, map[string]any{"pin": pin},
+	).want(t, http.StatusOK, "")
 	h.token = h.login(adminCode, pin).AccessToken
 	return h
 }
@@ -136,7 +147,9 @@ func (h *house) prove(kind, value string, texts func() []string) {
 // delivery returns a delivery as the back office sees it.
 func (h *house) delivery(channel, id string) map[string]any {
 	h.t.Helper()
-	items, _ := h.do(http.MethodGet, "/v1/backoffice/deliveries?channel="+channel, h.token, nil).want(h.t, http.StatusOK, "").field("items").([]any)
+	items, _ := h.do(
+		http.MethodGet, "/v1/backoffice/deliveries?channel="+channel, h.token, nil,
+	).want(h.t, http.StatusOK, "").field("items").([]any)
 	for _, item := range items {
 		if d, _ := item.(map[string]any); d["delivery_id"] == id {
 			return d
@@ -149,10 +162,13 @@ func (h *house) delivery(channel, id string) map[string]any {
 func (h *house) report(key secret.Text, seconds int64, body string) answer {
 	h.t.Helper()
 	stamp := strconv.FormatInt(clock.System{}.Now().Unix()+seconds, 10)
-	return h.do(http.MethodPost, "/v1/sms-reports", "", body, header{"Webhook-Id", "msg_1"}, header{"Webhook-Timestamp", stamp}, header{"Webhook-Signature", channeltest.Sign(key, "msg_1", stamp, body)})
+	return h.do(http.MethodPost, "/v1/sms-reports", "", body, header{
+		"Webhook-Id", "msg_1",
+	}, header{"Webhook-Timestamp", stamp}, header{"Webhook-Signature", channeltest.Sign(key, "msg_1", stamp, body)})
 }
 
-// TestChannels_MessagesReallyLeave: codes arrive by e-mail, PEC and SMS, and what the channels say afterwards is seen.
+// TestChannels_MessagesReallyLeave: codes arrive by e-mail, PEC and SMS, and what the channels say
+// afterwards is seen.
 func TestChannels_MessagesReallyLeave(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, databaseURL string) {
 		h := openHouse(t, databaseURL)
@@ -164,7 +180,8 @@ func TestChannels_MessagesReallyLeave(t *testing.T) {
 			}
 			return all
 		})
-		if taken := h.email.Mails()[0]; !taken.Encrypted || taken.User != "u" || taken.From != "no-reply@diresco.example" || !slices.Equal(taken.To, []string{"mario@posta.example"}) {
+		if taken := h.email.Mails()[0]; !taken.Encrypted || taken.User != "u" || taken.From != "no-reply@diresco.example" ||
+			!slices.Equal(taken.To, []string{"mario@posta.example"}) {
 			t.Errorf("%+v", taken)
 		}
 
@@ -192,7 +209,9 @@ func TestChannels_MessagesReallyLeave(t *testing.T) {
 		if d := h.delivery("sms", id); d["state"] != "delivered" || d["to"] != "**********567" {
 			t.Errorf("%v", d)
 		}
-		h.report(reportKey, 0, `{"message_id":"019d0000-0000-7000-8000-000000000000","state":"delivered"}`).want(t, http.StatusNotFound, "not-found")
+		h.report(reportKey, 0, `{"message_id":"019d0000-0000-7000-8000-000000000000","state":"delivered"}`).want(
+			t, http.StatusNotFound, "not-found",
+		)
 		h.report(reportKey, 0, `{"message_id":"x","state":"lost"}`).want(t, http.StatusUnprocessableEntity, "validation-failed")
 
 		// The PEC: its provider's receipt, in the spool.
@@ -200,7 +219,8 @@ func TestChannels_MessagesReallyLeave(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		receipt := "X-Ricevuta: avvenuta-consegna\r\nX-Riferimento-Message-ID: " + message.Header.Get("Message-Id") + "\r\n\r\nIl messaggio è stato consegnato.\r\n"
+		receipt := "X-Ricevuta: avvenuta-consegna\r\nX-Riferimento-Message-ID: " + message.Header.Get("Message-Id") +
+			"\r\n\r\nIl messaggio è stato consegnato.\r\n"
 		if err := os.WriteFile(filepath.Join(h.spool, "1.part"), []byte(receipt), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +267,8 @@ func (h *house) followTheManual() {
 		}
 		return string(out)
 	}
-	if out := run(blocks[1] + blocks[2]); !strings.Contains(out, `"last_error":"refused-by-gateway"`) || !strings.Contains(out, `"state":"queued"`) {
+	if out := run(blocks[1] + blocks[2]); !strings.Contains(out, `"last_error":"refused-by-gateway"`) ||
+		!strings.Contains(out, `"state":"queued"`) {
 		h.t.Errorf("%s", out)
 	}
 	world.Eventually(h.t, "an SMS that is sent again", func() bool { return h.delivery("sms", id)["state"] == "sent" })

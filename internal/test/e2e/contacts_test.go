@@ -59,18 +59,23 @@ func (w *fixture) verifyContact(token, path, code string) answer {
 	return w.do(http.MethodPost, path+"/verification", token, map[string]any{"code": code}, key())
 }
 
-// TestContacts_AreProvedAndTold: who adds or removes a contact proves that it is theirs, and the others hear of it.
+// TestContacts_AreProvedAndTold: who adds or removes a contact proves that it is theirs, and the
+// others hear of it.
 func TestContacts_AreProvedAndTold(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
-		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"}}})
+		p := w.createPerson(map[string]any{"contacts": []map[string]any{
+			{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"},
+		}})
 		s := w.loginAs(p)
 		token := s.AccessToken
 		added := w.addContact(token, "pec", "Mario@PEC.example").want(t, http.StatusCreated, "")
 		path := added.header.Get("Location")
-		if added.field("value") != "Mario@pec.example" || added.field("state") != "unverified" || added.field("counts_for_recovery_from") != nil {
+		if added.field("value") != "Mario@pec.example" || added.field("state") != "unverified" ||
+			added.field("counts_for_recovery_from") != nil {
 			t.Errorf("added %s", added.body)
 		}
-		if !w.told("mario@posta.example", "È stato aggiunto un recapito", "M***@pec.example") || !w.told("+393331234567", "M***@pec.example") {
+		if !w.told("mario@posta.example", "È stato aggiunto un recapito", "M***@pec.example") ||
+			!w.told("+393331234567", "M***@pec.example") {
 			t.Error("the old contacts were not told")
 		}
 		w.addContact(token, "pec", "mario@pec.example").want(t, http.StatusConflict, "conflict")
@@ -82,7 +87,9 @@ func TestContacts_AreProvedAndTold(t *testing.T) {
 		w.verifyContact(token, path, "22222222").want(t, http.StatusUnprocessableEntity, "code-invalid")
 		code, once := w.codeTo("Mario@pec.example"), key()
 		verify := func() answer {
-			return w.do(http.MethodPost, path+"/verification", token, map[string]any{"code": code[:4] + " " + strings.ToLower(code[4:])}, once)
+			return w.do(
+				http.MethodPost, path+"/verification", token, map[string]any{"code": code[:4] + " " + strings.ToLower(code[4:])}, once,
+			)
 		}
 		verified := verify().want(t, http.StatusOK, "")
 		until, _ := time.Parse(time.RFC3339, verified.field("counts_for_recovery_from").(string))
@@ -105,7 +112,9 @@ func TestContacts_AreProvedAndTold(t *testing.T) {
 		w.addContact(token, "email", "another@posta.example").want(t, http.StatusForbidden, "reauthentication-required")
 		w.do(http.MethodDelete, path, token, nil).want(t, http.StatusForbidden, "reauthentication-required")
 		w.do(http.MethodGet, path, token, nil).want(t, http.StatusOK, "")
-		fresh := w.do(http.MethodPost, "/v1/sessions/current/authentications", token, map[string]any{"pin": p.Pin}).want(t, http.StatusOK, "")
+		fresh := w.do(
+			http.MethodPost, "/v1/sessions/current/authentications", token, map[string]any{"pin": p.Pin},
+		).want(t, http.StatusOK, "")
 		token, _ = fresh.field("access_token").(string)
 
 		mobile := "/v1/me/contacts/" + listed[0].(map[string]any)["contact_id"].(string)
@@ -117,11 +126,16 @@ func TestContacts_AreProvedAndTold(t *testing.T) {
 			}
 		}
 		w.do(http.MethodDelete, path, token, nil).want(t, http.StatusNoContent, "")
-		last := w.do(http.MethodDelete, "/v1/me/contacts/"+listed[1].(map[string]any)["contact_id"].(string), token, nil, header{"Accept-Language", "en"}).want(t, http.StatusConflict, "conflict")
+		last := w.do(http.MethodDelete, "/v1/me/contacts/"+listed[1].(map[string]any)["contact_id"].(string), token, nil, header{
+			"Accept-Language", "en",
+		}).want(
+			t, http.StatusConflict, "conflict",
+		)
 		if !bytes.Contains(last.body, []byte("last verified contact")) {
 			t.Errorf("the reason is not named: %s", last.body)
 		}
-		if log := w.log.String(); strings.Contains(log, code) || strings.Contains(log, "Mario@pec.example") || strings.Contains(log, "+393331234567") {
+		if log := w.log.String(); strings.Contains(log, code) || strings.Contains(log, "Mario@pec.example") ||
+			strings.Contains(log, "+393331234567") {
 			t.Error("the log holds a code or a contact")
 		}
 	})
@@ -168,7 +182,8 @@ func TestContacts_ContactCodesAreFew(t *testing.T) {
 	})
 }
 
-// TestContacts_GuessesAtContactCodes: 100 flows of 5 guesses each, over many contacts and sessions, are one person's tries.
+// TestContacts_GuessesAtContactCodes: 100 flows of 5 guesses each, over many contacts and sessions,
+// are one person's tries.
 func TestContacts_GuessesAtContactCodes(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
@@ -177,7 +192,9 @@ func TestContacts_GuessesAtContactCodes(t *testing.T) {
 			tokens = append(tokens, w.loginAs(p).AccessToken)
 		}
 		for _, name := range []string{"a", "b", "c", "d", "e"} {
-			paths = append(paths, w.addContact(tokens[0], "email", name+"@posta.example").want(t, http.StatusCreated, "").header.Get("Location"))
+			paths = append(
+				paths, w.addContact(tokens[0], "email", name+"@posta.example").want(t, http.StatusCreated, "").header.Get("Location"),
+			)
 		}
 		var evaluated, limited atomic.Int32
 		var all sync.WaitGroup
@@ -219,7 +236,9 @@ func TestContacts_NobodyElsesContacts(t *testing.T) {
 		w.verifyContact(other, path, code).want(t, http.StatusNotFound, "not-found")
 		w.do(http.MethodPost, path+"/code-deliveries", other, nil, key()).want(t, http.StatusNotFound, "not-found")
 		for _, list := range []string{"/v1/me/contacts", "/v1/me/activity"} {
-			if a := w.do(http.MethodGet, list, other, nil).want(t, http.StatusOK, ""); bytes.Contains(a.body, []byte("mario@pec.example")) || bytes.Contains(a.body, []byte(path[len("/v1/me/contacts/"):])) {
+			if a := w.do(http.MethodGet, list, other, nil).want(t, http.StatusOK, ""); bytes.Contains(
+				a.body, []byte("mario@pec.example"),
+			) || bytes.Contains(a.body, []byte(path[len("/v1/me/contacts/"):])) {
 				t.Errorf("%s shows another's: %s", list, a.body)
 			}
 		}
@@ -228,7 +247,11 @@ func TestContacts_NobodyElsesContacts(t *testing.T) {
 		}
 		// What only the server sets is refused.
 		for _, field := range []string{"state", "verified_at", "contact_id", "person_id"} {
-			w.do(http.MethodPost, "/v1/me/contacts", owner, map[string]any{"kind": "email", "value": "x@posta.example", field: "verified"}, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
+			w.do(http.MethodPost, "/v1/me/contacts", owner, map[string]any{
+				"kind": "email", "value": "x@posta.example", field: "verified",
+			}, key()).want(
+				t, http.StatusUnprocessableEntity, "validation-failed",
+			)
 		}
 	})
 }
@@ -236,7 +259,9 @@ func TestContacts_NobodyElsesContacts(t *testing.T) {
 // TestContacts_Preferences: language, channel and silence, and nobody overwrites unawares.
 func TestContacts_Preferences(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
-		p := w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"}}})
+		p := w.createPerson(map[string]any{"contacts": []map[string]any{
+			{"kind": "mobile", "value": "+393331234567"}, {"kind": "email", "value": "mario@posta.example"},
+		}})
 		token := w.loginAs(p).AccessToken
 		const path = "/v1/me/notification-preferences"
 		replace := func(tag string, body map[string]any) answer {
@@ -258,7 +283,11 @@ func TestContacts_Preferences(t *testing.T) {
 			t.Errorf("replaced %s", replaced.body)
 		}
 		replace(shown.header.Get("ETag"), wanted).want(t, http.StatusPreconditionFailed, "precondition-failed")
-		noPEC := replace(replaced.header.Get("ETag"), map[string]any{"language": "it", "preferred_channel": "pec", "muted": []string{}}).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		noPEC := replace(replaced.header.Get("ETag"), map[string]any{
+			"language": "it", "preferred_channel": "pec", "muted": []string{},
+		}).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
 		if !bytes.Contains(noPEC.body, []byte(`"/preferred_channel"`)) {
 			t.Errorf("the field is not named: %s", noPEC.body)
 		}
@@ -279,23 +308,30 @@ func TestContacts_EveryChangeOfContactsLeavesItsTrace(t *testing.T) {
 			a := send(header{"Request-Id", "trace-" + operation})
 			want = append([]string{operation}, want...)
 			var n int64
-			if err := w.app.DB.From(context.Background()).Table("audit_records").Where("request_id = ? AND operation = ? AND outcome = 'done' AND address <> ''", "trace-"+operation, operation).Count(&n).Error; err != nil || n != 1 {
+			if err := w.app.DB.From(context.Background()).Table("audit_records").Where("request_id = ? AND operation = ? AND outcome = "+
+				"'done' AND address <> ''", "trace-"+operation, operation).Count(&n).Error; err != nil || n != 1 {
 				t.Errorf("%s left %d audit rows, %v", operation, n, err)
 			}
 			return a
 		}
 		path := step("addContact", func(named header) answer {
-			return w.do(http.MethodPost, "/v1/me/contacts", token, map[string]any{"kind": "pec", "value": "mario@pec.example"}, key(), named).want(t, http.StatusCreated, "")
+			return w.do(http.MethodPost, "/v1/me/contacts", token, map[string]any{
+				"kind": "pec", "value": "mario@pec.example",
+			}, key(), named).want(t, http.StatusCreated, "")
 		}).header.Get("Location")
 		step("resendContactCode", func(named header) answer {
 			return w.do(http.MethodPost, path+"/code-deliveries", token, nil, key(), named).want(t, http.StatusAccepted, "")
 		})
 		w.verifyContact(token, path, "22222222").want(t, http.StatusUnprocessableEntity, "code-invalid")
 		step("verifyContact", func(named header) answer {
-			return w.do(http.MethodPost, path+"/verification", token, map[string]any{"code": w.codeTo("mario@pec.example")}, key(), named).want(t, http.StatusOK, "")
+			return w.do(
+				http.MethodPost, path+"/verification", token, map[string]any{"code": w.codeTo("mario@pec.example")}, key(), named,
+			).want(t, http.StatusOK, "")
 		})
 		step("replaceNotificationPreferences", func(named header) answer {
-			return w.do(http.MethodPut, "/v1/me/notification-preferences", token, map[string]any{"language": "it", "muted": []string{}}, header{"If-Match", `"1"`}, named).want(t, http.StatusOK, "")
+			return w.do(http.MethodPut, "/v1/me/notification-preferences", token, map[string]any{
+				"language": "it", "muted": []string{},
+			}, header{"If-Match", `"1"`}, named).want(t, http.StatusOK, "")
 		})
 		step("removeContact", func(named header) answer {
 			return w.do(http.MethodDelete, path, token, nil, named).want(t, http.StatusNoContent, "")
@@ -321,8 +357,8 @@ func TestContacts_EveryChangeOfContactsLeavesItsTrace(t *testing.T) {
 	})
 }
 
-// TestContacts_HalvesOfThePINVerifyTheirContact: it counts from the first access on, also for recovery. The other one still needs its
-// code.
+// TestContacts_HalvesOfThePINVerifyTheirContact: it counts from the first access on, also for
+// recovery. The other one still needs its code.
 func TestContacts_HalvesOfThePINVerifyTheirContact(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		w.requestPIN(elena()).want(t, http.StatusAccepted, "")
@@ -334,7 +370,8 @@ func TestContacts_HalvesOfThePINVerifyTheirContact(t *testing.T) {
 			t.Fatalf("contacts: %v %s", err, r.Body)
 		}
 		for _, c := range r.JSON200.Items {
-			if received := c.Value == elenaMobile; received != (c.State == client.ContactStateVerified) || received != (c.CountsForRecoveryFrom != nil) {
+			if received := c.Value == elenaMobile; received != (c.State == client.ContactStateVerified) ||
+				received != (c.CountsForRecoveryFrom != nil) {
 				t.Errorf("%s is %s", c.Kind, c.State)
 			} else if received && c.CountsForRecoveryFrom.After(w.clock.Now()) {
 				t.Errorf("%s counts for recovery from %v", c.Kind, c.CountsForRecoveryFrom)

@@ -78,7 +78,8 @@ func (c *contractTransport) check(request *http.Request, response *http.Response
 	route, parameters, err := c.router.FindRoute(probe)
 	if err != nil {
 		// What the contract does not have is refused, and nothing else.
-		if response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusMethodNotAllowed && request.Method != http.MethodOptions {
+		if response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusMethodNotAllowed &&
+			request.Method != http.MethodOptions {
 			c.t.Errorf("%s %s is not in the contract and answered %d", request.Method, request.URL.Path, response.StatusCode)
 		}
 		return

@@ -11,12 +11,15 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// managingDelegations are the operations that a service may want a login with SPID, CIE or CNS for; looking stays free.
+// managingDelegations are the operations that a service may want a login with SPID, CIE or CNS for;
+// looking stays free.
 var managingDelegations = []string{
-	"activateDelegation", "changeDelegation", "draftDelegation", "draftDelegationBatch", "grantSubDelegation", "revokeDelegation", "revokeSubDelegation", "sendDelegationOtp",
+	"activateDelegation", "changeDelegation", "draftDelegation", "draftDelegationBatch", "grantSubDelegation", "revokeDelegation",
+	"revokeSubDelegation", "sendDelegationOtp",
 }
 
-// TestDelegation_TheContractSaysWhereALoginMustBeStrong looks at all operations, while the next test calls none that deletes something.
+// TestDelegation_TheContractSaysWhereALoginMustBeStrong looks at all operations, while the next
+// test calls none that deletes something.
 func TestDelegation_TheContractSaysWhereALoginMustBeStrong(t *testing.T) {
 	var strong []string
 	for id, o := range operations(t) {
@@ -30,7 +33,8 @@ func TestDelegation_TheContractSaysWhereALoginMustBeStrong(t *testing.T) {
 	}
 }
 
-// TestDelegation_WithAStrongLogin: a service that asks for it refuses a PIN wherever delegations are managed, and nowhere else.
+// TestDelegation_WithAStrongLogin: a service that asks for it refuses a PIN wherever delegations
+// are managed, and nowhere else.
 func TestDelegation_WithAStrongLogin(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		w := startWith(t, rawURL, cheapPINs, func(c *config.Config) { c.DelegationLogin = config.StrongLogin })
@@ -66,10 +70,14 @@ func TestDelegation_WithAStrongLogin(t *testing.T) {
 		}
 
 		w.execute("UPDATE sessions SET login_method = 'spid' WHERE id = ?", mine.SessionId)
-		if a := w.do(http.MethodGet, "/v1/sessions/current", mine.AccessToken, nil).want(t, http.StatusOK, ""); a.field("login_method") != "spid" {
+		if a := w.do(
+			http.MethodGet, "/v1/sessions/current", mine.AccessToken, nil,
+		).want(t, http.StatusOK, ""); a.field("login_method") != "spid" {
 			t.Errorf("%s", a.body)
 		}
-		revoked := w.do(http.MethodPost, "/v1/delegations/"+filersDelegation+"/revocation", mine.AccessToken, map[string]any{}, key()).want(t, http.StatusOK, "")
+		revoked := w.do(
+			http.MethodPost, "/v1/delegations/"+filersDelegation+"/revocation", mine.AccessToken, map[string]any{}, key(),
+		).want(t, http.StatusOK, "")
 		if revoked.field("state") != "revoked" {
 			t.Errorf("%s", revoked.body)
 		}

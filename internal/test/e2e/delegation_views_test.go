@@ -8,7 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestDelegation_AsItIsShown: its tag follows what is shown, who sees the signatory, who activated it and who ended it.
+// TestDelegation_AsItIsShown: its tag follows what is shown, who sees the signatory, who activated
+// it and who ended it.
 func TestDelegation_AsItIsShown(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
@@ -18,7 +19,8 @@ func TestDelegation_AsItIsShown(t *testing.T) {
 		draft := func(until time.Time) string {
 			t.Helper()
 			body := map[string]any{
-				"contributor_tax_code": company.field("tax_code"), "position_ids": []uuid.UUID{f.position}, "scope": "total", "signatory_id": f.person.PersonId, "valid_until": until,
+				"contributor_tax_code": company.field("tax_code"), "position_ids": []uuid.UUID{f.position}, "scope": "total",
+				"signatory_id": f.person.PersonId, "valid_until": until,
 			}
 			drafted := w.do(http.MethodPost, "/v1/delegations", token, body, key()).want(t, http.StatusCreated, "")
 			if drafted.field("signatory", "family_initial") != f.person.FamilyName[:1] || drafted.field("signatory", "family_name") != nil {
@@ -29,7 +31,9 @@ func TestDelegation_AsItIsShown(t *testing.T) {
 		activate := func(path string) {
 			t.Helper()
 			w.do(http.MethodPost, path+"/otp-deliveries", token, nil, key()).want(t, http.StatusAccepted, "")
-			w.do(http.MethodPost, path+"/activation", token, map[string]any{"otp": w.otpTo(signatorysPEC), "signature_declared": true}, key()).want(t, http.StatusOK, "")
+			w.do(http.MethodPost, path+"/activation", token, map[string]any{
+				"otp": w.otpTo(signatorysPEC), "signature_declared": true,
+			}, key()).want(t, http.StatusOK, "")
 		}
 		show := func(path, token string, tag string) answer {
 			t.Helper()
@@ -52,27 +56,39 @@ func TestDelegation_AsItIsShown(t *testing.T) {
 		pending := show(path, token, "")
 		unchanged(path, pending.header.Get("ETag"))
 		otp := w.otpTo(signatorysPEC)
-		w.do(http.MethodPost, path+"/activation", token, map[string]any{"otp": otp[1:] + string('0'+(otp[0]-'0'+1)%10), "signature_declared": true}, key()).want(t, http.StatusUnprocessableEntity, "otp-invalid")
+		w.do(http.MethodPost, path+"/activation", token, map[string]any{
+			"otp": otp[1:] + string('0'+(otp[0]-'0'+1)%10), "signature_declared": true,
+		}, key()).want(
+			t, http.StatusUnprocessableEntity, "otp-invalid",
+		)
 		tried := show(path, token, pending.header.Get("ETag")).want(t, http.StatusOK, "")
 		if tried.field("otp", "tries_left") != 4.0 {
 			t.Errorf("after a wrong code: %s", tried.body)
 		}
-		if theirs := show(path, f.token, ""); theirs.field("signatory", "family_name") != f.person.FamilyName || tried.field("signatory", "family_name") != nil {
+		if theirs := show(path, f.token, ""); theirs.field("signatory", "family_name") != f.person.FamilyName ||
+			tried.field("signatory", "family_name") != nil {
 			t.Errorf("the contributor sees %s, the intermediary %s", theirs.body, tried.body)
 		}
 		// With either tag it can be changed, since nobody changed it.
 		merge := header{"Content-Type", "application/merge-patch+json"}
-		same := w.do(http.MethodPatch, path, token, map[string]any{}, header{"If-Match", pending.header.Get("ETag")}, merge).want(t, http.StatusOK, "")
+		same := w.do(http.MethodPatch, path, token, map[string]any{}, header{
+			"If-Match", pending.header.Get("ETag"),
+		}, merge).want(t, http.StatusOK, "")
 		if same.field("state") != "pending" || same.header.Get("ETag") != tried.header.Get("ETag") {
 			t.Errorf("nothing was changed: %s", same.body)
 		}
-		w.do(http.MethodPatch, path, token, map[string]any{"exclusive": true}, header{"If-Match", tried.header.Get("ETag")}, merge).want(t, http.StatusOK, "")
-		w.do(http.MethodPatch, path, token, map[string]any{"exclusive": false}, header{"If-Match", tried.header.Get("ETag")}, merge).want(t, http.StatusPreconditionFailed, "")
+		w.do(http.MethodPatch, path, token, map[string]any{"exclusive": true}, header{
+			"If-Match", tried.header.Get("ETag"),
+		}, merge).want(t, http.StatusOK, "")
+		w.do(http.MethodPatch, path, token, map[string]any{"exclusive": false}, header{"If-Match", tried.header.Get("ETag")}, merge).want(
+			t, http.StatusPreconditionFailed, "",
+		)
 
 		activate(path)
 		active := show(path, token, "")
 		tag := active.header.Get("ETag")
-		if active.field("activated_by", "family_name") != "Ricci" || active.field("signatory", "family_name") != f.person.FamilyName || active.field("end_cause") != nil || active.field("workers") != nil {
+		if active.field("activated_by", "family_name") != "Ricci" || active.field("signatory", "family_name") != f.person.FamilyName ||
+			active.field("end_cause") != nil || active.field("workers") != nil {
 			t.Errorf("active: %s", active.body)
 		}
 		if theirs := show(path, f.token, ""); theirs.field("workers") == nil {
@@ -84,7 +100,9 @@ func TestDelegation_AsItIsShown(t *testing.T) {
 		if suspended.field("state") != "suspended" {
 			t.Errorf("off the register: %s", suspended.body)
 		}
-		if a := w.do(http.MethodPost, path+"/otp-deliveries", token, nil, key()).want(t, http.StatusForbidden, "forbidden"); a.field("detail") != "L'intermediario non è più iscritto al proprio albo o censimento." {
+		if a := w.do(http.MethodPost, path+"/otp-deliveries", token, nil, key()).want(
+			t, http.StatusForbidden, "forbidden",
+		); a.field("detail") != "L'intermediario non è più iscritto al proprio albo o censimento." {
 			t.Errorf("off the register: %s", a.body)
 		}
 		w.execute("UPDATE delegates SET struck_off_at = NULL")

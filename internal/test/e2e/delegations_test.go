@@ -17,19 +17,25 @@ import (
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
-// filersDelegation is an active delegation of the filer's contributor to the filer's CAF, in the access table.
+// filersDelegation is an active delegation of the filer's contributor to the filer's CAF, in the
+// access table.
 const filersDelegation = "019d0000-0000-7000-8000-0000000000de"
 
 func (w *fixture) delegationToCAF(f filer) {
 	w.t.Helper()
 	now := w.clock.Now()
-	w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, signatory_id, state, drafted_by, drafted_at, activated_at, version, updated_at)
-		VALUES (?, ?, ?, 'ACCE-SSTA-BLE2', 'total', '["*"]', ?, ?, 'active', ?, ?, ?, 1, ?)`, filersDelegation, filersCAF, f.contributor, false, f.person.PersonId, f.person.PersonId, now, now, now)
-	w.execute("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", filersDelegation, f.contributor, f.position)
+	w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, signatory_id, state,
+		drafted_by, drafted_at, activated_at, version, updated_at)
+		VALUES (?, ?, ?, 'ACCE-SSTA-BLE2', 'total', '["*"]', ?, ?, 'active', ?, ?, ?, 1, ?)`, filersDelegation, filersCAF, f.contributor,
+		false, f.person.PersonId, f.person.PersonId, now, now, now)
+	w.execute(
+		"INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", filersDelegation, f.contributor,
+		f.position,
+	)
 }
 
-// formerIntermediaries are logged in professionals whose delegation by the filer's contributor gives them nothing, by what is
-// the matter with it.
+// formerIntermediaries are logged in professionals whose delegation by the filer's contributor
+// gives them nothing, by what is the matter with it.
 func (w *fixture) formerIntermediaries(f filer) map[string]string {
 	w.t.Helper()
 	now := w.clock.Now()
@@ -46,12 +52,17 @@ func (w *fixture) formerIntermediaries(f filer) map[string]string {
 	} {
 		p := w.createPerson(map[string]any{"user_class": "institutional_intermediary"})
 		delegate, id := uuid.New(), uuid.New()
-		w.execute(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, struck_off_at, updated_at)
-			VALUES (?, 'professional', ?, 'Consulente Altrove', 'consulenti_lavoro', '1', ?, ?, ?)`, delegate, p.TaxCode, now, d.struckOff, now)
-		w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, valid_until, signatory_id, state, drafted_by, drafted_at, activated_at, ended_at, version, updated_at)
+		w.execute(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, struck_off_at,
+			updated_at)
+			VALUES (?, 'professional', ?, 'Consulente Altrove', 'consulenti_lavoro', '1', ?, ?, ?)`, delegate, p.TaxCode, now, d.struckOff,
+			now)
+		w.execute(`INSERT INTO delegations (id, delegate_id, contributor_id, reference_code, scope, services, exclusive, valid_until,
+			signatory_id, state, drafted_by, drafted_at, activated_at, ended_at, version, updated_at)
 			VALUES (?, ?, ?, ?, 'total', '["*"]', ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
 			id, delegate, f.contributor, id.String(), false, d.until, f.person.PersonId, d.state, f.person.PersonId, now, now, d.ended, now)
-		w.execute("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", id, f.contributor, f.position)
+		w.execute(
+			"INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", id, f.contributor, f.position,
+		)
 		tokens[name] = w.loginAs(p).AccessToken
 	}
 	return tokens
@@ -59,7 +70,9 @@ func (w *fixture) formerIntermediaries(f filer) map[string]string {
 
 // draftOfStranger is a draft that nobody can make: its position is none of the contributor's.
 func draftOfStranger(f filer) any {
-	return map[string]any{"contributor_tax_code": f.person.TaxCode, "position_ids": []string{filersCAF}, "scope": "total", "signatory_id": f.person.PersonId}
+	return map[string]any{
+		"contributor_tax_code": f.person.TaxCode, "position_ids": []string{filersCAF}, "scope": "total", "signatory_id": f.person.PersonId,
+	}
 }
 
 // described finds one of the sandbox's people by the beginning of the description.
@@ -92,7 +105,8 @@ func once() *client.SendDelegationOtpParams {
 	return &client.SendDelegationOtpParams{IdempotencyKey: uuid.NewString()}
 }
 
-// TestDelegation_AnIntermediaryFilesByADelegation is the story of a delegation, through the generated client, from the look-up to the end.
+// TestDelegation_AnIntermediaryFilesByADelegation is the story of a delegation, through the
+// generated client, from the look-up to the end.
 func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -103,12 +117,15 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 			t.Fatalf("%v %s", err, company.Body)
 		}
 
-		found, err := mine.SearchDelegationCandidatesWithResponse(ctx, nil, client.DelegationCandidateSearch{TaxCode: strings.ToLower(company.JSON200.TaxCode)})
+		found, err := mine.SearchDelegationCandidatesWithResponse(
+			ctx, nil, client.DelegationCandidateSearch{TaxCode: strings.ToLower(company.JSON200.TaxCode)},
+		)
 		if err != nil || found.JSON200 == nil || len(found.JSON200.Items) != 1 {
 			t.Fatalf("candidates: %v %s", err, found.Body)
 		}
 		candidate := found.JSON200.Items[0]
-		if len(candidate.Positions) != 2 || len(candidate.Signatories) != 1 || candidate.Signatories[0].FamilyInitial != "B" || bytes.Contains(found.Body, []byte(f.person.FamilyName)) {
+		if len(candidate.Positions) != 2 || len(candidate.Signatories) != 1 || candidate.Signatories[0].FamilyInitial != "B" ||
+			bytes.Contains(found.Body, []byte(f.person.FamilyName)) {
 			t.Errorf("candidate: %s", found.Body)
 		}
 		nobody, err := mine.SearchDelegationCandidatesWithResponse(ctx, nil, client.DelegationCandidateSearch{TaxCode: "00743110157"})
@@ -116,14 +133,18 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 			t.Errorf("nobody: %v %s", err, nobody.Body)
 		}
 		looks, err := theirs.ListDelegationLookupsWithResponse(ctx, f.contributor, nil)
-		if err != nil || looks.JSON200 == nil || len(looks.JSON200.Items) != 1 || !strings.Contains(looks.JSON200.Items[0].Delegate.LegalName, "Andrea Ricci") {
+		if err != nil || looks.JSON200 == nil || len(looks.JSON200.Items) != 1 ||
+			!strings.Contains(looks.JSON200.Items[0].Delegate.LegalName, "Andrea Ricci") {
 			t.Errorf("look-ups: %v %s", err, looks.Body)
 		}
 
 		position := candidate.Positions[0]
 		scope := client.DelegationScopePartial
-		drafted, err := mine.DraftDelegationWithResponse(ctx, &client.DraftDelegationParams{IdempotencyKey: uuid.NewString()}, client.DelegationDraft{
-			ContributorTaxCode: candidate.ContributorTaxCode, PositionIds: []uuid.UUID{position.PositionId, candidate.Positions[1].PositionId}, Scope: scope,
+		drafted, err := mine.DraftDelegationWithResponse(ctx, &client.DraftDelegationParams{
+			IdempotencyKey: uuid.NewString(),
+		}, client.DelegationDraft{
+			ContributorTaxCode: candidate.ContributorTaxCode,
+			PositionIds:        []uuid.UUID{position.PositionId, candidate.Positions[1].PositionId}, Scope: scope,
 			Services: &[]client.ServiceCode{"declarations"}, SignatoryId: candidate.Signatories[0].SignatoryId,
 		})
 		if err != nil || drafted.JSON201 == nil || drafted.JSON201.State != client.DelegationStateDraft {
@@ -131,7 +152,9 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 		}
 		id, path := drafted.JSON201.DelegationId, drafted.HTTPResponse.Header.Get("Location")
 		token := w.loginAs(w.person(described(consulente))).AccessToken
-		changed := w.do(http.MethodPatch, path, token, map[string]any{"position_ids": []string{position.PositionId.String()}}, header{"If-Match", drafted.HTTPResponse.Header.Get("ETag")}, header{"Content-Type", "application/merge-patch+json"}).want(t, http.StatusOK, "")
+		changed := w.do(http.MethodPatch, path, token, map[string]any{"position_ids": []string{position.PositionId.String()}}, header{
+			"If-Match", drafted.HTTPResponse.Header.Get("ETag"),
+		}, header{"Content-Type", "application/merge-patch+json"}).want(t, http.StatusOK, "")
 		if positions, _ := changed.field("positions").([]any); len(positions) != 1 {
 			t.Errorf("changed to %s", changed.body)
 		}
@@ -146,18 +169,21 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 			t.Errorf("the form is said to be in %q", language)
 		}
 		lines, _ := pdftexttest.Read(form.body)
-		for _, want := range []string{reference, candidate.LegalName, candidate.ContributorTaxCode, f.person.GivenName + " " + f.person.FamilyName[:1] + ".", "a mano", "Andrea Ricci, consulente del lavoro", "Matricola " + position.Number} {
+		for _, want := range []string{reference, candidate.LegalName, candidate.ContributorTaxCode, f.person.GivenName + " " +
+			f.person.FamilyName[:1] + ".", "a mano", "Andrea Ricci, consulente del lavoro", "Matricola " + position.Number} {
 			if !strings.Contains(strings.Join(lines, "\n"), want) {
 				t.Errorf("%q is not in the form:\n%s", want, strings.Join(lines, "\n"))
 			}
 		}
 		w.clock.Advance(time.Minute)
-		if again := w.do(http.MethodGet, path+"/form", f.token, nil).want(t, http.StatusOK, ""); !bytes.Equal(form.body, again.body) || again.header.Get("ETag") != form.header.Get("ETag") {
+		if again := w.do(http.MethodGet, path+"/form", f.token, nil).want(t, http.StatusOK, ""); !bytes.Equal(form.body, again.body) ||
+			again.header.Get("ETag") != form.header.Get("ETag") {
 			t.Error("the form is not the same twice")
 		}
 
 		sent, err := mine.SendDelegationOtpWithResponse(ctx, id, once())
-		if err != nil || sent.JSON202 == nil || sent.JSON202.State != client.DelegationStatePending || sent.JSON202.Otp == nil || sent.JSON202.Otp.TriesLeft != 5 || strings.Contains(sent.JSON202.Otp.To, "tiberine") {
+		if err != nil || sent.JSON202 == nil || sent.JSON202.State != client.DelegationStatePending || sent.JSON202.Otp == nil ||
+			sent.JSON202.Otp.TriesLeft != 5 || strings.Contains(sent.JSON202.Otp.To, "tiberine") {
 			t.Fatalf("sent: %v %s", err, sent.Body)
 		}
 		otp := w.otpTo(signatorysPEC)
@@ -189,7 +215,8 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 		all.Wait()
 		active := w.do(http.MethodPost, activation, token, body, same).want(t, http.StatusOK, "")
 		for _, twin := range answers {
-			if twin.status != http.StatusOK || !bytes.Equal(twin.body, active.body) || twin.header.Get("ETag") != active.header.Get("ETag") || twin.field("state") != "active" {
+			if twin.status != http.StatusOK || !bytes.Equal(twin.body, active.body) ||
+				twin.header.Get("ETag") != active.header.Get("ETag") || twin.field("state") != "active" {
 				t.Errorf("one of many at once answered %d %s, a repeat %s", twin.status, twin.body, active.body)
 			}
 		}
@@ -198,24 +225,32 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 			t.Error("the contributor was not told")
 		}
 
-		filed := w.do(http.MethodPost, f.path, token, map[string]any{"type": "RIOC", "position_id": position.PositionId, "content": f.example, "submit": true}, key()).want(t, http.StatusCreated, "")
+		filed := w.do(http.MethodPost, f.path, token, map[string]any{
+			"type": "RIOC", "position_id": position.PositionId, "content": f.example, "submit": true,
+		}, key()).want(t, http.StatusCreated, "")
 		declaration := filed.header.Get("Location")
 		byWhom := func() {
 			t.Helper()
 			seen := w.do(http.MethodGet, declaration, f.token, nil).want(t, http.StatusOK, "")
-			if seen.field("filed_by", "acting_as") != "intermediary" || seen.field("filed_by", "right_id") != id.String() || seen.field("filed_by", "family_name") != "Ricci" {
+			if seen.field("filed_by", "acting_as") != "intermediary" || seen.field("filed_by", "right_id") != id.String() ||
+				seen.field("filed_by", "family_name") != "Ricci" {
 				t.Errorf("the contributor sees %s", seen.body)
 			}
 		}
 		byWhom()
-		w.do(http.MethodPost, f.path, token, map[string]any{"type": "RIOC", "position_id": candidate.Positions[1].PositionId, "content": f.example, "submit": true}, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		w.do(http.MethodPost, f.path, token, map[string]any{
+			"type": "RIOC", "position_id": candidate.Positions[1].PositionId, "content": f.example, "submit": true,
+		}, key()).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
 
 		given, err := theirs.ListContributorDelegationsWithResponse(ctx, f.contributor, nil)
 		if err != nil || given.JSON200 == nil || len(given.JSON200.Items) != 1 || given.JSON200.Items[0].Workers == nil {
 			t.Errorf("given: %v %s", err, given.Body)
 		}
 		for name, search := range map[string]client.DelegationSearch{
-			"tax code": {ContributorTaxCode: &candidate.ContributorTaxCode}, "name": {LegalName: new("tiberine")}, "position": {PositionNumber: &position.Number},
+			"tax code": {ContributorTaxCode: &candidate.ContributorTaxCode}, "name": {LegalName: new("tiberine")},
+			"position": {PositionNumber: &position.Number},
 		} {
 			held, err := mine.SearchDelegationsWithResponse(ctx, nil, search)
 			if err != nil || held.JSON200 == nil || len(held.JSON200.Items) != 1 || held.JSON200.Items[0].DelegationId != id {
@@ -223,11 +258,14 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 			}
 		}
 		state := client.DelegationStatePending
-		if held, err := mine.ListDelegationsWithResponse(ctx, &client.ListDelegationsParams{State: &state}); err != nil || held.JSON200 == nil || len(held.JSON200.Items) != 0 {
+		if held, err := mine.ListDelegationsWithResponse(ctx, &client.ListDelegationsParams{State: &state}); err != nil ||
+			held.JSON200 == nil || len(held.JSON200.Items) != 0 {
 			t.Errorf("pending: %v %s", err, held.Body)
 		}
 
-		revoked := w.do(http.MethodPost, path+"/revocation", f.token, map[string]any{"reason": "Fine dell'incarico"}, key()).want(t, http.StatusOK, "")
+		revoked := w.do(
+			http.MethodPost, path+"/revocation", f.token, map[string]any{"reason": "Fine dell'incarico"}, key(),
+		).want(t, http.StatusOK, "")
 		if revoked.field("state") != "revoked" || revoked.field("end_reason") != "Fine dell'incarico" {
 			t.Errorf("revoked: %s", revoked.body)
 		}
@@ -247,7 +285,8 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 	})
 }
 
-// TestDelegation_TheEndOfADelegationIsMovedAndTakenAway: null takes away what may be left out, and is refused for what may not.
+// TestDelegation_TheEndOfADelegationIsMovedAndTakenAway: null takes away what may be left out, and
+// is refused for what may not.
 func TestDelegation_TheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -259,8 +298,11 @@ func TestDelegation_TheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 			t.Fatalf("%v %s", err, company.Body)
 		}
 		end := w.clock.Now().AddDate(1, 0, 0).UTC().Truncate(time.Second)
-		drafted, err := mine.DraftDelegationWithResponse(ctx, &client.DraftDelegationParams{IdempotencyKey: uuid.NewString()}, client.DelegationDraft{
-			ContributorTaxCode: company.JSON200.TaxCode, PositionIds: []uuid.UUID{f.position}, Scope: client.DelegationScopeTotal, ValidUntil: &end, SignatoryId: f.person.PersonId,
+		drafted, err := mine.DraftDelegationWithResponse(ctx, &client.DraftDelegationParams{
+			IdempotencyKey: uuid.NewString(),
+		}, client.DelegationDraft{
+			ContributorTaxCode: company.JSON200.TaxCode, PositionIds: []uuid.UUID{f.position}, Scope: client.DelegationScopeTotal,
+			ValidUntil: &end, SignatoryId: f.person.PersonId,
 		})
 		if err != nil || drafted.JSON201 == nil || drafted.JSON201.ValidUntil == nil || !drafted.JSON201.ValidUntil.Equal(end) {
 			t.Fatalf("drafted: %v %s", err, drafted.Body)
@@ -268,9 +310,13 @@ func TestDelegation_TheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 		path, tag := drafted.HTTPResponse.Header.Get("Location"), drafted.HTTPResponse.Header.Get("ETag")
 		change := func(body map[string]any) answer {
 			t.Helper()
-			return w.do(http.MethodPatch, path, token, body, header{"If-Match", tag}, header{"Content-Type", "application/merge-patch+json"})
+			return w.do(http.MethodPatch, path, token, body, header{
+				"If-Match", tag,
+			}, header{"Content-Type", "application/merge-patch+json"})
 		}
-		for field, code := range map[string]string{"position_ids": "null", "scope": "enum", "services": "null", "exclusive": "null", "signatory_id": "null"} {
+		for field, code := range map[string]string{
+			"position_ids": "null", "scope": "enum", "services": "null", "exclusive": "null", "signatory_id": "null",
+		} {
 			refused := change(map[string]any{field: nil}).want(t, http.StatusUnprocessableEntity, "validation-failed")
 			if got := refused.fieldCode(); got != "/"+field+" "+code {
 				t.Errorf("%s: %s", field, got)
@@ -294,7 +340,9 @@ func TestDelegation_TheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 		id := drafted.JSON201.DelegationId
 		patch := func(until nullable.Nullable[time.Time]) *client.Delegation {
 			t.Helper()
-			changed, err := mine.ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx, id, &client.ChangeDelegationParams{IfMatch: &tag}, client.DelegationChange{ValidUntil: until})
+			changed, err := mine.ChangeDelegationWithApplicationMergePatchPlusJSONBodyWithResponse(
+				ctx, id, &client.ChangeDelegationParams{IfMatch: &tag}, client.DelegationChange{ValidUntil: until},
+			)
 			if err != nil || changed.JSON200 == nil {
 				t.Fatalf("changed by the client: %v %s", err, changed.Body)
 			}
@@ -316,15 +364,21 @@ func TestDelegation_TheEndOfADelegationIsMovedAndTakenAway(t *testing.T) {
 func TestDelegation_AFirmIsNobodysDelegate(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
-		body := map[string]any{"contributor_tax_code": "00743110157", "position_ids": []uuid.UUID{f.position}, "scope": "total", "signatory_id": f.person.PersonId}
+		body := map[string]any{
+			"contributor_tax_code": "00743110157", "position_ids": []uuid.UUID{f.position}, "scope": "total",
+			"signatory_id": f.person.PersonId,
+		}
 		employee := w.loginAs(w.person(described("Employee (dipendente)"))).AccessToken
 		w.do(http.MethodPost, "/v1/delegations", employee, body, key()).want(t, http.StatusUnprocessableEntity, "delegate-must-be-person")
-		w.do(http.MethodPost, "/v1/delegation-candidate-searches", employee, map[string]any{"tax_code": "00743110157"}).want(t, http.StatusForbidden, "forbidden")
+		w.do(http.MethodPost, "/v1/delegation-candidate-searches", employee, map[string]any{"tax_code": "00743110157"}).want(
+			t, http.StatusForbidden, "forbidden",
+		)
 		w.do(http.MethodPost, "/v1/delegations", f.token, body, key()).want(t, http.StatusForbidden, "forbidden")
 	})
 }
 
-// TestDelegation_TheSandboxHasIntermediaries: the CAF can act at once, and a test person on a register is an intermediary.
+// TestDelegation_TheSandboxHasIntermediaries: the CAF can act at once, and a test person on a
+// register is an intermediary.
 func TestDelegation_TheSandboxHasIntermediaries(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		worker := w.loginAs(w.person(described("CAF worker"))).AccessToken
@@ -342,8 +396,8 @@ func TestDelegation_TheSandboxHasIntermediaries(t *testing.T) {
 	})
 }
 
-// TestDelegation_AreForWhoManagesThem: somebody whose role at the contributor is about declarations alone neither sees nor ends
-// what it delegated.
+// TestDelegation_AreForWhoManagesThem: somebody whose role at the contributor is about declarations
+// alone neither sees nor ends what it delegated.
 func TestDelegation_AreForWhoManagesThem(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
@@ -351,7 +405,9 @@ func TestDelegation_AreForWhoManagesThem(t *testing.T) {
 		w.delegationToCAF(f)
 		path := "/v1/delegations/" + filersDelegation
 		roles := func(services ...string) map[string]any {
-			return map[string]any{"roles": []map[string]any{{"contributor_id": f.contributor, "role": "employee_delegate", "services": services}}}
+			return map[string]any{"roles": []map[string]any{{
+				"contributor_id": f.contributor, "role": "employee_delegate", "services": services,
+			}}}
 		}
 		clerk := w.loginAs(w.createPerson(roles("declarations"))).AccessToken
 		w.do(http.MethodGet, path, clerk, nil).want(t, http.StatusForbidden, "service-not-delegated")

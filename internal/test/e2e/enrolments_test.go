@@ -13,8 +13,8 @@ import (
 	"diresco/api/client"
 )
 
-// The tax codes of contributors of the sandbox: a company at the office of Rome, a public body at that of Florence, and another
-// where everybody was enabled on 31 March 2023.
+// The tax codes of contributors of the sandbox: a company at the office of Rome, a public body at
+// that of Florence, and another where everybody was enabled on 31 March 2023.
 const (
 	tiberineTaxCode = "04102730589"
 	comuneTaxCode   = "80039510484"
@@ -27,7 +27,8 @@ func (w *fixture) enrol(token string, body map[string]any, headers ...header) an
 	return w.do(http.MethodPost, "/v1/enrolments", token, body, slices.Concat([]header{key()}, headers)...)
 }
 
-// TestEnrolment_APublicBodysEmployeeGetsAccess: form RA012, the office, the message, and the services that are there at once.
+// TestEnrolment_APublicBodysEmployeeGetsAccess: form RA012, the office, the message, and the
+// services that are there at once.
 func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -38,12 +39,19 @@ func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 		if err := w.app.DB.From(ctx).Raw("SELECT id FROM contributors WHERE tax_code = ?", comuneTaxCode).Scan(&comune).Error; err != nil {
 			t.Fatal(err)
 		}
-		w.createPerson(map[string]any{"contacts": []map[string]any{{"kind": "email", "value": "sindaca@comune.example"}}, "roles": []map[string]any{{"contributor_id": comune, "role": "legal_representative"}}})
-		form := map[string]any{"form": "RA012", "contributor_tax_code": comuneTaxCode, "services": []string{"view_payments", "view_dma"}, "notes": "Responsabile dell'ufficio\nragioneria"}
+		w.createPerson(map[string]any{
+			"contacts": []map[string]any{{"kind": "email", "value": "sindaca@comune.example"}},
+			"roles":    []map[string]any{{"contributor_id": comune, "role": "legal_representative"}},
+		})
+		form := map[string]any{
+			"form": "RA012", "contributor_tax_code": comuneTaxCode, "services": []string{"view_payments", "view_dma"},
+			"notes": "Responsabile dell'ufficio\nragioneria",
+		}
 		once := key()
 		filed := w.enrol(token, form, once).want(t, http.StatusAccepted, "")
 		number, _ := filed.field("protocol_number").(string)
-		if filed.field("state") != "submitted" || !protocolNumber.MatchString(number) || filed.field("office_code") != "3000" || filed.field("contributor_tax_code") != comuneTaxCode || filed.field("notes") != form["notes"] {
+		if filed.field("state") != "submitted" || !protocolNumber.MatchString(number) || filed.field("office_code") != "3000" ||
+			filed.field("contributor_tax_code") != comuneTaxCode || filed.field("notes") != form["notes"] {
 			t.Fatalf("filed as %s", filed.body)
 		}
 		id, _ := filed.field("enrolment_id").(string)
@@ -58,7 +66,9 @@ func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 		if err != nil || shown.JSON200 == nil || shown.JSON200.ProtocolNumber != number || len(shown.JSON200.Services) != 2 {
 			t.Fatalf("shown as %s, %v", shown.Body, err)
 		}
-		w.do(http.MethodGet, "/v1/enrolments/"+id, token, nil, header{"If-None-Match", shown.HTTPResponse.Header.Get("ETag")}).want(t, http.StatusNotModified, "")
+		w.do(http.MethodGet, "/v1/enrolments/"+id, token, nil, header{
+			"If-None-Match", shown.HTTPResponse.Header.Get("ETag"),
+		}).want(t, http.StatusNotModified, "")
 
 		// Nobody else sees it, and only an operator of the office decides.
 		other := w.loginAs(w.createPerson(map[string]any{})).AccessToken
@@ -67,7 +77,9 @@ func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 		decision := map[string]any{"outcome": "accepted", "reason": "Incarico documentato"}
 		w.do(http.MethodGet, "/v1/backoffice/enrolments/"+id, rome, nil).want(t, http.StatusNotFound, "not-found")
 		w.do(http.MethodPost, "/v1/backoffice/enrolments/"+id+"/decision", rome, decision, key()).want(t, http.StatusNotFound, "not-found")
-		w.do(http.MethodPost, "/v1/backoffice/enrolments/"+id+"/decision", other, decision, key()).want(t, http.StatusForbidden, "forbidden")
+		w.do(http.MethodPost, "/v1/backoffice/enrolments/"+id+"/decision", other, decision, key()).want(
+			t, http.StatusForbidden, "forbidden",
+		)
 
 		services := func() []string {
 			contributors, err := me.ListContributorsWithResponse(ctx, nil)
@@ -92,15 +104,22 @@ func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 1 || listed.JSON200.Items[0].Person.TaxCode != p.TaxCode {
 			t.Fatalf("at the office %s, %v", listed.Body, err)
 		}
-		decided, err := desk.DecideEnrolmentWithResponse(ctx, listed.JSON200.Items[0].EnrolmentId, &client.DecideEnrolmentParams{IdempotencyKey: uuid.NewString()},
+		decided, err := desk.DecideEnrolmentWithResponse(ctx, listed.JSON200.Items[0].EnrolmentId, &client.DecideEnrolmentParams{
+			IdempotencyKey: uuid.NewString(),
+		},
 			client.EnrolmentDecision{Outcome: client.EnrolmentDecisionOutcomeAccepted, Reason: "Incarico documentato"})
-		if err != nil || decided.JSON200 == nil || decided.JSON200.State != client.EnrolmentStateAccepted || decided.JSON200.Reason == nil || decided.JSON200.DecidedAt == nil {
+		if err != nil || decided.JSON200 == nil || decided.JSON200.State != client.EnrolmentStateAccepted ||
+			decided.JSON200.Reason == nil || decided.JSON200.DecidedAt == nil {
 			t.Fatalf("decided %s, %v", decided.Body, err)
 		}
 		if got := services(); !slices.Equal(got, []string{"employee_delegate", "view_payments", "view_dma"}) {
 			t.Errorf("after the decision %v", got)
 		}
-		if menu := w.do(http.MethodGet, "/v1/me/services", token, nil).want(t, http.StatusOK, ""); !bytes.Contains(menu.body, []byte(`"view_payments"`)) || bytes.Contains(menu.body, []byte(`"compile_dma"`)) {
+		if menu := w.do(http.MethodGet, "/v1/me/services", token, nil).want(t, http.StatusOK, ""); !bytes.Contains(
+			menu.body, []byte(`"view_payments"`),
+		) || bytes.Contains(
+			menu.body, []byte(`"compile_dma"`),
+		) {
 			t.Errorf("the menu is %s", menu.body)
 		}
 		told := func(address string, want ...string) {
@@ -115,7 +134,10 @@ func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 			}
 		}
 		told("nuova@comune.example", "Modulo RA012 ricevuto, protocollo "+number, "Modulo RA012 accolto, protocollo "+number)
-		told("sindaca@comune.example", "Richiesta di accesso per Comune di Castel Mugello, protocollo "+number, "Accesso concesso per Comune di Castel Mugello, protocollo "+number)
+		told(
+			"sindaca@comune.example", "Richiesta di accesso per Comune di Castel Mugello, protocollo "+number,
+			"Accesso concesso per Comune di Castel Mugello, protocollo "+number,
+		)
 		if shown := w.do(http.MethodGet, "/v1/me", token, nil).want(t, http.StatusOK, ""); shown.field("identity_confirmed") != true {
 			t.Errorf("whom the office identified is %s", shown.body)
 		}
@@ -124,13 +146,15 @@ func TestEnrolment_APublicBodysEmployeeGetsAccess(t *testing.T) {
 			t.Errorf("a repeat answered %s", again.body)
 		}
 		w.enrol(token, form).want(t, http.StatusConflict, "conflict")
-		if mine, err := me.ListEnrolmentsWithResponse(ctx, nil); err != nil || mine.JSON200 == nil || len(mine.JSON200.Items) != 1 || mine.JSON200.Items[0].State != client.EnrolmentStateAccepted {
+		if mine, err := me.ListEnrolmentsWithResponse(ctx, nil); err != nil || mine.JSON200 == nil || len(mine.JSON200.Items) != 1 ||
+			mine.JSON200.Items[0].State != client.EnrolmentStateAccepted {
 			t.Errorf("mine are %s, %v", mine.Body, err)
 		}
 	})
 }
 
-// TestEnrolment_WhatAnEnrolmentNeeds: the fields that are wrong are named; who was enabled in 2023 need not ask again.
+// TestEnrolment_WhatAnEnrolmentNeeds: the fields that are wrong are named; who was enabled in 2023
+// need not ask again.
 func TestEnrolment_WhatAnEnrolmentNeeds(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		token := w.loginAs(w.createPerson(map[string]any{})).AccessToken
@@ -139,11 +163,17 @@ func TestEnrolment_WhatAnEnrolmentNeeds(t *testing.T) {
 			body  map[string]any
 		}{
 			{"/services required", map[string]any{"form": "RA012", "contributor_tax_code": comuneTaxCode}},
-			{"/services/0 enum", map[string]any{"form": "RA012", "contributor_tax_code": comuneTaxCode, "services": []string{"declarations"}}},
+			{
+				"/services/0 enum",
+				map[string]any{"form": "RA012", "contributor_tax_code": comuneTaxCode, "services": []string{"declarations"}},
+			},
 			{"/contributor_tax_code unknown-for-form", map[string]any{"form": "SC65", "contributor_tax_code": comuneTaxCode}},
 			{"/contributor_tax_code unknown-for-form", map[string]any{"form": "SC65", "contributor_tax_code": "00743110157"}},
 			{"/office_code unknown-office", map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "9999"}},
-			{"/office_code office-not-competent", map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "5100"}},
+			{
+				"/office_code office-not-competent",
+				map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "office_code": "5100"},
+			},
 			{"/state unknown-field", map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode, "state": "accepted"}},
 		} {
 			if a := w.enrol(token, c.body).want(t, http.StatusUnprocessableEntity, "validation-failed"); a.fieldCode() != c.field {
@@ -151,9 +181,17 @@ func TestEnrolment_WhatAnEnrolmentNeeds(t *testing.T) {
 			}
 		}
 		enabled := w.loginAs(w.person(described("Employee delegate (dipendente delegata) of a public body who was enabled"))).AccessToken
-		w.enrol(enabled, map[string]any{"form": "RA012", "contributor_tax_code": valdarnoTaxCode, "services": []string{"view_dma"}}).want(t, http.StatusConflict, "conflict")
-		w.enrol(token, map[string]any{"form": "RA012", "contributor_tax_code": valdarnoTaxCode, "services": []string{"view_dma"}}).want(t, http.StatusAccepted, "")
-		w.enrol(w.loginAs(w.person(operatorOf("7000"))).AccessToken, map[string]any{"form": "SC65", "contributor_tax_code": tiberineTaxCode}).want(t, http.StatusForbidden, "forbidden")
+		w.enrol(enabled, map[string]any{"form": "RA012", "contributor_tax_code": valdarnoTaxCode, "services": []string{"view_dma"}}).want(
+			t, http.StatusConflict, "conflict",
+		)
+		w.enrol(token, map[string]any{
+			"form": "RA012", "contributor_tax_code": valdarnoTaxCode, "services": []string{"view_dma"},
+		}).want(t, http.StatusAccepted, "")
+		w.enrol(w.loginAs(w.person(operatorOf("7000"))).AccessToken, map[string]any{
+			"form": "SC65", "contributor_tax_code": tiberineTaxCode,
+		}).want(
+			t, http.StatusForbidden, "forbidden",
+		)
 	})
 }
 
@@ -188,11 +226,15 @@ func TestEnrolment_WaitsForDispositiveCredentials(t *testing.T) {
 		}
 		operator := w.loginAs(w.person(operatorOf("7000"))).AccessToken
 		decision := map[string]any{"outcome": "not_accepted", "reason": "Manca l'incarico"}
-		w.do(http.MethodPost, "/v1/backoffice/enrolments/"+id+"/decision", operator, decision, key()).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodPost, "/v1/backoffice/enrolments/"+id+"/decision", operator, decision, key()).want(
+			t, http.StatusConflict, "conflict",
+		)
 
 		asked := w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusAccepted, "")
 		upgrade, _ := asked.field("upgrade_id").(string)
-		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", w.loginAs(w.person(operatorOf("5100"))).AccessToken, map[string]any{"outcome": "accepted", "reason": "Valido"}, key()).want(t, http.StatusOK, "")
+		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", w.loginAs(w.person(operatorOf("5100"))).AccessToken, map[string]any{
+			"outcome": "accepted", "reason": "Valido",
+		}, key()).want(t, http.StatusOK, "")
 		shown := w.do(http.MethodGet, path, f.token, nil).want(t, http.StatusOK, "")
 		if shown.field("state") != "submitted" || shown.field("protocol_number") != filed.field("protocol_number") {
 			t.Errorf("after the upgrade %s", shown.body)

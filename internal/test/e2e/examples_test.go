@@ -43,8 +43,9 @@ func (w *fixture) named(familyName string) client.SandboxPerson {
 	return w.person(func(p client.SandboxPerson) bool { return p.FamilyName == familyName })
 }
 
-// TestExamples_WorkInAFreshSandbox: whoever copies an example into a call, as the person whom it is for, gets what it says. Of
-// ids, which are new in every sandbox, those stand in the path or in with.
+// TestExamples_WorkInAFreshSandbox: whoever copies an example into a call, as the person whom it is
+// for, gets what it says. Of ids, which are new in every sandbox, those stand in the path or in
+// with.
 func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		tokens := map[string]string{"": ""}
@@ -78,7 +79,10 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			{"startPinRecovery", "", http.MethodPost, "/v1/pin-recoveries", jsonType, nil, http.StatusAccepted, -1},
 			{"startPinRevocation", "", http.MethodPost, "/v1/pin-revocations", jsonType, nil, http.StatusAccepted, -1},
 			{"requestPin", "", http.MethodPost, "/v1/pin-requests", jsonType, nil, http.StatusAccepted, -1},
-			{"replaceNotificationPreferences", "Bianchi", http.MethodPut, "/v1/me/notification-preferences", jsonType, nil, http.StatusOK, -1},
+			{
+				"replaceNotificationPreferences", "Bianchi", http.MethodPut, "/v1/me/notification-preferences", jsonType, nil,
+				http.StatusOK, -1,
+			},
 			{"replaceMyMenu", "Bianchi", http.MethodPut, "/v1/me/menu", jsonType, nil, http.StatusOK, -1},
 			{"addContact", "Bianchi", http.MethodPost, "/v1/me/contacts", jsonType, nil, http.StatusCreated, -1},
 			{"searchContributors", "Colombo", http.MethodPost, "/v1/contributor-searches", jsonType, nil, http.StatusOK, 1},
@@ -94,7 +98,11 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			}, http.StatusCreated, -1},
 			{"draftDelegationBatch", "Ricci", http.MethodPost, "/v1/delegation-batches", jsonType, nil, http.StatusAccepted, -1},
 			{"draftDelegationBatch", "Ricci", http.MethodPost, "/v1/delegation-batches", "text/csv", nil, http.StatusAccepted, -1},
-			{"draftDeclaration", "Bianchi", http.MethodPost, tiberine + "/declarations", jsonType, map[string]any{"position_id": ofTiberine["position_id"]}, http.StatusCreated, -1},
+			{
+				"draftDeclaration", "Bianchi", http.MethodPost, tiberine + "/declarations", jsonType,
+				map[string]any{"position_id": ofTiberine["position_id"]},
+				http.StatusCreated, -1,
+			},
 			{"searchDeclarations", "Bianchi", http.MethodPost, tiberine + "/declaration-searches", jsonType, nil, http.StatusOK, 1},
 			{"searchMyDeclarations", "Bianchi", http.MethodPost, "/v1/declaration-searches", jsonType, nil, http.StatusOK, 1},
 			{"verifyReceipt", "", http.MethodPost, "/v1/receipt-verifications", jsonType, nil, http.StatusOK, -1},
@@ -103,8 +111,14 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			{"createSandboxPerson", "", http.MethodPost, "/v1/sandbox/people", jsonType, nil, http.StatusCreated, -1},
 			{"createSandboxContributor", "", http.MethodPost, "/v1/sandbox/contributors", jsonType, nil, http.StatusCreated, -1},
 			{"addOperator", "Fontana", http.MethodPost, "/v1/backoffice/operators", jsonType, nil, http.StatusCreated, -1},
-			{"importRegister", "Fontana", http.MethodPost, "/v1/backoffice/register-imports?register=albi", "text/csv", nil, http.StatusAccepted, -1},
-			{"importRegister", "Fontana", http.MethodPost, "/v1/backoffice/register-imports?register=albi", "application/jsonl", nil, http.StatusAccepted, -1},
+			{
+				"importRegister", "Fontana", http.MethodPost, "/v1/backoffice/register-imports?register=albi", "text/csv", nil,
+				http.StatusAccepted, -1,
+			},
+			{
+				"importRegister", "Fontana", http.MethodPost, "/v1/backoffice/register-imports?register=albi", "application/jsonl", nil,
+				http.StatusAccepted, -1,
+			},
 		} {
 			body := exampleOf(t, c.operation, c.mediaType)
 			if object, ok := body.(map[string]any); ok && c.with != nil {

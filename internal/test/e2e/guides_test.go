@@ -23,14 +23,27 @@ type guide struct {
 }
 
 var guides = []guide{
-	{page: "README.md", prints: []string{`"acting_as":"legal_representative"`, "\nINPS.", `"protocol_number":"INPS.`, `"valid":true`}, pdfs: []string{"receipt.pdf"}},
+	{
+		page: "README.md", prints: []string{`"acting_as":"legal_representative"`, "\nINPS.", `"protocol_number":"INPS.`, `"valid":true`},
+		pdfs: []string{"receipt.pdf"},
+	},
 	{page: "docs/declarations.md", prints: []string{`"protocol_number":"INPS.`, `"acting_as":"legal_representative"`, "\n404\n"}},
-	{page: "docs/pin.md", prints: []string{`"state":"accepted"`, `"credential_level":"dispositive"`, `"half":"first"`, `"pin_change_required":true`}},
-	{page: "docs/delegations.md", prints: []string{`"state":"active"`, `"acting_as":"intermediary"`, `"acting_as":"sub_delegate"`, `"state":"revoked"`, "\n404\n"}, pdfs: []string{"delegation.pdf"}},
+	{
+		page:   "docs/pin.md",
+		prints: []string{`"state":"accepted"`, `"credential_level":"dispositive"`, `"half":"first"`, `"pin_change_required":true`},
+	},
+	{
+		page:   "docs/delegations.md",
+		prints: []string{`"state":"active"`, `"acting_as":"intermediary"`, `"acting_as":"sub_delegate"`, `"state":"revoked"`, "\n404\n"},
+		pdfs:   []string{"delegation.pdf"},
+	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `"state":"accepted"`, `"service_code":"view_payments"`}},
 	{page: "docs/registers.md", prints: []string{`"state":"failed"`, `"state":"done"`}},
-	{page: "docs/sandbox.md", prints: []string{`"legal_name":"Prova S.p.A."`, `"channel":"email"`, "\n401\n", `"pin_change_required":true`, "\n204\n"}},
+	{
+		page:   "docs/sandbox.md",
+		prints: []string{`"legal_name":"Prova S.p.A."`, `"channel":"email"`, "\n401\n", `"pin_change_required":true`, "\n204\n"},
+	},
 }
 
 // runElsewhere has the pages with shell blocks that need more than a sandbox, and who runs them.
@@ -113,7 +126,8 @@ func TestGuide_DoesWhatItSays(t *testing.T) {
 	}
 }
 
-// TestGuide_IsRunBySomebody: a page with shell blocks that no test runs would promise what nobody has seen.
+// TestGuide_IsRunBySomebody: a page with shell blocks that no test runs would promise what nobody
+// has seen.
 func TestGuide_IsRunBySomebody(t *testing.T) {
 	for _, page := range pages(t) {
 		if len(shellBlocks(t, page)) == 0 || slices.ContainsFunc(guides, func(g guide) bool { return g.page == page }) {
@@ -157,7 +171,8 @@ func TestReadme_IsShort(t *testing.T) {
 
 var (
 	link = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
-	// named is a path from the root in code style; one with a star, a choice or a name to fill in is none.
+	// named is a path from the root in code style; one with a star, a choice or a name to fill in
+	// is none.
 	named = regexp.MustCompile("`((?:api|cmd|db|docs|internal|tools)/[^`*<>{}\\s]*)`")
 )
 

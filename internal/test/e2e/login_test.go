@@ -101,8 +101,12 @@ func TestLogin_FirstAccess(t *testing.T) {
 		if len(pin) != 8 {
 			t.Fatalf("the new PIN has %d characters", len(pin))
 		}
-		w.do(http.MethodPost, "/v1/me/pin/rotations/"+id+"/confirmation", s.AccessToken, map[string]any{"pin": wrongPIN}).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		confirmed := w.do(http.MethodPost, "/v1/me/pin/rotations/"+id+"/confirmation", s.AccessToken, map[string]any{"pin": pin}).want(t, http.StatusOK, "")
+		w.do(http.MethodPost, "/v1/me/pin/rotations/"+id+"/confirmation", s.AccessToken, map[string]any{"pin": wrongPIN}).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
+		confirmed := w.do(
+			http.MethodPost, "/v1/me/pin/rotations/"+id+"/confirmation", s.AccessToken, map[string]any{"pin": pin},
+		).want(t, http.StatusOK, "")
 		token, _ := confirmed.field("access_token").(string)
 		w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusUnauthorized, "session-ended")
 		w.do(http.MethodGet, "/v1/me", token, nil).want(t, http.StatusOK, "")
@@ -125,7 +129,8 @@ func TestLogin_PeriodicChange(t *testing.T) {
 		forced := func(p client.SandboxPerson) bool { return w.loginAs(p).PinChangeRequired }
 		start := w.clock.Now()
 		to := func(at time.Time) { w.clock.Advance(at.Sub(w.clock.Now())) }
-		// Calendar months on the clock of Rome, which is an hour ahead of UTC in March and two in June.
+		// Calendar months on the clock of Rome, which is an hour ahead of UTC in March and two in
+		// June.
 		to(start.AddDate(0, 3, 0).Add(-time.Hour - time.Second))
 		if forced(intermediary) || forced(citizen) {
 			t.Error("forced a second before three months")
@@ -145,21 +150,27 @@ func TestLogin_PeriodicChange(t *testing.T) {
 	})
 }
 
-// TestLogin_Reauthentication: more than five minutes after the login a change of the PIN needs the PIN again.
+// TestLogin_Reauthentication: more than five minutes after the login a change of the PIN needs the
+// PIN again.
 func TestLogin_Reauthentication(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
 		s := w.loginAs(p)
 		w.clock.Advance(5*time.Minute + time.Second)
 		w.do(http.MethodPost, "/v1/me/pin/rotations", s.AccessToken, nil, key()).want(t, http.StatusForbidden, "reauthentication-required")
-		w.do(http.MethodPost, "/v1/sessions/current/authentications", s.AccessToken, map[string]any{"pin": wrongPIN}).want(t, http.StatusUnauthorized, "invalid-credentials")
-		again := w.do(http.MethodPost, "/v1/sessions/current/authentications", s.AccessToken, map[string]any{"pin": p.Pin}).want(t, http.StatusOK, "")
+		w.do(http.MethodPost, "/v1/sessions/current/authentications", s.AccessToken, map[string]any{"pin": wrongPIN}).want(
+			t, http.StatusUnauthorized, "invalid-credentials",
+		)
+		again := w.do(
+			http.MethodPost, "/v1/sessions/current/authentications", s.AccessToken, map[string]any{"pin": p.Pin},
+		).want(t, http.StatusOK, "")
 		token, _ := again.field("access_token").(string)
 		w.do(http.MethodPost, "/v1/me/pin/rotations", token, nil, key()).want(t, http.StatusCreated, "")
 	})
 }
 
-// TestLogin_Storm: more logins at once than can be hashed. Some are told to come again, which counts as no try, and reads go on.
+// TestLogin_Storm: more logins at once than can be hashed. Some are told to come again, which
+// counts as no try, and reads go on.
 func TestLogin_Storm(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		// One at a time, at the real cost, and hardly anybody may wait.
@@ -182,7 +193,8 @@ func TestLogin_Storm(t *testing.T) {
 				t.Error("503 without Retry-After")
 			}
 		}
-		if count["busy"] == 0 || count["invalid-credentials"] > 10 || count["busy"]+count["invalid-credentials"]+count["pin-locked"] != len(answers) {
+		if count["busy"] == 0 || count["invalid-credentials"] > 10 ||
+			count["busy"]+count["invalid-credentials"]+count["pin-locked"] != len(answers) {
 			t.Errorf("the storm was answered %v", count)
 		}
 		// What was answered 503 was no try: only what was looked at counts.

@@ -11,7 +11,8 @@ import (
 	"diresco/api/client"
 )
 
-// TestMessages_AndHowTheyFare: who filed is told and sees it, the back office sees that it was sent and no more.
+// TestMessages_AndHowTheyFare: who filed is told and sees it, the back office sees that it was sent
+// and no more.
 func TestMessages_AndHowTheyFare(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -26,7 +27,8 @@ func TestMessages_AndHowTheyFare(t *testing.T) {
 			return *r.JSON200
 		}
 		// A sandbox sends what is due before it shows how that went.
-		if before := told(); len(before.Items) != 1 || before.Items[0].Kind != "declaration.received" || len(before.Items[0].Deliveries) != 1 {
+		if before := told(); len(before.Items) != 1 || before.Items[0].Kind != "declaration.received" ||
+			len(before.Items[0].Deliveries) != 1 {
 			t.Fatalf("%+v", before)
 		}
 		sent, err := w.as("").ListSandboxMessagesWithResponse(ctx, nil)
@@ -35,12 +37,15 @@ func TestMessages_AndHowTheyFare(t *testing.T) {
 		}
 		message := sent.JSON200.Items[0]
 		n := told().Items[0]
-		if n.Subject != message.Subject || len(n.Deliveries) != 1 || n.Deliveries[0].State != client.DeliveryStateSent || n.Deliveries[0].To == message.To || len(n.Deliveries[0].Attempts) != 1 {
+		if n.Subject != message.Subject || len(n.Deliveries) != 1 || n.Deliveries[0].State != client.DeliveryStateSent ||
+			n.Deliveries[0].To == message.To || len(n.Deliveries[0].Attempts) != 1 {
 			t.Errorf("%+v of %+v", n, message)
 		}
 		// Another sees none of it.
 		stranger := w.loginAs(w.createPerson(map[string]any{}))
-		if a := w.do(http.MethodGet, "/v1/me/notifications", stranger.AccessToken, nil).want(t, http.StatusOK, ""); len(a.field("items").([]any)) != 0 {
+		if a := w.do(
+			http.MethodGet, "/v1/me/notifications", stranger.AccessToken, nil,
+		).want(t, http.StatusOK, ""); len(a.field("items").([]any)) != 0 {
 			t.Errorf("a stranger sees %s", a.body)
 		}
 
@@ -52,7 +57,8 @@ func TestMessages_AndHowTheyFare(t *testing.T) {
 			t.Fatalf("%v %s", err, listed.Body)
 		}
 		d := listed.JSON200.Items[0]
-		if d.MessageId != n.NotificationId || d.DeliveryId != message.MessageId || d.To != n.Deliveries[0].To || d.Attempts != 1 || bytes.Contains(listed.Body, []byte(message.To)) {
+		if d.MessageId != n.NotificationId || d.DeliveryId != message.MessageId || d.To != n.Deliveries[0].To || d.Attempts != 1 ||
+			bytes.Contains(listed.Body, []byte(message.To)) {
 			t.Errorf("%s", listed.Body)
 		}
 		retry := func(id uuid.UUID, status int, problem string) answer {
@@ -75,7 +81,9 @@ func TestMessages_AndHowTheyFare(t *testing.T) {
 // execute changes the database behind the service's back.
 func (w *fixture) execute(statement string, args ...any) {
 	w.t.Helper()
-	if err := w.app.DB.InTx(context.Background(), func(ctx context.Context) error { return w.app.DB.From(ctx).Exec(statement, args...).Error }); err != nil {
+	if err := w.app.DB.InTx(context.Background(), func(ctx context.Context) error {
+		return w.app.DB.From(ctx).Exec(statement, args...).Error
+	}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -84,9 +92,11 @@ func (w *fixture) execute(statement string, args ...any) {
 func TestMessages_LettersOfTheSandbox(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{})
-		w.execute(`INSERT INTO outbox (id, kind, person_id, channel, recipient, data, state, created_at, deadline_at) VALUES (?, 'pin.changed', ?, 'letter', ?, '{}', 'queued', ?, ?)`,
+		w.execute(`INSERT INTO outbox (id, kind, person_id, channel, recipient, data, state, created_at, deadline_at)
+			VALUES (?, 'pin.changed', ?, 'letter', ?, '{}', 'queued', ?, ?)`,
 			uuid.Must(uuid.NewV7()), p.PersonId, "Mario Rossi\nVia Roma 1\n00100 Roma RM", w.clock.Now(), w.clock.Now().AddDate(0, 1, 0))
-		w.execute(`INSERT INTO outbox (id, kind, person_id, data, state, created_at, deadline_at) VALUES (?, 'pin.changed', ?, '{}', 'queued', ?, ?)`,
+		w.execute(`INSERT INTO outbox (id, kind, person_id, data, state, created_at, deadline_at)
+			VALUES (?, 'pin.changed', ?, '{}', 'queued', ?, ?)`,
 			uuid.Must(uuid.NewV7()), p.PersonId, w.clock.Now(), w.clock.Now().AddDate(0, 1, 0))
 		r, err := w.as("").ListSandboxMessagesWithResponse(context.Background(), nil)
 		if err != nil || r.JSON200 == nil || len(r.JSON200.Items) != 2 {

@@ -18,7 +18,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// olderDatabase is what an earlier release (schema 20 of the migrations) left behind: a sandbox's dump, its keys, and what its people were told.
+// olderDatabase is what an earlier release (schema 20 of the migrations) left behind: a sandbox's
+// dump, its keys, and what its people were told.
 type olderDatabase struct {
 	DataKeys    string `json:"data_keys"`
 	SigningKeys string `json:"signing_keys"`
@@ -105,36 +106,49 @@ func startOlder(t *testing.T, rawURL string) (*fixture, olderDatabase) {
 	return w, left
 }
 
-// What was given out before an upgrade is still good after it: names that are stored, or that go into keys, never change.
+// What was given out before an upgrade is still good after it: names that are stored, or that go
+// into keys, never change.
 func TestOlderDatabase_KeepsWhatWasGivenOut(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
 		w, left := startOlder(t, rawURL)
 		renewed := func(refreshToken string) string {
 			t.Helper()
-			a := w.do(http.MethodPost, "/v1/sessions/current/tokens", "", map[string]any{"refresh_token": refreshToken}).want(t, http.StatusOK, "")
+			a := w.do(
+				http.MethodPost, "/v1/sessions/current/tokens", "", map[string]any{"refresh_token": refreshToken},
+			).want(t, http.StatusOK, "")
 			token, _ := a.field("access_token").(string)
 			return token
 		}
 		token := renewed(left.RefreshToken)
 
-		again := w.do(http.MethodPost, left.DeclarationsPath, token, string(left.Filing), header{"Idempotency-Key", left.IdempotencyKey}).want(t, http.StatusCreated, "")
+		again := w.do(http.MethodPost, left.DeclarationsPath, token, string(left.Filing), header{
+			"Idempotency-Key", left.IdempotencyKey,
+		}).want(t, http.StatusCreated, "")
 		if !sameJSON(t, again.body, left.Answer) || again.header.Get("Location") != left.Location {
 			t.Errorf("the repeat of a filing answered %s at %s", again.body, again.header.Get("Location"))
 		}
-		verified := w.do(http.MethodPost, "/v1/receipt-verifications", "", map[string]any{"jws": again.field("receipt", "jws")}).want(t, http.StatusOK, "")
+		verified := w.do(
+			http.MethodPost, "/v1/receipt-verifications", "", map[string]any{"jws": again.field("receipt", "jws")},
+		).want(t, http.StatusOK, "")
 		if verified.field("valid") != true || verified.field("protocol_number") != again.field("protocol_number") {
 			t.Errorf("its receipt is %s", verified.body)
 		}
 
 		activation := map[string]any{"otp": left.DelegationOTP, "signature_declared": true}
-		active := w.do(http.MethodPost, left.DelegationPath+"/activation", renewed(left.IntermediaryRefreshToken), activation, key()).want(t, http.StatusOK, "")
+		active := w.do(
+			http.MethodPost, left.DelegationPath+"/activation", renewed(left.IntermediaryRefreshToken), activation, key(),
+		).want(t, http.StatusOK, "")
 		if active.field("state") != "active" {
 			t.Errorf("the delegation is %s", active.body)
 		}
 
 		w.verifyContact(renewed(left.Contact.RefreshToken), left.Contact.Path, left.Contact.Code).want(t, http.StatusOK, "")
-		w.do(http.MethodPost, "/v1/pin-recoveries/confirmation", "", map[string]any{"tax_code": left.Recovery.TaxCode, "recovery_code": left.Recovery.Code}).want(t, http.StatusOK, "")
-		w.do(http.MethodPost, "/v1/pin-revocations/confirmation", "", map[string]any{"tax_code": left.Revocation.TaxCode, "code": left.Revocation.Code}).want(t, http.StatusOK, "")
+		w.do(http.MethodPost, "/v1/pin-recoveries/confirmation", "", map[string]any{
+			"tax_code": left.Recovery.TaxCode, "recovery_code": left.Recovery.Code,
+		}).want(t, http.StatusOK, "")
+		w.do(http.MethodPost, "/v1/pin-revocations/confirmation", "", map[string]any{
+			"tax_code": left.Revocation.TaxCode, "code": left.Revocation.Code,
+		}).want(t, http.StatusOK, "")
 
 		first, second := w.secretTo(elenaMobile, ""), codeInText.FindString(w.letters()[0].Text)
 		w.firstAccess(left.PINRequest.TaxCode, first+second)

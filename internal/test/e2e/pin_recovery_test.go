@@ -35,7 +35,9 @@ func (w *fixture) reachable(input map[string]any) (p client.SandboxPerson, mobil
 }
 
 func recoveryOf(taxCode, mobile, email string) map[string]any {
-	return map[string]any{"tax_code": taxCode, "contacts": []map[string]any{{"kind": "mobile", "value": mobile}, {"kind": "email", "value": email}}}
+	return map[string]any{
+		"tax_code": taxCode, "contacts": []map[string]any{{"kind": "mobile", "value": mobile}, {"kind": "email", "value": email}},
+	}
 }
 
 // TestPINRecovery_LostPINIsRecovered from the two contacts to the first login with the new PIN.
@@ -55,12 +57,16 @@ func TestPINRecovery_LostPINIsRecovered(t *testing.T) {
 			t.Errorf("message %s", text)
 		}
 		typed := strings.ToLower(code[:4]) + " " + code[4:]
-		confirmed, err := w.as("").ConfirmPinRecoveryWithResponse(ctx, nil, client.PinRecoveryConfirmation{TaxCode: p.TaxCode, RecoveryCode: &typed})
+		confirmed, err := w.as("").ConfirmPinRecoveryWithResponse(ctx, nil, client.PinRecoveryConfirmation{
+			TaxCode: p.TaxCode, RecoveryCode: &typed,
+		})
 		if err != nil || confirmed.JSON200 == nil {
 			t.Fatalf("%v %d %s", err, confirmed.StatusCode(), confirmed.Body)
 		}
 		deliveries := confirmed.JSON200.Deliveries
-		if len(deliveries) != 2 || deliveries[0].Half != client.PinHalfFirst || deliveries[0].Channel != "sms" || !strings.HasSuffix(deliveries[0].To, mobile[len(mobile)-3:]) ||
+		if len(deliveries) != 2 || deliveries[0].Half != client.PinHalfFirst || deliveries[0].Channel != "sms" || !strings.HasSuffix(
+			deliveries[0].To, mobile[len(mobile)-3:],
+		) ||
 			deliveries[1].Half != client.PinHalfSecond || deliveries[1].Channel != "email" || deliveries[1].To != "p***@posta.example" {
 			t.Errorf("deliveries %+v", deliveries)
 		}
@@ -69,7 +75,9 @@ func TestPINRecovery_LostPINIsRecovered(t *testing.T) {
 		}
 		whole := w.secretTo(mobile, "prima parte del Suo PIN") + w.secretTo(email, "seconda parte del Suo PIN")
 		for _, to := range []string{mobile, email} {
-			if !slices.ContainsFunc(w.sent(to), func(m client.SandboxMessage) bool { return strings.Contains(m.Text, "PIN è stato recuperato") }) {
+			if !slices.ContainsFunc(w.sent(to), func(m client.SandboxMessage) bool {
+				return strings.Contains(m.Text, "PIN è stato recuperato")
+			}) {
 				t.Errorf("%s is not told", to)
 			}
 		}
@@ -89,9 +97,12 @@ func TestPINRecovery_LostPINIsRecovered(t *testing.T) {
 			t.Errorf("session %+v", first)
 		}
 		w.do(http.MethodGet, "/v1/me", first.AccessToken, nil).want(t, http.StatusForbidden, "pin-change-required")
-		w.do(http.MethodPost, "/v1/pin-recoveries/confirmation", "", map[string]any{"tax_code": p.TaxCode, "recovery_code": code}).want(t, http.StatusUnprocessableEntity, "code-invalid")
+		w.do(http.MethodPost, "/v1/pin-recoveries/confirmation", "", map[string]any{"tax_code": p.TaxCode, "recovery_code": code}).want(
+			t, http.StatusUnprocessableEntity, "code-invalid",
+		)
 
-		// The second half was sent already: the PIN expires unused 60 days later, and only its holder is told so.
+		// The second half was sent already: the PIN expires unused 60 days later, and only its
+		// holder is told so.
 		w.clock.Advance(60 * 24 * time.Hour)
 		w.tryLogin(p.TaxCode, wrongPIN).want(t, http.StatusUnauthorized, "invalid-credentials")
 		expired := w.tryLogin(p.TaxCode, whole).want(t, http.StatusForbidden, "pin-expired")
@@ -117,21 +128,27 @@ func TestPINRecovery_RecoveryTellsNobodyAnything(t *testing.T) {
 			t.Helper()
 			first := shape(w.do(http.MethodPost, path, "", bodies[0]).want(t, status, ""))
 			for i, body := range bodies[1:] {
-				if other := shape(w.do(http.MethodPost, path, "", body)); strings.ReplaceAll(other, "MKJRLA80A01L407X", p.TaxCode) != first {
+				if other := shape(w.do(http.MethodPost, path, "", body)); strings.ReplaceAll(
+					other, "MKJRLA80A01L407X", p.TaxCode,
+				) != first {
 					t.Errorf("%s, %d: answered\n%s\nand\n%s", path, i+1, first, other)
 				}
 			}
 		}
 		const stranger = "MKJRLA80A01L407X"
 		start := recoveryOf(p.TaxCode, mobile, email)
-		same("/v1/pin-recoveries", http.StatusAccepted, start, recoveryOf(p.TaxCode, mobile, "x@posta.example"), recoveryOf(stranger, mobile, email),
+		same("/v1/pin-recoveries", http.StatusAccepted, start, recoveryOf(
+			p.TaxCode, mobile, "x@posta.example",
+		), recoveryOf(stranger, mobile, email),
 			recoveryOf(fresh.TaxCode, freshMobile, freshEmail), start, start, start)
 		same("/v1/pin-revocations", http.StatusAccepted,
 			map[string]any{"tax_code": p.TaxCode, "contact": map[string]any{"kind": "mobile", "value": mobile}},
 			map[string]any{"tax_code": p.TaxCode, "contact": map[string]any{"kind": "mobile", "value": freshMobile}},
 			map[string]any{"tax_code": stranger, "contact": map[string]any{"kind": "mobile", "value": mobile}})
 		same("/v1/pin-recoveries/confirmation", http.StatusUnprocessableEntity,
-			map[string]any{"tax_code": p.TaxCode, "recovery_code": "22222222"}, map[string]any{"tax_code": stranger, "recovery_code": "22222222"}, map[string]any{"tax_code": fresh.TaxCode, "recovery_code": "22222222"})
+			map[string]any{"tax_code": p.TaxCode, "recovery_code": "22222222"},
+			map[string]any{"tax_code": stranger, "recovery_code": "22222222"},
+			map[string]any{"tax_code": fresh.TaxCode, "recovery_code": "22222222"})
 		same("/v1/pin-revocations/confirmation", http.StatusUnprocessableEntity,
 			map[string]any{"tax_code": p.TaxCode, "code": "22222222"}, map[string]any{"tax_code": stranger, "code": "22222222"})
 		// A request that is sent again is one request.
@@ -146,11 +163,13 @@ func TestPINRecovery_RecoveryTellsNobodyAnything(t *testing.T) {
 		if n := len(w.sent(email)); n != 3 {
 			t.Errorf("%d messages, want the three that are served in a day", n)
 		}
-		if sent := w.sent(freshEmail); len(sent) != 1 || !strings.Contains(sent[0].Text, "non è possibile") || codeInText.MatchString(sent[0].Text) {
+		if sent := w.sent(freshEmail); len(sent) != 1 || !strings.Contains(sent[0].Text, "non è possibile") ||
+			codeInText.MatchString(sent[0].Text) {
 			t.Errorf("who never finished the first access got %+v", sent)
 		}
 		english := w.do(http.MethodPost, "/v1/pin-recoveries", "", start, header{"Accept-Language", "en"}).want(t, http.StatusAccepted, "")
-		if detail, _ := english.field("detail").(string); !strings.HasPrefix(detail, "If the data") || english.header.Get("Content-Language") != "en" {
+		if detail, _ := english.field("detail").(string); !strings.HasPrefix(detail, "If the data") ||
+			english.header.Get("Content-Language") != "en" {
 			t.Errorf("in English: %s", english.body)
 		}
 	})
@@ -170,12 +189,14 @@ func TestPINRecovery_RecoverySendsToStoredContactsAlone(t *testing.T) {
 		}
 		const thief = "thief@posta.example"
 		for name, b := range map[string]any{
-			"array of values":    body([]map[string]any{right[0], {"kind": "email", "value": []string{email, thief}}}, nil),
-			"two in one value":   body([]map[string]any{right[0], {"kind": "email", "value": email + "," + thief}}, nil),
-			"a second header":    body([]map[string]any{right[0], {"kind": "email", "value": email + "\r\nBcc: " + thief}}, nil),
-			"display name":       body([]map[string]any{right[0], {"kind": "email", "value": "<" + email + "> " + thief}}, nil),
-			"one kind twice":     body([]map[string]any{right[1], {"kind": "email", "value": thief}}, nil),
-			"four contacts":      body([]map[string]any{right[0], right[1], {"kind": "pec", "value": thief}, {"kind": "pec", "value": thief}}, nil),
+			"array of values":  body([]map[string]any{right[0], {"kind": "email", "value": []string{email, thief}}}, nil),
+			"two in one value": body([]map[string]any{right[0], {"kind": "email", "value": email + "," + thief}}, nil),
+			"a second header":  body([]map[string]any{right[0], {"kind": "email", "value": email + "\r\nBcc: " + thief}}, nil),
+			"display name":     body([]map[string]any{right[0], {"kind": "email", "value": "<" + email + "> " + thief}}, nil),
+			"one kind twice":   body([]map[string]any{right[1], {"kind": "email", "value": thief}}, nil),
+			"four contacts": body([]map[string]any{
+				right[0], right[1], {"kind": "pec", "value": thief}, {"kind": "pec", "value": thief},
+			}, nil),
 			"one contact":        body(right[:1], nil),
 			"postal":             body([]map[string]any{right[0], {"kind": "postal", "value": "Via Roma 1"}}, nil),
 			"extra field":        body(right, map[string]any{"email": thief}),
@@ -188,7 +209,11 @@ func TestPINRecovery_RecoverySendsToStoredContactsAlone(t *testing.T) {
 				t.Errorf("%s: answered %d %s", name, a.status, a.body)
 			}
 		}
-		w.do(http.MethodPost, "/v1/pin-recoveries", "", `{"tax_code":"`+p.TaxCode+`","contacts":[{"kind":"mobile","value":"`+mobile+`"},{"kind":"email","value":"`+email+`","value":"`+thief+`"}]}`).
+		w.do(
+			http.MethodPost, "/v1/pin-recoveries", "",
+			`{"tax_code":"`+p.TaxCode+`","contacts":[{"kind":"mobile","value":"`+mobile+`"},{"kind":"email","value":"`+email+
+				`","value":"`+thief+`"}]}`,
+		).
 			want(t, http.StatusBadRequest, "malformed-request")
 		if n := len(w.sent(email)) + len(w.sent(mobile)) + len(w.sent(thief)); n != 0 {
 			t.Errorf("%d messages were sent", n)
@@ -201,10 +226,16 @@ func TestPINRecovery_RecoverySendsToStoredContactsAlone(t *testing.T) {
 			{right[0], {"kind": "email", "value": thief}, {"kind": "pec", "value": email}},
 			{right[0], right[1], {"kind": "pec", "value": thief}},
 		} {
-			w.do(http.MethodPost, "/v1/pin-recoveries", "", body(contacts, nil), header{"X-Forwarded-Host", "evil.example"}, header{"Forwarded", "host=evil.example"}).want(t, http.StatusAccepted, "")
+			w.do(http.MethodPost, "/v1/pin-recoveries", "", body(contacts, nil), header{
+				"X-Forwarded-Host", "evil.example",
+			}, header{"Forwarded", "host=evil.example"}).want(t, http.StatusAccepted, "")
 		}
-		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{"tax_code": p.TaxCode, "contact": map[string]any{"kind": "email", "value": thief}}).want(t, http.StatusAccepted, "")
-		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{"tax_code": p.TaxCode, "contact": []map[string]any{right[0]}}).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{
+			"tax_code": p.TaxCode, "contact": map[string]any{"kind": "email", "value": thief},
+		}).want(t, http.StatusAccepted, "")
+		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{"tax_code": p.TaxCode, "contact": []map[string]any{right[0]}}).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
 		w.withHost("evil.example", func() {
 			w.do(http.MethodPost, "/v1/pin-recoveries", "", body(right, nil)).want(t, http.StatusAccepted, "")
 		})
@@ -244,7 +275,8 @@ func (w *fixture) withHost(host string, work func()) {
 	work()
 }
 
-// TestPINRecovery_GuessesAtCodes: each kind of code has its own counter, and a right code waits too.
+// TestPINRecovery_GuessesAtCodes: each kind of code has its own counter, and a right code waits
+// too.
 func TestPINRecovery_GuessesAtCodes(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p, mobile, email := w.reachable(map[string]any{})
@@ -263,13 +295,18 @@ func TestPINRecovery_GuessesAtCodes(t *testing.T) {
 			}
 		}
 		w.loginAs(p)
-		w.do(http.MethodPost, "/v1/pin-revocations/confirmation", "", map[string]any{"tax_code": p.TaxCode, "code": code}).want(t, http.StatusUnprocessableEntity, "code-invalid")
+		w.do(http.MethodPost, "/v1/pin-revocations/confirmation", "", map[string]any{"tax_code": p.TaxCode, "code": code}).want(
+			t, http.StatusUnprocessableEntity, "code-invalid",
+		)
 		w.clock.Advance(5 * time.Minute)
 		confirm("MKJRLA80A01L407X", code).want(t, http.StatusUnprocessableEntity, "code-invalid")
 		right := func() answer {
-			return w.do(http.MethodPost, "/v1/pin-recoveries/confirmation", "", map[string]any{"tax_code": p.TaxCode, "recovery_code": code}, header{"Idempotency-Key", "recovery-of-the-pin"}).want(t, http.StatusOK, "")
+			return w.do(http.MethodPost, "/v1/pin-recoveries/confirmation", "", map[string]any{
+				"tax_code": p.TaxCode, "recovery_code": code,
+			}, header{"Idempotency-Key", "recovery-of-the-pin"}).want(t, http.StatusOK, "")
 		}
-		if first, again := right(), right(); string(first.body) != string(again.body) || first.header.Get("Content-Type") != again.header.Get("Content-Type") {
+		if first, again := right(), right(); string(first.body) != string(again.body) ||
+			first.header.Get("Content-Type") != again.header.Get("Content-Type") {
 			t.Errorf("the same request was answered %s and %s", first.body, again.body)
 		}
 	})
@@ -282,7 +319,9 @@ func TestPINRecovery_RevokedPIN(t *testing.T) {
 		s, elsewhere := w.loginAs(p), w.loginAs(p)
 		w.clock.Advance(5*time.Minute + time.Second)
 		w.do(http.MethodDelete, "/v1/me/pin", s.AccessToken, nil).want(t, http.StatusForbidden, "reauthentication-required")
-		w.do(http.MethodPost, "/v1/sessions/current/authentications", s.AccessToken, map[string]any{"pin": p.Pin}).want(t, http.StatusOK, "")
+		w.do(
+			http.MethodPost, "/v1/sessions/current/authentications", s.AccessToken, map[string]any{"pin": p.Pin},
+		).want(t, http.StatusOK, "")
 		records := w.auditRecords("revokePin")
 		w.do(http.MethodDelete, "/v1/me/pin", s.AccessToken, nil).want(t, http.StatusNoContent, "")
 		if n := w.auditRecords("revokePin") - records; n != 1 {
@@ -302,13 +341,17 @@ func TestPINRecovery_RevokedPIN(t *testing.T) {
 		forced := w.loginAs(lost)
 		w.do(http.MethodDelete, "/v1/me/pin", forced.AccessToken, nil).want(t, http.StatusForbidden, "pin-change-required")
 		ctx := context.Background()
-		started, err := w.as("").StartPinRevocationWithResponse(ctx, nil, client.PinRevocationStart{TaxCode: lost.TaxCode, Contact: client.ElectronicContact{Kind: "mobile", Value: lostMobile}})
+		started, err := w.as("").StartPinRevocationWithResponse(ctx, nil, client.PinRevocationStart{
+			TaxCode: lost.TaxCode, Contact: client.ElectronicContact{Kind: "mobile", Value: lostMobile},
+		})
 		if err != nil || started.JSON202 == nil {
 			t.Fatalf("%v %d %s", err, started.StatusCode(), started.Body)
 		}
 		code := w.secretTo(lostMobile, "revoca")
 		records = w.auditRecords("confirmPinRevocation")
-		revoked, err := w.as("").ConfirmPinRevocationWithResponse(ctx, nil, client.PinRevocationConfirmation{TaxCode: lost.TaxCode, Code: &code})
+		revoked, err := w.as("").ConfirmPinRevocationWithResponse(ctx, nil, client.PinRevocationConfirmation{
+			TaxCode: lost.TaxCode, Code: &code,
+		})
 		if err != nil || revoked.JSON200 == nil || !revoked.JSON200.RevokedAt.Equal(w.clock.Now()) {
 			t.Fatalf("%v %d %s", err, revoked.StatusCode(), revoked.Body)
 		}
@@ -316,7 +359,9 @@ func TestPINRecovery_RevokedPIN(t *testing.T) {
 			t.Errorf("%d audit records, want 1", n)
 		}
 		w.tryLogin(lost.TaxCode, lost.Pin).want(t, http.StatusUnauthorized, "invalid-credentials")
-		w.do(http.MethodPost, "/v1/pin-revocations/confirmation", "", map[string]any{"tax_code": lost.TaxCode, "code": code}).want(t, http.StatusUnprocessableEntity, "code-invalid")
+		w.do(http.MethodPost, "/v1/pin-revocations/confirmation", "", map[string]any{"tax_code": lost.TaxCode, "code": code}).want(
+			t, http.StatusUnprocessableEntity, "code-invalid",
+		)
 	})
 }
 
@@ -348,7 +393,9 @@ func TestPINRecovery_NoStepIsSkipped(t *testing.T) {
 		recovery(p.TaxCode, "").want(t, http.StatusUnprocessableEntity, "validation-failed")
 		w.do(http.MethodPost, "/v1/pin-recoveries", "", recoveryOf(p.TaxCode, mobile, email)).want(t, http.StatusAccepted, "")
 		w.do(http.MethodPost, "/v1/pin-recoveries", "", recoveryOf(other.TaxCode, otherMobile, otherEmail)).want(t, http.StatusAccepted, "")
-		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{"tax_code": p.TaxCode, "contact": map[string]any{"kind": "mobile", "value": mobile}}).want(t, http.StatusAccepted, "")
+		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{
+			"tax_code": p.TaxCode, "contact": map[string]any{"kind": "mobile", "value": mobile},
+		}).want(t, http.StatusAccepted, "")
 		code, another, revoke := w.secretTo(email, "recupero"), w.secretTo(otherEmail, "recupero"), w.secretTo(mobile, "revoca")
 		recovery(p.TaxCode, another).want(t, http.StatusUnprocessableEntity, "code-invalid")
 		recovery(p.TaxCode, revoke).want(t, http.StatusUnprocessableEntity, "code-invalid")

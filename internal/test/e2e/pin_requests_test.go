@@ -17,7 +17,8 @@ import (
 	"diresco/api/client"
 )
 
-// elena is the contract's example of requestPin: somebody of the sandbox's register of persons without a PIN.
+// elena is the contract's example of requestPin: somebody of the sandbox's register of persons
+// without a PIN.
 func elena() map[string]any {
 	contract, err := readContract()
 	if err != nil {
@@ -70,7 +71,9 @@ func (w *fixture) firstAccess(taxCode, initial string) (client.Session, string) 
 	if err != nil || rotated.JSON201 == nil {
 		w.t.Fatalf("%v %s", err, rotated.Body)
 	}
-	confirmed, err := w.as(s.AccessToken).ConfirmPinRotationWithResponse(ctx, rotated.JSON201.RotationId, nil, client.ConfirmPinRotationJSONRequestBody{Pin: &rotated.JSON201.Pin})
+	confirmed, err := w.as(s.AccessToken).ConfirmPinRotationWithResponse(
+		ctx, rotated.JSON201.RotationId, nil, client.ConfirmPinRotationJSONRequestBody{Pin: &rotated.JSON201.Pin},
+	)
 	if err != nil || confirmed.JSON200 == nil {
 		w.t.Fatalf("%v %s", err, confirmed.Body)
 	}
@@ -83,14 +86,16 @@ func (w *fixture) contactCentre() client.Session {
 	return w.loginAs(w.person(ofClass(client.UserClassContactCentre)))
 }
 
-// TestPINRequest_FirstPIN is the way from the request to the first access: SMS and letter, both halves joined, login, change.
+// TestPINRequest_FirstPIN is the way from the request to the first access: SMS and letter, both
+// halves joined, login, change.
 func TestPINRequest_FirstPIN(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
 		made := w.requestPIN(elena()).want(t, http.StatusAccepted, "")
 		location := made.header.Get("Location")
 		id, _ := made.field("request_id").(string)
-		if made.field("state") != "served" || location != "/v1/pin-requests/"+id || !regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`).MatchString(id) {
+		if made.field("state") != "served" || location != "/v1/pin-requests/"+id ||
+			!regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`).MatchString(id) {
 			t.Fatalf("%s at %s", made.body, location)
 		}
 		show := func() client.PinRequest {
@@ -117,7 +122,9 @@ func TestPINRequest_FirstPIN(t *testing.T) {
 		if len(letters) != 1 || !strings.Contains(letters[0].To, "Via Nazionale 10") || letters[0].Letter == nil {
 			t.Fatalf("letters %+v", letters)
 		}
-		if pdf := w.do(http.MethodGet, *letters[0].Letter, "", nil).want(t, http.StatusOK, ""); !bytes.HasPrefix(pdf.body, []byte("%PDF-")) {
+		if pdf := w.do(
+			http.MethodGet, *letters[0].Letter, "", nil,
+		).want(t, http.StatusOK, ""); !bytes.HasPrefix(pdf.body, []byte("%PDF-")) {
 			t.Error("the letter is no PDF")
 		}
 		second := codeInText.FindString(letters[0].Text)
@@ -134,7 +141,8 @@ func TestPINRequest_FirstPIN(t *testing.T) {
 			w.tryLogin(taxCode, half).want(t, http.StatusUnauthorized, "invalid-credentials")
 		}
 		listed := w.person(func(p client.SandboxPerson) bool { return p.TaxCode == taxCode })
-		if listed.Pin != first+second || listed.GivenName != "Elena" || listed.CredentialLevel != client.CredentialLevelOrdinary || listed.UserClass != client.UserClassCitizen || len(listed.Contacts) != 0 {
+		if listed.Pin != first+second || listed.GivenName != "Elena" || listed.CredentialLevel != client.CredentialLevelOrdinary ||
+			listed.UserClass != client.UserClassCitizen || len(listed.Contacts) != 0 {
 			t.Errorf("listed %+v", listed)
 		}
 		s, pin := w.firstAccess(taxCode, strings.ToLower(first)+" "+second)
@@ -145,7 +153,8 @@ func TestPINRequest_FirstPIN(t *testing.T) {
 		if again := w.login(taxCode, pin); again.PinChangeRequired {
 			t.Error("the new PIN must be changed again")
 		}
-		// The number that received half of the PIN counts from now on; the address that received nothing does not yet.
+		// The number that received half of the PIN counts from now on; the address that received
+		// nothing does not yet.
 		contacts, err := w.as(s.AccessToken).ListContactsWithResponse(ctx, nil)
 		if err != nil || contacts.JSON200 == nil {
 			t.Fatalf("%v %s", err, contacts.Body)
@@ -163,7 +172,8 @@ func TestPINRequest_FirstPIN(t *testing.T) {
 	})
 }
 
-// TestPINRequest_ReadAlike: who is not in the register, whose data differ, who has a PIN and who asks too often get the same answer.
+// TestPINRequest_ReadAlike: who is not in the register, whose data differ, who has a PIN and who
+// asks too often get the same answer.
 func TestPINRequest_ReadAlike(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		known := w.createPerson(map[string]any{})
@@ -171,7 +181,9 @@ func TestPINRequest_ReadAlike(t *testing.T) {
 		requests := []map[string]any{
 			elenaWith(map[string]any{"tax_code": "RSSMRA80A01H50MM"}),
 			elenaWith(map[string]any{"given_name": "Anna"}),
-			elenaWith(map[string]any{"residence": map[string]any{"street": "Via Nazionale 11", "postal_code": "00184", "town": "Roma", "province": "RM"}}),
+			elenaWith(map[string]any{"residence": map[string]any{
+				"street": "Via Nazionale 11", "postal_code": "00184", "town": "Roma", "province": "RM",
+			}}),
 			elenaWith(names), elenaWith(names), elenaWith(names), elenaWith(names),
 		}
 		shape := func(a answer) string {
@@ -210,7 +222,8 @@ func TestPINRequest_ReadAlike(t *testing.T) {
 	})
 }
 
-// TestPINRequest_TheContactCentreDecides: it sees why a request waits, serves one and refuses another.
+// TestPINRequest_TheContactCentreDecides: it sees why a request waits, serves one and refuses
+// another.
 func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -230,10 +243,13 @@ func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 		}
 		decide := func(id, outcome string) answer {
 			t.Helper()
-			return w.do(http.MethodPost, "/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{"outcome": outcome, "reason": "Dati confermati al telefono"}, key())
+			return w.do(http.MethodPost, "/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{
+				"outcome": outcome, "reason": "Dati confermati al telefono",
+			}, key())
 		}
 		decided := decide(id, "served").want(t, http.StatusOK, "")
-		if decided.field("state") != "served" || decided.field("decided_at") == nil || decided.field("reason") != "Dati confermati al telefono" || decided.field("waits_because") != nil {
+		if decided.field("state") != "served" || decided.field("decided_at") == nil ||
+			decided.field("reason") != "Dati confermati al telefono" || decided.field("waits_because") != nil {
 			t.Errorf("%s", decided.body)
 		}
 		decide(id, "refused").want(t, http.StatusConflict, "conflict")
@@ -245,7 +261,8 @@ func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 
 		// A caller's request waits too, when it cannot be served.
 		filed := w.do(http.MethodPost, "/v1/backoffice/pin-requests", clerk.AccessToken, elena(), key()).want(t, http.StatusAccepted, "")
-		if filed.field("waits_because") != "has_pin" || filed.field("filed_by", "given_name") != "Chiara" || !strings.HasPrefix(filed.header.Get("Location"), "/v1/backoffice/pin-requests/") {
+		if filed.field("waits_because") != "has_pin" || filed.field("filed_by", "given_name") != "Chiara" ||
+			!strings.HasPrefix(filed.header.Get("Location"), "/v1/backoffice/pin-requests/") {
 			t.Errorf("%s", filed.body)
 		}
 		second, _ := filed.field("request_id").(string)
@@ -262,11 +279,14 @@ func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 			t.Errorf("%s", shown.body)
 		}
 		w.do(http.MethodGet, "/v1/pin-requests/"+second, "", nil).want(t, http.StatusOK, "")
-		w.do(http.MethodGet, "/v1/backoffice/pin-requests/q7Vn2xWc9KfT4bLm8RzY1A", clerk.AccessToken, nil).want(t, http.StatusNotFound, "not-found")
+		w.do(http.MethodGet, "/v1/backoffice/pin-requests/q7Vn2xWc9KfT4bLm8RzY1A", clerk.AccessToken, nil).want(
+			t, http.StatusNotFound, "not-found",
+		)
 	})
 }
 
-// TestPINRequest_APINCanBeAskedForAgain once the old one is revoked, with what the description of a test person says of the register.
+// TestPINRequest_APINCanBeAskedForAgain once the old one is revoked, with what the description of a
+// test person says of the register.
 func TestPINRequest_APINCanBeAskedForAgain(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.createPerson(map[string]any{"register": "labour_consultant"})
@@ -275,9 +295,12 @@ func TestPINRequest_APINCanBeAskedForAgain(t *testing.T) {
 			t.Fatalf("description %q", p.Description)
 		}
 		body := map[string]any{
-			"tax_code": p.TaxCode, "given_name": strings.ToUpper(p.GivenName), "family_name": p.FamilyName, "birth_date": told[1], "birth_place": told[2],
-			"residence": map[string]any{"street": strings.Replace(told[3], "Via ", "V. ", 1), "postal_code": told[4], "town": told[5], "province": told[6]},
-			"contacts":  []map[string]any{{"kind": "pec", "value": "nuova@pec.example"}},
+			"tax_code": p.TaxCode, "given_name": strings.ToUpper(p.GivenName), "family_name": p.FamilyName, "birth_date": told[1],
+			"birth_place": told[2],
+			"residence": map[string]any{
+				"street": strings.Replace(told[3], "Via ", "V. ", 1), "postal_code": told[4], "town": told[5], "province": told[6],
+			},
+			"contacts": []map[string]any{{"kind": "pec", "value": "nuova@pec.example"}},
 		}
 		if a := w.requestPIN(body).want(t, http.StatusAccepted, ""); a.field("state") != "waiting" {
 			t.Errorf("%s", a.body)
@@ -299,7 +322,8 @@ func TestPINRequest_APINCanBeAskedForAgain(t *testing.T) {
 	})
 }
 
-// TestPINRequest_LeaveOneRecord: each changing operation leaves one audit record, reads of another's data one in the access log.
+// TestPINRequest_LeaveOneRecord: each changing operation leaves one audit record, reads of
+// another's data one in the access log.
 func TestPINRequest_LeaveOneRecord(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		clerk := w.contactCentre()
@@ -315,7 +339,10 @@ func TestPINRequest_LeaveOneRecord(t *testing.T) {
 				by = "person_id IS NOT NULL AND session_id IS NOT NULL"
 			}
 			requestID, _ := a.field("request_id").(string)
-			if n := w.rows("audit_records", by+" AND request_id = ? AND operation = ? AND outcome = ? AND subject_kind = 'pin-request' AND subject_id = ? AND address <> ''", id, operation, outcome, requestID); n != 1 {
+			if n := w.rows("audit_records", by+
+				" AND request_id = ? AND operation = ? AND outcome = ? AND subject_kind = 'pin-request' AND subject_id = ? "+
+				"AND address <> ''", id,
+				operation, outcome, requestID); n != 1 {
 				t.Errorf("%s: the record does not say what was done", id)
 			}
 			return a
@@ -330,52 +357,72 @@ func TestPINRequest_LeaveOneRecord(t *testing.T) {
 		second := w.requestPIN(stranger)
 		for outcome, a := range map[string]answer{"refused": first, "served": second} {
 			id, _ := a.field("request_id").(string)
-			record("decidePinRequest", outcome, post("/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{"outcome": outcome, "reason": "prova"}), http.StatusOK)
+			record("decidePinRequest", outcome, post("/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{
+				"outcome": outcome, "reason": "prova",
+			}), http.StatusOK)
 		}
 		// One that is refused leaves nothing.
 		id, _ := first.field("request_id").(string)
 		before := w.rows("audit_records", "1 = 1")
-		w.do(http.MethodPost, "/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{"outcome": "served", "reason": "prova"}, key()).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodPost, "/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{
+			"outcome": "served", "reason": "prova",
+		}, key()).want(
+			t, http.StatusConflict, "conflict",
+		)
 		w.requestPIN(elenaWith(map[string]any{"birth_date": "2999-01-01"})).want(t, http.StatusUnprocessableEntity, "validation-failed")
 		if n := w.rows("audit_records", "1 = 1"); n != before {
 			t.Errorf("%d records of what was refused", n-before)
 		}
-		w.do(http.MethodGet, "/v1/backoffice/pin-requests/"+id, clerk.AccessToken, nil, header{"Request-Id", "trace-read-one"}).want(t, http.StatusOK, "")
-		w.do(http.MethodGet, "/v1/backoffice/pin-requests", clerk.AccessToken, nil, header{"Request-Id", "trace-read-all"}).want(t, http.StatusOK, "")
+		w.do(http.MethodGet, "/v1/backoffice/pin-requests/"+id, clerk.AccessToken, nil, header{
+			"Request-Id", "trace-read-one",
+		}).want(t, http.StatusOK, "")
+		w.do(http.MethodGet, "/v1/backoffice/pin-requests", clerk.AccessToken, nil, header{
+			"Request-Id", "trace-read-all",
+		}).want(t, http.StatusOK, "")
 		w.app.AccessLog.Flush(context.Background())
-		if w.rows("access_log", "request_id = 'trace-read-one' AND outcome = 'read' AND subject_id = ?", id) != 1 || w.rows("access_log", "request_id = 'trace-read-all' AND outcome = 'read'") != 1 {
+		if w.rows("access_log", "request_id = 'trace-read-one' AND outcome = 'read' AND subject_id = ?", id) != 1 ||
+			w.rows("access_log", "request_id = 'trace-read-all' AND outcome = 'read'") != 1 {
 			t.Error("who read the requests is not in the access log")
 		}
 	})
 }
 
-// TestPINRequest_OneIntentIsOnePINRequest: a repeat with the same key gets the first answer, and wrong fields are named.
+// TestPINRequest_OneIntentIsOnePINRequest: a repeat with the same key gets the first answer, and
+// wrong fields are named.
 func TestPINRequest_OneIntentIsOnePINRequest(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		one := key()
 		first := w.do(http.MethodPost, "/v1/pin-requests", "", elena(), one).want(t, http.StatusAccepted, "")
 		w.clock.Advance(time.Minute)
 		again := w.do(http.MethodPost, "/v1/pin-requests", "", elena(), one).want(t, http.StatusAccepted, "")
-		if !bytes.Equal(first.body, again.body) || again.header.Get("Location") != first.header.Get("Location") || w.rows("pin_requests", "1 = 1") != 1 {
+		if !bytes.Equal(first.body, again.body) || again.header.Get("Location") != first.header.Get("Location") ||
+			w.rows("pin_requests", "1 = 1") != 1 {
 			t.Errorf("%s\n%s", first.body, again.body)
 		}
 		for pointer, changes := range map[string]map[string]any{
-			"/tax_code":                {"tax_code": "BNCLNE85M41H501A"},
-			"/birth_date":              {"birth_date": "1985-02-30"},
-			"/family_name":             {"family_name": "  "},
-			"/residence/province":      {"residence": map[string]any{"street": "Via Roma 1", "postal_code": "00184", "town": "Roma", "province": "Roma"}},
-			"/contacts/1/kind":         {"contacts": []map[string]any{{"kind": "mobile", "value": "+393331112233"}, {"kind": "mobile", "value": "+393331112234"}}},
-			"/contacts/0/value":        {"contacts": []map[string]any{{"kind": "email", "value": "nessuno"}}},
-			"/contacts":                {"contacts": []map[string]any{}},
-			"/state":                   {"state": "served"},
-			"/residence/second_street": {"residence": map[string]any{"street": "Via Roma 1", "postal_code": "00184", "town": "Roma", "province": "RM", "second_street": "x"}},
+			"/tax_code":    {"tax_code": "BNCLNE85M41H501A"},
+			"/birth_date":  {"birth_date": "1985-02-30"},
+			"/family_name": {"family_name": "  "},
+			"/residence/province": {"residence": map[string]any{
+				"street": "Via Roma 1", "postal_code": "00184", "town": "Roma", "province": "Roma",
+			}},
+			"/contacts/1/kind": {"contacts": []map[string]any{
+				{"kind": "mobile", "value": "+393331112233"}, {"kind": "mobile", "value": "+393331112234"},
+			}},
+			"/contacts/0/value": {"contacts": []map[string]any{{"kind": "email", "value": "nessuno"}}},
+			"/contacts":         {"contacts": []map[string]any{}},
+			"/state":            {"state": "served"},
+			"/residence/second_street": {"residence": map[string]any{
+				"street": "Via Roma 1", "postal_code": "00184", "town": "Roma", "province": "RM", "second_street": "x",
+			}},
 		} {
 			a := w.requestPIN(elenaWith(changes)).want(t, http.StatusUnprocessableEntity, "validation-failed")
 			if !bytes.Contains(a.body, []byte(`"`+pointer+`"`)) {
 				t.Errorf("%s: %s", pointer, a.body)
 			}
 		}
-		if w.rows("people", "tax_code = ?", elena()["tax_code"]) != 1 || w.rows("pin_requests", "id = ?", uuid.NewString()) != 0 || w.rows("pin_requests", "1 = 1") != 1 {
+		if w.rows("people", "tax_code = ?", elena()["tax_code"]) != 1 || w.rows("pin_requests", "id = ?", uuid.NewString()) != 0 ||
+			w.rows("pin_requests", "1 = 1") != 1 {
 			t.Error("a refused request was kept")
 		}
 	})

@@ -32,12 +32,16 @@ var upgradeType = header{"Content-Type", "multipart/form-data; boundary=confine"
 // sent is a file as it is sent.
 type sent struct{ name, content string }
 
-// upgradeForm is the body of a request for a dispositive PIN; fields are added to it, or replace what it has. Without files it has two.
+// upgradeForm is the body of a request for a dispositive PIN; fields are added to it, or replace
+// what it has. Without files it has two.
 func upgradeForm(fields map[string]string, files ...sent) string {
 	if files == nil {
 		files = []sent{{"fronte.png", pngHead + strings.Repeat("x", 100_000)}, {"retro.jpg", jpegHead}}
 	}
-	all := map[string]string{"document_kind": "identity_card", "document_number": "CA12345AB", "issued_by": "Comune di Napoli", "issued_on": "2021-05-10", "expires_on": "2031-05-10"}
+	all := map[string]string{
+		"document_kind": "identity_card", "document_number": "CA12345AB", "issued_by": "Comune di Napoli", "issued_on": "2021-05-10",
+		"expires_on": "2031-05-10",
+	}
 	for name, value := range fields {
 		all[name] = value
 	}
@@ -66,8 +70,8 @@ func (w *fixture) upgrade(token string, body string, headers ...header) answer {
 	return w.do(http.MethodPost, "/v1/me/pin/upgrades", token, body, slices.Concat([]header{key(), upgradeType}, headers)...)
 }
 
-// TestPINUpgrade_TheOrdinaryPINBecomesDispositive is the whole way: file with an ordinary PIN, wait, ask, be looked at, and have what
-// waited completed under the number that it always had.
+// TestPINUpgrade_TheOrdinaryPINBecomesDispositive is the whole way: file with an ordinary PIN,
+// wait, ask, be looked at, and have what waited completed under the number that it always had.
 func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -89,7 +93,8 @@ func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 		once := key()
 		asked := w.upgrade(f.token, upgradeForm(nil), once).want(t, http.StatusAccepted, "")
 		number, _ := asked.field("protocol_number").(string)
-		if asked.field("state") != "submitted" || !protocolNumber.MatchString(number) || asked.field("office_code") != "5100" || asked.field("reason") != nil {
+		if asked.field("state") != "submitted" || !protocolNumber.MatchString(number) || asked.field("office_code") != "5100" ||
+			asked.field("reason") != nil {
 			t.Fatalf("asked as %s", asked.body)
 		}
 		path := asked.header.Get("Location")
@@ -98,10 +103,14 @@ func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 		}
 		// The same again, in another wrapping, is the same request.
 		again := strings.ReplaceAll(upgradeForm(nil), "confine", "limite")
-		if repeated := w.upgrade(f.token, again, once, header{"Content-Type", "multipart/form-data; boundary=limite"}).want(t, http.StatusAccepted, ""); !bytes.Equal(repeated.body, asked.body) {
+		if repeated := w.upgrade(f.token, again, once, header{
+			"Content-Type", "multipart/form-data; boundary=limite",
+		}).want(t, http.StatusAccepted, ""); !bytes.Equal(repeated.body, asked.body) {
 			t.Errorf("a repeat answered %s", repeated.body)
 		}
-		w.upgrade(f.token, upgradeForm(map[string]string{"issued_by": "Altro"}), once).want(t, http.StatusUnprocessableEntity, "idempotency-key-reused")
+		w.upgrade(f.token, upgradeForm(map[string]string{"issued_by": "Altro"}), once).want(
+			t, http.StatusUnprocessableEntity, "idempotency-key-reused",
+		)
 		w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusConflict, "conflict")
 		shown := w.do(http.MethodGet, path, f.token, nil).want(t, http.StatusOK, "")
 		if !bytes.Equal(shown.body, asked.body) || shown.header.Get("ETag") == "" {
@@ -113,7 +122,8 @@ func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 		c := w.as(w.loginAs(w.person(operatorOf("5100"))).AccessToken)
 		state := client.PinUpgradeStateSubmitted
 		listed, err := c.ListPinUpgradesWithResponse(ctx, &client.ListPinUpgradesParams{State: &state})
-		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 1 || listed.JSON200.Items[0].Person.TaxCode != f.person.TaxCode {
+		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 1 ||
+			listed.JSON200.Items[0].Person.TaxCode != f.person.TaxCode {
 			t.Fatalf("the office lists %s, %v", listed.Body, err)
 		}
 		id := listed.JSON200.Items[0].UpgradeId
@@ -126,13 +136,19 @@ func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 			}
 			h := got.HTTPResponse.Header
 			disposition, parameters, err := mime.ParseMediaType(h.Get("Content-Disposition"))
-			if err != nil || h.Get("Content-Type") != want.kind || disposition != "attachment" || parameters["filename"] != want.name || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" {
+			if err != nil || h.Get("Content-Type") != want.kind || disposition != "attachment" || parameters["filename"] != want.name ||
+				h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" {
 				t.Errorf("file %d came as %v", n, h)
 			}
 		}
 		reason := "Documento leggibile e valido"
-		decided, err := c.DecidePinUpgradeWithResponse(ctx, id, &client.DecidePinUpgradeParams{IdempotencyKey: uuid.NewString()}, client.PinUpgradeDecision{Outcome: client.PinUpgradeDecisionOutcomeAccepted, Reason: reason})
-		if err != nil || decided.JSON200 == nil || decided.JSON200.State != client.PinUpgradeStateAccepted || decided.JSON200.DecidedAt == nil {
+		decided, err := c.DecidePinUpgradeWithResponse(ctx, id, &client.DecidePinUpgradeParams{
+			IdempotencyKey: uuid.NewString(),
+		}, client.PinUpgradeDecision{
+			Outcome: client.PinUpgradeDecisionOutcomeAccepted, Reason: reason,
+		})
+		if err != nil || decided.JSON200 == nil || decided.JSON200.State != client.PinUpgradeStateAccepted ||
+			decided.JSON200.DecidedAt == nil {
 			t.Fatalf("decided: %s, %v", decided.Body, err)
 		}
 
@@ -144,7 +160,8 @@ func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 			t.Errorf("its holder sees %s", got.body)
 		}
 		completed := w.do(http.MethodGet, declaration, f.token, nil).want(t, http.StatusOK, "")
-		if completed.field("state") != "submitted" || completed.field("protocol_number") != filed.field("protocol_number") || completed.field("submitted_at") != filed.field("submitted_at") {
+		if completed.field("state") != "submitted" || completed.field("protocol_number") != filed.field("protocol_number") ||
+			completed.field("submitted_at") != filed.field("submitted_at") {
 			t.Errorf("what waited is %s", completed.body)
 		}
 		for i, form := range forms {
@@ -168,7 +185,10 @@ func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 		for _, m := range messages.JSON200.Items {
 			subjects = append(subjects, m.Subject)
 		}
-		for _, want := range []string{"Richiesta di PIN dispositivo ricevuta, protocollo " + number, "Richiesta di PIN dispositivo accolta, protocollo " + number, "Il Suo PIN è dispositivo", "Dichiarazione completata, protocollo " + filed.field("protocol_number").(string)} {
+		for _, want := range []string{
+			"Richiesta di PIN dispositivo ricevuta, protocollo " + number, "Richiesta di PIN dispositivo accolta, protocollo " + number,
+			"Il Suo PIN è dispositivo", "Dichiarazione completata, protocollo " + filed.field("protocol_number").(string),
+		} {
 			if !slices.Contains(subjects, want) {
 				t.Errorf("no message %q among %q", want, subjects)
 			}
@@ -180,7 +200,9 @@ func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 func TestPINUpgrade_NobodyElsesUpgrade(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
-		asked := w.upgrade(f.token, upgradeForm(map[string]string{"document_number": "SEGRETO77"}, sent{"segreto.png", pngHead + "SEGRETO77"})).want(t, http.StatusAccepted, "")
+		asked := w.upgrade(f.token, upgradeForm(map[string]string{"document_number": "SEGRETO77"}, sent{
+			"segreto.png", pngHead + "SEGRETO77",
+		})).want(t, http.StatusAccepted, "")
 		id, _ := asked.field("upgrade_id").(string)
 		office := "/v1/backoffice/pin-upgrades"
 		for _, p := range w.people() {
@@ -194,8 +216,10 @@ func TestPINUpgrade_NobodyElsesUpgrade(t *testing.T) {
 				problem, status = "not-found", http.StatusNotFound
 			}
 			for _, a := range []answer{
-				w.do(http.MethodGet, "/v1/me/pin/upgrades/"+id, token, nil).want(t, http.StatusNotFound, "not-found"), w.do(http.MethodGet, "/v1/me/pin/upgrades", token, nil).want(t, http.StatusOK, ""),
-				w.do(http.MethodGet, office+"/"+id, token, nil).want(t, status, problem), w.do(http.MethodGet, office+"/"+id+"/attachments/1", token, nil).want(t, status, problem),
+				w.do(http.MethodGet, "/v1/me/pin/upgrades/"+id, token, nil).want(t, http.StatusNotFound, "not-found"),
+				w.do(http.MethodGet, "/v1/me/pin/upgrades", token, nil).want(t, http.StatusOK, ""),
+				w.do(http.MethodGet, office+"/"+id, token, nil).want(t, status, problem),
+				w.do(http.MethodGet, office+"/"+id+"/attachments/1", token, nil).want(t, status, problem),
 				w.do(http.MethodPost, office+"/"+id+"/decision", token, decision, key()).want(t, status, problem),
 				w.do(http.MethodPost, office+"/"+id+"/decision", token, "{}", key()),
 				w.do(http.MethodGet, office, token, nil),
@@ -206,18 +230,25 @@ func TestPINUpgrade_NobodyElsesUpgrade(t *testing.T) {
 			}
 		}
 		desk := w.loginAs(w.person(operatorOf("5100"))).AccessToken
-		read := w.do(http.MethodGet, office+"/"+id+"/attachments/1", desk, nil, header{"Request-Id", "trace-download"}).want(t, http.StatusOK, "")
+		read := w.do(http.MethodGet, office+"/"+id+"/attachments/1", desk, nil, header{
+			"Request-Id", "trace-download",
+		}).want(t, http.StatusOK, "")
 		if string(read.body) != pngHead+"SEGRETO77" {
 			t.Errorf("the office reads %q", read.body)
 		}
-		w.do(http.MethodGet, office+"/"+id+"/attachments/1", desk, nil, header{"Accept", "application/pdf"}).want(t, http.StatusNotAcceptable, "not-acceptable")
+		w.do(http.MethodGet, office+"/"+id+"/attachments/1", desk, nil, header{"Accept", "application/pdf"}).want(
+			t, http.StatusNotAcceptable, "not-acceptable",
+		)
 		w.do(http.MethodGet, office+"/"+id+"/attachments/1", desk, nil, header{"Accept", "image/*"}).want(t, http.StatusOK, "")
 		for _, number := range []string{"2", "0", "5", "x", "1.0"} {
 			w.do(http.MethodGet, office+"/"+id+"/attachments/"+number, desk, nil).want(t, http.StatusNotFound, "not-found")
 		}
 		w.app.AccessLog.Flush(context.Background())
 		var rows int64
-		err := w.app.DB.From(context.Background()).Table("access_log").Where("request_id = ? AND operation = ? AND outcome = 'read' AND subject_id = ?", "trace-download", "downloadPinUpgradeAttachment", id).Count(&rows).Error
+		err := w.app.DB.From(context.Background()).Table("access_log").Where(
+			"request_id = ? AND operation = ? AND outcome = 'read' AND subject_id = ?", "trace-download", "downloadPinUpgradeAttachment",
+			id,
+		).Count(&rows).Error
 		if err != nil || rows != 1 {
 			t.Errorf("%d rows in the access log, %v", rows, err)
 		}
@@ -227,7 +258,8 @@ func TestPINUpgrade_NobodyElsesUpgrade(t *testing.T) {
 	})
 }
 
-// TestPINUpgrade_FilesThatDoHarm: nothing wrong is stored, and what is only called wrongly is made safe.
+// TestPINUpgrade_FilesThatDoHarm: nothing wrong is stored, and what is only called wrongly is made
+// safe.
 func TestPINUpgrade_FilesThatDoHarm(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
@@ -246,12 +278,17 @@ func TestPINUpgrade_FilesThatDoHarm(t *testing.T) {
 			status  int
 			pointer string
 		}{
-			"a fifth":           {[]sent{one, one, one, one, one}, http.StatusUnprocessableEntity, `"/files"`},
-			"nothing":           {[]sent{one, {"b.png", ""}}, http.StatusUnprocessableEntity, `"/files/1"`},
-			"a byte too long":   {[]sent{{"a.png", pngHead + strings.Repeat("x", 3<<20-len(pngHead)+1)}}, http.StatusUnprocessableEntity, `"/files/0"`},
-			"a program":         {[]sent{one, one, {"c.png", "MZ\x90\x00"}}, http.StatusUnprocessableEntity, `"/files/2"`},
-			"a page":            {[]sent{{"a.pdf", "<script>alert(1)</script>%PDF-1.7"}}, http.StatusUnprocessableEntity, `"/files/0"`},
-			"more than 10 MiB":  {slices.Repeat([]sent{{"a.png", pngHead + strings.Repeat("x", 3<<20-len(pngHead))}}, 4), http.StatusRequestEntityTooLarge, ""},
+			"a fifth": {[]sent{one, one, one, one, one}, http.StatusUnprocessableEntity, `"/files"`},
+			"nothing": {[]sent{one, {"b.png", ""}}, http.StatusUnprocessableEntity, `"/files/1"`},
+			"a byte too long": {
+				[]sent{{"a.png", pngHead + strings.Repeat("x", 3<<20-len(pngHead)+1)}}, http.StatusUnprocessableEntity, `"/files/0"`,
+			},
+			"a program": {[]sent{one, one, {"c.png", "MZ\x90\x00"}}, http.StatusUnprocessableEntity, `"/files/2"`},
+			"a page":    {[]sent{{"a.pdf", "<script>alert(1)</script>%PDF-1.7"}}, http.StatusUnprocessableEntity, `"/files/0"`},
+			"more than 10 MiB": {
+				slices.Repeat([]sent{{"a.png", pngHead + strings.Repeat("x", 3<<20-len(pngHead))}}, 4), http.StatusRequestEntityTooLarge,
+				"",
+			},
 			"none":              {[]sent{}, http.StatusUnprocessableEntity, `"/files"`},
 			"an empty file pun": {[]sent{{"", ""}}, http.StatusUnprocessableEntity, `"/files"`},
 		} {
@@ -260,13 +297,21 @@ func TestPINUpgrade_FilesThatDoHarm(t *testing.T) {
 				t.Errorf("%s: %d %s", name, a.status, a.body)
 			}
 		}
-		w.upgrade(f.token, upgradeForm(map[string]string{"expires_on": "2026-03-15"})).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		w.do(http.MethodPost, "/v1/me/pin/upgrades", f.token, map[string]any{"document_kind": "passport"}, key()).want(t, http.StatusUnsupportedMediaType, "unsupported-media-type")
-		w.do(http.MethodPost, "/v1/me/pin/upgrades", "", upgradeForm(nil), key(), upgradeType).want(t, http.StatusUnauthorized, "unauthenticated")
+		w.upgrade(f.token, upgradeForm(map[string]string{"expires_on": "2026-03-15"})).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
+		w.do(http.MethodPost, "/v1/me/pin/upgrades", f.token, map[string]any{"document_kind": "passport"}, key()).want(
+			t, http.StatusUnsupportedMediaType, "unsupported-media-type",
+		)
+		w.do(http.MethodPost, "/v1/me/pin/upgrades", "", upgradeForm(nil), key(), upgradeType).want(
+			t, http.StatusUnauthorized, "unauthenticated",
+		)
 		if n := blobs(); n != 0 {
 			t.Errorf("%d files are stored", n)
 		}
-		asked := w.upgrade(f.token, upgradeForm(nil, sent{"../../../\u202Egnp.exe", pngHead}, sent{"a\tb; filename=x.jpg", jpegHead}, sent{strings.Repeat("è", 200), "%PDF-1.7\n"})).want(t, http.StatusAccepted, "")
+		asked := w.upgrade(f.token, upgradeForm(nil, sent{
+			"../../../\u202Egnp.exe", pngHead,
+		}, sent{"a\tb; filename=x.jpg", jpegHead}, sent{strings.Repeat("è", 200), "%PDF-1.7\n"})).want(t, http.StatusAccepted, "")
 		attachments, _ := asked.field("attachments").([]any)
 		for i, want := range []string{"gnp.exe.png", "a b; filename=x.jpg", strings.Repeat("è", 96) + ".pdf"} {
 			if got := attachments[i].(map[string]any)["file_name"]; got != want {
@@ -275,7 +320,9 @@ func TestPINUpgrade_FilesThatDoHarm(t *testing.T) {
 		}
 		desk := w.loginAs(w.person(operatorOf("5100"))).AccessToken
 		for _, number := range []string{"1", "2", "3"} {
-			w.do(http.MethodGet, "/v1/backoffice/pin-upgrades/"+asked.field("upgrade_id").(string)+"/attachments/"+number, desk, nil).want(t, http.StatusOK, "")
+			w.do(
+				http.MethodGet, "/v1/backoffice/pin-upgrades/"+asked.field("upgrade_id").(string)+"/attachments/"+number, desk, nil,
+			).want(t, http.StatusOK, "")
 		}
 		// Nothing is left of what was on its way.
 		if left, err := os.ReadDir(filepath.Join(w.dir, "incoming")); err != nil || len(left) > 0 {
@@ -325,13 +372,16 @@ func TestPINUpgrade_OneKeyManyTimesIsOneUpgrade(t *testing.T) {
 	})
 }
 
-// TestPINUpgrade_AnOldLoginAsksForThePINAgain: raising one's own rights takes a PIN that was entered just now.
+// TestPINUpgrade_AnOldLoginAsksForThePINAgain: raising one's own rights takes a PIN that was
+// entered just now.
 func TestPINUpgrade_AnOldLoginAsksForThePINAgain(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.ordinary()
 		w.clock.Advance(5*time.Minute + time.Microsecond)
 		w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusForbidden, "reauthentication-required")
-		w.do(http.MethodPost, "/v1/sessions/current/authentications", f.token, map[string]any{"pin": f.person.Pin}).want(t, http.StatusOK, "")
+		w.do(
+			http.MethodPost, "/v1/sessions/current/authentications", f.token, map[string]any{"pin": f.person.Pin},
+		).want(t, http.StatusOK, "")
 		w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusAccepted, "")
 	})
 }

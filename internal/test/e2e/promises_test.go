@@ -28,7 +28,8 @@ func TestPromises_OneIntentOneDeclaration(t *testing.T) {
 		}
 		all.Wait()
 		for _, a := range answers {
-			if a.status != http.StatusCreated || !bytes.Equal(a.body, answers[0].body) || a.header.Get("ETag") != answers[0].header.Get("ETag") || a.header.Get("Location") != answers[0].header.Get("Location") {
+			if a.status != http.StatusCreated || !bytes.Equal(a.body, answers[0].body) ||
+				a.header.Get("ETag") != answers[0].header.Get("ETag") || a.header.Get("Location") != answers[0].header.Get("Location") {
 				t.Fatalf("answers differ: %d %s\n%s", a.status, a.body, answers[0].body)
 			}
 		}
@@ -39,33 +40,43 @@ func TestPromises_OneIntentOneDeclaration(t *testing.T) {
 		other := f.draft(map[string]any{"submit": false})
 		w.do(http.MethodPost, f.path, f.token, other, once).want(t, http.StatusUnprocessableEntity, "idempotency-key-reused")
 		quoted := header{once.name, `"` + once.value + `"`}
-		if a := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), quoted); !bytes.Equal(a.body, answers[0].body) {
+		if a := w.do(
+			http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), quoted,
+		); !bytes.Equal(a.body, answers[0].body) {
 			t.Error("the quoted key is another key")
 		}
 		w.do(http.MethodPost, f.path, f.token, f.draft(nil)).want(t, http.StatusBadRequest, "malformed-request")
 	})
 }
 
-// TestPromises_NoForeignFields: what only the server sets is refused, and so is what the contract does not know.
+// TestPromises_NoForeignFields: what only the server sets is refused, and so is what the contract
+// does not know.
 func TestPromises_NoForeignFields(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
-		for _, field := range []string{"state", "declaration_id", "protocol_number", "submitted_at", "filed_by", "contributor_id", "receipt", "person_id", "whatever"} {
-			a := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{field: "x"}), key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		for _, field := range []string{
+			"state", "declaration_id", "protocol_number", "submitted_at", "filed_by", "contributor_id", "receipt", "person_id", "whatever",
+		} {
+			a := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{field: "x"}), key()).want(
+				t, http.StatusUnprocessableEntity, "validation-failed",
+			)
 			if !strings.Contains(string(a.body), `"/`+field+`"`) {
 				t.Errorf("%s is not named in %s", field, a.body)
 			}
 		}
 		content := withNotes(t, f.example, "x")
 		content["unknown_field"] = 1
-		a := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"content": content, "submit": true}), key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		a := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"content": content, "submit": true}), key()).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
 		if !strings.Contains(string(a.body), `"/content/unknown_field"`) {
 			t.Errorf("the field is not named in %s", a.body)
 		}
 	})
 }
 
-// TestPromises_EveryChangeLeavesItsTrace: one audit row for each changing operation, and rows for refusals and reads of another's data.
+// TestPromises_EveryChangeLeavesItsTrace: one audit row for each changing operation, and rows for
+// refusals and reads of another's data.
 func TestPromises_EveryChangeLeavesItsTrace(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
@@ -82,7 +93,8 @@ func TestPromises_EveryChangeLeavesItsTrace(t *testing.T) {
 			if n := count("audit_records", "request_id = ?", id); n != 1 {
 				t.Errorf("%s left %d audit rows", operation, n)
 			}
-			if n := count("audit_records", "request_id = ? AND operation = ? AND person_id = ? AND outcome = 'done' AND address <> ''", id, operation, f.person.PersonId); n != 1 {
+			if n := count("audit_records", "request_id = ? AND operation = ? AND person_id = ? AND outcome = 'done' "+
+				"AND address <> ''", id, operation, f.person.PersonId); n != 1 {
 				t.Errorf("the audit row of %s does not tell who did what, from where", operation)
 			}
 			return a
@@ -93,7 +105,9 @@ func TestPromises_EveryChangeLeavesItsTrace(t *testing.T) {
 		})
 		path := draft.header.Get("Location")
 		step("changeDeclaration", func(id string) answer {
-			return w.do(http.MethodPatch, path, f.token, map[string]any{"content": map[string]any{"notes": "a"}}, named(id), header{"If-Match", `"1"`}, header{"Content-Type", "application/merge-patch+json"}).want(t, http.StatusOK, "")
+			return w.do(http.MethodPatch, path, f.token, map[string]any{"content": map[string]any{"notes": "a"}}, named(id), header{
+				"If-Match", `"1"`,
+			}, header{"Content-Type", "application/merge-patch+json"}).want(t, http.StatusOK, "")
 		})
 		step("submitDeclaration", func(id string) answer {
 			return w.do(http.MethodPost, path+"/submission", f.token, nil, key(), named(id)).want(t, http.StatusOK, "")
@@ -102,26 +116,34 @@ func TestPromises_EveryChangeLeavesItsTrace(t *testing.T) {
 			return w.do(http.MethodPost, path+"/withdrawal", f.token, nil, key(), named(id)).want(t, http.StatusOK, "")
 		})
 		step("startSession", func(id string) answer {
-			return w.do(http.MethodPost, "/v1/sessions", "", map[string]any{"tax_code": f.person.TaxCode, "pin": f.person.Pin}, named(id)).want(t, http.StatusCreated, "")
+			return w.do(http.MethodPost, "/v1/sessions", "", map[string]any{
+				"tax_code": f.person.TaxCode, "pin": f.person.Pin,
+			}, named(id)).want(t, http.StatusCreated, "")
 		})
 
 		stranger := w.loginAs(w.createPerson(map[string]any{}))
 		w.do(http.MethodGet, path, stranger.AccessToken, nil, named("trace-refused")).want(t, http.StatusNotFound, "not-found")
 		w.do(http.MethodGet, path, f.token, nil, named("trace-read-it")).want(t, http.StatusOK, "")
-		w.do(http.MethodPost, "/v1/sessions", "", map[string]any{"tax_code": f.person.TaxCode, "pin": wrongPIN}, named("trace-failed-login")).want(t, http.StatusUnauthorized, "")
+		w.do(http.MethodPost, "/v1/sessions", "", map[string]any{
+			"tax_code": f.person.TaxCode, "pin": wrongPIN,
+		}, named("trace-failed-login")).want(
+			t, http.StatusUnauthorized, "",
+		)
 		w.app.AccessLog.Flush(context.Background())
 		for _, id := range []string{"trace-refused", "trace-read-it", "trace-failed-login"} {
 			if n := count("access_log", "request_id = ?", id); n != 1 {
 				t.Errorf("%s left %d rows in the access log", id, n)
 			}
 		}
-		if log := w.log.String(); strings.Contains(log, f.person.TaxCode) || strings.Contains(log, f.person.Pin) || strings.Contains(log, f.token) {
+		if log := w.log.String(); strings.Contains(log, f.person.TaxCode) || strings.Contains(log, f.person.Pin) ||
+			strings.Contains(log, f.token) {
 			t.Error("the log holds a tax code, a PIN or a token")
 		}
 	})
 }
 
-// TestPromises_NothingPersonalIsCachedOrCrossed: many users at once, each sees what is theirs alone.
+// TestPromises_NothingPersonalIsCachedOrCrossed: many users at once, each sees what is theirs
+// alone.
 func TestPromises_NothingPersonalIsCachedOrCrossed(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		const users, rounds = 64, 160
@@ -139,7 +161,8 @@ func TestPromises_NothingPersonalIsCachedOrCrossed(t *testing.T) {
 			all.Go(func() {
 				for range rounds {
 					a := w.do(http.MethodGet, "/v1/me", u.token, nil)
-					if a.status != http.StatusOK || a.field("person_id") != u.person.PersonId.String() || a.header.Get("Cache-Control") != "no-store" {
+					if a.status != http.StatusOK || a.field("person_id") != u.person.PersonId.String() ||
+						a.header.Get("Cache-Control") != "no-store" {
 						t.Errorf("answered %d %s with Cache-Control %q", a.status, a.body, a.header.Get("Cache-Control"))
 						return
 					}
@@ -152,11 +175,14 @@ func TestPromises_NothingPersonalIsCachedOrCrossed(t *testing.T) {
 
 // naughty are values that break careless programs.
 var naughty = []string{
-	"", " ", "NULL", "undefined", "true", "0", "-1", "1e309", "NaN", "'; DROP TABLE people; --", `" OR ""="`, "<script>alert(1)</script>", "../../../etc/passwd", "%00", "\\", "${jndi:x}", "{{7*7}}",
-	"\t\r\n", "\u202etxt.exe", "à̖̗", "Ω≈ç√∫˜µ≤≥÷", "田中さん", "👩‍👩‍👧‍👧", "\ufeff", "ﷺ", strings.Repeat("a", 10_000), strings.Repeat("è", 5_000), "\x7f", "\u0085", "\u2028",
+	"", " ", "NULL", "undefined", "true", "0", "-1", "1e309", "NaN", "'; DROP TABLE people; --", `" OR ""="`, "<script>alert(1)</script>",
+	"../../../etc/passwd", "%00", "\\", "${jndi:x}", "{{7*7}}",
+	"\t\r\n", "\u202etxt.exe", "à̖̗", "Ω≈ç√∫˜µ≤≥÷", "田中さん", "👩‍👩‍👧‍👧", "\ufeff", "ﷺ", strings.Repeat("a", 10_000),
+	strings.Repeat("è", 5_000), "\x7f", "\u0085", "\u2028",
 }
 
-// TestPromises_BadInputIsNeverAFailure: every string of every body with naughty values, and bodies cut, doubled, too deep and too long.
+// TestPromises_BadInputIsNeverAFailure: every string of every body with naughty values, and bodies
+// cut, doubled, too deep and too long.
 func TestPromises_BadInputIsNeverAFailure(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
@@ -198,7 +224,10 @@ func TestPromises_BadInputIsNeverAFailure(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := string(whole)
-			for _, bad := range []string{text[:len(text)/2], text + text, strings.Repeat("[", 100_000), strings.Repeat(`{"a":`, 50_000), "null", "[]", "1", `""`, `{"a":"\u0000"}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}"} {
+			for _, bad := range []string{
+				text[:len(text)/2], text + text, strings.Repeat("[", 100_000), strings.Repeat(`{"a":`, 50_000), "null", "[]", "1", `""`,
+				`{"a":"\u0000"}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}",
+			} {
 				send(b.path, b.token, bad)
 			}
 		}
@@ -209,7 +238,9 @@ func TestPromises_BadInputIsNeverAFailure(t *testing.T) {
 			w.do(http.MethodPost, f.path, f.token, body, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
 		}
 		for _, text := range []string{"田中さん", "👩‍👩‍👧‍👧", "<script>alert(1)</script>", "Ω≈ç√∫˜µ≤≥÷", `"\/`, "'; DROP TABLE people; --"} {
-			filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"content": withNotes(t, f.example, text)}), key()).want(t, http.StatusCreated, "")
+			filed := w.do(
+				http.MethodPost, f.path, f.token, f.draft(map[string]any{"content": withNotes(t, f.example, text)}), key(),
+			).want(t, http.StatusCreated, "")
 			if got := w.do(http.MethodGet, filed.header.Get("Location"), f.token, nil).field("content", "notes"); got != text {
 				t.Errorf("%q came back as %q", text, got)
 			}
@@ -226,7 +257,8 @@ func mustJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// TestPromises_MetricsNameRoutesOnly: what operators see counts requests by route, and names nobody.
+// TestPromises_MetricsNameRoutesOnly: what operators see counts requests by route, and names
+// nobody.
 func TestPromises_MetricsNameRoutesOnly(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
@@ -234,7 +266,8 @@ func TestPromises_MetricsNameRoutesOnly(t *testing.T) {
 		recorder := httptest.NewRecorder()
 		w.app.AdminHandler().ServeHTTP(recorder, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/metrics", nil))
 		metrics := recorder.Body.String()
-		if !strings.Contains(metrics, `http_route="/v1/contributors/{contributor_id}/declarations"`) || strings.Contains(metrics, f.contributor.String()) || strings.Contains(metrics, f.person.TaxCode) {
+		if !strings.Contains(metrics, `http_route="/v1/contributors/{contributor_id}/declarations"`) ||
+			strings.Contains(metrics, f.contributor.String()) || strings.Contains(metrics, f.person.TaxCode) {
 			t.Errorf("metrics are\n%s", metrics)
 		}
 	})

@@ -12,7 +12,9 @@ import (
 // TestSandbox_TestersMakeTheirWorld: people, contributors, roles, time and a new beginning.
 func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
-		made := w.do(http.MethodPost, "/v1/sandbox/contributors", "", map[string]any{"legal_name": "Prova S.p.A."}).want(t, http.StatusCreated, "")
+		made := w.do(
+			http.MethodPost, "/v1/sandbox/contributors", "", map[string]any{"legal_name": "Prova S.p.A."},
+		).want(t, http.StatusCreated, "")
 		id, _ := made.field("contributor_id").(string)
 		roles := func(services any) []map[string]any {
 			role := map[string]any{"contributor_id": id, "role": "employee_delegate"}
@@ -34,7 +36,9 @@ func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
 		if first.field("person_id") != again.field("person_id") || first.field("pin") != again.field("pin") {
 			t.Error("the same key made two people")
 		}
-		w.do(http.MethodPost, "/v1/sandbox/people", "", map[string]any{"tax_code": first.field("tax_code")}).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodPost, "/v1/sandbox/people", "", map[string]any{"tax_code": first.field("tax_code")}).want(
+			t, http.StatusConflict, "conflict",
+		)
 
 		before := w.do(http.MethodGet, "/v1/sandbox/clock", "", nil).want(t, http.StatusOK, "")
 		moved := w.do(http.MethodPost, "/v1/sandbox/clock", "", map[string]any{"advance": "P1M"}).want(t, http.StatusOK, "")
@@ -43,7 +47,9 @@ func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
 		if days := to.Sub(from).Hours() / 24; days < 27 || days > 32 {
 			t.Errorf("a month was %v days", days)
 		}
-		backwards := w.do(http.MethodPost, "/v1/sandbox/clock", "", map[string]any{"now": before.field("now")}).want(t, http.StatusUnprocessableEntity, "validation-failed")
+		backwards := w.do(http.MethodPost, "/v1/sandbox/clock", "", map[string]any{"now": before.field("now")}).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
 		if !strings.Contains(string(backwards.body), `"/now"`) {
 			t.Errorf("the field is not named: %s", backwards.body)
 		}

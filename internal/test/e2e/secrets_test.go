@@ -48,7 +48,8 @@ func (s *secrets) firstAccess(taxCode, initial string) (client.Session, string) 
 	return s.session(session), s.add("PIN", pin)
 }
 
-// promised keeps what the database holds before anything that was promised is sent. Nothing of it is known yet.
+// promised keeps what the database holds before anything that was promised is sent. Nothing of it
+// is known yet.
 func (s *secrets) promised(messages int64) {
 	s.w.t.Helper()
 	if n := s.w.rows("outbox", "state = 'queued' AND sealed IS NOT NULL"); n != messages {
@@ -61,13 +62,18 @@ func (s *secrets) promised(messages int64) {
 func (s *secrets) found(text string) (names []string) {
 	for what, secret := range s.known {
 		digest := sha256.Sum256([]byte(secret))
-		for _, form := range []string{secret, strings.ToLower(secret), secret[:4] + " " + secret[4:], base64.StdEncoding.EncodeToString([]byte(secret))} {
+		for _, form := range []string{
+			secret, strings.ToLower(secret), secret[:4] + " " + secret[4:], base64.StdEncoding.EncodeToString([]byte(secret)),
+		} {
 			if strings.Contains(text, form) {
 				names = append(names, what)
 			}
 		}
 		// A token is long enough for a plain digest; what people type is not.
-		if len(secret) <= 16 && (strings.Contains(text, hex.EncodeToString(digest[:])) || strings.Contains(text, base64.RawURLEncoding.EncodeToString(digest[:])) || strings.Contains(text, base64.RawStdEncoding.EncodeToString(digest[:]))) {
+		if len(secret) <= 16 &&
+			(strings.Contains(text, hex.EncodeToString(digest[:])) ||
+				strings.Contains(text, base64.RawURLEncoding.EncodeToString(digest[:])) ||
+				strings.Contains(text, base64.RawStdEncoding.EncodeToString(digest[:]))) {
 			names = append(names, "digest of "+what)
 		}
 	}
@@ -83,7 +89,8 @@ func (w *fixture) dump() string {
 	w.app.AccessLog.Flush(ctx)
 	query := "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 	if w.app.DB.Dialect() == db.Postgres {
-		query = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY table_name"
+		query = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' " +
+			"ORDER BY table_name"
 	}
 	var tables []string
 	if err := w.app.DB.From(ctx).Raw(query).Scan(&tables).Error; err != nil {
@@ -111,8 +118,8 @@ func (w *fixture) dump() string {
 	return b.String()
 }
 
-// TestSecrets_NoSecretInClear: after a whole life of a PIN nothing that was issued stands in a log or a table; while a message waits
-// to be sent its secret is sealed, and afterwards it is gone.
+// TestSecrets_NoSecretInClear: after a whole life of a PIN nothing that was issued stands in a log
+// or a table; while a message waits to be sent its secret is sealed, and afterwards it is gone.
 func TestSecrets_NoSecretInClear(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		s := &secrets{w: w, known: map[string]string{}}
@@ -148,8 +155,12 @@ func TestSecrets_NoSecretInClear(t *testing.T) {
 		w.verifyContact(session.AccessToken, path, w.codeTo(elenaEmail)).want(t, http.StatusOK, "")
 		added := w.addContact(session.AccessToken, "pec", "elena@pec.example").want(t, http.StatusCreated, "")
 		s.promised(1)
-		w.verifyContact(session.AccessToken, added.header.Get("Location"), s.add("contact code", w.codeTo("elena@pec.example"))).want(t, http.StatusOK, "")
-		s.session(decoded[client.Session](t, post("/v1/sessions/current/authentications", session.AccessToken, map[string]any{"pin": pin}, http.StatusOK)))
+		w.verifyContact(
+			session.AccessToken, added.header.Get("Location"), s.add("contact code", w.codeTo("elena@pec.example")),
+		).want(t, http.StatusOK, "")
+		s.session(decoded[client.Session](
+			t, post("/v1/sessions/current/authentications", session.AccessToken, map[string]any{"pin": pin}, http.StatusOK),
+		))
 
 		// The PIN is lost, and recovered.
 		w.clock.Advance(25 * time.Hour)
@@ -158,10 +169,14 @@ func TestSecrets_NoSecretInClear(t *testing.T) {
 		code := s.add("recovery code", w.secretTo(elenaEmail, "recupero"))
 		post("/v1/pin-recoveries/confirmation", "", map[string]any{"tax_code": taxCode, "recovery_code": code}, http.StatusOK)
 		s.promised(2)
-		s.firstAccess(taxCode, initial(w.secretTo(elenaMobile, "prima parte del Suo PIN"), w.secretTo(elenaEmail, "seconda parte del Suo PIN")))
+		s.firstAccess(
+			taxCode, initial(w.secretTo(elenaMobile, "prima parte del Suo PIN"), w.secretTo(elenaEmail, "seconda parte del Suo PIN")),
+		)
 
 		// It is revoked without a login, and another is requested and never used.
-		post("/v1/pin-revocations", "", map[string]any{"tax_code": taxCode, "contact": map[string]any{"kind": "mobile", "value": elenaMobile}}, http.StatusAccepted)
+		post("/v1/pin-revocations", "", map[string]any{
+			"tax_code": taxCode, "contact": map[string]any{"kind": "mobile", "value": elenaMobile},
+		}, http.StatusAccepted)
 		s.promised(1)
 		code = s.add("revocation code", w.secretTo(elenaMobile, "revoca"))
 		post("/v1/pin-revocations/confirmation", "", map[string]any{"tax_code": taxCode, "code": code}, http.StatusOK)
@@ -174,13 +189,17 @@ func TestSecrets_NoSecretInClear(t *testing.T) {
 		found := post("/v1/backoffice/people-searches", operator.AccessToken, map[string]any{"tax_code": taxCode}, http.StatusOK)
 		people, _ := found.field("items").([]any)
 		person, _ := people[0].(map[string]any)["person_id"].(string)
-		handed, _ := post("/v1/backoffice/people/"+person+"/pins", operator.AccessToken, map[string]any{"document_kind": "passport", "document_number": s.add("document", "YA1234567")}, http.StatusCreated).field("pin").(string)
+		handed, _ := post("/v1/backoffice/people/"+person+"/pins", operator.AccessToken, map[string]any{
+			"document_kind": "passport", "document_number": s.add("document", "YA1234567"),
+		}, http.StatusCreated).field("pin").(string)
 		session, pin = s.firstAccess(taxCode, s.add("counter PIN", handed))
 
 		// What is typed into the wrong field, or wrong, is kept no more than what is right.
 		w.tryLogin(pin, taxCode)
 		w.tryLogin(taxCode, s.add("wrong PIN", wrongPIN)).want(t, http.StatusUnauthorized, "")
-		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{"tax_code": pin, "contact": map[string]any{"kind": "email", "value": pin}}, key())
+		w.do(http.MethodPost, "/v1/pin-revocations", "", map[string]any{
+			"tax_code": pin, "contact": map[string]any{"kind": "email", "value": pin},
+		}, key())
 		w.do(http.MethodGet, "/v1/me?pin="+pin, session.AccessToken, nil).want(t, http.StatusBadRequest, "")
 		renewed := post("/v1/sessions/current/tokens", "", map[string]any{"refresh_token": session.RefreshToken}, http.StatusOK)
 		session = s.session(decoded[client.Session](t, renewed))

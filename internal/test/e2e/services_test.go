@@ -20,7 +20,8 @@ func (w *fixture) catalogue() []client.Service {
 	return found.JSON200.Items
 }
 
-// TestServiceCatalog_ServicesLeadToOperations: every link of every service leads to an operation of the contract.
+// TestServiceCatalog_ServicesLeadToOperations: every link of every service leads to an operation of
+// the contract.
 func TestServiceCatalog_ServicesLeadToOperations(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		known := map[string]bool{}
@@ -58,7 +59,8 @@ func TestServiceCatalog_ServicesLeadToOperations(t *testing.T) {
 		first := w.do(http.MethodGet, "/v1/services?limit=2", "", nil).want(t, http.StatusOK, "")
 		next, _ := first.field("_links", "next", "href").(string)
 		second := w.do(http.MethodGet, next, "", nil).want(t, http.StatusOK, "")
-		if items, _ := second.field("items").([]any); len(items) != 2 || items[0].(map[string]any)["service_code"] != w.catalogue()[2].ServiceCode {
+		if items, _ := second.field("items").([]any); len(items) != 2 ||
+			items[0].(map[string]any)["service_code"] != w.catalogue()[2].ServiceCode {
 			t.Errorf("the second page is %s", second.body)
 		}
 		_, cursor, _ := strings.Cut(next, "cursor=")
@@ -68,7 +70,8 @@ func TestServiceCatalog_ServicesLeadToOperations(t *testing.T) {
 	})
 }
 
-// TestServiceCatalog_AChannelOfTheSandboxCloses thirty days after the data were made, and says where to go then.
+// TestServiceCatalog_AChannelOfTheSandboxCloses thirty days after the data were made, and says
+// where to go then.
 func TestServiceCatalog_AChannelOfTheSandboxCloses(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		path := ""
@@ -103,7 +106,8 @@ func arranged(t *testing.T, a answer) []string {
 	return codes
 }
 
-// TestServiceCatalog_StaffSeesWhatItMayDo: every list in the menu of who works for the institute opens.
+// TestServiceCatalog_StaffSeesWhatItMayDo: every list in the menu of who works for the institute
+// opens.
 func TestServiceCatalog_StaffSeesWhatItMayDo(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		for _, class := range []client.UserClass{client.UserClassOperator, client.UserClassContactCentre, client.UserClassAdministrator} {
@@ -128,7 +132,8 @@ func TestServiceCatalog_StaffSeesWhatItMayDo(t *testing.T) {
 	})
 }
 
-// TestServiceCatalog_TheMenu is made from rights, leads to what was chosen, and is arranged by who uses it.
+// TestServiceCatalog_TheMenu is made from rights, leads to what was chosen, and is arranged by who
+// uses it.
 func TestServiceCatalog_TheMenu(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -158,7 +163,9 @@ func TestServiceCatalog_TheMenu(t *testing.T) {
 			}
 		}
 		stranger := w.loginAs(w.createPerson(map[string]any{})).AccessToken
-		w.do(http.MethodGet, "/v1/me/services?contributor_id="+f.contributor.String(), stranger, nil).want(t, http.StatusNotFound, "not-found")
+		w.do(http.MethodGet, "/v1/me/services?contributor_id="+f.contributor.String(), stranger, nil).want(
+			t, http.StatusNotFound, "not-found",
+		)
 		w.do(http.MethodGet, "/v1/me/services?position_id="+f.position.String(), stranger, nil).want(t, http.StatusNotFound, "not-found")
 
 		shown := w.do(http.MethodGet, "/v1/me/menu", f.token, nil).want(t, http.StatusOK, "")
@@ -170,17 +177,32 @@ func TestServiceCatalog_TheMenu(t *testing.T) {
 		entry := func(code string, settings map[string]any) map[string]any {
 			return map[string]any{"entries": []any{map[string]any{"service_code": code, "pinned": true, "settings": settings}}}
 		}
-		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{})).want(t, http.StatusPreconditionRequired, "precondition-required")
-		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("nothing", map[string]any{}), tag).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{"a": 1}), tag).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{"a": strings.Repeat("x", 501)}), tag).want(t, http.StatusUnprocessableEntity, "validation-failed")
-		replaced := w.do(http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{"colore": "blu"}), tag).want(t, http.StatusOK, "")
+		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{})).want(
+			t, http.StatusPreconditionRequired, "precondition-required",
+		)
+		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("nothing", map[string]any{}), tag).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
+		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{"a": 1}), tag).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
+		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{"a": strings.Repeat("x", 501)}), tag).want(
+			t, http.StatusUnprocessableEntity, "validation-failed",
+		)
+		replaced := w.do(
+			http.MethodPut, "/v1/me/menu", f.token, entry("contacts", map[string]any{"colore": "blu"}), tag,
+		).want(t, http.StatusOK, "")
 		if replaced.header.Get("ETag") == tag.value {
 			t.Error("the tag stayed")
 		}
-		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("pin", map[string]any{}), tag).want(t, http.StatusPreconditionFailed, "precondition-failed")
-		w.do(http.MethodGet, "/v1/me/menu", f.token, nil, header{"If-None-Match", replaced.header.Get("ETag")}).want(t, http.StatusNotModified, "")
-		if _, items := menu(nil); items[0].ServiceCode != "contacts" || !items[0].Pinned || items[0].Order != 1 || items[0].Settings["colore"] != "blu" || items[1].Pinned {
+		w.do(http.MethodPut, "/v1/me/menu", f.token, entry("pin", map[string]any{}), tag).want(
+			t, http.StatusPreconditionFailed, "precondition-failed",
+		)
+		w.do(http.MethodGet, "/v1/me/menu", f.token, nil, header{
+			"If-None-Match", replaced.header.Get("ETag"),
+		}).want(t, http.StatusNotModified, "")
+		if _, items := menu(nil); items[0].ServiceCode != "contacts" || !items[0].Pinned || items[0].Order != 1 ||
+			items[0].Settings["colore"] != "blu" || items[1].Pinned {
 			t.Errorf("arranged as %+v", items)
 		}
 		// Who never arranged theirs sees at once what a new right opens.
@@ -190,7 +212,9 @@ func TestServiceCatalog_TheMenu(t *testing.T) {
 		}
 		// * is any that exists.
 		for range 2 {
-			w.do(http.MethodPut, "/v1/me/menu", stranger, entry("pin", map[string]any{}), header{"If-Match", "*"}).want(t, http.StatusOK, "")
+			w.do(http.MethodPut, "/v1/me/menu", stranger, entry("pin", map[string]any{}), header{
+				"If-Match", "*",
+			}).want(t, http.StatusOK, "")
 		}
 		if n := w.rows("audit_records", "operation = 'replaceMyMenu'"); n != 3 {
 			t.Errorf("%d audit rows", n)

@@ -8,8 +8,8 @@ import (
 	"diresco/api/client"
 )
 
-// TestStaff_NobodyMakesThemselvesAnAdministrator: the contact centre can neither end the PIN of an administrator nor have a new one of
-// somebody who works here sent to itself.
+// TestStaff_NobodyMakesThemselvesAnAdministrator: the contact centre can neither end the PIN of an
+// administrator nor have a new one of somebody who works here sent to itself.
 func TestStaff_NobodyMakesThemselvesAnAdministrator(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		centre, admin := w.contactCentre(), w.person(ofClass(client.UserClassAdministrator))
@@ -17,13 +17,22 @@ func TestStaff_NobodyMakesThemselvesAnAdministrator(t *testing.T) {
 		w.do(http.MethodDelete, pinOf(admin), centre.AccessToken, nil).want(t, http.StatusForbidden, "forbidden")
 		operator := w.person(ofClass(client.UserClassOperator))
 		w.do(http.MethodDelete, pinOf(operator), w.loginAs(operator).AccessToken, nil).want(t, http.StatusNoContent, "")
-		w.do(http.MethodPost, "/v1/pin-requests", "", elenaWith(map[string]any{"tax_code": operator.TaxCode}), key()).want(t, http.StatusAccepted, "")
-		filed := w.do(http.MethodPost, "/v1/backoffice/pin-requests", centre.AccessToken, elenaWith(map[string]any{"tax_code": operator.TaxCode}), key()).want(t, http.StatusAccepted, "")
+		w.do(
+			http.MethodPost, "/v1/pin-requests", "", elenaWith(map[string]any{"tax_code": operator.TaxCode}), key(),
+		).want(t, http.StatusAccepted, "")
+		filed := w.do(
+			http.MethodPost, "/v1/backoffice/pin-requests", centre.AccessToken, elenaWith(map[string]any{"tax_code": operator.TaxCode}),
+			key(),
+		).want(t, http.StatusAccepted, "")
 		if filed.field("state") != "waiting" {
 			t.Fatalf("%s", filed.body)
 		}
 		for _, token := range []string{centre.AccessToken, w.loginAs(admin).AccessToken} {
-			a := w.do(http.MethodPost, filed.header.Get("Location")+"/decision", token, map[string]any{"outcome": "served", "reason": "prova"}, key()).want(t, http.StatusForbidden, "forbidden")
+			a := w.do(http.MethodPost, filed.header.Get("Location")+"/decision", token, map[string]any{
+				"outcome": "served", "reason": "prova",
+			}, key()).want(
+				t, http.StatusForbidden, "forbidden",
+			)
 			if detail, _ := a.field("detail").(string); !strings.Contains(detail, "incarico") {
 				t.Errorf("not told why: %s", detail)
 			}

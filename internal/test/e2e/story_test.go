@@ -16,7 +16,8 @@ import (
 
 var protocolNumber = regexp.MustCompile(`^INPS\.[0-9A-Z]{4}\.\d{2}/\d{2}/\d{4}\.\d{7}$`)
 
-// TestDeclaration_DeclareAndHaveTheReceipt is the main job, through the generated client: log in, declare, have the receipt, verify it.
+// TestDeclaration_DeclareAndHaveTheReceipt is the main job, through the generated client: log in,
+// declare, have the receipt, verify it.
 func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -45,8 +46,12 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		submit := true
 		var last client.Declaration
 		for _, declarationType := range types.JSON200.Items {
-			filed, err := c.DraftDeclarationWithResponse(ctx, contributor.ContributorId, &client.DraftDeclarationParams{IdempotencyKey: uuid.NewString()},
-				client.DeclarationDraft{Type: declarationType.Code, PositionId: position.PositionId, Content: declarationType.ContentExample, Submit: &submit})
+			filed, err := c.DraftDeclarationWithResponse(ctx, contributor.ContributorId, &client.DraftDeclarationParams{
+				IdempotencyKey: uuid.NewString(),
+			},
+				client.DeclarationDraft{
+					Type: declarationType.Code, PositionId: position.PositionId, Content: declarationType.ContentExample, Submit: &submit,
+				})
 			if err != nil || filed.JSON201 == nil {
 				t.Fatalf("filing %s: %v %s", declarationType.Code, err, filed.Body)
 			}
@@ -66,7 +71,9 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		if err != nil || verified.JSON200 == nil || !verified.JSON200.Valid || *verified.JSON200.ProtocolNumber != *last.ProtocolNumber {
 			t.Errorf("verification: %v %s", err, verified.Body)
 		}
-		forged, err := w.as("").VerifyReceiptWithResponse(ctx, nil, client.ReceiptToVerify{Jws: last.Receipt.Jws[:len(last.Receipt.Jws)-4] + "AAAA"})
+		forged, err := w.as("").VerifyReceiptWithResponse(
+			ctx, nil, client.ReceiptToVerify{Jws: last.Receipt.Jws[:len(last.Receipt.Jws)-4] + "AAAA"},
+		)
 		if err != nil || forged.JSON200 == nil || forged.JSON200.Valid {
 			t.Errorf("a forged receipt: %v %s", err, forged.Body)
 		}
@@ -85,10 +92,13 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		if !bytes.HasPrefix(pdf.body, []byte("%PDF-")) || !bytes.Equal(pdf.body, again.body) {
 			t.Error("the PDF is not the same twice")
 		}
-		w.do(http.MethodGet, path, session.AccessToken, nil, header{"Accept", "image/png"}).want(t, http.StatusNotAcceptable, "not-acceptable")
+		w.do(http.MethodGet, path, session.AccessToken, nil, header{"Accept", "image/png"}).want(
+			t, http.StatusNotAcceptable, "not-acceptable",
+		)
 
 		listed, err := c.ListDeclarationsWithResponse(ctx, contributor.ContributorId, nil)
-		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 5 || listed.JSON200.Items[0].DeclarationId != last.DeclarationId {
+		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 5 ||
+			listed.JSON200.Items[0].DeclarationId != last.DeclarationId {
 			t.Errorf("list: %v %s", err, listed.Body)
 		}
 		operator := w.loginAs(w.person(operatorOf(position.OfficeCode)))
@@ -98,14 +108,18 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		}
 		w.do(http.MethodGet, "/v1/backoffice/declarations", operator.AccessToken, nil).want(t, http.StatusOK, "")
 		for _, other := range w.people() {
-			if other.PersonId == me.PersonId || other.UserClass == client.UserClassOperator && *other.OfficeCode == position.OfficeCode || len(other.Pin) != 8 {
+			if other.PersonId == me.PersonId || other.UserClass == client.UserClassOperator && *other.OfficeCode == position.OfficeCode ||
+				len(other.Pin) != 8 {
 				continue
 			}
 			stranger := w.loginAs(other)
-			w.do(http.MethodGet, "/v1/declarations/"+last.DeclarationId.String(), stranger.AccessToken, nil).want(t, http.StatusNotFound, "not-found")
+			w.do(http.MethodGet, "/v1/declarations/"+last.DeclarationId.String(), stranger.AccessToken, nil).want(
+				t, http.StatusNotFound, "not-found",
+			)
 		}
 		messages, err := w.as("").ListSandboxMessagesWithResponse(ctx, nil)
-		if err != nil || messages.JSON200 == nil || len(messages.JSON200.Items) != 5 || !strings.Contains(messages.JSON200.Items[0].Text, *last.ProtocolNumber) {
+		if err != nil || messages.JSON200 == nil || len(messages.JSON200.Items) != 5 ||
+			!strings.Contains(messages.JSON200.Items[0].Text, *last.ProtocolNumber) {
 			t.Errorf("messages: %v %s", err, messages.Body)
 		}
 	})
@@ -124,12 +138,16 @@ func TestDeclaration_DraftChangeSubmitWithdraw(t *testing.T) {
 		patch := map[string]any{"content": map[string]any{"notes": "Prova: àèìòù € “virgolette”"}}
 		merge := header{"Content-Type", "application/merge-patch+json"}
 		w.do(http.MethodPatch, path, f.token, patch, merge).want(t, http.StatusPreconditionRequired, "precondition-required")
-		w.do(http.MethodPatch, path, f.token, patch, merge, header{"If-Match", `"99"`}).want(t, http.StatusPreconditionFailed, "precondition-failed")
+		w.do(http.MethodPatch, path, f.token, patch, merge, header{"If-Match", `"99"`}).want(
+			t, http.StatusPreconditionFailed, "precondition-failed",
+		)
 		changed := w.do(http.MethodPatch, path, f.token, patch, merge, header{"If-Match", tag}).want(t, http.StatusOK, "")
 		if changed.field("content", "notes") != "Prova: àèìòù € “virgolette”" || changed.header.Get("ETag") == tag {
 			t.Errorf("changed to %s", changed.body)
 		}
-		w.do(http.MethodPatch, path, f.token, patch, merge, header{"If-Match", tag}).want(t, http.StatusPreconditionFailed, "precondition-failed")
+		w.do(http.MethodPatch, path, f.token, patch, merge, header{"If-Match", tag}).want(
+			t, http.StatusPreconditionFailed, "precondition-failed",
+		)
 		w.do(http.MethodGet, path, f.token, nil, header{"If-None-Match", changed.header.Get("ETag")}).want(t, http.StatusNotModified, "")
 		w.do(http.MethodGet, path+"/receipt", f.token, nil).want(t, http.StatusNotFound, "not-found")
 
@@ -140,7 +158,9 @@ func TestDeclaration_DraftChangeSubmitWithdraw(t *testing.T) {
 			t.Errorf("a repeat answered differently:\n%s\n%s", submitted.body, replayed.body)
 		}
 		w.do(http.MethodPost, path+"/submission", f.token, nil, key()).want(t, http.StatusConflict, "conflict")
-		w.do(http.MethodPatch, path, f.token, patch, merge, header{"If-Match", submitted.header.Get("ETag")}).want(t, http.StatusConflict, "conflict")
+		w.do(http.MethodPatch, path, f.token, patch, merge, header{"If-Match", submitted.header.Get("ETag")}).want(
+			t, http.StatusConflict, "conflict",
+		)
 		w.do(http.MethodDelete, path, f.token, nil).want(t, http.StatusConflict, "conflict")
 
 		withdrawn := w.do(http.MethodPost, path+"/withdrawal", f.token, nil, key()).want(t, http.StatusOK, "")
@@ -148,7 +168,9 @@ func TestDeclaration_DraftChangeSubmitWithdraw(t *testing.T) {
 			t.Errorf("withdrawn as %s", withdrawn.body)
 		}
 		w.do(http.MethodPost, path+"/withdrawal", f.token, nil, key()).want(t, http.StatusConflict, "conflict")
-		if late := w.do(http.MethodPost, path+"/submission", f.token, nil, once).want(t, http.StatusOK, ""); !bytes.Equal(submitted.body, late.body) {
+		if late := w.do(
+			http.MethodPost, path+"/submission", f.token, nil, once,
+		).want(t, http.StatusOK, ""); !bytes.Equal(submitted.body, late.body) {
 			t.Errorf("after the withdrawal the repeat of the submission answered %s", late.body)
 		}
 
@@ -158,7 +180,8 @@ func TestDeclaration_DraftChangeSubmitWithdraw(t *testing.T) {
 	})
 }
 
-// TestDeclaration_OrdinaryCredentialsWait: what is sent with an ordinary PIN is protocolled but waits.
+// TestDeclaration_OrdinaryCredentialsWait: what is sent with an ordinary PIN is protocolled but
+// waits.
 func TestDeclaration_OrdinaryCredentialsWait(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))

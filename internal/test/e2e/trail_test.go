@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// trailNamesRights looks at what every test leaves: where a right lets somebody in, the audit record says which it was.
+// trailNamesRights looks at what every test leaves: where a right lets somebody in, the audit
+// record says which it was.
 func (w *fixture) trailNamesRights() {
 	w.t.Helper()
 	var scoped []string
@@ -15,7 +16,10 @@ func (w *fixture) trailNamesRights() {
 		}
 	}
 	var nameless []string
-	err := w.app.DB.From(context.Background()).Raw("SELECT DISTINCT operation FROM audit_records WHERE operation IN ? AND (acting_as IS NULL OR right_id IS NULL) ORDER BY operation", scoped).Scan(&nameless).Error
+	err := w.app.DB.From(context.Background()).Raw(
+		"SELECT DISTINCT operation FROM audit_records WHERE operation IN ? AND (acting_as IS NULL OR right_id IS NULL) ORDER BY operation",
+		scoped,
+	).Scan(&nameless).Error
 	if err != nil {
 		w.t.Error(err)
 	}

@@ -64,7 +64,8 @@ func start(t *testing.T, databaseURL string) *fixture {
 	return startWith(t, databaseURL, cheapPINs)
 }
 
-// startWith opens a sandbox that hashes PINs in the given way and is configured otherwise than by default.
+// startWith opens a sandbox that hashes PINs in the given way and is configured otherwise than by
+// default.
 func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, configure ...func(*config.Config)) *fixture {
 	t.Helper()
 	w := &fixture{t: t, clock: clock.NewManual(time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)), dir: t.TempDir(), log: &syncBuffer{}}
@@ -78,7 +79,8 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 	}
 	var err error
 	w.app, err = app.Open(context.Background(), c, app.Options{
-		Sandbox: true, Version: "test", Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Clock: w.clock, PIN: hashing,
+		Sandbox: true, Version: "test", Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Clock: w.clock, PIN: hashing,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Crowd adds 2,000 contributors with a position each, delegations of the first 1,200 to the intermediary and of each to four of
-// forty others. The ids of contributors and positions grow.
+// Crowd adds 2,000 contributors with a position each, delegations of the first 1,200 to the
+// intermediary and of each to four of forty others. The ids of contributors and positions grow.
 func (a *App) Crowd(t testing.TB, delegateID uuid.UUID) {
 	t.Helper()
 	const all, held = 2000, 1200
@@ -33,10 +33,14 @@ func (a *App) Crowd(t testing.TB, delegateID uuid.UUID) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("%03d Officine %d", i%1000, i), Kind: contributor.Company, CreatedAt: now}
+		c := contributor.Contributor{
+			ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("%03d Officine %d", i%1000, i), Kind: contributor.Company,
+			CreatedAt: now,
+		}
 		contributors = append(contributors, c)
 		positions = append(positions, contributor.Position{
-			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", n), Scheme: "aziende", OfficeCode: Rome, State: contributor.PositionActive, CreatedAt: now,
+			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", n), Scheme: "aziende", OfficeCode: Rome,
+			State: contributor.PositionActive, CreatedAt: now,
 		})
 		delegates := slices.Clone(others[i%10*4 : i%10*4+4])
 		if i < held {
@@ -45,7 +49,8 @@ func (a *App) Crowd(t testing.TB, delegateID uuid.UUID) {
 		for _, delegate := range delegates {
 			id := uuid.Must(uuid.NewV7())
 			delegations = append(delegations, Delegation{
-				ID: id, DelegateID: delegate, ContributorID: c.ID, ReferenceCode: id.String(), Scope: "total", Services: Services(access.AllServices), SignatoryID: signatory.ID,
+				ID: id, DelegateID: delegate, ContributorID: c.ID, ReferenceCode: id.String(), Scope: "total",
+				Services: Services(access.AllServices), SignatoryID: signatory.ID,
 				State: "active", DraftedBy: signatory.ID, DraftedAt: now, ActivatedAt: &now, Version: 1, UpdatedAt: now,
 			})
 		}
@@ -56,6 +61,9 @@ func (a *App) Crowd(t testing.TB, delegateID uuid.UUID) {
 				return err
 			}
 		}
-		return a.DB.From(ctx).Exec("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT g.id, g.contributor_id, x.id FROM delegations g JOIN positions x ON x.contributor_id = g.contributor_id").Error
+		return a.DB.From(ctx).Exec(
+			"INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) SELECT g.id, g.contributor_id, x.id FROM " +
+				"delegations g JOIN positions x ON x.contributor_id = g.contributor_id",
+		).Error
 	})
 }

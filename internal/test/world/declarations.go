@@ -22,7 +22,10 @@ func Content() json.RawMessage { return ContentFor(Worker) }
 
 // ContentFor is a complete content for Type about another worker.
 func ContentFor(worker string) json.RawMessage {
-	return json.RawMessage(fmt.Sprintf(`{"worker_tax_code":%q,"mandatory_communication_code":"1700021200123456","average_monthly_pay":"1850.00","employer_contribution_rate":23.81}`, worker))
+	return json.RawMessage(fmt.Sprintf(
+		`{"worker_tax_code":%q,"mandatory_communication_code":"1700021200123456","average_monthly_pay":"1850.00","employer_contribution_rate":23.81}`,
+		worker,
+	))
 }
 
 // Input is a complete declaration at the company's first position.

@@ -69,7 +69,8 @@ func (a *App) Association(t testing.TB) uuid.UUID {
 func (a *App) delegate(t testing.TB, kind string, code taxcode.Code) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	a.Exec(t, `INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	a.Exec(t, `INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		id, kind, code.Clear(), "Studio "+code.Clear()[:3], "register", code.Clear()[3:6], a.Clock.Now(), a.Clock.Now())
 	return id
 }
@@ -84,18 +85,23 @@ func (a *App) StrikeOff(t testing.TB, delegateID uuid.UUID) {
 func (a *App) DelegateRole(t testing.TB, personID, delegateID uuid.UUID, role access.ActingAs, services ...access.Service) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
-	a.Exec(t, "INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)", id, delegateID, personID, role, Services(services...), a.Clock.Now())
+	a.Exec(
+		t, "INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)", id, delegateID,
+		personID, role, Services(services...), a.Clock.Now(),
+	)
 	return id
 }
 
-// Delegation adds an active, total delegation of all positions of a company; change may make it another, positions others.
+// Delegation adds an active, total delegation of all positions of a company; change may make it
+// another, positions others.
 func (a *App) Delegation(t testing.TB, delegateID uuid.UUID, c Company, change func(*Delegation), positions ...uuid.UUID) uuid.UUID {
 	t.Helper()
 	now := a.Clock.Now()
 	signatory := a.Person(t, nil)
 	id := uuid.Must(uuid.NewV7())
 	d := Delegation{
-		ID: id, DelegateID: delegateID, ContributorID: c.ID, ReferenceCode: id.String(), Scope: "total", Services: Services(access.AllServices), SignatoryID: signatory.ID,
+		ID: id, DelegateID: delegateID, ContributorID: c.ID, ReferenceCode: id.String(), Scope: "total",
+		Services: Services(access.AllServices), SignatoryID: signatory.ID,
 		State: "active", DraftedBy: signatory.ID, DraftedAt: now, ActivatedAt: &now, Version: 1, UpdatedAt: now,
 	}
 	if change != nil {
@@ -111,7 +117,8 @@ func (a *App) Delegation(t testing.TB, delegateID uuid.UUID, c Company, change f
 			return err
 		}
 		for _, p := range positions {
-			if err := a.DB.From(ctx).Exec("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) VALUES (?, ?, ?)", id, c.ID, p).Error; err != nil {
+			if err := a.DB.From(ctx).Exec("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) "+
+				"VALUES (?, ?, ?)", id, c.ID, p).Error; err != nil {
 				return err
 			}
 		}
@@ -120,11 +127,13 @@ func (a *App) Delegation(t testing.TB, delegateID uuid.UUID, c Company, change f
 	return id
 }
 
-// SubDelegation lets a person work with all of an intermediary's delegations or, where some are named, with these; change may alter it.
+// SubDelegation lets a person work with all of an intermediary's delegations or, where some are
+// named, with these; change may alter it.
 func (a *App) SubDelegation(t testing.TB, delegateID, personID uuid.UUID, change func(*SubDelegation), delegations ...uuid.UUID) uuid.UUID {
 	t.Helper()
 	s := SubDelegation{
-		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, PersonID: personID, Every: len(delegations) == 0, Services: Services(access.AllServices), GrantedBy: personID,
+		ID: uuid.Must(uuid.NewV7()), DelegateID: delegateID, PersonID: personID, Every: len(delegations) == 0,
+		Services: Services(access.AllServices), GrantedBy: personID,
 		GrantedAt: a.Clock.Now(), Version: 1,
 	}
 	if change != nil {
@@ -135,7 +144,8 @@ func (a *App) SubDelegation(t testing.TB, delegateID, personID uuid.UUID, change
 			return err
 		}
 		for _, id := range delegations {
-			if err := a.DB.From(ctx).Exec("INSERT INTO sub_delegation_items (sub_delegation_id, delegation_id) VALUES (?, ?)", s.ID, id).Error; err != nil {
+			if err := a.DB.From(ctx).Exec("INSERT INTO sub_delegation_items (sub_delegation_id, "+
+				"delegation_id) VALUES (?, ?)", s.ID, id).Error; err != nil {
 				return err
 			}
 		}

@@ -24,7 +24,8 @@ import (
 type Signer struct {
 	// Key is the key pair, for checking a receipt without the code under test.
 	Key *ecdsa.PrivateKey
-	// Gate, where there is one, holds up the first signature: a submission that is in its transaction.
+	// Gate, where there is one, holds up the first signature: a submission that is in its
+	// transaction.
 	Gate   *Gate
 	signer jose.Signer
 }
@@ -94,7 +95,8 @@ func (s *Sessions) Touched(id uuid.UUID) bool {
 	return slices.Contains(s.touched, id)
 }
 
-// Statements counts what GORM asks the database, from the call on and on both pools where there are two.
+// Statements counts what GORM asks the database, from the call on and on both pools where there are
+// two.
 func Statements(t testing.TB, d *db.DB) func() int {
 	t.Helper()
 	var n atomic.Int64

@@ -61,13 +61,15 @@ func (a *App) Person(t testing.TB, change func(*Person)) Person {
 	t.Helper()
 	n := serial.Add(1)
 	code, err := taxcode.Compose(taxcode.Birth{
-		FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1930, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(n%25_000)), Sex: taxcode.Male, Place: "H501",
+		FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(1930, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(n%25_000)),
+		Sex: taxcode.Male, Place: "H501",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := Person{
-		ID: uuid.Must(uuid.NewV7()), TaxCode: code, GivenName: "Mario", FamilyName: "Rossi", UserClass: access.Citizen, CredentialLevel: access.Dispositive, CreatedAt: a.Clock.Now(),
+		ID: uuid.Must(uuid.NewV7()), TaxCode: code, GivenName: "Mario", FamilyName: "Rossi", UserClass: access.Citizen,
+		CredentialLevel: access.Dispositive, CreatedAt: a.Clock.Now(),
 	}
 	if change != nil {
 		change(&p)
@@ -87,7 +89,8 @@ func (a *App) Session(t testing.TB, personID uuid.UUID, change func(*Session)) u
 	t.Helper()
 	now := a.Clock.Now()
 	s := Session{
-		ID: uuid.Must(uuid.NewV7()), PersonID: personID, LoginMethod: "pin", CreatedAt: now, AuthenticatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(Lifetime), RefreshHash: "none",
+		ID: uuid.Must(uuid.NewV7()), PersonID: personID, LoginMethod: "pin", CreatedAt: now, AuthenticatedAt: now, LastSeenAt: now,
+		ExpiresAt: now.Add(Lifetime), RefreshHash: "none",
 	}
 	if change != nil {
 		change(&s)
@@ -104,10 +107,14 @@ func (a *App) Company(t testing.TB, offices ...string) Company {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Company{Contributor: contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("Officine %d S.r.l.", n), Kind: contributor.Company, CreatedAt: a.Clock.Now()}}
+	c := Company{Contributor: contributor.Contributor{
+		ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: fmt.Sprintf("Officine %d S.r.l.", n), Kind: contributor.Company,
+		CreatedAt: a.Clock.Now(),
+	}}
 	for _, office := range offices {
 		c.Positions = append(c.Positions, contributor.Position{
-			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", serial.Add(1)), Scheme: "aziende", OfficeCode: office, State: contributor.PositionActive, CreatedAt: a.Clock.Now(),
+			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", serial.Add(1)), Scheme: "aziende",
+			OfficeCode: office, State: contributor.PositionActive, CreatedAt: a.Clock.Now(),
 		})
 	}
 	a.Must(t, func(ctx context.Context) error { return a.Store.Add(ctx, c.Contributor, c.Positions) })
@@ -117,7 +124,10 @@ func (a *App) Company(t testing.TB, offices ...string) Company {
 // Role gives the person a role at the contributor; without services it covers all.
 func (a *App) Role(t testing.TB, personID, contributorID uuid.UUID, role access.ActingAs, services ...access.Service) uuid.UUID {
 	t.Helper()
-	r := contributor.Role{ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PersonID: personID, Role: role, Services: Services(services...).OrAll(), GrantedAt: a.Clock.Now()}
+	r := contributor.Role{
+		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PersonID: personID, Role: role, Services: Services(services...).OrAll(),
+		GrantedAt: a.Clock.Now(),
+	}
 	a.Must(t, func(ctx context.Context) error { return a.Store.AddRole(ctx, r) })
 	return r.ID
 }
@@ -128,7 +138,8 @@ func (a *App) WithdrawRole(t testing.TB, id uuid.UUID) {
 	a.Exec(t, "UPDATE contributor_roles SET withdrawn_at = ? WHERE id = ?", a.Clock.Now(), id)
 }
 
-// Enter lets a session in through the guard, to an operation on the contributor that needs the service for declarations.
+// Enter lets a session in through the guard, to an operation on the contributor that needs the
+// service for declarations.
 func (a *App) Enter(t testing.TB, sessionID, contributorID uuid.UUID) access.Actor {
 	t.Helper()
 	rule := access.Rule{To: access.ToContributor, Service: access.Declarations}
@@ -139,8 +150,8 @@ func (a *App) Enter(t testing.TB, sessionID, contributorID uuid.UUID) access.Act
 	return actor
 }
 
-// Employer adds a company with a position at each of the offices (Rome when none is named) and its legal representative,
-// who is logged in with dispositive credentials.
+// Employer adds a company with a position at each of the offices (Rome when none is named) and its
+// legal representative, who is logged in with dispositive credentials.
 func (a *App) Employer(t testing.TB, offices ...string) (Company, access.Actor) {
 	t.Helper()
 	if len(offices) == 0 {
@@ -151,7 +162,9 @@ func (a *App) Employer(t testing.TB, offices ...string) (Company, access.Actor) 
 }
 
 // Colleague adds a person with a role at the contributor and lets them in.
-func (a *App) Colleague(t testing.TB, contributorID uuid.UUID, role access.ActingAs, level access.CredentialLevel, services ...access.Service) access.Actor {
+func (a *App) Colleague(
+	t testing.TB, contributorID uuid.UUID, role access.ActingAs, level access.CredentialLevel, services ...access.Service,
+) access.Actor {
 	t.Helper()
 	p := a.Person(t, func(p *Person) { p.CredentialLevel = level })
 	a.Role(t, p.ID, contributorID, role, services...)

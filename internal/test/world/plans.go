@@ -20,7 +20,8 @@ type Question struct {
 	Args      []any
 }
 
-// Listen returns the questions that the database is asked from the call on and that have the text in them.
+// Listen returns the questions that the database is asked from the call on and that have the text
+// in them.
 func Listen(t testing.TB, d *db.DB, about string) *[]Question {
 	t.Helper()
 	var heard []Question
@@ -30,13 +31,17 @@ func Listen(t testing.TB, d *db.DB, about string) *[]Question {
 		}
 	}
 	callbacks := d.From(context.Background()).Callback()
-	if err := errors.Join(callbacks.Query().After("gorm:query").Register("world:listen", hear), callbacks.Row().After("gorm:row").Register("coretest:listen", hear)); err != nil {
+	if err := errors.Join(
+		callbacks.Query().After("gorm:query").Register("world:listen", hear),
+		callbacks.Row().After("gorm:row").Register("coretest:listen", hear),
+	); err != nil {
 		t.Fatal(err)
 	}
 	return &heard
 }
 
-// Plans returns how the database answers: on PostgreSQL with the plan for these values and with the one for any.
+// Plans returns how the database answers: on PostgreSQL with the plan for these values and with the
+// one for any.
 func Plans(t testing.TB, d *db.DB, q Question) []string {
 	t.Helper()
 	ctx := context.Background()

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// patience is how long something that must happen may take on a busy machine before the test gives up.
+// patience is how long something that must happen may take on a busy machine before the test gives
+// up.
 const patience = 30 * time.Second
 
 // Eventually returns once the condition holds and ends the test when it never does.

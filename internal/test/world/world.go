@@ -1,5 +1,6 @@
-// Package world puts the core together for tests: an application without its HTTP edge, on a given database, with a
-// clock that stands still, keys that live as long as the test, and people, contributors and rights to try it with.
+// Package world puts the core together for tests: an application without its HTTP edge, on a given
+// database, with a clock that stands still, keys that live as long as the test, and people,
+// contributors and rights to try it with.
 package world
 
 import (
@@ -58,8 +59,8 @@ type App struct {
 	Declarations *declaration.Service
 }
 
-// New puts an App together on an empty, migrated database, with two offices and the declaration types that come with the
-// program. Its register is closed when the test ends.
+// New puts an App together on an empty, migrated database, with two offices and the declaration
+// types that come with the program. Its register is closed when the test ends.
 func New(t testing.TB, d *db.DB) *App {
 	t.Helper()
 	bucket := memblob.OpenBucket(nil)
@@ -80,8 +81,8 @@ func New(t testing.TB, d *db.DB) *App {
 	return a
 }
 
-// Twin is another process on the same database, reached through d: it shares clock, keys and blobs with a and nothing else.
-// After a was closed it is the same process started again.
+// Twin is another process on the same database, reached through d: it shares clock, keys and blobs
+// with a and nothing else. After a was closed it is the same process started again.
 func (a *App) Twin(t testing.TB, d *db.DB) *App {
 	t.Helper()
 	return assemble(t, d, a.Clock, a.Signer, a.Blobs)
@@ -90,7 +91,8 @@ func (a *App) Twin(t testing.TB, d *db.DB) *App {
 func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *blob.Bucket) *App {
 	t.Helper()
 	a := &App{
-		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Rights: access.NewRepository(d, c), Recheck: recheck.New(d, c), Sessions: &Sessions{}, Outbox: outbox.New(d),
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Rights: access.NewRepository(d, c), Recheck: recheck.New(d, c),
+		Sessions: &Sessions{}, Outbox: outbox.New(d),
 		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(d, c), Store: contributor.NewRepository(d),
 	}
 	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Recheck: a.Recheck}

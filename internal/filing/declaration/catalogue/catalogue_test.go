@@ -141,12 +141,16 @@ func walk(t *testing.T, at string, schema any) {
 func TestCatalogue_FreeTextIsKept(t *testing.T) {
 	for _, dt := range all(t) {
 		schema := compile(t, dt)
-		for _, note := range []string{"perché è così: «D'Alò», 50 % & <b>", "日本語 عربى 🙂", `\"; DROP TABLE x; --`, "\u200b", strings.Repeat("è", 500)} {
+		for _, note := range []string{
+			"perché è così: «D'Alò», 50 % & <b>", "日本語 عربى 🙂", `\"; DROP TABLE x; --`, "\u200b", strings.Repeat("è", 500),
+		} {
 			if found := validate(schema, change(t, dt, "notes", note)); len(found) != 0 {
 				t.Errorf("%s: note %q: %v", dt.Code, note, found)
 			}
 		}
-		for note, code := range map[string]string{"": "too-short", strings.Repeat("è", 501): "too-long", "a\nb": "pattern", "a\x00": "pattern"} {
+		for note, code := range map[string]string{
+			"": "too-short", strings.Repeat("è", 501): "too-long", "a\nb": "pattern", "a\x00": "pattern",
+		} {
 			found := validate(schema, change(t, dt, "notes", note))
 			if len(found) != 1 || found[0] != (catalogue.Finding{Pointer: "/notes", Code: code}) {
 				t.Errorf("%s: note %.10q: %v, want %s", dt.Code, note, found, code)
@@ -198,7 +202,11 @@ func TestCatalogue_RulesOfTheTypes(t *testing.T) {
 		{"76-2013", "hire_not_compulsory", false, []finding{{"/hire_not_compulsory", "const"}}},
 		{"76-2013", "event_date", "2026-02-30", []finding{{"/event_date", "format"}}},
 		{"DETI-arr", "years", []any{}, []finding{{"/years", "too-few"}}},
-		{"DETI-arr", "years", []any{map[string]any{"year": 2012, "pay": "1.00", "relief_80": "0.80", "extra": 1}}, []finding{{"/years/0/extra", "unknown-field"}, {"/years/0/relief_15", "required"}, {"/years/0/year", "minimum"}}},
+		{
+			"DETI-arr", "years",
+			[]any{map[string]any{"year": 2012, "pay": "1.00", "relief_80": "0.80", "extra": 1}},
+			[]finding{{"/years/0/extra", "unknown-field"}, {"/years/0/relief_15", "required"}, {"/years/0/year", "minimum"}},
+		},
 		{"SRDC", "training_body_tax_code", nil, nil},
 		{"SRDC", "training_body_tax_code", "00743110158", []finding{{"/training_body_tax_code", "format"}}},
 		{"SRDC", "state", "accepted", []finding{{"/state", "unknown-field"}}},

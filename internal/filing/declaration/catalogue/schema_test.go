@@ -161,7 +161,9 @@ func TestSchema_PropertyCalledLikeAKeyword(t *testing.T) {
 }
 
 func TestSchema_RecursiveSchema(t *testing.T) {
-	s, err := catalogue.Compile("a #?/è", 2, json.RawMessage(`{"type": "object", "properties": {"next": {"$ref": "#"}}, "additionalProperties": false}`))
+	s, err := catalogue.Compile(
+		"a #?/è", 2, json.RawMessage(`{"type": "object", "properties": {"next": {"$ref": "#"}}, "additionalProperties": false}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +205,9 @@ func FuzzValidate(f *testing.F) {
 		schemas = append(schemas, compile(f, dt))
 		f.Add([]byte(dt.ContentExample))
 	}
-	for _, s := range []string{`{}`, `null`, `{"years":[{"year":1e1000001}]}`, `{"notes":"\ud800"}`, `{"a/~b":[[[]]]}`, `{"monthly_payments":1e999999}`} {
+	for _, s := range []string{
+		`{}`, `null`, `{"years":[{"year":1e1000001}]}`, `{"notes":"\ud800"}`, `{"a/~b":[[[]]]}`, `{"monthly_payments":1e999999}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {

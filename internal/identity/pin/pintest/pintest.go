@@ -1,5 +1,5 @@
-// Package pintest puts together, for tests, what a login takes: people, PINs, limits, sessions and keys, on a given
-// database, with a clock that stands still and hashes that cost little.
+// Package pintest puts together, for tests, what a login takes: people, PINs, limits, sessions and
+// keys, on a given database, with a clock that stands still and hashes that cost little.
 package pintest
 
 import (
@@ -80,8 +80,8 @@ func New(t testing.TB, d *db.DB, o pin.HasherOptions) *World {
 	return assemble(t, d, clock.NewManual(Start), set, o, defaultKey)
 }
 
-// Twin is another process on the same database: it shares the clock with w and has signing keys of its own. Its data keys
-// are those named; without names it has the one that w has, "test".
+// Twin is another process on the same database: it shares the clock with w and has signing keys of
+// its own. Its data keys are those named; without names it has the one that w has, "test".
 func (w *World) Twin(t testing.TB, dataKeys ...string) *World {
 	t.Helper()
 	set, err := keyring.Generate()
@@ -97,7 +97,9 @@ func (w *World) Twin(t testing.TB, dataKeys ...string) *World {
 func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o pin.HasherOptions, dataKeys ...string) *World {
 	t.Helper()
 	w := &World{DB: d, Clock: c}
-	w.Runner = &operation.Runner{DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c)}
+	w.Runner = &operation.Runner{
+		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c),
+	}
 	var err error
 	texts := make([]string, len(dataKeys))
 	for i, id := range dataKeys {
@@ -124,7 +126,8 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o p
 	t.Cleanup(w.Sessions.Close)
 	w.Codes = otp.New(d, c, w.DataKeys, w.Limiter, w.Addresses, rand.Reader)
 	w.PINs = pin.NewService(pin.Deps{
-		Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes, Random: rand.Reader,
+		Runner: w.Runner, Verifier: w.Verifier, Sessions: w.Sessions, Outbox: messages, Keys: w.DataKeys, Codes: w.Codes,
+		Random: rand.Reader,
 		OnChange: func(ctx context.Context, personID uuid.UUID, pin secret.Text) error {
 			if w.OnChange == nil {
 				return nil
@@ -226,7 +229,8 @@ func (w *World) Count(t testing.TB, from string, args ...any) int {
 	return n
 }
 
-// Message returns the newest promised message that fits the condition and ends the test when there is none.
+// Message returns the newest promised message that fits the condition and ends the test when there
+// is none.
 func (w *World) Message(t testing.TB, condition string, args ...any) outbox.Message {
 	t.Helper()
 	var m outbox.Message

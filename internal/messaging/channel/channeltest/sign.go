@@ -9,8 +9,8 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// Sign signs a report as the Standard Webhooks scheme says, with no code of the library that checks it. It returns what the
-// header Webhook-Signature holds.
+// Sign signs a report as the Standard Webhooks scheme says, with no code of the library that checks
+// it. It returns what the header Webhook-Signature holds.
 func Sign(key secret.Text, id, timestamp, body string) string {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(key.Reveal(), "whsec_"))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package channeltest has what messages leave by, inside the test process: an SMTP server and an SMS gateway. Both keep what
-// they get and can be told to fail.
+// Package channeltest has what messages leave by, inside the test process: an SMTP server and an
+// SMS gateway. Both keep what they get and can be told to fail.
 package channeltest
 
 import (
@@ -73,7 +73,8 @@ func NewSMTP(t testing.TB, o SMTPOptions) *SMTP {
 		t.Fatal(err)
 	}
 	s := &SMTP{
-		options: o, listener: listener, config: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}, roots: roots,
+		options: o, listener: listener, config: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+		roots:   roots,
 		answers: map[string]string{}, reached: map[string]chan struct{}{}, sessions: map[net.Conn]bool{},
 	}
 	s.open.Go(s.accept)
@@ -92,8 +93,9 @@ func (s *SMTP) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, s.Address())
 }
 
-// Answer makes the server answer a command (CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, or "." for the end of a message)
-// with a line from now on: "" as usual, "-" not at all, "!" by hanging up.
+// Answer makes the server answer a command (CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, or "."
+// for the end of a message) with a line from now on: "" as usual, "-" not at all, "!" by hanging
+// up.
 func (s *SMTP) Answer(command, line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"diresco/internal/platform/pdftext"
 )
 
-// Measures of a letter, an upright A4, in millimetres. The address stands in the window of an Italian envelope C5/6: on the
-// right, 110 mm from the left edge, 45 to 75 mm from the upper one.
+// Measures of a letter, an upright A4, in millimetres. The address stands in the window of an
+// Italian envelope C5/6: on the right, 110 mm from the left edge, 45 to 75 mm from the upper one.
 const (
 	left         = 25.0
 	width        = 210 - 2*left
@@ -29,7 +29,8 @@ const (
 	footer       = 297 - 18.0
 )
 
-// Sizes of type, in points. An address that needs more lines gets a smaller one, down to what a sorting machine reads.
+// Sizes of type, in points. An address that needs more lines gets a smaller one, down to what a
+// sorting machine reads.
 const (
 	bodySize      = 10.5
 	returnSize    = 7.0
@@ -44,11 +45,12 @@ const (
 // sender is the line above the address and at the head of the letter.
 const sender = "DiResCo – Dichiarazioni di responsabilità del contribuente"
 
-// noAddress is the reason of a refusal: what stands there is no address, or one that no window holds.
+// noAddress is the reason of a refusal: what stands there is no address, or one that no window
+// holds.
 const noAddress = "malformed-address"
 
-// Render draws a message as a letter. The same message gives the same bytes. It returns *channel.Refused for a message
-// whose address does not fit into the window.
+// Render draws a message as a letter. The same message gives the same bytes. It returns
+// *channel.Refused for a message whose address does not fit into the window.
 func Render(m channel.Outgoing) ([]byte, error) {
 	pdf, _, err := render(m)
 	return pdf, err
@@ -137,7 +139,8 @@ func (s *sheet) paragraph(face, text string) {
 	}
 }
 
-// line writes one line of printable text with its upper edge at y. The place of the next row stays what it was.
+// line writes one line of printable text with its upper edge at y. The place of the next row stays
+// what it was.
 func (s *sheet) line(face string, size, x, y float64, text string) {
 	keep := s.GetY()
 	s.SetFont(face, "", size)
@@ -170,7 +173,9 @@ func Lines(address string) []string {
 const english = "en"
 
 var months = map[string][12]string{
-	"it":    {"gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre", "novembre", "dicembre"},
+	"it": {
+		"gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre", "novembre", "dicembre",
+	},
 	english: {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
 }
 

@@ -28,8 +28,10 @@ import (
 
 func outgoing() channel.Outgoing {
 	return channel.Outgoing{
-		ID: uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), Kind: "pin.half", Channel: outbox.Letter, To: "Nicolò D'Alò\nVia Città di Castello 12\n00100 Roma RM", Locale: "it",
-		Subject: "La seconda parte del PIN", Text: "Gentile utente,\n\nla seconda parte del PIN è 7K3MQ9XA.\n\nPerché così è più sicuro: àèéìòù €.", Short: "no",
+		ID: uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), Kind: "pin.half", Channel: outbox.Letter,
+		To: "Nicolò D'Alò\nVia Città di Castello 12\n00100 Roma RM", Locale: "it",
+		Subject: "La seconda parte del PIN",
+		Text:    "Gentile utente,\n\nla seconda parte del PIN è 7K3MQ9XA.\n\nPerché così è più sicuro: àèéìòù €.", Short: "no",
 		// In Rome it is the next day already.
 		CreatedAt: time.Date(2026, 3, 16, 23, 30, 2, 345678000, time.UTC),
 	}
@@ -50,8 +52,10 @@ func TestLetter_WhatStandsInALetter(t *testing.T) {
 		t.Errorf("%d pages", pages)
 	}
 	for _, want := range []string{
-		"DiResCo – Dichiarazioni di responsabilità del contribuente", "Nicolò D'Alò", "Via Città di Castello 12", "00100 Roma RM", "17 marzo 2026", "Oggetto: La seconda parte del PIN",
-		"Gentile utente,", "la seconda parte del PIN è 7K3MQ9XA.", "Perché così è più sicuro: àèéìòù €.", "Pagina 1 di 1 – 018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f",
+		"DiResCo – Dichiarazioni di responsabilità del contribuente", "Nicolò D'Alò", "Via Città di Castello 12", "00100 Roma RM",
+		"17 marzo 2026", "Oggetto: La seconda parte del PIN",
+		"Gentile utente,", "la seconda parte del PIN è 7K3MQ9XA.", "Perché così è più sicuro: àèéìòù €.",
+		"Pagina 1 di 1 – 018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f",
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("%q is not in the letter:\n%s", want, strings.Join(lines, "\n"))
@@ -60,7 +64,9 @@ func TestLetter_WhatStandsInALetter(t *testing.T) {
 	english := outgoing()
 	english.Locale = "en"
 	lines, _ = pdftexttest.Read(render(t, english))
-	for _, want := range []string{"17 March 2026", "Subject: La seconda parte del PIN", "Page 1 of 1 – 018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"} {
+	for _, want := range []string{
+		"17 March 2026", "Subject: La seconda parte del PIN", "Page 1 of 1 – 018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f",
+	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("%q is not in the letter:\n%s", want, strings.Join(lines, "\n"))
 		}
@@ -69,7 +75,8 @@ func TestLetter_WhatStandsInALetter(t *testing.T) {
 
 var placed = regexp.MustCompile(`BT ([0-9.]+) ([0-9.]+) Td`)
 
-// spots returns where the lines of a PDF stand, in millimetres from the left and from the top, in the order of the lines.
+// spots returns where the lines of a PDF stand, in millimetres from the left and from the top, in
+// the order of the lines.
 func spots(t *testing.T, pdf []byte) (x, y []float64) {
 	t.Helper()
 	for _, match := range placed.FindAllStringSubmatch(pdftexttest.Content(pdf), -1) {
@@ -89,8 +96,10 @@ func spots(t *testing.T, pdf []byte) (x, y []float64) {
 func TestLetter_TheAddressStandsInTheWindow(t *testing.T) {
 	for name, address := range map[string]string{
 		"short": outgoing().To,
-		"long":  "Egregia Signora\nMaria Antonietta Buonarroti degli Alberti\npresso Cooperativa Agricola fra Produttori di Mele della Val di Non\nFrazione San Giovanni in Persiceto\nVia dei Santi Quaranta Martiri 123/bis, scala C, interno 45\n38010 Predaia TN\nItalia",
-		"wide":  "Consorzio" + strings.Repeat("x", 60) + "\nVia Roma 1\n00100 Roma RM",
+		"long": "Egregia Signora\nMaria Antonietta Buonarroti degli Alberti\npresso Cooperativa Agricola fra Produttori di Mele della " +
+			"Val di Non\nFrazione San Giovanni in Persiceto\nVia dei Santi Quaranta Martiri 123/bis, scala C, interno 45\n38010 " +
+			"Predaia TN\nItalia",
+		"wide": "Consorzio" + strings.Repeat("x", 60) + "\nVia Roma 1\n00100 Roma RM",
 	} {
 		m := outgoing()
 		m.To = address
@@ -129,10 +138,13 @@ func TestLetter_AddressesThatNoWindowHolds(t *testing.T) {
 
 func TestLetter_ALongLetterGoesOn(t *testing.T) {
 	m := outgoing()
-	m.Text = strings.Repeat("Gentile utente, questa riga è lunga abbastanza da doverne riempire più di una sola sul foglio.\n\n", 60) + "Fine."
+	m.Text = strings.Repeat(
+		"Gentile utente, questa riga è lunga abbastanza da doverne riempire più di una sola sul foglio.\n\n", 60,
+	) + "Fine."
 	lines, pages := pdftexttest.Read(render(t, m))
 	text := strings.Join(lines, "\n")
-	if pages < 3 || !strings.Contains(text, "Pagina 1 di "+strconv.Itoa(pages)) || !strings.Contains(text, "Pagina "+strconv.Itoa(pages)+" di "+strconv.Itoa(pages)) || !strings.Contains(text, "Fine.") {
+	if pages < 3 || !strings.Contains(text, "Pagina 1 di "+strconv.Itoa(pages)) ||
+		!strings.Contains(text, "Pagina "+strconv.Itoa(pages)+" di "+strconv.Itoa(pages)) || !strings.Contains(text, "Fine.") {
 		t.Errorf("%d pages:\n%s", pages, text)
 	}
 	if _, y := spots(t, render(t, m)); slices.Max(y) > 297-10 {
@@ -206,7 +218,8 @@ func TestLetter_HandOver(t *testing.T) {
 	}
 	digest := sha256.Sum256(pdf)
 	if diff := cmp.Diff(map[string]any{
-		"id": "018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f", "created_at": "2026-03-16T23:30:02.345678Z", "pages": 1.0, "sha256": hex.EncodeToString(digest[:]),
+		"id": "018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f", "created_at": "2026-03-16T23:30:02.345678Z", "pages": 1.0,
+		"sha256":    hex.EncodeToString(digest[:]),
 		"recipient": []any{"Nicolò D'Alò", "Via Città di Castello 12", "00100 Roma RM"},
 	}, manifest); diff != "" {
 		t.Error(diff)

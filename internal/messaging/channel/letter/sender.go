@@ -16,8 +16,8 @@ import (
 	"diresco/internal/platform/calendar"
 )
 
-// Manifest says what the print house finds in the PDF beside it. It is written last: where there is a manifest the letter
-// is whole.
+// Manifest says what the print house finds in the PDF beside it. It is written last: where there is
+// a manifest the letter is whole.
 type Manifest struct {
 	ID uuid.UUID `json:"id"`
 	// CreatedAt is when the letter was promised.
@@ -51,7 +51,9 @@ func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, er
 		return channel.Sent{}, err
 	}
 	digest := sha256.Sum256(pdf)
-	manifest, err := json.Marshal(Manifest{ID: m.ID, CreatedAt: m.CreatedAt, Pages: pages, SHA256: hex.EncodeToString(digest[:]), Recipient: Lines(m.To)})
+	manifest, err := json.Marshal(Manifest{
+		ID: m.ID, CreatedAt: m.CreatedAt, Pages: pages, SHA256: hex.EncodeToString(digest[:]), Recipient: Lines(m.To),
+	})
 	if err != nil {
 		return channel.Sent{}, err
 	}

@@ -39,8 +39,9 @@ type Config struct {
 // Sender hands messages to the server, each in a connection of its own.
 type Sender struct{ config Config }
 
-// NewSender returns a sender for a server. The connection is encrypted: from its first byte for smtps, else by STARTTLS,
-// without which nothing is sent. Only towards a server on this machine STARTTLS may be missing.
+// NewSender returns a sender for a server. The connection is encrypted: from its first byte for
+// smtps, else by STARTTLS, without which nothing is sent. Only towards a server on this machine
+// STARTTLS may be missing.
 func NewSender(c Config) *Sender {
 	if c.Dial == nil {
 		c.Dial = new(net.Dialer).DialContext
@@ -57,7 +58,8 @@ func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, er
 	if err != nil {
 		return channel.Sent{}, err
 	}
-	// What dials is told to the library, so that the connection is closed here whatever happens: not all of its errors do.
+	// What dials is told to the library, so that the connection is closed here whatever happens:
+	// not all of its errors do.
 	connections := &connections{dial: s.config.Dial}
 	defer connections.close()
 	stop := context.AfterFunc(ctx, connections.close)
@@ -85,7 +87,8 @@ func (s *Sender) client(c *connections) (*gomail.Client, error) {
 	encryption := &tls.Config{ServerName: server.Host, MinVersion: tls.VersionTLS12, RootCAs: s.config.RootCAs}
 	policy := gomail.TLSMandatory
 	if server.Loopback() {
-		// There is nobody in between, and such a server has a certificate of its own making, if it has one.
+		// There is nobody in between, and such a server has a certificate of its own making, if it
+		// has one.
 		policy, encryption.InsecureSkipVerify = gomail.TLSOpportunistic, true
 	}
 	dial := c.open
@@ -96,7 +99,8 @@ func (s *Sender) client(c *connections) (*gomail.Client, error) {
 		}
 	}
 	options := []gomail.Option{
-		gomail.WithPort(server.Port), gomail.WithTimeout(timeout), gomail.WithHELO(server.Domain()), gomail.WithTLSPolicy(policy), gomail.WithTLSConfig(encryption),
+		gomail.WithPort(server.Port), gomail.WithTimeout(timeout), gomail.WithHELO(server.Domain()), gomail.WithTLSPolicy(policy),
+		gomail.WithTLSConfig(encryption),
 		gomail.WithDialContextFunc(dial), gomail.WithoutNoop(), gomail.WithoutRset(),
 	}
 	if server.User != "" {
@@ -134,8 +138,8 @@ func (s *Sender) compose(m channel.Outgoing) (*gomail.Msg, error) {
 	return message, nil
 }
 
-// boundary is the line between the parts of a message: the same for a repeat, and not to be found in the parts, since it is
-// a digest of them.
+// boundary is the line between the parts of a message: the same for a repeat, and not to be found
+// in the parts, since it is a digest of them.
 func boundary(m channel.Outgoing) string {
 	digest := sha256.New()
 	for _, part := range []string{m.ID.String(), m.Text, m.HTML} {
@@ -147,8 +151,8 @@ func boundary(m channel.Outgoing) string {
 // domains are written in ASCII, and checked for the length of their labels.
 var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 
-// recipient takes an address as every server understands it: visible ASCII, one @, no name, no quotes, no comment, and a
-// domain that has a dot, with its national letters written in ASCII.
+// recipient takes an address as every server understands it: visible ASCII, one @, no name, no
+// quotes, no comment, and a domain that has a dot, with its national letters written in ASCII.
 func recipient(address string) (string, bool) {
 	name, domain, found := strings.Cut(address, "@")
 	if !found || name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
@@ -174,9 +178,9 @@ func oneLine(s string) string {
 	return strings.ReplaceAll(s, "=?", "= ?")
 }
 
-// aboutRecipient tells whether a refusal of RCPT says that there is no such recipient. Others speak of the server, of the
-// sender or of us, or will pass: a relay that does not know us must not make every address a bad one (RFC 3463, RFC 5321
-// section 4.2.3).
+// aboutRecipient tells whether a refusal of RCPT says that there is no such recipient. Others speak
+// of the server, of the sender or of us, or will pass: a relay that does not know us must not make
+// every address a bad one (RFC 3463, RFC 5321 section 4.2.3).
 func aboutRecipient(code int, enhanced string) bool {
 	switch enhanced {
 	case "":
@@ -189,15 +193,16 @@ func aboutRecipient(code int, enhanced string) bool {
 	return strings.HasPrefix(enhanced, "5.1.")
 }
 
-// refusedOr tells a recipient that does not exist from a failure. Servers repeat addresses in what they answer, so only
-// their codes are kept.
+// refusedOr tells a recipient that does not exist from a failure. Servers repeat addresses in what
+// they answer, so only their codes are kept.
 func refusedOr(err error) error {
 	var sending *gomail.SendError
 	if !errors.As(err, &sending) {
 		return failed("not sent", err)
 	}
 	code, enhanced := sending.ErrorCode(), sending.EnhancedStatusCode()
-	if code >= 500 && (sending.Reason == gomail.ErrSMTPRcptTo || sending.Reason == gomail.ErrSMTPDataClose && enhanced != "") && aboutRecipient(code, enhanced) {
+	if code >= 500 && (sending.Reason == gomail.ErrSMTPRcptTo || sending.Reason == gomail.ErrSMTPDataClose && enhanced != "") &&
+		aboutRecipient(code, enhanced) {
 		return &channel.Refused{Reason: "unknown-address"}
 	}
 	stage := map[gomail.SendErrReason]string{

@@ -28,13 +28,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func outgoing() channel.Outgoing {
 	return channel.Outgoing{
-		ID: uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), Kind: "pin.changed", Channel: outbox.Email, To: "maria.rossi@posta.example", Locale: "it",
-		Subject: "Il PIN è cambiato", Text: "Gentile utente,\n\nil PIN è cambiato: € 5.\n", HTML: "<p>Gentile utente,</p><p>il PIN è cambiato.</p>", Short: "no",
+		ID: uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), Kind: "pin.changed", Channel: outbox.Email,
+		To: "maria.rossi@posta.example", Locale: "it",
+		Subject: "Il PIN è cambiato", Text: "Gentile utente,\n\nil PIN è cambiato: € 5.\n",
+		HTML: "<p>Gentile utente,</p><p>il PIN è cambiato.</p>", Short: "no",
 		CreatedAt: time.Date(2026, 3, 16, 8, 15, 2, 345678000, time.UTC),
 	}
 }
 
-// sender makes a sender to a server as the URL names it; the connection goes to the test's server in any case.
+// sender makes a sender to a server as the URL names it; the connection goes to the test's server
+// in any case.
 func sender(t *testing.T, server *channeltest.SMTP, url string, c outbox.Channel) *mail.Sender {
 	t.Helper()
 	at, err := smtpurl.Parse(secret.Text(url))
@@ -91,11 +94,22 @@ func TestMail_AMessageLeavesEncryptedAndWhole(t *testing.T) {
 		url     string
 		user    string
 	}{
-		"STARTTLS":            {channeltest.SMTPOptions{}, relay, ""},
-		"STARTTLS, PLAIN":     {channeltest.SMTPOptions{User: "u@b.it", Password: "p@ss:w"}, "smtp://u%40b.it:p%40ss%3Aw@mail.example.org:587?from=DiResCo+%3Cno-reply@diresco.example%3E", "u@b.it"},
-		"STARTTLS, LOGIN":     {channeltest.SMTPOptions{User: "u", Password: "p", Mechanisms: "LOGIN"}, "smtp://u:p@mail.example.org?from=DiResCo+%3Cno-reply@diresco.example%3E", "u"},
-		"TLS from the start":  {channeltest.SMTPOptions{TLS: true}, "smtps://mail.example.org?from=DiResCo+%3Cno-reply@diresco.example%3E", ""},
-		"TLS and PLAIN":       {channeltest.SMTPOptions{TLS: true, User: "u", Password: "p"}, "smtps://u:p@mail.example.org?from=DiResCo+%3Cno-reply@diresco.example%3E", "u"},
+		"STARTTLS": {channeltest.SMTPOptions{}, relay, ""},
+		"STARTTLS, PLAIN": {
+			channeltest.SMTPOptions{User: "u@b.it", Password: "p@ss:w"},
+			"smtp://u%40b.it:p%40ss%3Aw@mail.example.org:587?from=DiResCo+%3Cno-reply@diresco.example%3E", "u@b.it",
+		},
+		"STARTTLS, LOGIN": {
+			channeltest.SMTPOptions{User: "u", Password: "p", Mechanisms: "LOGIN"},
+			"smtp://u:p@mail.example.org?from=DiResCo+%3Cno-reply@diresco.example%3E", "u",
+		},
+		"TLS from the start": {
+			channeltest.SMTPOptions{TLS: true}, "smtps://mail.example.org?from=DiResCo+%3Cno-reply@diresco.example%3E", "",
+		},
+		"TLS and PLAIN": {
+			channeltest.SMTPOptions{TLS: true, User: "u", Password: "p"},
+			"smtps://u:p@mail.example.org?from=DiResCo+%3Cno-reply@diresco.example%3E", "u",
+		},
 		"loopback, encrypted": {channeltest.SMTPOptions{}, "smtp://localhost:25?from=DiResCo+%3Cno-reply@diresco.example%3E", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,12 +123,14 @@ func TestMail_AMessageLeavesEncryptedAndWhole(t *testing.T) {
 				t.Errorf("%+v", sent)
 			}
 			envelope, m := only(t, server)
-			if envelope.From != "no-reply@diresco.example" || !slices.Equal(envelope.To, []string{"maria.rossi@posta.example"}) || envelope.User != tt.user || !envelope.Encrypted {
+			if envelope.From != "no-reply@diresco.example" || !slices.Equal(envelope.To, []string{"maria.rossi@posta.example"}) ||
+				envelope.User != tt.user || !envelope.Encrypted {
 				t.Errorf("%+v", envelope)
 			}
 			for header, want := range map[string]string{
-				"From": `"DiResCo" <no-reply@diresco.example>`, "To": "<maria.rossi@posta.example>", "Message-Id": "<" + id + ">", "Auto-Submitted": "auto-generated",
-				"Date": "Mon, 16 Mar 2026 08:15:02 +0000", "Mime-Version": "1.0", "Content-Language": "it", "X-Tiporicevuta": "",
+				"From": `"DiResCo" <no-reply@diresco.example>`, "To": "<maria.rossi@posta.example>", "Message-Id": "<" + id + ">",
+				"Auto-Submitted": "auto-generated",
+				"Date":           "Mon, 16 Mar 2026 08:15:02 +0000", "Mime-Version": "1.0", "Content-Language": "it", "X-Tiporicevuta": "",
 			} {
 				if got := m.Header.Get(header); got != want {
 					t.Errorf("%s: %q", header, got)
@@ -197,7 +213,8 @@ func TestMail_ARepeatIsTheSameMessage(t *testing.T) {
 // What people chose to be called, or to write, adds no header, recipient or command.
 func TestMail_NoInjection(t *testing.T) {
 	evil := []string{
-		"x\r\nBcc: thief@example.org", "x\nBcc: thief@example.org\n\nbody", "x\rBcc: thief@example.org", "x\x00\x1b\u0085\u2028Bcc: thief@example.org", ".", "\r\n.\r\n", "x\r\n.\r\nMAIL FROM:<a@b.it>\r\n",
+		"x\r\nBcc: thief@example.org", "x\nBcc: thief@example.org\n\nbody", "x\rBcc: thief@example.org",
+		"x\x00\x1b\u0085\u2028Bcc: thief@example.org", ".", "\r\n.\r\n", "x\r\n.\r\nMAIL FROM:<a@b.it>\r\n",
 		"=?utf-8?q?x=0D=0ABcc:_thief@example.org?=", strings.Repeat("parola ", 500), strings.Repeat("x", 3000), "--\n--x--\n", "%s%d",
 	}
 	for _, text := range evil {
@@ -229,9 +246,12 @@ func TestMail_AddressesThatAreNone(t *testing.T) {
 	server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
 	s := sender(t, server, relay, outbox.Email)
 	for _, to := range []string{
-		"", "maria", "@posta.example", "maria@", "maria@posta", "Maria <maria@posta.example>", "<maria@posta.example>", "maria@posta.example, thief@example.org", "maria@posta.example,thief@example.org",
-		"maria@posta.example\r\nRCPT TO:<thief@example.org>", "maria\r\n@posta.example", "maria@posta.example\n", " maria@posta.example", `"maria rossi"@posta.example`, "maria@posta.example (thief@example.org)",
-		"maria@[127.0.0.1]", "maria@127.0.0.1:25", "a@b@posta.example", "màrià@posta.example", "maria@pos ta.example", "group: maria@posta.example;", strings.Repeat("x", 65) + "@posta.example",
+		"", "maria", "@posta.example", "maria@", "maria@posta", "Maria <maria@posta.example>", "<maria@posta.example>",
+		"maria@posta.example, thief@example.org", "maria@posta.example,thief@example.org",
+		"maria@posta.example\r\nRCPT TO:<thief@example.org>", "maria\r\n@posta.example", "maria@posta.example\n", " maria@posta.example",
+		`"maria rossi"@posta.example`, "maria@posta.example (thief@example.org)",
+		"maria@[127.0.0.1]", "maria@127.0.0.1:25", "a@b@posta.example", "màrià@posta.example", "maria@pos ta.example",
+		"group: maria@posta.example;", strings.Repeat("x", 65) + "@posta.example",
 		"maria@" + strings.Repeat("x", 64) + ".example", "maria@posta..example", "maria@-posta.example",
 	} {
 		m := outgoing()

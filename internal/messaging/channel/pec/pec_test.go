@@ -40,12 +40,19 @@ var first, second = uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), uuid
 
 // receipt writes a receipt as providers do: signed, with a text for people and daticert.xml.
 func receipt(kind string, id uuid.UUID, cause string) string {
-	certificate := fmt.Sprintf(`<?xml version="1.0" encoding="ISO-8859-1"?><postacert tipo=%q errore=%q><intestazione><mittente>diresco@pec.example</mittente></intestazione></postacert>`, kind, cause)
+	certificate := fmt.Sprintf(
+		`<?xml version="1.0" encoding="ISO-8859-1"?><postacert tipo=%q errore=%q><intestazione><mittente>diresco@pec.example</mittente></intestazione></postacert>`,
+		kind, cause,
+	)
 	return "Return-Path: <posta-certificata@provider.example>\r\nX-Ricevuta: " + kind + "\r\nFrom: posta-certificata@provider.example\r\nTo: diresco@pec.example\r\n" +
-		"X-Riferimento-Message-ID: <" + id.String() + "@pec.example>\r\nSubject: AVVISO\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=\"s\"\r\n\r\n" +
-		"--s\r\nContent-Type: multipart/mixed; boundary=\"m\"\r\n\r\n--m\r\nContent-Type: multipart/alternative; boundary=\"a\"\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nIl messaggio\r\n--a--\r\n" +
-		"--m\r\nContent-Type: application/xml; name=\"daticert.xml\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: inline; filename=\"daticert.xml\"\r\n\r\n" +
-		base64.StdEncoding.EncodeToString([]byte(certificate)) + "\r\n--m--\r\n--s\r\nContent-Type: application/pkcs7-signature\r\n\r\nx\r\n--s--\r\n"
+		"X-Riferimento-Message-ID: <" + id.String() + "@pec.example>\r\nSubject: AVVISO\r\nMIME-Version: 1.0\r\nContent-Type: " +
+		"multipart/signed; boundary=\"s\"\r\n\r\n" +
+		"--s\r\nContent-Type: multipart/mixed; boundary=\"m\"\r\n\r\n--m\r\nContent-Type: multipart/alternative; " +
+		"boundary=\"a\"\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nIl messaggio\r\n--a--\r\n" +
+		"--m\r\nContent-Type: application/xml; name=\"daticert.xml\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: " +
+		"inline; filename=\"daticert.xml\"\r\n\r\n" +
+		base64.StdEncoding.EncodeToString([]byte(certificate)) + "\r\n--m--\r\n--s\r\nContent-Type: " +
+		"application/pkcs7-signature\r\n\r\nx\r\n--s--\r\n"
 }
 
 type fixture struct {
@@ -109,8 +116,14 @@ func TestPEC_WhatReceiptsMean(t *testing.T) {
 		{"Avvenuta-Consegna", "nessuno", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Delivered: true}}},
 		{"non-accettazione", "altro", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "not-accepted"}}},
 		{"errore-consegna", "altro", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "not-delivered"}}},
-		{"errore-consegna", "no-dest", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "unknown-address", Permanent: true}}},
-		{"errore-consegna", "no-dominio", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "unknown-domain", Permanent: true}}},
+		{
+			"errore-consegna", "no-dest",
+			[]outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "unknown-address", Permanent: true}},
+		},
+		{
+			"errore-consegna", "no-dominio",
+			[]outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "unknown-domain", Permanent: true}},
+		},
 		{"errore-consegna", "virus", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "virus-found"}}},
 		{"rilevazione-virus", "virus", []outbox.Report{{Channel: outbox.PEC, DeliveryID: first, Reason: "virus-found"}}},
 	} {
@@ -131,12 +144,16 @@ func TestPEC_WhatReceiptsMean(t *testing.T) {
 }
 
 func TestPEC_AReceiptWithoutItsDataStillSaysThatItFailed(t *testing.T) {
-	plain := "X-Ricevuta: errore-consegna\nX-Riferimento-Message-ID:\n <" + first.String() + "@pec.example>\n\nIl messaggio non è stato consegnato.\n"
+	plain := "X-Ricevuta: errore-consegna\nX-Riferimento-Message-ID:\n <" + first.String() +
+		"@pec.example>\n\nIl messaggio non è stato consegnato.\n"
 	// What a receipt brings along is not the provider's word.
-	brought := "X-Ricevuta: errore-consegna\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\nContent-Type: multipart/mixed; boundary=m\n\n--m\nContent-Type: message/rfc822\n\n" +
+	brought := "X-Ricevuta: errore-consegna\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\nContent-Type: " +
+		"multipart/mixed; boundary=m\n\n--m\nContent-Type: message/rfc822\n\n" +
 		receipt("errore-consegna", first, "no-dest") + "\n--m--\n"
 	broken := strings.Replace(receipt("errore-consegna", first, "no-dest"), "base64\r\n", "base64\r\nX: \x00\xff", 1)
-	for name, text := range map[string]string{"plain": plain, "brought": brought, "broken": broken, "cut": receipt("errore-consegna", first, "no-dest")[:420]} {
+	for name, text := range map[string]string{
+		"plain": plain, "brought": brought, "broken": broken, "cut": receipt("errore-consegna", first, "no-dest")[:420],
+	} {
 		f := newFixture(t)
 		f.put(t, "1.eml", text)
 		f.read(t)
@@ -153,18 +170,21 @@ func TestPEC_WhatIsNoReceiptStopsNoOther(t *testing.T) {
 	f := newFixture(t)
 	good := receipt("avvenuta-consegna", second, "nessuno")
 	unknown := map[string]string{
-		"a-empty.eml":      "",
-		"b-noise.eml":      "\x00\xff\xfe\r\n\r\r\n",
-		"c-headless.eml":   "no header at all",
-		"d-long.eml":       "X-Ricevuta: " + strings.Repeat("x", 3<<20) + "\n\n",
-		"e-endless.eml":    strings.Repeat("X-Line: x\n", 300_000),
-		"f-ordinary.eml":   "From: someone@example.org\nSubject: Ciao\n\nX-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\n",
-		"g-reference.eml":  "X-Ricevuta: avvenuta-consegna\n\n",
-		"h-another.eml":    "X-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <opec123.20260316@provider.example>\n\n",
-		"i-urn.eml":        "X-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <urn:uuid:" + first.String() + "@pec.example>\n\n",
-		"j-kind.eml":       "X-Ricevuta: consegnata\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\n\n",
-		"k-twice.eml":      "X-Ricevuta: accettazione\nX-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\n\n",
-		"l-twice.eml":      "X-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\nX-Riferimento-Message-ID: <" + second.String() + "@pec.example>\n\n",
+		"a-empty.eml":    "",
+		"b-noise.eml":    "\x00\xff\xfe\r\n\r\r\n",
+		"c-headless.eml": "no header at all",
+		"d-long.eml":     "X-Ricevuta: " + strings.Repeat("x", 3<<20) + "\n\n",
+		"e-endless.eml":  strings.Repeat("X-Line: x\n", 300_000),
+		"f-ordinary.eml": "From: someone@example.org\nSubject: Ciao\n\nX-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <" +
+			first.String() + "@pec.example>\n",
+		"g-reference.eml": "X-Ricevuta: avvenuta-consegna\n\n",
+		"h-another.eml":   "X-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <opec123.20260316@provider.example>\n\n",
+		"i-urn.eml":       "X-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <urn:uuid:" + first.String() + "@pec.example>\n\n",
+		"j-kind.eml":      "X-Ricevuta: consegnata\nX-Riferimento-Message-ID: <" + first.String() + "@pec.example>\n\n",
+		"k-twice.eml": "X-Ricevuta: accettazione\nX-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <" + first.String() +
+			"@pec.example>\n\n",
+		"l-twice.eml": "X-Ricevuta: avvenuta-consegna\nX-Riferimento-Message-ID: <" + first.String() +
+			"@pec.example>\nX-Riferimento-Message-ID: <" + second.String() + "@pec.example>\n\n",
 		"m-not-stored.eml": receipt("avvenuta-consegna", first, "nessuno"),
 	}
 	f.reporter.fail[first] = fault.New(fault.NotFound)
@@ -174,11 +194,16 @@ func TestPEC_WhatIsNoReceiptStopsNoOther(t *testing.T) {
 	f.put(t, "z-good.eml", good)
 	f.put(t, "z-huge.eml", good+strings.Repeat("x", 8<<20))
 	f.read(t)
-	if diff := cmp.Diff([]outbox.Report{{Channel: outbox.PEC, DeliveryID: second, Delivered: true}, {Channel: outbox.PEC, DeliveryID: second, Delivered: true}}, f.reporter.reports); diff != "" {
+	if diff := cmp.Diff([]outbox.Report{
+		{Channel: outbox.PEC, DeliveryID: second, Delivered: true}, {Channel: outbox.PEC, DeliveryID: second, Delivered: true},
+	}, f.reporter.reports); diff != "" {
 		t.Error(diff)
 	}
 	want := []string{"done/z-good.eml", "done/z-huge.eml"}
-	for _, name := range []string{"a-empty", "b-noise", "c-headless", "d-long", "e-endless", "f-ordinary", "g-reference", "h-another", "i-urn", "j-kind", "k-twice", "l-twice", "m-not-stored"} {
+	for _, name := range []string{
+		"a-empty", "b-noise", "c-headless", "d-long", "e-endless", "f-ordinary", "g-reference", "h-another", "i-urn", "j-kind", "k-twice",
+		"l-twice", "m-not-stored",
+	} {
 		want = append(want, "unknown/"+name+".eml")
 	}
 	if diff := cmp.Diff(want, f.files(t)); diff != "" {
@@ -200,7 +225,10 @@ func TestPEC_AMaildir(t *testing.T) {
 	f.put(t, ".hidden.eml", text)
 	f.put(t, "new/.hidden", text)
 	f.read(t)
-	want := []string{".hidden.eml", "done/1773648904.M1P2.host", "done/1773648904.M1P2.host.eml", "done/2-1773648904.M1P2.host", "new/.hidden", "notes.txt", "tmp/1773648904.M1P3.host"}
+	want := []string{
+		".hidden.eml", "done/1773648904.M1P2.host", "done/1773648904.M1P2.host.eml", "done/2-1773648904.M1P2.host", "new/.hidden",
+		"notes.txt", "tmp/1773648904.M1P3.host",
+	}
 	if diff := cmp.Diff(want, f.files(t)); diff != "" {
 		t.Error(diff)
 	}
@@ -213,7 +241,8 @@ func TestPEC_LinksPipesAndFoldersAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
-		os.Symlink(secret, filepath.Join(f.dir, "link.eml")), os.Mkdir(filepath.Join(f.dir, "folder.eml"), 0o700), syscall.Mkfifo(filepath.Join(f.dir, "pipe.eml"), 0o600),
+		os.Symlink(secret, filepath.Join(f.dir, "link.eml")), os.Mkdir(filepath.Join(f.dir, "folder.eml"), 0o700),
+		syscall.Mkfifo(filepath.Join(f.dir, "pipe.eml"), 0o600),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +271,9 @@ func TestPEC_AReceiptThatCannotBeNotedNowStays(t *testing.T) {
 	}
 	delete(f.reporter.fail, first)
 	f.read(t)
-	if diff := cmp.Diff([]outbox.Report{{Channel: outbox.PEC, DeliveryID: second, Delivered: true}, {Channel: outbox.PEC, DeliveryID: first, Delivered: true}}, f.reporter.reports); diff != "" {
+	if diff := cmp.Diff([]outbox.Report{
+		{Channel: outbox.PEC, DeliveryID: second, Delivered: true}, {Channel: outbox.PEC, DeliveryID: first, Delivered: true},
+	}, f.reporter.reports); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"done/1.eml", "done/2.eml"}, f.files(t)); diff != "" {

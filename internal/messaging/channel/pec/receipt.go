@@ -1,8 +1,10 @@
-// Package pec reads what the provider of certified e-mail (posta elettronica certificata) says of messages that it took.
+// Package pec reads what the provider of certified e-mail (posta elettronica certificata) says of
+// messages that it took.
 //
-// A message is handed over by SMTP (see package mail). Its provider then sends receipts to the sender's mailbox, which
-// something else, such as a mail fetcher, puts into a folder, one file each. Their headers say what they are and of which
-// message (rules of 2 November 2005 for certified e-mail, section 6).
+// A message is handed over by SMTP (see package mail). Its provider then sends receipts to the
+// sender's mailbox, which something else, such as a mail fetcher, puts into a folder, one file
+// each. Their headers say what they are and of which message (rules of 2 November 2005 for
+// certified e-mail, section 6).
 package pec
 
 import (
@@ -22,8 +24,8 @@ import (
 )
 
 const (
-	// maxRead is how much of a file is looked at, in bytes. Receipts that bring their message back may be longer; what
-	// matters stands at their beginning.
+	// maxRead is how much of a file is looked at, in bytes. Receipts that bring their message back
+	// may be longer; what matters stands at their beginning.
 	maxRead = 1 << 20
 	// maxParts and maxDepth bound the search in a receipt's parts.
 	maxParts = 50
@@ -45,7 +47,8 @@ const (
 type receipt struct {
 	kind       string
 	deliveryID uuid.UUID
-	// cause is the provider's word for an error: no-dest, no-dominio, virus or altro; it may be missing.
+	// cause is the provider's word for an error: no-dest, no-dominio, virus or altro; it may be
+	// missing.
 	cause string
 }
 
@@ -96,7 +99,8 @@ func deliveryOf(messageID string) (uuid.UUID, error) {
 	return uuid.Parse(name)
 }
 
-// report is what the outbox is told; a receipt that only says that the message is on its way is nothing to tell.
+// report is what the outbox is told; a receipt that only says that the message is on its way is
+// nothing to tell.
 func (r receipt) report() (outbox.Report, bool) {
 	report := outbox.Report{Channel: outbox.PEC, DeliveryID: r.deliveryID}
 	switch r.kind {
@@ -123,8 +127,8 @@ func (r receipt) report() (outbox.Report, bool) {
 	return report, true
 }
 
-// findCause looks for daticert.xml, which tells why. It never looks into a message that the receipt brings along: that is
-// somebody else's text.
+// findCause looks for daticert.xml, which tells why. It never looks into a message that the receipt
+// brings along: that is somebody else's text.
 func findCause(contentType string, body io.Reader, depth int) string {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil || depth == maxDepth || !strings.HasPrefix(kind, "multipart/") || params["boundary"] == "" {

@@ -15,7 +15,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// The folders of a spool. Files arrive in the spool itself, with names that end in .eml, or as in a Maildir in new or cur.
+// The folders of a spool. Files arrive in the spool itself, with names that end in .eml, or as in a
+// Maildir in new or cur.
 const (
 	doneFolder    = "done"
 	unknownFolder = "unknown"
@@ -33,9 +34,10 @@ func NewSpool(dir string, reporter channel.Reporter, log *slog.Logger) *Spool {
 	return &Spool{dir: dir, reporter: reporter, log: log}
 }
 
-// Read reports every receipt that is there and moves it to the folder done; what is no receipt for a message of this service
-// goes to the folder unknown. A receipt that cannot be reported now stays where it is, and so it does when the process
-// ends between the report and the move: it is then reported again. Several processes may read one spool.
+// Read reports every receipt that is there and moves it to the folder done; what is no receipt for
+// a message of this service goes to the folder unknown. A receipt that cannot be reported now stays
+// where it is, and so it does when the process ends between the report and the move: it is then
+// reported again. Several processes may read one spool.
 func (s *Spool) Read(ctx context.Context) error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
@@ -67,7 +69,8 @@ func (s *Spool) Read(ctx context.Context) error {
 	return nil
 }
 
-// waiting lists the files that have arrived, in the order of their names. What is no plain file is left alone.
+// waiting lists the files that have arrived, in the order of their names. What is no plain file is
+// left alone.
 func waiting(root *os.Root) ([]string, error) {
 	var files []string
 	for _, folder := range []string{".", "new", "cur"} {

@@ -18,7 +18,8 @@ import (
 	"diresco/internal/platform/smtpurl"
 )
 
-// New returns the configured channels. One that is not configured is not there; letters always are, in the bucket.
+// New returns the configured channels. One that is not configured is not there; letters always are,
+// in the bucket.
 func New(c config.Config, bucket *blob.Bucket) (map[outbox.Channel]channel.Sender, error) {
 	all := map[outbox.Channel]channel.Sender{outbox.Letter: letter.NewSender(bucket)}
 	for by, raw := range map[outbox.Channel]secret.Text{outbox.Email: c.SMTPURL, outbox.PEC: c.PECSMTPURL} {

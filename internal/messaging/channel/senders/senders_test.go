@@ -27,7 +27,10 @@ func TestSenders_OnlyWhatIsConfiguredIsThere(t *testing.T) {
 		{[]string{smtp}, []outbox.Channel{outbox.Email, outbox.Letter}},
 		{[]string{"PEC_" + smtp}, []outbox.Channel{outbox.Letter, outbox.PEC}},
 		{[]string{gateway, "SMS_GATEWAY_TOKEN=x"}, []outbox.Channel{outbox.Letter, outbox.SMS}},
-		{[]string{smtp, "PEC_" + smtp, gateway, "SMS_GATEWAY_TOKEN=x"}, []outbox.Channel{outbox.Email, outbox.Letter, outbox.PEC, outbox.SMS}},
+		{
+			[]string{smtp, "PEC_" + smtp, gateway, "SMS_GATEWAY_TOKEN=x"},
+			[]outbox.Channel{outbox.Email, outbox.Letter, outbox.PEC, outbox.SMS},
+		},
 	} {
 		environ := slices.Clone(tt.environ)
 		for i := range environ {
@@ -57,7 +60,8 @@ func TestSenders_EachChannelGoesItsWay(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	c, err := config.Read([]string{
 		"DIRESCO_SMTP_URL=smtp://" + email.Address() + "?from=a@b.it", "DIRESCO_PEC_SMTP_URL=smtp://" + pec.Address() + "?from=a@pec.it",
-		"DIRESCO_SMS_GATEWAY_URL=" + gateway.URL(), "DIRESCO_SMS_GATEWAY_TOKEN=x", "DIRESCO_SMS_SENDER=DiResCo", "DIRESCO_PEC_SPOOL_DIR=" + t.TempDir(),
+		"DIRESCO_SMS_GATEWAY_URL=" + gateway.URL(), "DIRESCO_SMS_GATEWAY_TOKEN=x", "DIRESCO_SMS_SENDER=DiResCo",
+		"DIRESCO_PEC_SPOOL_DIR=" + t.TempDir(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,9 +70,13 @@ func TestSenders_EachChannelGoesItsWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := map[outbox.Channel]string{outbox.Email: "m@posta.example", outbox.PEC: "m@pec.example", outbox.SMS: "+393331234567", outbox.Letter: "M. Rossi\n00100 Roma"}
+	to := map[outbox.Channel]string{
+		outbox.Email: "m@posta.example", outbox.PEC: "m@pec.example", outbox.SMS: "+393331234567", outbox.Letter: "M. Rossi\n00100 Roma",
+	}
 	for by, sender := range all {
-		if _, err := sender.Send(t.Context(), outbox.Outgoing{ID: uuid.Must(uuid.NewV7()), Channel: by, To: to[by], Locale: "it", Subject: "s", Text: "t", Short: "k"}); err != nil {
+		if _, err := sender.Send(t.Context(), outbox.Outgoing{
+			ID: uuid.Must(uuid.NewV7()), Channel: by, To: to[by], Locale: "it", Subject: "s", Text: "t", Short: "k",
+		}); err != nil {
 			t.Errorf("%s: %v", by, err)
 		}
 	}

@@ -43,7 +43,8 @@ type Reports struct {
 	webhook  *standardwebhooks.Webhook // nil without a key
 }
 
-// NewReports returns what takes reports that are signed with the key (whsec_ and base64). With an empty key it refuses all.
+// NewReports returns what takes reports that are signed with the key (whsec_ and base64). With an
+// empty key it refuses all.
 func NewReports(runner *operation.Runner, reporter channel.Reporter, key secret.Text) (*Reports, error) {
 	r := &Reports{runner: runner, reporter: reporter}
 	if key == "" {
@@ -54,8 +55,9 @@ func NewReports(runner *operation.Runner, reporter channel.Reporter, key secret.
 	return r, err
 }
 
-// Receive takes one report. One that is not signed, signed wrongly, or signed more than 5 minutes from now is
-// fault.Unauthenticated; one about a message that is not known is fault.NotFound. A report that comes twice is no error.
+// Receive takes one report. One that is not signed, signed wrongly, or signed more than 5 minutes
+// from now is fault.Unauthenticated; one about a message that is not known is fault.NotFound. A
+// report that comes twice is no error.
 func (r *Reports) Receive(ctx context.Context, s Signed, report Report) error {
 	if !r.genuine(s) {
 		return fault.Because(fault.Unauthenticated, "signature-invalid")
@@ -70,8 +72,8 @@ func (r *Reports) Receive(ctx context.Context, s Signed, report Report) error {
 	return err
 }
 
-// genuine reports whether the gateway signed this, now. The library has the scheme; its clock is not ours, so the time is
-// looked at here.
+// genuine reports whether the gateway signed this, now. The library has the scheme; its clock is
+// not ours, so the time is looked at here.
 func (r *Reports) genuine(s Signed) bool {
 	if r.webhook == nil || s.Body == nil {
 		return false

@@ -84,10 +84,17 @@ func TestSMSReport_ASignedReportIsTaken(t *testing.T) {
 			t.Error(err)
 		}
 		arrived := outbox.Report{Channel: outbox.SMS, DeliveryID: delivery, Delivered: true}
-		if diff := cmp.Diff([]outbox.Report{arrived, arrived, arrived, {Channel: outbox.SMS, DeliveryID: delivery, Reason: "Unknown subscriber"}}, w.reporter.reports); diff != "" {
+		if diff := cmp.Diff([]outbox.Report{
+			arrived, arrived, arrived, {Channel: outbox.SMS, DeliveryID: delivery, Reason: "Unknown subscriber"},
+		}, w.reporter.reports); diff != "" {
 			t.Error(diff)
 		}
-		if n := w.app.Count(t, "audit_records WHERE operation = 'receiveSmsReport' AND subject_kind = 'delivery' AND subject_id = ? AND outcome = 'done' AND person_id IS NULL", delivery.String()); n != 4 {
+		if n := w.app.Count(
+			t,
+			"audit_records WHERE operation = 'receiveSmsReport' AND subject_kind = 'delivery' AND subject_id = ? AND outcome = 'done' "+
+				"AND person_id IS NULL",
+			delivery.String(),
+		); n != 4 {
 			t.Errorf("%d audit records", n)
 		}
 		// While the key is being changed a report has several signatures.

@@ -1,4 +1,5 @@
-// Package sms hands short messages to a gateway over HTTP, and takes its reports about what became of them.
+// Package sms hands short messages to a gateway over HTTP, and takes its reports about what became
+// of them.
 package sms
 
 import (
@@ -51,7 +52,8 @@ type Sender struct {
 	client *http.Client
 }
 
-// NewSender returns a sender for a gateway. It fails when the URL is not one that may be configured.
+// NewSender returns a sender for a gateway. It fails when the URL is not one that may be
+// configured.
 func NewSender(c Config) (*Sender, error) {
 	u, err := egress.CheckURL(c.URL)
 	if err != nil {
@@ -102,14 +104,15 @@ func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, er
 	return read(response)
 }
 
-// read says what an answer means. Of a success nothing but the status counts: the message must not go out twice because
-// the rest of the answer cannot be read.
+// read says what an answer means. Of a success nothing but the status counts: the message must not
+// go out twice because the rest of the answer cannot be read.
 func read(response *http.Response) (channel.Sent, error) {
 	switch status := response.StatusCode; {
 	case status >= 200 && status <= 299:
 		sent := channel.Sent{State: outbox.Sent}
 		var a answer
-		if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&a); err == nil && len(a.Reference) <= maxReference && !strings.ContainsFunc(a.Reference, unicode.IsControl) {
+		if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&a); err == nil && len(a.Reference) <= maxReference &&
+			!strings.ContainsFunc(a.Reference, unicode.IsControl) {
 			sent.ProviderRef = a.Reference
 		}
 		return sent, nil

@@ -17,7 +17,8 @@ import (
 
 func outgoing() channel.Outgoing {
 	return channel.Outgoing{
-		ID: uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), Kind: "pin.changed", Channel: outbox.SMS, To: "+393331234567", Locale: "it", Subject: "no", Text: "no", HTML: "no",
+		ID: uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), Kind: "pin.changed", Channel: outbox.SMS, To: "+393331234567",
+		Locale: "it", Subject: "no", Text: "no", HTML: "no",
 		Short: "DiResCo: il PIN è cambiato.", CreatedAt: time.Date(2026, 3, 16, 8, 15, 2, 0, time.UTC),
 	}
 }
@@ -50,7 +51,8 @@ func TestSMS_WhatTheGatewayGets(t *testing.T) {
 		}
 	}
 	for header, want := range map[string]string{
-		"Authorization": "Bearer hunter2", "Content-Type": "application/json", "Idempotency-Key": "018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f", "Accept": "application/json",
+		"Authorization": "Bearer hunter2", "Content-Type": "application/json", "Idempotency-Key": "018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f",
+		"Accept": "application/json",
 	} {
 		if got := messages[0].Header.Get(header); got != want {
 			t.Errorf("%s: %q", header, got)
@@ -121,7 +123,10 @@ func TestSMS_RedirectsAreNotFollowed(t *testing.T) {
 func TestSMS_NumbersThatAreNone(t *testing.T) {
 	gateway := channeltest.NewGateway(t)
 	s := sender(t, gateway, "")
-	for _, to := range []string{"", "3331234567", "+0333123456", "+39 333 1234567", "+393331234567\n", "+393331234567,+393331234568", "+39333123456789012", "+39333x", `+393331234567","to":"+393331234568`, "+٣٩٣٣٣١٢٣٤٥٦٧"} {
+	for _, to := range []string{
+		"", "3331234567", "+0333123456", "+39 333 1234567", "+393331234567\n", "+393331234567,+393331234568", "+39333123456789012",
+		"+39333x", `+393331234567","to":"+393331234568`, "+٣٩٣٣٣١٢٣٤٥٦٧",
+	} {
 		m := outgoing()
 		m.To = to
 		_, err := s.Send(t.Context(), m)
@@ -146,7 +151,8 @@ func TestSMS_ATextStaysOneTextOfOneLine(t *testing.T) {
 		}
 		all := gateway.Messages()
 		got := all[len(all)-1]
-		if got.To != m.To || strings.ContainsAny(got.Text, "\r\n\x00") || len(got.Text) != len(text) && !strings.ContainsAny(text, "\u0085\u2028") {
+		if got.To != m.To || strings.ContainsAny(got.Text, "\r\n\x00") ||
+			len(got.Text) != len(text) && !strings.ContainsAny(text, "\u0085\u2028") {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
@@ -183,7 +189,8 @@ func TestSMS_HousesAreNotReached(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Send(t.Context(), outgoing()); err == nil || channeltest.Refusal(err) != nil || strings.Contains(err.Error(), "latest") {
+		if _, err := s.Send(t.Context(), outgoing()); err == nil || channeltest.Refusal(err) != nil ||
+			strings.Contains(err.Error(), "latest") {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
