@@ -3,36 +3,75 @@ package job_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"diresco/db"
 	"diresco/internal/platform/job"
 	"diresco/internal/test/dbtest"
 )
 
-func TestStep_IsDoneByOneOfManyWorkers(t *testing.T) {
-	const count, workers = 60, 4
-	for name, step := range map[string]func(p *parcels, d *db.DB) job.Step{"leased": (*parcels).leased, "locked": (*parcels).locked} {
-		t.Run(name, func(t *testing.T) {
-			dbtest.EachURL(t, func(t *testing.T, rawURL string) {
-				d := dbtest.Open(t, rawURL)
-				p := newParcels(t, d, count)
-				ended := make(chan error, workers)
-				for range workers {
-					process := dbtest.Open(t, rawURL)
-					go func() { ended <- step(p, process).Drain(ctx) }()
-				}
-				for range workers {
-					if err := <-ended; err != nil {
-						t.Error(err)
-					}
-				}
-				if n := p.count(d, "packed = 1"); n != count {
-					t.Errorf("%d of %d are packed once", n, count)
-				}
+const count, workers = 60, 4
+
+// drainTogether has many workers, each with a database of its own, take the step until nothing is left.
+func drainTogether(t *testing.T, rawURL string, step func(d *db.DB) job.Step) {
+	t.Helper()
+	ended := make(chan error, workers)
+	for range workers {
+		process := dbtest.Open(t, rawURL)
+		go func() { ended <- step(process).Drain(ctx) }()
+	}
+	for range workers {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The workers wait for each other with the first thing that each has claimed, so all work at once.
+func TestLeased_IsDoneByOneOfManyWorkers(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
+		d := dbtest.Open(t, rawURL)
+		p := newParcels(t, d, count)
+		begun := make(chan int, workers*count)
+		var all sync.WaitGroup
+		all.Add(workers)
+		drainTogether(t, rawURL, func(d *db.DB) job.Step {
+			owner := uuid.NewString()
+			var once sync.Once
+			return job.Leased(p.lease(d, owner), func(ctx context.Context, id int) error {
+				begun <- id
+				once.Do(func() {
+					all.Done()
+					all.Wait()
+				})
+				return p.pack(d, owner)(ctx, id)
 			})
 		})
-	}
+		close(begun)
+		times := map[int]int{}
+		for id := range begun {
+			if times[id]++; times[id] > 1 {
+				t.Errorf("parcel %d was begun %d times", id, times[id])
+			}
+		}
+		if n := p.count(d, "packed = 1"); n != count || len(times) != count {
+			t.Errorf("of %d %d are packed once, %d were begun", count, n, len(times))
+		}
+	})
+}
+
+func TestLocked_IsDoneByOneOfManyWorkers(t *testing.T) {
+	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
+		d := dbtest.Open(t, rawURL)
+		p := newParcels(t, d, count)
+		drainTogether(t, rawURL, p.locked)
+		if n := p.count(d, "packed = 1"); n != count {
+			t.Errorf("%d of %d are packed once", n, count)
+		}
+	})
 }
 
 // What a worker has claimed others leave alone until its lease ends; then the worker, should it

@@ -75,26 +75,23 @@ func first(ctx context.Context, d *db.DB, query string, args ...any) (int, bool,
 	return ids[0], true, nil
 }
 
-// lease claims a parcel for an owner by a lease.
+// lease claims a parcel for an owner by a lease: the first that it gets. That others have one, the lease alone says.
 func (p *parcels) lease(d *db.DB, owner string) job.Claim[int] {
 	return func(ctx context.Context) (id int, mine bool, err error) {
-		for !mine {
-			now := p.clock.Now()
-			var found bool
-			id, found, err = first(ctx, d, `SELECT id FROM parcels WHERE packed = 0
-				AND (lease_until IS NULL OR lease_until <= ?) ORDER BY id LIMIT 1`, now)
-			if err != nil || !found {
-				return 0, false, err
-			}
+		var ids []int
+		if err := d.From(ctx).Raw("SELECT id FROM parcels WHERE packed = 0 ORDER BY id").Scan(&ids).Error; err != nil {
+			return 0, false, err
+		}
+		for _, id = range ids {
 			err = d.InTx(ctx, func(ctx context.Context) (err error) {
-				mine, err = job.NewLease(owner, now, leaseTime).Take(ctx, d, "parcels", "id = ? AND packed = 0", id)
+				mine, err = job.NewLease(owner, p.clock.Now(), leaseTime).Take(ctx, d, "parcels", "id = ? AND packed = 0", id)
 				return err
 			})
-			if err != nil {
-				return 0, false, err
+			if err != nil || mine {
+				return id, mine, err
 			}
 		}
-		return id, true, nil
+		return 0, false, nil
 	}
 }
 
