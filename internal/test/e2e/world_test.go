@@ -38,6 +38,8 @@ type fixture struct {
 	dir   string
 	log   *syncBuffer
 	http  *http.Client
+	// stop ends the server in order; it is done at the test's end if not before.
+	stop func()
 }
 
 // syncBuffer is a buffer that the server writes and the test reads.
@@ -89,13 +91,14 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 	listener.Start()
 	w.url = listener.URL
 	w.http = &http.Client{Transport: newContractTransport(t)}
-	t.Cleanup(func() {
+	w.stop = sync.OnceFunc(func() {
 		listener.Close()
 		w.trailNamesRights()
 		if err := w.app.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(w.stop)
 	return w
 }
 
