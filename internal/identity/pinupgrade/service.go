@@ -260,10 +260,10 @@ func (s *Service) decide(ctx context.Context, by access.Actor, h Details, d revi
 			return Details{}, err
 		}
 	}
-	now := s.run.Clock.Now()
 	if h.Upgrade, err = s.repo.lock(ctx, h.ID); err != nil {
 		return Details{}, err
 	}
+	now := s.run.Clock.Now()
 	if h.Upgrade, err = h.decide(d, by.PersonID, now); err != nil {
 		return Details{}, err
 	}

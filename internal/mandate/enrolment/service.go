@@ -100,7 +100,7 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 		// not count.
 		var err error
 		if office, err = s.contributors.Office(ctx, in.OfficeCode); fault.Is(err, fault.NotFound) {
-			err = invalid("/office_code", "unknown-office")
+			err = invalid("/office_code", fault.FieldUnknownOffice)
 		}
 		if err != nil {
 			return Details{}, err
@@ -149,11 +149,11 @@ func (s *Service) File(ctx context.Context, by access.Actor, in Input) (Details,
 func competent(named contributor.Office, of []contributor.Office) (contributor.Office, *fault.Fault) {
 	switch {
 	case named.Code == "" && len(of) == 0:
-		return named, invalid("/office_code", "office-needed")
+		return named, invalid("/office_code", fault.FieldOfficeNeeded)
 	case named.Code == "":
 		return of[0], nil
 	case len(of) > 0 && !slices.Contains(of, named):
-		return named, invalid("/office_code", "office-not-competent")
+		return named, invalid("/office_code", fault.FieldOfficeNotCompetent)
 	}
 	return named, nil
 }

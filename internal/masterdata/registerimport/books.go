@@ -8,6 +8,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
 )
 
 // book is what is special about one register.
@@ -230,10 +231,10 @@ var positions = book{
 			owner, exists := owners[r.values[0]]
 			switch {
 			case !known[r.values[1]]:
-				wrong = append(wrong, LineError{r.line, "/contributor_tax_code", "unknown-contributor"})
+				wrong = append(wrong, LineError{r.line, "/contributor_tax_code", fault.FieldUnknownContributor})
 			case exists && owner.TaxCode != r.values[1]:
 				// A position never goes from one contributor to another.
-				wrong = append(wrong, LineError{r.line, "/contributor_tax_code", "contributor-differs"})
+				wrong = append(wrong, LineError{r.line, "/contributor_tax_code", fault.FieldContributorDiffers})
 			}
 		}
 		return wrong, nil
@@ -290,9 +291,9 @@ var publicBodyData = book{
 		for _, r := range rows {
 			switch owner, exists := owners[r.values[0]]; {
 			case !exists:
-				wrong = append(wrong, LineError{r.line, "/position_number", "unknown-position"})
+				wrong = append(wrong, LineError{r.line, "/position_number", fault.FieldUnknownPosition})
 			case owner.Kind != "public_body":
-				wrong = append(wrong, LineError{r.line, "/position_number", "not-a-public-body"})
+				wrong = append(wrong, LineError{r.line, "/position_number", fault.FieldNotAPublicBody})
 			}
 		}
 		return wrong, nil

@@ -8,21 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
-)
-
-// What can be wrong with a line.
-const (
-	codeRequired     = "required"
-	codeFormat       = "format"
-	codeType         = "type"
-	codeUnknownField = "unknown-field"
-	codeRepeated     = "repeated"
-	codeTooLong      = "too-long"
-	codeCharacter    = "character"
-	codeColumns      = "columns"
-	codeEmpty        = "empty"
-	codeFileMissing  = "file-missing"
 )
 
 // column is one field of the lines of a register.
@@ -41,9 +28,9 @@ func text(s string) (string, string) { return bounded(s, maxText) }
 func bounded(s string, most int) (string, string) {
 	switch {
 	case !utf8.ValidString(s) || strings.ContainsFunc(s, unprintable):
-		return s, codeCharacter
+		return s, fault.FieldCharacter
 	case utf8.RuneCountInString(s) > most:
-		return s, codeTooLong
+		return s, fault.FieldTooLong
 	}
 	return s, ""
 }
@@ -55,7 +42,7 @@ func unprintable(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneErr
 func code(s string) (string, string) {
 	c, err := taxcode.Parse(s)
 	if err != nil {
-		return s, codeFormat
+		return s, fault.FieldFormat
 	}
 	return c.Clear(), ""
 }
@@ -63,14 +50,14 @@ func code(s string) (string, string) {
 func personCode(s string) (string, string) {
 	c, err := taxcode.Parse(s)
 	if err != nil || !c.IsPerson() {
-		return s, codeFormat
+		return s, fault.FieldFormat
 	}
 	return c.Clear(), ""
 }
 
 func date(s string) (string, string) {
 	if _, err := time.Parse(time.DateOnly, s); err != nil {
-		return s, codeFormat
+		return s, fault.FieldFormat
 	}
 	return s, ""
 }
@@ -80,7 +67,7 @@ func matching(expression string) func(string) (string, string) {
 	pattern := regexp.MustCompile("^(?:" + expression + ")$")
 	return func(s string) (string, string) {
 		if !pattern.MatchString(s) {
-			return s, codeFormat
+			return s, fault.FieldFormat
 		}
 		return s, ""
 	}
@@ -89,7 +76,7 @@ func matching(expression string) func(string) (string, string) {
 func oneOf(values ...string) func(string) (string, string) {
 	return func(s string) (string, string) {
 		if !slices.Contains(values, s) {
-			return s, codeFormat
+			return s, fault.FieldFormat
 		}
 		return s, ""
 	}
@@ -103,7 +90,7 @@ func truth(s string) (string, string) {
 	case "false":
 		return "0", ""
 	}
-	return s, codeFormat
+	return s, fault.FieldFormat
 }
 
 var (
@@ -123,7 +110,7 @@ func inspect(r record, columns []column) (wrong []LineError) {
 	for i, c := range columns {
 		if r.values[i] == "" {
 			if !c.optional {
-				wrong = append(wrong, LineError{r.line, "/" + c.name, codeRequired})
+				wrong = append(wrong, LineError{r.line, "/" + c.name, fault.FieldRequired})
 			}
 			continue
 		}

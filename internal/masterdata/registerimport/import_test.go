@@ -107,10 +107,10 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 				"2 /street too-long",
 			},
 			"control characters": {
-				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via\x00Roma", "")), "2 /street character",
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via\x00Roma", "")), "2 /street forbidden-character",
 			},
 			"Latin-1": {
-				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via Forl\xec", "")), "2 /street character",
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via Forl\xec", "")), "2 /street forbidden-character",
 			},
 			"columns": {registerimport.People, registerimport.CSV, csv(peopleHeader, "a;b", good), "2  columns"},
 			"quotes":  {registerimport.People, registerimport.CSV, csv(peopleHeader, `a"b;c`, good), "2  format"},
@@ -135,7 +135,7 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 			"a long line": {registerimport.People, registerimport.JSONL, "\n" + `{"town":"` + strings.Repeat("x", 100_000) + `"}` +
 				"\n{}x", "2  too-long; 3  format"},
 			"lone surrogate": {registerimport.Albi, registerimport.JSONL, `{"tax_code":"` + code(t, 1) +
-				`","given_name":"\ud800","family_name":"x","register_code":"a","registration_number":"1"}`, "1 /given_name character"},
+				`","given_name":"\ud800","family_name":"x","register_code":"a","registration_number":"1"}`, "1 /given_name forbidden-character"},
 			"register code": {
 				registerimport.Albi, registerimport.CSV, csv(albiHeader, code(t, 1)+";Ugo;Verdi;a/b;1"), "2 /register_code format",
 			},

@@ -5,6 +5,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/masterdata/intermediary"
+	"diresco/internal/platform/fault"
 )
 
 // knowledge is what lines are held against.
@@ -31,7 +32,7 @@ func know(ctx context.Context, d *db.DB) (knowledge, error) {
 func (c codes) missing(rows []record, at int) (wrong []LineError) {
 	for _, r := range rows {
 		if code := r.values[at]; code != "" && !c[code] {
-			wrong = append(wrong, LineError{r.line, "/office_code", "unknown-office"})
+			wrong = append(wrong, LineError{r.line, "/office_code", fault.FieldUnknownOffice})
 		}
 	}
 	return wrong
@@ -101,7 +102,7 @@ func (k knowledge) otherKinds(ctx context.Context, rows []record, professionals 
 	var wrong []LineError
 	for _, r := range rows {
 		if differ[r.values[0]] {
-			wrong = append(wrong, LineError{r.line, "/tax_code", "kind-differs"})
+			wrong = append(wrong, LineError{r.line, "/tax_code", fault.FieldKindDiffers})
 		}
 	}
 	return wrong, nil

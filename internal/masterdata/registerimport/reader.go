@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"diresco/internal/platform/fault"
 )
 
 // maxLine is how long a line may be, in bytes: a file without line ends must not fill the memory.
@@ -90,7 +92,7 @@ func (j *jsonLines) next() (record, []LineError, error) {
 			if err != nil && !errors.Is(err, io.EOF) {
 				return record{}, nil, err
 			}
-			return record{line: j.line}, []LineError{{j.line, "", codeTooLong}}, nil
+			return record{line: j.line}, []LineError{{j.line, "", fault.FieldTooLong}}, nil
 		case err != nil && !errors.Is(err, io.EOF):
 			return record{}, nil, err
 		}
@@ -109,30 +111,30 @@ func (j *jsonLines) parse(text []byte) (record, []LineError) {
 	r := record{j.line, make([]string, len(j.columns))}
 	broken := func(pointer, code string) (record, []LineError) { return r, []LineError{{j.line, pointer, code}} }
 	if !utf8.Valid(text) {
-		return broken("", codeCharacter)
+		return broken("", fault.FieldCharacter)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return broken("", codeFormat)
+		return broken("", fault.FieldFormat)
 	}
 	seen := make([]bool, len(j.columns))
 	for d.More() {
 		t, err := d.Token()
 		name, isName := t.(string)
 		if err != nil || !isName {
-			return broken("", codeFormat)
+			return broken("", fault.FieldFormat)
 		}
 		at := columnOf(j.columns, name)
 		if at < 0 {
-			return broken(pointerTo(name), codeUnknownField)
+			return broken(pointerTo(name), fault.FieldUnknown)
 		}
 		if seen[at] {
-			return broken("/"+name, codeRepeated)
+			return broken("/"+name, fault.FieldRepeated)
 		}
 		seen[at] = true
 		value, err := d.Token()
 		if err != nil {
-			return broken("", codeFormat)
+			return broken("", fault.FieldFormat)
 		}
 		switch v := value.(type) {
 		case string:
@@ -144,17 +146,17 @@ func (j *jsonLines) parse(text []byte) (record, []LineError) {
 				r.values[at] = "true"
 			}
 			if j.columns[at].name != enabledColumn {
-				return broken("/"+name, codeType)
+				return broken("/"+name, fault.FieldType)
 			}
 		default:
-			return broken("/"+name, codeType)
+			return broken("/"+name, fault.FieldType)
 		}
 	}
 	if _, err := d.Token(); err != nil {
-		return broken("", codeFormat)
+		return broken("", fault.FieldFormat)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return broken("", codeFormat)
+		return broken("", fault.FieldFormat)
 	}
 	return r, inspect(r, j.columns)
 }
@@ -197,7 +199,7 @@ func (c *csvLines) next() (record, []LineError, error) {
 	c.quota.left = maxLine
 	fields, err := c.reader.Read()
 	if errors.Is(err, errTooLong) {
-		return record{}, nil, fileError{{c.line + 1, "", codeTooLong}}
+		return record{}, nil, fileError{{c.line + 1, "", fault.FieldTooLong}}
 	}
 	broken := c.refuse(err)
 	if err != nil && broken == "" {
@@ -220,10 +222,10 @@ func (c *csvLines) refuse(err error) (broken string) {
 	case err == nil, errors.Is(err, csv.ErrFieldCount):
 		c.line, _ = c.reader.FieldPos(0)
 		if err != nil {
-			broken = codeColumns
+			broken = fault.FieldColumns
 		}
 	case errors.As(err, &parse):
-		c.line, broken = parse.StartLine, codeFormat
+		c.line, broken = parse.StartLine, fault.FieldFormat
 	}
 	return broken
 }
@@ -241,9 +243,9 @@ func (c *csvLines) header() error {
 	var parse *csv.ParseError
 	switch {
 	case errors.Is(err, errTooLong):
-		return fileError{{1, "", codeTooLong}}
+		return fileError{{1, "", fault.FieldTooLong}}
 	case errors.As(err, &parse):
-		return fileError{{1, "", codeFormat}}
+		return fileError{{1, "", fault.FieldFormat}}
 	case err != nil:
 		return err
 	}
@@ -252,15 +254,15 @@ func (c *csvLines) header() error {
 		at := columnOf(c.columns, name)
 		switch {
 		case at < 0:
-			wrong = append(wrong, LineError{1, pointerTo(name), codeUnknownField})
+			wrong = append(wrong, LineError{1, pointerTo(name), fault.FieldUnknown})
 		case slices.Contains(c.places, at):
-			wrong = append(wrong, LineError{1, "/" + name, codeRepeated})
+			wrong = append(wrong, LineError{1, "/" + name, fault.FieldRepeated})
 		}
 		c.places = append(c.places, at)
 	}
 	for at, column := range c.columns {
 		if !column.optional && !slices.Contains(c.places, at) {
-			wrong = append(wrong, LineError{1, "/" + column.name, codeRequired})
+			wrong = append(wrong, LineError{1, "/" + column.name, fault.FieldRequired})
 		}
 	}
 	if wrong != nil {

@@ -163,7 +163,7 @@ func (i *Import) settle(whole, complete bool, now time.Time) error {
 	}
 	if complete {
 		if i.RowsRead == 0 && len(wrong) == 0 {
-			wrong = []LineError{{Line: 1, Code: codeEmpty}}
+			wrong = []LineError{{Line: 1, Code: fault.FieldEmpty}}
 			if err := i.complain(wrong); err != nil {
 				return err
 			}

@@ -17,6 +17,7 @@ import (
 	"diresco/db"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/job"
 )
 
@@ -191,7 +192,7 @@ func (w *Worker) check(ctx context.Context, i Import, b book) error {
 	}
 	file, err := w.Blobs.NewReader(ctx, blobKey(i.ID), nil)
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return fail(LineError{Line: 1, Code: codeFileMissing})
+		return fail(LineError{Line: 1, Code: fault.FieldFileMissing})
 	}
 	if err != nil {
 		return err
@@ -267,7 +268,7 @@ func (w *Worker) stage(ctx context.Context, i *Import, b book, known knowledge, 
 			return err
 		}
 		for _, line := range repeated {
-			wrong = append(wrong, LineError{line, "/" + b.key, codeRepeated})
+			wrong = append(wrong, LineError{line, "/" + b.key, fault.FieldRepeated})
 		}
 	}
 	slices.SortStableFunc(wrong, func(a, b LineError) int { return cmp.Compare(a.Line, b.Line) })
