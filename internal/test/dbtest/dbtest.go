@@ -37,11 +37,24 @@ func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 // under -short for SQLite alone.
 func EachURL(t *testing.T, test func(t *testing.T, rawURL string)) {
 	t.Helper()
+	beside(t)
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
 	if testing.Short() {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) { test(t, Postgres(t)) })
+}
+
+// begun are the tests that run beside others.
+var begun sync.Map
+
+// beside lets a test run beside others, since its databases are its own. It may be called again.
+func beside(t *testing.T) {
+	t.Helper()
+	if _, again := begun.LoadOrStore(t, true); !again {
+		t.Cleanup(func() { begun.Delete(t) })
+		t.Parallel()
+	}
 }
 
 // Open opens the database and closes it when the test ends.
