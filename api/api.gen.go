@@ -2437,7 +2437,7 @@ type DelegationWorker struct {
 
 // Delivery The way of a message to one recipient.
 //
-// Example: {"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}
+// Example: {"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.received","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}
 type Delivery struct {
 	// Attempts How often it was tried.
 	//
@@ -2466,7 +2466,7 @@ type Delivery struct {
 
 	// Kind What a message is about, for programs.
 	//
-	// Example: declaration.submitted
+	// Example: declaration.received
 	Kind MessageKind `json:"kind"`
 
 	// LastError What who carries it said last.
@@ -2527,7 +2527,7 @@ type DeliveryAttempt struct {
 
 // DeliveryList One page of deliveries.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/deliveries"}},"items":[{"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.submitted","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/deliveries"}},"items":[{"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.received","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}]}
 type DeliveryList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -2997,7 +2997,7 @@ type MessageChannel string
 
 // MessageKind What a message is about, for programs.
 //
-// Example: declaration.submitted
+// Example: declaration.received
 type MessageKind = string
 
 // MutableCategory Messages that can be silenced: about declarations, or reminders that something is due.
@@ -3136,7 +3136,7 @@ type MyServiceList struct {
 
 // Notification A message to the person who is logged in.
 //
-// Example: {"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.submitted","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}
+// Example: {"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.received","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}
 type Notification struct {
 	// CreatedAt When it was promised.
 	//
@@ -3148,7 +3148,7 @@ type Notification struct {
 
 	// Kind What a message is about, for programs.
 	//
-	// Example: declaration.submitted
+	// Example: declaration.received
 	Kind MessageKind `json:"kind"`
 
 	// NotificationId A UUID (RFC 9562).
@@ -3192,7 +3192,7 @@ type NotificationDelivery struct {
 
 // NotificationList One page of messages.
 //
-// Example: {"_links":{"self":{"href":"/v1/me/notifications"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.submitted","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}]}
+// Example: {"_links":{"self":{"href":"/v1/me/notifications"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.received","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}]}
 type NotificationList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//

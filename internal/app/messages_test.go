@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -26,6 +28,23 @@ func TestMessageKind_HasTextsAndASample(t *testing.T) {
 	}
 	if diff := cmp.Diff(declared, written); diff != "" || len(declared) == 0 {
 		t.Errorf("declared kinds and kinds with texts differ:\n%s", diff)
+	}
+}
+
+// The contract's examples of messages are of kinds that are sent.
+func TestMessageKind_OfEachExampleIsDeclared(t *testing.T) {
+	contract, err := os.ReadFile("../../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := regexp.MustCompile(`(?m)^ +kind: ([a-z_]+\.[a-z_]+)$`).FindAllSubmatch(contract, -1)
+	for _, kind := range written {
+		if !slices.ContainsFunc(outbox.Kinds(), func(k outbox.Kind) bool { return k.Name == string(kind[1]) }) {
+			t.Errorf("an example has kind %s, which nobody sends", kind[1])
+		}
+	}
+	if len(written) == 0 {
+		t.Error("no example was found")
 	}
 }
 

@@ -1,7 +1,8 @@
 // Package kernel has what every operation goes through: who may enter, the key that makes it safe
 // to repeat, its trace, its message and its place in the register of protocol numbers.
 //
-// It knows no domain: what a declaration or a delegation is belongs further up.
+// It has no rules of a domain: what a declaration or a delegation is belongs further up. Packages
+// access and recheck read the tables that rights hang on.
 //
 // Its packages import platform.
 package kernel

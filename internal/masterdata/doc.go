@@ -2,8 +2,8 @@
 // positions, intermediaries, the register of persons, the catalogue of services, and the files that
 // bring them.
 //
-// Nothing here is decided by a user. Who people are and what they may do belongs to identity and
-// mandate.
+// Users decide nothing here but the order of their own menu. Who people are and what they may do
+// belongs to identity and mandate.
 //
 // Its packages import platform and kernel.
 package masterdata
