@@ -1,5 +1,5 @@
-// Package kernel has what every operation goes through: who may enter, the key that makes it safe
-// to repeat, its trace, its message and its place in the register of protocol numbers.
+// Package kernel has what every operation goes through. That is who may enter, the key that makes
+// it safe to repeat, its trace, its message and its place in the register of protocol numbers.
 //
 // It knows no domain: what a declaration or a delegation is belongs further up.
 //

@@ -152,8 +152,8 @@ func TestPINUpgrade_DecidedOnce(t *testing.T) {
 	})
 }
 
-// Whatever is filed while the decision is made is completed by it, or finds the credentials
-// dispositive: nothing is left waiting.
+// Nothing that is filed while the decision is made is left waiting. The decision completes it, or
+// it finds the credentials dispositive.
 func TestPINUpgrade_NothingIsLeftWaitingBehindADecision(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -23,9 +23,9 @@ var selectAffairsContacts = `SELECT h.id AS delegate_id, p.id AS person_id FROM 
 		AND NOT EXISTS (SELECT 1 FROM delegate_roles l WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND ` + LiveRole("l") + `)
 	) x WHERE x.place <= @most`
 
-// AffairsContacts lists who is told of the affairs of intermediaries, each once: the professional,
-// an organisation's legal representatives or, where it has none, those who manage its delegations,
-// the first 20 of them.
+// AffairsContacts lists who is told of the affairs of intermediaries, each once. Of a professional
+// it is themselves, of an organisation its legal representatives. Where an organisation has none,
+// it is those who manage its delegations, the first 20 of them.
 func AffairsContacts(ctx context.Context, d *db.DB, delegateIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	var rows []struct{ DelegateID, PersonID uuid.UUID }
 	err := d.From(ctx).Raw(selectAffairsContacts, map[string]any{"delegates": delegateIDs, "most": managersToldInstead}).Scan(&rows).Error

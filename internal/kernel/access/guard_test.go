@@ -17,8 +17,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// fixture is a company with a position in Rome and one in Milan, and what was declared for it in
-// Rome.
+// fixture is a company with a position in Rome and one in Milan. It has what was declared for the
+// company in Rome.
 type fixture struct {
 	*world.App
 	company world.Company
@@ -122,8 +122,8 @@ var (
 	}
 )
 
-// by class, those operations that only declare or only work at an office are forbidden before
-// anything else is looked at.
+// ofClass makes the outcomes those of a user class. Operations that only declare or only work at an
+// office are forbidden by class before anything else is looked at.
 func ofClass(w wants, declares, office bool) wants {
 	if !declares {
 		w.declare, w.change = fault.Forbidden, fault.Forbidden

@@ -26,8 +26,8 @@ var selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM 
 	AND ` + AboutDelegation("w", "g")
 
 // Reach returns what the actor's rights over all contributors together allow, an operator's post
-// aside: each kind of contributor with each kind of right and set of services once, however many
-// contributors there are.
+// aside. It has each kind of contributor with each kind of right and set of services once, however
+// many contributors there are.
 func (r *Repository) Reach(ctx context.Context, by Actor) ([]Reach, error) {
 	now := r.clock.Now()
 	var rows []struct {

@@ -38,15 +38,16 @@ type Stride struct {
 // contributor.
 func DefaultStride() Stride { return Stride{Many: 1000, Rows: 4000} }
 
-// Contributors is for lists of contributors, rows c: those over which the actor has any right by
-// role, delegation or sub-delegation, and for an operator those with a position at the office.
+// Contributors is for lists of contributors, rows c, over which the actor has any right. The right
+// comes by role, delegation or sub-delegation; an operator also has the contributors with a
+// position at the office.
 func (r *Repository) Contributors(by Actor) Reached {
 	return r.reached(by, "c.id", "", by.UserClass == Operator, func(string) string { return "1 = 1" })
 }
 
 // Declared is for lists of what is about contributors' positions, rows d with contributor_id and
-// position_id, over which any of the actor's rights by role, delegation or sub-delegation has the
-// service.
+// position_id. It keeps the rows over which any of the actor's rights by role, delegation or
+// sub-delegation has the service.
 func (r *Repository) Declared(by Actor, s Service) Reached {
 	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string { return storedCovers(column, s) })
 }

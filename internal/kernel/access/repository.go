@@ -29,8 +29,8 @@ type question struct {
 }
 
 const (
-	// As many as a busy process has under way; two at a time, so that one is read while the other
-	// is asked.
+	// The groups are as large as the number of requests that a busy process has under way. Two are
+	// asked at a time, so that one is read while the other is asked.
 	questionsTogether = 128
 	questionLanes     = 2
 )
@@ -124,8 +124,8 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 	return &f, nil
 }
 
-// find reads what there is to know for each question of the source, which is a table v of sessions
-// and targets.
+// find reads what there is to know for each question of the source. The source is a table v of
+// sessions and targets.
 func (r *Repository) find(ctx context.Context, to To, source string, args ...any) (map[question]findings, error) {
 	query := ""
 	switch to {

@@ -39,8 +39,8 @@ type Claim struct {
 // means nothing once the operation failed.
 func (c *Claim) Taken() bool { return c != nil && c.taken.Load() }
 
-// Rendered says that a repeat of the request will be answered from what it made, exactly as the
-// first time, so that its answer need not be kept.
+// Rendered says that a repeat of the request will be answered from what it made. That answer is
+// exactly that of the first time, which therefore need not be kept.
 func (c *Claim) Rendered() {
 	if c != nil {
 		c.rendered.Store(true)

@@ -254,7 +254,7 @@ func TestRegister_AFullRegisterSaysSo(t *testing.T) {
 	})
 }
 
-// What ends a right to file either happens before a filing, which is then refused, or after it: who
+// What ends a right to file happens either before a filing, which is then refused, or after it. Who
 // takes the right away sees every filing that was made with it.
 func TestRegister_AnEndedRightFilesNothingMore(t *testing.T) {
 	for _, c := range []struct {

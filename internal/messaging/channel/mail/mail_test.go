@@ -36,7 +36,7 @@ func outgoing() channel.Outgoing {
 	}
 }
 
-// sender makes a sender to a server as the URL names it; the connection goes to the test's server
+// sender makes a sender to a server as the URL names it. The connection goes to the test's server
 // in any case.
 func sender(t *testing.T, server *channeltest.SMTP, url string, c outbox.Channel) *mail.Sender {
 	t.Helper()
