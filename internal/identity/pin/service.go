@@ -200,7 +200,9 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 	if !right {
 		return session.Session{}, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: fault.FieldWrongPIN})
 	}
-	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context, trace *operation.Trace) (session.Session, error) {
+	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (session.Session, error) {
 		trace.SubjectKind, trace.Unchecked = rotationKind, true
 		return s.confirm(ctx, by, r, pin)
 	}, nil)

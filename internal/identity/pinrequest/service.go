@@ -25,7 +25,9 @@ type PINs interface {
 	NewInitial(ctx context.Context) (pin.Initial, error)
 	// GiveInHalves gives it to a person and promises a half to each recipient, in the context's
 	// transaction.
-	GiveInHalves(ctx context.Context, personID uuid.UUID, initial pin.Initial, first, second pin.Half) (firstID, secondID uuid.UUID, err error)
+	GiveInHalves(
+		ctx context.Context, personID uuid.UUID, initial pin.Initial, first, second pin.Half,
+	) (firstID, secondID uuid.UUID, err error)
 	// State returns the state of a person's PIN now.
 	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
 }

@@ -85,7 +85,8 @@ func TestPINUpgrade_NotAcceptedNothingChanges(t *testing.T) {
 		}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
-		if shown, err := w.service.Show(ctx, by, u.ID); err != nil || shown.Reason == nil || *shown.Reason != "Documento leggibile e valido" {
+		shown, err := w.service.Show(ctx, by, u.ID)
+		if err != nil || shown.Reason == nil || *shown.Reason != "Documento leggibile e valido" {
 			t.Errorf("its holder sees %+v, %v", shown, err)
 		}
 	})

@@ -129,7 +129,8 @@ func (r repository) sawAll(ctx context.Context, ids []uuid.UUID, latest map[uuid
 	values, args := valuesOf(ids, latest, value)
 	return r.db.InTx(ctx, func(ctx context.Context) error {
 		return r.db.From(ctx).Exec(`WITH v (id, seen) AS (`+values+`),
-			due AS (SELECT s.id, v.seen FROM sessions s JOIN v ON v.id = s.id WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL ORDER BY s.id`+lock+`)
+			due AS (SELECT s.id, v.seen FROM sessions s JOIN v ON v.id = s.id
+				WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL ORDER BY s.id`+lock+`)
 			UPDATE sessions SET last_seen_at = due.seen FROM due WHERE sessions.id = due.id`, args...).Error
 	})
 }

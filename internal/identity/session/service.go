@@ -89,7 +89,9 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 		return Session{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (Session, error) {
 		trace.PersonID, trace.SessionID, trace.SubjectKind = v.PersonID, id, subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
 			return Session{}, err
@@ -286,7 +288,9 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secre
 	if err != nil {
 		return Session{}, err
 	}
-	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (Session, error) {
 		trace.SubjectKind = subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
 			return Session{}, err

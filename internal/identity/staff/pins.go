@@ -34,7 +34,9 @@ func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (
 		return pin.IssuedPIN{}, err
 	}
 	// An answer with a PIN is never stored.
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (pin.IssuedPIN, error) {
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (pin.IssuedPIN, error) {
 		// That a document was shown stays on record, which one does not.
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind+documentShown
 		return s.issue(ctx, id, initial)

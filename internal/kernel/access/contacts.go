@@ -20,7 +20,8 @@ var selectAffairsContacts = `SELECT h.id AS delegate_id, p.id AS person_id FROM 
 		SELECT u.delegate_id, u.person_id, ROW_NUMBER() OVER (PARTITION BY u.delegate_id ORDER BY u.granted_at, u.id) AS place
 		FROM delegate_roles u WHERE u.delegate_id IN @delegates AND u.role = 'employee_delegate' AND ` + LiveRole("u") + `
 		AND ` + storedCovers("u.services", Delegations) + `
-		AND NOT EXISTS (SELECT 1 FROM delegate_roles l WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND ` + LiveRole("l") + `)
+		AND NOT EXISTS (SELECT 1 FROM delegate_roles l
+			WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND ` + LiveRole("l") + `)
 	) x WHERE x.place <= @most`
 
 // AffairsContacts lists who is told of the affairs of intermediaries, each once. Of a professional

@@ -32,7 +32,9 @@ func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 		p, delegate := w.Professional(t)
 		return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, change, positions...)
 	}
-	worker := func(t *testing.T, w fixture, change func(*world.SubDelegation), delegation func(*world.Delegation), listed bool) (session, right uuid.UUID) {
+	worker := func(
+		t *testing.T, w fixture, change func(*world.SubDelegation), delegation func(*world.Delegation), listed bool,
+	) (session, right uuid.UUID) {
 		_, delegate := w.Professional(t)
 		d := w.Delegation(t, delegate, w.company, delegation)
 		p := w.Person(t, nil)

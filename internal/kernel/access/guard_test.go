@@ -301,7 +301,8 @@ func TestGuard_WhoEntersIsKnown(t *testing.T) {
 		w := newWorld(t, d)
 		office := world.Rome
 		p := w.Person(t, func(p *world.Person) {
-			p.GivenName, p.FamilyName, p.UserClass, p.CredentialLevel, p.OfficeCode = "Niccolò", "D'Amico", access.Operator, access.Ordinary, &office
+			p.GivenName, p.FamilyName = "Niccolò", "D'Amico"
+			p.UserClass, p.CredentialLevel, p.OfficeCode = access.Operator, access.Ordinary, &office
 		})
 		// An operator may be a citizen with a company of their own.
 		role := w.Role(t, p.ID, w.company.ID, access.EmployeeDelegate, "other", access.Declarations)

@@ -71,10 +71,13 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 	}
 	about += " WHERE " + given
 	reached := Reached{
-		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + OnRegister("h") + `
-			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + OnRegister("h") + `
+		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h
+			WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + OnRegister("h") + `
+			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u
+			JOIN delegates h ON h.id = u.delegate_id AND ` + OnRegister("h") + `
 			WHERE u.person_id = @person AND ` + LiveWorkerRole("u") + ` AND ` + has("u.services") + `
-			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + OnRegister("h") + `
+			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w
+			JOIN delegates h ON h.id = w.delegate_id AND ` + OnRegister("h") + `
 			WHERE w.person_id = @person AND ` + Named(LiveSubDelegation("w")) + ` AND ` + has("w.services") + ")",
 		Args: map[string]any{"person": by.PersonID, "tax_code": by.TaxCode.Clear(), "office": by.OfficeCode, "now": r.clock.Now()},
 		each: []string{"SELECT r.contributor_id " + roles, "SELECT g.contributor_id " + delegations},

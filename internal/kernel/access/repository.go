@@ -41,7 +41,9 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	if d.Dialect() == db.Postgres {
 		r.loaders = map[To]*batch.Loader[question, findings]{}
 		for _, to := range []To{ToSession, ToContributor, ToDeclaration} {
-			r.loaders[to] = batch.NewLoader(questionsTogether, questionLanes, func(ctx context.Context, asked []question) (map[question]findings, error) {
+			r.loaders[to] = batch.NewLoader(questionsTogether, questionLanes, func(
+				ctx context.Context, asked []question,
+			) (map[question]findings, error) {
 				sessions, targets := make(db.UUIDs, len(asked)), make(db.UUIDs, len(asked))
 				for i, q := range asked {
 					sessions[i], targets[i] = q.session, q.target
@@ -60,7 +62,9 @@ const (
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
 	contributorColumns = `, c.id AS contributor_id, NULL AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id,
-		CASE WHEN p.user_class = 'operator' AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code) THEN 1 ELSE 0 END AS in_office`
+		CASE WHEN p.user_class = 'operator'
+			AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code)
+			THEN 1 ELSE 0 END AS in_office`
 	joinContributor = ` LEFT JOIN contributors c ON c.id = v.target_id`
 
 	declarationColumns = `, d.contributor_id, d.position_id, d.state, d.person_id AS maker_id, d.right_id AS maker_right_id,

@@ -178,8 +178,10 @@ type keyRow struct {
 func (keyRow) TableName() string { return "idempotency_keys" }
 
 // takeOver lets a key that nobody remembers any more be used again, and nobody else's.
-const takeOver = ` ON CONFLICT (scope, key) DO UPDATE SET operation = excluded.operation, request_mac = excluded.request_mac, resource_id = excluded.resource_id,
-	created_at = excluded.created_at, status = NULL, headers = NULL, body = NULL WHERE idempotency_keys.created_at <= ? RETURNING scope, key`
+const takeOver = ` ON CONFLICT (scope, key)
+	DO UPDATE SET operation = excluded.operation, request_mac = excluded.request_mac, resource_id = excluded.resource_id,
+	created_at = excluded.created_at, status = NULL, headers = NULL, body = NULL
+	WHERE idempotency_keys.created_at <= ? RETURNING scope, key`
 
 // before tells what became of the earlier request that holds the key.
 func (s *Store) before(ctx context.Context, c *Claim) error {

@@ -101,8 +101,10 @@ func (r repository) list(ids db.UUIDs) any {
 func (r repository) put(ctx context.Context, owner string, rows []Delivery) (map[uuid.UUID]bool, error) {
 	// Two that were given the same deliveries lock them in the same order.
 	slices.SortFunc(rows, func(a, b Delivery) int { return strings.Compare(a.ID.String(), b.ID.String()) })
-	returned, err := db.InsertReturning(ctx, r.db, rows, ` ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
-		lease_until = NULL, lease_owner = NULL, provider_ref = coalesce(excluded.provider_ref, deliveries.provider_ref), last_error = excluded.last_error, updated_at = excluded.updated_at
+	returned, err := db.InsertReturning(ctx, r.db, rows, ` ON CONFLICT (id)
+		DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
+		lease_until = NULL, lease_owner = NULL, provider_ref = coalesce(excluded.provider_ref, deliveries.provider_ref),
+		last_error = excluded.last_error, updated_at = excluded.updated_at
 		WHERE deliveries.state = 'queued' AND (excluded.state NOT IN ('queued', 'dead') OR deliveries.lease_owner = ?) RETURNING id`, owner)
 	if err != nil {
 		return nil, err

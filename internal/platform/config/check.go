@@ -228,7 +228,8 @@ func isBucket(raw string) bool {
 // it.
 func isOrigin(raw string) bool {
 	origin, err := url.Parse(raw)
-	if err != nil || (origin.Scheme != "https" && origin.Scheme != "http") || origin.Hostname() == "" || strings.Contains(origin.Host, "*") {
+	if err != nil || (origin.Scheme != "https" && origin.Scheme != "http") ||
+		origin.Hostname() == "" || strings.Contains(origin.Host, "*") {
 		return false
 	}
 	return raw == origin.Scheme+"://"+strings.ToLower(origin.Host)

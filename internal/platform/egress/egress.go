@@ -59,13 +59,14 @@ func Client(target *url.URL, o Options) *http.Client {
 	if loopback(target.Hostname()) {
 		allowed = func(address netip.Addr) bool { return address.Unmap().IsLoopback() }
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+	control := func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		// This is the address after all resolving, just before the connection is made.
 		if at, err := netip.ParseAddrPort(address); err != nil || !allowed(at.Addr()) {
 			return ErrRefused
 		}
 		return nil
-	}}
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: control}
 	return &http.Client{
 		Timeout:       o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

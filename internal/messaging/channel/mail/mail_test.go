@@ -140,7 +140,8 @@ func TestMail_AMessageLeavesEncryptedAndWhole(t *testing.T) {
 				t.Errorf("subject %q, %v", subject, err)
 			}
 			body := parts(t, m)
-			if body["text/plain; charset=UTF-8"] != outgoing().Text || body["text/html; charset=UTF-8"] != outgoing().HTML || len(body) != 2 {
+			if body["text/plain; charset=UTF-8"] != outgoing().Text ||
+				body["text/html; charset=UTF-8"] != outgoing().HTML || len(body) != 2 {
 				t.Errorf("%q", body)
 			}
 		})
