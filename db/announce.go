@@ -22,8 +22,9 @@ func (d *DB) Announce(ctx context.Context, topic string) {
 	}
 }
 
-// Listen returns a channel that gets a value after what was announced, one for many that come
-// together, and a function that ends that.
+// Listen returns a channel that gets a value after something was announced on the topic.
+// Announcements that come close together may give one value. The function that is returned ends the
+// listening.
 func (d *DB) Listen(topic string) (<-chan struct{}, func()) {
 	heard := make(chan struct{}, 1)
 	d.listeners.mu.Lock()

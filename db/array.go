@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// UUIDs is a list of ids that travels to PostgreSQL as one value (uuid[]), so that a statement is
-// the same however many there are.
+// UUIDs is a list of ids that travels to PostgreSQL as one value (uuid[]). The statement is
+// therefore the same for any number of ids.
 type UUIDs []uuid.UUID
 
 // Value implements driver.Valuer.

@@ -74,7 +74,7 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 	if _, set := config.RuntimeParams["application_name"]; !set {
 		config.RuntimeParams["application_name"] = "diresco"
 	}
-	// A twin of a request that is still running waits for it this long.
+	// A concurrent duplicate of a request that is still running waits for it this long.
 	if _, set := config.RuntimeParams["lock_timeout"]; !set {
 		config.RuntimeParams["lock_timeout"] = "10s"
 	}
@@ -237,8 +237,8 @@ func (d *DB) Close() error {
 	return err
 }
 
-// ForUpdate is the suffix that locks the rows of a SELECT against everybody else; SQLite has one
-// writer and needs none.
+// ForUpdate is the suffix of a SELECT that locks its rows against everybody else. It is empty for
+// SQLite, which has one writer at a time.
 func (d *DB) ForUpdate() string {
 	if d.dialect == Postgres {
 		return " FOR UPDATE"

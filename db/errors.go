@@ -33,8 +33,8 @@ func IsUnique(err error) bool {
 	return false
 }
 
-// IsLockTimeout reports whether a statement gave up waiting for a lock that another transaction
-// holds, or had to since the other waited for it.
+// IsLockTimeout reports whether a statement gave up waiting for a lock of another transaction. A
+// deadlock counts too: there the statement had to give up, since the other waited for it.
 func IsLockTimeout(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

@@ -38,9 +38,9 @@ func insertAll[T any](ctx context.Context, d *DB, rows []T, suffix string) error
 	return err
 }
 
-// InsertReturning is InsertAll with what follows the values (ON CONFLICT …), which must end in
-// RETURNING and has the placeholder ? for each of its own values. It returns the rows that the
-// statement returns, with the columns that it names.
+// InsertReturning is InsertAll with a suffix after the values (ON CONFLICT …). The suffix must end
+// in RETURNING and has the placeholder ? for each of its own values. The result is the rows that
+// the statement returns, with the columns that it names.
 func InsertReturning[T any](ctx context.Context, d *DB, rows []T, suffix string, more ...any) ([]T, error) {
 	if len(rows) == 0 {
 		return nil, nil

@@ -2,9 +2,9 @@ package db
 
 import "context"
 
-// LockName keeps other transactions that lock the same name waiting until the context's transaction
-// ends, whether or not there is a row of that name. Take it before any row. On SQLite, where one
-// transaction writes at a time, there is nothing to do.
+// LockName takes a lock on a name until the context's transaction ends. Others that lock the same
+// name wait, whether or not there is a row of that name. Take it before any row. On SQLite, where
+// one transaction writes at a time, there is nothing to do.
 func (d *DB) LockName(ctx context.Context, name string) error {
 	if d.dialect != Postgres {
 		return nil

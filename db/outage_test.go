@@ -9,8 +9,9 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// TestOutage_ALostServerIsAnOutage: whatever is under way when PostgreSQL is killed, and whatever
-// comes while it is down, fails as an outage and as nothing else; once it is back, so is the pool.
+// TestOutage_ALostServerIsAnOutage: losing PostgreSQL is reported as an outage and as nothing else.
+// That holds for what is under way when it is killed and for what comes while it is down. Once
+// the server is back, so is the pool.
 func TestOutage_ALostServerIsAnOutage(t *testing.T) {
 	server, err := dbtest.NewServer(false)
 	if err != nil {

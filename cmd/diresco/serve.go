@@ -67,8 +67,8 @@ func newLogger(c config.Config) *slog.Logger {
 	return log
 }
 
-// serve answers on the listener, and metrics on the admin address, until the context ends; then it
-// lets what runs finish.
+// serve answers on the listener, and gives metrics on the admin address, until the context ends. It
+// then lets what runs finish.
 func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener) error {
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	failed := make(chan error, 2)

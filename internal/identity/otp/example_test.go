@@ -16,8 +16,8 @@ import (
 	"diresco/internal/platform/keyring"
 )
 
-// A purpose is declared beside the rules that it belongs to; its code is made in one transaction
-// and redeemed, with what it is good for, in another.
+// A purpose is declared beside the rules that it belongs to. Its code is made in one transaction
+// and redeemed in another, together with the effect that it allows.
 func Example() {
 	ctx, d, codes, end := exampleCodes()
 	defer end()

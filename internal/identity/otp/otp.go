@@ -1,5 +1,5 @@
-// Package otp keeps codes that are good once: to recover or revoke a PIN, to verify a contact, to
-// activate a delegation.
+// Package otp keeps one-time codes. They serve to recover or revoke a PIN, to verify a contact and
+// to activate a delegation.
 //
 // A Purpose says how its codes are made and tried; Codes makes and redeems those of all purposes. A
 // code is stored as a keyed digest over itself and what it is bound to, and a subject has one live
@@ -96,7 +96,7 @@ type Redemption struct {
 	Wrong func(ctx context.Context) error
 }
 
-// ErrNoCode tells that no code of a purpose with tries is there to be tried: none was made, or the
+// ErrNoCode tells that a purpose with tries has no code to be tried. Either none was made, or the
 // last one was used or ended.
 var ErrNoCode = errors.New("there is no live code")
 

@@ -108,8 +108,8 @@ func (c *Codes) Redeem(ctx context.Context, r Redemption, effect func(ctx contex
 	return err
 }
 
-// settle ends an attempt, and returns an error for a wrong one alone: nobody learns that a code was
-// wrong before that counts.
+// settle ends an attempt. It returns an error only after a wrong try: nobody may learn that a code
+// was wrong before the try counts.
 func (c *Codes) settle(ctx context.Context, attempt *throttle.Attempt, outcome throttle.Outcome, address string) error {
 	if outcome == throttle.Wrong {
 		_, err := attempt.Settle(ctx, outcome, func(ctx context.Context) error { return c.addresses.Record(ctx, address) })

@@ -202,8 +202,8 @@ func TestBoundParts_MakeACodeGoodForNothingElse(t *testing.T) {
 	})
 }
 
-// The digest is spelled out as earlier releases made it, from the data key on: codes that are on
-// their way outlive an upgrade.
+// The test spells out the digest as earlier releases made it, from the data key on. Codes that are
+// on their way outlive an upgrade.
 func TestCode_OfAnEarlierReleaseIsGood(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)

@@ -60,9 +60,10 @@ func (b *AddressBook) Show(ctx context.Context, by access.Actor, id uuid.UUID) (
 	return b.repo.contact(ctx, by.PersonID, id)
 }
 
-// Add gives the actor a contact, sends a code to it and tells the others. It returns fault.Invalid
-// at /value for what cannot be a contact of its kind, fault.Conflict for one too many or one that
-// is there already, and fault.RateLimited when too many codes were sent lately.
+// Add gives the actor a contact, sends a code to it and tells the others. It returns these faults:
+//   - fault.Invalid at /value: the value cannot be a contact of its kind;
+//   - fault.Conflict: it is one contact too many, or it is there already;
+//   - fault.RateLimited: too many codes were sent lately.
 func (b *AddressBook) Add(ctx context.Context, by access.Actor, in NewContact) (Contact, error) {
 	normal, ok := in.Normalise()
 	if !ok {
@@ -97,8 +98,8 @@ func (b *AddressBook) add(ctx context.Context, c Contact) error {
 	return b.notify(ctx, ContactAdded, c, c.CreatedAt)
 }
 
-// locked returns the contacts of a person, and keeps the person's other operations on them waiting
-// until the context's transaction ends.
+// locked returns the contacts of a person. The person's other operations on contacts wait until the
+// context's transaction ends.
 func (b *AddressBook) locked(ctx context.Context, personID uuid.UUID) ([]Contact, error) {
 	if _, err := b.repo.lock(ctx, personID); err != nil {
 		return nil, err
@@ -148,9 +149,9 @@ func about(kind outbox.Kind, c Contact, now time.Time) (outbox.Message, error) {
 	return outbox.NewMessage(kind, c.PersonID, map[string]string{"kind": string(c.Kind), "contact": c.Masked()}, now)
 }
 
-// Resend sends a new code to a contact of the actor that is not verified, or has bounced; the code
-// before ends. It returns fault.Conflict for a verified one and fault.RateLimited for the fourth
-// code in 24 hours.
+// Resend sends a new code to a contact of the actor that is unverified or has bounced. The code
+// before ends. It returns fault.Conflict for a verified contact and fault.RateLimited for the
+// fourth code in 24 hours.
 func (b *AddressBook) Resend(ctx context.Context, by access.Actor, id uuid.UUID) (Contact, error) {
 	return operation.Do(ctx, b.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Contact, error) {
 		trace.SubjectKind = contactSubject
@@ -179,8 +180,8 @@ func (b *AddressBook) toVerify(ctx context.Context, by access.Actor, id uuid.UUI
 // for the person, whichever of their contacts they are at. It must not be called inside a
 // transaction.
 func (b *AddressBook) Verify(ctx context.Context, by access.Actor, id uuid.UUID, code secret.Text) (Contact, error) {
-	// The code is used up before the key of the request could be claimed, so a repeat asks for the
-	// key first.
+	// A repeat asks for the request's key first. The code is used up before that key could be
+	// claimed.
 	if c, repeated, err := b.repeated(ctx, by); repeated || err != nil {
 		return c, err
 	}
@@ -269,9 +270,9 @@ func (b *AddressBook) remove(ctx context.Context, personID, id uuid.UUID) error 
 	return b.notify(ctx, ContactRemoved, c, now)
 }
 
-// FirstAccess makes the contacts count, also for recovery, that received part of the PIN with which
-// somebody has logged in for the first time: messages of the kind, promised since the instant at
-// which the PIN was given. It runs inside the caller's transaction and operation.
+// FirstAccess makes the contacts count that received part of the PIN of a first login. They count
+// for recovery too. They are found by the messages of the kind that were promised since the instant
+// at which the PIN was given. It runs inside the caller's transaction and operation.
 func (b *AddressBook) FirstAccess(ctx context.Context, personID uuid.UUID, kind outbox.Kind, since time.Time) error {
 	reached, err := b.outbox.Reached(ctx, kind, personID, since)
 	if err != nil {

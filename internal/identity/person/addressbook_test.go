@@ -168,8 +168,8 @@ func TestAddressBook_AContactCountsOnceItIsVerified(t *testing.T) {
 			t.Errorf("added %+v", c)
 		}
 		codes := w.messages(t, person.ContactCode.Name)
-		if len(codes) != 1 || *codes[0].Recipient != c.Value || *codes[0].Channel != outbox.PEC || !codes[0].DeadlineAt.Equal(start.Add(day)) ||
-			codes[0].Data != `{"expires_at":"2026-03-03T09:00:00Z","kind":"pec"}` {
+		if len(codes) != 1 || *codes[0].Recipient != c.Value || *codes[0].Channel != outbox.PEC ||
+			!codes[0].DeadlineAt.Equal(start.Add(day)) || codes[0].Data != `{"expires_at":"2026-03-03T09:00:00Z","kind":"pec"}` {
 			t.Errorf("code messages %+v", codes)
 		}
 		told := w.messages(t, person.ContactAdded.Name)

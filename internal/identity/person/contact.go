@@ -115,8 +115,9 @@ func (c Contact) verified(now, recoveryFrom time.Time) Contact {
 const (
 	// MaxContacts is how many contacts a person has at most.
 	MaxContacts = 10
-	// recoveryDelay is how long after its verification a contact that was added later begins to
-	// count for recovery: time for the owner, whom the other contacts tell of it, to act.
+	// recoveryDelay is the time from a contact's verification until it counts for recovery. It
+	// holds for contacts that were added later. It leaves the owner, whom the other contacts tell
+	// of the new one, time to act.
 	recoveryDelay = 24 * time.Hour
 	// maxCodes is how many codes go to one contact in 24 hours.
 	maxCodes = 3
@@ -201,16 +202,17 @@ const (
 	homeRegion = "IT"
 )
 
-// The address alone, as browsers check it, with a host name of several parts: no display name,
-// comment, quotes or address literal.
+// The pattern takes the address alone, as browsers check it, with a host name of several parts. It
+// takes no display name, comment, quotes or address literal.
 var mailPattern = regexp.MustCompile(
 	"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.)+[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$",
 )
 
-// Normalise returns a contact, as people write it, in the form in which it is kept and compared: a
-// mobile number after ITU-T E.164 (numbers without a country code are Italian), an address of
-// e-mail or PEC with its domain in small letters, a postal address in up to five lines of up to 60
-// characters. It reports false for a value that cannot be a contact of its kind.
+// Normalise returns a contact, as people write it, in the form in which it is kept and compared. It
+// reports false for a value that cannot be a contact of its kind. The forms are:
+//   - a mobile number after ITU-T E.164 (numbers without a country code are Italian);
+//   - an address of e-mail or PEC with its domain in small letters;
+//   - a postal address in up to five lines of up to 60 characters.
 func (c NewContact) Normalise() (NewContact, bool) {
 	value, ok := "", false
 	switch c.Kind {

@@ -16,16 +16,17 @@ func (s *Service) Contacts(ctx context.Context, personID uuid.UUID) ([]Contact, 
 	return s.repo.contacts(ctx, personID)
 }
 
-// RecoveryContacts returns the contacts of a person that count for recovering a PIN at the instant:
-// verified, not bounced, and given at the registration or verified at least 24 hours before.
+// RecoveryContacts returns the contacts of a person that count for recovering a PIN at the instant.
+// They are verified and not bounced, and were given at the registration or verified at least 24
+// hours before.
 func (s *Service) RecoveryContacts(ctx context.Context, personID uuid.UUID, now time.Time) ([]Contact, error) {
 	contacts, err := s.repo.contacts(ctx, personID)
 	return slices.DeleteFunc(contacts, func(c Contact) bool { return !c.Recovers(now) }), err
 }
 
-// AddVerified gives a person contacts that count as verified, at once and for recovery too, inside
-// the caller's transaction and operation. One that the person has already becomes verified. It
-// returns fault.Invalid for values that cannot be a contact of their kind.
+// AddVerified gives a person contacts that count as verified, at once and for recovery too. It runs
+// inside the caller's transaction and operation. A contact that the person has already becomes
+// verified. It returns fault.Invalid for values that cannot be a contact of their kind.
 func (s *Service) AddVerified(ctx context.Context, personID uuid.UUID, contacts ...NewContact) error {
 	normal, wrong := NormaliseContacts(contacts)
 	if len(wrong) > 0 {
@@ -43,10 +44,10 @@ func (s *Service) addVerified(ctx context.Context, personID uuid.UUID, contacts 
 	return s.repo.addContacts(ctx, rows)
 }
 
-// AddUnverified gives a person contacts that count for nothing until they are verified, by a code
-// or by the first login with a PIN of which they received half (AddressBook.FirstAccess), inside
-// the caller's transaction and operation. One that the person has already stays as it is. Errors
-// are those of AddVerified.
+// AddUnverified gives a person contacts that count for nothing until they are verified. A code
+// verifies them, or the first login with a PIN of which they received half
+// (AddressBook.FirstAccess). It runs inside the caller's transaction and operation. A contact that
+// the person has already stays as it is. Errors are those of AddVerified.
 func (s *Service) AddUnverified(ctx context.Context, personID uuid.UUID, contacts ...NewContact) error {
 	normal, wrong := NormaliseContacts(contacts)
 	if len(wrong) > 0 {
@@ -63,9 +64,9 @@ func newContacts(personID uuid.UUID, contacts []NewContact, now time.Time) []Con
 	return rows
 }
 
-// Bounce notes that a message to a contact of a person came back for good, inside the caller's
-// transaction: from now on it counts for nothing until it is verified anew. It reports false when
-// the person has no such contact or it is known already.
+// Bounce notes that a message to a contact of a person came back for good. From now on the contact
+// counts for nothing until it is verified anew. It runs inside the caller's transaction. It reports
+// false when the person has no such contact or it is known already.
 func (s *Service) Bounce(ctx context.Context, personID uuid.UUID, channel outbox.Channel, recipient string) (bool, error) {
 	return s.repo.bounce(ctx, personID, NewContact{Kind: KindOf(channel), Value: recipient}, s.run.Clock.Now())
 }

@@ -24,9 +24,9 @@ func (s *Service) ConfirmIdentity(ctx context.Context, by access.Actor, confirme
 	}, operation.ByID(s.ByID))
 }
 
-// Identified confirms the identity of a person whom an office identified, inside the caller's
-// transaction, which holds the person's row from then on, and reports whether it was not confirmed
-// before. It returns fault.NotFound.
+// Identified confirms the identity of a person whom an office identified. It reports whether the
+// identity was not confirmed before. It runs inside the caller's transaction, which holds the
+// person's row from then on. It returns fault.NotFound.
 func (s *Service) Identified(ctx context.Context, id uuid.UUID) (became bool, err error) {
 	_, became, err = s.confirm(ctx, id)
 	return became, err

@@ -89,9 +89,11 @@ func worker(p Person, err error) (Person, error) {
 	return p, nil
 }
 
-// Appoint gives a citizen a post, inside the caller's transaction and operation. It returns
-// fault.NotFound, fault.Invalid for a wrong post, and fault.Conflict for somebody who works here
-// already or for others.
+// Appoint gives a citizen a post, inside the caller's transaction and operation. It returns these
+// faults:
+//   - fault.NotFound: there is no such person;
+//   - fault.Invalid: the post is wrong;
+//   - fault.Conflict: the person works here already, or for others.
 func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person, error) {
 	if err := post.check(); err != nil {
 		return Person{}, err
@@ -109,9 +111,12 @@ func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person,
 }
 
 // Reassign changes the post of somebody who works here, inside the caller's transaction and
-// operation; version is what the change is based on. It returns fault.NotFound,
-// fault.PreconditionFailed, fault.Invalid for a post that would be wrong and fault.Conflict where
-// nobody would be left to administer. What changes nothing is no change.
+// operation. version is what the change is based on. What changes nothing is no change. It returns
+// these faults:
+//   - fault.NotFound: nobody of this id works here;
+//   - fault.PreconditionFailed: the version is not the current one;
+//   - fault.Invalid: the post would be wrong;
+//   - fault.Conflict: nobody would be left to administer.
 func (s *Service) Reassign(ctx context.Context, id uuid.UUID, version int, change PostChange) (before, after Person, err error) {
 	p, others, err := s.repo.lockWithAdministrators(ctx, id)
 	if p, err = worker(p, err); err != nil {

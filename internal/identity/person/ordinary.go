@@ -9,7 +9,7 @@ import (
 )
 
 // MakeOrdinary makes the credentials of a person ordinary, inside the caller's transaction and
-// operation: those of somebody whom nobody has seen since. It returns fault.NotFound.
+// operation. It is for somebody whom nobody has seen since. It returns fault.NotFound.
 func (s *Service) MakeOrdinary(ctx context.Context, id uuid.UUID) error {
 	p, err := s.repo.lock(ctx, id)
 	if err != nil || p.CredentialLevel == access.Ordinary {

@@ -66,7 +66,7 @@ func (p Preferences) check(has []Contact) error {
 	return nil
 }
 
-// Preferences returns how a person wants to be told; who never chose is told in Italian, by any
+// Preferences returns how a person wants to be told. Whoever never chose is told in Italian, by any
 // channel, of everything.
 func (s *Service) Preferences(ctx context.Context, personID uuid.UUID) (Preferences, error) {
 	return s.repo.preferences(ctx, personID)

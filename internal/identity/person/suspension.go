@@ -43,9 +43,10 @@ func (p Person) leave(others []Person) error {
 	return nil
 }
 
-// Lock returns a person, or fault.NotFound, and keeps everybody else from changing them until the
-// context's transaction ends. Whoever changes a person's PIN or sessions too locks the person
-// first, then the PIN, then the sessions.
+// Lock returns a person, or fault.NotFound, and locks their row until the context's transaction
+// ends. Whoever changes a person's PIN or sessions too locks the person first.
+//
+// Lock order: person, PIN, sessions.
 func (s *Service) Lock(ctx context.Context, id uuid.UUID) (Person, error) {
 	return s.repo.lock(ctx, id)
 }
@@ -82,8 +83,8 @@ func (s *Service) Readmit(ctx context.Context, id uuid.UUID) (Person, error) {
 }
 
 // MakeDispositive makes the credentials of a person dispositive, inside the caller's transaction
-// and operation, and reports whether they were ordinary before: what waited for that is completed
-// by the caller. It returns fault.NotFound.
+// and operation. It reports whether they were ordinary before: the caller then completes what
+// waited for that. It returns fault.NotFound.
 func (s *Service) MakeDispositive(ctx context.Context, id uuid.UUID) (became bool, err error) {
 	p, err := s.repo.lock(ctx, id)
 	if err != nil || p.CredentialLevel == access.Dispositive {

@@ -17,7 +17,7 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// HalfKind is the kind of the message that takes half of an initial PIN to its holder; its data is
+// HalfKind is the kind of the message that takes half of an initial PIN to its holder. Its data is
 // {"which": "first" or "second"} and its secret {"half"}.
 var HalfKind = outbox.Declare(outbox.Kind{Name: "pin.half"})
 
@@ -53,11 +53,11 @@ func (s *Service) NewInitial(ctx context.Context) (Initial, error) {
 	return Initial{pin, hash}, err
 }
 
-// GiveInHalves gives a person an initial PIN in place of any other and promises one half of it to
-// each of two recipients, inside the caller's transaction and operation. It returns the ids of the
-// two messages. All sessions of the person, and the codes that would recover or revoke the old PIN,
-// end. The new one must be changed at the first login, within 60 days from the time when the second
-// half was sent. INPS PIN rules: the two halves never travel the same way.
+// GiveInHalves gives a person an initial PIN in place of any other, one half to each of two
+// recipients. It promises the two messages inside the caller's transaction and operation, and
+// returns their ids. All sessions of the person, and the codes that would recover or revoke the old
+// PIN, end. The new one must be changed at the first login, within 60 days from the time when the
+// second half was sent. INPS PIN rules: the two halves never travel the same way.
 func (s *Service) GiveInHalves(
 	ctx context.Context, personID uuid.UUID, initial Initial, first, second Half,
 ) (firstID, secondID uuid.UUID, err error) {

@@ -27,8 +27,8 @@ var (
 	byLetter = pin.Half{Channel: outbox.Letter, To: "Mario Rossi\nVia Roma 1\n00100 Roma RM"}
 )
 
-// give gives the person an initial PIN in halves and returns it as it was sent, with the ids of its
-// messages.
+// give gives the person an initial PIN in halves. It returns the PIN as it was sent, with the ids
+// of its messages.
 func give(t *testing.T, w *pintest.World, personID uuid.UUID, first, second pin.Half) (whole secret.Text, ids [2]uuid.UUID) {
 	t.Helper()
 	initial, err := w.PINs.NewInitial(ctx)
@@ -137,8 +137,8 @@ func TestHalf_HalvesNeedTwoWays(t *testing.T) {
 	})
 }
 
-// The 60 days of an unused PIN begin when its second half was sent: not before, not again, and not
-// by another PIN's.
+// The 60 days of an unused PIN begin when its second half was sent. They do not begin before, not
+// again, and not by another PIN's half.
 func TestHalf_UnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)
@@ -176,8 +176,8 @@ func TestHalf_UnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 	})
 }
 
-// A PIN of which a half cannot arrive any more can be used by nobody: it expires at once, so that
-// another can be requested.
+// Nobody can use a PIN of which a half cannot arrive any more. It expires at once, so that another
+// can be requested.
 func TestHalf_APINWithALostHalfExpires(t *testing.T) {
 	for name, lost := range map[string]struct {
 		half  int

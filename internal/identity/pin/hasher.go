@@ -23,8 +23,8 @@ type HasherOptions struct {
 	// Memory is what one hash fills, in KiB (19 MiB), Time how many times (2), by one thread.
 	Memory uint32
 	Time   uint32
-	// Slots is how many hashes are computed together (one for each core), Queue how many callers
-	// may wait for one (64) and Wait for how long (3 s). Whoever exceeds that is told to come
+	// Slots is how many hashes are computed together (one for each core). Queue is how many callers
+	// may wait for one (64), and Wait for how long (3 s). Whoever exceeds that is told to come
 	// again.
 	Slots int
 	Queue int
@@ -43,7 +43,7 @@ const (
 	hashBytes      = 32
 )
 
-// Hasher computes argon2id hashes, a few at a time: each fills much memory, and without a bound a
+// Hasher computes argon2id hashes, a few at a time. Each fills much memory, and without a bound a
 // storm of logins would take the whole machine.
 type Hasher struct {
 	options HasherOptions
@@ -136,8 +136,8 @@ func (s *slot) hash(pin string) (string, error) {
 	return p.String(), nil
 }
 
-// matches reports whether the hash is that of the PIN, and whether it was made at the cost that is
-// in force now.
+// matches reports whether the hash is that of the PIN. It also reports whether the hash was made at
+// the cost that is in force now.
 func (s *slot) matches(hash, pin string) (right, current bool, err error) {
 	p, err := parsePHC(hash)
 	if err != nil {

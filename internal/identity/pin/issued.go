@@ -20,10 +20,10 @@ type IssuedPIN struct {
 	ExpiresAt time.Time
 }
 
-// GiveInPerson gives a person an initial PIN in place of any other, whole and at once, inside the
-// caller's transaction and operation. All sessions of the person, and the codes that would recover
-// or revoke the old PIN, end. It must be changed at the first login, within 60 days. It returns
-// fault.NotFound.
+// GiveInPerson gives a person an initial PIN in place of any other, whole and at once. It runs
+// inside the caller's transaction and operation. All sessions of the person, and the codes that
+// would recover or revoke the old PIN, end. The new one must be changed at the first login, within
+// 60 days. It returns fault.NotFound.
 func (s *Service) GiveInPerson(ctx context.Context, personID uuid.UUID, initial Initial) (IssuedPIN, error) {
 	if len(initial.pin) != initialLength || initial.hash == "" {
 		return IssuedPIN{}, errors.New("an initial PIN is made by NewInitial")
@@ -45,9 +45,9 @@ func (s *Service) GiveInPerson(ctx context.Context, personID uuid.UUID, initial 
 	return IssuedPIN{PIN: initial.pin, ExpiresAt: *p.UnusedExpiresAt}, s.changed(ctx, personID, initial.pin)
 }
 
-// ClassChanged computes anew when the PIN of a person must be changed, who has another user class
-// from now on, inside the caller's transaction and operation. Who has no PIN, or one that must be
-// changed anyway, has nothing to compute.
+// ClassChanged computes anew the instant at which a person must change their PIN, after a change of
+// user class. It runs inside the caller's transaction and operation. Who has no PIN, or one that
+// must be changed anyway, has nothing to compute.
 func (s *Service) ClassChanged(ctx context.Context, personID uuid.UUID, class access.UserClass) error {
 	p, found, err := s.repo.hold(ctx, personID)
 	if err != nil || !found || p.Initial {

@@ -259,7 +259,7 @@ func TestLogin_MonthsUntilTheChange(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				w := pintest.New(t, d, pintest.Cheap)
 				p, right := w.Person(t, pintest.Mario, class, false)
-				// 16 March and 16 June or September are in the two halves of the year: the hour in
+				// 16 March and 16 June or September are in the two halves of the year. The hour in
 				// Rome stays, that in UTC does not.
 				due := pintest.Start.AddDate(0, months, 0).Add(-time.Hour)
 				expires, err := w.PINs.ExpiresAt(ctx, p.ID)

@@ -13,7 +13,7 @@ import (
 	"diresco/internal/platform/due"
 )
 
-// Reminder is the kind of the message that a PIN must be changed, or used, soon; its data is
+// Reminder is the kind of the message that a PIN must be changed, or used, soon. Its data is
 // {"days": n, "what": "change" or "unused", "at": instant}.
 var Reminder = outbox.Declare(outbox.Kind{Name: "pin.reminder", Mute: outbox.Reminders})
 
@@ -101,8 +101,8 @@ type end struct {
 	EndsAt   time.Time
 }
 
-// ending returns the PINs that end after the place in the order and not after the instant, the
-// first to end first.
+// ending returns the PINs that end after the place in the order and not after the instant. The
+// first to end come first.
 func (r repository) ending(ctx context.Context, e ending, after end, until time.Time, limit int) ([]end, error) {
 	var found []end
 	err := r.db.From(ctx).Raw(fmt.Sprintf(`SELECT c.person_id, c.%[1]s AS ends_at FROM pins c JOIN people p ON p.id = c.person_id

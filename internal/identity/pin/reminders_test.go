@@ -26,8 +26,8 @@ func reminders(t *testing.T, w *pintest.World) []outbox.Message {
 	return messages
 }
 
-// Whoever has a PIN that comes to its end hears of it 30, 7 and 1 days before, whether the clock
-// goes there in one jump or somebody looks every minute.
+// Whoever has a PIN that comes to its end hears of it 30, 7 and 1 days before. That holds whether
+// the clock goes there in one jump or somebody looks every minute.
 func TestReminder_BeforeTheEnd(t *testing.T) {
 	for name, advance := range map[string]func(w *pintest.World, c *due.Scheduler, target time.Time) error{
 		"in one jump": func(w *pintest.World, c *due.Scheduler, target time.Time) error {
@@ -86,8 +86,8 @@ func TestReminder_BeforeTheEnd(t *testing.T) {
 	}
 }
 
-// A service that was down does not remind of what is over, and a PIN that was changed, revoked or
-// whose holder is suspended is nobody's worry.
+// A service that was down does not remind of what is over. A PIN that was changed or revoked, or
+// whose holder is suspended, causes no reminder either.
 func TestReminder_NoReminderInVain(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := pintest.New(t, d, pintest.Cheap)

@@ -33,7 +33,7 @@ func (r repository) credential(ctx context.Context, condition string, value any)
 	return c, err
 }
 
-// stillValid reports whether the PIN that was changed at the instant is the person's and good, and
+// stillValid reports whether the PIN that was changed at the instant is the person's and good. It
 // keeps it so until the end of the transaction.
 func (r repository) stillValid(ctx context.Context, personID uuid.UUID, changedAt time.Time) (bool, error) {
 	var found []int
@@ -73,8 +73,10 @@ func (r repository) dropRotation(ctx context.Context, personID uuid.UUID) error 
 	return r.db.From(ctx).Exec("DELETE FROM pin_rotations WHERE person_id = ?", personID).Error
 }
 
-// hold returns the PIN of a person, revoked or not, locked until the end of the transaction, and
-// false when there is none. The order of locks is: people, PINs, rotations, sessions, codes.
+// hold returns the PIN of a person, revoked or not, and false when there is none. It locks the PIN
+// until the end of the transaction.
+//
+// Lock order: people, PINs, rotations, sessions, codes.
 func (r repository) hold(ctx context.Context, personID uuid.UUID) (stored, bool, error) {
 	var found []stored
 	err := r.db.From(ctx).Raw("SELECT * FROM pins WHERE person_id = ?"+r.db.ForUpdate(), personID).Scan(&found).Error
@@ -135,16 +137,16 @@ func (r repository) take(ctx context.Context, id uuid.UUID, now time.Time) (bool
 	return result.RowsAffected == 1, result.Error
 }
 
-// beginUnused lets an initial PIN expire unused at the instant, if the message took its second half
-// and none has before.
+// beginUnused lets an initial PIN expire unused at the instant. It does so if the message took the
+// PIN's second half, and only once.
 func (r repository) beginUnused(ctx context.Context, personID, secondHalfID uuid.UUID, expires time.Time) error {
 	return r.db.From(ctx).Exec("UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND second_half_id = ? AND initial = ? AND "+
 		"unused_expires_at IS NULL",
 		expires, personID, secondHalfID, true).Error
 }
 
-// expireUnused lets a PIN that was sent in halves, and was given at the instant, expire unused now,
-// unless it was used.
+// expireUnused lets a PIN that was sent in halves expire unused now, unless it was used. The PIN is
+// the one that was given at the instant.
 func (r repository) expireUnused(ctx context.Context, personID uuid.UUID, given, now time.Time) error {
 	return r.db.From(ctx).Exec(`UPDATE pins SET unused_expires_at = ? WHERE person_id = ? AND changed_at = ? AND initial = ?
 		AND second_half_id IS NOT NULL

@@ -32,9 +32,9 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor) error {
 // SubjectKind is how the audit trail names a PIN; its id is the person's.
 const SubjectKind = "pin"
 
-// RevokeFor revokes the PIN of a person, inside the caller's transaction and operation, and returns
-// from when on it is revoked. A new PIN that waited for its confirmation, all sessions, and the
-// codes that would recover or revoke the PIN, end with it; the person is told. It returns
+// RevokeFor revokes the PIN of a person and returns from when on it is revoked. It runs inside the
+// caller's transaction and operation. A new PIN that waited for its confirmation, all sessions, and
+// the codes that would recover or revoke the PIN, end with it; the person is told. It returns
 // fault.NotFound for a person without a PIN that could be revoked.
 func (s *Service) RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error) {
 	now := s.run.Clock.Now()
@@ -62,12 +62,12 @@ func (s *Service) RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time,
 type Standing struct {
 	// Revocable PINs exist and are not revoked.
 	Revocable bool
-	// Recoverable ones are those of people who finished their first access (INPS PIN rules): before
+	// Recoverable PINs are those of people who finished their first access (INPS PIN rules). Before
 	// it, the PIN is revoked and another one requested.
 	Recoverable bool
 }
 
-// Hold returns what can be done with the PIN of a person, and keeps it so until the context's
+// Hold returns what can be done with the PIN of a person. It keeps it so until the context's
 // transaction ends.
 func (s *Service) Hold(ctx context.Context, personID uuid.UUID) (Standing, error) {
 	p, found, err := s.repo.hold(ctx, personID)

@@ -57,8 +57,9 @@ type Deps struct {
 	// OnChange, where there is one, is told each new PIN that works, in the transaction that makes
 	// it work. It is for the sandbox, which shows test PINs.
 	OnChange func(ctx context.Context, personID uuid.UUID, pin secret.Text) error
-	// OnFirstAccess, where there is one, is told of the first access of a person with the PIN that
-	// they were given at the instant, in the transaction that completes it.
+	// OnFirstAccess is told of the first access of a person with an initial PIN; it may be nil. It
+	// gets the instant at which they were given that PIN, and runs in the transaction that
+	// completes the access.
 	OnFirstAccess func(ctx context.Context, personID uuid.UUID, given time.Time) error
 }
 
@@ -130,8 +131,8 @@ func (s *Service) changed(ctx context.Context, personID uuid.UUID, pin secret.Te
 	return s.onChange(ctx, personID, pin)
 }
 
-// ExpiresAt returns when the PIN of a person must be changed: for one that was never changed, when
-// it expires unused. It returns nil for a person without a PIN.
+// ExpiresAt returns when the PIN of a person must be changed. For a PIN that was never changed,
+// that is when it expires unused. It returns nil for a person without a PIN.
 func (s *Service) ExpiresAt(ctx context.Context, personID uuid.UUID) (*time.Time, error) {
 	p, found, err := s.repo.expiry(ctx, personID)
 	if err != nil || !found {
@@ -146,7 +147,7 @@ func (s *Service) ExpiresAt(ctx context.Context, personID uuid.UUID) (*time.Time
 // rotationKind is how the audit trail names a rotation.
 const rotationKind = "pin-rotation"
 
-// Rotate generates a new PIN, to be confirmed in the same session within 15 minutes; until then the
+// Rotate generates a new PIN, to be confirmed in the same session within 15 minutes. Until then the
 // old one works. A repeat replaces it. It returns fault.Reauthenticate when the PIN was entered
 // more than 5 minutes ago, unless the session must change it anyway.
 func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error) {
@@ -171,14 +172,14 @@ func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error)
 	}, nil)
 }
 
-// unclaimed returns the context without the request's idempotency key: an answer with a PIN or
+// unclaimed returns the context without the request's idempotency key. An answer with a PIN or
 // token is never stored, so a repeat is a request of its own.
 func unclaimed(ctx context.Context) context.Context { return idempotency.WithClaim(ctx, nil) }
 
-// Confirm makes a generated PIN the person's when it is entered right, ends all their sessions and
-// starts a new one. A wrong entry is fault.Invalid at /pin and counts as a try, with the counter of
-// logins; see session.PINs.Verify for the limits. A rotation that is void, unknown or another's is
-// fault.NotFound and counts nothing.
+// Confirm makes a generated PIN the person's when it is entered right. It ends all their sessions
+// and starts a new one. A wrong entry is fault.Invalid at /pin and counts as a try, with the
+// counter of logins; see session.PINs.Verify for the limits. A rotation that is void, unknown or
+// another's is fault.NotFound and counts nothing.
 func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.UUID, pin secret.Text) (session.Session, error) {
 	var r rotation
 	right, err := s.verifier.try(ctx, pin, audit.OriginOf(ctx).Address, func(ctx context.Context) (target, error) {
@@ -199,7 +200,9 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 	if !right {
 		return session.Session{}, fault.InvalidFields(fault.Field{Pointer: "/pin", Code: fault.FieldWrongPIN})
 	}
-	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(ctx context.Context, trace *operation.Trace) (session.Session, error) {
+	return operation.Do(unclaimed(ctx), s.run, by, rotationID.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (session.Session, error) {
 		trace.SubjectKind, trace.Unchecked = rotationKind, true
 		return s.confirm(ctx, by, r, pin)
 	}, nil)
@@ -230,8 +233,8 @@ func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin 
 			return session.Session{}, err
 		}
 	}
-	// After the PIN, whose row a login with the old one holds: what that one started is there to be
-	// ended.
+	// The sessions come after the PIN, whose row a login with the old one holds. What such a login
+	// started is then there to be ended.
 	opened, err := s.sessions.Replace(ctx, by, session.EndedPINChanged)
 	if err != nil {
 		return session.Session{}, err

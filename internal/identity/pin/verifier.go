@@ -103,9 +103,12 @@ type target struct {
 	owner uuid.UUID
 }
 
-// try is the one way in which a PIN is compared, in this order: a place among the hashers, since
-// waiting must count nothing; the address; the attempt, counted before the PIN is looked at; the
-// hash; the outcome.
+// try is the one way in which a PIN is compared. It goes in this order:
+//   - a place among the hashers, since waiting must count nothing;
+//   - the address;
+//   - the attempt, counted before the PIN is looked at;
+//   - the hash;
+//   - the outcome.
 func (v *Verifier) try(
 	ctx context.Context, pin secret.Text, address string, find func(context.Context) (target, error),
 ) (right bool, err error) {

@@ -16,7 +16,8 @@ import (
 )
 
 // Nobody learns who is registered, whether the data match, or whether more was asked than is
-// served: the same statements and hashes for all, and nothing left over for whom nothing is sent.
+// served. All cause the same statements and hashes, and nothing is left over for whom nothing is
+// sent.
 func TestPINRecovery_TheSameWorkForEverybody(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)
@@ -94,8 +95,8 @@ func TestPINRecovery_TheSameWorkForEverybody(t *testing.T) {
 	})
 }
 
-// Requests about one tax code wait for each other, whether or not there is such a person: or many
-// at once would tell, by how long they take, who is registered.
+// Requests about one tax code wait for each other, whether or not there is such a person. Otherwise
+// many at once would tell, by how long they take, who is registered.
 func TestPINRecovery_RequestsAboutOneTaxCodeWait(t *testing.T) {
 	w := open(t, dbtest.Open(t, dbtest.Postgres(t)), mobile)
 	undo := errors.New("undo")

@@ -44,8 +44,8 @@ const (
 // electronic lists the kinds of contact that count here, in the order in which a code prefers them.
 var electronic = []person.ContactKind{person.Email, person.PEC, person.Mobile}
 
-// checkContacts returns the contacts in the form in which they are stored, or fault.Invalid: two or
-// three, each of another kind.
+// checkContacts returns the contacts in the form in which they are stored. It returns fault.Invalid
+// unless there are two or three, each of another kind.
 func checkContacts(given []person.NewContact) ([]person.NewContact, error) {
 	normal, wrong := person.NormaliseContacts(given)
 	kinds := map[person.ContactKind]bool{}
@@ -119,9 +119,9 @@ func mailbox(matched, others []person.Contact) (person.Contact, bool) {
 	return person.Contact{}, false
 }
 
-// destinations returns where the halves of a recovered PIN go: the first to the mobile, else the
-// e-mail address, the second to the e-mail address, else the PEC. It reports false when there are
-// not two ways.
+// destinations returns where the halves of a recovered PIN go. The first goes to the mobile, else
+// the e-mail address, the second to the e-mail address, else the PEC. It reports false when there
+// are not two ways.
 func destinations(contacts []person.Contact) (one, two person.Contact, found bool) {
 	for _, a := range []person.ContactKind{person.Mobile, person.Email} {
 		for _, b := range []person.ContactKind{person.Email, person.PEC} {
@@ -148,8 +148,8 @@ func first(contacts []person.Contact, kind person.ContactKind) (person.Contact, 
 // half makes a contact the destination of half of a PIN.
 func half(c person.Contact) pin.Half { return pin.Half{Channel: c.Kind.Channel(), To: c.Value} }
 
-// subject returns what a code is about: the person, or nobody, so that what is done for a stranger
-// is worth nothing.
+// subject returns what a code is about: the person or, for a stranger, nobody. What is done for a
+// stranger is thereby worth nothing.
 func subject(personID uuid.UUID, served bool) uuid.UUID {
 	if served {
 		return personID

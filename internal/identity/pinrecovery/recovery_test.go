@@ -333,8 +333,8 @@ func TestPINRecovery_WhereHalvesGo(t *testing.T) {
 	})
 }
 
-// A new PIN that nobody used is recovered by its holder; one half, or guesses at the code, are
-// useless to a thief.
+// The holder recovers a new PIN that nobody used. One half, or guesses at the code, are useless to
+// a thief.
 func TestPINRecovery_HundredFlowsOfFiveGuesses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)

@@ -14,8 +14,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// The way out of an initial PIN that was lost: its holder has nothing but a contact that was never
-// verified.
+// This is the way out of an initial PIN that was lost. Its holder has nothing but a contact that
+// was never verified.
 func TestPINRecovery_RevocationWithoutALogin(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d)
@@ -112,8 +112,8 @@ func TestPINRecovery_WhoMayRevoke(t *testing.T) {
 	})
 }
 
-// A contact that somebody once named in a request, and nobody verified, must not be a weapon
-// against a PIN that is in use.
+// A contact that nobody verified must not be a weapon against a PIN that is in use. Anybody may
+// once have named it in a request.
 func TestPINRecovery_AnUnverifiedContactRevokesNoPINInUse(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, mobile)

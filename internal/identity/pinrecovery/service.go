@@ -72,12 +72,12 @@ type applicant struct {
 	served int
 }
 
-// apply finds out about whoever asks, with the same statements for a stranger, and locks them until
+// apply finds out about whoever asks, with the same statements for a stranger. It locks them until
 // the end of the context's transaction.
 func (s *Service) apply(ctx context.Context, code taxcode.Code, purpose otp.Purpose, now time.Time) (applicant, error) {
 	var a applicant
-	// By the name first: a row to wait for is there for the registered alone, and how long many at
-	// once take would tell.
+	// The lock on the name comes first. Only the registered have a row to wait for, and how long
+	// many at once take would tell.
 	if err := s.run.DB.LockName(ctx, code.Clear()); err != nil {
 		return applicant{}, err
 	}
@@ -163,10 +163,10 @@ func (a applicant) revocation(given person.NewContact) reply {
 	}
 }
 
-// StartRecovery sends a recovery code to the stored e-mail address, else the stored PEC, of the
-// person with the tax code, if two of the contacts given, of different kinds, are theirs and count
-// for recovery. Nobody is told whether that was so. It returns fault.Invalid for contacts that
-// could be nobody's.
+// StartRecovery sends a recovery code to the stored e-mail address, else the stored PEC, of a
+// person. It does so if two of the contacts given, of different kinds, are stored for the tax code
+// and count for recovery. Nobody is told whether that was so. It returns fault.Invalid for contacts
+// that could be nobody's.
 func (s *Service) StartRecovery(ctx context.Context, code taxcode.Code, given []person.NewContact) error {
 	normal, err := checkContacts(given)
 	if err != nil {
@@ -175,8 +175,8 @@ func (s *Service) StartRecovery(ctx context.Context, code taxcode.Code, given []
 	return s.start(ctx, code, pin.RecoveryCode, func(a applicant, now time.Time) reply { return a.answer(normal, now) })
 }
 
-// StartRevocation sends a revocation code to the contact given, if it is one that is stored for the
-// person with the tax code, and verified once they have used a PIN. Nobody is told whether that was
+// StartRevocation sends a revocation code to the contact given, if it is stored for the tax code.
+// Once the person has used a PIN, the contact must be verified too. Nobody is told whether that was
 // so. It returns fault.Invalid for a contact that could be nobody's.
 func (s *Service) StartRevocation(ctx context.Context, code taxcode.Code, given person.NewContact) error {
 	normal, ok := given.Normalise()
@@ -240,11 +240,12 @@ func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code se
 	return s.outbox.Withdraw(ctx, withdrawn)
 }
 
-// ConfirmRecovery gives the person with the tax code a new initial PIN in two halves, for the code
-// that was sent to them, and returns where the halves go. The credential level stays; the old PIN
-// and all sessions end, and all contacts are told. It returns fault.CodeInvalid for a code that is
-// wrong, used or expired and for a person who cannot recover the PIN any more, and
-// fault.RateLimited and fault.Busy as otp.Codes.Redeem and pin.Service.NewInitial do.
+// ConfirmRecovery gives the person with the tax code a new initial PIN in two halves. It takes the
+// code that was sent to them, and returns where the halves go. The credential level stays; the old
+// PIN and all sessions end, and all contacts are told. It returns these faults:
+//   - fault.CodeInvalid: the code is wrong, used or expired, or the person cannot recover the PIN
+//     any more;
+//   - fault.RateLimited and fault.Busy: as otp.Codes.Redeem and pin.Service.NewInitial.
 func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entered secret.Text) ([]pin.Half, error) {
 	if err := s.repeated(ctx); err != nil {
 		return nil, err
@@ -277,8 +278,8 @@ func (s *Service) ConfirmRecovery(ctx context.Context, code taxcode.Code, entere
 	return halves, err
 }
 
-// ConfirmRevocation revokes the PIN of the person with the tax code, for the code that was sent to
-// them, and returns from when on it is revoked. Errors are those of ConfirmRecovery.
+// ConfirmRevocation revokes the PIN of the person with the tax code. It takes the code that was
+// sent to them, and returns from when on the PIN is revoked. Errors are those of ConfirmRecovery.
 func (s *Service) ConfirmRevocation(ctx context.Context, code taxcode.Code, entered secret.Text) (time.Time, error) {
 	if err := s.repeated(ctx); err != nil {
 		return time.Time{}, err
@@ -351,8 +352,8 @@ func gone(err error) error {
 
 var errFirst = errors.New("first time")
 
-// repeated returns the *idempotency.Replay of a request that was done before: its code is used up,
-// so that doing it again would be a wrong try.
+// repeated returns the *idempotency.Replay of a request that was done before. Its code is used up,
+// so doing it again would be a wrong try.
 func (s *Service) repeated(ctx context.Context) error {
 	claim := idempotency.ClaimOf(ctx)
 	if claim == nil {

@@ -43,8 +43,9 @@ func TestPINRequest_TheContactCentreServes(t *testing.T) {
 		records := s.Count(t, "audit_records")
 		decided, err := s.Decide(ctx, s.Clerk, r.ID, served())
 		want(t, err, "")
-		if decided.State != pinrequest.Served || *decided.Reason != "Dati confermati al telefono" || *decided.DecidedBy != s.Clerk.PersonID ||
-			!decided.DecidedAt.Equal(s.Clock.Now()) || decided.Version != 2 || len(decided.Deliveries) != 2 || *decided.WaitsBecause != pinrequest.NotInRegister {
+		if decided.State != pinrequest.Served || *decided.Reason != "Dati confermati al telefono" ||
+			*decided.DecidedBy != s.Clerk.PersonID || !decided.DecidedAt.Equal(s.Clock.Now()) || decided.Version != 2 ||
+			len(decided.Deliveries) != 2 || *decided.WaitsBecause != pinrequest.NotInRegister {
 			t.Errorf("%+v", decided)
 		}
 		p, err := s.People.ByTaxCode(ctx, pintest.Stranger)

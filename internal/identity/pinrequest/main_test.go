@@ -33,7 +33,7 @@ var mario = residents.Identity{
 	Town: "Roma", Province: "RM",
 }
 
-// desk is the house with a register in which Mario stands, and somebody of the contact centre.
+// desk is a world with a register in which Mario stands, and somebody of the contact centre.
 type desk struct {
 	*pintest.World
 	*pinrequest.Service

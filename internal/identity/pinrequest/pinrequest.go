@@ -36,7 +36,7 @@ var (
 )
 
 const (
-	// takenADay is how many requests for one tax code are looked at within window; nobody is told
+	// takenADay is how many requests for one tax code are looked at within window. Nobody is told
 	// when there are more.
 	takenADay = 3
 	window    = 24 * time.Hour
@@ -122,8 +122,8 @@ type Filer struct {
 	FamilyName string
 }
 
-// View is a request with what is known of both halves of the PIN; they are empty unless it was
-// served.
+// View is a request with what is known of both halves of the PIN. Deliveries is empty unless the
+// request was served.
 type View struct {
 	Request
 	Deliveries []HalfDelivery
@@ -267,9 +267,10 @@ func (s situation) assess(r Request) (serve bool, because *Cause) {
 	}
 }
 
-// mayServe returns fault.Conflict when the person meanwhile has a PIN, or must not have one, and
-// fault.Forbidden for people who work here: or the contact centre could send itself the PIN of an
-// administrator. They recover theirs, or are citizens first.
+// mayServe decides whether the person may be given a PIN. It returns these faults:
+//   - fault.Conflict: the person meanwhile has a PIN, or must not have one;
+//   - fault.Forbidden: the person works here. Otherwise the contact centre could send itself the
+//     PIN of an administrator. Such people recover their PIN, or become citizens first.
 func (s situation) mayServe() error {
 	switch {
 	case s.person.WorksHere():
@@ -283,8 +284,8 @@ func (s situation) mayServe() error {
 	}
 }
 
-// halves returns where both halves of the PIN go: the first to the mobile, else the e-mail address,
-// else the PEC, the second by letter to the residence that was declared (INPS PIN rules).
+// halves returns where both halves of the PIN go (INPS PIN rules). The first goes to the mobile,
+// else the e-mail address, else the PEC; the second by letter to the residence that was declared.
 func (r Request) halves() (first, second pin.Half) {
 	for _, kind := range preferred {
 		if i := slices.IndexFunc(r.Contacts, func(c Contact) bool { return c.Kind == kind }); i >= 0 {

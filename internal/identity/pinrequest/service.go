@@ -25,7 +25,9 @@ type PINs interface {
 	NewInitial(ctx context.Context) (pin.Initial, error)
 	// GiveInHalves gives it to a person and promises a half to each recipient, in the context's
 	// transaction.
-	GiveInHalves(ctx context.Context, personID uuid.UUID, initial pin.Initial, first, second pin.Half) (firstID, secondID uuid.UUID, err error)
+	GiveInHalves(
+		ctx context.Context, personID uuid.UUID, initial pin.Initial, first, second pin.Half,
+	) (firstID, secondID uuid.UUID, err error)
 	// State returns the state of a person's PIN now.
 	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
 }
@@ -100,7 +102,7 @@ func (s *Service) take(ctx context.Context, by access.Actor, a Application) (Vie
 	}
 	shown, err := s.takeOnce(ctx, by, textOf(random), a, initial)
 	if fault.Is(err, fault.Conflict) {
-		// Somebody else made the person in the middle of it: now there is one, and the request is
+		// Somebody else made the person in the middle of it. Now there is one, and the request is
 		// looked at anew.
 		shown, err = s.takeOnce(ctx, by, textOf(random), a, initial)
 	}
@@ -144,13 +146,13 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 	}, s.ShowToOffice)
 }
 
-// situation finds out about a tax code, with the same statements for a stranger, and keeps it so
+// situation finds out about a tax code, with the same statements for a stranger. It keeps it so
 // until the end of the context's transaction: two requests about one tax code come one after the
 // other.
 func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Time) (situation, error) {
 	var found situation
-	// By the name: a row to wait for is there for the registered alone, and how long many at once
-	// take would tell.
+	// The lock is on the name. Only the registered have a row to wait for, and how long many at
+	// once take would tell.
 	err := s.run.DB.LockName(ctx, code.Clear())
 	if err != nil {
 		return situation{}, err
@@ -317,10 +319,12 @@ func (s *Service) addFilers(ctx context.Context, shown []View) error {
 	return nil
 }
 
-// Decide serves a waiting request with the data that it holds, or refuses it. It returns
-// fault.NotFound, fault.Invalid for an outcome that is none, and fault.Conflict for a request that
-// is decided already, and where a PIN cannot be given because the person meanwhile has one or is
-// suspended.
+// Decide serves a waiting request with the data that it holds, or refuses it. It returns these
+// faults:
+//   - fault.NotFound: there is no such request;
+//   - fault.Invalid: the outcome is none;
+//   - fault.Conflict: the request is decided already, or a PIN cannot be given because the person
+//     meanwhile has one or is suspended.
 func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outcome) (View, error) {
 	o, err := o.check()
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// TestPINRequest_RequestsAmongOthers: whatever is done to one person's PIN at the same time is done
-// in some order, or refused, and in the end there is one PIN or none.
+// TestPINRequest_RequestsAmongOthers: what is done to one person's PIN at the same time is done in
+// some order, or refused. In the end there is one PIN or none.
 func TestPINRequest_RequestsAmongOthers(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
@@ -105,8 +105,8 @@ func TestPINRequest_RequestsAmongOthers(t *testing.T) {
 	})
 }
 
-// TestPINRequest_RequestsForOneTaxCodeWait for each other, whether or not there is such a person:
-// or many at once would tell, by how long they take, who is registered.
+// TestPINRequest_RequestsForOneTaxCodeWait for each other, whether or not there is such a person.
+// Otherwise many at once would tell, by how long they take, who is registered.
 func TestPINRequest_RequestsForOneTaxCodeWait(t *testing.T) {
 	s := open(t, dbtest.Open(t, dbtest.Postgres(t)))
 	undo := errors.New("undo")

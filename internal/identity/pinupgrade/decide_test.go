@@ -85,7 +85,8 @@ func TestPINUpgrade_NotAcceptedNothingChanges(t *testing.T) {
 		}, w.messages(by.PersonID)); diff != "" {
 			t.Error(diff)
 		}
-		if shown, err := w.service.Show(ctx, by, u.ID); err != nil || shown.Reason == nil || *shown.Reason != "Documento leggibile e valido" {
+		shown, err := w.service.Show(ctx, by, u.ID)
+		if err != nil || shown.Reason == nil || *shown.Reason != "Documento leggibile e valido" {
 			t.Errorf("its holder sees %+v, %v", shown, err)
 		}
 	})
@@ -152,8 +153,8 @@ func TestPINUpgrade_DecidedOnce(t *testing.T) {
 	})
 }
 
-// Whatever is filed while the decision is made is completed by it, or finds the credentials
-// dispositive: nothing is left waiting.
+// Nothing that is filed while the decision is made is left waiting. The decision completes it, or
+// it finds the credentials dispositive.
 func TestPINUpgrade_NothingIsLeftWaitingBehindADecision(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

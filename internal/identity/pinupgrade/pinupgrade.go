@@ -1,6 +1,6 @@
-// Package pinupgrade makes an ordinary PIN (PIN ordinario) a dispositive one (PIN dispositivo): its
-// holder sends a signed request with a copy of an identity document, which is protocolled like
-// anything else that is filed, and an operator of the office decides (INPS PIN rules).
+// Package pinupgrade makes an ordinary PIN (PIN ordinario) a dispositive one (PIN dispositivo). Its
+// holder sends a signed request with a copy of an identity document. The request is protocolled
+// like anything else that is filed, and an operator of the office decides (INPS PIN rules).
 package pinupgrade
 
 import (
@@ -166,8 +166,8 @@ func (u Upgrade) decide(d review.Decision, operator uuid.UUID, now time.Time) (U
 	return u, nil
 }
 
-// digest is what the register keeps of a request: SHA-256 of the RFC 8785 form of the document's
-// data and the digests of the files.
+// digest is what the register keeps of a request. It is the SHA-256 of the RFC 8785 form of the
+// document's data and the digests of the files.
 func (u Upgrade) digest() (string, error) {
 	files := make([]string, len(u.Attachments))
 	for i, f := range u.Attachments {

@@ -21,8 +21,8 @@ func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
 // Replaced is the reason of an upgrade that ended because the person got a new PIN.
 const Replaced = "Il PIN è stato sostituito."
 
-// Void ends the upgrade that waits of a person, in the context's transaction: it was asked for with
-// a PIN that is no more.
+// Void ends the waiting upgrade of a person, in the context's transaction. It was asked for with a
+// PIN that is no more.
 func (r *Repository) Void(ctx context.Context, personID uuid.UUID, now time.Time) error {
 	return r.db.From(ctx).Exec("UPDATE pin_upgrades SET state = 'not_accepted', decided_at = ?, reason = ?, version = version + 1 WHERE "+
 		"person_id = ? AND state = 'submitted'",

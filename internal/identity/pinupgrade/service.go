@@ -42,7 +42,7 @@ type Residents interface {
 // People makes credentials dispositive.
 type People interface {
 	// MakeDispositive does so in the context's transaction, which holds the person's row from then
-	// on, and reports whether they were ordinary before.
+	// on. It reports whether the credentials were ordinary before.
 	MakeDispositive(ctx context.Context, id uuid.UUID) (became bool, err error)
 }
 
@@ -128,8 +128,8 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (Upgra
 	return s.file(ctx, by, f, digest)
 }
 
-// office chooses where the request goes: to the office that is named, else to the one of a
-// contributor for which the person has a role, else to the one of their residence.
+// office chooses the office to which the request goes. It is the one that is named, else that of a
+// contributor for which the person has a role, else that of their residence.
 func (s *Service) office(ctx context.Context, by access.Actor, named string) (string, error) {
 	if named != "" {
 		exists, err := s.offices.HasOffice(ctx, named)

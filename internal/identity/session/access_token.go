@@ -59,8 +59,8 @@ func newAccessTokens(ring *keyring.Keyring, c clock.Clock, publicURL string) *ac
 	return t
 }
 
-// issue makes a token that ends at the given instant, to the second below, or after AccessLife if
-// that comes first.
+// issue makes a token that ends at the given instant, to the second below. It ends after AccessLife
+// if that comes first.
 func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text, life time.Duration, err error) {
 	if limit := now.Add(AccessLife); until.After(limit) {
 		until = limit
@@ -124,9 +124,9 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 	return result, nil
 }
 
-// plainHeader returns the key id of a header with the three members that issue writes and no other:
-// a token that brings its own key (jwk, x5c) or says where to fetch one (jku, x5u) is not looked
-// at, nor is one that asks for more (crit).
+// plainHeader returns the key id of a header with the three members that issue writes. It takes no
+// other header. A token that brings its own key (jwk, x5c) or says where to fetch one (jku, x5u) is
+// not looked at, nor is one that asks for more (crit).
 func plainHeader(header map[string]any) (kid string, err error) {
 	kid, _ = header["kid"].(string)
 	if len(header) != 3 || header["typ"] != accessType || kid == "" {
@@ -135,8 +135,8 @@ func plainHeader(header map[string]any) (kid string, err error) {
 	return kid, nil
 }
 
-// verifiedTokens remembers, by their SHA-256, the tokens whose signature was right, so that the
-// next request with one needs no elliptic curve. It is bounded: when the newer half is full, the
+// verifiedTokens remembers, by their SHA-256, the tokens whose signature was right. The next
+// request with one of them needs no elliptic curve. It is bounded: when the newer half is full, the
 // older half is forgotten.
 type verifiedTokens struct {
 	mu           sync.RWMutex

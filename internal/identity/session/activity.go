@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// seenEvery is the shortest time between two writes of one session's last activity: what
-	// another process, or this one after a restart, may not know of yet. A session may therefore
-	// end that much early there, never late.
+	// seenEvery is the shortest time between two writes of one session's last activity. Another
+	// process, or this one after a restart, may not know of what came in between. A session may
+	// therefore end that much early there, never late.
 	seenEvery      = 5 * time.Second
 	activityEvery  = 500 * time.Millisecond
 	activityGroup  = 500

@@ -12,8 +12,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// Activity is written for all sessions that were used, also for one that an operation holds at that
-// moment: the others do not wait for it, and it is not left out.
+// Activity is written for all sessions that were used. One that an operation holds at that moment
+// is not left out, and the others do not wait for it.
 func TestSession_ActivityBesideAnOperation(t *testing.T) {
 	// On SQLite one comes after the other anyway.
 	d := dbtest.Open(t, dbtest.Postgres(t))

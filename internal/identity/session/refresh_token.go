@@ -14,9 +14,9 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// A refresh token is base64url of: version, session id, generation, 16 random or derived bytes, and
-// a keyed digest of all that. The digest lets a forged one be refused without looking at the
-// session that it names.
+// A refresh token is base64url of its parts. They are version, session id, generation, 16 random or
+// derived bytes, and a keyed digest of all that. The digest lets a forged one be refused without
+// looking at the session that it names.
 const (
 	refreshVersion = 1
 	refreshNonce   = 16
@@ -39,8 +39,8 @@ func (t refreshTokens) fresh(sessionID uuid.UUID, generation uint32) (secret.Tex
 	return t.seal(sessionID, generation, nonce, 0), nil
 }
 
-// successors returns the tokens that may follow one under an idempotency key: one for each data
-// key, the current one's first. They are the same at every call.
+// successors returns the tokens that may follow one under an idempotency key. There is one for each
+// data key, the current one's first. They are the same at every call.
 func (t refreshTokens) successors(of secret.Text, key string, sessionID uuid.UUID, generation uint32) []secret.Text {
 	var tokens []secret.Text
 	for i, sum := range t.keys.Sums(successorPurpose, []byte(of.Reveal()), []byte(key)) {

@@ -18,8 +18,8 @@ func (r repository) insert(ctx context.Context, s row) error {
 	return r.db.From(ctx).Create(&s).Error
 }
 
-// find returns a session, locked until the end of the transaction if there is one, and false when
-// there is none.
+// find returns a session, and false when there is none. On request the row stays locked until the
+// end of the transaction.
 func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, bool, error) {
 	suffix := ""
 	if lock && r.db.Dialect() == db.Postgres {
@@ -84,9 +84,9 @@ func (r repository) endAll(ctx context.Context, personID uuid.UUID, reason strin
 	return ids, err
 }
 
-// saw writes down the last activity of sessions, unless their rows know of a later one: first of
-// all that nobody holds, then of the others one by one, since whoever waits for one while holding
-// others can make a circle.
+// saw writes down the last activity of sessions, unless their rows know of a later one. It writes
+// first for all that nobody holds, then for the others one by one: waiting for one while holding
+// others could close a circle.
 func (r repository) saw(ctx context.Context, sightings []sighting) error {
 	latest := make(map[uuid.UUID]time.Time, len(sightings))
 	for _, s := range sightings {
@@ -129,7 +129,8 @@ func (r repository) sawAll(ctx context.Context, ids []uuid.UUID, latest map[uuid
 	values, args := valuesOf(ids, latest, value)
 	return r.db.InTx(ctx, func(ctx context.Context) error {
 		return r.db.From(ctx).Exec(`WITH v (id, seen) AS (`+values+`),
-			due AS (SELECT s.id, v.seen FROM sessions s JOIN v ON v.id = s.id WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL ORDER BY s.id`+lock+`)
+			due AS (SELECT s.id, v.seen FROM sessions s JOIN v ON v.id = s.id
+				WHERE s.last_seen_at < v.seen AND s.ended_at IS NULL ORDER BY s.id`+lock+`)
 			UPDATE sessions SET last_seen_at = due.seen FROM due WHERE sessions.id = due.id`, args...).Error
 	})
 }

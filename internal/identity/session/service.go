@@ -66,8 +66,8 @@ func (s *Service) Parse(ctx context.Context, token secret.Text) (Claims, error) 
 // Touch notes that the user did something in a session that lives. It never waits.
 func (s *Service) Touch(sessionID uuid.UUID, now time.Time) { s.activity.touch(sessionID, now) }
 
-// LastSeen returns when the user last did something in the session, given what its row says:
-// exactly in one process, and up to five seconds too early where another process saw it last.
+// LastSeen returns when the user last did something in the session, given what its row says. It is
+// exact in one process, and up to five seconds too early where another process saw it last.
 func (s *Service) LastSeen(sessionID uuid.UUID, fromRow time.Time) time.Time {
 	return s.activity.last(sessionID, fromRow)
 }
@@ -89,7 +89,9 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 		return Session{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (Session, error) {
 		trace.PersonID, trace.SessionID, trace.SubjectKind = v.PersonID, id, subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
 			return Session{}, err
@@ -98,7 +100,7 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 	}, nil)
 }
 
-// unclaimed returns the context without the request's idempotency key: an answer with tokens is
+// unclaimed returns the context without the request's idempotency key. An answer with tokens is
 // never stored, so a repeat is a request of its own.
 func unclaimed(ctx context.Context) context.Context { return idempotency.WithClaim(ctx, nil) }
 
@@ -129,9 +131,9 @@ func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Ses
 	}, err
 }
 
-// Replace ends every session of the actor and starts a new one, inside the caller's transaction and
-// operation: the actor has just proved to hold a new PIN. It returns fault.SessionEnded when the
-// actor's own session has ended meanwhile.
+// Replace ends every session of the actor and starts a new one. It runs inside the caller's
+// transaction and operation: the actor has just proved to hold a new PIN. It returns
+// fault.SessionEnded when the actor's own session has ended meanwhile.
 func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
 	now := s.run.Clock.Now()
 	ended, err := s.repo.endAll(ctx, by.PersonID, reason, now)
@@ -209,8 +211,8 @@ func (s *Service) renew(ctx context.Context, id uuid.UUID, token secret.Text, ke
 	return Session{}, errReused
 }
 
-// advance replaces the current refresh token and returns the next one, or "" when it is no longer
-// the current one.
+// advance replaces the current refresh token and returns the next one. It returns "" when the token
+// is no longer the current one.
 func (s *Service) advance(ctx context.Context, r row, token secret.Text, key string, now time.Time) (secret.Text, error) {
 	next, err := s.next(r, token, key)
 	if err != nil {
@@ -278,15 +280,17 @@ func (s *Service) trace(ctx context.Context, r row, outcome string) error {
 	return s.run.Trail.Write(ctx, t.Record(ctx, access.Actor{PersonID: r.PersonID, SessionID: r.ID}, s.run.Clock))
 }
 
-// Reauthenticate proves that the holder of a session is still there, by the PIN, with the same
-// counter of attempts as at login. The session goes on with new tokens. A wrong PIN is
+// Reauthenticate proves by the PIN that the holder of a session is still there. Attempts go to the
+// same counter as at login. The session goes on with new tokens. A wrong PIN is
 // fault.InvalidCredentials.
 func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secret.Text) (Session, error) {
 	v, err := s.pins.VerifyPerson(ctx, by.PersonID, pin, audit.OriginOf(ctx).Address)
 	if err != nil {
 		return Session{}, err
 	}
-	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(ctx context.Context, trace *operation.Trace) (Session, error) {
+	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (Session, error) {
 		trace.SubjectKind = subjectKind
 		if err := s.pins.StillValid(ctx, v); err != nil {
 			return Session{}, err

@@ -1,6 +1,6 @@
-// Package session keeps working sessions and the tokens that stand for them: a short-lived access
-// token that is sent with every request, and a refresh token that gives the next pair. Whether a
-// session lives is decided by its row, never by a token alone.
+// Package session keeps working sessions and the tokens that stand for them. A short-lived access
+// token is sent with every request; a refresh token gives the next pair. Whether a session lives is
+// decided by its row, never by a token alone.
 package session
 
 import (
@@ -81,15 +81,19 @@ type Verified struct {
 
 // PINs verifies PINs for sessions.
 type PINs interface {
-	// Verify returns the person with this tax code and PIN. It returns fault.InvalidCredentials,
-	// the same whether the PIN is wrong or there is no such person, and fault.PINLocked,
-	// fault.RateLimited, fault.Busy or fault.PINExpired.
+	// Verify returns the person with this tax code and PIN. It returns these faults:
+	//   - fault.InvalidCredentials: the PIN is wrong, or there is no such person, which nobody can
+	//     tell apart;
+	//   - fault.PINLocked: too many tries about this tax code were wrong;
+	//   - fault.RateLimited: too many tries from this address were wrong;
+	//   - fault.Busy: too many PINs are being compared at once;
+	//   - fault.PINExpired: the PIN is right but expired unused.
 	Verify(ctx context.Context, taxCode string, pin secret.Text, address string) (Verified, error)
 	// VerifyPerson is Verify for somebody who is known already.
 	VerifyPerson(ctx context.Context, personID uuid.UUID, pin secret.Text, address string) (Verified, error)
-	// StillValid returns fault.InvalidCredentials when that PIN was replaced or revoked, or its
-	// holder suspended, since it was verified; else, until the end of the context's transaction, it
-	// cannot be.
+	// StillValid returns fault.InvalidCredentials when what Verify verified no longer holds. That
+	// is so when that PIN was replaced or revoked, or its holder suspended. Otherwise none of this
+	// can happen until the end of the context's transaction.
 	StillValid(ctx context.Context, v Verified) error
 }
 
@@ -126,8 +130,8 @@ type row struct {
 	RefreshGeneration uint32
 	// RefreshHash is the SHA-256 of the one refresh token that is good now.
 	RefreshHash string
-	// RenewedAt, RenewedHash and RenewedKey are the time of the last renewal, the SHA-256 of the
-	// token it used up and that of its Idempotency-Key.
+	// RenewedAt is the time of the last renewal. RenewedHash is the SHA-256 of the token it used
+	// up, RenewedKey that of its Idempotency-Key.
 	RenewedAt   *time.Time
 	RenewedHash *string
 	RenewedKey  *string

@@ -48,9 +48,12 @@ func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Cod
 	}, operation.ByID(s.people.ByID))
 }
 
-// Reassign changes the post of somebody who works here, from the next request on; version is what
-// the change is based on. It returns fault.NotFound, fault.PreconditionFailed, fault.Invalid for a
-// post that would be wrong, and fault.Conflict where no administrator would be left.
+// Reassign changes the post of somebody who works here, from the next request on. version is what
+// the change is based on. It returns these faults:
+//   - fault.NotFound: nobody of this id works here;
+//   - fault.PreconditionFailed: the version is not the current one;
+//   - fault.Invalid: the post would be wrong;
+//   - fault.Conflict: no administrator would be left.
 func (s *Service) Reassign(
 	ctx context.Context, by access.Actor, id uuid.UUID, version int, change person.PostChange,
 ) (person.Person, error) {

@@ -295,8 +295,8 @@ func TestStaff_ListOfOperators(t *testing.T) {
 	})
 }
 
-// TestStaff_TheListIsReadFromItsIndex: at a page in the middle nothing is sorted but the pages of
-// the three classes, and nothing is read that is not shown.
+// TestStaff_TheListIsReadFromItsIndex: a page in the middle reads nothing that is not shown. It
+// sorts nothing but the pages of the three classes.
 func TestStaff_TheListIsReadFromItsIndex(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	var filled []person.Person

@@ -17,8 +17,10 @@ import (
 // IssuePIN gives a person, who has just shown a document, a new PIN in place of any other. It is
 // dispositive at once, and so are the person's credentials: what waited for that is completed.
 // Their sessions end and they are told. The PIN is in the result and nowhere else, so a repeat of
-// the request issues another one. It returns fault.Forbidden for the actor's own PIN and for staff,
-// fault.NotFound, and fault.Conflict for somebody who is suspended.
+// the request issues another one. It returns these faults:
+//   - fault.Forbidden: the PIN is the actor's own, or one of staff;
+//   - fault.NotFound: there is no such person;
+//   - fault.Conflict: the person is suspended.
 func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (pin.IssuedPIN, error) {
 	if by.PersonID == id {
 		return pin.IssuedPIN{}, fault.Because(fault.Forbidden, "own-pin")
@@ -32,7 +34,9 @@ func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (
 		return pin.IssuedPIN{}, err
 	}
 	// An answer with a PIN is never stored.
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (pin.IssuedPIN, error) {
+	return operation.Do(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (pin.IssuedPIN, error) {
 		// That a document was shown stays on record, which one does not.
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind+documentShown
 		return s.issue(ctx, id, initial)

@@ -1,7 +1,8 @@
-// Package staff is what the people who work here do with people: register them, give and take PINs
-// at the counter, suspend and readmit them, and manage who works here. The rows belong to person,
-// pin and session; this package joins what each of them does into one operation. Locks are taken in
-// the order people, PINs, sessions, the rest.
+// Package staff is what the people who work here do with people. They register them, give and take
+// PINs at the counter, suspend and readmit them, and manage who works here. The rows belong to
+// person, pin and session; this package joins what each of them does into one operation.
+//
+// Lock order: people, PINs, sessions, the rest.
 package staff
 
 import (
@@ -23,8 +24,8 @@ type PINs interface {
 	NewInitial(ctx context.Context) (pin.Initial, error)
 	// GiveInPerson makes it the person's and ends their sessions, in the context's transaction.
 	GiveInPerson(ctx context.Context, personID uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error)
-	// RevokeFor revokes the person's PIN and returns from when on, ends their sessions and tells
-	// them, in the context's transaction; fault.NotFound for somebody without a PIN.
+	// RevokeFor revokes the person's PIN and returns from when on, in the context's transaction. It
+	// ends their sessions and tells them. It returns fault.NotFound for somebody without a PIN.
 	RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error)
 	// ClassChanged computes anew when the person's PIN must be changed, in the context's
 	// transaction.

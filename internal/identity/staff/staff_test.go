@@ -91,7 +91,7 @@ func (w fixture) works(t *testing.T, code taxcode.Code, class access.UserClass, 
 	}
 }
 
-// want ends the test when the error is not a fault of that kind for that reason; "" stands for
+// want ends the test when the error is not a fault of that kind for that reason. "" stands for
 // none.
 func want(t *testing.T, err error, code fault.Code, reason string) {
 	t.Helper()

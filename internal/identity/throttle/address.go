@@ -33,10 +33,8 @@ func NewAddressLimit(d *db.DB, c clock.Clock, enabled bool) *AddressLimit {
 }
 
 // Check refuses an address from which 30 secrets were wrong in the last ten minutes. An empty
-// address, that of work which no client asked for, always passes.
-//
-// Faults:
-//   - rate-limited, with the time to wait.
+// address, that of work which no client asked for, always passes. It returns fault.RateLimited,
+// with the time to wait.
 func (a *AddressLimit) Check(ctx context.Context, address string) error {
 	if !a.enabled || address == "" {
 		return nil
@@ -62,8 +60,8 @@ func (a *AddressLimit) Purge(ctx context.Context) error {
 	return a.repo.purgeFailures(ctx, a.clock.Now().Add(-AddressWindow))
 }
 
-// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one, since who
-// has one has them all.
+// network returns what counts as one address: an IPv4 address, or the /64 of an IPv6 one. Who has
+// one address of a /64 has them all.
 func network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

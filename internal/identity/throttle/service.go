@@ -70,12 +70,10 @@ type Counter struct {
 
 // Reserve grants one evaluation and counts it as in flight. While only attempts that are being
 // evaluated stand in the way it waits, two seconds at most. It must not be called inside a
-// transaction: the reservation has to stand at once.
-//
-// Faults:
-//   - busy when those attempts took too long; nothing was counted.
-//   - pin-locked, with the time to wait, while the subject is locked out of its PIN.
-//   - rate-limited, with the time to wait, while it is locked out of another secret.
+// transaction: the reservation has to stand at once. It returns these faults:
+//   - fault.Busy: those attempts took too long, and nothing was counted;
+//   - fault.PINLocked, with the time to wait: the subject is locked out of its PIN;
+//   - fault.RateLimited, with the time to wait: the subject is locked out of another secret.
 func (l *Limiter) Reserve(ctx context.Context, kind Kind, subject Subject) (*Attempt, error) {
 	_, digest := l.keys.MAC("attempts "+string(kind), []byte(subject.Name.Reveal()))
 	k := key{kind, digest}
@@ -146,9 +144,7 @@ func pause(ctx context.Context, d time.Duration, patience <-chan time.Time) erro
 //
 // What else belongs to the outcome goes into also, which runs in that transaction; it may be nil.
 // When the attempt was given up as lost before, because its lease ran out, it has counted as wrong.
-//
-// Faults:
-//   - busy for a right attempt that was given up before.
+// It returns fault.Busy for a right attempt that was given up before.
 func (a *Attempt) Settle(ctx context.Context, outcome Outcome, also func(ctx context.Context) error) (Counter, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTimeout)
 	defer cancel()

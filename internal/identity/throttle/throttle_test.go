@@ -97,8 +97,8 @@ func TestThrottle_LostAttemptsCountAsWrong(t *testing.T) {
 	}
 }
 
-// Whatever happens in whatever order, no ten evaluations in a row end wrong without a wait of five
-// minutes after them, and no more than ten run together.
+// No ten evaluations in a row end wrong without a wait of five minutes after them. No more than ten
+// run together. Both hold whatever happens in whatever order.
 func TestThrottle_NeverMoreThanTenGuesses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s throttle.State

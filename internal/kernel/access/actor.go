@@ -96,7 +96,7 @@ func (r Right) About(positionID uuid.UUID) bool {
 // Covers reports whether the right includes the service.
 func (r Right) Covers(s Service) bool { return r.Services.Covers(s) }
 
-// Files reports whether the right lets its holder make declarations: an operator only consults and
+// Files reports whether the right lets its holder make declarations. An operator only consults, and
 // a user administrator only manages users.
 func (r Right) Files() bool {
 	return r.ActingAs != OfficeOperator && r.ActingAs != UserAdministrator && r.Covers(Declarations)
@@ -121,8 +121,8 @@ type Actor struct {
 	// declaration in the path.
 	ContributorID uuid.UUID
 	Rights        []Right
-	// Memberships are what the actor is at the intermediary in the path, or at that of the
-	// delegation in the path.
+	// Memberships are what the actor is at the intermediary in the path. For a delegation in the
+	// path, that is the intermediary of the delegation.
 	Memberships []Membership
 }
 
@@ -205,12 +205,13 @@ func positions(rights []Right, which func(Right) bool) []uuid.UUID {
 	return some
 }
 
-// RightToFile chooses the right by which the actor declares for a position of the contributor: the
-// one asked for, else the first in the order own, role, delegation, sub-delegation. It returns
-// fault.NotFound when the actor has nothing to do with the contributor, fault.Invalid for a right
-// that is not the actor's and for a position that none of the rights is about,
-// fault.ServiceNotDelegated when the right does not cover declarations, and fault.Forbidden when it
-// only lets one look.
+// RightToFile chooses the right by which the actor declares for a position of the contributor. It
+// is the one asked for, else the first in the order own, role, delegation, sub-delegation. It
+// returns these faults:
+//   - fault.NotFound: the actor has nothing to do with the contributor;
+//   - fault.Invalid: the right is not the actor's, or none of the rights is about the position;
+//   - fault.ServiceNotDelegated: the right does not cover declarations;
+//   - fault.Forbidden: the right only lets one look.
 func (a Actor) RightToFile(contributorID, positionID uuid.UUID, wanted *uuid.UUID) (Right, error) {
 	if a.ContributorID != contributorID || len(a.Rights) == 0 {
 		return Right{}, fault.New(fault.NotFound)

@@ -17,7 +17,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-// Many enter at once, and what is known of them is read together: each must get their own answer
+// Many enter at once, and what is known of them is read together. Each must get their own answer
 // and nobody else's.
 func TestAccess_NobodyEntersAsAnother(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

@@ -20,12 +20,13 @@ var selectAffairsContacts = `SELECT h.id AS delegate_id, p.id AS person_id FROM 
 		SELECT u.delegate_id, u.person_id, ROW_NUMBER() OVER (PARTITION BY u.delegate_id ORDER BY u.granted_at, u.id) AS place
 		FROM delegate_roles u WHERE u.delegate_id IN @delegates AND u.role = 'employee_delegate' AND ` + LiveRole("u") + `
 		AND ` + storedCovers("u.services", Delegations) + `
-		AND NOT EXISTS (SELECT 1 FROM delegate_roles l WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND ` + LiveRole("l") + `)
+		AND NOT EXISTS (SELECT 1 FROM delegate_roles l
+			WHERE l.delegate_id = u.delegate_id AND l.role = 'legal_representative' AND ` + LiveRole("l") + `)
 	) x WHERE x.place <= @most`
 
-// AffairsContacts lists who is told of the affairs of intermediaries, each once: the professional,
-// an organisation's legal representatives or, where it has none, those who manage its delegations,
-// the first 20 of them.
+// AffairsContacts lists who is told of the affairs of intermediaries, each once. Of a professional
+// it is themselves, of an organisation its legal representatives. Where an organisation has none,
+// it is those who manage its delegations, the first 20 of them.
 func AffairsContacts(ctx context.Context, d *db.DB, delegateIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	var rows []struct{ DelegateID, PersonID uuid.UUID }
 	err := d.From(ctx).Raw(selectAffairsContacts, map[string]any{"delegates": delegateIDs, "most": managersToldInstead}).Scan(&rows).Error

@@ -19,9 +19,9 @@ import (
 
 const other access.Service = "payments"
 
-// What a delegation lets an intermediary and its people do: nothing before it is active, nothing
-// after it has ended, on no other position and with no other service than it names. One statement
-// says so, whatever the person is.
+// A delegation lets an intermediary and its people do nothing before it is active or after it has
+// ended. It lets them do nothing on another position and with another service than it names. One
+// statement says so, whatever the person is.
 func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 	inRome := func(w fixture) uuid.UUID { return w.company.Positions[0].ID }
 	inMilan := func(w fixture) uuid.UUID { return w.company.Positions[1].ID }
@@ -32,7 +32,9 @@ func TestAccess_WhatADelegationLetsOneDo(t *testing.T) {
 		p, delegate := w.Professional(t)
 		return w.Session(t, p.ID, nil), w.Delegation(t, delegate, w.company, change, positions...)
 	}
-	worker := func(t *testing.T, w fixture, change func(*world.SubDelegation), delegation func(*world.Delegation), listed bool) (session, right uuid.UUID) {
+	worker := func(
+		t *testing.T, w fixture, change func(*world.SubDelegation), delegation func(*world.Delegation), listed bool,
+	) (session, right uuid.UUID) {
 		_, delegate := w.Professional(t)
 		d := w.Delegation(t, delegate, w.company, delegation)
 		p := w.Person(t, nil)

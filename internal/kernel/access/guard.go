@@ -75,11 +75,13 @@ func NewGuard(r *Repository, s Sessions, c clock.Clock, strongDelegations bool) 
 	return &Guard{repository: r, sessions: s, clock: c, strong: strongDelegations}
 }
 
-// Enter decides whether the session may use an operation on its target, with one query (a second
-// one where it is about an intermediary). It returns fault.SessionEnded for a dead session,
-// fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin or fault.Forbidden where the
-// session may not do this at all, fault.NotFound for a target that the person has nothing to do
-// with, and fault.ServiceNotDelegated where the person's rights over it do not cover the service.
+// Enter decides whether the session may use an operation on its target. It makes one query, and a
+// second one where the target is about an intermediary. It returns these faults:
+//   - fault.SessionEnded: the session is dead;
+//   - fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin or fault.Forbidden: the
+//     session may not do this at all;
+//   - fault.NotFound: the person has nothing to do with the target;
+//   - fault.ServiceNotDelegated: the person's rights over the target do not cover the service.
 func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
 	f, err := g.repository.load(ctx, sessionID, rule.To, target)
 	if err != nil {
@@ -148,8 +150,8 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	return nil
 }
 
-// seesDraft reports whether a draft in the path is the actor's own or made under one of the actor's
-// rights; what is no draft passes.
+// seesDraft reports whether a draft in the path is the actor's own or made under the actor's
+// rights. What is no draft passes.
 func (f *findings) seesDraft() bool {
 	return f.draftOf == uuid.Nil || f.draftOf == f.actor.PersonID || slices.Contains(f.actor.RightIDs(), f.draftRight)
 }

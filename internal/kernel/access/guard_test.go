@@ -17,8 +17,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// fixture is a company with a position in Rome and one in Milan, and what was declared for it in
-// Rome.
+// fixture is a company with a position in Rome and one in Milan. It has what was declared for the
+// company in Rome.
 type fixture struct {
 	*world.App
 	company world.Company
@@ -122,8 +122,8 @@ var (
 	}
 )
 
-// by class, those operations that only declare or only work at an office are forbidden before
-// anything else is looked at.
+// ofClass makes the outcomes those of a user class. Operations that only declare or only work at an
+// office are forbidden by class before anything else is looked at.
 func ofClass(w wants, declares, office bool) wants {
 	if !declares {
 		w.declare, w.change = fault.Forbidden, fault.Forbidden
@@ -301,7 +301,8 @@ func TestGuard_WhoEntersIsKnown(t *testing.T) {
 		w := newWorld(t, d)
 		office := world.Rome
 		p := w.Person(t, func(p *world.Person) {
-			p.GivenName, p.FamilyName, p.UserClass, p.CredentialLevel, p.OfficeCode = "Niccolò", "D'Amico", access.Operator, access.Ordinary, &office
+			p.GivenName, p.FamilyName = "Niccolò", "D'Amico"
+			p.UserClass, p.CredentialLevel, p.OfficeCode = access.Operator, access.Ordinary, &office
 		})
 		// An operator may be a citizen with a company of their own.
 		role := w.Role(t, p.ID, w.company.ID, access.EmployeeDelegate, "other", access.Declarations)

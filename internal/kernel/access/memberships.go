@@ -41,9 +41,9 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 	return memberships, nil
 }
 
-// admit lets the actor in to an intermediary or a delegation: as one of the intermediary's people
-// or, at a delegation, as one of the contributor's. It returns fault.NotFound for anybody else and
-// fault.ServiceNotDelegated where no right covers the service.
+// admit lets the actor in to an intermediary or a delegation. The actor is one of the
+// intermediary's people or, at a delegation, one of the contributor's. It returns fault.NotFound
+// for anybody else and fault.ServiceNotDelegated where no right covers the service.
 func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target Target) error {
 	delegateID := target.DelegateID
 	if rule.To == ToDelegation {

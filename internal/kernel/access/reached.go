@@ -38,15 +38,16 @@ type Stride struct {
 // contributor.
 func DefaultStride() Stride { return Stride{Many: 1000, Rows: 4000} }
 
-// Contributors is for lists of contributors, rows c: those over which the actor has any right by
-// role, delegation or sub-delegation, and for an operator those with a position at the office.
+// Contributors is for lists of contributors, rows c, over which the actor has any right. The right
+// comes by role, delegation or sub-delegation; an operator also has the contributors with a
+// position at the office.
 func (r *Repository) Contributors(by Actor) Reached {
 	return r.reached(by, "c.id", "", by.UserClass == Operator, func(string) string { return "1 = 1" })
 }
 
 // Declared is for lists of what is about contributors' positions, rows d with contributor_id and
-// position_id, over which any of the actor's rights by role, delegation or sub-delegation has the
-// service.
+// position_id. It keeps the rows over which any of the actor's rights by role, delegation or
+// sub-delegation has the service.
 func (r *Repository) Declared(by Actor, s Service) Reached {
 	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string { return storedCovers(column, s) })
 }
@@ -70,10 +71,13 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 	}
 	about += " WHERE " + given
 	reached := Reached{
-		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + OnRegister("h") + `
-			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u JOIN delegates h ON h.id = u.delegate_id AND ` + OnRegister("h") + `
+		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h
+			WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + OnRegister("h") + `
+			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u
+			JOIN delegates h ON h.id = u.delegate_id AND ` + OnRegister("h") + `
 			WHERE u.person_id = @person AND ` + LiveWorkerRole("u") + ` AND ` + has("u.services") + `
-			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id AND ` + OnRegister("h") + `
+			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w
+			JOIN delegates h ON h.id = w.delegate_id AND ` + OnRegister("h") + `
 			WHERE w.person_id = @person AND ` + Named(LiveSubDelegation("w")) + ` AND ` + has("w.services") + ")",
 		Args: map[string]any{"person": by.PersonID, "tax_code": by.TaxCode.Clear(), "office": by.OfficeCode, "now": r.clock.Now()},
 		each: []string{"SELECT r.contributor_id " + roles, "SELECT g.contributor_id " + delegations},

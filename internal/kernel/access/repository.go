@@ -29,8 +29,8 @@ type question struct {
 }
 
 const (
-	// As many as a busy process has under way; two at a time, so that one is read while the other
-	// is asked.
+	// The groups are as large as the number of requests that a busy process has under way. Two are
+	// asked at a time, so that one is read while the other is asked.
 	questionsTogether = 128
 	questionLanes     = 2
 )
@@ -41,7 +41,9 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	if d.Dialect() == db.Postgres {
 		r.loaders = map[To]*batch.Loader[question, findings]{}
 		for _, to := range []To{ToSession, ToContributor, ToDeclaration} {
-			r.loaders[to] = batch.NewLoader(questionsTogether, questionLanes, func(ctx context.Context, asked []question) (map[question]findings, error) {
+			r.loaders[to] = batch.NewLoader(questionsTogether, questionLanes, func(
+				ctx context.Context, asked []question,
+			) (map[question]findings, error) {
 				sessions, targets := make(db.UUIDs, len(asked)), make(db.UUIDs, len(asked))
 				for i, q := range asked {
 					sessions[i], targets[i] = q.session, q.target
@@ -60,7 +62,9 @@ const (
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
 	contributorColumns = `, c.id AS contributor_id, NULL AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id,
-		CASE WHEN p.user_class = 'operator' AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code) THEN 1 ELSE 0 END AS in_office`
+		CASE WHEN p.user_class = 'operator'
+			AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code)
+			THEN 1 ELSE 0 END AS in_office`
 	joinContributor = ` LEFT JOIN contributors c ON c.id = v.target_id`
 
 	declarationColumns = `, d.contributor_id, d.position_id, d.state, d.person_id AS maker_id, d.right_id AS maker_right_id,
@@ -124,8 +128,8 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 	return &f, nil
 }
 
-// find reads what there is to know for each question of the source, which is a table v of sessions
-// and targets.
+// find reads what there is to know for each question of the source. The source is a table v of
+// sessions and targets.
 func (r *Repository) find(ctx context.Context, to To, source string, args ...any) (map[question]findings, error) {
 	query := ""
 	switch to {

@@ -128,7 +128,8 @@ func (s ServiceSet) List() []Service {
 	return s
 }
 
-// Check returns what is wrong with a set that somebody sent, in the field at the pointer:
+// Check returns what is wrong with a set that somebody sent, in the field at the pointer. It
+// returns these codes:
 //   - fault.FieldTooFew: the set is empty, though not nil, which stands for one that was not sent;
 //   - fault.FieldUnknownService: a service does not exist;
 //   - fault.FieldDuplicate: a service stands there twice.

@@ -1,6 +1,6 @@
-// Package audit keeps who did what: one record for every changing operation, in its own
-// transaction, and an append-only access log for what changes nothing (reads of another's data,
-// refusals, failed logins).
+// Package audit keeps who did what. It writes one record for every changing operation, in the
+// operation's own transaction. For what changes nothing (reads of another's data, refusals, failed
+// logins) it keeps an append-only access log.
 package audit
 
 import (

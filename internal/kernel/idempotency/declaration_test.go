@@ -18,8 +18,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// parallel sends the same request with the same key n times at once, round robin to the processes,
-// and checks that all get the same declaration. It returns that one.
+// parallel sends the same request with the same key n times at once, round robin to the processes.
+// It checks that all get the same declaration, and returns that one.
 func parallel(t *testing.T, n int, processes []*world.App, by access.Actor, c world.Company, submit bool) declaration.View {
 	t.Helper()
 	results := make([]declaration.View, n)

@@ -39,8 +39,8 @@ type Claim struct {
 // means nothing once the operation failed.
 func (c *Claim) Taken() bool { return c != nil && c.taken.Load() }
 
-// Rendered says that a repeat of the request will be answered from what it made, exactly as the
-// first time, so that its answer need not be kept.
+// Rendered says that a repeat of the request will be answered from what it made. That answer is
+// exactly that of the first time, which therefore need not be kept.
 func (c *Claim) Rendered() {
 	if c != nil {
 		c.rendered.Store(true)
@@ -178,8 +178,10 @@ type keyRow struct {
 func (keyRow) TableName() string { return "idempotency_keys" }
 
 // takeOver lets a key that nobody remembers any more be used again, and nobody else's.
-const takeOver = ` ON CONFLICT (scope, key) DO UPDATE SET operation = excluded.operation, request_mac = excluded.request_mac, resource_id = excluded.resource_id,
-	created_at = excluded.created_at, status = NULL, headers = NULL, body = NULL WHERE idempotency_keys.created_at <= ? RETURNING scope, key`
+const takeOver = ` ON CONFLICT (scope, key)
+	DO UPDATE SET operation = excluded.operation, request_mac = excluded.request_mac, resource_id = excluded.resource_id,
+	created_at = excluded.created_at, status = NULL, headers = NULL, body = NULL
+	WHERE idempotency_keys.created_at <= ? RETURNING scope, key`
 
 // before tells what became of the earlier request that holds the key.
 func (s *Store) before(ctx context.Context, c *Claim) error {

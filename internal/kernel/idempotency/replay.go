@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// ReplayOf tells, without claiming it, whether a key was taken: it returns a *Replay when the same
+// ReplayOf tells, without claiming it, whether a key was taken. It returns a *Replay when the same
 // request succeeded before, fault.IdempotencyKeyReused when the key belongs to another request, and
 // nil otherwise. It is for operations that must look at something that the first request used up
 // before they come to Take. A nil claim was never seen.

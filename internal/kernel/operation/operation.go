@@ -1,7 +1,7 @@
-// Package operation runs a changing operation as one transaction: the claim of its idempotency key
-// first, then the effect, then another look at the session and the right by which it was let in,
-// then its audit record. (Submissions go through the protocol register, which does the same for a
-// group.)
+// Package operation runs a changing operation as one transaction. It claims the operation's
+// idempotency key first, then runs the effect, then looks again at the session and the right by
+// which it was let in, and writes its audit record last. (Submissions go through the protocol
+// register, which does the same for a group.)
 package operation
 
 import (
@@ -99,8 +99,8 @@ func ByID[T any](find func(ctx context.Context, id uuid.UUID) (T, error)) func(c
 	}
 }
 
-// Replay renders what an earlier, equal request made, where err says that there was one whose
-// answer was not kept; any other error is returned as it is. replay may be nil.
+// Replay renders what an earlier, equal request made whose answer was not kept. err says that there
+// was such a request; any other error is returned as it is. replay may be nil.
 func Replay[T any](ctx context.Context, err error, replay func(ctx context.Context, id string) (T, error)) (T, error) {
 	var earlier *idempotency.Replay
 	if errors.As(err, &earlier) && earlier.Answer == nil && replay != nil {
@@ -110,9 +110,9 @@ func Replay[T any](ctx context.Context, err error, replay func(ctx context.Conte
 	return none, err
 }
 
-// ReplayIfVisible returns the error of Do, unless that is the kept answer of an earlier request
-// about what replay does not render any more: then it returns the error of replay, so that no
-// repeat shows what somebody may not see any more.
+// ReplayIfVisible returns the error of Do, or that of replay where a kept answer must not be shown.
+// That is so where replay does not render any more what the earlier request was about: no repeat
+// shows what somebody may not see any more.
 func ReplayIfVisible[T any](ctx context.Context, err error, replay func(ctx context.Context, id string) (T, error)) error {
 	var earlier *idempotency.Replay
 	if !errors.As(err, &earlier) {

@@ -119,7 +119,9 @@ func TestOperation_ARepeatHasNoEffect(t *testing.T) {
 		if _, err := rename(requestBy(by, "k"), a, by, "Roma Centro", operation.Trace{}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		got, err := rename(requestBy(by, "k"), a, by, "Roma Est", operation.Trace{}, nil, func(_ context.Context, id string) (string, error) {
+		got, err := rename(requestBy(by, "k"), a, by, "Roma Est", operation.Trace{}, nil, func(
+			_ context.Context, id string,
+		) (string, error) {
 			return "again " + id, nil
 		})
 		if err != nil || got != "again "+world.Rome {

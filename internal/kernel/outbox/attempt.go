@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// outcome is what became of a claimed delivery: its row as it shall be, and the attempt, if there
-// was one.
+// outcome is what became of a claimed delivery. It has the row as it shall be, and the attempt, if
+// there was one.
 type outcome struct {
 	row     Delivery
 	sealed  bool

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// How long a delivery waits for its next attempt: not long at first, since somebody may be waiting
-// for a code.
+// A delivery waits this long for its next attempt. It is not long at first, since somebody may be
+// waiting for a code.
 const (
 	firstRetry = 5 * time.Second
 	lastRetry  = 15 * time.Minute
 )
 
-// backOff returns how long to wait after the given number of attempts: 5 seconds after the first,
-// twice as long after each further one, 15 minutes at most; each up to a quarter shorter or longer,
-// so that what failed together does not come back together.
+// backOff returns how long to wait after the given number of attempts. It is 5 seconds after the
+// first, twice as long after each further one, 15 minutes at most. Each wait is up to a quarter
+// shorter or longer, so that what failed together does not come back together.
 func backOff(attempts int, random io.Reader) time.Duration {
 	wait := lastRetry
 	if n := attempts - 1; n < 8 {

@@ -74,8 +74,8 @@ type Delivery struct {
 // TableName tells GORM the table.
 func (Delivery) TableName() string { return "deliveries" }
 
-// Mask returns what may be shown of a recipient: enough for its owner to know it again, too little
-// for anybody else.
+// Mask returns what may be shown of a recipient. It is enough for its owner to know it again, and
+// too little for anybody else.
 func Mask(c Channel, recipient string) string {
 	switch c {
 	case SMS:

@@ -76,8 +76,9 @@ func (f sendFunc) Send(ctx context.Context, m outbox.Outgoing) (outbox.Taken, er
 	return f(ctx, m)
 }
 
-// TestOutbox_KilledWorkersLoseNothing: two workers, ten kills, a thousand messages: each is sent at
-// least once, repeats carry the same id, nothing is sent after its deadline, and no secret is left.
+// TestOutbox_KilledWorkersLoseNothing has two workers, ten kills and a thousand messages. Each
+// message is sent at least once, repeats carry the same id, nothing is sent after its deadline, and
+// no secret is left.
 func TestOutbox_KilledWorkersLoseNothing(t *testing.T) {
 	const messages, late, kills = 1000, 50, 10
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {

@@ -37,7 +37,8 @@ func (o *office) fill(n int) (personID uuid.UUID) {
 				person + kind + ", '{}', 'routed', " + at + ", " + at + " FROM n",
 			numbers + "INSERT INTO deliveries (id, message_id, kind, channel, recipient, locale, state, attempts, next_at, deadline_at, " +
 				"created_at, updated_at) SELECT " +
-				id + ", " + id + ", 'pin.changed', " + channel + ", 'x', 'it', " + state + ", 0, " + at + ", " + at + ", " + at + ", " + at + " FROM n",
+				id + ", " + id + ", 'pin.changed', " + channel + ", 'x', 'it', " + state + ", 0, " +
+				at + ", " + at + ", " + at + ", " + at + " FROM n",
 			"ANALYZE",
 		} {
 			if err := o.db.From(ctx).Exec(statement).Error; err != nil {

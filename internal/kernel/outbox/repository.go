@@ -22,8 +22,8 @@ const routing = "routing"
 // waiting tells what there is to do at an instant: the channels with deliveries that are due, and
 // routing.
 func (r repository) waiting(ctx context.Context, at time.Time) ([]string, error) {
-	// The first of an order, not EXISTS: for that PostgreSQL may think it quicker to read the table
-	// until it finds one.
+	// The query takes the first of an order, not EXISTS. For EXISTS PostgreSQL may think it quicker
+	// to read the table until it finds one.
 	query, args := "SELECT 'routing' WHERE (SELECT created_at FROM outbox WHERE state = 'queued' ORDER BY created_at LIMIT "+
 		"1) IS NOT NULL", []any{}
 	for _, c := range channels {
@@ -79,8 +79,8 @@ func (r repository) messages(ctx context.Context, deliveries []Delivery) (map[uu
 	return byID, nil
 }
 
-// among is a condition on a column with one placeholder, for list; on PostgreSQL the same however
-// many ids there are.
+// among is a condition on a column with one placeholder, for list. On PostgreSQL it is the same for
+// any number of ids.
 func (r repository) among(column string) string {
 	if r.db.Dialect() == db.Postgres {
 		return column + " = ANY(?::uuid[])"
@@ -95,14 +95,16 @@ func (r repository) list(ids db.UUIDs) any {
 	return []uuid.UUID(ids)
 }
 
-// put writes the new states of deliveries that are still queued, in the context's transaction, and
-// returns the ids of those that were. What a channel said counts whoever holds the lease; that a
+// put writes the new states of deliveries that are still queued, and returns the ids of those. It
+// runs in the context's transaction. What a channel said counts whoever holds the lease; that a
 // delivery waits longer, or was given up, counts only from its owner.
 func (r repository) put(ctx context.Context, owner string, rows []Delivery) (map[uuid.UUID]bool, error) {
 	// Two that were given the same deliveries lock them in the same order.
 	slices.SortFunc(rows, func(a, b Delivery) int { return strings.Compare(a.ID.String(), b.ID.String()) })
-	returned, err := db.InsertReturning(ctx, r.db, rows, ` ON CONFLICT (id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
-		lease_until = NULL, lease_owner = NULL, provider_ref = coalesce(excluded.provider_ref, deliveries.provider_ref), last_error = excluded.last_error, updated_at = excluded.updated_at
+	returned, err := db.InsertReturning(ctx, r.db, rows, ` ON CONFLICT (id)
+		DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
+		lease_until = NULL, lease_owner = NULL, provider_ref = coalesce(excluded.provider_ref, deliveries.provider_ref),
+		last_error = excluded.last_error, updated_at = excluded.updated_at
 		WHERE deliveries.state = 'queued' AND (excluded.state NOT IN ('queued', 'dead') OR deliveries.lease_owner = ?) RETURNING id`, owner)
 	if err != nil {
 		return nil, err
@@ -122,8 +124,8 @@ func (r repository) erase(ctx context.Context, messageIDs db.UUIDs) error {
 	return r.db.From(ctx).Exec("UPDATE outbox SET sealed = NULL WHERE "+r.among("id"), r.list(messageIDs)).Error
 }
 
-// lock returns one delivery, locked in the context's transaction, by its id or else by its
-// provider's; false where there is none.
+// lock returns one delivery, locked in the context's transaction, and false where there is none. It
+// goes by the delivery's id or else by its provider's.
 func (r repository) lock(ctx context.Context, id uuid.UUID, providerRef string) (Delivery, bool, error) {
 	condition, value := "id = ?", any(id)
 	if id == uuid.Nil {

@@ -35,8 +35,8 @@ type Router interface {
 	Words(kind, data string, secrets map[string]secret.Text, locale string) (Words, error)
 	// Subject returns the subject alone, which needs no secrets.
 	Subject(kind, data, locale string) (string, error)
-	// Bounced is told, in the transaction in which it is noted, of a delivery that its recipient's
-	// side refused for good.
+	// Bounced is told of a delivery that its recipient's side refused for good. It runs in the
+	// transaction in which that is noted.
 	Bounced(ctx context.Context, d Delivery) error
 }
 
@@ -69,7 +69,7 @@ type Taken struct {
 
 // Sender hands messages over. A message may be given to it twice; its ID tells.
 type Sender interface {
-	// Send returns *Refused for a message that would be refused again, and any other error for one
+	// Send returns *Refused for a message that would be refused again. Any other error is for one
 	// to be tried later. No error repeats the recipient or a part of the message.
 	Send(ctx context.Context, m Outgoing) (Taken, error)
 }

@@ -174,7 +174,8 @@ func TestOutbox_ADeliveryIsTriedAgainOnRequest(t *testing.T) {
 		o.post.refuse(nil)
 		o.clock.Advance(100 * time.Hour)
 		retried, err := s.Retry(context.Background(), operator, o.delivery(plain).ID)
-		if err != nil || retried.State != outbox.Queued || !retried.NextAt.Equal(o.clock.Now()) || !retried.DeadlineAt.After(o.clock.Now()) {
+		if err != nil || retried.State != outbox.Queued || !retried.NextAt.Equal(o.clock.Now()) ||
+			!retried.DeadlineAt.After(o.clock.Now()) {
 			t.Fatalf("%+v, %v", retried, err)
 		}
 		o.drain()
@@ -233,9 +234,8 @@ func TestOutbox_EverybodySeesWhatTheyWereTold(t *testing.T) {
 			t.Fatalf("%+v", found.Items)
 		}
 		attempts := changed.Deliveries[0].Attempts
-		if len(attempts) != 50 || attempts[49].Outcome != outbox.Deferred || *attempts[49].Reason != "away" || !slices.IsSortedFunc(attempts, func(a, b outbox.Attempt) int {
-			return a.At.Compare(b.At)
-		}) {
+		sorted := slices.IsSortedFunc(attempts, func(a, b outbox.Attempt) int { return a.At.Compare(b.At) })
+		if len(attempts) != 50 || attempts[49].Outcome != outbox.Deferred || *attempts[49].Reason != "away" || !sorted {
 			t.Errorf("%d attempts: %+v", len(attempts), attempts)
 		}
 		rest, err := o.service().Notifications(context.Background(), access.Actor{PersonID: me}, page.Request{Limit: 2, Cursor: found.Next})

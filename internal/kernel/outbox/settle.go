@@ -20,8 +20,8 @@ func (e *hookError) Error() string { return "hook: " + e.err.Error() }
 // Unwrap returns the cause.
 func (e *hookError) Unwrap() error { return e.err }
 
-// settle notes what became of deliveries: all in one transaction or, where that fails for one of
-// them, each in its own.
+// settle notes what became of deliveries, all in one transaction. Where that fails for one of them,
+// each goes in its own.
 func (w *Worker) settle(ctx context.Context, owner string, outcomes []outcome) error {
 	// What was sent is noted even when the worker is told to end.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)

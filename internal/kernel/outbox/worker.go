@@ -30,7 +30,7 @@ const (
 	sendTimeout = 30 * time.Second
 	// settleTimeout bounds the transaction that notes what became of a group.
 	settleTimeout = 10 * time.Second
-	// leaseTime is for how long others leave claimed deliveries alone: all of a group are sent at
+	// leaseTime is for how long others leave claimed deliveries alone. All of a group are sent at
 	// once, so it covers one hand-over and its transaction.
 	leaseTime = sendTimeout + 2*settleTimeout
 	// endingTime is how long a worker that ends waits for hand-overs that are under way.
@@ -103,12 +103,12 @@ func NewWorker(o Options) *Worker {
 	return w
 }
 
-// On has fn called whenever a delivery of the kind is sent, handed over, delivered, failed or dead,
-// in the transaction in which that is noted. When it fails, the state is not noted, and the
-// delivery is tried again later. Call it before the worker works.
+// On has fn called whenever a delivery of the kind is sent, handed over, delivered, failed or dead.
+// fn runs in the transaction in which that is noted. When it fails, the state is not noted, and the
+// delivery is tried again later. Call On before the worker works.
 func (w *Worker) On(kind string, fn Hook) { w.hooks[kind] = append(w.hooks[kind], fn) }
 
-// Run sends what is promised until the context ends, and gives hand-overs that are under way then
+// Run sends what is promised until the context ends. It gives hand-overs that are under way then
 // some seconds to end.
 func (w *Worker) Run(ctx context.Context) {
 	var all sync.WaitGroup
@@ -255,8 +255,8 @@ func (w *Worker) claim(ctx context.Context, l *lane) (group, bool, error) {
 	return group{lease.Owner, deliveries, messages}, true, err
 }
 
-// sendInTurn sends a group one after the other, so that it may happen in a transaction, and notes
-// what became of it.
+// sendInTurn sends a group one after the other and notes what became of it. It may therefore happen
+// in a transaction.
 func (w *Worker) sendInTurn(ctx context.Context, l *lane, g group) error {
 	outcomes := make([]outcome, len(g.deliveries))
 	for i, d := range g.deliveries {

@@ -77,10 +77,10 @@ func NewAwaiting[W Awaited](r *operation.Runner, o *outbox.Outbox, source, kind 
 	return &Awaiting[W]{source: source, kind: kind, store: s, runner: r, outbox: o}
 }
 
-// CompleteFor completes, in the context's transaction, what a person filed with ordinary
-// credentials and what waits since: each at its original protocol number. It is for whoever makes
-// credentials dispositive, after the row of the person was locked; the audit record of that
-// operation is the caller's.
+// CompleteFor completes what a person filed with ordinary credentials and what waits since. Each
+// filing keeps its original protocol number. It runs in the context's transaction. It is for
+// whoever makes credentials dispositive, after the row of the person was locked; the audit record
+// of that operation is the caller's.
 func (a *Awaiting[W]) CompleteFor(ctx context.Context, personID uuid.UUID) error {
 	waiting, err := a.store.AwaitingOf(ctx, personID)
 	if err != nil || len(waiting) == 0 {
@@ -89,8 +89,8 @@ func (a *Awaiting[W]) CompleteFor(ctx context.Context, personID uuid.UUID) error
 	return a.Settle(ctx, waiting, a.runner.Clock.Now())
 }
 
-// Settle completes what still waits, or lets it lapse where its time was over, with trace and
-// message, in the context's transaction.
+// Settle completes what still waits, or lets it lapse where its time was over. Trace and message
+// come with it, in the context's transaction.
 func (a *Awaiting[W]) Settle(ctx context.Context, waiting []W, now time.Time) error {
 	settled, err := a.store.Settle(ctx, waiting, now)
 	if err != nil {
@@ -147,9 +147,9 @@ func (a *Awaiting[W]) Do(ctx context.Context, after due.Cursor, until time.Time)
 	return due.Through(until), nil
 }
 
-// RefreshCredentials looks again at who files with ordinary credentials: they may have become
-// dispositive since the request came in, and then nothing would ever complete what is stored as
-// waiting. The register holds the people's rows locked.
+// RefreshCredentials reads again the credentials of those who file with ordinary ones. They may
+// have become dispositive since the request came in, and then nothing would ever complete what is
+// stored as waiting. The register holds the people's rows locked.
 func RefreshCredentials[T any](ctx context.Context, d *db.DB, entries []*Entry[T]) error {
 	var ordinary []uuid.UUID
 	for _, e := range entries {

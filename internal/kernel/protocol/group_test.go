@@ -129,7 +129,8 @@ func TestRegister_TwinsInOneGroup(t *testing.T) {
 		who := newFiler(t, a)
 		gate := world.NewGate()
 		r := newLane(a.NewRegister(t), gate)
-		first, twin, other := who.claimed(world.Rome, "k", slip{}), who.claimed(world.Rome, "k", slip{}), who.claimed(world.Rome, "k", slip{})
+		first, twin := who.claimed(world.Rome, "k", slip{}), who.claimed(world.Rome, "k", slip{})
+		other := who.claimed(world.Rome, "k", slip{})
 		other.Claim.RequestMAC = "another request"
 		refused, after := who.claimed(world.Rome, "r", slip{refused: true}), who.claimed(world.Rome, "r", slip{})
 		got := together(t, r, gate, who.filing(world.Rome, slip{}), first, twin, other, refused, after)
@@ -254,7 +255,7 @@ func TestRegister_AFullRegisterSaysSo(t *testing.T) {
 	})
 }
 
-// What ends a right to file either happens before a filing, which is then refused, or after it: who
+// What ends a right to file happens either before a filing, which is then refused, or after it. Who
 // takes the right away sees every filing that was made with it.
 func TestRegister_AnEndedRightFilesNothingMore(t *testing.T) {
 	for _, c := range []struct {

@@ -99,7 +99,7 @@ type part struct {
 	lines []*Line
 }
 
-// parts returns a group by kind, in the order of the kinds' words, so that all registers take locks
+// parts returns a group by kind, in the order of the kinds' words. All registers thereby take locks
 // in one order.
 func parts(lines []*Line) []part {
 	var all []part

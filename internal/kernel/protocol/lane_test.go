@@ -13,7 +13,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-// tally is another thing that can be filed: its handler counts how often each one was checked, and
+// tally is another thing that can be filed. Its handler counts how often each one was checked, and
 // fails a group of several.
 type tally struct {
 	name   string

@@ -113,7 +113,8 @@ func later(r lane, f protocol.Filing[slip]) <-chan outcome {
 	return result
 }
 
-// together files all of it in one group, in order: behind a first slip that is held up at the gate.
+// together files all of it in one group, in order. The group comes behind a first slip that is held
+// up at the gate.
 func together(t *testing.T, r lane, gate *world.Gate, first protocol.Filing[slip], filings ...protocol.Filing[slip]) []outcome {
 	t.Helper()
 	held := later(r, first)

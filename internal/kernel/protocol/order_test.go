@@ -63,7 +63,7 @@ func checkOrder(t *testing.T, all []line) {
 	}
 }
 
-// storm files from many writers at once, one in a hundred failing late, and returns how many were
+// storm files from many writers at once, one in a hundred failing late. It returns how many were
 // acknowledged at each office.
 func storm(t *testing.T, registers []lane, who filer, offices []string, writers, each int) map[string]int {
 	t.Helper()

@@ -1,7 +1,7 @@
-// Package protocol is the register (registro di protocollo, DPR 445/2000): it gives numbers to what
+// Package protocol is the register (registro di protocollo, DPR 445/2000). It gives numbers to what
 // is submitted, in one gapless, increasing sequence for each office and calendar year. Many waiting
 // submissions are committed as one group in the order of their arrival, since one transaction for
-// each would make the office's counter the speed of the whole house.
+// each would make the office's counter the speed of the whole service.
 package protocol
 
 import (
@@ -110,8 +110,8 @@ type counter struct {
 // TableName tells GORM the table.
 func (counter) TableName() string { return "protocol_counters" }
 
-// time gives the next instant: never earlier than a microsecond after the last one, so that time
-// order and number order agree even if a node's clock is behind.
+// time gives the next instant, never earlier than a microsecond after the last one. Time order and
+// number order thereby agree even if a node's clock is behind.
 func (c *counter) time(now time.Time) time.Time {
 	last := c.LastAt
 	if c.given.After(last) {

@@ -154,8 +154,8 @@ func (r *Register) file(group []filing) {
 	}
 }
 
-// commit files a group in one transaction; when that fails, each of it in one of its own, so that
-// one bad filing harms no other.
+// commit files a group in one transaction. When that fails, each filing goes in one of its own, so
+// that one bad filing harms no other.
 func (r *Register) commit(group []filing) {
 	if len(group) == 0 {
 		return

@@ -33,9 +33,9 @@ type Checker struct {
 // New returns the checker of a database; what has expired by the clock is no right.
 func New(d *db.DB, c clock.Clock) *Checker { return &Checker{d, c} }
 
-// All checks claims in the context's transaction, and keeps what they rest on until it ends:
-// sessions, people with their credentials, and rights. It returns one outcome for each claim: nil,
-// fault.SessionEnded or fault.NotFound.
+// All checks claims in the context's transaction, and keeps what they rest on until it ends. They
+// rest on sessions, people with their credentials, and rights. It returns one outcome for each
+// claim: nil, fault.SessionEnded or fault.NotFound.
 func (c *Checker) All(ctx context.Context, claims []Claim) ([]error, error) {
 	return c.check(ctx, claims, "p, s")
 }
@@ -43,12 +43,10 @@ func (c *Checker) All(ctx context.Context, claims []Claim) ([]error, error) {
 // InTx checks a right at the end of an operation's transaction, and keeps it until that ends. Call
 // it last: taking these locks after all others rules out a deadlock with the transaction that ends
 // the right. The person is not locked, since others lock people first, and a suspension ends all
-// sessions.
-//
-// Faults:
-//   - fault.SessionEnded
-//   - fault.NotFound where the right has ended
-//   - fault.Forbidden for who has lost, or changed, their post here
+// sessions. It returns these faults:
+//   - fault.SessionEnded: the session has ended;
+//   - fault.NotFound: the right has ended;
+//   - fault.Forbidden: the actor has lost, or changed, their post here.
 func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right) error {
 	outcomes, err := c.check(ctx, []Claim{{by.SessionID, right}}, "s")
 	if err != nil {
@@ -69,9 +67,9 @@ func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right)
 	return err
 }
 
-// Standing checks what InTx does for what somebody asked for earlier and is done later, when their
-// session may have ended. It returns fault.NotFound for who is suspended, and where the right has
-// ended.
+// Standing checks what InTx does, for what somebody asked for earlier and is done later. Their
+// session may have ended by then. It returns fault.NotFound for who is suspended, and where the
+// right has ended.
 func (c *Checker) Standing(ctx context.Context, personID uuid.UUID, right access.Right) error {
 	people := found{personID: false}
 	if err := c.confirm(

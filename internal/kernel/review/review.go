@@ -1,6 +1,6 @@
-// Package review has what is common to all that an office decides: who may, what a decision says,
-// and what is kept of it. What a decision brings about is the business of the package whose rows
-// are decided.
+// Package review has what is common to all that an office decides. It knows who may decide, what a
+// decision says, and what is kept of it. What a decision brings about is the business of the
+// package whose rows are decided.
 package review
 
 import (
@@ -68,8 +68,8 @@ func (d Decision) Verdict(operator uuid.UUID, now time.Time) Verdict {
 	return Verdict{DecidedBy: &operator, DecidedAt: &now, Reason: &d.Reason}
 }
 
-// RequireOffice returns fault.NotFound to whoever does not work at the office: of what is asked of
-// another one they know nothing.
+// RequireOffice returns fault.NotFound to whoever does not work at the office. They know nothing of
+// what is asked of another one.
 func RequireOffice(by access.Actor, office string) error {
 	if by.OfficeCode == "" || by.OfficeCode != office {
 		return fault.New(fault.NotFound)

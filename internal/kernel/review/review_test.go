@@ -33,7 +33,8 @@ func TestDecision_NamesWhatIsWrong(t *testing.T) {
 	} {
 		err := c.decision.Check()
 		var f *fault.Fault
-		if (err != nil) != (c.want != nil) || err != nil && (!errors.As(err, &f) || f.Code != fault.Invalid || !cmp.Equal(c.want, f.Fields)) {
+		if (err != nil) != (c.want != nil) ||
+			err != nil && (!errors.As(err, &f) || f.Code != fault.Invalid || !cmp.Equal(c.want, f.Fields)) {
 			t.Errorf("%+v: %v, want %v", c.decision, err, c.want)
 		}
 	}

@@ -1,5 +1,6 @@
-// Package channel is how a message leaves: e-mail and PEC by SMTP, SMS by a gateway, letters by a
-// print house. Each way is one small type behind Sender, in a package of its own below this one.
+// Package channel is how a message leaves. E-mail and PEC leave by SMTP, SMS by a gateway, letters
+// by a print house. Each way is one small type behind Sender, in a package of its own below this
+// one.
 package channel
 
 import (

@@ -15,10 +15,10 @@ func localeOf(p person.Preferences) string {
 	return p.Language
 }
 
-// Recipients chooses among a person's contacts where a message of the given kind goes: where the
-// person prefers it, else to the first e-mail, else PEC, else mobile; some kinds go to all. Only
-// verified contacts count that have not bounced, so there may be none. Who never said how they want
-// to be told has the zero value of preferences.
+// Recipients chooses among a person's contacts where a message of the given kind goes. It goes
+// where the person prefers it, else to the first e-mail, else PEC, else mobile; some kinds go to
+// all. Only verified contacts count that have not bounced, so there may be none. Who never said how
+// they want to be told has the zero value of preferences.
 func Recipients(kind outbox.Kind, contacts []person.Contact, p person.Preferences) []outbox.Recipient {
 	if kind.Mute != "" && p.Mutes(kind.Mute) {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// Bounced is the kind of the message that tells a person of a contact that does not work; its data
+// Bounced is the kind of the message that tells a person of a contact that does not work. Its data
 // is {"kind", "contact"}, masked.
 var Bounced = outbox.Declare(outbox.Kind{Name: "contact.bounced"})
 
@@ -82,7 +82,7 @@ func (r *Router) Subject(kind, data, locale string) (string, error) {
 	return Subject(kind, data, Locale(locale))
 }
 
-// Bounced implements outbox.Router: where the contact is one of the person's it counts no more, and
+// Bounced implements outbox.Router. Where the contact is one of the person's it counts no more, and
 // the person is told on another one.
 func (r *Router) Bounced(ctx context.Context, d outbox.Delivery) error {
 	if d.PersonID == nil {

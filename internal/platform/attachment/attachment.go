@@ -1,4 +1,4 @@
-// Package attachment takes in the files that users send with a form: it keeps them aside while the
+// Package attachment takes in the files that users send with a form. It keeps them aside while the
 // request lasts, tells by their content what they are, gives them names that harm nobody, and
 // stores them under paths of our own.
 package attachment

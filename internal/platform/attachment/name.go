@@ -30,10 +30,14 @@ var reserved = []string{
 	"lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 }
 
-// SafeName makes a name that can be shown, put into a header and saved, out of whatever a sender
-// called a file of the given type: no path, no control characters, nothing invisible or that turns
-// the writing round, no dots or spaces around it, at most 100 characters, and an extension of its
-// type. It is the same for its own result.
+// SafeName makes a name that can be shown, put into a header and saved. It makes it out of whatever
+// a sender called a file of the given type. The name has:
+//   - no path and no control characters;
+//   - nothing invisible, and nothing that turns the writing round;
+//   - no dots or spaces around it;
+//   - at most 100 characters, and an extension of its type.
+//
+// Applied to its own result, it changes nothing.
 func SafeName(sent string, t MediaType) string {
 	name := strings.ToValidUTF8(sent, "_")
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
@@ -90,8 +94,8 @@ func firstRunes(s string, n int) string {
 	return s
 }
 
-// Disposition is the Content-Disposition header (RFC 6266) under which a file with a safe name is
-// handed out: always to be saved, never to be shown in the page's own name. It is ASCII and at most
+// Disposition is the Content-Disposition header (RFC 6266) for a file with a safe name. Such a file
+// is always to be saved, never to be shown in the page's own name. The header is ASCII and at most
 // 255 characters long.
 func Disposition(name string) string {
 	plain := strings.Map(func(r rune) rune {

@@ -19,8 +19,8 @@ type Store struct{ bucket *blob.Bucket }
 // NewStore returns the store in a bucket.
 func NewStore(b *blob.Bucket) *Store { return &Store{bucket: b} }
 
-// key is where a file lies: by what it belongs to and its number, never by the name that its sender
-// gave it.
+// key is where a file lies, by what it belongs to and its number. The name that its sender gave it
+// never counts.
 func key(owner string, number int) string { return path.Join(owner, strconv.Itoa(number)) }
 
 // Put stores the files of an owner, a path of our own ids that nothing was stored under before.

@@ -13,7 +13,7 @@ import (
 // ErrTooLarge means that a file is longer than was allowed.
 var ErrTooLarge = errors.New("file too large")
 
-// inMemory is how much of a file is kept in memory, in bytes; a longer one goes to a temporary
+// inMemory is how much of a file is kept in memory, in bytes. A longer one goes to a temporary
 // file.
 const inMemory = 32 << 10
 
@@ -26,9 +26,9 @@ type Upload struct {
 	file   *os.File
 }
 
-// Spool takes a file in, up to limit bytes: what is short stays in memory, the rest goes to a file
-// in the directory ("" is the system's), of which nothing is left after Close or a crash. It
-// returns ErrTooLarge for a longer one, having read no more than a byte beyond the limit, and the
+// Spool takes a file in, up to limit bytes. A short one stays in memory. A longer one goes to a
+// file in the directory ("" is the system's), of which nothing is left after Close or a crash. It
+// returns ErrTooLarge for one over the limit, having read no more than a byte beyond it, and the
 // reader's own errors.
 func Spool(r io.Reader, name, directory string, limit int64) (*Upload, error) {
 	u := &Upload{name: name}
@@ -54,8 +54,8 @@ func Spool(r io.Reader, name, directory string, limit int64) (*Upload, error) {
 	return u, nil
 }
 
-// spill writes what was read so far and the rest to a temporary file that has no name any more as
-// soon as it is open.
+// spill writes what was read so far and the rest to a temporary file. The file has no name any more
+// as soon as it is open.
 func (u *Upload) spill(head []byte, rest io.Reader, directory string) error {
 	var err error
 	if u.file, err = os.CreateTemp(directory, "upload-*"); err != nil {

@@ -105,7 +105,7 @@ func (w *Writer[T]) run() {
 	tick := time.NewTicker(w.options.Every)
 	defer tick.Stop()
 	var waiting []T
-	// After a failure the next try is at the next tick: a try for each further item would take all
+	// After a failure the next try is at the next tick. A try for each further item would take all
 	// there is.
 	failing := false
 	write := func() {

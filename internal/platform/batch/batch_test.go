@@ -181,7 +181,7 @@ func TestBatch_FailedMayGiveUp(t *testing.T) {
 	}
 }
 
-// While nothing can be written, every further item must not mean a further try: the tries would
+// While nothing can be written, every further item must not mean a further try. The tries would
 // take all there is.
 func TestBatch_AFailureIsNotTriedAgainForEveryItem(t *testing.T) {
 	var s shelf

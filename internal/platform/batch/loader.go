@@ -26,8 +26,8 @@ type question[K comparable, V any] struct {
 	done  chan struct{}
 }
 
-// NewLoader returns a loader whose groups have at most so many questions, with at most so many
-// groups being asked at the same time. ask answers for the keys that it finds; it must not need
+// NewLoader returns a loader whose groups have at most so many questions. At most as many groups as
+// lanes are asked at the same time. ask answers for the keys that it finds; it must not need
 // anything of a single caller's context.
 func NewLoader[K comparable, V any](most, lanes int, ask func(ctx context.Context, keys []K) (map[K]V, error)) *Loader[K, V] {
 	return &Loader[K, V]{ask: ask, most: most, lanes: lanes}

@@ -1,6 +1,6 @@
-// Package calendar does the arithmetic of days, months and working days that
-// Italian law means: in the time zone Europe/Rome and with Italy's public
-// holidays. Instants go in and come out; those that come out are in UTC.
+// Package calendar does the arithmetic of days, months and working days that Italian law means. It
+// counts in the time zone Europe/Rome and with Italy's public holidays. Instants go in and come
+// out; those that come out are in UTC.
 package calendar
 
 import (
@@ -66,13 +66,13 @@ func (d Date) utc() time.Time {
 	return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC)
 }
 
-// EndOfDay returns 24:00 of the day that it is in Rome at t: what is due on
-// that day is in time as long as it comes before this instant.
+// EndOfDay returns 24:00 of the day that it is in Rome at t. What is due on that day is in time as
+// long as it comes before this instant.
 func EndOfDay(t time.Time) time.Time { return DateIn(t).End() }
 
-// AddMonths returns the instant n months after t, or before it if n is
-// negative: the same day of the month or, where the month has no such day, its
-// last, at the same time by the clocks of Rome.
+// AddMonths returns the instant n months after t, or before it if n is negative. It falls on the
+// same day of the month or, where the month has no such day, its last, at the same time by the
+// clocks of Rome.
 func AddMonths(t time.Time, n int) time.Time {
 	if n == 0 {
 		return t.UTC() // also in the hour that the clocks show twice
@@ -84,9 +84,9 @@ func AddMonths(t time.Time, n int) time.Time {
 	return time.Date(year, month, day, local.Hour(), local.Minute(), local.Second(), local.Nanosecond(), Rome).UTC()
 }
 
-// DeadlineDays returns the end of a deadline of n days that starts to run at
-// from: the first day is not counted, and the last runs to its 24:00. It is
-// not put off when the last day is a holiday. n is at least 0.
+// DeadlineDays returns the end of a deadline of n days that starts to run at from. The first day is
+// not counted, and the last runs to its 24:00. It is not put off when the last day is a holiday. n
+// is at least 0.
 func DeadlineDays(from time.Time, n int) time.Time {
 	return DateIn(from).AddDays(n).End()
 }

@@ -8,9 +8,9 @@ type monthDay struct {
 	day   int
 }
 
-// fixedHolidays holds the year from which each was kept on that day without a
-// break: law 260/1949, art. 2, with law 54/1977, DPR 792/1985 (Epiphany), law
-// 336/2000 (2 June) and law 151/2025 (Saint Francis).
+// fixedHolidays holds the year from which each was kept on that day without a break. The sources
+// are law 260/1949, art. 2, with law 54/1977, DPR 792/1985 (Epiphany), law 336/2000 (2 June) and
+// law 151/2025 (Saint Francis).
 var fixedHolidays = map[monthDay]int{
 	{time.January, 1}:   1950,
 	{time.January, 6}:   1986, // Epifania
@@ -43,9 +43,8 @@ func IsWorkingDay(d Date) bool {
 	return d.Weekday() != time.Saturday && !IsHoliday(d)
 }
 
-// AddWorkingDays returns the n-th working day after d, which itself does not
-// count; with a negative n, that many before it. With 0 it returns d, working
-// day or not.
+// AddWorkingDays returns the n-th working day after d, which itself does not count. With a negative
+// n, it returns the one that many before d. With 0 it returns d, working day or not.
 func AddWorkingDays(d Date, n int) Date {
 	step := 1
 	if n < 0 {
@@ -60,9 +59,8 @@ func AddWorkingDays(d Date, n int) Date {
 	return d
 }
 
-// Easter returns Easter Sunday of a year of the Gregorian calendar, by the
-// computus that Meeus and others print: the golden number gives the moon, the
-// rest the Sunday after it.
+// Easter returns Easter Sunday of a year of the Gregorian calendar. It uses the computus that Meeus
+// and others print: the golden number gives the moon, the rest the Sunday after it.
 func Easter(year int) Date {
 	golden := year % 19
 	century, inCentury := year/100, year%100

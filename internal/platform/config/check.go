@@ -181,8 +181,8 @@ func (c *Config) Listening(address string) {
 	c.PublicURL = scheme + address
 }
 
-// isSafe tells whether what is sent to the origin stays unread on the way: https, or http that
-// leaves no machine.
+// isSafe tells whether what is sent to the origin stays unread on the way. It does over https, and
+// over http that leaves no machine.
 func isSafe(raw string) bool {
 	origin, err := url.Parse(raw)
 	return raw == "" || (err == nil && (origin.Scheme == "https" || isLoopbackHost(origin.Hostname())))
@@ -228,7 +228,8 @@ func isBucket(raw string) bool {
 // it.
 func isOrigin(raw string) bool {
 	origin, err := url.Parse(raw)
-	if err != nil || (origin.Scheme != "https" && origin.Scheme != "http") || origin.Hostname() == "" || strings.Contains(origin.Host, "*") {
+	if err != nil || (origin.Scheme != "https" && origin.Scheme != "http") ||
+		origin.Hostname() == "" || strings.Contains(origin.Host, "*") {
 		return false
 	}
 	return raw == origin.Scheme+"://"+strings.ToLower(origin.Host)

@@ -19,8 +19,8 @@ import (
 // waits for it.
 const AtOnce = 500
 
-// Cursor is how far a source is done: all that was due before the instant and, of what is due at
-// it, what comes not after the id.
+// Cursor is how far a source is done. Done is all that was due before the instant and, of what is
+// due at it, what comes not after the id.
 type Cursor struct {
 	At time.Time
 	ID uuid.UUID
@@ -38,12 +38,12 @@ func (p Cursor) reaches(instant time.Time) bool {
 type Source interface {
 	// Name is how the source is remembered. It never changes.
 	Name() string
-	// Next returns the earliest instant at which something is due, after the place and not after
-	// the instant; false for none.
+	// Next returns the earliest instant at which something is due after the place, and false for
+	// none. It looks no further than the instant.
 	Next(ctx context.Context, after Cursor, until time.Time) (time.Time, bool, error)
-	// Do does, in the context's transaction, what is due after the place and not after the instant,
-	// the first AtOnce of it at most. It returns how far it came: By the instant once nothing is
-	// left. What two processes do must be done once.
+	// Do does what is due after the place and not after the instant, in the context's transaction.
+	// It does the first AtOnce of it at most. It returns how far it came: Through the instant once
+	// nothing is left. What two processes do must be done once.
 	Do(ctx context.Context, after Cursor, until time.Time) (Cursor, error)
 }
 
@@ -55,7 +55,7 @@ type Scheduler struct {
 	sources []Source
 }
 
-// NewScheduler returns the calendar of a database.
+// NewScheduler returns the scheduler of a database.
 func NewScheduler(d *db.DB, c clock.Clock, log *slog.Logger, sources ...Source) *Scheduler {
 	return &Scheduler{db: d, clock: c, log: log, sources: sources}
 }

@@ -1,5 +1,6 @@
-// Package egress makes HTTP clients for addresses that somebody configured: they reach the public
-// Internet and nothing of the house, whatever a name resolves to and whatever the answer says.
+// Package egress makes HTTP clients for addresses that somebody configured. They reach the public
+// Internet and nothing of the internal network, whatever a name resolves to and whatever the answer
+// says.
 package egress
 
 import (
@@ -35,8 +36,8 @@ const (
 	maxIdle        = 4
 )
 
-// CheckURL tells whether raw may be configured: https, or http to a loopback address written as
-// such; no user, no fragment.
+// CheckURL tells whether raw may be configured. It must be https, or http to a loopback address
+// written as such, and have no user and no fragment.
 func CheckURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -58,13 +59,14 @@ func Client(target *url.URL, o Options) *http.Client {
 	if loopback(target.Hostname()) {
 		allowed = func(address netip.Addr) bool { return address.Unmap().IsLoopback() }
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+	control := func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		// This is the address after all resolving, just before the connection is made.
 		if at, err := netip.ParseAddrPort(address); err != nil || !allowed(at.Addr()) {
 			return ErrRefused
 		}
 		return nil
-	}}
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: control}
 	return &http.Client{
 		Timeout:       o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -78,7 +80,8 @@ func Client(target *url.URL, o Options) *http.Client {
 }
 
 // closed are the networks that lie within the public ranges but lead nowhere, or back into the
-// house. What net/netip knows as loopback, private, link-local or multicast is not repeated.
+// internal network. What net/netip knows as loopback, private, link-local or multicast is not
+// repeated.
 var closed = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"),

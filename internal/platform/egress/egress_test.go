@@ -136,8 +136,8 @@ func TestEgress_HousesAreNotReached(t *testing.T) {
 	}
 }
 
-// A name that points into the house is found out when it is dialled, not when it is configured; it
-// may have pointed elsewhere then.
+// A name that points into the internal network is found out when it is dialled, not when it is
+// configured. It may have pointed elsewhere then.
 func TestEgress_NamesThatPointIntoTheHouse(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) { t.Error("reached") })
 	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")

@@ -5,8 +5,8 @@ import "time"
 // Day is the time that OverDaily looks back over: 24 hours, wherever the midnights fall.
 const Day = 24 * time.Hour
 
-// OverDaily returns RateLimited, with the time to wait, where as many as are allowed within a Day
-// were made in the last one. before are when, the earliest first.
+// OverDaily returns RateLimited, with the time to wait, where as many as allowed were made within a
+// Day. before are when, the earliest first.
 func OverDaily(before []time.Time, most int, now time.Time) error {
 	if len(before) < most {
 		return nil

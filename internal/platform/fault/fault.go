@@ -82,8 +82,8 @@ func New(code Code) *Fault { return &Fault{Code: code} }
 // Because returns a fault of the given kind with a reason.
 func Because(code Code, reason string) *Fault { return &Fault{Code: code, Reason: reason} }
 
-// InvalidFields returns a fault for a request that can be read but breaks a schema or a rule in the
-// given places.
+// InvalidFields returns a fault for a request that can be read but breaks a schema or a rule. The
+// fields are where it does.
 func InvalidFields(fields ...Field) *Fault { return &Fault{Code: Invalid, Fields: fields} }
 
 // After returns a fault that passes by itself after the given time.

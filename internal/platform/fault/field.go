@@ -27,8 +27,8 @@ const (
 	FieldOther        = "other"
 )
 
-// EmptyList returns the code for a list without members: FieldRequired for one that was not sent,
-// which is nil, and FieldTooFew for one that was sent empty.
+// EmptyList returns the code for a list without members. It is FieldRequired for one that was not
+// sent, which is nil, and FieldTooFew for one that was sent empty.
 func EmptyList[T any](list []T) string {
 	if list == nil {
 		return FieldRequired

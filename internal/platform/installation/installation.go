@@ -52,8 +52,9 @@ func Claim(ctx context.Context, d *db.DB, kind Kind, at time.Time) (time.Duratio
 	return time.Duration(found.ClockOffsetUs) * time.Microsecond, found.mustBe(kind)
 }
 
-// Refuse returns ErrOtherKind for a database that is known to be of the other kind, and nil for any
-// other, one without a schema too. Ask before migrating: Claim needs the schema of this program.
+// Refuse returns ErrOtherKind for a database that is known to be of the other kind. It returns nil
+// for any other, one without a schema too. Ask before migrating: Claim needs the schema of this
+// program.
 func Refuse(ctx context.Context, d *db.DB, kind Kind) error {
 	found, err := read(ctx, d, "")
 	if err != nil {
@@ -80,7 +81,7 @@ func (r row) mustBe(kind Kind) error {
 	}
 }
 
-// Lock keeps everybody else who calls it waiting until the context's transaction ends, and returns
+// Lock keeps everybody else who calls it waiting until the context's transaction ends. It returns
 // how far the clock is ahead of the machine's.
 func Lock(ctx context.Context, d *db.DB) (time.Duration, error) {
 	found, err := read(ctx, d, d.ForUpdate())

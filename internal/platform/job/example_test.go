@@ -66,7 +66,7 @@ func (e exports) draw(ctx context.Context, name string) error {
 	return err
 }
 
-// A domain says what to claim and what to do with one; a worker does it whenever there is
+// A domain says what to claim and what to do with one. A worker does it whenever there is
 // something, and Drain does what there is.
 func Example() {
 	ctx := context.Background()

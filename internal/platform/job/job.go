@@ -96,8 +96,9 @@ func (s Step) When(due func(ctx context.Context) (bool, error)) Step {
 	}
 }
 
-// Drain takes steps until there is nothing left that is due and nobody else's, or one fails, or the
-// context ends. Tests call it in place of a worker, and a sandbox whenever its testers look.
+// Drain takes steps until nothing is left that is due and nobody else's. It ends earlier when a
+// step fails or the context ends. Tests call it in place of a worker, and a sandbox whenever its
+// testers look.
 func (s Step) Drain(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if more, err := s(ctx); err != nil || !more {

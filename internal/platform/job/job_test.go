@@ -15,7 +15,8 @@ import (
 
 const count, workers = 60, 4
 
-// drainTogether has many workers, each with a database of its own, take the step until nothing is left.
+// drainTogether has many workers, each with a database of its own, take the step until nothing is
+// left.
 func drainTogether(t *testing.T, rawURL string, step func(d *db.DB) job.Step) {
 	t.Helper()
 	ended := make(chan error, workers)
@@ -74,7 +75,7 @@ func TestLocked_IsDoneByOneOfManyWorkers(t *testing.T) {
 	})
 }
 
-// What a worker has claimed others leave alone until its lease ends; then the worker, should it
+// Others leave alone what a worker has claimed until its lease ends. Then the worker, should it
 // still live, has lost it.
 func TestLease_IsTakenOverFromADeadWorker(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

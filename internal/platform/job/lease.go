@@ -23,8 +23,8 @@ func NewLease(owner string, at time.Time, length time.Duration) Lease {
 	return Lease{Owner: owner, At: at, Until: at.Add(length)}
 }
 
-// Take leases one row, in the context's transaction, and reports false where another has it or the
-// condition does not hold any more.
+// Take leases one row, in the context's transaction. It reports false where another has the row or
+// the condition does not hold any more.
 func (l Lease) Take(ctx context.Context, d *db.DB, table, condition string, args ...any) (bool, error) {
 	statement := "UPDATE " + table + " SET lease_owner = ?, lease_until = ? WHERE " + condition +
 		" AND (lease_owner = ? OR lease_until IS NULL OR lease_until <= ?)"

@@ -75,7 +75,8 @@ func first(ctx context.Context, d *db.DB, query string, args ...any) (int, bool,
 	return ids[0], true, nil
 }
 
-// lease claims a parcel for an owner by a lease: the first that it gets. That others have one, the lease alone says.
+// lease claims a parcel for an owner by a lease: the first that it gets. That others have one, the
+// lease alone says.
 func (p *parcels) lease(d *db.DB, owner string) job.Claim[int] {
 	return func(ctx context.Context) (id int, mine bool, err error) {
 		var ids []int

@@ -67,8 +67,8 @@ func ParseDataKeys(text secret.Text) (*DataKeys, error) {
 	return d, nil
 }
 
-// LoadOrCreateDataKeys reads the keys from a file and where there is none yet first writes one with
-// a new key, for the owner's eyes only.
+// LoadOrCreateDataKeys reads the keys from a file. Where there is none yet, it first writes one
+// with a new key, for the owner's eyes only.
 func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
 	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
 	if errors.Is(err, os.ErrNotExist) {
@@ -123,8 +123,8 @@ func (d *DataKeys) Sums(purpose string, parts ...[]byte) [][]byte {
 	return sums
 }
 
-// Seal encrypts (AES-256-GCM) a text under the current key and binds it to the parts, which Open
-// must be given again.
+// Seal encrypts (AES-256-GCM) a text under the current key and binds it to the parts. Open must be
+// given the same parts again.
 func (d *DataKeys) Seal(purpose string, plain []byte, parts ...[]byte) string {
 	key := d.keys[0]
 	// The nonce is drawn by the cipher, which puts it before the text.

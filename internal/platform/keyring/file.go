@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// writeNew writes a file that only its owner can read, all of it or nothing, and never over one
-// that exists: then it leaves that one alone and returns no error.
+// writeNew writes a file that only its owner can read, all of it or nothing. It never writes over a
+// file that exists: then it leaves that one alone and returns no error.
 func writeNew(path string, content []byte) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -1,5 +1,5 @@
-// Package keyring holds the server's keys: the key pairs that sign sessions and receipts, and the
-// data keys from which keyed digests are made.
+// Package keyring holds the server's keys. They are the key pairs that sign sessions and receipts,
+// and the data keys from which keyed digests are made.
 //
 // The first signing key of a purpose signs and all of them verify. The public half of every key
 // that ever signed is kept in the database, because a receipt outlives the rotation of its key.
@@ -91,8 +91,8 @@ func Load(path string) (*Private, error) {
 	return set, nil
 }
 
-// LoadOrCreate is Load, and where there is no file yet it first writes one with new keys, for the
-// owner's eyes only.
+// LoadOrCreate is Load for a file that may not exist yet. Where there is none, it first writes one
+// with new keys, for the owner's eyes only.
 func LoadOrCreate(path string) (*Private, error) {
 	set, err := Load(path)
 	if !errors.Is(err, os.ErrNotExist) {

@@ -115,7 +115,7 @@ func (k *Keyring) Verifying(ctx context.Context, p Purpose, kid string) (*ecdsa.
 	return nil, ErrUnknownKey
 }
 
-// PublicSet returns the public half of every key that ever signed, oldest first; it may miss those
+// PublicSet returns the public half of every key that ever signed, oldest first. It may miss those
 // that another process added in the last five seconds.
 func (k *Keyring) PublicSet(ctx context.Context) (jose.JSONWebKeySet, error) {
 	// What is known stays true while the database is away.
@@ -214,7 +214,7 @@ func (k *Keyring) VerifyReceipt(ctx context.Context, jws string) ([]byte, error)
 }
 
 // plainHeader reports whether the header has the three members that SignReceipt writes and no
-// other: one that brings its own key (jwk, x5c) or says where to fetch one (jku, x5u) is not even
+// other. One that brings its own key (jwk, x5c) or says where to fetch one (jku, x5u) is not even
 // looked at.
 func plainHeader(jws string) bool {
 	encoded, _, _ := strings.Cut(jws, ".")

@@ -44,7 +44,7 @@ type Page[T any] struct {
 	Next  string
 }
 
-// Cut makes a page of size items out of up to size+1 rows; key gives an item's place in the order.
+// Cut makes a page of size items out of up to size+1 rows. key gives an item's place in the order.
 func Cut[T any](rows []T, size int, key func(T) Key) Page[T] {
 	if len(rows) <= size {
 		return Page[T]{Items: rows}
@@ -108,7 +108,8 @@ func (r Request) After() (*Key, error) {
 	return &k, nil
 }
 
-// Slice cuts a page out of a list that is short enough to be whole in memory, in its own order.
+// Slice cuts a page out of a whole list, in the list's own order. The list is short enough to be in
+// memory.
 func Slice[T any](all []T, request Request, key func(T) Key) (Page[T], error) {
 	after, err := request.After()
 	if err != nil {

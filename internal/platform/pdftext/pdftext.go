@@ -1,6 +1,6 @@
-// Package pdftext is what every PDF of the service has in common: free typefaces with all Italian
-// letters, text that is safe to draw, lines that fit, and documents whose bytes depend on nothing
-// but what they say.
+// Package pdftext is what every PDF of the service has in common. It has free typefaces with all
+// Italian letters, text that is safe to draw, lines that fit, and documents whose bytes depend on
+// nothing but what they say.
 package pdftext
 
 import (
@@ -61,9 +61,9 @@ var fonts = sync.OnceValue(func() []*sfnt.Font {
 	return parsed
 })
 
-// Printable makes text safe to draw: composed characters, plain spaces, line breaks kept, other
-// control characters left out, and a box for each character that a font lacks, those that reverse
-// the direction of writing among them.
+// Printable makes text safe to draw. It composes characters, makes spaces plain, keeps line breaks
+// and leaves other control characters out. It puts a box for each character that a font lacks,
+// those that reverse the direction of writing among them.
 func Printable(s string) string {
 	var buf sfnt.Buffer
 	s = strings.ReplaceAll(norm.NFC.String(s), "\r\n", "\n")
@@ -91,8 +91,8 @@ func inEveryFont(buf *sfnt.Buffer, r rune) bool {
 	return true
 }
 
-// Wrap breaks text into printable lines that fit the room in the document's current font: between
-// words where it can, else within one.
+// Wrap breaks text into printable lines that fit the room in the document's current font. It breaks
+// between words where it can, else within one.
 func Wrap(pdf *fpdf.Fpdf, str string, room float64) []string {
 	var lines []string
 	for part := range strings.SplitSeq(Printable(str), "\n") {

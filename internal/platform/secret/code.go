@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// Alphabet is what PINs and codes are made of: upper-case letters and digits without those that
-// look alike, 0 and O, 1, I and L.
+// Alphabet is what PINs and codes are made of. It has the upper-case letters and digits without
+// those that look alike, 0 and O, 1, I and L.
 const Alphabet = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 // Draw makes a PIN or code of so many characters, each as likely as any other.
@@ -42,8 +42,8 @@ func draw(random io.Reader, length int, pick func(byte) (character byte, good bo
 	return Text(code), nil
 }
 
-// Normalise returns what is compared of a PIN or code that somebody typed: capital letters without
-// the spaces and dashes that people put between groups.
+// Normalise returns what is compared of a PIN or code that somebody typed. It is in capital
+// letters, without the spaces and dashes that people put between groups.
 func Normalise(typed Text) string {
 	return strings.Map(func(r rune) rune {
 		switch {

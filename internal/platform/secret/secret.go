@@ -25,8 +25,8 @@ func (Text) String() string { return redacted }
 // GoString implements fmt.GoStringer with a placeholder.
 func (Text) GoString() string { return redacted }
 
-// Format implements fmt.Formatter with a placeholder, since a verb that is wrong for a string would
-// show it beside the complaint.
+// Format implements fmt.Formatter with a placeholder. A verb that is wrong for a string would else
+// show the text beside the complaint.
 func (Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue implements slog.LogValuer with a placeholder.

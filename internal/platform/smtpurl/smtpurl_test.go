@@ -38,7 +38,8 @@ func TestSMTPURL_Parse(t *testing.T) {
 			t.Errorf("%s: %v", raw, err)
 			continue
 		}
-		if s.Address() != want.address || s.User != want.user || s.Password.Reveal() != want.password || s.From.Name != want.name || s.From.Address != want.from ||
+		if s.Address() != want.address || s.User != want.user || s.Password.Reveal() != want.password ||
+			s.From.Name != want.name || s.From.Address != want.from ||
 			s.Domain() != want.domain || s.TLS != want.tls || s.Loopback() != want.loopback {
 			t.Errorf("%s: %+v", raw, s)
 		}

@@ -15,9 +15,9 @@ const months = "ABCDEHLMPRST"
 // femaleDays is added to the day of birth of a woman.
 const femaleDays = 40
 
-// oddValues gives the weight of a character in an odd position (the first
-// character is in position 1), for the letters A to Z. A digit weighs as much
-// as the letter at its place: 0 as A, 1 as B. Decree of 23 December 1976.
+// oddValues gives the weight of a letter from A to Z in an odd position. The first character is in
+// position 1. A digit weighs as much as the letter at its place: 0 as A, 1 as B. Decree of 23
+// December 1976.
 var oddValues = [26]int{
 	1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18,
 	20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,

@@ -26,8 +26,8 @@ type Birth struct {
 	// Date is the day of birth; the time of day and its zone are not looked at.
 	Date time.Time
 	Sex  Sex
-	// Place is the cadastral code (codice catastale) of the municipality, or
-	// of the foreign country: a letter and three digits, H501 for Rome.
+	// Place is the cadastral code (codice catastale) of the municipality, or of the foreign
+	// country. It is a letter and three digits, H501 for Rome.
 	Place string
 }
 
@@ -67,8 +67,8 @@ func Compose(b Birth) (Code, error) {
 	return Parse(s + string(checkLetter(s)))
 }
 
-// ComposeOrganisation adds the check digit to ten digits and so makes the
-// formally valid tax code of an organisation, for test data.
+// ComposeOrganisation makes the formally valid tax code of an organisation, for test data. It adds
+// the check digit to ten digits.
 func ComposeOrganisation(digits string) (Code, error) {
 	if len(digits) != organisationLength-1 || strings.Trim(digits, "0123456789") != "" {
 		return Code{}, errors.New("not ten digits")
@@ -83,8 +83,8 @@ var withoutMark = map[rune]string{
 	'Ł': "L", 'Ħ': "H", 'Þ': "TH", 'ı': "I",
 }
 
-// letters returns the letters A–Z of a name: accents are taken off; spaces,
-// apostrophes, hyphens and full stops are left out.
+// letters returns the letters A–Z of a name. Accents are taken off; spaces, apostrophes, hyphens
+// and full stops are left out.
 func letters(name string) (string, error) {
 	var b strings.Builder
 	for _, r := range norm.NFD.String(name) {

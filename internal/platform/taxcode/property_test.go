@@ -124,8 +124,8 @@ func TestTaxCode_ComposedCodesAreValid(t *testing.T) {
 	})
 }
 
-// TestTaxCode_AllVariants checks that each of the 128 omocodia variants has exactly
-// one check letter with which it is valid, and is a code of its own.
+// TestTaxCode_AllVariants checks the check letters of the 128 omocodia variants. Each variant has
+// exactly one with which it is valid, and is a code of its own.
 func TestTaxCode_AllVariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plain := drawPerson(t).Clear()

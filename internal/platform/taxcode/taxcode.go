@@ -1,9 +1,9 @@
-// Package taxcode holds the two identifiers that the Italian tax authority
-// gives: the tax code (codice fiscale) and the VAT number (partita IVA).
+// Package taxcode holds the two identifiers that the Italian tax authority gives. They are the tax
+// code (codice fiscale) and the VAT number (partita IVA).
 //
-// A value of these types is either valid or the zero value, which stands for
-// "none". Both print masked, so that one that slips into a log line or an
-// error message does not tell whose it is; Clear gives the whole text.
+// A value of these types is either valid or the zero value, which stands for "none". Both print
+// masked, so that one that slips into a log line or an error message does not tell whose it is;
+// Clear gives the whole text.
 package taxcode
 
 import (
@@ -11,13 +11,12 @@ import (
 	"fmt"
 )
 
-// ErrPattern means that a text does not have the form of a tax code or of a
-// VAT number: a wrong length, a wrong character, or a day of birth that no
-// calendar has.
+// ErrPattern means that a text does not have the form of a tax code or VAT number. It has a wrong
+// length, a wrong character, or a day of birth that no calendar has.
 var ErrPattern = errors.New("not in the form of a tax code or VAT number")
 
-// ErrCheck means that a text has the right form but its last character is not
-// the check character of the others.
+// ErrCheck means that a text has the right form but a wrong check character. Its last character is
+// not the check character of the others.
 var ErrCheck = errors.New("check character is wrong")
 
 const (

@@ -55,8 +55,8 @@ type Telemetry struct {
 	http     httpMetrics
 }
 
-// New sets up metrics on a registry of their own, with those of the Go runtime and the process, and
-// traces if asked for. Its errors are those of wrong OTEL_* variables.
+// New sets up metrics on a registry of their own, and traces if asked for. The metrics include
+// those of the Go runtime and the process. Its errors are those of wrong OTEL_* variables.
 func New(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}

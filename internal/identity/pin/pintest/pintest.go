@@ -1,5 +1,6 @@
-// Package pintest puts together, for tests, what a login takes: people, PINs, limits, sessions and
-// keys, on a given database, with a clock that stands still and hashes that cost little.
+// Package pintest puts together, for tests, what a login takes. That is people, PINs, limits,
+// sessions and keys, on a given database, with a clock that stands still and hashes that cost
+// little.
 package pintest
 
 import (
@@ -48,7 +49,7 @@ var (
 // Cheap are hashing options under which a hash costs next to nothing and everybody's turn comes.
 var Cheap = pin.HasherOptions{Memory: 8, Time: 1, Slots: 4, Queue: 1000, Wait: time.Minute}
 
-// World is one process's part of the house that lets people in.
+// World is one process with the services that a login takes.
 type World struct {
 	DB        *db.DB
 	Clock     *clock.Manual
@@ -80,7 +81,7 @@ func New(t testing.TB, d *db.DB, o pin.HasherOptions) *World {
 	return assemble(t, d, clock.NewManual(Start), set, o, defaultKey)
 }
 
-// Twin is another process on the same database: it shares the clock with w and has signing keys of
+// Twin is another process on the same database. It shares the clock with w and has signing keys of
 // its own. Its data keys are those named; without names it has the one that w has, "test".
 func (w *World) Twin(t testing.TB, dataKeys ...string) *World {
 	t.Helper()

@@ -93,9 +93,9 @@ func (s *SMTP) Dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, s.Address())
 }
 
-// Answer makes the server answer a command (CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, or "."
-// for the end of a message) with a line from now on: "" as usual, "-" not at all, "!" by hanging
-// up.
+// Answer makes the server answer a command with a line from now on. The command is CONNECT, EHLO,
+// STARTTLS, AUTH, MAIL, RCPT, DATA, or "." for the end of a message. With the line "" the server
+// answers as usual, with "-" not at all, and with "!" it hangs up.
 func (s *SMTP) Answer(command, line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -75,8 +75,8 @@ func TestLetter_WhatStandsInALetter(t *testing.T) {
 
 var placed = regexp.MustCompile(`BT ([0-9.]+) ([0-9.]+) Td`)
 
-// spots returns where the lines of a PDF stand, in millimetres from the left and from the top, in
-// the order of the lines.
+// spots returns where the lines of a PDF stand, in the order of the lines. The places are in
+// millimetres from the left and from the top.
 func spots(t *testing.T, pdf []byte) (x, y []float64) {
 	t.Helper()
 	for _, match := range placed.FindAllStringSubmatch(pdftexttest.Content(pdf), -1) {

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// connections keeps what was opened for one message, so that all of it is closed in the end, or
-// when its time is over.
+// connections keeps what was opened for one message. All of it is closed in the end, or when its
+// time is over.
 type connections struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 

@@ -58,8 +58,8 @@ func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, er
 	if err != nil {
 		return channel.Sent{}, err
 	}
-	// What dials is told to the library, so that the connection is closed here whatever happens:
-	// not all of its errors do.
+	// The library is told what dials, so that the connection is closed here whatever happens. Not
+	// all of the library's errors close it.
 	connections := &connections{dial: s.config.Dial}
 	defer connections.close()
 	stop := context.AfterFunc(ctx, connections.close)
@@ -138,8 +138,8 @@ func (s *Sender) compose(m channel.Outgoing) (*gomail.Msg, error) {
 	return message, nil
 }
 
-// boundary is the line between the parts of a message: the same for a repeat, and not to be found
-// in the parts, since it is a digest of them.
+// boundary is the line between the parts of a message. It is the same for a repeat, and not to be
+// found in the parts, since it is a digest of them.
 func boundary(m channel.Outgoing) string {
 	digest := sha256.New()
 	for _, part := range []string{m.ID.String(), m.Text, m.HTML} {
@@ -151,8 +151,8 @@ func boundary(m channel.Outgoing) string {
 // domains are written in ASCII, and checked for the length of their labels.
 var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 
-// recipient takes an address as every server understands it: visible ASCII, one @, no name, no
-// quotes, no comment, and a domain that has a dot, with its national letters written in ASCII.
+// recipient takes an address as every server understands it. That is visible ASCII, one @, no name,
+// no quotes, no comment, and a domain that has a dot, with its national letters written in ASCII.
 func recipient(address string) (string, bool) {
 	name, domain, found := strings.Cut(address, "@")
 	if !found || name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {

@@ -36,7 +36,7 @@ func outgoing() channel.Outgoing {
 	}
 }
 
-// sender makes a sender to a server as the URL names it; the connection goes to the test's server
+// sender makes a sender to a server as the URL names it. The connection goes to the test's server
 // in any case.
 func sender(t *testing.T, server *channeltest.SMTP, url string, c outbox.Channel) *mail.Sender {
 	t.Helper()
@@ -140,7 +140,8 @@ func TestMail_AMessageLeavesEncryptedAndWhole(t *testing.T) {
 				t.Errorf("subject %q, %v", subject, err)
 			}
 			body := parts(t, m)
-			if body["text/plain; charset=UTF-8"] != outgoing().Text || body["text/html; charset=UTF-8"] != outgoing().HTML || len(body) != 2 {
+			if body["text/plain; charset=UTF-8"] != outgoing().Text ||
+				body["text/html; charset=UTF-8"] != outgoing().HTML || len(body) != 2 {
 				t.Errorf("%q", body)
 			}
 		})

@@ -41,10 +41,12 @@ var first, second = uuid.MustParse("018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f"), uuid
 // receipt writes a receipt as providers do: signed, with a text for people and daticert.xml.
 func receipt(kind string, id uuid.UUID, cause string) string {
 	certificate := fmt.Sprintf(
-		`<?xml version="1.0" encoding="ISO-8859-1"?><postacert tipo=%q errore=%q><intestazione><mittente>diresco@pec.example</mittente></intestazione></postacert>`,
+		`<?xml version="1.0" encoding="ISO-8859-1"?><postacert tipo=%q errore=%q>`+
+			`<intestazione><mittente>diresco@pec.example</mittente></intestazione></postacert>`,
 		kind, cause,
 	)
-	return "Return-Path: <posta-certificata@provider.example>\r\nX-Ricevuta: " + kind + "\r\nFrom: posta-certificata@provider.example\r\nTo: diresco@pec.example\r\n" +
+	return "Return-Path: <posta-certificata@provider.example>\r\nX-Ricevuta: " + kind + "\r\n" +
+		"From: posta-certificata@provider.example\r\nTo: diresco@pec.example\r\n" +
 		"X-Riferimento-Message-ID: <" + id.String() + "@pec.example>\r\nSubject: AVVISO\r\nMIME-Version: 1.0\r\nContent-Type: " +
 		"multipart/signed; boundary=\"s\"\r\n\r\n" +
 		"--s\r\nContent-Type: multipart/mixed; boundary=\"m\"\r\n\r\n--m\r\nContent-Type: multipart/alternative; " +

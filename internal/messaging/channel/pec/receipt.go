@@ -99,8 +99,8 @@ func deliveryOf(messageID string) (uuid.UUID, error) {
 	return uuid.Parse(name)
 }
 
-// report is what the outbox is told; a receipt that only says that the message is on its way is
-// nothing to tell.
+// report is what the outbox is told. It is nothing for a receipt that only says that the message is
+// on its way.
 func (r receipt) report() (outbox.Report, bool) {
 	report := outbox.Report{Channel: outbox.PEC, DeliveryID: r.deliveryID}
 	switch r.kind {

@@ -34,7 +34,7 @@ func NewSpool(dir string, reporter channel.Reporter, log *slog.Logger) *Spool {
 	return &Spool{dir: dir, reporter: reporter, log: log}
 }
 
-// Read reports every receipt that is there and moves it to the folder done; what is no receipt for
+// Read reports every receipt that is there and moves it to the folder done. What is no receipt for
 // a message of this service goes to the folder unknown. A receipt that cannot be reported now stays
 // where it is, and so it does when the process ends between the report and the move: it is then
 // reported again. Several processes may read one spool.

@@ -63,7 +63,9 @@ func (r *Reports) Receive(ctx context.Context, s Signed, report Report) error {
 		return fault.Because(fault.Unauthenticated, "signature-invalid")
 	}
 	replay := func(context.Context, string) (struct{}, error) { return struct{}{}, nil }
-	_, err := operation.Do(ctx, r.runner, access.Actor{}, report.DeliveryID.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, r.runner, access.Actor{}, report.DeliveryID.String(), func(
+		ctx context.Context, trace *operation.Trace,
+	) (struct{}, error) {
 		trace.SubjectKind = "delivery"
 		return struct{}{}, r.reporter.Report(ctx, outbox.Report{
 			Channel: outbox.SMS, DeliveryID: report.DeliveryID, Delivered: report.Delivered, Reason: reason(report.Reason),
