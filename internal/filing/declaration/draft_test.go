@@ -295,8 +295,8 @@ func TestDraft_DiscardingADraft(t *testing.T) {
 	})
 }
 
-// A draft is its maker's and of those under the same right; what was submitted is of all who may
-// consult.
+// A draft is for its maker and for those under the same right. What was submitted is for all who
+// may consult.
 func TestDraft_IsNobodyElses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)

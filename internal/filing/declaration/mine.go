@@ -10,16 +10,20 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// ofRights returns a page of what was submitted for every position over which the person has a
-// right that covers declarations, and of the own drafts there; the latest first.
+// ofRights returns a page of the declarations that the person's rights show, the latest first.
+// These are what was submitted for every position over which the person has a right that covers
+// declarations, and the own drafts there.
 //
 // No index can hold that order for each person, since a right shows also what others filed before
-// it began. So a page costs one of two things, neither of which grows with how many declarations
-// there are but as the logarithm: with few rights, for each contributor one index probe for its
-// newest declaration, then up to a page of those whose newest is newest; with many, a walk over the
-// latest declarations of all, a few index probes each, until the page is full, and the former only
-// where the walk was in vain (see access.Stride). What a filter or a right over some positions
-// alone leaves out is passed over within a contributor's range.
+// it began. So a page costs one of two things. Neither grows with how many declarations there are,
+// except as the logarithm:
+//   - with few rights, one index probe for each contributor's newest declaration, then up to a page
+//     of each contributor whose newest is among the newest;
+//   - with many rights, a walk over the latest declarations of all, a few index probes each, until
+//     the page is full. Where the walk was in vain, the former follows (see access.Stride).
+//
+// What a filter or a right over some positions alone leaves out is passed over within a
+// contributor's range.
 func (r *repository) ofRights(
 	ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request,
 ) (page.Page[View], error) {
@@ -69,8 +73,8 @@ func (m mine) read(ctx context.Context, rights *access.Repository) ([]View, erro
 
 const latestFirst = " ORDER BY d.listed_at DESC, d.id DESC LIMIT %d"
 
-// visible is the condition for the rows d within a range that the filter lets through and the
-// person may see.
+// visible is the condition for the rows d within a range that the page may hold: the filter lets
+// them through and the person may see them.
 func (m mine) visible(within narrowing) narrowing {
 	only := m.filter.only()
 	n := narrowing{

@@ -292,7 +292,7 @@ func TestDeclaration_TheWindowOfAType(t *testing.T) {
 	})
 }
 
-// The window is kept by the time that the protocol gives, which a clock that is behind does not set
+// The time that the protocol gives decides about the window. A clock that is behind does not set it
 // back.
 func TestDeclaration_TheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
