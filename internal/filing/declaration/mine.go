@@ -73,7 +73,7 @@ func (m mine) read(ctx context.Context, rights *access.Repository) ([]View, erro
 
 const latestFirst = " ORDER BY d.listed_at DESC, d.id DESC LIMIT %d"
 
-// visible is the condition for the rows d within a range that the page may hold: the filter lets
+// visible is the condition for the rows d within a range that the page may hold. The filter lets
 // them through and the person may see them.
 func (m mine) visible(within narrowing) narrowing {
 	only := m.filter.only()

@@ -110,9 +110,9 @@ func adoptSome(ctx context.Context, d *db.DB) (int64, error) {
 	return done.RowsAffected, done.Error
 }
 
-// leaveSome takes intermediaries off the registers of the file in which they are missing, those
-// after the place that was reached, and notes which of them are on no register any more. It returns
-// how many there were.
+// leaveSome takes the next intermediaries off the registers of the file in which they are missing.
+// It goes on after the place that was reached, and notes which of them are on no register any more.
+// It returns how many there were.
 func leaveSome(ctx context.Context, d *db.DB, i *Import, now time.Time) (int, error) {
 	kinds := "= 'professional'"
 	if i.Register == Associations {

@@ -62,9 +62,9 @@ type try struct {
 	err          error
 }
 
-// load is what many clients do at once, each one thing after the other: file declarations, at once
-// or by a draft that is submitted, each with a key of its own and again with the same key until
-// there is an answer.
+// load is what many clients do at once, each one thing after the other. They file declarations, at
+// once or by a draft that is submitted. Each filing has a key of its own, and comes again with the
+// same key until there is an answer.
 type load struct {
 	t       *testing.T
 	sites   []site

@@ -13,8 +13,8 @@ import (
 	"diresco/api/client"
 )
 
-// The tax codes of contributors of the sandbox: a company at the office of Rome, a public body at
-// that of Florence, and another where everybody was enabled on 31 March 2023.
+// These are the tax codes of contributors of the sandbox. They are a company at the office of Rome,
+// a public body at that of Florence, and another where everybody was enabled on 31 March 2023.
 const (
 	tiberineTaxCode = "04102730589"
 	comuneTaxCode   = "80039510484"

@@ -172,8 +172,8 @@ func TestPINRequest_FirstPIN(t *testing.T) {
 	})
 }
 
-// TestPINRequest_ReadAlike: who is not in the register, whose data differ, who has a PIN and who
-// asks too often get the same answer.
+// TestPINRequest_ReadAlike: the answer to a request is the same whatever is the matter with it. The
+// person is not in the register, has other data, has a PIN, or asks too often.
 func TestPINRequest_ReadAlike(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		known := w.createPerson(map[string]any{})
