@@ -109,7 +109,8 @@ func (m mine) walk(ctx context.Context, end *page.Key) ([]View, error) {
 // end is where a walk that is in vain ends, nil where the declarations end before.
 func (m mine) end(ctx context.Context) (*page.Key, error) {
 	var rows []Declaration
-	query := m.r.db.From(ctx).Table("declarations d").Select("d.listed_at, d.id").Order("d.listed_at DESC, d.id DESC").Limit(1).Offset(m.r.stride.Rows - 1)
+	query := m.r.db.From(ctx).Table("declarations d").Select("d.listed_at, d.id").
+		Order("d.listed_at DESC, d.id DESC").Limit(1).Offset(m.r.stride.Rows - 1)
 	err := m.filter.within(m.after).of(query).Find(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -121,8 +122,16 @@ func (m mine) end(ctx context.Context) (*page.Key, error) {
 // contributor whose newest one does.
 func (m mine) ask(ctx context.Context) ([]View, error) {
 	where := m.visible(m.filter.within(m.after))
-	return m.filed(ctx, ", clients AS MATERIALIZED ("+m.reached.Contributors+"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+`)
-		SELECT d.*, p.given_name, p.family_name FROM found f JOIN declarations d ON d.id = f.id JOIN people p ON p.id = d.person_id ORDER BY d.listed_at DESC, d.id DESC`, where.args)
+	return m.filed(
+		ctx,
+		", clients AS MATERIALIZED ("+m.reached.Contributors+
+			"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+
+			"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+`)
+		SELECT d.*, p.given_name, p.family_name FROM found f
+		JOIN declarations d ON d.id = f.id JOIN people p ON p.id = d.person_id
+		ORDER BY d.listed_at DESC, d.id DESC`,
+		where.args,
+	)
 }
 
 // latest selects the latest among the n latest of each contributor in the table.

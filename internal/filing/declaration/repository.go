@@ -129,14 +129,18 @@ func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 // saveDraft writes what may change in a draft, over a row that the caller holds locked.
 // (UpdateColumns, here and below: Updates would write the machine's time into updated_at.)
 func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
-	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("position_id", "office_code", "type_version", "content", "worker_tax_code",
-		"version", "updated_at").UpdateColumns(&d).Error
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
+		Select("position_id", "office_code", "type_version", "content", "worker_tax_code", "version", "updated_at").
+		UpdateColumns(&d).Error
 }
 
 // submitDraft writes what submission makes of a draft, over a row that the caller holds locked.
 func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
-	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id",
-		"version", "updated_at", "listed_at", "submitted_at", "protocol_number", "digest").UpdateColumns(&d).Error
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
+		Select(
+			"type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id", "version", "updated_at", "listed_at",
+			"submitted_at", "protocol_number", "digest",
+		).UpdateColumns(&d).Error
 }
 
 // supersede marks a declaration as replaced, over a row that the caller holds locked.

@@ -100,7 +100,8 @@ func (w *Worker) messagesTo(
 		FROM delegations AS g JOIN contributors AS c ON c.id = g.contributor_id JOIN delegation_positions AS z ON z.delegation_id = g.id
 		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer'
 		AND c.kind = 'household') AND `+access.LiveRole("r")+`
-		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
+		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors
+		GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
 	if err != nil {
 		return nil, err
 	}

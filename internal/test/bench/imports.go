@@ -190,9 +190,10 @@ func (b *bench) importFile(
 		return speed, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	taken, err := service.Take(ctx, admin, registerimport.File{Register: registerimport.Contributors, Format: registerimport.CSV, Digest: digest, Open: func() io.Reader {
-		return file
-	}})
+	taken, err := service.Take(ctx, admin, registerimport.File{
+		Register: registerimport.Contributors, Format: registerimport.CSV, Digest: digest,
+		Open: func() io.Reader { return file },
+	})
 	if err != nil {
 		return speed, err
 	}

@@ -117,8 +117,8 @@ func (d *database) sample(ctx context.Context, declarationID string) ([]row, err
 	return all, nil
 }
 
-// transactions is the reference for what the register does. It runs the same statements with the same
-// rows, one transaction for each submission, on a connection for each client, without HTTP.
+// transactions is the reference for what the register does. It runs the same statements with the
+// same rows, one transaction for each submission, on a connection for each client, without HTTP.
 type transactions struct {
 	conn     *pgx.Conn
 	rows     []row

@@ -132,9 +132,10 @@ func (b *bench) bare(s *server, get bool) work {
 		body = b.world.submitCall(s.address, b.world.filers[0], b.world.filers[0].spread).tail[len("\r\n\r\n"):]
 	}
 	token := b.world.filers[0].token
-	return work{name: name, clients: manyClients, wanted: status, process: s.process, worker: calls(s.address, status, nil, func(int) []*call {
+	worker := calls(s.address, status, nil, func(int) []*call {
 		return []*call{newCall(method, barePath, s.address, token, body, !get)}
-	})}
+	})
+	return work{name: name, clients: manyClients, wanted: status, process: s.process, worker: worker}
 }
 
 // login starts sessions with the right PIN. Being told to come again is allowed: that is how a

@@ -232,7 +232,8 @@ func TestEnrolment_WaitsForDispositiveCredentials(t *testing.T) {
 
 		asked := w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusAccepted, "")
 		upgrade, _ := asked.field("upgrade_id").(string)
-		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", w.loginAs(w.person(operatorOf("5100"))).AccessToken, map[string]any{
+		naples := w.loginAs(w.person(operatorOf("5100")))
+		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", naples.AccessToken, map[string]any{
 			"outcome": "accepted", "reason": "Valido",
 		}, key()).want(t, http.StatusOK, "")
 		shown := w.do(http.MethodGet, path, f.token, nil).want(t, http.StatusOK, "")

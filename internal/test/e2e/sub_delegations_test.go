@@ -139,7 +139,8 @@ func TestSubDelegation_AnEmployeeWorksBySubDelegation(t *testing.T) {
 		granted, err := w.as(boss).GrantSubDelegationWithResponse(
 			ctx, &client.GrantSubDelegationParams{IdempotencyKey: uuid.NewString()}, body,
 		)
-		if err != nil || granted.JSON201 == nil || granted.JSON201.State != client.SubDelegationStateActive || granted.JSON201.Person.PersonId != employee.PersonId || granted.JSON201.All || len(granted.JSON201.DelegationIds) != 1 ||
+		if err != nil || granted.JSON201 == nil || granted.JSON201.State != client.SubDelegationStateActive ||
+			granted.JSON201.Person.PersonId != employee.PersonId || granted.JSON201.All || len(granted.JSON201.DelegationIds) != 1 ||
 			len(granted.JSON201.Services) != 1 || !strings.HasPrefix(granted.JSON201.Delegate.LegalName, "Andrea Ricci") {
 			t.Fatalf("granted: %v %s", err, granted.Body)
 		}
