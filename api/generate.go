@@ -1,5 +1,5 @@
-// Package api is the contract in Go: the types, the routes and the server interface that
-// oapi-codegen makes from openapi.yaml, and the document itself. Change the contract's parts in
+// Package api is the contract in Go, generated from openapi.yaml. oapi-codegen makes the types, the
+// routes and the server interface; the document itself is embedded. Change the contract's parts in
 // contract/ and run go generate, which joins them into openapi.yaml first; neither that nor the
 // generated files are ever edited.
 package api

@@ -1,4 +1,4 @@
-// Package httpapi holds the packages that speak HTTP:
+// Package httpapi holds the packages that speak HTTP. They are:
 //   - edge leads a request in and its answer out, and is the one that knows echo,
 //   - handlers implements the operations of the contract,
 //   - problem says what a fault looks like to a caller,

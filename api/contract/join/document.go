@@ -10,9 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is the joined text, read as YAML to know what stands where, and the changes to make to
-// its lines. The YAML is never written back: that would lose comments and the form in which values
-// were written.
+// document is the joined text, its YAML, and the changes to make to its lines. The YAML is read to
+// know what stands where, and never written back: that would lose comments and the form in which
+// values were written.
 type document struct {
 	text text
 	root *yaml.Node

@@ -15,8 +15,8 @@ const (
 	listsComment   = "  # Arrays that must be there are never null.\n"
 )
 
-// overlay adds an action to the authored ones for each required array of the contract: in Go it is
-// a List, which is never null.
+// overlay adds an action to the authored ones for each required array of the contract. In Go such
+// an array is a List, which is never null.
 func overlay(authored string, t text) (string, error) {
 	d, err := read(t)
 	if err != nil {

@@ -82,7 +82,7 @@ const (
 	acceptLanguage = "AcceptLanguage"
 )
 
-// expand writes what follows from rules and is therefore not authored: the security and the
+// expand writes what follows from rules and is therefore not authored. This is the security and the
 // language of every operation, the headers of every answer, and the refusals.
 func expand(t text) (text, error) {
 	d, err := read(t)

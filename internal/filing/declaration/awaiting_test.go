@@ -184,8 +184,8 @@ func TestDeclaration_WhatWaitsLapsesAfterThirtyDays(t *testing.T) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
 		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
-		// Filed on the 16th of March; the clocks go forward on the 29th, so the 15th of April ends
-		// at 22:00 UTC.
+		// The filing is of the 16th of March, and the clocks go forward on the 29th. So the 15th of
+		// April ends at 22:00 UTC.
 		end := time.Date(2026, 4, 15, 22, 0, 0, 0, time.UTC)
 		early, done := a.Submit(t, ordinary, c), a.Submit(t, by, c)
 		a.Clock.Advance(15*time.Hour + 44*time.Minute) // 23:59 UTC is the 17th in Rome
@@ -277,8 +277,7 @@ func TestDeclaration_WhatIsPastItsTermHasLapsed(t *testing.T) {
 	})
 }
 
-// The level that counts is the one at the time of the number, not the one that the request came in
-// with.
+// The credential level at the time of the number counts, not the one that the request came in with.
 func TestDeclaration_CredentialsThatWereRaisedSinceCount(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)

@@ -21,9 +21,9 @@ import (
 	"diresco/internal/test/world"
 )
 
-// plain writes a JSON value in the form of RFC 8785, from the text of that document and not with
-// the library in use: names in the order of their UTF-16 code units, numbers as ECMAScript writes
-// them, and nothing escaped that need not be.
+// plain writes a JSON value in the form of RFC 8785, by that document and without the library in
+// use. Names stand in the order of their UTF-16 code units, numbers as ECMAScript writes them, and
+// nothing is escaped that need not be.
 func plain(b *strings.Builder, value any) {
 	switch v := value.(type) {
 	case map[string]any:
@@ -135,14 +135,13 @@ func TestContent_WhatHasNoCanonicalForm(t *testing.T) {
 	}
 }
 
-// anyJSON draws a JSON value and a text for it, in one of the many ways in which it can be written.
+// anyJSON draws a JSON value and a text for it, one of the many ways to write it.
 func anyJSON(depth int) *rapid.Generator[any] {
 	text := rapid.OneOf(
 		rapid.String(), rapid.StringOfN(rapid.SampledFrom([]rune("ab\"\\\n\u0000\u001f\u007f\u00e8\u2028\ufb33\U0001f600</")), 0, 6, -1),
 	)
-	leaf := rapid.OneOf(rapid.Just[any](nil), asAny(rapid.Bool()), asAny(text), asAny(rapid.Float64()), asAny(rapid.Map(rapid.Int16(), func(i int16) float64 {
-		return float64(i) / 100
-	})))
+	hundredths := rapid.Map(rapid.Int16(), func(i int16) float64 { return float64(i) / 100 })
+	leaf := rapid.OneOf(rapid.Just[any](nil), asAny(rapid.Bool()), asAny(text), asAny(rapid.Float64()), asAny(hundredths))
 	if depth == 0 {
 		return leaf
 	}

@@ -134,8 +134,8 @@ func (d Declaration) mayBeSuperseded() bool {
 	return !slices.Contains([]State{Draft, Withdrawn, Superseded, Lapsed}, d.State)
 }
 
-// stateAtSubmission is where a declaration begins: what is sent with ordinary credentials is
-// protocolled but waits until they become dispositive (INPS PIN rules).
+// stateAtSubmission is the state in which a declaration begins. What is sent with ordinary
+// credentials is protocolled but waits until they become dispositive (INPS PIN rules).
 func stateAtSubmission(level access.CredentialLevel) State {
 	if level == access.Dispositive {
 		return Submitted

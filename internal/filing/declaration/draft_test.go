@@ -106,8 +106,10 @@ func TestDraft_WhatCannotBeDrafted(t *testing.T) {
 		in := c.Input(true)
 		in.Content = json.RawMessage(`{"worker_tax_code":"` + world.Worker + `","notes":""}`)
 		_, err := a.Declarations.Draft(ctx, by, c.ID, in)
-		refused(t, "filed at once, incomplete and wrong", err, fault.Invalid, "/content/average_monthly_pay", "required", "/content/employer_contribution_rate", "required",
-			"/content/mandatory_communication_code", "required", "/content/notes", "too-short")
+		refused(t, "filed at once, incomplete and wrong", err, fault.Invalid,
+			"/content/average_monthly_pay", "required", "/content/employer_contribution_rate", "required",
+			"/content/mandatory_communication_code", "required", "/content/notes", "too-short",
+		)
 		_, err = a.Declarations.Draft(ctx, by, other.ID, c.Input(false))
 		refused(t, "for another contributor", err, fault.NotFound)
 		_, err = a.Declarations.Draft(ctx, a.Desk(t, world.Rome, c.ID), c.ID, c.Input(false))
@@ -204,7 +206,8 @@ func TestDraft_ChangingADraft(t *testing.T) {
 			if got.WorkerTaxCode != nil {
 				worker = *got.WorkerTaxCode
 			}
-			if got.Content != step.content || worker != step.worker || got.OfficeCode != step.office || got.Version != version || !got.UpdatedAt.Equal(a.Clock.Now()) ||
+			if got.Content != step.content || worker != step.worker || got.OfficeCode != step.office ||
+				got.Version != version || !got.UpdatedAt.Equal(a.Clock.Now()) ||
 				!got.CreatedAt.Equal(draft.CreatedAt) || !got.ListedAt.Equal(draft.ListedAt) || got.State != declaration.Draft {
 				t.Errorf("%s: %+v", step.name, got)
 			}
@@ -295,8 +298,8 @@ func TestDraft_DiscardingADraft(t *testing.T) {
 	})
 }
 
-// A draft is its maker's and of those under the same right; what was submitted is of all who may
-// consult.
+// A draft is for its maker and for those under the same right. What was submitted is for all who
+// may consult.
 func TestDraft_IsNobodyElses(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)

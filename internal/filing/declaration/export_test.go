@@ -21,7 +21,7 @@ type Entry = protocol.Entry[submission]
 // NewHandler returns a Handler that can check.
 func NewHandler(d *db.DB) Handler { return handler{repo: newRepository(d)} }
 
-// NewEntry makes the entry for a submission of a draft at a version; version 0 is for what was
+// NewEntry makes the entry for a submission of a draft at a version. Version 0 is for what was
 // never a draft.
 func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *Entry {
 	return &Entry{

@@ -42,8 +42,10 @@ type handler struct {
 	publicURL string
 }
 
-// Check implements protocol.Handler: the draft is still the one that was checked, what it
-// supersedes can be superseded, and the type is open at the time of the protocol.
+// Check implements protocol.Handler. It checks at the time of the protocol that
+//   - the draft is still the one that was checked;
+//   - what it supersedes can be superseded;
+//   - the type is open.
 func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission]) error {
 	if err := protocol.RefreshCredentials(ctx, h.repo.db, entries); err != nil {
 		return err
@@ -87,8 +89,8 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 		if e.Err != nil {
 			continue
 		}
-		// Of two submissions of one draft in a group, the second finds it submitted; of two that
-		// supersede one declaration likewise.
+		// Of two submissions of one draft in a group, the second finds it submitted. It is likewise
+		// for two that supersede one declaration.
 		if draft, found := locked[id]; found {
 			draft.State = Submitted
 			locked[id] = draft

@@ -25,7 +25,7 @@ import (
 type archive struct {
 	*world.App
 	first, second world.Company
-	// rep acts for both companies; a colleague for the first one; the clerk may not see
+	// rep acts for both companies, a colleague for the first one. The clerk may not see
 	// declarations at the second one.
 	rep, repSecond, colleague, clerk, operator access.Actor
 }
@@ -204,8 +204,9 @@ func drawFilter(t *rapid.T, all []declaration.Declaration) declaration.Filter {
 	return f
 }
 
-// follow reads all pages of a list and checks that they are what the view shows and the filter lets
-// through, each once and in order. between is called after every page but the last.
+// follow reads all pages of a list and checks that they are what the view shows. Each declaration
+// that the filter lets through comes once and in order. between is called after every page but the
+// last.
 func (a archive) follow(
 	t rapid.TB, v view, filter declaration.Filter, all []declaration.Declaration, limit int, between func(),
 ) (items int) {
@@ -246,7 +247,7 @@ func (a archive) follow(
 	}
 }
 
-// Following the pages of a list gives what the filter lets through, each once and in order, while
+// Following the pages gives what the filter lets through, each once and in order. That holds while
 // new ones arrive.
 func TestDeclaration_PagesCoverAList(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

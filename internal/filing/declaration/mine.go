@@ -10,16 +10,20 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// ofRights returns a page of what was submitted for every position over which the person has a
-// right that covers declarations, and of the own drafts there; the latest first.
+// ofRights returns a page of the declarations that the person's rights show, the latest first.
+// These are what was submitted for every position over which the person has a right that covers
+// declarations, and the own drafts there.
 //
 // No index can hold that order for each person, since a right shows also what others filed before
-// it began. So a page costs one of two things, neither of which grows with how many declarations
-// there are but as the logarithm: with few rights, for each contributor one index probe for its
-// newest declaration, then up to a page of those whose newest is newest; with many, a walk over the
-// latest declarations of all, a few index probes each, until the page is full, and the former only
-// where the walk was in vain (see access.Stride). What a filter or a right over some positions
-// alone leaves out is passed over within a contributor's range.
+// it began. So a page costs one of two things. Neither grows with how many declarations there are,
+// except as the logarithm:
+//   - with few rights, one index probe for each contributor's newest declaration, then up to a page
+//     of each contributor whose newest is among the newest;
+//   - with many rights, a walk over the latest declarations of all, a few index probes each, until
+//     the page is full. Where the walk was in vain, the former follows (see access.Stride).
+//
+// What a filter or a right over some positions alone leaves out is passed over within a
+// contributor's range.
 func (r *repository) ofRights(
 	ctx context.Context, rights *access.Repository, by access.Actor, f Filter, request page.Request,
 ) (page.Page[View], error) {
@@ -69,8 +73,8 @@ func (m mine) read(ctx context.Context, rights *access.Repository) ([]View, erro
 
 const latestFirst = " ORDER BY d.listed_at DESC, d.id DESC LIMIT %d"
 
-// visible is the condition for the rows d within a range that the filter lets through and the
-// person may see.
+// visible is the condition for the rows d within a range that the page may hold. The filter lets
+// them through and the person may see them.
 func (m mine) visible(within narrowing) narrowing {
 	only := m.filter.only()
 	n := narrowing{
@@ -105,7 +109,8 @@ func (m mine) walk(ctx context.Context, end *page.Key) ([]View, error) {
 // end is where a walk that is in vain ends, nil where the declarations end before.
 func (m mine) end(ctx context.Context) (*page.Key, error) {
 	var rows []Declaration
-	query := m.r.db.From(ctx).Table("declarations d").Select("d.listed_at, d.id").Order("d.listed_at DESC, d.id DESC").Limit(1).Offset(m.r.stride.Rows - 1)
+	query := m.r.db.From(ctx).Table("declarations d").Select("d.listed_at, d.id").
+		Order("d.listed_at DESC, d.id DESC").Limit(1).Offset(m.r.stride.Rows - 1)
 	err := m.filter.within(m.after).of(query).Find(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return nil, err
@@ -117,8 +122,16 @@ func (m mine) end(ctx context.Context) (*page.Key, error) {
 // contributor whose newest one does.
 func (m mine) ask(ctx context.Context) ([]View, error) {
 	where := m.visible(m.filter.within(m.after))
-	return m.filed(ctx, ", clients AS MATERIALIZED ("+m.reached.Contributors+"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+`)
-		SELECT d.*, p.given_name, p.family_name FROM found f JOIN declarations d ON d.id = f.id JOIN people p ON p.id = d.person_id ORDER BY d.listed_at DESC, d.id DESC`, where.args)
+	return m.filed(
+		ctx,
+		", clients AS MATERIALIZED ("+m.reached.Contributors+
+			"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+
+			"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+`)
+		SELECT d.*, p.given_name, p.family_name FROM found f
+		JOIN declarations d ON d.id = f.id JOIN people p ON p.id = d.person_id
+		ORDER BY d.listed_at DESC, d.id DESC`,
+		where.args,
+	)
 }
 
 // latest selects the latest among the n latest of each contributor in the table.

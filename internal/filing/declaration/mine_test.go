@@ -71,9 +71,10 @@ func TestDeclaration_MyDeclarationsAreThoseThatMyRightsAreAbout(t *testing.T) {
 					return a.Declarations.Mine(ctx, by, f, r)
 				},
 				func(d declaration.Declaration) bool {
-					return (d.State != declaration.Draft || d.PersonID == by.PersonID) && slices.ContainsFunc(rights[d.ContributorID], func(r access.Right) bool {
-						return r.Covers(access.Declarations) && r.About(d.PositionID)
-					})
+					return (d.State != declaration.Draft || d.PersonID == by.PersonID) &&
+						slices.ContainsFunc(rights[d.ContributorID], func(r access.Right) bool {
+							return r.Covers(access.Declarations) && r.About(d.PositionID)
+						})
 				},
 			}, drawFilter(rt, all), all, rapid.IntRange(1, 30).Draw(rt, "limit"), func() {})
 		})

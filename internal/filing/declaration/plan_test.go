@@ -23,9 +23,9 @@ const (
 	postgresAt = "timestamptz '2026-01-01 00:00:00+00' + i * interval '1 second'"
 )
 
-// fill makes 20,000 declarations: two in three the company's, the others of 39 more as well, three
-// in four of one type, for 50 workers. SQLite plans without looking at how many there are: a tenth
-// will do.
+// fill makes 20,000 declarations for 50 workers. Two in three are the company's, the others those
+// of 39 more as well; three in four are of one type. SQLite plans without looking at how many there
+// are: a tenth will do.
 func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 	t.Helper()
 	const companies = 40
@@ -65,7 +65,7 @@ func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 	}
 }
 
-// However many declarations there are, a page is a range of an index: nothing is sorted and the
+// A page is a range of an index, however many declarations there are. Nothing is sorted and the
 // table is not read through.
 func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -116,9 +116,8 @@ func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 						t.Fatalf("%s page: %d statements", which, len(*heard))
 					}
 					for _, plan := range world.Plans(t, d, (*heard)[0]) {
-						if !strings.Contains(plan, c.index+" ") || strings.Contains(plan, "Sort") || strings.Contains(plan, "TEMP B-TREE") || strings.Contains(
-							plan, "Seq Scan on declarations",
-						) ||
+						if !strings.Contains(plan, c.index+" ") || strings.Contains(plan, "Sort") ||
+							strings.Contains(plan, "TEMP B-TREE") || strings.Contains(plan, "Seq Scan on declarations") ||
 							strings.Contains(plan, "Bitmap") || strings.Contains(plan, "SCAN d") {
 							t.Errorf("%s page of %s: %s", which, c.name, plan)
 						}
@@ -157,9 +156,9 @@ func fillCrowd(t *testing.T, a *world.App, by access.Actor) {
 	}
 }
 
-// An intermediary with many delegations reads a page of declarations from the range of an index,
-// without a sort; where too few of the latest are its clients', and for whoever has few clients,
-// each client is asked once, through an index too.
+// An intermediary with many delegations reads a page from the range of an index, without a sort.
+// Each client is asked once, through an index too, where too few of the latest are its clients',
+// and for whoever has few clients.
 func TestDeclaration_APageOverManyContributorsIsRangesOfIndexes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -245,6 +244,7 @@ func scansATable(plan []string) bool {
 		line = strings.TrimLeft(line, " ->")
 		return strings.HasPrefix(line, "Seq Scan on de") && !strings.HasPrefix(line, "Seq Scan on delegates ") &&
 			!strings.HasPrefix(line, "Seq Scan on delegate_roles ") ||
-			line == "SCAN d" || strings.HasPrefix(line, "SCAN d USING") && !strings.Contains(line, "declarations_by_time") || strings.HasPrefix(line, "SCAN g") || strings.HasPrefix(line, "SCAN z")
+			line == "SCAN d" || strings.HasPrefix(line, "SCAN d USING") && !strings.Contains(line, "declarations_by_time") ||
+			strings.HasPrefix(line, "SCAN g") || strings.HasPrefix(line, "SCAN z")
 	})
 }

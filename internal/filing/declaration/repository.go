@@ -129,14 +129,18 @@ func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 // saveDraft writes what may change in a draft, over a row that the caller holds locked.
 // (UpdateColumns, here and below: Updates would write the machine's time into updated_at.)
 func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
-	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("position_id", "office_code", "type_version", "content", "worker_tax_code",
-		"version", "updated_at").UpdateColumns(&d).Error
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
+		Select("position_id", "office_code", "type_version", "content", "worker_tax_code", "version", "updated_at").
+		UpdateColumns(&d).Error
 }
 
 // submitDraft writes what submission makes of a draft, over a row that the caller holds locked.
 func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
-	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id",
-		"version", "updated_at", "listed_at", "submitted_at", "protocol_number", "digest").UpdateColumns(&d).Error
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
+		Select(
+			"type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id", "version", "updated_at", "listed_at",
+			"submitted_at", "protocol_number", "digest",
+		).UpdateColumns(&d).Error
 }
 
 // supersede marks a declaration as replaced, over a row that the caller holds locked.
@@ -158,8 +162,8 @@ func (r *repository) remove(ctx context.Context, id uuid.UUID) error {
 // scope says whose declarations a list shows.
 type scope func(query *gorm.DB) *gorm.DB
 
-// ofContributor shows what was submitted for the contributor, by whomever, and the drafts that are
-// the actor's own or under one of the actor's rights.
+// ofContributor shows what was submitted for the contributor, by whomever. It also shows the drafts
+// that are the actor's own or under one of the actor's rights.
 func ofContributor(by access.Actor) scope {
 	return func(query *gorm.DB) *gorm.DB {
 		query = query.Where("d.contributor_id = ?", by.ContributorID)
@@ -219,15 +223,14 @@ func (n narrowing) of(query *gorm.DB) *gorm.DB {
 	return query.Where(strings.TrimPrefix(n.sql, " AND "), n.args)
 }
 
-// within is the range of the list's order in which the filter lets rows d through, behind a place
-// in the list.
+// within is the range of the list, behind a place in it, where the filter lets rows d through.
 func (f Filter) within(after *page.Key) narrowing {
 	n := narrowing{args: map[string]any{}}
 	if f.SubmittedFrom != nil {
 		n.and("d.listed_at >= @from", "from", f.SubmittedFrom.UTC())
 	}
-	// The nearer of the two ends alone: with both, SQLite would begin at the farther one and read
-	// up to the nearer.
+	// The nearer of the two ends stands alone. With both, SQLite would begin at the farther one and
+	// read up to the nearer.
 	if f.SubmittedTo != nil && (after == nil || !after.At.Before(*f.SubmittedTo)) {
 		n.and("d.listed_at < @to", "to", f.SubmittedTo.UTC())
 	} else if after != nil {

@@ -65,10 +65,12 @@ func NewService(d Deps) *Service {
 	}
 }
 
-// Draft makes a draft for the contributor or, where asked, files it at once. It returns
-// fault.NotFound for a contributor that the actor has nothing to do with, fault.Forbidden and
-// fault.ServiceNotDelegated where the actor may not declare for it, fault.Invalid with the wrong
-// fields, and fault.Conflict outside the type's window.
+// Draft makes a draft for the contributor or, where asked, files it at once. It returns these
+// faults:
+//   - fault.NotFound: the actor has nothing to do with the contributor;
+//   - fault.Forbidden, fault.ServiceNotDelegated: the actor may not declare for it;
+//   - fault.Invalid: fields are wrong, and it names them;
+//   - fault.Conflict: the type's window is not open.
 func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (View, error) {
 	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
 	if err != nil {
@@ -167,7 +169,7 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	return d, nil
 }
 
-// visible is the rule that the guard has applied to the path; it is asked again where the row is
+// visible is the rule that the guard has applied to the path. It is asked again where the row is
 // read.
 func visible(d Declaration, by access.Actor) bool {
 	if d.ContributorID != by.ContributorID || len(by.Rights) == 0 {
@@ -189,9 +191,9 @@ func visible(d Declaration, by access.Actor) bool {
 	return false
 }
 
-// Change changes a draft that the caller read at the expected version. It returns
-// fault.PreconditionFailed when somebody changed it since, and fault.Conflict once it was
-// submitted.
+// Change changes a draft that the caller read at the expected version. It returns these faults:
+//   - fault.PreconditionFailed: somebody changed the draft since;
+//   - fault.Conflict: the draft was submitted already.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, in Change) (View, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SubjectKind = Kind
@@ -263,8 +265,8 @@ func (s *Service) lockDraft(ctx context.Context, by access.Actor, id uuid.UUID, 
 	return d, right, err
 }
 
-// rightFor is the right under which the draft was made or, where its maker holds another one by
-// now, that one.
+// rightFor is the right under which the draft was made. Where its maker holds another one by now,
+// it is that one.
 func rightFor(by access.Actor, d Declaration) (access.Right, error) {
 	for _, r := range by.Rights {
 		if r.ID == d.RightID {
@@ -287,9 +289,10 @@ func (s *Service) Discard(ctx context.Context, by access.Actor, id uuid.UUID) er
 	return err
 }
 
-// Submit files a draft: its number, time and signed receipt are in the result. It returns
-// fault.Invalid when the content is not complete and fault.Conflict when it was submitted before or
-// its type is not open.
+// Submit files a draft: its number, time and signed receipt are in the result. It returns these
+// faults:
+//   - fault.Invalid: the content is not complete;
+//   - fault.Conflict: the draft was submitted before, or its type is not open.
 func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	d, err := s.Show(ctx, by, id)
 	if err != nil {
@@ -380,8 +383,8 @@ func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, 
 	return s.repo.list(ctx, ofContributor(by), f, request)
 }
 
-// Mine lists what was submitted for every contributor that the actor may declare for, and the
-// actor's drafts; the latest first.
+// Mine lists what was submitted for every contributor that the actor may declare for. The actor's
+// drafts are among them; the latest come first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	return s.repo.ofRights(ctx, s.rights, by, f, request)
 }

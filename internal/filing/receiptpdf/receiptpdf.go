@@ -35,8 +35,8 @@ type Facts struct {
 	PositionNumber     string
 	OfficeCode         string
 
-	// FiledBy is the name of the person who filed; ActingAs the capacity, one
-	// of the contract's acting_as values or a text that is printed as it is.
+	// FiledBy is the name of the person who filed. ActingAs is the capacity: one of the contract's
+	// acting_as values, or a text that is printed as it is.
 	FiledBy  string
 	ActingAs string
 

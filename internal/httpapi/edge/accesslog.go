@@ -27,8 +27,8 @@ var refusals = []fault.Code{
 // registered.
 var secretCodes = []string{fault.FieldWrongPIN, fault.FieldUnknownPerson, fault.FieldIdentityNotConfirmed}
 
-// trace leaves a row in the access log: for a refusal, for a failed login, and for a read of what
-// belongs to another.
+// trace leaves a row in the access log. It does so for a refusal, for a failed login, and for a
+// read of what belongs to another.
 func (e *edge) trace(r *request) {
 	if r.op == nil {
 		return
@@ -57,9 +57,9 @@ func (e *edge) trace(r *request) {
 	e.deps.AccessLog.Add(r.c.Request().Context(), row)
 }
 
-// subject is what the request was about, besides a contributor: the declaration in the path or, in
-// the back office and for reads that are open to any session, whatever the path names by an id,
-// else whom a search found.
+// subject is what the request was about, besides a contributor. It is the declaration in the path.
+// In the back office, and for reads that are open to any session, it is whatever the path names by
+// an id, else whom a search found.
 func (r *request) subject() string {
 	if r.target.DeclarationID != uuid.Nil || !r.op.staff() && !r.op.shared {
 		return textOf(r.target.DeclarationID)

@@ -36,7 +36,7 @@ type request struct {
 	value any // what body says, decoded
 	claim *idempotency.Claim
 
-	// form is a body of several parts; formFields is what was wrong with them as they came,
+	// form is a body of several parts. formFields is what was wrong with them as they came,
 	// formSeen how many came of each name.
 	form       *reqctx.Form
 	formFields []fault.Field
@@ -121,8 +121,8 @@ func (e *edge) answer(r *request, next echo.HandlerFunc) {
 	}
 }
 
-// finish writes what stays of a request: a line in the log, and a row in the access log where it
-// concerns somebody.
+// finish writes what stays of a request. This is a line in the log, and a row in the access log
+// where it concerns somebody.
 func (e *edge) finish(r *request) {
 	if err := errors.Join(closeForm(r.form), closeRaw(r.raw)); err != nil {
 		e.deps.Log.WarnContext(r.c.Request().Context(), "uploaded files not dropped", "request_id", r.requestID, "error", err)

@@ -1,4 +1,4 @@
-// Package edge leads each request in and its answer out: it decides who may come in, checks the
+// Package edge leads each request in and its answer out. It decides who may come in, checks the
 // request against the contract, calls the handler of the operation, and turns every error into a
 // problem. It is the one package that knows echo.
 package edge

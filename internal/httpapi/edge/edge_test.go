@@ -309,8 +309,8 @@ func (w *world) problem(answer *httptest.ResponseRecorder, status int, code faul
 	if err := json.Unmarshal(answer.Body.Bytes(), &p); err != nil {
 		w.t.Fatal(err)
 	}
-	if want := "https://diresco.example/problems/" + string(code); p.Type != want || int(p.Status) != status || p.Title == "" || p.Detail == "" ||
-		p.Instance != "urn:request:"+answer.Header().Get("Request-Id") {
+	if want := "https://diresco.example/problems/" + string(code); p.Type != want || int(p.Status) != status || p.Title == "" ||
+		p.Detail == "" || p.Instance != "urn:request:"+answer.Header().Get("Request-Id") {
 		w.t.Fatalf("got %+v, want type %s", p, want)
 	}
 	if answer.Header().Get("Cache-Control") != "no-store" {

@@ -26,15 +26,15 @@ const (
 	formType = "multipart/form-data"
 	// maxForm is how long a form may be, in bytes.
 	maxForm = 10 << 20
-	// maxParts is how many parts of a form are looked at: more than any contract asks for, few
-	// enough to name what is wrong.
+	// maxParts is how many parts of a form are looked at. That is more than any contract asks for,
+	// and few enough to name what is wrong.
 	maxParts = 100
 	// maxText is how long one field of a form may be, in bytes.
 	maxText = 64 << 10
 	// maxBoundary is how long the boundary between parts may be (RFC 2046).
 	maxBoundary = 70
-	// formTime is how long a form may take to arrive: 10 MiB over a slow line; answerTime is left
-	// for the answer.
+	// formTime is how long a form may take to arrive, such as 10 MiB over a slow line. answerTime
+	// is left for the answer.
 	formTime   = 2 * time.Minute
 	answerTime = time.Minute
 )

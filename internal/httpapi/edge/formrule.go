@@ -89,8 +89,8 @@ func newFormRule(s *openapi3.Schema) (*formRule, error) {
 
 func isFile(s *openapi3.Schema) bool { return s.Type.Is(openapi3.TypeString) && s.Format == "binary" }
 
-// fileSize is how long a file may be: what the contract says, and never more than what is taken in
-// at all.
+// fileSize is how long a file may be. It is what the contract says, and never more than what is
+// taken in at all.
 func fileSize(s *openapi3.Schema) int64 {
 	if s.MaxLength != nil && *s.MaxLength < attachment.MaxSize {
 		return int64(*s.MaxLength)
@@ -98,7 +98,7 @@ func fileSize(s *openapi3.Schema) int64 {
 	return attachment.MaxSize
 }
 
-// typed returns the fields as the schema's types want them, for its validation; what cannot be read
+// typed returns the fields as the schema's types want them, for its validation. What cannot be read
 // as its type stays text.
 func (r *formRule) typed(texts map[string]string) map[string]any {
 	values := make(map[string]any, len(texts))

@@ -11,9 +11,9 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// guardEntry asks whether the caller may use the operation on what the path names, before anything
-// else of the request is looked at: a stranger learns nothing from how a body is refused. A path
-// that cannot name anything is not found.
+// guardEntry asks whether the caller may use the operation on what the path names. It does so
+// before anything else of the request is looked at: a stranger learns nothing from how a body is
+// refused. A path that cannot name anything is not found.
 func (e *edge) guardEntry(r *request) error {
 	sent := r.c.Request()
 	ctx := audit.WithOrigin(sent.Context(), audit.Origin{Operation: r.op.id, RequestID: r.requestID, Address: r.address})

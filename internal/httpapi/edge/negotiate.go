@@ -20,8 +20,8 @@ func (e *edge) negotiate(r *request) error {
 			return fault.New(fault.NotAcceptable)
 		}
 		if len(r.op.produces) > 1 {
-			// The handler finds the one type that it should give, or asks reqctx.MayAnswer when
-			// what it has is of one type.
+			// The handler finds the one type that it should give. Where what it has is of one type,
+			// it asks reqctx.MayAnswer.
 			accept := sent.Header.Values("Accept")
 			sent = sent.WithContext(reqctx.WithAccepted(sent.Context(), func(mediaType string) bool {
 				return len(accept) == 0 || chooseType(accept, []string{mediaType}) != ""
@@ -47,8 +47,8 @@ func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 }
 
-// chooseType picks the media type that the caller likes best of those that can be had (RFC 9110
-// section 12.5.1), in case of doubt the first; it returns "" if there is none.
+// chooseType picks, of those that can be had, the media type that the caller likes best (RFC 9110
+// section 12.5.1). In case of doubt that is the first; it returns "" if there is none.
 func chooseType(accept, produces []string) string {
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "" || accept[0] == "*/*" || accept[0] == produces[0]) {
 		return produces[0]

@@ -38,7 +38,7 @@ type operation struct {
 	signed bool
 	// reads are traced: they show what belongs to somebody else than the reader.
 	readsOthers bool
-	// shared operations are for any session; what they show of others is decided where it is read,
+	// shared operations are for any session. What they show of others is decided where it is read,
 	// not by the guard.
 	shared bool
 

@@ -44,8 +44,8 @@ func TestPages_StandBesideTheOperations(t *testing.T) {
 	for _, path := range []string{"/", "/docs", "/openapi.yaml", "/problems/conflict", "/.well-known/jwks.json"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			answer := w.do(ask{method: method, path: path})
-			if answer.Code != http.StatusOK || answer.Header().Get("X-Content-Type-Options") != "nosniff" || answer.Header().Get("Request-Id") == "" ||
-				answer.Header().Get("Cache-Control") != "public, max-age=300" {
+			if answer.Code != http.StatusOK || answer.Header().Get("X-Content-Type-Options") != "nosniff" ||
+				answer.Header().Get("Request-Id") == "" || answer.Header().Get("Cache-Control") != "public, max-age=300" {
 				t.Errorf("%s %s: got %d %v", method, path, answer.Code, answer.Header())
 			}
 		}

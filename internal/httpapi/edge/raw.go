@@ -16,7 +16,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// slowestLine is how many bytes a second must arrive of a long body, so that a large file gets the
+// slowestLine is how many bytes of a long body must arrive each second. So a large file gets the
 // time that it takes.
 const slowestLine = 256 << 10
 
@@ -41,8 +41,8 @@ func newRawRule(s *openapi3.Schema) (int64, error) {
 	return int64(*s.MaxLength), nil //nolint:gosec // a contract of this house
 }
 
-// rawType returns the media type of a request whose body is one file, and how long that may be; ""
-// for any other request.
+// rawType returns the media type of a request whose body is one file, and its longest size. The
+// type is "" for any other request.
 func (r *request) rawType() (mediaType string, limit int64) {
 	if len(r.op.raw) == 0 {
 		return "", 0

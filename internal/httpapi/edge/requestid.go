@@ -10,8 +10,8 @@ const (
 	requestIDMax    = 64
 )
 
-// identify gives the request a name: the caller's, if it is fit to stand in a log, else a new one.
-// It also finds out who is at the other end of the line.
+// identify names the request: by the caller's id if that is fit for a log, else by a new one. It
+// also finds out who is at the other end of the line.
 func (e *edge) identify(r *request) error {
 	sent := r.c.Request()
 	r.requestID = sent.Header.Get(requestIDHeader)

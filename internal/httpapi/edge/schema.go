@@ -121,7 +121,7 @@ func (f *flattener) put(field fault.Field) {
 	}
 }
 
-// sameForm reports whether two findings say of one field that it looks wrong: what a pattern says,
+// sameForm reports whether two findings say of one field that it looks wrong. What a pattern says,
 // the format says as well.
 func sameForm(a, b fault.Field) bool {
 	form := []string{fault.FieldPattern, fault.FieldFormat}

@@ -16,21 +16,21 @@ import (
 const (
 	// maxDepth is how deep objects and arrays may stand in each other.
 	maxDepth = 64
-	// maxMembers is how many members one object or array may have: many more than any schema
-	// allows, few enough that naming what is wrong with them stays cheap.
+	// maxMembers is how many members one object or array may have. That is many more than any
+	// schema allows, and few enough that naming what is wrong with them stays cheap.
 	maxMembers = 2_000
 )
 
-// parseJSON decodes a body, looking closer than encoding/json does. Broken JSON, a duplicate key,
-// trailing bytes and too much depth make it fault.Malformed; U+0000, half a surrogate pair and
-// numbers beyond float64 make it fault.Invalid, since they can be read but neither stored nor
-// signed.
+// parseJSON decodes a body, looking closer than encoding/json does. It returns these faults:
+//   - fault.Malformed: broken JSON, a duplicate key, trailing bytes, too much depth;
+//   - fault.Invalid: U+0000, half a surrogate pair, a number beyond float64. They can be read but
+//     neither stored nor signed.
 func parseJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, malformedJSON("", fault.FieldSyntax)
 	}
-	// Whether text is valid is looked at here, so that an escaped half of a pair can be told from
-	// broken syntax.
+	// The reader looks itself at whether text is valid. So an escaped half of a pair can be told
+	// from broken syntax.
 	p := jsonReader{jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowInvalidUTF8(true))}
 	value, err := p.value()
 	if err != nil {
@@ -214,7 +214,7 @@ func storable(raw []byte) bool {
 	return true
 }
 
-// codeUnit reads the UTF-16 code unit of a \u escape at the start of b; it is 0 if there is none.
+// codeUnit reads the UTF-16 code unit of a \u escape at the start of b. It is 0 if there is none.
 func codeUnit(b []byte) uint64 {
 	const length, hex = 6, 16
 	if len(b) < length || b[0] != '\\' || b[1] != 'u' {

@@ -1,5 +1,5 @@
-// Package etag writes and reads entity tags (RFC 9110 section 8.8.3): of a version, of what is
-// shown, of a whole answer.
+// Package etag writes and reads entity tags (RFC 9110 section 8.8.3). They are of a version, of
+// what is shown, or of a whole answer.
 package etag
 
 import (
@@ -23,7 +23,7 @@ func Computed(body []byte) string {
 // Version is the entity tag of a resource that counts its changes.
 func Version(version int) string { return `"` + strconv.Itoa(version) + `"` }
 
-// Shown is the entity tag of a resource that looks otherwise at times without a change: the
+// Shown is the entity tag of a resource that can look different without a change. It holds the
 // version, and what is shown.
 func Shown(version int, shown string) string {
 	return `"` + strconv.Itoa(version) + "." + strings.Trim(Computed([]byte(shown)), `"`) + `"`

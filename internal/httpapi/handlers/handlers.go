@@ -70,7 +70,7 @@ func pageRequest(ctx context.Context, limit *int32, cursor *string) page.Request
 	return page.Request{Limit: int(value(limit)), Cursor: value(cursor), List: audit.OriginOf(ctx).Operation}
 }
 
-// pageLinks makes the links of a page of the operation's list at path; params are those that the
+// pageLinks makes the links of a page of the operation's list at path. params are those that the
 // list was narrowed down with, encoded.
 func pageLinks(ctx context.Context, path, params, next string, limit *int32) api.PageLinks {
 	query := params

@@ -1,5 +1,5 @@
-// Package pages serves what stands outside the contract: the contract itself, its documentation,
-// the page of each problem, the page that verifies receipts, and the public keys.
+// Package pages serves what stands outside the contract. These are the contract itself, its
+// documentation, the page of each problem, the page that verifies receipts, and the public keys.
 package pages
 
 import (
@@ -125,8 +125,8 @@ func (p *pages) addHTML(into map[string]*file, templates *template.Template, pat
 	return nil
 }
 
-// addAssets takes the scripts and styles: the service's own and those of Swagger UI, which come
-// compressed and are unpacked only for who cannot take them so.
+// addAssets takes the scripts and styles: the service's own and those of Swagger UI. The latter
+// come compressed and are unpacked only for who cannot take them so.
 func (p *pages) addAssets() error {
 	for _, name := range []string{"style.css", "verify.js", "docs.js", "docs.css"} {
 		content, err := assets.ReadFile("assets/" + name)

@@ -1,5 +1,5 @@
-// Package problem says what a fault looks like to a caller: its status, its words in Italian and
-// English, its document (RFC 9457).
+// Package problem says what a fault looks like to a caller. It gives its status, its words in
+// Italian and English, and its document (RFC 9457).
 package problem
 
 import (
@@ -128,7 +128,7 @@ func New(f *fault.Fault, status int, lang Language, base, requestID string) api.
 // maxPointer is how long a pointer in an answer may be, in characters.
 const maxPointer = 1024
 
-// fitPointer keeps what a caller sent as a name within what a problem may show: a place that cannot
+// fitPointer keeps what a caller sent as a name within what a problem may show. A place that cannot
 // be shown is shown as the one it stands in.
 func fitPointer(p string) string {
 	for !utf8.ValidString(p) || utf8.RuneCountInString(p) > maxPointer || strings.ContainsFunc(p, unicode.IsControl) {

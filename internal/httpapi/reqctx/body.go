@@ -42,8 +42,8 @@ func (f *Form) Optional(name string) *string {
 // Files returns the files of a field, in the order in which they were sent.
 func (f *Form) Files(name string) []*attachment.Upload { return f.Uploads[name] }
 
-// Raw is a body that is one file, as the bytes that were sent: a list as CSV or JSON Lines. Its
-// content is gone when the request is over.
+// Raw is a body that is one file, as the bytes that were sent. Such a file is a list as CSV or JSON
+// Lines. Its content is gone when the request is over.
 type Raw struct {
 	// MediaType is without parameters.
 	MediaType string

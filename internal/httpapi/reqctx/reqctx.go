@@ -1,7 +1,7 @@
-// Package reqctx carries in a request's context what the edge found out about it and handlers need:
-// who asks, the form or the file that was sent, the language of the answer. It stands by itself
-// because edge and handlers both import it and neither may import the other: the edge is tested
-// without a domain, handlers without a router.
+// Package reqctx carries in a request's context what the edge found out about it. Handlers need
+// this: who asks, the form or the file that was sent, the language of the answer. It stands by
+// itself because edge and handlers both import it and neither may import the other: the edge is
+// tested without a domain, handlers without a router.
 package reqctx
 
 import (

@@ -127,8 +127,9 @@ var people = book{
 			street = s.street,
 			postal_code = s.postal_code, town = s.town, province = s.province, office_code = s.office_code, updated_at = @now
 		FROM staged_people AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key
-			AND (t.given_name <> s.given_name OR t.family_name <> s.family_name OR t.birth_date <> s.birth_date OR t.birth_place <> s.birth_place OR t.street <> s.street
-				OR t.postal_code <> s.postal_code OR t.town <> s.town OR t.province <> s.province OR COALESCE(t.office_code, '') <> COALESCE(s.office_code, ''))`,
+			AND (t.given_name <> s.given_name OR t.family_name <> s.family_name OR t.birth_date <> s.birth_date
+				OR t.birth_place <> s.birth_place OR t.street <> s.street OR t.postal_code <> s.postal_code OR t.town <> s.town
+				OR t.province <> s.province OR COALESCE(t.office_code, '') <> COALESCE(s.office_code, ''))`,
 		`INSERT INTO register_people (tax_code,
 			` + personColumns + `, updated_at) SELECT s.key, ` + personColumns + `, @now FROM staged_people AS s
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM register_people AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
@@ -241,7 +242,8 @@ var positions = book{
 	},
 	apply: []string{
 		`UPDATE positions AS t SET scheme = s.scheme, office_code = s.office_code, state = s.state FROM staged_positions AS s
-		WHERE ` + stagedRange + ` AND t.number = s.key AND t.contributor_id = (SELECT c.id FROM contributors AS c WHERE c.tax_code = s.contributor_tax_code)
+		WHERE ` + stagedRange + ` AND t.number = s.key
+			AND t.contributor_id = (SELECT c.id FROM contributors AS c WHERE c.tax_code = s.contributor_tax_code)
 			AND (t.scheme <> s.scheme OR t.office_code <> s.office_code OR t.state <> s.state)`,
 		`INSERT INTO positions (id, contributor_id, number, scheme, office_code, state, created_at)
 		SELECT s.id, c.id, s.key, s.scheme, s.office_code, s.state, @now FROM staged_positions AS s JOIN contributors AS c
@@ -307,6 +309,7 @@ var publicBodyData = book{
 		`INSERT INTO public_body_data (id, position_id, kind, reference, date, amount, currency, description, updated_at)
 		SELECT s.id, p.id, s.kind, s.reference, s.date, s.amount, s.currency, s.description, @now FROM staged_public_body_data AS s
 		JOIN positions AS p ON p.number = s.position_number
-		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM public_body_data AS t WHERE t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference) ON CONFLICT DO NOTHING`,
+		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM public_body_data AS t
+			WHERE t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference) ON CONFLICT DO NOTHING`,
 	},
 }

@@ -79,7 +79,8 @@ var applyDelegates = []string{
 	`UPDATE delegates AS t SET legal_name = s.legal_name, kind = s.kind, updated_at = @now,
 		registration_number = CASE WHEN t.register_code = s.register_code THEN s.registration_number ELSE t.registration_number END
 	FROM staged_delegates AS s WHERE ` + stagedRange + ` AND t.tax_code = s.tax_code
-		AND (t.legal_name <> s.legal_name OR t.kind <> s.kind OR (t.register_code = s.register_code AND t.registration_number <> s.registration_number))`,
+		AND (t.legal_name <> s.legal_name OR t.kind <> s.kind
+			OR (t.register_code = s.register_code AND t.registration_number <> s.registration_number))`,
 	`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, updated_at)
 	SELECT s.id, s.kind, s.tax_code, s.legal_name, s.register_code, s.registration_number, @now, @now FROM staged_delegates AS s
 	WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM delegates AS t WHERE t.tax_code = s.tax_code) ON CONFLICT DO NOTHING`,
@@ -91,7 +92,8 @@ var applyDelegates = []string{
 		AND (t.left_at IS NOT NULL OR t.registration_number <> s.registration_number)`,
 	`INSERT INTO delegate_registrations (delegate_id, register_code, registration_number, listed_at)
 	SELECT h.id, s.register_code, s.registration_number, @now FROM staged_delegates AS s JOIN delegates AS h ON h.tax_code = s.tax_code
-	WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS t WHERE t.delegate_id = h.id AND t.register_code = s.register_code) ON CONFLICT DO NOTHING`,
+	WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS t
+		WHERE t.delegate_id = h.id AND t.register_code = s.register_code) ON CONFLICT DO NOTHING`,
 	`INSERT INTO register_notices (import_id, delegate_id, kind)
 	SELECT s.import_id, h.id, 'resumed' FROM staged_delegates AS s JOIN delegates AS h ON h.tax_code = s.tax_code
 	WHERE ` + stagedRange + ` AND ` + access.OffRegister("h") + ` ON CONFLICT DO NOTHING`,
@@ -110,9 +112,9 @@ func adoptSome(ctx context.Context, d *db.DB) (int64, error) {
 	return done.RowsAffected, done.Error
 }
 
-// leaveSome takes intermediaries off the registers of the file in which they are missing, those
-// after the place that was reached, and notes which of them are on no register any more. It returns
-// how many there were.
+// leaveSome takes the next intermediaries off the registers of the file in which they are missing.
+// It goes on after the place that was reached, and notes which of them are on no register any more.
+// It returns how many there were.
 func leaveSome(ctx context.Context, d *db.DB, i *Import, now time.Time) (int, error) {
 	kinds := "= 'professional'"
 	if i.Register == Associations {
@@ -149,12 +151,14 @@ func leaveSome(ctx context.Context, d *db.DB, i *Import, now time.Time) (int, er
 	for _, statement := range []string{
 		`INSERT INTO register_notices (import_id, delegate_id, kind) SELECT @import, t.id, 'suspended' FROM delegates AS t
 			WHERE t.id IN @ids AND ` + access.OnRegister("t") + `
-			AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS r WHERE r.delegate_id = t.id AND r.left_at IS NULL) ON CONFLICT (import_id, delegate_id) DO NOTHING`,
+			AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS r WHERE r.delegate_id = t.id AND r.left_at IS NULL)
+			ON CONFLICT (import_id, delegate_id) DO NOTHING`,
 		// Who stays on another register is known by that one from now on.
 		`UPDATE delegates AS t SET register_code = r.register_code, registration_number = r.registration_number, updated_at = @now
 			FROM delegate_registrations AS r
 			WHERE t.id IN @ids AND ` + access.OnRegister("t") + ` AND r.delegate_id = t.id AND r.left_at IS NULL
-			AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS x WHERE x.delegate_id = t.id AND x.register_code = t.register_code AND x.left_at IS NULL)`,
+			AND NOT EXISTS (SELECT 1 FROM delegate_registrations AS x
+				WHERE x.delegate_id = t.id AND x.register_code = t.register_code AND x.left_at IS NULL)`,
 	} {
 		if err := d.From(ctx).Exec(statement, args).Error; err != nil {
 			return 0, err

@@ -86,8 +86,8 @@ func TestRegisterImport_Interrupted(t *testing.T) {
 	})
 }
 
-// TestRegisterImport_BesideOthers: until the end of an import others see nothing of it and do not
-// wait for it, and who files for an intermediary that it strikes off comes before it or after it.
+// TestRegisterImport_BesideOthers: others see nothing of an import until its end, and do not wait
+// for it. Who files for an intermediary that it strikes off comes before it or after it.
 func TestRegisterImport_BesideOthers(t *testing.T) {
 	// On SQLite one comes after the other anyway.
 	d := dbtest.Open(t, dbtest.Postgres(t))

@@ -82,8 +82,8 @@ func (k knowledge) owners(ctx context.Context, numbers []string) (map[string]own
 	return all, err
 }
 
-// otherKinds names the rows about somebody who is known as a professional and listed as an
-// organisation, or the other way round.
+// otherKinds names the rows whose kind is not the one that is known. Somebody is known as a
+// professional and listed as an organisation, or the other way round.
 func (k knowledge) otherKinds(ctx context.Context, rows []record, professionals bool) ([]LineError, error) {
 	var found []struct {
 		TaxCode string

@@ -1,11 +1,11 @@
-// Package registerimport takes the files that registers send: persons (anagrafe), professional
-// registers (albi), censuses of associations, contributors, positions and the data of public
-// bodies. A file is kept, then checked in chunks into staging tables and, if every line is right,
-// applied. A file with a wrong line changes nothing.
+// Package registerimport takes the files that registers send. These are persons (anagrafe),
+// professional registers (albi), censuses of associations, contributors, positions and the data of
+// public bodies. A file is kept, then checked in chunks into staging tables and, if every line is
+// right, applied. A file with a wrong line changes nothing.
 //
-// What differs from what is there is applied in one transaction for which nobody waits, or on
-// SQLite, where everybody would, in several short ones. Since every line was checked before, and a
-// transaction takes its place in the file along, an import that was interrupted is finished by
+// What differs from what is there is applied in one transaction for which nobody waits. On SQLite,
+// where everybody would wait, there are several short ones. Every line was checked before, and a
+// transaction takes its place in the file along. So an import that was interrupted is finished by
 // whoever finds it.
 //
 // Beside the sandbox this is the one package that writes other packages' tables: registers are

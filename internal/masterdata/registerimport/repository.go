@@ -26,8 +26,7 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Import, error) {
 	return i, err
 }
 
-// same returns the import of the same file, if it is the last of its register that counts or will
-// be worked off.
+// same returns the import of the same file, if that is the last of its register that did not fail.
 func (r repository) same(ctx context.Context, register Register, format Format, digest string) (Import, bool, error) {
 	var found []Import
 	err := r.db.From(ctx).Raw(
@@ -90,8 +89,8 @@ func (r repository) save(ctx context.Context, i Import) error {
 		).Updates(&i).Error
 }
 
-// span returns the last key of the next staged lines after the one that was reached, and how many
-// these are: at most so many.
+// span returns the last key of the next staged lines after the one that was reached. It also
+// returns how many these are: at most so many.
 func (r repository) span(ctx context.Context, table string, i Import, most int) (high string, n int, err error) {
 	var found struct {
 		High *string

@@ -11,7 +11,7 @@ import (
 	"diresco/internal/kernel/outbox"
 )
 
-// noticeKinds are the kinds of messages, by what a notice is stored as: an intermediary left its
+// noticeKinds are the kinds of messages, by what a notice is stored as. An intermediary left its
 // register, or is back on it.
 var noticeKinds = map[string]outbox.Kind{
 	"suspended": outbox.Declare(outbox.Kind{Name: "delegation.suspended"}),
@@ -38,8 +38,9 @@ type told struct {
 // liveDelegations are those of an intermediary that are active but for its standing.
 var liveDelegations = "g.delegate_id = @delegate AND " + access.Named(access.LiveDelegation("g"))
 
-// tellSome promises the next messages about delegations that are suspended or good again, in the
-// step's transaction, so that each is promised once. It reports whether there was anybody.
+// tellSome puts the next messages about delegations that are suspended or good again into the
+// outbox. It does so in the step's transaction, so that each is sent once. It reports whether there
+// was anybody.
 func (w *Worker) tellSome(ctx context.Context, importID uuid.UUID, now time.Time) (bool, error) {
 	var due []notice
 	err := w.DB.From(ctx).Raw(`SELECT n.delegate_id, n.kind, n.told_until, h.legal_name FROM register_notices n JOIN delegates h
@@ -99,7 +100,8 @@ func (w *Worker) messagesTo(
 		FROM delegations AS g JOIN contributors AS c ON c.id = g.contributor_id JOIN delegation_positions AS z ON z.delegation_id = g.id
 		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer'
 		AND c.kind = 'household') AND `+access.LiveRole("r")+`
-		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
+		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors
+		GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,8 @@ import (
 	"diresco/internal/test/world"
 )
 
-// Who leaves a register and comes back is heard of by those who sign for the contributors, each
-// once, and by somebody at the organisation.
+// Those who sign for the contributors hear who leaves a register and comes back, each once. So does
+// somebody at the organisation.
 func TestRegisterImport_BothSidesHearOfARegister(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		home := w.Company(t, world.Rome)

@@ -42,8 +42,8 @@ func words(s string) []string {
 	return strings.Fields(s)
 }
 
-// ways are the usual abbreviations of the kinds of street, as words make them of what is written:
-// P.za becomes "p za".
+// ways are the usual abbreviations of the kinds of street, written as words writes them. P.za
+// becomes "p za".
 var ways = map[string]string{
 	"v": "via", "v le": "viale", "vle": "viale", "v lo": "vicolo", "vlo": "vicolo", "vic": "vicolo",
 	"p za": "piazza", "pza": "piazza", "p zza": "piazza", "pzza": "piazza", "pz": "piazza", "pzz": "piazza", "p": "piazza",

@@ -1,4 +1,4 @@
-// Package residents keeps the register of persons (anagrafe) as it was imported, and tells whether
+// Package residents keeps the register of persons (anagrafe) as it was imported. It tells whether
 // what somebody declares about themselves agrees with it.
 package residents
 

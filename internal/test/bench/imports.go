@@ -179,8 +179,8 @@ func registered(n int) (string, error) {
 	return code.Clear(), err
 }
 
-// importFile works one file off while an intermediary looks up one contributor after the other,
-// which leaves rows that point to those that the import changes.
+// importFile works one file off while an intermediary looks up one contributor after the other.
+// These look-ups leave rows that point to those that the import changes.
 func (b *bench) importFile(
 	ctx context.Context, d *db.DB, bucket *blob.Bucket, admin access.Actor, looker uuid.UUID, s *seeder, path, digest string,
 ) (speed importSpeed, err error) {
@@ -190,9 +190,10 @@ func (b *bench) importFile(
 		return speed, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	taken, err := service.Take(ctx, admin, registerimport.File{Register: registerimport.Contributors, Format: registerimport.CSV, Digest: digest, Open: func() io.Reader {
-		return file
-	}})
+	taken, err := service.Take(ctx, admin, registerimport.File{
+		Register: registerimport.Contributors, Format: registerimport.CSV, Digest: digest,
+		Open: func() io.Reader { return file },
+	})
 	if err != nil {
 		return speed, err
 	}

@@ -18,8 +18,8 @@ import (
 // return 0.
 type worker func(ctx context.Context) (status int, err error)
 
-// work is what some clients do at once, each the next as soon as the last is answered (a closed
-// loop).
+// work is what some clients do at once. Each does the next thing as soon as the last is answered (a
+// closed loop).
 type work struct {
 	name    string
 	clients int
@@ -83,8 +83,8 @@ const (
 	ending
 )
 
-// failuresEnd is after how many failures in a row a client gives up, so that a server that is gone
-// ends the run.
+// failuresEnd is after how many failures in a row a client gives up. So a server that is gone ends
+// the run.
 const failuresEnd = 10
 
 // run does the work for the warm-up and then the measured time.

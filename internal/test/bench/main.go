@@ -1,8 +1,7 @@
-// Command bench measures the speed of the real server on a real, durable PostgreSQL, together with
-// the references that the figures are to be compared with, and prints tables. Everything is
+// Command bench measures the speed of the real server on a real, durable PostgreSQL. It measures
+// the references that the figures are to be compared with as well, and prints tables. Everything is
 // measured in one run, on one machine, which the load generator shares: on another day or machine
 // the ratios stay, the rates do not. It needs Linux, Go and PostgreSQL.
-//
 // With -inprocess the service runs inside this process, so that -cpuprofile shows where its time
 // goes:
 //

@@ -70,8 +70,8 @@ func (c *counter) Send(context.Context, outbox.Outgoing) (outbox.Taken, error) {
 	return outbox.Taken{State: outbox.Sent}, nil
 }
 
-// messages measures the outbox: workers of this process on a database of their own, since those of
-// the server have no channel.
+// messages measures the outbox. Its workers run in this process, on a database of their own, since
+// those of the server have no channel.
 func (b *bench) messages(ctx context.Context, dir string) (err error) {
 	if !b.options.only.MatchString(outboxName) {
 		return nil

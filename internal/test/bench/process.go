@@ -90,7 +90,7 @@ type usage struct {
 	machine time.Duration
 }
 
-// others is what was used by what has nothing to do with the measurement; ticks are coarse, so a
+// others is the CPU time of what has nothing to do with the measurement. Ticks are coarse, so a
 // little may be ours.
 func (u usage) others() time.Duration {
 	return max(0, u.machine-u.server-u.database-u.load)
@@ -157,8 +157,8 @@ func (m meter) tree() (time.Duration, error) {
 	return total, nil
 }
 
-// machineTime returns the time that all cores together were not idle, or were taken away by the
-// host of a virtual machine.
+// machineTime returns the time that all cores together were not idle. Time that the host of a
+// virtual machine took away counts as well.
 func machineTime() (time.Duration, error) {
 	content, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -205,8 +205,8 @@ func processor() string {
 	return "unknown"
 }
 
-// syncTime returns the median time that a durable write of one database page takes in the
-// directory: what a commit costs at least.
+// syncTime returns the median time of a durable write of one database page in the directory. A
+// commit costs at least that.
 func syncTime(dir string) (time.Duration, error) {
 	file, err := os.CreateTemp(dir, "sync-")
 	if err != nil {

@@ -29,8 +29,8 @@ func bareAnswer(length int) []byte {
 	return []byte(`{"text":"` + strings.Repeat("x", max(0, length-len(`{"text":""}`))) + `"}`)
 }
 
-// serveBare is the reference for everything that HTTP costs: echo with handlers that read what is
-// sent and answer a fixed text.
+// serveBare is the reference for everything that HTTP costs. It is echo with handlers that read
+// what is sent and answer a fixed text.
 func serveBare(ctx context.Context, address string, readSize, submitSize int) error {
 	router := echo.New()
 	router.HideBanner, router.HidePort = true, true
@@ -117,8 +117,8 @@ func (d *database) sample(ctx context.Context, declarationID string) ([]row, err
 	return all, nil
 }
 
-// transactions is the reference for what the register does: the same statements and rows, one
-// transaction for each submission, on a connection for each client, without HTTP.
+// transactions is the reference for what the register does. It runs the same statements with the
+// same rows, one transaction for each submission, on a connection for each client, without HTTP.
 type transactions struct {
 	conn     *pgx.Conn
 	rows     []row

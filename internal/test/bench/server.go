@@ -74,8 +74,8 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// start starts a program that will listen at the address, with its standard error in the file, and
-// waits until GET path answers 200 there. Its error has the end of that file.
+// start starts a program that listens at the address, and waits until GET path answers 200 there.
+// The program's standard error goes to the file; the error of start has the end of that file.
 func start(ctx context.Context, command *exec.Cmd, address, path, log string) (*server, error) {
 	output, err := os.Create(log) //nolint:gosec // our own temporary directory
 	if err != nil {
@@ -147,8 +147,8 @@ func answers(ctx context.Context, address, path string) bool {
 
 const statusPath = "/v1/status"
 
-// serveVariables configure the server: all limits on the plain number of requests at their highest,
-// those on wrong PINs as always.
+// serveVariables configure the server. All limits on the plain number of requests are at their
+// highest, those on wrong PINs as always.
 func serveVariables(address, databaseURL, dir string) map[string]string {
 	return map[string]string{
 		"ADDR": address, "ADMIN_ADDR": "", "DATABASE_URL": databaseURL, "DATA_DIR": dir, "RATE_SESSION": "1000000",
@@ -203,7 +203,7 @@ func serveInside(ctx context.Context, databaseURL, dir string) (*server, error) 
 // sandboxStarts is how often the sandbox is started; the median counts.
 const sandboxStarts = 5
 
-// startSandbox starts sandboxes, each on new data, and returns the median time to the first answer
+// startSandbox starts sandboxes, each on new data. It returns the median time to the first answer
 // and the idle memory of the last.
 func startSandbox(ctx context.Context, binary, dir string) (ready time.Duration, idle int64, err error) {
 	var times []time.Duration

@@ -37,8 +37,8 @@ func calls(address string, wanted int, allowed []int, requests func(i int) []*ca
 	}
 }
 
-// refused is the error of an answer that was not wanted, with its beginning: a problem document,
-// which holds no secret.
+// refused is the error of an answer that was not wanted. It shows the beginning of the answer: a
+// problem document, which holds no secret.
 func refused(status int, body []byte) error {
 	const shown = 400
 	return fmt.Errorf("answered %d: %s", status, body[:min(len(body), shown)])
@@ -122,8 +122,8 @@ func (b *bench) transactions(spread bool) work {
 	}}
 }
 
-// bare are the references of what HTTP costs: answers as long as those of read, and of submit to
-// the same body.
+// bare are the references of what HTTP costs. Their answers are as long as those of read, and of
+// submit to the same body.
 func (b *bench) bare(s *server, get bool) work {
 	name, method, status := "bare echo, GET", http.MethodGet, http.StatusOK
 	var body []byte
@@ -132,9 +132,10 @@ func (b *bench) bare(s *server, get bool) work {
 		body = b.world.submitCall(s.address, b.world.filers[0], b.world.filers[0].spread).tail[len("\r\n\r\n"):]
 	}
 	token := b.world.filers[0].token
-	return work{name: name, clients: manyClients, wanted: status, process: s.process, worker: calls(s.address, status, nil, func(int) []*call {
+	worker := calls(s.address, status, nil, func(int) []*call {
 		return []*call{newCall(method, barePath, s.address, token, body, !get)}
-	})}
+	})
+	return work{name: name, clients: manyClients, wanted: status, process: s.process, worker: worker}
 }
 
 // login starts sessions with the right PIN. Being told to come again is allowed: that is how a
@@ -159,9 +160,9 @@ type medians struct {
 // triesPerAddress keeps wrong PINs from one address below the service's limit, which is in force.
 const triesPerAddress = 20
 
-// compareLogins logs in with the right PIN, a wrong one, and as nobody, in turns, so that whatever
-// else the machine does meets all three alike. Wrong ones come from many addresses of the loopback
-// network and end with a right one, so that no limit is reached.
+// compareLogins logs in with the right PIN, with a wrong one, and as nobody. It does so in turns,
+// so that whatever else the machine does meets all three alike. Wrong ones come from many addresses
+// of the loopback network and end with a right one, so that no limit is reached.
 func (b *bench) compareLogins(ctx context.Context, tries int) (medians, error) {
 	m := medians{tries: tries}
 	var c *connection

@@ -62,9 +62,9 @@ type try struct {
 	err          error
 }
 
-// load is what many clients do at once, each one thing after the other: file declarations, at once
-// or by a draft that is submitted, each with a key of its own and again with the same key until
-// there is an answer.
+// load is what many clients do at once, each one thing after the other. They file declarations, at
+// once or by a draft that is submitted. Each filing has a key of its own, and comes again with the
+// same key until there is an answer.
 type load struct {
 	t       *testing.T
 	sites   []site
@@ -211,8 +211,9 @@ func (f filing) same(body []byte) error {
 	if err := json.Unmarshal(body, &d); err != nil {
 		return err
 	}
-	if d.Receipt == nil || d.ProtocolNumber == nil || d.DeclarationId != f.first.DeclarationId || *d.ProtocolNumber != *f.first.ProtocolNumber || *d.Receipt != *f.first.Receipt ||
-		d.SubmittedAt == nil || !d.SubmittedAt.Equal(*f.first.SubmittedAt) || !bytes.Equal(d.Content, f.first.Content) {
+	if d.Receipt == nil || d.ProtocolNumber == nil || d.SubmittedAt == nil || d.DeclarationId != f.first.DeclarationId ||
+		*d.ProtocolNumber != *f.first.ProtocolNumber || *d.Receipt != *f.first.Receipt ||
+		!d.SubmittedAt.Equal(*f.first.SubmittedAt) || !bytes.Equal(d.Content, f.first.Content) {
 		return fmt.Errorf("%s instead of number %s, declaration %s", body, *f.first.ProtocolNumber, f.first.DeclarationId)
 	}
 	return nil

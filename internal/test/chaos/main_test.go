@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"diresco/db"
-	// Results of tests are cached by what their package imports, and what is tested here is a
-	// program that imports this.
+	// The tests run a program that imports this package. Results of tests are cached by what their
+	// package imports, so this import runs them again when the program changes.
 	_ "diresco/internal/app"
 	"diresco/internal/test/dbtest"
 )

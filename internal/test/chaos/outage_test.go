@@ -21,7 +21,7 @@ type outage struct {
 	refused map[string]int
 }
 
-// see holds one answer against the promise: the server itself is always there; without its database
+// see holds one answer against the promise. The server itself is always there; without its database
 // it does nothing and says so.
 func (o *outage) see(seen try) {
 	o.mu.Lock()

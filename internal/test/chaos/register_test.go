@@ -44,9 +44,9 @@ type storedEntry struct {
 	Digest     string
 }
 
-// checkRegister holds the database against what clients were told: every acknowledged submission is
-// there as it was acknowledged, none twice, and nothing else; and each has its number, audit row
-// and message.
+// checkRegister holds the database against what clients were told. Every acknowledged submission is
+// there as it was acknowledged, none twice, and nothing else. Each has its number, audit row and
+// message.
 func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 	t.Helper()
 	stored := map[uuid.UUID]storedDeclaration{}
@@ -92,8 +92,8 @@ func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 	checkOrder(t, acknowledged)
 }
 
-// checkNumbers: numbers of an office and year run from 1 without a gap, times rise with them, and
-// each is a declaration's.
+// checkNumbers: the numbers of an office and year run from 1 without a gap. Times rise with them,
+// and each is a declaration's.
 func checkNumbers(t *testing.T, d *db.DB, stored map[uuid.UUID]storedDeclaration) {
 	t.Helper()
 	entries := rows[storedEntry](

@@ -168,8 +168,8 @@ func (h *house) administrator(a, b site) {
 	}
 }
 
-// oneKey: a request that both processes get at once, again and again, has its effect once and
-// everywhere the same answer.
+// oneKey sends a request to both processes at once, again and again. The request has its
+// effect once and everywhere the same answer.
 func (h *house) oneKey(f *filer, example any, a, b site) filing {
 	t := h.t
 	r := request{

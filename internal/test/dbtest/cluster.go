@@ -189,8 +189,8 @@ func (s *Server) Kill() error {
 	return err
 }
 
-// StopAtOnce ends the server without waiting for anybody and without writing a checkpoint (an
-// immediate shutdown); its next start begins with a recovery.
+// StopAtOnce ends the server without waiting for anybody and without a checkpoint (an immediate
+// shutdown). Its next start begins with a recovery.
 func (s *Server) StopAtOnce() error { return s.end(syscall.SIGQUIT) }
 
 func (s *Server) end(signal os.Signal) error {

@@ -24,8 +24,8 @@ import (
 	"diresco/db"
 )
 
-// Each runs the test once on SQLite and once on PostgreSQL; under -short on SQLite alone, for the
-// loop of one package.
+// Each runs the test once on SQLite and once on PostgreSQL. Under -short it runs on SQLite alone,
+// for the loop of one package.
 func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	t.Helper()
 	EachURL(t, func(t *testing.T, rawURL string) {
@@ -33,8 +33,8 @@ func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	})
 }
 
-// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one;
-// under -short for SQLite alone.
+// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one.
+// Under -short it runs for SQLite alone.
 func EachURL(t *testing.T, test func(t *testing.T, rawURL string)) {
 	t.Helper()
 	beside(t)
@@ -120,8 +120,8 @@ func Main(m *testing.M) {
 
 var server cluster
 
-// cluster is the PostgreSQL server of this package's tests: one that was given, else one that is
-// started when first needed.
+// cluster is the PostgreSQL server of this package's tests. It is one that was given, else one that
+// is started when first needed.
 type cluster struct {
 	once  sync.Once
 	url   *url.URL

@@ -32,7 +32,7 @@ func (p part) expected(o operation, r row, draft bool) (status int, problem stri
 	switch {
 	case o.to == "session" && namesAnothers(o.path), o.to == "delegate", o.to == "delegation" && !p.role, o.to == "declaration" &&
 		(p.elsewhere || draft):
-		// They are none of the filer's CAF, no party to its delegation, and another position's
+		// They are none of the filer's CAF and no party to its delegation. Another position's
 		// declarations and others' drafts are as if they did not exist.
 		return http.StatusNotFound, "not-found"
 	case o.service != "" && !slices.Contains(p.services, "*") && !slices.Contains(p.services, o.service):

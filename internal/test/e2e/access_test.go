@@ -50,8 +50,8 @@ func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 	return rule
 }
 
-// row says how to call an operation in the access table: on what it stands open, with a body that
-// would be right.
+// row says how to call an operation in the access table. It is called on what it stands open on,
+// with a body that would be right.
 type row struct {
 	body    func(f filer) any
 	headers []header

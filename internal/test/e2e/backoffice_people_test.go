@@ -351,8 +351,8 @@ func TestStaff_WhatWaitedIsCompletedAtTheCounter(t *testing.T) {
 	})
 }
 
-// TestStaff_ThePeopleOfTheCounterAreWatched: one audit row for each change, and a row in the access
-// log for each search and reading, which says who was looked at.
+// TestStaff_ThePeopleOfTheCounterAreWatched: each change has one audit row. Each search and reading
+// has a row in the access log, which says who was looked at.
 func TestStaff_ThePeopleOfTheCounterAreWatched(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		admin, operator := w.administrator().AccessToken, w.loginAs(w.person(ofClass(client.UserClassOperator))).AccessToken

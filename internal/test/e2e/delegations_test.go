@@ -34,8 +34,8 @@ func (w *fixture) delegationToCAF(f filer) {
 	)
 }
 
-// formerIntermediaries are logged in professionals whose delegation by the filer's contributor
-// gives them nothing, by what is the matter with it.
+// formerIntermediaries are logged in professionals to whom a delegation by the filer's contributor
+// gives nothing. The key says what is the matter with it.
 func (w *fixture) formerIntermediaries(f filer) map[string]string {
 	w.t.Helper()
 	now := w.clock.Now()

@@ -1,3 +1,3 @@
-// Package e2e tests the whole house from outside: a real listener, the generated client, both
-// databases, and every answer held against the contract. It has no code beside its tests.
+// Package e2e tests the whole house from outside. It has a real listener, the generated client and
+// both databases, and holds every answer against the contract. It has no code beside its tests.
 package e2e

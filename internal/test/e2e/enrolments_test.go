@@ -13,8 +13,8 @@ import (
 	"diresco/api/client"
 )
 
-// The tax codes of contributors of the sandbox: a company at the office of Rome, a public body at
-// that of Florence, and another where everybody was enabled on 31 March 2023.
+// These are the tax codes of contributors of the sandbox. They are a company at the office of Rome,
+// a public body at that of Florence, and another where everybody was enabled on 31 March 2023.
 const (
 	tiberineTaxCode = "04102730589"
 	comuneTaxCode   = "80039510484"
@@ -232,7 +232,8 @@ func TestEnrolment_WaitsForDispositiveCredentials(t *testing.T) {
 
 		asked := w.upgrade(f.token, upgradeForm(nil)).want(t, http.StatusAccepted, "")
 		upgrade, _ := asked.field("upgrade_id").(string)
-		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", w.loginAs(w.person(operatorOf("5100"))).AccessToken, map[string]any{
+		naples := w.loginAs(w.person(operatorOf("5100")))
+		w.do(http.MethodPost, "/v1/backoffice/pin-upgrades/"+upgrade+"/decision", naples.AccessToken, map[string]any{
 			"outcome": "accepted", "reason": "Valido",
 		}, key()).want(t, http.StatusOK, "")
 		shown := w.do(http.MethodGet, path, f.token, nil).want(t, http.StatusOK, "")

@@ -171,7 +171,7 @@ func TestReadme_IsShort(t *testing.T) {
 
 var (
 	link = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
-	// named is a path from the root in code style; one with a star, a choice or a name to fill in
+	// named is a path from the root in code style. One with a star, a choice or a name to fill in
 	// is none.
 	named = regexp.MustCompile("`((?:api|cmd|db|docs|internal|tools)/[^`*<>{}\\s]*)`")
 )

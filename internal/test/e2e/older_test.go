@@ -18,8 +18,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// olderDatabase is what an earlier release (schema 20 of the migrations) left behind: a sandbox's
-// dump, its keys, and what its people were told.
+// olderDatabase is what an earlier release (schema 20 of the migrations) left behind. It has a
+// sandbox's dump, its keys, and what its people were told.
 type olderDatabase struct {
 	DataKeys    string `json:"data_keys"`
 	SigningKeys string `json:"signing_keys"`
@@ -106,7 +106,7 @@ func startOlder(t *testing.T, rawURL string) (*fixture, olderDatabase) {
 	return w, left
 }
 
-// What was given out before an upgrade is still good after it: names that are stored, or that go
+// What was given out before an upgrade is still good after it. Names that are stored, or that go
 // into keys, never change.
 func TestOlderDatabase_KeepsWhatWasGivenOut(t *testing.T) {
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) {

@@ -46,9 +46,10 @@ func TestPINRecovery_LostPINIsRecovered(t *testing.T) {
 		ctx := context.Background()
 		p, mobile, email := w.reachable(map[string]any{"credential_level": "dispositive"})
 		s := w.loginAs(p)
-		started, err := w.as("").StartPinRecoveryWithResponse(ctx, nil, client.PinRecoveryStart{TaxCode: strings.ToLower(p.TaxCode), Contacts: []client.ElectronicContact{
-			{Kind: "mobile", Value: mobile}, {Kind: "email", Value: email},
-		}})
+		started, err := w.as("").StartPinRecoveryWithResponse(ctx, nil, client.PinRecoveryStart{
+			TaxCode:  strings.ToLower(p.TaxCode),
+			Contacts: []client.ElectronicContact{{Kind: "mobile", Value: mobile}, {Kind: "email", Value: email}},
+		})
 		if err != nil || started.JSON202 == nil || started.HTTPResponse.Header.Get("Location") != "/v1/pin-recoveries" {
 			t.Fatalf("%v %d %s", err, started.StatusCode(), started.Body)
 		}

@@ -132,8 +132,8 @@ func TestPINRequest_FirstPIN(t *testing.T) {
 			t.Errorf("after both were sent: %v", got)
 		}
 		deliveries := show().Deliveries
-		if deliveries[0].Half != "first" || deliveries[0].Channel != "sms" || !strings.HasSuffix(deliveries[0].To, "233") || deliveries[1].Half != "second" ||
-			deliveries[1].Channel != "letter" || !strings.Contains(deliveries[1].To, "Roma") {
+		if deliveries[0].Half != "first" || deliveries[0].Channel != "sms" || !strings.HasSuffix(deliveries[0].To, "233") ||
+			deliveries[1].Half != "second" || deliveries[1].Channel != "letter" || !strings.Contains(deliveries[1].To, "Roma") {
 			t.Errorf("%+v", deliveries)
 		}
 		taxCode, _ := elena()["tax_code"].(string)
@@ -172,8 +172,8 @@ func TestPINRequest_FirstPIN(t *testing.T) {
 	})
 }
 
-// TestPINRequest_ReadAlike: who is not in the register, whose data differ, who has a PIN and who
-// asks too often get the same answer.
+// TestPINRequest_ReadAlike: the answer to a request is the same whatever is the matter with it. The
+// person is not in the register, has other data, has a PIN, or asks too often.
 func TestPINRequest_ReadAlike(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		known := w.createPerson(map[string]any{})
@@ -237,8 +237,9 @@ func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 			t.Fatalf("%v %s", err, list.Body)
 		}
 		item := list.JSON200.Items[0]
-		if item.RequestId != id || item.WaitsBecause == nil || *item.WaitsBecause != client.PinRequestWaitReasonDataDiffer || item.GivenName != "Èlena Maria" || item.FiledBy != nil ||
-			item.BirthDate.String() != "1985-08-01" || item.Residence.Street != "Via Nazionale 10" || len(item.Contacts) != 2 || *item.Phone != asked["phone"] {
+		if item.RequestId != id || item.WaitsBecause == nil || *item.WaitsBecause != client.PinRequestWaitReasonDataDiffer ||
+			item.GivenName != "Èlena Maria" || item.FiledBy != nil || item.BirthDate.String() != "1985-08-01" ||
+			item.Residence.Street != "Via Nazionale 10" || len(item.Contacts) != 2 || *item.Phone != asked["phone"] {
 			t.Errorf("%s", list.Body)
 		}
 		decide := func(id, outcome string) answer {

@@ -32,8 +32,8 @@ var upgradeType = header{"Content-Type", "multipart/form-data; boundary=confine"
 // sent is a file as it is sent.
 type sent struct{ name, content string }
 
-// upgradeForm is the body of a request for a dispositive PIN; fields are added to it, or replace
-// what it has. Without files it has two.
+// upgradeForm is the body of a request for a dispositive PIN. The given fields are added to it, or
+// replace what it has. Without files it has two.
 func upgradeForm(fields map[string]string, files ...sent) string {
 	if files == nil {
 		files = []sent{{"fronte.png", pngHead + strings.Repeat("x", 100_000)}, {"retro.jpg", jpegHead}}
@@ -70,8 +70,9 @@ func (w *fixture) upgrade(token string, body string, headers ...header) answer {
 	return w.do(http.MethodPost, "/v1/me/pin/upgrades", token, body, slices.Concat([]header{key(), upgradeType}, headers)...)
 }
 
-// TestPINUpgrade_TheOrdinaryPINBecomesDispositive is the whole way: file with an ordinary PIN,
-// wait, ask, be looked at, and have what waited completed under the number that it always had.
+// TestPINUpgrade_TheOrdinaryPINBecomesDispositive is the whole way from filing with an ordinary
+// PIN. The person waits, asks, is looked at, and has what waited completed under the number that it
+// always had.
 func TestPINUpgrade_TheOrdinaryPINBecomesDispositive(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()

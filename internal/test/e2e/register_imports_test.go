@@ -51,7 +51,7 @@ func (w *fixture) imported(token, location string) (shown client.RegisterImport)
 }
 
 // TestRegisterImport_WhoLeavesTheRegister: a consulente acts for a client until the register does
-// not list them any more, and again when it does.
+// not list them any more. They act again when it does.
 func TestRegisterImport_WhoLeavesTheRegister(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f, admin := w.filer(), w.administrator().AccessToken

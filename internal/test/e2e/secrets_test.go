@@ -118,8 +118,8 @@ func (w *fixture) dump() string {
 	return b.String()
 }
 
-// TestSecrets_NoSecretInClear: after a whole life of a PIN nothing that was issued stands in a log
-// or a table; while a message waits to be sent its secret is sealed, and afterwards it is gone.
+// TestSecrets_NoSecretInClear: nothing that was issued in a PIN's life stands in a log or a table.
+// While a message waits to be sent its secret is sealed, and afterwards it is gone.
 func TestSecrets_NoSecretInClear(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		s := &secrets{w: w, known: map[string]string{}}

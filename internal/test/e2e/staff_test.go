@@ -8,8 +8,8 @@ import (
 	"diresco/api/client"
 )
 
-// TestStaff_NobodyMakesThemselvesAnAdministrator: the contact centre can neither end the PIN of an
-// administrator nor have a new one of somebody who works here sent to itself.
+// TestStaff_NobodyMakesThemselvesAnAdministrator: the contact centre cannot end the PIN of an
+// administrator. Nor can it have a new PIN of somebody who works here sent to itself.
 func TestStaff_NobodyMakesThemselvesAnAdministrator(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		centre, admin := w.contactCentre(), w.person(ofClass(client.UserClassAdministrator))

@@ -37,8 +37,9 @@ func (w *fixture) workOfCAF(f filer) {
 		VALUES (?, 1, 'x', 'total', '[]', ?, 'filed', ?, 0)`, filersBatch, false, filersDelegation)
 }
 
-// formerSubDelegates are logged in people whose sub-delegation for the filer's contributor gives
-// them nothing, by what is the matter with it. The intermediary is another one than the filer's.
+// formerSubDelegates are logged in people to whom a sub-delegation for the filer's contributor
+// gives nothing. The key says what is the matter with it. The intermediary is another one than the
+// filer's.
 func (w *fixture) formerSubDelegates(f filer) map[string]string {
 	w.t.Helper()
 	now, earlier := w.clock.Now(), w.clock.Now().Add(-time.Minute)
@@ -116,7 +117,7 @@ func (w *fixture) delegated(f filer, token string, services ...string) string {
 }
 
 // TestSubDelegation_AnEmployeeWorksBySubDelegation: the consulente lets the employee work with one
-// delegation; the contributor sees who filed; the sub-delegation is revoked, given again, and ends
+// delegation. The contributor sees who filed. The sub-delegation is revoked, given again, and ends
 // with the delegation.
 func TestSubDelegation_AnEmployeeWorksBySubDelegation(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
@@ -138,7 +139,8 @@ func TestSubDelegation_AnEmployeeWorksBySubDelegation(t *testing.T) {
 		granted, err := w.as(boss).GrantSubDelegationWithResponse(
 			ctx, &client.GrantSubDelegationParams{IdempotencyKey: uuid.NewString()}, body,
 		)
-		if err != nil || granted.JSON201 == nil || granted.JSON201.State != client.SubDelegationStateActive || granted.JSON201.Person.PersonId != employee.PersonId || granted.JSON201.All || len(granted.JSON201.DelegationIds) != 1 ||
+		if err != nil || granted.JSON201 == nil || granted.JSON201.State != client.SubDelegationStateActive ||
+			granted.JSON201.Person.PersonId != employee.PersonId || granted.JSON201.All || len(granted.JSON201.DelegationIds) != 1 ||
 			len(granted.JSON201.Services) != 1 || !strings.HasPrefix(granted.JSON201.Delegate.LegalName, "Andrea Ricci") {
 			t.Fatalf("granted: %v %s", err, granted.Body)
 		}
@@ -248,8 +250,8 @@ func TestSubDelegation_AnEmployeeWorksBySubDelegation(t *testing.T) {
 		third := w.do(http.MethodPost, "/v1/sub-delegations", boss, body, key()).want(t, http.StatusCreated, "").header.Get("Location")
 		active := w.do(http.MethodGet, third, mine, nil).want(t, http.StatusOK, "")
 		w.do(http.MethodPost, path+"/revocation", f.token, map[string]any{}, key()).want(t, http.StatusOK, "")
-		// It has ended with the only delegation that it names, and who has seen it is not told that
-		// it is unchanged.
+		// It has ended with the only delegation that it names. Who has seen it is not told that it
+		// is unchanged.
 		ended := w.do(http.MethodGet, third, mine, nil, header{"If-None-Match", active.header.Get("ETag")}).want(t, http.StatusOK, "")
 		if active.field("state") != "active" || ended.field("state") != "expired" {
 			t.Errorf("shown as %s, then as %s", active.body, ended.body)

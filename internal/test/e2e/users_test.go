@@ -56,8 +56,8 @@ func (a answer) fieldCode() string {
 	return pointer + " " + code
 }
 
-// TestUsers_AnEmployeeIsEnabled: the legal representative searches a person, gives a role for
-// declarations, the person files by it, and it is withdrawn.
+// TestUsers_AnEmployeeIsEnabled: the legal representative searches a person and gives a role for
+// declarations. The person files by it, and it is withdrawn.
 func TestUsers_AnEmployeeIsEnabled(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -169,8 +169,8 @@ func TestUsers_AnEmployeeIsEnabled(t *testing.T) {
 }
 
 // TestUsers_NothingIsLearntAboutOthers: who has ordinary credentials is as unknown as who does not
-// exist, and 20 searches a day are all there are, wherever they are made, tries to give a role
-// among them.
+// exist. There are 20 searches a day, wherever they are made, and tries to give a role are among
+// them.
 func TestUsers_NothingIsLearntAboutOthers(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()

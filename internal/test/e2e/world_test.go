@@ -111,12 +111,13 @@ func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 // as returns a client with the access token, or without one when it is empty.
 func (w *fixture) as(token string) *client.ClientWithResponses {
 	w.t.Helper()
-	c, err := client.NewClientWithResponses(w.url+"/v1", client.WithHTTPClient(w.http), client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	authorize := func(_ context.Context, r *http.Request) error {
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)
 		}
 		return nil
-	}))
+	}
+	c, err := client.NewClientWithResponses(w.url+"/v1", client.WithHTTPClient(w.http), client.WithRequestEditorFn(authorize))
 	if err != nil {
 		w.t.Fatal(err)
 	}

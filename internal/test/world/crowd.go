@@ -13,8 +13,9 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Crowd adds 2,000 contributors with a position each, delegations of the first 1,200 to the
-// intermediary and of each to four of forty others. The ids of contributors and positions grow.
+// Crowd adds 2,000 contributors with a position each. The first 1,200 give the intermediary a
+// delegation, and each gives one to four of forty others. The ids of contributors and positions
+// grow.
 func (a *App) Crowd(t testing.TB, delegateID uuid.UUID) {
 	t.Helper()
 	const all, held = 2000, 1200

@@ -127,8 +127,8 @@ func (a *App) Delegation(t testing.TB, delegateID uuid.UUID, c Company, change f
 	return id
 }
 
-// SubDelegation lets a person work with all of an intermediary's delegations or, where some are
-// named, with these; change may alter it.
+// SubDelegation lets a person work with all of an intermediary's delegations. Where some are named,
+// it is for these; change may alter it.
 func (a *App) SubDelegation(t testing.TB, delegateID, personID uuid.UUID, change func(*SubDelegation), delegations ...uuid.UUID) uuid.UUID {
 	t.Helper()
 	s := SubDelegation{

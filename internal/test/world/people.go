@@ -150,8 +150,8 @@ func (a *App) Enter(t testing.TB, sessionID, contributorID uuid.UUID) access.Act
 	return actor
 }
 
-// Employer adds a company with a position at each of the offices (Rome when none is named) and its
-// legal representative, who is logged in with dispositive credentials.
+// Employer adds a company with a position at each of the offices, and its legal representative. The
+// office is Rome when none is named; the representative is logged in with dispositive credentials.
 func (a *App) Employer(t testing.TB, offices ...string) (Company, access.Actor) {
 	t.Helper()
 	if len(offices) == 0 {

@@ -9,9 +9,9 @@ import (
 	"diresco/internal/kernel/access"
 )
 
-// RandomRights adds a person with rights of every kind over some of the companies: live ones and
-// ended ones, for all services or few, over all positions or some. draw chooses a number from 0 to
-// most.
+// RandomRights adds a person with rights of every kind over some of the companies. They are live
+// ones and ended ones, for all services or few, over all positions or some. draw chooses a number
+// from 0 to most.
 func (a *App) RandomRights(t testing.TB, companies []Company, draw func(most int) int) access.Actor {
 	t.Helper()
 	p, own := a.Professional(t)

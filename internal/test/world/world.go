@@ -1,6 +1,6 @@
-// Package world puts the core together for tests: an application without its HTTP edge, on a given
-// database, with a clock that stands still, keys that live as long as the test, and people,
-// contributors and rights to try it with.
+// Package world puts the core together for tests: an application without its HTTP edge. It stands
+// on a given database, with a clock that stands still and keys that live as long as the test. It
+// has people, contributors and rights to try it with.
 package world
 
 import (
@@ -59,7 +59,7 @@ type App struct {
 	Declarations *declaration.Service
 }
 
-// New puts an App together on an empty, migrated database, with two offices and the declaration
+// New puts an App together on an empty, migrated database. It has two offices and the declaration
 // types that come with the program. Its register is closed when the test ends.
 func New(t testing.TB, d *db.DB) *App {
 	t.Helper()
@@ -81,7 +81,7 @@ func New(t testing.TB, d *db.DB) *App {
 	return a
 }
 
-// Twin is another process on the same database, reached through d: it shares clock, keys and blobs
+// Twin is another process on the same database, reached through d. It shares clock, keys and blobs
 // with a and nothing else. After a was closed it is the same process started again.
 func (a *App) Twin(t testing.TB, d *db.DB) *App {
 	t.Helper()

@@ -1,6 +1,6 @@
-// Package catalogue holds the declaration types that come with the program,
-// one JSON file each, and checks the content of declarations against the JSON
-// Schema of their type. A type is data: adding one needs no code.
+// Package catalogue holds the declaration types that come with the program, one JSON file each. It
+// checks the content of declarations against the JSON Schema of their type. A type is data: adding
+// one needs no code.
 package catalogue
 
 import (
@@ -31,8 +31,8 @@ type Type struct {
 	ClosesAt *time.Time `json:"closes_at,omitempty"`
 	// Decision says who decides: "operator" is a person at the office.
 	Decision string `json:"decision"`
-	// WorkerField is the JSON pointer (RFC 6901) of the worker's tax code in
-	// the content, empty where a type concerns no worker.
+	// WorkerField is the JSON pointer (RFC 6901) of the worker's tax code in the content. It is
+	// empty where a type concerns no worker.
 	WorkerField string `json:"worker_field"`
 	// ContentSchema is a JSON Schema 2020-12, ContentExample a content that
 	// meets it.
@@ -45,10 +45,9 @@ type Step struct {
 	Step string `json:"step"`
 }
 
-// All returns the declaration types that come with the program, ordered by
-// file name, with their schemas and examples in compact form. The error is
-// that of a malformed file, so a test of this package is enough to rule it
-// out.
+// All returns the declaration types that come with the program, ordered by file name. Their schemas
+// and examples are in compact form. The error is that of a malformed file, so a test of this
+// package is enough to rule it out.
 func All() ([]Type, error) {
 	entries, err := files.ReadDir("types")
 	if err != nil {

@@ -57,8 +57,8 @@ func Compile(code string, version int, schema json.RawMessage) (*Schema, error) 
 	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "diresco://vocabulary", Compile: refuseKeywords})
 	c.AssertVocabs()
 
-	// A name with a scheme, else the compiler would take it for a file's; and
-	// with a path, else relative references would lead back to the schema.
+	// The name has a scheme, else the compiler would take it for a file's. It has a path, else
+	// relative references would lead back to the schema.
 	name := fmt.Sprintf("diresco://declaration-types/%s/%d", url.PathEscape(code), version)
 	if err := c.AddResource(name, doc); err != nil {
 		return nil, fmt.Errorf("schema of %s version %d: %w", code, version, err)
@@ -108,11 +108,10 @@ func isVATNumber(v any) error {
 	return err
 }
 
-// Validate decodes a content and returns what is wrong with it, ordered by
-// pointer and code, at most [MaxFindings]; nothing if it meets the schema. A
-// number counts as the IEEE 754 double that RFC 8785 makes of it; one beyond
-// their range is always wrong. A content that is not one JSON value gives a
-// single finding "other" at the root.
+// Validate decodes a content and returns what is wrong with it, or nothing if it meets the schema.
+// The findings are ordered by pointer and code, and at most [MaxFindings]. A number counts as the
+// IEEE 754 double that RFC 8785 makes of it; one beyond their range is always wrong. A content that
+// is not one JSON value gives a single finding "other" at the root.
 func (s *Schema) Validate(content json.RawMessage) (value any, wrong []Finding) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
 	if err != nil {
