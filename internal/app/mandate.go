@@ -6,7 +6,6 @@ import (
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/mandate/grant"
 	"diresco/internal/mandate/subdelegation"
-	"diresco/internal/masterdata/servicecatalog"
 )
 
 // mandate is who may act for whom.
@@ -20,9 +19,8 @@ type mandate struct {
 
 func newMandate(p platform, k kernel, id identity, m masterdata, f filing) mandate {
 	delegations := delegation.NewService(delegation.Deps{
-		Runner: k.runner, Repository: delegation.NewRepository(p.db), Rights: k.rights, Contributors: m.positions,
-		People: id.people, Outbox: k.outbox, Keys: p.dataKeys, Codes: id.codes, Catalogue: servicecatalog.NewRepository(p.db),
-		Random: p.random,
+		Runner: k.runner, Rights: k.rights, Contributors: m.positions, People: id.people, Outbox: k.outbox, Keys: p.dataKeys,
+		Codes: id.codes, Catalogue: m.services, Random: p.random,
 	})
 	return mandate{
 		delegations: delegations,
@@ -30,10 +28,8 @@ func newMandate(p platform, k kernel, id identity, m masterdata, f filing) manda
 			Runner: k.runner, Delegations: delegations, Contributors: m.positions,
 			People: id.people, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),
-		subDelegations: subdelegation.NewService(subdelegation.Deps{
-			Runner: k.runner, Repository: subdelegation.NewRepository(p.db), Rights: k.rights, Outbox: k.outbox,
-		}),
-		grants: grant.NewService(grant.Deps{Runner: k.runner, People: id.people, Outbox: k.outbox}),
+		subDelegations: subdelegation.NewService(subdelegation.Deps{Runner: k.runner, Rights: k.rights, Outbox: k.outbox}),
+		grants:         grant.NewService(grant.Deps{Runner: k.runner, People: id.people, Outbox: k.outbox}),
 		enrolments: enrolment.NewService(enrolment.Deps{
 			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
 		}),

@@ -26,7 +26,7 @@ func newMasterdata(p platform, k kernel) masterdata {
 	return masterdata{
 		contributors: contributors, intermediaries: intermediary.NewRepository(p.db), positions: positions,
 		residents: residents.New(p.db, p.clock),
-		services:  servicecatalog.New(k.runner, k.rights, positions),
+		services:  servicecatalog.New(servicecatalog.Deps{Runner: k.runner, Rights: k.rights, Contributors: positions}),
 		imports:   registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
 		importing: registerimport.NewWorker(registerimport.WorkerOptions{
 			DB: p.db, Clock: p.clock, Blobs: p.bucket, Outbox: k.outbox, Log: p.log,

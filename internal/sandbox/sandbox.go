@@ -106,7 +106,7 @@ func NewService(d Deps) *Service {
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People,
 		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
 		contributors: d.Contributors,
-		types:        d.Types, services: servicecatalog.New(d.Runner, nil, nil), messages: d.Messages, background: d.Background, due: d.Due,
+		types:        d.Types, services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}), messages: d.Messages, background: d.Background, due: d.Due,
 		pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }

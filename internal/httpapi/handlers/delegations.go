@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -17,16 +16,12 @@ import (
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/intermediary"
-	"diresco/internal/platform/clock"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
 )
 
 // DelegationHandlers has the operations of the section Delegations.
-type DelegationHandlers struct {
-	Delegations *delegation.Service
-	Clock       clock.Clock
-}
+type DelegationHandlers struct{ Delegations *delegation.Service }
 
 const delegationsPath = "/delegations"
 
@@ -70,9 +65,8 @@ func (h DelegationHandlers) ListContributorDelegations(
 	if err != nil {
 		return nil, err
 	}
-	now := h.Clock.Now()
 	return api.ListContributorDelegations200JSONResponse{
-		Items: items(found.Items, func(s delegation.View) api.Delegation { return viewForContributor(s, now) }),
+		Items: items(found.Items, viewDelegation),
 		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/delegations", "", found.Next, p.Limit),
 	}, nil
 }
@@ -90,7 +84,7 @@ func (h DelegationHandlers) DraftDelegation(
 	if err != nil {
 		return nil, err
 	}
-	view := h.view(ctx, d)
+	view := viewDelegation(d)
 	return api.DraftDelegation201JSONResponse{
 		Body: view,
 		Headers: api.DraftDelegation201ResponseHeaders{
@@ -113,7 +107,7 @@ func (h DelegationHandlers) ListDelegations(
 	query := queryOf(map[string]*string{
 		"state": (*string)(p.State), "contributor_id": idText(p.ContributorId), "delegate_id": idText(p.DelegateId),
 	})
-	return api.ListDelegations200JSONResponse(h.list(found, pageLinks(ctx, delegationsPath, query, found.Next, p.Limit))), nil
+	return api.ListDelegations200JSONResponse(listDelegations(found, pageLinks(ctx, delegationsPath, query, found.Next, p.Limit))), nil
 }
 
 // SearchDelegations implements api.StrictServerInterface.
@@ -128,7 +122,8 @@ func (h DelegationHandlers) SearchDelegations(
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDelegations200JSONResponse(h.list(found, pageLinks(ctx, "/delegation-searches", "", found.Next, r.Params.Limit))), nil
+	links := pageLinks(ctx, "/delegation-searches", "", found.Next, r.Params.Limit)
+	return api.SearchDelegations200JSONResponse(listDelegations(found, links)), nil
 }
 
 // ShowDelegation implements api.StrictServerInterface.
@@ -139,10 +134,7 @@ func (h DelegationHandlers) ShowDelegation(
 	if err != nil {
 		return nil, err
 	}
-	view := viewDelegation(d, h.Clock.Now())
-	if d.ForContributor {
-		view = viewForContributor(d, h.Clock.Now())
-	}
+	view := viewDelegation(d)
 	return api.ShowDelegation200JSONResponse{Body: view, Headers: api.ShowDelegation200ResponseHeaders{ETag: delegationTag(d, view)}}, nil
 }
 
@@ -163,7 +155,7 @@ func (h DelegationHandlers) ChangeDelegation(
 	if err != nil {
 		return nil, err
 	}
-	view := h.view(ctx, d)
+	view := viewDelegation(d)
 	return api.ChangeDelegation200JSONResponse{
 		Body: view, Headers: api.ChangeDelegation200ResponseHeaders{ETag: delegationTag(d, view)},
 	}, nil
@@ -192,7 +184,7 @@ func (h DelegationHandlers) SendDelegationOtp(
 	if err != nil {
 		return nil, err
 	}
-	view := h.view(ctx, d)
+	view := viewDelegation(d)
 	return api.SendDelegationOtp202JSONResponse{
 		Body: view,
 		Headers: api.SendDelegationOtp202ResponseHeaders{
@@ -211,7 +203,7 @@ func (h DelegationHandlers) ActivateDelegation(
 	if err != nil {
 		return nil, err
 	}
-	view := h.view(ctx, d)
+	view := viewDelegation(d)
 	return api.ActivateDelegation200JSONResponse{
 		Body: view, Headers: api.ActivateDelegation200ResponseHeaders{ETag: delegationTag(d, view)},
 	}, nil
@@ -229,23 +221,14 @@ func (h DelegationHandlers) RevokeDelegation(
 	if err != nil {
 		return nil, err
 	}
-	view := h.view(ctx, d)
+	view := viewDelegation(d)
 	return api.RevokeDelegation200JSONResponse{
 		Body: view, Headers: api.RevokeDelegation200ResponseHeaders{ETag: delegationTag(d, view)},
 	}, nil
 }
 
-// view shows a delegation to who changed it.
-func (h DelegationHandlers) view(ctx context.Context, s delegation.View) api.Delegation {
-	s.ForContributor = delegation.Represents(reqctx.ActorOf(ctx))
-	return viewDelegation(s, h.Clock.Now())
-}
-
-func (h DelegationHandlers) list(found page.Page[delegation.View], links api.PageLinks) api.DelegationList {
-	now := h.Clock.Now()
-	return api.DelegationList{Items: items(found.Items, func(s delegation.View) api.Delegation {
-		return viewDelegation(s, now)
-	}), Links: links}
+func listDelegations(found page.Page[delegation.View], links api.PageLinks) api.DelegationList {
+	return api.DelegationList{Items: items(found.Items, viewDelegation), Links: links}
 }
 
 // delegationTag is the entity tag of a delegation as it is shown, which clock, register and wrong
@@ -255,18 +238,9 @@ func delegationTag(s delegation.View, view api.Delegation) string {
 	return etag.Shown(s.Version, string(shown))
 }
 
-// viewForContributor shows also who works under a delegation.
-func viewForContributor(s delegation.View, now time.Time) api.Delegation {
-	view := viewDelegation(s, now)
-	workers := []api.DelegationWorker(items(s.Workers, viewWorker))
-	view.Workers = &workers
-	return view
-}
-
-// viewDelegation shows a delegation as it stands at the instant.
-func viewDelegation(s delegation.View, now time.Time) api.Delegation {
+func viewDelegation(s delegation.View) api.Delegation {
 	view := api.Delegation{
-		DelegationId: s.ID, State: api.DelegationState(s.StateAt(now)), ReferenceCode: s.ReferenceCode,
+		DelegationId: s.ID, State: api.DelegationState(s.State), ReferenceCode: s.ReferenceCode,
 		Delegate: viewDelegate(s.DelegateID, s.DelegateKind, s.DelegateName),
 		Contributor: api.DelegatingContributor{
 			ContributorId: s.ContributorID, TaxCode: s.ContributorTaxCode.Clear(), LegalName: s.ContributorName,
@@ -278,7 +252,7 @@ func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 		Signatory:   api.Signatory{SignatoryId: s.SignatoryID, GivenName: s.SignatoryGivenName},
 		DraftedBy:   api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName},
 		DraftedAt:   s.DraftedAt,
-		ActivatedAt: s.ActivatedAt, EndedAt: s.Ended(now), EndCause: (*api.DelegationEndCause)(s.CauseOfEnd(now)), EndReason: s.EndReason,
+		ActivatedAt: s.ActivatedAt, EndedAt: s.EndedAt, EndCause: (*api.DelegationEndCause)(s.EndCause), EndReason: s.EndReason,
 	}
 	if s.HidesSignatory() {
 		view.Signatory.FamilyInitial = new(initial(s.SignatoryFamilyName))
@@ -289,6 +263,10 @@ func viewDelegation(s delegation.View, now time.Time) api.Delegation {
 		view.ActivatedBy = &api.PersonReference{
 			PersonId: *s.ActivatedBy, GivenName: s.ActivatorGivenName, FamilyName: s.ActivatorFamilyName,
 		}
+	}
+	if s.Workers != nil {
+		workers := []api.DelegationWorker(items(s.Workers, viewWorker))
+		view.Workers = &workers
 	}
 	if o := s.OTP; o != nil {
 		view.Otp = &api.DelegationOtp{

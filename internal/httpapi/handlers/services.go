@@ -3,20 +3,15 @@ package handlers
 import (
 	"context"
 	"strings"
-	"time"
 
 	"diresco/api"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/masterdata/servicecatalog"
-	"diresco/internal/platform/clock"
 )
 
 // ServiceHandlers has the operations of the section Services.
-type ServiceHandlers struct {
-	Services *servicecatalog.Catalogue
-	Clock    clock.Clock
-}
+type ServiceHandlers struct{ Services *servicecatalog.Catalogue }
 
 // ListServices implements api.StrictServerInterface.
 func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesRequestObject) (api.ListServicesResponseObject, error) {
@@ -24,7 +19,7 @@ func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesReq
 	if err != nil {
 		return nil, err
 	}
-	view := func(s servicecatalog.Service) api.Service { return viewService(ctx, s, h.Clock.Now()) }
+	view := func(s servicecatalog.View) api.Service { return viewService(ctx, s) }
 	return api.ListServices200JSONResponse{
 		Items: items(found.Items, view), Links: pageLinks(ctx, "/services", "", found.Next, r.Params.Limit),
 	}, nil
@@ -38,7 +33,7 @@ func (h ServiceHandlers) ShowServiceChannel(
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowServiceChannel200JSONResponse(viewChannel(c, h.Clock.Now())), nil
+	return api.ShowServiceChannel200JSONResponse(viewChannel(c)), nil
 }
 
 // ListMyServices implements api.StrictServerInterface.
@@ -51,9 +46,8 @@ func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyService
 		return nil, err
 	}
 	params := map[string]*string{"contributor_id": idText(p.ContributorId), "position_id": idText(p.PositionId)}
-	now := h.Clock.Now()
 	view := func(m servicecatalog.Mine) api.MyService {
-		s := viewService(ctx, m.Service, now)
+		s := viewService(ctx, m.View)
 		return api.MyService{
 			ServiceCode: s.ServiceCode, Title: s.Title, Section: s.Section, Links: s.Links, Channels: s.Channels, Pinned: m.Pinned,
 			Settings: m.Settings,
@@ -94,22 +88,18 @@ func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuR
 	}, nil
 }
 
-func viewService(ctx context.Context, s servicecatalog.Service, now time.Time) api.Service {
+func viewService(ctx context.Context, s servicecatalog.View) api.Service {
 	return api.Service{
 		ServiceCode: s.Code, Title: s.Title(inEnglishAsked(ctx)), Section: s.Section,
 		Links: items(s.Links, func(l servicecatalog.Link) api.ServiceLink {
 			return api.ServiceLink{Rel: l.Rel, Href: l.Href, Method: api.ServiceLinkMethod(l.Method)}
 		}),
-		Channels: items(s.Channels, func(c servicecatalog.Channel) api.ServiceChannel { return viewChannel(c, now) }),
+		Channels: items(s.Channels, viewChannel),
 	}
 }
 
-func viewChannel(c servicecatalog.Channel, now time.Time) api.ServiceChannel {
-	view := api.ServiceChannel{Channel: c.Channel, OpensAt: c.OpensAt, ClosesAt: c.ClosesAt, Open: c.Open(now)}
-	if view.Open {
-		view.Href = &c.Href
-	}
-	return view
+func viewChannel(c servicecatalog.ChannelView) api.ServiceChannel {
+	return api.ServiceChannel{Channel: c.Code, OpensAt: c.OpensAt, ClosesAt: c.ClosesAt, Open: c.Open, Href: c.Href}
 }
 
 func viewMenu(m servicecatalog.Menu) api.Menu {

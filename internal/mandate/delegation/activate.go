@@ -32,9 +32,9 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	if err != nil {
 		return View{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.Runner.Clock.Now()
-		old, err := s.Repository.lock(ctx, id, now)
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		now := s.run.Clock.Now()
+		old, err := s.repo.lock(ctx, id, now)
 		if err != nil {
 			return View{}, err
 		}
@@ -65,23 +65,23 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 		if err != nil {
 			return View{}, err
 		}
-		message, err = message.To(channel, to).Until(now.Add(OTPLife)).Seal(s.Keys, map[string]secret.Text{"otp": code})
+		message, err = message.To(channel, to).Until(now.Add(OTPLife)).Seal(s.keys, map[string]secret.Text{"otp": code})
 		if err != nil {
 			return View{}, err
 		}
-		if err := s.Outbox.Add(ctx, message); err != nil {
+		if err := s.outbox.Add(ctx, message); err != nil {
 			return View{}, err
 		}
-		if err := s.Repository.save(ctx, d); err != nil {
+		if err := s.repo.save(ctx, d); err != nil {
 			return View{}, err
 		}
-		return s.Repository.one(ctx, id, now)
-	}, s.replay())
+		return s.shown(ctx, by, id, now)
+	}, s.replay(by))
 }
 
 // mayStillSign refuses a delegation whose signatory does not represent the contributor any more.
 func (s *Service) mayStillSign(ctx context.Context, d View) error {
-	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
+	signatories, err := s.contributors.Signatories(ctx, d.ContributorID)
 	if err == nil && !slices.ContainsFunc(signatories, func(p contributor.Signatory) bool { return p.PersonID == d.SignatoryID }) {
 		err = fault.Because(fault.Conflict, "signatory-gone")
 	}
@@ -94,7 +94,7 @@ func (s *Service) maySend(ctx context.Context, d View, now time.Time) error {
 		id     uuid.UUID
 		most   int
 	}{{"delegation_id", d.ID, sendsADay}, {"contributor_id", d.ContributorID, contributorSendsADay}} {
-		sent, err := s.Repository.sent(ctx, limit.column, limit.id, now.Add(-fault.Day))
+		sent, err := s.repo.sent(ctx, limit.column, limit.id, now.Add(-fault.Day))
 		if err != nil {
 			return err
 		}
@@ -107,14 +107,14 @@ func (s *Service) maySend(ctx context.Context, d View, now time.Time) error {
 
 // recipient is where the contributor gets its code: never where the intermediary says.
 func (s *Service) recipient(ctx context.Context, d View) (outbox.Channel, string, error) {
-	pec, err := s.Contributors.PEC(ctx, d.ContributorID)
+	pec, err := s.contributors.PEC(ctx, d.ContributorID)
 	if err != nil {
 		return "", "", err
 	}
 	if pec != "" {
 		return outbox.PEC, pec, nil
 	}
-	contacts, err := s.People.Contacts(ctx, d.SignatoryID)
+	contacts, err := s.people.Contacts(ctx, d.SignatoryID)
 	if err != nil {
 		return "", "", err
 	}
@@ -157,16 +157,16 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 		return View{}, fault.InvalidFields(fault.Field{Pointer: "/signature_declared", Code: fault.FieldNotDeclared})
 	}
 	// A repeat needs no attempt.
-	if err := s.Runner.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {
-		return operation.Replay(ctx, err, s.replay())
+	if err := s.run.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx)); err != nil {
+		return operation.Replay(ctx, err, s.replay(by))
 	}
-	d, err := s.Repository.one(ctx, id, s.Runner.Clock.Now())
+	d, err := s.repo.one(ctx, id, s.run.Clock.Now())
 	if err != nil {
 		return View{}, err
 	}
 	activated, err := s.redeem(ctx, by, right, d, in.OTP)
 	if err != nil {
-		return operation.Replay(ctx, err, s.replay())
+		return operation.Replay(ctx, err, s.replay(by))
 	}
 	return activated, nil
 }
@@ -181,20 +181,20 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, d View, entered secret.Text) (View, error) {
 	claim := idempotency.ClaimOf(ctx)
 	take := func(ctx context.Context) error {
-		return s.Runner.Keys.Take(ctx, idempotency.Want{Claim: claim, ResourceID: d.ID.String()})
+		return s.run.Keys.Take(ctx, idempotency.Want{Claim: claim, ResourceID: d.ID.String()})
 	}
 	var now time.Time
 	var old, shown View
 	var activated Delegation
-	err := s.Codes.Redeem(ctx, otp.Redemption{
+	err := s.codes.Redeem(ctx, otp.Redemption{
 		// Without an address: an intermediary's people share one, and each of them has logged in.
 		Purpose: otpPurpose, Name: secret.Text(d.DelegateID.String() + " " + d.ContributorID.String()), SubjectID: d.ID, Code: entered,
 		Before: func(ctx context.Context) (err error) {
 			if err := take(ctx); err != nil {
 				return err
 			}
-			now = s.Runner.Clock.Now()
-			if old, err = s.Repository.lock(ctx, d.ID, now); err != nil {
+			now = s.run.Clock.Now()
+			if old, err = s.repo.lock(ctx, d.ID, now); err != nil {
 				return err
 			}
 			activated, err = old.activate(by.PersonID, now)
@@ -203,13 +203,14 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 		Bound: func() [][]byte { return bound(old) },
 		Wrong: func(ctx context.Context) error {
 			// Who may not enter it any more has not tried.
-			if err := s.Runner.Recheck.InTx(ctx, by, right); err != nil {
+			if err := s.run.Recheck.InTx(ctx, by, right); err != nil {
 				return err
 			}
-			return s.Runner.Keys.Release(ctx, claim)
+			return s.run.Keys.Release(ctx, claim)
 		},
 	}, func(ctx context.Context) (err error) {
-		shown, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		unclaimed := idempotency.WithClaim(ctx, nil)
+		shown, err = operation.Do(unclaimed, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 			trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, activated.ContributorID
 			return s.activate(ctx, by, right, old, activated, now)
 		}, nil)
@@ -222,7 +223,7 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 		// The limiter refused it before it came to the key, perhaps for what a concurrent duplicate
 		// did: it waits for that one, and is answered alike.
 		refused := err
-		return View{}, s.Runner.DB.InTx(ctx, func(ctx context.Context) error { return cmp.Or(take(ctx), refused) })
+		return View{}, s.run.DB.InTx(ctx, func(ctx context.Context) error { return cmp.Or(take(ctx), refused) })
 	}
 	return shown, err
 }
@@ -239,10 +240,10 @@ func (s *Service) activate(ctx context.Context, by access.Actor, right access.Ri
 	if err := s.resolveConflicts(ctx, old, by, right, now); err != nil {
 		return View{}, err
 	}
-	if err := s.Repository.save(ctx, d); err != nil {
+	if err := s.repo.save(ctx, d); err != nil {
 		return View{}, err
 	}
-	shown, err := s.Repository.one(ctx, d.ID, now)
+	shown, err := s.shown(ctx, by, d.ID, now)
 	if err != nil {
 		return View{}, err
 	}
@@ -253,7 +254,7 @@ func (s *Service) activate(ctx context.Context, by access.Actor, right access.Ri
 // household employer has one intermediary, so there the earlier delegations end, each with a record
 // of its own.
 func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor, right access.Right, now time.Time) error {
-	others, err := s.Repository.activeOf(ctx, d.ContributorID, d.ID, now)
+	others, err := s.repo.activeOf(ctx, d.ContributorID, d.ID, now)
 	if err != nil {
 		return err
 	}
@@ -266,7 +267,7 @@ func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor,
 				ContributorID: other.ContributorID, Right: right, SubjectKind: subjectKind, SubjectID: other.ID.String(),
 				Outcome: "replaced",
 			}
-			if err := s.Runner.Trail.Write(ctx, replaced.Record(ctx, by, s.Runner.Clock)); err != nil {
+			if err := s.run.Trail.Write(ctx, replaced.Record(ctx, by, s.run.Clock)); err != nil {
 				return err
 			}
 			continue
@@ -288,7 +289,7 @@ func (s *Service) end(ctx context.Context, d View, by access.Actor, cause EndCau
 	if err := s.endOTP(ctx, d.ID); err != nil {
 		return err
 	}
-	if err := s.Repository.save(ctx, ended); err != nil {
+	if err := s.repo.save(ctx, ended); err != nil {
 		return err
 	}
 	if d.State == Draft {
@@ -314,9 +315,9 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 		membership.Listed = false
 		right = membership.Right()
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.Runner.Clock.Now()
-		d, err := s.Repository.lock(ctx, id, now)
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		now := s.run.Clock.Now()
+		d, err := s.repo.lock(ctx, id, now)
 		if err != nil {
 			return View{}, err
 		}
@@ -324,8 +325,8 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 		if err := s.end(ctx, d, by, cause, words, now); err != nil {
 			return View{}, err
 		}
-		return s.Repository.one(ctx, id, now)
-	}, s.replay())
+		return s.shown(ctx, by, id, now)
+	}, s.replay(by))
 }
 
 // notify promises both sides a message about each of the delegations, with the words that somebody
@@ -335,11 +336,11 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, words string, no
 	for i, d := range about {
 		delegates[i], contributors[i] = d.DelegateID, d.ContributorID
 	}
-	people, err := access.AffairsContacts(ctx, s.Runner.DB, delegates)
+	people, err := access.AffairsContacts(ctx, s.run.DB, delegates)
 	if err != nil {
 		return err
 	}
-	signatories, err := s.Contributors.SignatoriesOfEach(ctx, contributors)
+	signatories, err := s.contributors.SignatoriesOfEach(ctx, contributors)
 	if err != nil {
 		return err
 	}
@@ -370,5 +371,5 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, words string, no
 			messages = append(messages, m)
 		}
 	}
-	return s.Outbox.Add(ctx, messages...)
+	return s.outbox.Add(ctx, messages...)
 }

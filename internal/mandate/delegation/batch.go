@@ -26,7 +26,7 @@ func (s *Service) Membership(ctx context.Context, by access.Actor, wanted *uuid.
 
 // Manages reports whether the actor manages the delegations of the intermediary.
 func (s *Service) Manages(ctx context.Context, by access.Actor, delegateID uuid.UUID) (bool, error) {
-	memberships, err := s.Rights.Memberships(ctx, by)
+	memberships, err := s.rights.Memberships(ctx, by)
 	return slices.ContainsFunc(memberships, func(membership access.Membership) bool {
 		return membership.DelegateID == delegateID && manages(membership)
 	}), err
@@ -39,25 +39,25 @@ func (s *Service) Manages(ctx context.Context, by access.Actor, delegateID uuid.
 func (s *Service) PositionOf(
 	ctx context.Context, by access.Actor, membership access.Membership, listID uuid.UUID, number string,
 ) (contributor.Position, contributor.Contributor, error) {
-	position, owner, err := s.Contributors.ByNumber(ctx, number)
+	position, owner, err := s.contributors.ByNumber(ctx, number)
 	unknown := fault.Is(err, fault.NotFound)
 	if err != nil && !unknown {
 		return contributor.Position{}, contributor.Contributor{}, err
 	}
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	look := lookUp{DelegateID: membership.DelegateID, PersonID: by.PersonID, At: now}
 	if unknown {
 		look.ID = uuid.NewSHA1(listID, []byte(number))
 	} else {
 		look.ID, look.ContributorID = uuid.NewSHA1(listID, owner.ID[:]), &owner.ID
 	}
-	if looked, lookErr := s.Repository.lookedUp(ctx, look.ID); lookErr != nil || looked {
+	if looked, lookErr := s.repo.lookedUp(ctx, look.ID); lookErr != nil || looked {
 		return position, owner, cmp.Or(lookErr, err)
 	}
 	if err := s.checkLookupQuota(ctx, by, now); err != nil {
 		return contributor.Position{}, contributor.Contributor{}, err
 	}
-	return position, owner, cmp.Or(s.Repository.addLookUp(ctx, look), err)
+	return position, owner, cmp.Or(s.repo.addLookUp(ctx, look), err)
 }
 
 // DraftFor drafts like Draft what the actor asked for earlier: their session may have ended since,
@@ -66,13 +66,14 @@ func (s *Service) DraftFor(ctx context.Context, by access.Actor, membership acce
 	id := uuid.Must(uuid.NewV7())
 	session := by.SessionID
 	by.SessionID = uuid.Nil
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+	unclaimed := idempotency.WithClaim(ctx, nil)
+	return operation.Do(unclaimed, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.SessionID = session
 		drafted, err := s.draft(ctx, trace, by, membership, id, in)
 		if err != nil {
 			return View{}, err
 		}
-		return drafted, s.Runner.Recheck.Standing(ctx, by.PersonID, trace.Right)
+		return drafted, s.run.Recheck.Standing(ctx, by.PersonID, trace.Right)
 	}, nil)
 }
 
@@ -83,7 +84,7 @@ func (s *Service) Unsigned(ctx context.Context, ids []uuid.UUID) ([]View, error)
 	for i, id := range ids {
 		bare[i].ID = id
 	}
-	found, err := s.Repository.full(ctx, bare, s.Runner.Clock.Now())
+	found, err := s.repo.full(ctx, bare, s.run.Clock.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func TestDelegation_AHouseholdHasOneIntermediary(t *testing.T) {
 		for _, id := range []uuid.UUID{one.ID, two.ID} {
 			ended, err := w.service.Show(ctx, id)
 			if err != nil || ended.State != delegation.Revoked || ended.EndReason != nil ||
-				*ended.CauseOfEnd(w.Clock.Now()) != delegation.ByReplacement {
+				*ended.EndCause != delegation.ByReplacement {
 				t.Errorf("the earlier one is %s, %v", ended.State, err)
 			}
 		}

@@ -98,7 +98,8 @@ type Delegation struct {
 // TableName tells GORM the table.
 func (Delegation) TableName() string { return "delegations" }
 
-// View is a delegation with all that is told of it.
+// View is a delegation with all that is told of it. The service decides State, EndedAt and EndCause
+// at one instant before it shows one; while it works with one they are as kept.
 type View struct {
 	Delegation
 	DelegateKind        intermediary.Kind
@@ -120,8 +121,8 @@ type View struct {
 	OTP                 *OTP                   `gorm:"-"`
 	// ForContributor says that it is shown to the contributor's side, which sees all of it.
 	ForContributor bool `gorm:"-"`
-	// Workers are who of the intermediary's people may use it, by name, a hundred at most; for the
-	// contributor's side.
+	// Workers are who of the intermediary's people may use it, by name, a hundred at most. They are
+	// nil where it is shown without them: the contributor's side alone sees them.
 	Workers []Worker `gorm:"-"`
 }
 
@@ -143,9 +144,9 @@ type Worker struct {
 	GrantedAt time.Time
 }
 
-// StateAt returns the state at an instant: what is stored, what the professional register says and
+// stateAt returns the state at an instant: what is stored, what the professional register says and
 // what the clock says.
-func (s View) StateAt(now time.Time) State {
+func (s View) stateAt(now time.Time) State {
 	switch {
 	case s.State != Active:
 		return s.State
@@ -155,6 +156,21 @@ func (s View) StateAt(now time.Time) State {
 		return Suspended
 	}
 	return Active
+}
+
+// at is the delegation as it stands at an instant.
+func (s View) at(now time.Time) View {
+	if s.State = s.stateAt(now); s.State == Expired {
+		s.EndedAt, s.EndCause = s.ValidUntil, new(ByExpiry)
+	}
+	return s
+}
+
+// seenBy is the delegation as it stands at an instant, as the actor's side sees it.
+func (s View) seenBy(by access.Actor, now time.Time) View {
+	s = s.at(now)
+	s.ForContributor = represents(by)
+	return s
 }
 
 const (
@@ -191,7 +207,7 @@ func (d Delegation) activate(by uuid.UUID, now time.Time) (Delegation, error) {
 // revoke ends a delegation, whoever asks and in whatever state it is, unless it has ended. words
 // say why, and may be empty.
 func (s View) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) (Delegation, error) {
-	if state := s.StateAt(now); !slices.Contains(Transitions[state], Revoked) {
+	if state := s.stateAt(now); !slices.Contains(Transitions[state], Revoked) {
 		return s.Delegation, fault.Because(fault.Conflict, "delegation-state")
 	}
 	d := s.Delegation.moved(Revoked, now)
@@ -200,22 +216,6 @@ func (s View) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) 
 		d.EndReason = &words
 	}
 	return d, nil
-}
-
-// Ended is when a delegation was revoked or expired; nil for one that has not ended.
-func (s View) Ended(now time.Time) *time.Time {
-	if s.StateAt(now) == Expired {
-		return s.ValidUntil
-	}
-	return s.EndedAt
-}
-
-// CauseOfEnd is what ended a delegation; nil for one that has not ended.
-func (s View) CauseOfEnd(now time.Time) *EndCause {
-	if s.StateAt(now) == Expired {
-		return new(ByExpiry)
-	}
-	return s.EndCause
 }
 
 // changed is a draft again: what was signed, and the code that was sent, were about something else.

@@ -45,7 +45,7 @@ func (e endings) ahead() time.Duration { return time.Duration(e.days) * 24 * tim
 
 // Next implements due.Source.
 func (e endings) Next(ctx context.Context, after due.Cursor, until time.Time) (time.Time, bool, error) {
-	found, err := e.Repository.ending(ctx, after.At.Add(e.ahead()), after.ID, until.Add(e.ahead()), 1)
+	found, err := e.repo.ending(ctx, after.At.Add(e.ahead()), after.ID, until.Add(e.ahead()), 1)
 	if err != nil || len(found) == 0 {
 		return time.Time{}, false, err
 	}
@@ -59,7 +59,7 @@ func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due
 	if e.days > 0 && !at.After(until) {
 		at, id = until, uuid.Max
 	}
-	found, err := e.Repository.ending(ctx, at, id, until.Add(e.ahead()), due.AtOnce)
+	found, err := e.repo.ending(ctx, at, id, until.Add(e.ahead()), due.AtOnce)
 	if err != nil || len(found) == 0 {
 		return due.Through(until), err
 	}
@@ -73,7 +73,7 @@ func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due
 
 // ending returns the active delegations, suspended ones among them, whose end comes after the place
 // in the order and not after the instant, the first to end first.
-func (r *Repository) ending(ctx context.Context, after time.Time, id uuid.UUID, until time.Time, limit int) ([]View, error) {
+func (r repository) ending(ctx context.Context, after time.Time, id uuid.UUID, until time.Time, limit int) ([]View, error) {
 	var found []View
 	err := r.db.From(ctx).Raw(selectShown+` WHERE g.state = 'active' AND g.valid_until IS NOT NULL AND (g.valid_until, g.id) > (?, ?) AND g.valid_until <= ?
 		ORDER BY g.valid_until, g.id LIMIT ?`, after, id, until, limit).Scan(&found).Error

@@ -57,10 +57,10 @@ func newWorld(t testing.TB, d *db.DB) *fixture {
 	w := &fixture{App: world.New(t, d), t: t, keys: keys}
 	limiter := throttle.NewLimiter(d, w.Clock, keys, w.Outbox)
 	w.service = delegation.NewService(delegation.Deps{
-		Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors,
+		Runner: w.Runner, Rights: w.Rights, Contributors: w.Contributors,
 		People: person.NewService(person.Deps{Runner: w.Runner}), Outbox: w.Outbox, Keys: keys,
 		Codes:     otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader),
-		Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
+		Catalogue: servicecatalog.New(servicecatalog.Deps{Runner: w.Runner}), Random: rand.Reader,
 	})
 	w.company = w.App.Company(t, world.Rome, world.Milan)
 	w.signatory, w.rep = w.representativeOf(w.company)
@@ -186,7 +186,7 @@ func (w *fixture) state(id uuid.UUID) delegation.State {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return d.StateAt(w.Clock.Now())
+	return d.State
 }
 
 // wrong is another code than the right one.

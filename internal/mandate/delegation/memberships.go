@@ -33,7 +33,7 @@ func usable(all []access.Membership) ([]access.Membership, error) {
 // only one. It returns what usable does where there is none, fault.DelegateMustBePerson for a firm,
 // and fault.Invalid at /delegate_id where it is not the actor's or the actor must say which.
 func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Membership, error) {
-	all, err := s.Rights.Memberships(ctx, by)
+	all, err := s.rights.Memberships(ctx, by)
 	if err != nil {
 		return access.Membership{}, err
 	}
@@ -77,10 +77,10 @@ func manages(membership access.Membership) bool {
 	return membership.ActingAs != access.UserAdministrator && membership.Covers(access.Delegations)
 }
 
-// Represents reports whether the actor manages the delegations that a contributor gives.
-func Represents(by access.Actor) bool {
-	_, represents := representing(by)
-	return represents
+// represents reports whether the actor manages the delegations that a contributor gives.
+func represents(by access.Actor) bool {
+	_, does := representing(by)
+	return does
 }
 
 // representing is the right by which the actor manages the delegations that a contributor gives, if
@@ -100,7 +100,7 @@ func (s *Service) searchingFor(ctx context.Context, by access.Actor, wanted *uui
 	if wanted != nil {
 		return s.membership(ctx, by, wanted)
 	}
-	all, err := s.Rights.Memberships(ctx, by)
+	all, err := s.rights.Memberships(ctx, by)
 	if err != nil {
 		return access.Membership{}, err
 	}

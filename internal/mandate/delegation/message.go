@@ -60,7 +60,7 @@ func (s *Service) serviceTitles(ctx context.Context, all ...View) (map[access.Se
 	if len(named) == 0 {
 		return nil, nil
 	}
-	titles, err := s.Catalogue.Titles(ctx, named)
+	titles, err := s.catalogue.Titles(ctx, named)
 	if err != nil {
 		return nil, err
 	}

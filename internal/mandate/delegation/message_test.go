@@ -36,7 +36,7 @@ func (w *fixture) read(m outbox.Message, locale notification.Locale) string {
 func TestDelegation_MessagesSayWhatIsGiven(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		if err := d.InTx(ctx, servicecatalog.New(w.Runner, nil, nil).Install); err != nil {
+		if err := d.InTx(ctx, servicecatalog.New(servicecatalog.Deps{Runner: w.Runner}).Install); err != nil {
 			t.Fatal(err)
 		}
 		end := time.Date(2027, 3, 31, 22, 0, 0, 0, time.UTC)

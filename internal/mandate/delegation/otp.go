@@ -68,7 +68,7 @@ func (s View) positionIDs() []uuid.UUID {
 
 // makeOTP replaces the live code of a delegation.
 func (s *Service) makeOTP(ctx context.Context, d View, by uuid.UUID, channel, recipient string) (secret.Text, error) {
-	return s.Codes.Make(ctx, otp.Issue{
+	return s.codes.Make(ctx, otp.Issue{
 		Purpose: otpPurpose, SubjectID: d.ID, Bound: bound(d),
 		Columns: map[string]any{"contributor_id": d.ContributorID, "channel": channel, "recipient": recipient, "sent_by": by},
 	})
@@ -76,11 +76,11 @@ func (s *Service) makeOTP(ctx context.Context, d View, by uuid.UUID, channel, re
 
 // endOTP makes the live code of a delegation worthless.
 func (s *Service) endOTP(ctx context.Context, delegationID uuid.UUID) error {
-	return s.Codes.End(ctx, otpPurpose, delegationID)
+	return s.codes.End(ctx, otpPurpose, delegationID)
 }
 
 // liveOTPs returns the codes of delegations that are good at the instant.
-func (r *Repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, now time.Time) (map[uuid.UUID]*OTP, error) {
+func (r repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, now time.Time) (map[uuid.UUID]*OTP, error) {
 	var rows []struct {
 		DelegationID uuid.UUID
 		OTP
@@ -103,7 +103,7 @@ func (r *Repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, no
 
 // sent returns when codes went out after the instant, the earliest first, for a delegation or to a
 // contributor.
-func (r *Repository) sent(ctx context.Context, column string, id uuid.UUID, after time.Time) ([]time.Time, error) {
+func (r repository) sent(ctx context.Context, column string, id uuid.UUID, after time.Time) ([]time.Time, error) {
 	var at []time.Time
 	err := r.db.From(ctx).Raw(
 		fmt.Sprintf("SELECT sent_at FROM delegation_otps WHERE %s = ? AND sent_at > ? ORDER BY sent_at", column), id, after,

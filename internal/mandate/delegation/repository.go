@@ -18,11 +18,8 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// Repository reads and writes delegations and their codes.
-type Repository struct{ db *db.DB }
-
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository { return &Repository{d} }
+// repository reads and writes delegations and their codes.
+type repository struct{ db *db.DB }
 
 const selectShown = `SELECT g.*, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.tax_code AS delegate_tax_code, h.struck_off_at,
 	c.tax_code AS contributor_tax_code, c.legal_name AS contributor_name, c.kind AS contributor_kind,
@@ -34,7 +31,7 @@ const selectShown = `SELECT g.*, h.kind AS delegate_kind, h.legal_name AS delega
 	JOIN people m ON m.id = g.drafted_by LEFT JOIN people a ON a.id = g.activated_by`
 
 // one returns a delegation, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
+func (r repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
 	var rows []View
 	if err := r.db.From(ctx).Raw(selectShown+" WHERE g.id = ?", id).Scan(&rows).Error; err != nil {
 		return View{}, err
@@ -53,7 +50,7 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View
 // The name comes before any row but that of the request's idempotency key. No circle comes of that:
 // a key is taken first of all or not at all, so whoever has the name asks for no key any more, and
 // nobody who waits here is waited for.
-func (r *Repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
+func (r repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
 	var found []uuid.UUID
 	if err := r.db.From(ctx).Raw("SELECT contributor_id FROM delegations WHERE id = ?", id).Scan(&found).Error; err != nil {
 		return View{}, err
@@ -77,7 +74,7 @@ func (r *Repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (Vie
 }
 
 // complete reads positions and live codes of many delegations at once.
-func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) error {
+func (r repository) complete(ctx context.Context, rows []View, now time.Time) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -110,7 +107,7 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 }
 
 // add inserts a delegation with its positions.
-func (r *Repository) add(ctx context.Context, d Delegation, positions []uuid.UUID) error {
+func (r repository) add(ctx context.Context, d Delegation, positions []uuid.UUID) error {
 	if err := r.db.From(ctx).Create(&d).Error; err != nil {
 		return err
 	}
@@ -127,7 +124,7 @@ type positionRow struct {
 func (positionRow) TableName() string { return "delegation_positions" }
 
 // setPositions replaces the positions of a delegation.
-func (r *Repository) setPositions(ctx context.Context, d Delegation, positions []uuid.UUID) error {
+func (r repository) setPositions(ctx context.Context, d Delegation, positions []uuid.UUID) error {
 	if err := r.db.From(ctx).Exec("DELETE FROM delegation_positions WHERE delegation_id = ?", d.ID).Error; err != nil {
 		return err
 	}
@@ -139,7 +136,7 @@ func (r *Repository) setPositions(ctx context.Context, d Delegation, positions [
 }
 
 // save writes what changes of a delegation.
-func (r *Repository) save(ctx context.Context, d Delegation) error {
+func (r repository) save(ctx context.Context, d Delegation) error {
 	return r.db.From(ctx).Model(&Delegation{}).Where("id = ?", d.ID).Select("reference_code", "scope", "services", "exclusive", "valid_until", "signatory_id", "state",
 		"activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
 }
@@ -148,7 +145,7 @@ var selectActive = selectShown + " WHERE g.contributor_id = ? AND g.id <> ? AND 
 
 // activeOf returns the other active delegations of a contributor, suspended ones among them, since
 // they come back; what has expired is left out.
-func (r *Repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]View, error) {
+func (r repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]View, error) {
 	var rows []View
 	err := r.db.From(ctx).Raw(selectActive, contributorID, except, now).Scan(&rows).Error
 	if err != nil {
@@ -179,7 +176,7 @@ type sides struct {
 // list returns a page of the delegations of the sides, the latest first. Each side is a range of an
 // index, so a page costs the same however many delegations an intermediary has, and one statement
 // however many there are of a kind.
-func (r *Repository) list(ctx context.Context, of sides, f Filter, request page.Request, now time.Time) (page.Page[View], error) {
+func (r repository) list(ctx context.Context, of sides, f Filter, request page.Request, now time.Time) (page.Page[View], error) {
 	var none page.Page[View]
 	after, err := request.After()
 	if err != nil {
@@ -268,7 +265,7 @@ func latest(query *gorm.DB, request page.Request) *gorm.DB {
 }
 
 // ofEach is one query for what ofOne asks for about each of the sides, which travel as one value.
-func (r *Repository) ofEach(
+func (r repository) ofEach(
 	ctx context.Context, ids []uuid.UUID, request page.Request, ofOne func(whose string, args ...any) *gorm.DB,
 ) (*gorm.DB, error) {
 	if len(ids) == 1 {
@@ -301,12 +298,13 @@ var selectWorkers = `WITH x AS (
 	)
 	SELECT * FROM y WHERE place <= ? ORDER BY delegation_id, place`
 
-// workers adds who of the intermediaries' people may use the delegations that are active.
-func (r *Repository) workers(ctx context.Context, all []View, now time.Time) error {
+// workers adds who of the intermediaries' people may use the delegations that are active now.
+func (r repository) workers(ctx context.Context, all []View, now time.Time) error {
 	at := make(map[uuid.UUID]*View, len(all))
 	var ids []uuid.UUID
 	for i, s := range all {
-		if state := s.StateAt(now); state == Active || state == Suspended {
+		all[i].Workers = []Worker{}
+		if state := s.stateAt(now); state == Active || state == Suspended {
 			ids, at[s.ID] = append(ids, s.ID), &all[i]
 		}
 	}
@@ -349,7 +347,7 @@ func withWorker(all []Worker, w Worker) []Worker {
 }
 
 // full reads all that is told of delegations, in the order in which they are given.
-func (r *Repository) full(ctx context.Context, bare []View, now time.Time) ([]View, error) {
+func (r repository) full(ctx context.Context, bare []View, now time.Time) ([]View, error) {
 	if len(bare) == 0 {
 		return bare, nil
 	}
@@ -376,19 +374,19 @@ type lookUp struct {
 // TableName tells GORM the table.
 func (lookUp) TableName() string { return "delegation_lookups" }
 
-func (r *Repository) addLookUp(ctx context.Context, l lookUp) error {
+func (r repository) addLookUp(ctx context.Context, l lookUp) error {
 	return r.db.From(ctx).Create(&l).Error
 }
 
 // lookedUp reports whether a look was noted.
-func (r *Repository) lookedUp(ctx context.Context, id uuid.UUID) (bool, error) {
+func (r repository) lookedUp(ctx context.Context, id uuid.UUID) (bool, error) {
 	var found []int
 	err := r.db.From(ctx).Raw("SELECT 1 FROM delegation_lookups WHERE id = ?", id).Scan(&found).Error
 	return len(found) > 0, err
 }
 
 // lookUps returns when a person looked contributors up after the instant, the earliest first.
-func (r *Repository) lookUps(ctx context.Context, personID uuid.UUID, after time.Time) ([]time.Time, error) {
+func (r repository) lookUps(ctx context.Context, personID uuid.UUID, after time.Time) ([]time.Time, error) {
 	var at []time.Time
 	err := r.db.From(ctx).Raw(
 		"SELECT at FROM delegation_lookups WHERE person_id = ? AND at > ? ORDER BY at", personID, after,
@@ -405,7 +403,7 @@ type LookUp struct {
 	DelegateName string
 }
 
-func (r *Repository) lookUpsOf(ctx context.Context, contributorID uuid.UUID, request page.Request) (page.Page[LookUp], error) {
+func (r repository) lookUpsOf(ctx context.Context, contributorID uuid.UUID, request page.Request) (page.Page[LookUp], error) {
 	var none page.Page[LookUp]
 	after, err := request.After()
 	if err != nil {

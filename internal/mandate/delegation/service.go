@@ -28,9 +28,8 @@ import (
 
 // Deps are what the service works with.
 type Deps struct {
-	Runner     *operation.Runner
-	Repository *Repository
-	Rights     *access.Repository
+	Runner *operation.Runner
+	Rights *access.Repository
 	// Contributors knows positions, who signs and where to write.
 	Contributors *contributor.Service
 	People       *person.Service
@@ -38,20 +37,33 @@ type Deps struct {
 	Keys         *keyring.DataKeys
 	Codes        *otp.Codes
 	// Catalogue knows what services are called.
-	Catalogue *servicecatalog.Repository
+	Catalogue *servicecatalog.Catalogue
 	// Random is where reference codes come from.
 	Random io.Reader
 }
 
 // Service has the use cases of delegations.
 type Service struct {
-	Deps
+	run            *operation.Runner
+	repo           repository
+	rights         *access.Repository
+	contributors   *contributor.Service
+	people         *person.Service
 	intermediaries *intermediary.Repository
+	outbox         *outbox.Outbox
+	keys           *keyring.DataKeys
+	codes          *otp.Codes
+	catalogue      *servicecatalog.Catalogue
+	random         io.Reader
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	return &Service{Deps: d, intermediaries: intermediary.NewRepository(d.Runner.DB)}
+	return &Service{
+		run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, contributors: d.Contributors, people: d.People,
+		intermediaries: intermediary.NewRepository(d.Runner.DB), outbox: d.Outbox, keys: d.Keys, codes: d.Codes,
+		catalogue: d.Catalogue, random: d.Random,
+	}
 }
 
 // The kinds of messages; the data of each names reference, delegate and contributor.
@@ -86,42 +98,43 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	}
 	var found []Candidate
 	id := uuid.Must(uuid.NewV7())
-	_, err = operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	unclaimed := idempotency.WithClaim(ctx, nil)
+	_, err = operation.Do(unclaimed, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.Right, trace.SubjectKind = membership.Right(), "delegation-look-up"
-		now := s.Runner.Clock.Now()
+		now := s.run.Clock.Now()
 		if err := s.checkLookupQuota(ctx, by, now); err != nil {
 			return struct{}{}, err
 		}
 		look := lookUp{ID: id, DelegateID: membership.DelegateID, PersonID: by.PersonID, At: now}
-		c, there, err := known(s.Contributors.ByTaxCode(ctx, code))
+		c, there, err := known(s.contributors.ByTaxCode(ctx, code))
 		if err != nil {
 			return struct{}{}, err
 		}
 		if there {
 			look.ContributorID, trace.ContributorID = &c.ID, c.ID
 			one := Candidate{Contributor: c}
-			if one.Positions, err = s.Contributors.AllPositions(ctx, c.ID); err != nil {
+			if one.Positions, err = s.contributors.AllPositions(ctx, c.ID); err != nil {
 				return struct{}{}, err
 			}
 			one.Positions = slices.DeleteFunc(one.Positions, func(p contributor.Position) bool {
 				return p.State != contributor.PositionActive
 			})
-			if one.Signatories, err = s.Contributors.Signatories(ctx, c.ID); err != nil {
+			if one.Signatories, err = s.contributors.Signatories(ctx, c.ID); err != nil {
 				return struct{}{}, err
 			}
 			found = []Candidate{one}
 		}
-		return struct{}{}, s.Repository.addLookUp(ctx, look)
+		return struct{}{}, s.repo.addLookUp(ctx, look)
 	}, nil)
 	return found, err
 }
 
 // checkLookupQuota counts how often the actor looked somebody up, one after the other.
 func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor, now time.Time) error {
-	if err := s.Runner.DB.LockName(ctx, "look-ups of "+by.PersonID.String()); err != nil {
+	if err := s.run.DB.LockName(ctx, "look-ups of "+by.PersonID.String()); err != nil {
 		return err
 	}
-	before, err := s.Repository.lookUps(ctx, by.PersonID, now.Add(-fault.Day))
+	before, err := s.repo.lookUps(ctx, by.PersonID, now.Add(-fault.Day))
 	if err != nil {
 		return err
 	}
@@ -130,10 +143,10 @@ func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor, now tim
 
 // LookUps lists who looked at the actor's contributor, the latest first.
 func (s *Service) LookUps(ctx context.Context, by access.Actor, contributorID uuid.UUID, request page.Request) (page.Page[LookUp], error) {
-	if by.ContributorID != contributorID || !Represents(by) {
+	if by.ContributorID != contributorID || !represents(by) {
 		return page.Page[LookUp]{}, fault.New(fault.Forbidden)
 	}
-	return s.Repository.lookUpsOf(ctx, contributorID, request)
+	return s.repo.lookUpsOf(ctx, contributorID, request)
 }
 
 // requireDispositive refuses ordinary credentials: drafting and activating a delegation need
@@ -170,7 +183,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (View, e
 		return View{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	drafted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+	drafted, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		return s.draft(ctx, trace, by, membership, id, in)
 	}, s.replayTo(by))
 	return drafted, operation.ReplayIfVisible(ctx, err, s.replayTo(by))
@@ -180,14 +193,14 @@ func (s *Service) draft(
 	ctx context.Context, trace *operation.Trace, by access.Actor, membership access.Membership, id uuid.UUID, in Input,
 ) (View, error) {
 	trace.Right, trace.SubjectKind = membership.Right(), subjectKind
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	// Nobody is told here that there is no such contributor: it has neither the positions nor the
 	// signatory. Who wants to know looks it up, which the contributor sees.
 	c, _, err := s.contributor(ctx, in.ContributorTaxCode)
 	if err != nil {
 		return View{}, err
 	}
-	code, err := reference(s.Random)
+	code, err := reference(s.random)
 	if err != nil {
 		return View{}, err
 	}
@@ -199,11 +212,11 @@ func (s *Service) draft(
 		return View{}, err
 	}
 	d = d.moved(Draft, now)
-	if err := s.Repository.add(ctx, d, in.PositionIDs); err != nil {
+	if err := s.repo.add(ctx, d, in.PositionIDs); err != nil {
 		return View{}, err
 	}
 	trace.ContributorID = d.ContributorID
-	return s.Repository.one(ctx, id, now)
+	return s.shown(ctx, by, id, now)
 }
 
 func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
@@ -211,7 +224,7 @@ func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.
 	if err != nil {
 		return contributor.Contributor{}, false, fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: fault.FieldFormat})
 	}
-	return known(s.Contributors.ByTaxCode(ctx, code))
+	return known(s.contributors.ByTaxCode(ctx, code))
 }
 
 // known tells a contributor that is not there from an error.
@@ -226,7 +239,7 @@ func known(c contributor.Contributor, err error) (contributor.Contributor, bool,
 func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.Time) (Delegation, error) {
 	var wrong []fault.Field
 	add := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
-	positions, err := s.Contributors.AllPositions(ctx, d.ContributorID)
+	positions, err := s.contributors.AllPositions(ctx, d.ContributorID)
 	if err != nil {
 		return d, err
 	}
@@ -262,7 +275,7 @@ func (s *Service) filled(ctx context.Context, d Delegation, in Input, now time.T
 	default:
 		add("/scope", fault.FieldEnum)
 	}
-	signatories, err := s.Contributors.Signatories(ctx, d.ContributorID)
+	signatories, err := s.contributors.Signatories(ctx, d.ContributorID)
 	if err != nil {
 		return d, err
 	}
@@ -293,16 +306,18 @@ func reference(random io.Reader) (string, error) {
 	return text[:4] + "-" + text[4:8] + "-" + text[8:], nil
 }
 
-// replay renders what an earlier, equal request made.
-func (s *Service) replay() func(ctx context.Context, id string) (View, error) {
-	return operation.ByID(s.Show)
+// replay renders what an earlier, equal request of the actor made.
+func (s *Service) replay(by access.Actor) func(ctx context.Context, id string) (View, error) {
+	return operation.ByID(func(ctx context.Context, id uuid.UUID) (View, error) {
+		return s.shown(ctx, by, id, s.run.Clock.Now())
+	})
 }
 
 // replayTo renders it as far as the actor still manages the intermediary's delegations: they may
 // have had another membership then.
 func (s *Service) replayTo(by access.Actor) func(ctx context.Context, id string) (View, error) {
 	return func(ctx context.Context, id string) (View, error) {
-		drafted, err := s.replay()(ctx, id)
+		drafted, err := s.replay(by)(ctx, id)
 		if err != nil {
 			return View{}, err
 		}
@@ -322,20 +337,27 @@ const subjectKind = "delegation"
 
 // Show returns one delegation as it stands. The guard has let the actor in.
 func (s *Service) Show(ctx context.Context, id uuid.UUID) (View, error) {
-	return s.Repository.one(ctx, id, s.Runner.Clock.Now())
+	now := s.run.Clock.Now()
+	d, err := s.repo.one(ctx, id, now)
+	return d.at(now), err
+}
+
+// shown reads one delegation as it stands at the instant, as the actor's side sees it.
+func (s *Service) shown(ctx context.Context, by access.Actor, id uuid.UUID, now time.Time) (View, error) {
+	d, err := s.repo.one(ctx, id, now)
+	return d.seenBy(by, now), err
 }
 
 // ShowTo returns one delegation as the actor's side sees it: the contributor's sees who works under
 // it. The guard has let the actor in.
 func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
-	now := s.Runner.Clock.Now()
-	d, err := s.Repository.one(ctx, id, now)
-	if err != nil || !Represents(by) {
+	now := s.run.Clock.Now()
+	d, err := s.shown(ctx, by, id, now)
+	if err != nil || !d.ForContributor {
 		return d, err
 	}
 	shown := []View{d}
-	shown[0].ForContributor = true
-	err = s.Repository.workers(ctx, shown, now)
+	err = s.repo.workers(ctx, shown, now)
 	return shown[0], err
 }
 
@@ -343,7 +365,7 @@ func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 // contributors whose delegations the actor manages, the latest first.
 func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	var of sides
-	memberships, err := s.Rights.Memberships(ctx, by)
+	memberships, err := s.rights.Memberships(ctx, by)
 	if err != nil {
 		return page.Page[View]{}, err
 	}
@@ -353,7 +375,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 			of.delegates = append(of.delegates, membership.DelegateID)
 		}
 	}
-	represented, err := s.Rights.Represented(ctx, by, access.Delegations)
+	represented, err := s.rights.Represented(ctx, by, access.Delegations)
 	if err != nil {
 		return page.Page[View]{}, err
 	}
@@ -362,8 +384,10 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 			of.contributors = append(of.contributors, id)
 		}
 	}
-	found, err := s.Repository.list(ctx, of, f, request, s.Runner.Clock.Now())
+	now := s.run.Clock.Now()
+	found, err := s.repo.list(ctx, of, f, request, now)
 	for i, d := range found.Items {
+		found.Items[i] = d.at(now)
 		found.Items[i].ForContributor = slices.Contains(represented, d.ContributorID)
 	}
 	return found, err
@@ -374,18 +398,18 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 func (s *Service) OfContributor(
 	ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request,
 ) (page.Page[View], error) {
-	if by.ContributorID != contributorID || !Represents(by) {
+	if by.ContributorID != contributorID || !represents(by) {
 		return page.Page[View]{}, fault.New(fault.Forbidden)
 	}
-	now := s.Runner.Clock.Now()
-	found, err := s.Repository.list(ctx, sides{contributors: []uuid.UUID{contributorID}}, f, request, now)
+	now := s.run.Clock.Now()
+	found, err := s.repo.list(ctx, sides{contributors: []uuid.UUID{contributorID}}, f, request, now)
 	if err != nil {
 		return found, err
 	}
-	for i := range found.Items {
-		found.Items[i].ForContributor = true
+	for i, d := range found.Items {
+		found.Items[i] = d.seenBy(by, now)
 	}
-	return found, s.Repository.workers(ctx, found.Items, now)
+	return found, s.repo.workers(ctx, found.Items, now)
 }
 
 // Search narrows the actor's delegations down by what may not stand in a URL; empty parts stand for
@@ -413,7 +437,7 @@ func (s *Service) Search(ctx context.Context, by access.Actor, in Search, reques
 		f.ContributorID = &c.ID
 	}
 	if in.PositionNumber != "" {
-		p, _, err := s.Contributors.ByNumber(ctx, in.PositionNumber)
+		p, _, err := s.contributors.ByNumber(ctx, in.PositionNumber)
 		if fault.Is(err, fault.NotFound) {
 			return none, nil
 		}
@@ -447,9 +471,9 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 	if err != nil {
 		return View{}, err
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.Runner.Clock.Now()
-		old, err := s.Repository.lock(ctx, id, now)
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		now := s.run.Clock.Now()
+		old, err := s.repo.lock(ctx, id, now)
 		if err != nil {
 			return View{}, err
 		}
@@ -463,25 +487,25 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		}
 		in := old.with(change)
 		if in.same(old.with(Change{})) {
-			return old, nil
+			return old.seenBy(by, now), nil
 		}
 		if d, err = s.filled(ctx, d, in, now); err != nil {
 			return View{}, err
 		}
 		// A form that was signed before must not pass for the changed one.
-		if d.ReferenceCode, err = reference(s.Random); err != nil {
+		if d.ReferenceCode, err = reference(s.random); err != nil {
 			return View{}, err
 		}
 		if err := s.endOTP(ctx, id); err != nil {
 			return View{}, err
 		}
-		if err := s.Repository.setPositions(ctx, d, in.PositionIDs); err != nil {
+		if err := s.repo.setPositions(ctx, d, in.PositionIDs); err != nil {
 			return View{}, err
 		}
-		if err := s.Repository.save(ctx, d); err != nil {
+		if err := s.repo.save(ctx, d); err != nil {
 			return View{}, err
 		}
-		return s.Repository.one(ctx, id, now)
+		return s.shown(ctx, by, id, now)
 	}, nil)
 }
 

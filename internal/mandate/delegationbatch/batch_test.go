@@ -70,10 +70,10 @@ func (w *fixture) process(d *db.DB) *delegationbatch.Service {
 	return delegationbatch.NewService(delegationbatch.Deps{
 		Runner: w.Runner, People: people, Contributors: w.Contributors, Log: slog.New(slog.DiscardHandler),
 		Delegations: delegation.NewService(delegation.Deps{
-			Runner: w.Runner, Repository: delegation.NewRepository(d), Rights: w.Rights, Contributors: w.Contributors, People: people,
+			Runner: w.Runner, Rights: w.Rights, Contributors: w.Contributors, People: people,
 			Outbox: w.Outbox, Keys: keys,
 			Codes:     otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader),
-			Catalogue: servicecatalog.NewRepository(d), Random: rand.Reader,
+			Catalogue: servicecatalog.New(servicecatalog.Deps{Runner: w.Runner}), Random: rand.Reader,
 		}),
 	})
 }

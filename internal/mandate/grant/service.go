@@ -29,14 +29,19 @@ type Deps struct {
 
 // Service has the use cases of user management.
 type Service struct {
-	Deps
+	run    *operation.Runner
+	people *person.Service
+	outbox *outbox.Outbox
 	// contributors and intermediaries are where the roles at each are kept.
 	contributors, intermediaries table
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	return &Service{Deps: d, contributors: contributorRoles(d.Runner.DB), intermediaries: intermediaryRoles(d.Runner.DB)}
+	return &Service{
+		run: d.Runner, people: d.People, outbox: d.Outbox,
+		contributors: contributorRoles(d.Runner.DB), intermediaries: intermediaryRoles(d.Runner.DB),
+	}
 }
 
 // Place is where somebody manages users. It comes from AtContributor or AtIntermediary, which check
@@ -99,7 +104,7 @@ func (s *Service) mayGive(ctx context.Context, by access.Actor) error {
 	if by.CredentialLevel != access.Dispositive {
 		return fault.New(fault.DispositiveRequired)
 	}
-	me, err := s.People.ByID(ctx, by.PersonID)
+	me, err := s.people.ByID(ctx, by.PersonID)
 	if err == nil && me.IdentityConfirmedAt == nil {
 		err = fault.New(fault.IdentityNotConfirmed)
 	}
@@ -114,7 +119,8 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 		return nil, err
 	}
 	// A repeated search is one more search.
-	return operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) ([]Identity, error) {
+	unclaimed := idempotency.WithClaim(ctx, nil)
+	return operation.Do(unclaimed, s.run, by, "", func(ctx context.Context, trace *operation.Trace) ([]Identity, error) {
 		trace.ContributorID, trace.SubjectKind = at.contributorID, "people-search"
 		if err := at.table.inTurn(ctx, by.PersonID); err != nil {
 			return nil, err
@@ -143,7 +149,7 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 // candidate returns the person with the tax code who may be given a role: anybody else is as
 // unknown as who does not exist.
 func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Person, bool, error) {
-	p, err := s.People.ByTaxCode(ctx, code)
+	p, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
 		return person.Person{}, false, nil
 	}
@@ -153,8 +159,8 @@ func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Pers
 // checkLookupQuota counts the look-ups of a person, whose turn it must be: of many at once, more
 // than are allowed would each see the last one left.
 func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor) error {
-	now := s.Runner.Clock.Now()
-	before, err := s.Runner.Trail.Times(ctx, by.PersonID, lookups, now.Add(-fault.Day))
+	now := s.run.Clock.Now()
+	before, err := s.run.Trail.Times(ctx, by.PersonID, lookups, now.Add(-fault.Day))
 	if err != nil {
 		return err
 	}
@@ -181,7 +187,7 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 	id := uuid.Must(uuid.NewV7())
 	var refused *fault.Fault
 	var right access.Right
-	given, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Grant, error) {
+	given, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Grant, error) {
 		var err error
 		trace.ContributorID, trace.SubjectKind = at.contributorID, "role"
 		refused = nil
@@ -244,7 +250,7 @@ func (s *Service) give(
 	case p.IdentityConfirmedAt == nil:
 		return fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldIdentityNotConfirmed}), nil
 	}
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	role := Role{ID: id, PersonID: p.ID, Role: in.Role, Services: services}
 	added, err := at.table.add(ctx, at.id, role, by.PersonID, now)
 	if err != nil {
@@ -259,7 +265,8 @@ func (s *Service) give(
 // note leaves the trace of a try to give a role that was refused because of the person, since such
 // tries are counted. Of many that run at once, those over the limit are told that and nothing else.
 func (s *Service) note(ctx context.Context, by access.Actor, at Place, right access.Right, refused *fault.Fault) error {
-	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	unclaimed := idempotency.WithClaim(ctx, nil)
+	_, err := operation.Do(unclaimed, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.ContributorID, trace.SubjectKind, trace.Right, trace.Outcome = at.contributorID, "role", right, refused.Reason
 		if len(refused.Fields) > 0 {
 			trace.Outcome = refused.Fields[0].Code
@@ -283,7 +290,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 	if err := s.mayGive(ctx, by); err != nil {
 		return err
 	}
-	_, err := operation.Do(ctx, s.Runner, by, grantID.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, s.run, by, grantID.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		// It may end the very role by which it is done; that is locked below.
 		trace.ContributorID, trace.SubjectKind, trace.Unchecked = at.contributorID, "role", true
 		if err := s.alive(ctx, by); err != nil {
@@ -309,7 +316,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 		if err := mayEnd(live[i], live); err != nil {
 			return struct{}{}, err
 		}
-		now := s.Runner.Clock.Now()
+		now := s.run.Clock.Now()
 		if err := at.table.withdraw(ctx, grantID, now); err != nil {
 			return struct{}{}, err
 		}
@@ -321,7 +328,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 // alive returns fault.SessionEnded where the actor's session has ended since the guard let it in,
 // and keeps it otherwise.
 func (s *Service) alive(ctx context.Context, by access.Actor) error {
-	outcomes, err := s.Runner.Recheck.All(ctx, []recheck.Claim{{SessionID: by.SessionID}})
+	outcomes, err := s.run.Recheck.All(ctx, []recheck.Claim{{SessionID: by.SessionID}})
 	if err != nil {
 		return err
 	}
@@ -349,5 +356,5 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, at Place, r Role
 	if err != nil {
 		return err
 	}
-	return s.Outbox.Add(ctx, m)
+	return s.outbox.Add(ctx, m)
 }

@@ -15,17 +15,14 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Repository reads and writes sub-delegations.
-type Repository struct{ db *db.DB }
-
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository { return &Repository{d} }
+// repository reads and writes sub-delegations.
+type repository struct{ db *db.DB }
 
 const selectShown = `SELECT w.*, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.struck_off_at, p.given_name, p.family_name
 	FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id JOIN people p ON p.id = w.person_id`
 
 // one returns a sub-delegation as it stands at the instant, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
+func (r repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
 	var rows []View
 	if err := r.db.From(ctx).Raw(selectShown+" WHERE w.id = ?", id).Scan(&rows).Error; err != nil {
 		return View{}, err
@@ -38,7 +35,7 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View
 }
 
 // held returns what a person has of an intermediary and was not revoked.
-func (r *Repository) held(ctx context.Context, delegateID, personID uuid.UUID, now time.Time) ([]View, error) {
+func (r repository) held(ctx context.Context, delegateID, personID uuid.UUID, now time.Time) ([]View, error) {
 	var rows []View
 	if err := r.db.From(ctx).Raw(selectShown+
 		" WHERE w.person_id = ? AND w.delegate_id = ? AND w.revoked_at IS NULL ORDER BY w.granted_at, w.id", personID,
@@ -53,7 +50,7 @@ var selectItems = "SELECT i.sub_delegation_id, i.delegation_id, " +
 	FROM sub_delegation_items i JOIN delegations g ON g.id = i.delegation_id WHERE i.sub_delegation_id IN ? ORDER BY i.sub_delegation_id, i.delegation_id`
 
 // complete reads the delegations of many sub-delegations at once, and says where each stands.
-func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) error {
+func (r repository) complete(ctx context.Context, rows []View, now time.Time) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -86,7 +83,7 @@ func (r *Repository) complete(ctx context.Context, rows []View, now time.Time) e
 
 // lock keeps a sub-delegation unchanged until the end of the transaction; whoever files under it
 // waits, or is waited for.
-func (r *Repository) lock(ctx context.Context, id uuid.UUID) error {
+func (r repository) lock(ctx context.Context, id uuid.UUID) error {
 	return r.db.From(ctx).Exec("SELECT 1 FROM sub_delegations WHERE id = ?"+r.db.ForUpdate(), id).Error
 }
 
@@ -98,7 +95,7 @@ type item struct {
 // TableName tells GORM the table.
 func (item) TableName() string { return "sub_delegation_items" }
 
-func (r *Repository) add(ctx context.Context, s SubDelegation, delegationIDs []uuid.UUID) error {
+func (r repository) add(ctx context.Context, s SubDelegation, delegationIDs []uuid.UUID) error {
 	if err := r.db.From(ctx).Create(&s).Error; err != nil {
 		return err
 	}
@@ -110,7 +107,7 @@ func (r *Repository) add(ctx context.Context, s SubDelegation, delegationIDs []u
 }
 
 // saveRevocation writes that a sub-delegation has ended.
-func (r *Repository) saveRevocation(ctx context.Context, s SubDelegation) error {
+func (r repository) saveRevocation(ctx context.Context, s SubDelegation) error {
 	return r.db.From(ctx).Model(&SubDelegation{}).Where("id = ?", s.ID).Select("revoked_by", "revoked_at", "version").Updates(&s).Error
 }
 
@@ -119,7 +116,7 @@ var selectParents = "SELECT g.id, g.services, g.valid_until FROM delegations g W
 
 // parents returns those of the delegations that are the intermediary's and live: active, or
 // suspended while the intermediary is off its register.
-func (r *Repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uuid.UUID, now time.Time) (map[uuid.UUID]parent, error) {
+func (r repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uuid.UUID, now time.Time) (map[uuid.UUID]parent, error) {
 	found := make(map[uuid.UUID]parent, len(ids))
 	if len(ids) == 0 {
 		return found, nil
@@ -147,7 +144,7 @@ type worker struct {
 
 // worker returns the person with exactly the tax code who has dispositive credentials, and false
 // where there is none.
-func (r *Repository) worker(ctx context.Context, code taxcode.Code) (worker, bool, error) {
+func (r repository) worker(ctx context.Context, code taxcode.Code) (worker, bool, error) {
 	var rows []worker
 	err := r.db.From(ctx).Raw("SELECT p.id, p.identity_confirmed_at FROM people p WHERE p.tax_code = ? AND p.credential_level = ? AND "+
 		"p.suspended_at IS NULL",
@@ -159,7 +156,7 @@ func (r *Repository) worker(ctx context.Context, code taxcode.Code) (worker, boo
 }
 
 // confirmed reports whether a person has confirmed their digital identity.
-func (r *Repository) confirmed(ctx context.Context, personID uuid.UUID) (bool, error) {
+func (r repository) confirmed(ctx context.Context, personID uuid.UUID) (bool, error) {
 	var found []int
 	err := r.db.From(ctx).Raw("SELECT 1 FROM people WHERE id = ? AND identity_confirmed_at IS NOT NULL", personID).Scan(&found).Error
 	return len(found) > 0, err
@@ -173,7 +170,7 @@ type side struct {
 
 // list returns a page of the sub-delegations of the sides as they stand at the instant, the newest
 // first. Each side is a range of an index.
-func (r *Repository) list(ctx context.Context, sides []side, request page.Request, now time.Time) (page.Page[View], error) {
+func (r repository) list(ctx context.Context, sides []side, request page.Request, now time.Time) (page.Page[View], error) {
 	var none page.Page[View]
 	after, err := request.After()
 	if err != nil {

@@ -19,17 +19,23 @@ import (
 
 // Deps are what the service works with.
 type Deps struct {
-	Runner     *operation.Runner
-	Repository *Repository
-	Rights     *access.Repository
-	Outbox     *outbox.Outbox
+	Runner *operation.Runner
+	Rights *access.Repository
+	Outbox *outbox.Outbox
 }
 
 // Service has the use cases of sub-delegations.
-type Service struct{ Deps }
+type Service struct {
+	run    *operation.Runner
+	repo   repository
+	rights *access.Repository
+	outbox *outbox.Outbox
+}
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{d} }
+func NewService(d Deps) *Service {
+	return &Service{run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, outbox: d.Outbox}
+}
 
 // grantOperation is what tries are counted by.
 const grantOperation = "grantSubDelegation"
@@ -57,7 +63,7 @@ func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (View, e
 	}
 	id := uuid.Must(uuid.NewV7())
 	var refused error
-	granted, err := operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+	granted, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.Right, trace.SubjectKind = membership.Right(), subjectKind
 		var shown View
 		var err error
@@ -78,9 +84,9 @@ func (s *Service) Grant(ctx context.Context, by access.Actor, in Input) (View, e
 func (s *Service) grant(
 	ctx context.Context, by access.Actor, membership access.Membership, id uuid.UUID, in Input,
 ) (granted View, refused, failed error) {
-	now := s.Runner.Clock.Now()
+	now := s.run.Clock.Now()
 	var none View
-	if confirmed, err := s.Repository.confirmed(ctx, by.PersonID); err != nil {
+	if confirmed, err := s.repo.confirmed(ctx, by.PersonID); err != nil {
 		return none, nil, err
 	} else if !confirmed {
 		return none, nil, fault.New(fault.IdentityNotConfirmed)
@@ -88,7 +94,7 @@ func (s *Service) grant(
 	if in.TaxCode == by.TaxCode {
 		return none, nil, fault.Because(fault.Conflict, "sub-delegate-oneself")
 	}
-	parents, err := s.Repository.parents(ctx, membership.DelegateID, in.DelegationIDs, now)
+	parents, err := s.repo.parents(ctx, membership.DelegateID, in.DelegationIDs, now)
 	if err != nil {
 		return none, nil, err
 	}
@@ -98,7 +104,7 @@ func (s *Service) grant(
 	if err := s.mayTry(ctx, by, now); err != nil {
 		return none, nil, err
 	}
-	w, found, err := s.Repository.worker(ctx, in.TaxCode)
+	w, found, err := s.repo.worker(ctx, in.TaxCode)
 	switch {
 	case err != nil:
 		return none, nil, err
@@ -114,10 +120,10 @@ func (s *Service) grant(
 		ID: id, DelegateID: membership.DelegateID, PersonID: w.ID, Every: in.All, Services: in.Services.OrAll(), ValidUntil: in.ValidUntil,
 		GrantedBy: by.PersonID, GrantedAt: now, Version: 1,
 	}
-	if err := s.Repository.add(ctx, row, in.DelegationIDs); err != nil {
+	if err := s.repo.add(ctx, row, in.DelegationIDs); err != nil {
 		return none, nil, err
 	}
-	shown, err := s.Repository.one(ctx, id, now)
+	shown, err := s.repo.one(ctx, id, now)
 	if err != nil {
 		return none, nil, err
 	}
@@ -127,10 +133,10 @@ func (s *Service) grant(
 // refuseTwin returns fault.Conflict, with where it is, for a sub-delegation that gives all that is
 // asked for. Those of one person are given one after the other.
 func (s *Service) refuseTwin(ctx context.Context, delegateID, personID uuid.UUID, in Input, now time.Time) error {
-	if err := s.Runner.DB.LockName(ctx, "sub-delegations of "+delegateID.String()+" "+personID.String()); err != nil {
+	if err := s.run.DB.LockName(ctx, "sub-delegations of "+delegateID.String()+" "+personID.String()); err != nil {
 		return err
 	}
-	held, err := s.Repository.held(ctx, delegateID, personID, now)
+	held, err := s.repo.held(ctx, delegateID, personID, now)
 	if err != nil {
 		return err
 	}
@@ -142,10 +148,10 @@ func (s *Service) refuseTwin(ctx context.Context, delegateID, personID uuid.UUID
 
 // mayTry counts the tries of a person, one after the other.
 func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) error {
-	if err := s.Runner.DB.LockName(ctx, "sub-delegations tried by "+by.PersonID.String()); err != nil {
+	if err := s.run.DB.LockName(ctx, "sub-delegations tried by "+by.PersonID.String()); err != nil {
 		return err
 	}
-	tries, err := s.Runner.Trail.Times(ctx, by.PersonID, []string{grantOperation}, now.Add(-fault.Day))
+	tries, err := s.run.Trail.Times(ctx, by.PersonID, []string{grantOperation}, now.Add(-fault.Day))
 	if err != nil {
 		return err
 	}
@@ -155,9 +161,10 @@ func (s *Service) mayTry(ctx context.Context, by access.Actor, now time.Time) er
 // note leaves the trace of a try that named nobody who may get a sub-delegation, since such tries
 // are counted. Of many that run at once, those over the limit are told that and nothing else.
 func (s *Service) note(ctx context.Context, by access.Actor, membership access.Membership, refused error) error {
-	_, err := operation.Do(idempotency.WithClaim(ctx, nil), s.Runner, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	unclaimed := idempotency.WithClaim(ctx, nil)
+	_, err := operation.Do(unclaimed, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind, trace.Right, trace.Outcome = subjectKind, membership.Right(), unknownPerson
-		return struct{}{}, s.mayTry(ctx, by, s.Runner.Clock.Now())
+		return struct{}{}, s.mayTry(ctx, by, s.run.Clock.Now())
 	}, nil)
 	if err != nil {
 		return err
@@ -168,7 +175,7 @@ func (s *Service) note(ctx context.Context, by access.Actor, membership access.M
 // membership is the intermediary for which the actor decides who works with its delegations: the
 // one asked for, or the only one.
 func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Membership, error) {
-	memberships, err := s.Rights.Memberships(ctx, by)
+	memberships, err := s.rights.Memberships(ctx, by)
 	if err != nil {
 		return access.Membership{}, err
 	}
@@ -201,7 +208,7 @@ func (s *Service) replay(by access.Actor) func(ctx context.Context, id string) (
 
 // List lists what the intermediaries of the actor gave, and what the actor holds, the newest first.
 func (s *Service) List(ctx context.Context, by access.Actor, request page.Request) (page.Page[View], error) {
-	memberships, err := s.Rights.Memberships(ctx, by)
+	memberships, err := s.rights.Memberships(ctx, by)
 	if err != nil {
 		return page.Page[View]{}, err
 	}
@@ -211,7 +218,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, request page.Reques
 			sides = append(sides, own)
 		}
 	}
-	return s.Repository.list(ctx, sides, request, s.Runner.Clock.Now())
+	return s.repo.list(ctx, sides, request, s.run.Clock.Now())
 }
 
 // Show returns a sub-delegation to who holds it and to the intermediary's people. It returns
@@ -230,14 +237,14 @@ type ending struct {
 
 // visible returns a sub-delegation that the actor may see, and whether they may end it too.
 func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (View, ending, error) {
-	shown, err := s.Repository.one(ctx, id, s.Runner.Clock.Now())
+	shown, err := s.repo.one(ctx, id, s.run.Clock.Now())
 	if err != nil {
 		return View{}, ending{}, err
 	}
 	if shown.PersonID == by.PersonID {
 		return shown, ending{may: true}, nil
 	}
-	memberships, err := s.Rights.Memberships(ctx, by)
+	memberships, err := s.rights.Memberships(ctx, by)
 	if err != nil {
 		return View{}, ending{}, err
 	}
@@ -262,9 +269,9 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 	} else if !end.may {
 		return View{}, fault.New(fault.Forbidden)
 	}
-	return operation.Do(ctx, s.Runner, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.Runner.Clock.Now()
-		if err := s.Repository.lock(ctx, id); err != nil {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+		now := s.run.Clock.Now()
+		if err := s.repo.lock(ctx, id); err != nil {
 			return View{}, err
 		}
 		old, end, err := s.visible(ctx, by, id)
@@ -278,10 +285,10 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 		if err != nil {
 			return View{}, err
 		}
-		if err := s.Repository.saveRevocation(ctx, revoked); err != nil {
+		if err := s.repo.saveRevocation(ctx, revoked); err != nil {
 			return View{}, err
 		}
-		shown, err := s.Repository.one(ctx, id, now)
+		shown, err := s.repo.one(ctx, id, now)
 		if err != nil {
 			return View{}, err
 		}
@@ -304,5 +311,5 @@ func (s *Service) notify(ctx context.Context, kind outbox.Kind, about View, now 
 			return err
 		}
 	}
-	return s.Outbox.Add(ctx, messages...)
+	return s.outbox.Add(ctx, messages...)
 }

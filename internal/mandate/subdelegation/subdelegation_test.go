@@ -46,7 +46,7 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 	w := &fixture{
 		App: a, t: t,
 		service: subdelegation.NewService(subdelegation.Deps{
-			Runner: a.Runner, Repository: subdelegation.NewRepository(d), Rights: a.Rights, Outbox: a.Outbox,
+			Runner: a.Runner, Rights: a.Rights, Outbox: a.Outbox,
 		}),
 	}
 	w.company, _ = a.Employer(t)

@@ -11,11 +11,8 @@ import (
 	"diresco/internal/kernel/access"
 )
 
-// Repository reads and writes services and menus.
-type Repository struct{ db *db.DB }
-
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
+// repository reads and writes services and menus.
+type repository struct{ db *db.DB }
 
 // serviceRow is a service as it is stored.
 type serviceRow struct {
@@ -42,7 +39,7 @@ func (row serviceRow) service() (Service, error) {
 
 // all returns the services that were not withdrawn, with their channels by code; those with the
 // code alone, unless it is empty.
-func (r *Repository) all(ctx context.Context, code string) ([]Service, error) {
+func (r repository) all(ctx context.Context, code string) ([]Service, error) {
 	var rows []serviceRow
 	err := r.db.From(ctx).Raw(
 		"SELECT code, version, title_it, title_en, section, audience, right_service, links FROM services WHERE withdrawn_at IS NULL AND "+
@@ -80,7 +77,7 @@ func (r *Repository) all(ctx context.Context, code string) ([]Service, error) {
 }
 
 // codes returns the codes of all services that ever were.
-func (r *Repository) codes(ctx context.Context) (map[string]bool, error) {
+func (r repository) codes(ctx context.Context) (map[string]bool, error) {
 	var codes []string
 	if err := r.db.From(ctx).Raw("SELECT code FROM services").Scan(&codes).Error; err != nil {
 		return nil, err
@@ -94,7 +91,7 @@ func (r *Repository) codes(ctx context.Context) (map[string]bool, error) {
 
 // put adds a service, or brings one that is older up to date with its channels; what else was
 // changed or added stays.
-func (r *Repository) put(ctx context.Context, s Service) error {
+func (r repository) put(ctx context.Context, s Service) error {
 	audience, err := json.Marshal(s.Audience)
 	if err != nil {
 		return err
@@ -125,7 +122,7 @@ func (r *Repository) put(ctx context.Context, s Service) error {
 	return nil
 }
 
-func (r *Repository) putChannel(ctx context.Context, service string, c Channel) error {
+func (r repository) putChannel(ctx context.Context, service string, c Channel) error {
 	return r.db.From(ctx).Exec(`INSERT INTO service_channels (service_code, channel, opens_at, closes_at, href) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (service_code, channel) DO UPDATE
 		SET opens_at = excluded.opens_at, closes_at = excluded.closes_at, href = excluded.href`,
@@ -143,7 +140,7 @@ func utc(t *time.Time) *time.Time {
 // lockMenu returns a person's menu and keeps it unchanged until the end of the transaction. The
 // person stands in for the menu, which may not be there yet; rows that point to the person are not
 // held up.
-func (r *Repository) lockMenu(ctx context.Context, personID uuid.UUID) (Menu, error) {
+func (r repository) lockMenu(ctx context.Context, personID uuid.UUID) (Menu, error) {
 	lock := ""
 	if r.db.Dialect() == db.Postgres {
 		lock = " FOR NO KEY UPDATE"
@@ -155,7 +152,7 @@ func (r *Repository) lockMenu(ctx context.Context, personID uuid.UUID) (Menu, er
 }
 
 // menu returns how a person arranged the services; who never did has no entries.
-func (r *Repository) menu(ctx context.Context, personID uuid.UUID) (Menu, error) {
+func (r repository) menu(ctx context.Context, personID uuid.UUID) (Menu, error) {
 	var found []Menu
 	err := r.db.From(ctx).Where("person_id = ?", personID).Find(&found).Error
 	if err != nil || len(found) == 0 {
@@ -165,7 +162,7 @@ func (r *Repository) menu(ctx context.Context, personID uuid.UUID) (Menu, error)
 }
 
 // putMenu writes a menu over the one before it, if there is one.
-func (r *Repository) putMenu(ctx context.Context, m Menu) error {
+func (r repository) putMenu(ctx context.Context, m Menu) error {
 	entries, err := json.Marshal(m.Entries)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package servicecatalog
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,17 +23,25 @@ type Contributors interface {
 	FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (contributor.Position, contributor.WithRights, error)
 }
 
+// Deps are what the catalogue works with.
+type Deps struct {
+	Runner *operation.Runner
+	// Rights and Contributors are needed for somebody's menu alone.
+	Rights       *access.Repository
+	Contributors Contributors
+}
+
 // Catalogue has the use cases of services and menus.
 type Catalogue struct {
-	runner       *operation.Runner
-	repository   *Repository
+	run          *operation.Runner
+	repo         repository
 	rights       *access.Repository
 	contributors Contributors
 }
 
-// New returns the catalogue. Rights and contributors are needed for Mine alone.
-func New(runner *operation.Runner, rights *access.Repository, contributors Contributors) *Catalogue {
-	return &Catalogue{runner: runner, repository: NewRepository(runner.DB), rights: rights, contributors: contributors}
+// New returns the catalogue.
+func New(d Deps) *Catalogue {
+	return &Catalogue{run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, contributors: d.Contributors}
 }
 
 // Install brings the services that come with the program into the context's transaction: those that
@@ -43,7 +52,7 @@ func (c *Catalogue) Install(ctx context.Context) error {
 		return err
 	}
 	for _, s := range shipped {
-		if err := c.repository.put(ctx, s); err != nil {
+		if err := c.repo.put(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -53,30 +62,39 @@ func (c *Catalogue) Install(ctx context.Context) error {
 // AddChannel gives a service a channel in the context's transaction, or changes the one that it
 // has.
 func (c *Catalogue) AddChannel(ctx context.Context, service string, channel Channel) error {
-	return c.repository.putChannel(ctx, service, channel)
+	return c.repo.putChannel(ctx, service, channel)
 }
 
 // List returns every service, by section and title.
-func (c *Catalogue) List(ctx context.Context, english bool, request page.Request) (page.Page[Service], error) {
-	all, err := c.repository.all(ctx, "")
+func (c *Catalogue) List(ctx context.Context, english bool, request page.Request) (page.Page[View], error) {
+	all, err := c.repo.all(ctx, "")
 	if err != nil {
-		return page.Page[Service]{}, err
+		return page.Page[View]{}, err
 	}
 	slices.SortFunc(all, bySectionAndTitle(english))
-	return page.Slice(all, request, func(s Service) page.Key { return page.Key{Text: s.Code, ID: uuid.NameSpaceOID} })
+	now, views := c.run.Clock.Now(), make([]View, len(all))
+	for i, s := range all {
+		views[i] = s.at(now)
+	}
+	return page.Slice(views, request, func(s View) page.Key { return page.Key{Text: s.Code, ID: uuid.NameSpaceOID} })
 }
 
 // Enter returns a channel of a service that is open. It returns fault.NotFound, and
 // fault.ChannelClosed with where to go instead.
-func (c *Catalogue) Enter(ctx context.Context, service, channel string) (Channel, error) {
-	found, err := c.repository.all(ctx, service)
+func (c *Catalogue) Enter(ctx context.Context, service, channel string) (ChannelView, error) {
+	found, err := c.repo.all(ctx, service)
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound)
 	}
 	if err != nil {
-		return Channel{}, err
+		return ChannelView{}, err
 	}
-	return found[0].openChannel(channel, c.runner.Clock.Now())
+	now := c.run.Clock.Now()
+	opened, err := found[0].openChannel(channel, now)
+	if err != nil {
+		return ChannelView{}, err
+	}
+	return opened.at(now), nil
 }
 
 // Chosen narrows a menu down to what may be done for a contributor, or about one of its positions.
@@ -90,34 +108,35 @@ type Chosen struct {
 // out. It returns fault.NotFound for what the actor has no right over.
 func (c *Catalogue) Mine(ctx context.Context, by access.Actor, chosen Chosen, english bool, request page.Request) (page.Page[Mine], error) {
 	var none page.Page[Mine]
-	offered, err := c.offered(ctx, by, chosen)
+	now := c.run.Clock.Now()
+	offered, err := c.offered(ctx, by, chosen, now)
 	if err != nil {
 		return none, err
 	}
-	menu, err := c.repository.menu(ctx, by.PersonID)
+	menu, err := c.repo.menu(ctx, by.PersonID)
 	if err != nil {
 		return none, err
 	}
-	return page.Slice(menu.arrange(offered, english), request, func(m Mine) page.Key {
+	return page.Slice(menu.arrange(offered, english, now), request, func(m Mine) page.Key {
 		return page.Key{Text: m.Code, ID: uuid.NameSpaceOID}
 	})
 }
 
-// offered returns the open services that the actor may use, in no order.
-func (c *Catalogue) offered(ctx context.Context, by access.Actor, chosen Chosen) ([]Service, error) {
+// offered returns the services that the actor may use and that are open at the instant, in no
+// order.
+func (c *Catalogue) offered(ctx context.Context, by access.Actor, chosen Chosen, now time.Time) ([]Service, error) {
 	u, err := c.user(ctx, by, &chosen)
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.repository.all(ctx, "")
+	all, err := c.repo.all(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	now := c.runner.Clock.Now()
 	offered := make([]Service, 0, len(all))
 	for _, s := range all {
 		if s, usable := s.forUser(u); usable && s.open(now) {
-			offered = append(offered, s.at(chosen.ContributorID, chosen.PositionID))
+			offered = append(offered, s.leadingTo(chosen.ContributorID, chosen.PositionID))
 		}
 	}
 	return offered, nil
@@ -165,12 +184,13 @@ func (c *Catalogue) anywhere(ctx context.Context, by access.Actor) (user, error)
 // Menu returns how the actor arranged the services; who never did has what Mine lists, in its
 // order.
 func (c *Catalogue) Menu(ctx context.Context, by access.Actor, english bool) (Menu, error) {
-	menu, err := c.repository.menu(ctx, by.PersonID)
+	menu, err := c.repo.menu(ctx, by.PersonID)
 	if err != nil || menu.Version != Unarranged {
 		return menu, err
 	}
-	offered, err := c.offered(ctx, by, Chosen{})
-	for _, m := range menu.arrange(offered, english) {
+	now := c.run.Clock.Now()
+	offered, err := c.offered(ctx, by, Chosen{}, now)
+	for _, m := range menu.arrange(offered, english, now) {
 		menu.Entries = append(menu.Entries, Entry{ServiceCode: m.Code, Settings: map[string]any{}})
 	}
 	return menu, err
@@ -180,9 +200,9 @@ func (c *Catalogue) Menu(ctx context.Context, by access.Actor, english bool) (Me
 // fault.PreconditionFailed when it changed since, and fault.Invalid for services that never were,
 // or stand twice, and for wrong settings.
 func (c *Catalogue) ReplaceMenu(ctx context.Context, by access.Actor, expected int, entries []Entry) (Menu, error) {
-	return operation.Do(ctx, c.runner, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Menu, error) {
+	return operation.Do(ctx, c.run, by, by.PersonID.String(), func(ctx context.Context, trace *operation.Trace) (Menu, error) {
 		trace.SubjectKind = "menu"
-		known, err := c.repository.codes(ctx)
+		known, err := c.repo.codes(ctx)
 		if err != nil {
 			return Menu{}, err
 		}
@@ -192,14 +212,14 @@ func (c *Catalogue) ReplaceMenu(ctx context.Context, by access.Actor, expected i
 		if entries == nil {
 			entries = []Entry{}
 		}
-		before, err := c.repository.lockMenu(ctx, by.PersonID)
+		before, err := c.repo.lockMenu(ctx, by.PersonID)
 		if err != nil {
 			return Menu{}, err
 		}
 		if err := fault.RequireVersion(expected, before.Version); err != nil {
 			return Menu{}, err
 		}
-		m := Menu{PersonID: by.PersonID, Entries: entries, Version: before.Version + 1, UpdatedAt: c.runner.Clock.Now()}
-		return m, c.repository.putMenu(ctx, m)
+		m := Menu{PersonID: by.PersonID, Entries: entries, Version: before.Version + 1, UpdatedAt: c.run.Clock.Now()}
+		return m, c.repo.putMenu(ctx, m)
 	}, nil)
 }

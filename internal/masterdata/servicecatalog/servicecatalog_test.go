@@ -38,7 +38,9 @@ type fixture struct {
 func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
 	a := world.New(t, d)
-	w := &fixture{App: a, t: t, catalogue: servicecatalog.New(a.Runner, a.Rights, a.Contributors)}
+	w := &fixture{App: a, t: t, catalogue: servicecatalog.New(servicecatalog.Deps{
+		Runner: a.Runner, Rights: a.Rights, Contributors: a.Contributors,
+	})}
 	w.Must(t, w.catalogue.Install)
 	return w
 }
@@ -145,7 +147,7 @@ func TestServiceCatalog_TheShippedServices(t *testing.T) {
 	for _, s := range access.PublicBodyServices() {
 		open := func(now time.Time) (channels []string) {
 			for _, c := range known[string(s)].Channels {
-				if c.Open(now) {
+				if c.OpenAt(now) {
 					channels = append(channels, c.Channel)
 				}
 			}

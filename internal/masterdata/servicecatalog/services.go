@@ -96,9 +96,43 @@ type Channel struct {
 	Href     string     `json:"href"`
 }
 
-// Open reports whether the channel is open at an instant.
-func (c Channel) Open(now time.Time) bool {
+// OpenAt reports whether the channel is open at an instant.
+func (c Channel) OpenAt(now time.Time) bool {
 	return (c.OpensAt == nil || !now.Before(*c.OpensAt)) && (c.ClosesAt == nil || now.Before(*c.ClosesAt))
+}
+
+// View is a service as it stands at one instant.
+type View struct {
+	Service
+	// Channels are those of the service.
+	Channels []ChannelView
+}
+
+// ChannelView is a channel as it stands at one instant.
+type ChannelView struct {
+	Code              string
+	OpensAt, ClosesAt *time.Time
+	Open              bool
+	// Href is where it leads; nil while it is closed.
+	Href *string
+}
+
+// at is the service as it stands at an instant.
+func (s Service) at(now time.Time) View {
+	view := View{Service: s, Channels: make([]ChannelView, len(s.Channels))}
+	for i, c := range s.Channels {
+		view.Channels[i] = c.at(now)
+	}
+	return view
+}
+
+// at is the channel as it stands at an instant.
+func (c Channel) at(now time.Time) ChannelView {
+	view := ChannelView{Code: c.Channel, OpensAt: c.OpensAt, ClosesAt: c.ClosesAt, Open: c.OpenAt(now)}
+	if view.Open {
+		view.Href = &c.Href
+	}
+	return view
 }
 
 // Title is what the service is called, in Italian or English.
@@ -111,7 +145,7 @@ func (s Service) Title(english bool) string {
 
 // open reports whether any channel of the service is.
 func (s Service) open(now time.Time) bool {
-	return slices.ContainsFunc(s.Channels, func(c Channel) bool { return c.Open(now) })
+	return slices.ContainsFunc(s.Channels, func(c Channel) bool { return c.OpenAt(now) })
 }
 
 // openChannel returns the channel with the code, if it is open. It returns fault.NotFound for one
@@ -123,14 +157,14 @@ func (s Service) openChannel(code string, now time.Time) (Channel, error) {
 		return Channel{}, fault.New(fault.NotFound)
 	}
 	c := s.Channels[i]
-	if c.Open(now) {
+	if c.OpenAt(now) {
 		return c, nil
 	}
 	closed := fault.Because(fault.ChannelClosed, "channel-over")
 	if c.OpensAt != nil && now.Before(*c.OpensAt) {
 		closed.Reason = "channel-not-yet-open"
 	}
-	if i := slices.IndexFunc(s.Channels, func(c Channel) bool { return c.Open(now) }); i >= 0 {
+	if i := slices.IndexFunc(s.Channels, func(c Channel) bool { return c.OpenAt(now) }); i >= 0 {
 		closed.Href = channelPath(s.Code, s.Channels[i].Channel)
 	}
 	return Channel{}, closed
@@ -195,8 +229,8 @@ func includes[T comparable](list []T, item T) bool {
 	return len(list) == 0 || slices.Contains(list, item)
 }
 
-// at returns the service with links that lead to what was chosen.
-func (s Service) at(contributorID, positionID *uuid.UUID) Service {
+// leadingTo returns the service with links that lead to what was chosen.
+func (s Service) leadingTo(contributorID, positionID *uuid.UUID) Service {
 	var pairs []string
 	if contributorID != nil {
 		pairs = append(pairs, "{contributor_id}", contributorID.String())
@@ -291,7 +325,7 @@ func checkEntries(entries []Entry, known map[string]bool) error {
 
 // Mine is a service in somebody's menu.
 type Mine struct {
-	Service
+	View
 	Pinned bool
 	// Order is its place, from 1 on.
 	Order    int
@@ -299,8 +333,9 @@ type Mine struct {
 }
 
 // arrange puts services in the order of the menu: what is pinned at the top, then what else was
-// arranged, both in the order of the entries, then the rest by section and title.
-func (m Menu) arrange(offered []Service, english bool) []Mine {
+// arranged, both in the order of the entries, then the rest by section and title. Each is as it
+// stands at the instant.
+func (m Menu) arrange(offered []Service, english bool, now time.Time) []Mine {
 	slices.SortFunc(offered, bySectionAndTitle(english))
 	list := make([]Mine, len(offered))
 	rank := func(s Service) int {
@@ -316,7 +351,7 @@ func (m Menu) arrange(offered []Service, english bool) []Mine {
 	}
 	slices.SortStableFunc(offered, func(a, b Service) int { return cmp.Compare(rank(a), rank(b)) })
 	for i, s := range offered {
-		list[i] = Mine{Service: s, Order: i + 1}
+		list[i] = Mine{View: s.at(now), Order: i + 1}
 		if at := rank(s) % maxEntries; rank(s) < 2*maxEntries {
 			list[i].Pinned, list[i].Settings = m.Entries[at].Pinned, m.Entries[at].Settings
 		}

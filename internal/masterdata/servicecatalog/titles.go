@@ -11,7 +11,11 @@ type Title struct{ Italian, English string }
 
 // Titles returns what the services that rights name are called, in their order; one that is not in
 // the catalogue by its code.
-func (r *Repository) Titles(ctx context.Context, codes []access.Service) ([]Title, error) {
+func (c *Catalogue) Titles(ctx context.Context, codes []access.Service) ([]Title, error) {
+	return c.repo.titles(ctx, codes)
+}
+
+func (r repository) titles(ctx context.Context, codes []access.Service) ([]Title, error) {
 	var rows []serviceRow
 	if err := r.db.From(ctx).Raw("SELECT code, title_it, title_en FROM services WHERE code IN ?", codes).Scan(&rows).Error; err != nil {
 		return nil, err
