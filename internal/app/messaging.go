@@ -46,9 +46,8 @@ func newMessaging(p platform, k kernel, id identity) (messaging, error) {
 	}
 	worker := outbox.NewWorker(outbox.Options{
 		DB: p.db, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(p.db, p.clock, id.people), Senders: channels,
-		Random: p.random, Log: p.log,
+		Hooks: map[string]outbox.Hook{pin.HalfKind.Name: id.pins.HandedOver}, Random: p.random, Log: p.log,
 	})
-	worker.On(pin.HalfKind.Name, id.pins.HandedOver)
 	reports, err := sms.NewReports(k.runner, worker, p.config.SMSReportSecret)
 	return messaging{
 		worker: worker, deliveries: outbox.NewService(outbox.Deps{Runner: k.runner, Outbox: k.outbox, Worker: worker}),

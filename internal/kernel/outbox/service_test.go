@@ -33,12 +33,11 @@ func (o *office) service() *outbox.Service {
 
 func TestOutbox_Reports(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		o := newOffice(t, d)
 		var told []outbox.DeliveryState
-		o.On("pin.changed", func(_ context.Context, d outbox.Delivery) error {
+		o := newOfficeWith(t, d, map[string]outbox.Hook{"pin.changed": func(_ context.Context, d outbox.Delivery) error {
 			told = append(told, d.State)
 			return nil
-		})
+		}})
 		sms := func() outbox.Delivery {
 			m := o.promiseTo("pin.changed", outbox.SMS, "+393331234567")
 			o.drain()

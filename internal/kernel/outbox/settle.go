@@ -110,8 +110,8 @@ func (w *Worker) reached(ctx context.Context, d Delivery, refused bool) error {
 		return nil
 	}
 	d.LeaseOwner, d.LeaseUntil = nil, nil
-	for _, fn := range w.hooks[d.Kind] {
-		if err := fn(ctx, d); err != nil {
+	if hook := w.hooks[d.Kind]; hook != nil {
+		if err := hook(ctx, d); err != nil {
 			return &hookError{err}
 		}
 	}

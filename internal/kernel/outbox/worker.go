@@ -43,7 +43,7 @@ const (
 // noted.
 type Hook func(ctx context.Context, d Delivery) error
 
-// Options are what a Worker works with. All are needed.
+// Options are what a Worker works with. All but Hooks are needed.
 type Options struct {
 	DB    *db.DB
 	Clock clock.Clock
@@ -53,6 +53,10 @@ type Options struct {
 	// Senders are the channels that are configured. What goes by another one waits until its
 	// deadline.
 	Senders map[Channel]Sender
+	// Hooks are called, each for the kind under which it stands, whenever a delivery is sent,
+	// handed over, delivered, failed or dead. One runs in the transaction in which that is noted:
+	// when it fails, the state is not noted, and the delivery is tried again later.
+	Hooks map[string]Hook
 	// Random spreads retries.
 	Random io.Reader
 	Log    *slog.Logger
@@ -70,7 +74,7 @@ type Worker struct {
 	outbox  *Outbox
 	repo    repository
 	lanes   []*lane
-	hooks   map[string][]Hook
+	hooks   map[string]Hook
 	metrics metrics
 	// randomTurn is held by who draws from random.
 	randomTurn sync.Mutex
@@ -90,7 +94,7 @@ type lane struct {
 func NewWorker(o Options) *Worker {
 	w := &Worker{
 		db: o.DB, clock: o.Clock, keys: o.Keys, router: o.Router, random: o.Random, log: o.Log, outbox: New(o.DB), repo: repository{o.DB},
-		hooks: map[string][]Hook{}, metrics: noMetrics(),
+		hooks: o.Hooks, metrics: noMetrics(),
 	}
 	for _, c := range channels {
 		l := &lane{channel: c, sender: o.Senders[c]}
@@ -102,11 +106,6 @@ func NewWorker(o Options) *Worker {
 	}
 	return w
 }
-
-// On has fn called whenever a delivery of the kind is sent, handed over, delivered, failed or dead.
-// fn runs in the transaction in which that is noted. When it fails, the state is not noted, and the
-// delivery is tried again later. Call On before the worker works.
-func (w *Worker) On(kind string, fn Hook) { w.hooks[kind] = append(w.hooks[kind], fn) }
 
 // Run sends what is promised until the context ends. It gives hand-overs that are under way then
 // some seconds to end.

@@ -102,15 +102,22 @@ type office struct {
 	keys   *keyring.DataKeys
 	router *router
 	post   *post
+	hooks  map[string]outbox.Hook
 }
 
 func newOffice(t *testing.T, d *db.DB) *office {
+	t.Helper()
+	return newOfficeWith(t, d, nil)
+}
+
+// newOfficeWith is newOffice with something else that happens when deliveries reach a state.
+func newOfficeWith(t *testing.T, d *db.DB, hooks map[string]outbox.Hook) *office {
 	t.Helper()
 	keys, err := keyring.ParseDataKeys(secret.Text("k1:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &office{t: t, db: d, clock: clock.NewManual(world.Start), keys: keys, router: &router{}, post: &post{}}
+	o := &office{t: t, db: d, clock: clock.NewManual(world.Start), keys: keys, router: &router{}, post: &post{}, hooks: hooks}
 	o.Worker = o.worker(d, everywhere(o.post))
 	return o
 }
@@ -121,7 +128,8 @@ func everywhere(s outbox.Sender) map[outbox.Channel]outbox.Sender {
 
 func (o *office) worker(d *db.DB, senders map[outbox.Channel]outbox.Sender) *outbox.Worker {
 	return outbox.NewWorker(outbox.Options{
-		DB: d, Clock: o.clock, Keys: o.keys, Router: o.router, Senders: senders, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		DB: d, Clock: o.clock, Keys: o.keys, Router: o.router, Senders: senders, Hooks: o.hooks, Random: rand.Reader,
+		Log: slog.New(slog.DiscardHandler),
 	})
 }
 
@@ -191,15 +199,14 @@ func (o *office) execute(statement string, args ...any) {
 
 func TestWorker_APromisedMessageIsSent(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		o := newOffice(t, d)
 		var reached []outbox.Delivery
-		o.On("declaration.received", func(ctx context.Context, d outbox.Delivery) error {
-			if !o.db.WithinTx(ctx) {
+		o := newOfficeWith(t, d, map[string]outbox.Hook{"declaration.received": func(ctx context.Context, got outbox.Delivery) error {
+			if !d.WithinTx(ctx) {
 				t.Error("the hook runs outside of the transaction")
 			}
-			reached = append(reached, d)
+			reached = append(reached, got)
 			return nil
-		})
+		}})
 		plain, nobody := o.promise("declaration.received"), o.promise("to.nobody")
 		half, letter := o.promiseHalf(outbox.SMS, "+393331234567"), o.promiseTo("pin.changed", outbox.Letter, "Mario Rossi\n00100 Roma")
 		if due, err := o.Due(context.Background()); err != nil || !due {
@@ -254,12 +261,11 @@ func TestWorker_APromisedMessageIsSent(t *testing.T) {
 
 func TestWorker_WhatFailsIsTriedAgainUntilItsDeadline(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		o := newOffice(t, d)
 		var ended []outbox.DeliveryState
-		o.On("pin.half", func(_ context.Context, d outbox.Delivery) error {
+		o := newOfficeWith(t, d, map[string]outbox.Hook{"pin.half": func(_ context.Context, d outbox.Delivery) error {
 			ended = append(ended, d.State)
 			return nil
-		})
+		}})
 		half := o.promiseHalf(outbox.Email, "m@posta.example")
 		o.execute("UPDATE outbox SET deadline_at = ?", o.clock.Now().Add(6*time.Hour))
 		tries := 0
@@ -324,14 +330,13 @@ func TestWorker_ARefusedMessageFailsForGood(t *testing.T) {
 
 func TestWorker_AHookThatFailsHoldsTheStateBack(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		o := newOffice(t, d)
 		broken := true
-		o.On("declaration.received", func(context.Context, outbox.Delivery) error {
+		o := newOfficeWith(t, d, map[string]outbox.Hook{"declaration.received": func(context.Context, outbox.Delivery) error {
 			if broken {
 				return errors.New("broken")
 			}
 			return nil
-		})
+		}})
 		m, other := o.promise("declaration.received"), o.promise("declaration.withdrawn")
 		o.drain()
 		got := o.delivery(m)
