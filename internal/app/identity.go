@@ -75,7 +75,6 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 		}),
 		requests: pinrequest.NewService(pinrequest.Deps{
 			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Random: p.random,
-			Upgrades: pinupgrade.NewRepository(p.db),
 		}),
 	}, nil
 }

@@ -14,7 +14,6 @@ import (
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/identity/pinrequest"
-	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/outbox"
@@ -51,8 +50,7 @@ func openWith(t *testing.T, w *pintest.World, change func(*pinrequest.Deps)) *de
 	t.Helper()
 	r := residents.New(w.DB, w.Clock)
 	deps := pinrequest.Deps{
-		Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Upgrades: pinupgrade.NewRepository(w.DB),
-		Random: rand.Reader,
+		Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Random: rand.Reader,
 	}
 	if change != nil {
 		change(&deps)

@@ -9,6 +9,7 @@ import (
 
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
+	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
@@ -32,12 +33,6 @@ type PINs interface {
 	State(ctx context.Context, personID uuid.UUID) (pin.State, error)
 }
 
-// Upgrades are requests to make credentials dispositive.
-type Upgrades interface {
-	// Void ends what waits of a person, in the context's transaction.
-	Void(ctx context.Context, personID uuid.UUID, now time.Time) error
-}
-
 // Deps are what the service works with.
 type Deps struct {
 	Runner   *operation.Runner
@@ -45,7 +40,6 @@ type Deps struct {
 	Register *residents.Register
 	PINs     PINs
 	Outbox   *outbox.Outbox
-	Upgrades Upgrades
 	// Random is what the ids of requests are drawn from.
 	Random io.Reader
 }
@@ -58,7 +52,6 @@ type Service struct {
 	register *residents.Register
 	pins     PINs
 	outbox   *outbox.Outbox
-	upgrades Upgrades
 	random   io.Reader
 }
 
@@ -66,7 +59,7 @@ type Service struct {
 func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, register: d.Register, pins: d.PINs,
-		outbox: d.Outbox, upgrades: d.Upgrades, random: d.Random,
+		outbox: d.Outbox, random: d.Random,
 	}
 }
 
@@ -186,7 +179,7 @@ func (s *Service) serve(ctx context.Context, r Request, found situation, names r
 		})
 	} else if err = s.people.MakeOrdinary(ctx, p.ID); err == nil {
 		// What somebody asked for with the old PIN must not raise the new one.
-		err = s.upgrades.Void(ctx, p.ID, s.run.Clock.Now())
+		err = pinupgrade.Void(ctx, s.run.DB, p.ID, s.run.Clock.Now())
 	}
 	if err == nil && found.person.ID != uuid.Nil {
 		err = s.notify(ctx, ServedAgain, p.ID, map[string]string{"at": instant(r.CreatedAt)}, r.CreatedAt)

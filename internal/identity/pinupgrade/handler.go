@@ -14,7 +14,7 @@ import (
 )
 
 // handler checks and stores requests in the protocol register.
-type handler struct{ *Repository }
+type handler struct{ repository }
 
 // filing is a request on its way into the register.
 type filing struct {

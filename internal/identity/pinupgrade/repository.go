@@ -12,19 +12,16 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// Repository reads and writes requests for a dispositive PIN.
-type Repository struct{ db *db.DB }
-
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository { return &Repository{db: d} }
+// repository reads and writes requests for a dispositive PIN.
+type repository struct{ db *db.DB }
 
 // Replaced is the reason of an upgrade that ended because the person got a new PIN.
 const Replaced = "Il PIN è stato sostituito."
 
 // Void ends the waiting upgrade of a person, in the context's transaction. It was asked for with a
-// PIN that is no more.
-func (r *Repository) Void(ctx context.Context, personID uuid.UUID, now time.Time) error {
-	return r.db.From(ctx).Exec("UPDATE pin_upgrades SET state = 'not_accepted', decided_at = ?, reason = ?, version = version + 1 WHERE "+
+// PIN that is no more. Whoever replaces the PIN calls it.
+func Void(ctx context.Context, d *db.DB, personID uuid.UUID, now time.Time) error {
+	return d.From(ctx).Exec("UPDATE pin_upgrades SET state = 'not_accepted', decided_at = ?, reason = ?, version = version + 1 WHERE "+
 		"person_id = ? AND state = 'submitted'",
 		now, Replaced, personID).Error
 }
@@ -32,7 +29,7 @@ func (r *Repository) Void(ctx context.Context, personID uuid.UUID, now time.Time
 const selectHeld = "SELECT u.*, p.tax_code, p.given_name, p.family_name FROM pin_upgrades u JOIN people p ON p.id = u.person_id WHERE "
 
 // one returns a request, or fault.NotFound.
-func (r *Repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
+func (r repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
 	var h Details
 	err := r.db.From(ctx).Raw(selectHeld+"u.id = ?", id).Take(&h).Error
 	return h, notFound(err)
@@ -40,7 +37,7 @@ func (r *Repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
 
 // lock returns a request and keeps everybody else from deciding it until the context's transaction
 // ends.
-func (r *Repository) lock(ctx context.Context, id uuid.UUID) (Upgrade, error) {
+func (r repository) lock(ctx context.Context, id uuid.UUID) (Upgrade, error) {
 	var u Upgrade
 	err := r.db.From(ctx).Raw("SELECT * FROM pin_upgrades WHERE id = ?"+r.db.ForUpdate(), id).Take(&u).Error
 	return u, notFound(err)
@@ -54,7 +51,7 @@ type standing struct {
 }
 
 // standings returns where people stand; one who does not exist is left out.
-func (r *Repository) standings(ctx context.Context, people ...uuid.UUID) (map[uuid.UUID]standing, error) {
+func (r repository) standings(ctx context.Context, people ...uuid.UUID) (map[uuid.UUID]standing, error) {
 	var rows []standing
 	err := r.db.From(ctx).Raw(`SELECT p.id, p.credential_level, (SELECT COUNT(*) FROM pin_upgrades u WHERE u.person_id = p.id
 		AND u.state = 'submitted') AS waiting
@@ -66,19 +63,19 @@ func (r *Repository) standings(ctx context.Context, people ...uuid.UUID) (map[uu
 	return all, err
 }
 
-func (r *Repository) create(ctx context.Context, u Upgrade) error {
+func (r repository) create(ctx context.Context, u Upgrade) error {
 	return r.db.From(ctx).Create(&u).Error
 }
 
 // save writes what a decision changes, over a row that the caller holds locked.
-func (r *Repository) save(ctx context.Context, u Upgrade) error {
+func (r repository) save(ctx context.Context, u Upgrade) error {
 	return r.db.From(ctx).Model(&Upgrade{}).Where("id = ?", u.ID).Select(
 		"state", "decided_by", "decided_at", "reason", "version",
 	).UpdateColumns(&u).Error
 }
 
 // ofPerson lists a person's requests, the newest first.
-func (r *Repository) ofPerson(ctx context.Context, personID uuid.UUID, request page.Request) (page.Page[Upgrade], error) {
+func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, request page.Request) (page.Page[Upgrade], error) {
 	query := r.db.From(ctx).Where("person_id = ?", personID).Order("submitted_at DESC, id DESC").Limit(request.Size() + 1)
 	after, err := request.After()
 	if err != nil {
@@ -95,7 +92,7 @@ func (r *Repository) ofPerson(ctx context.Context, personID uuid.UUID, request p
 }
 
 // ofOffice lists the requests at an office, the oldest first; an empty state stands for all.
-func (r *Repository) ofOffice(ctx context.Context, office string, state State, request page.Request) (page.Page[Details], error) {
+func (r repository) ofOffice(ctx context.Context, office string, state State, request page.Request) (page.Page[Details], error) {
 	conditions, args := "u.office_code = ?", []any{office}
 	after, err := request.After()
 	if err != nil {

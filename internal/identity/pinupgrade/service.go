@@ -68,7 +68,7 @@ type Deps struct {
 // Service has the use cases of requests for a dispositive PIN.
 type Service struct {
 	run          *operation.Runner
-	repo         *Repository
+	repo         repository
 	lane         *protocol.Lane[filing]
 	outbox       *outbox.Outbox
 	files        *attachment.Store
@@ -81,7 +81,7 @@ type Service struct {
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	repo := NewRepository(d.Runner.DB)
+	repo := repository{d.Runner.DB}
 	return &Service{
 		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo}), outbox: d.Outbox, files: d.Files,
 		offices: d.Offices, residents: d.Residents, people: d.People, declarations: d.Declarations, log: d.Log,
