@@ -62,7 +62,8 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 	}
 	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "createAdministrator", RequestID: "command-line", Address: "local"})
 	err = d.InTx(ctx, func(ctx context.Context) error {
-		if err := contributor.NewRepository(d).AddOffice(ctx, contributor.Office{Code: in.Office, Title: in.OfficeTitle}); err != nil {
+		offices := contributor.NewService(contributor.Deps{DB: d})
+		if err := offices.AddOffice(ctx, contributor.Office{Code: in.Office, Title: in.OfficeTitle}); err != nil {
 			return err
 		}
 		_, err := person.NewService(person.Deps{Runner: runner}).Create(ctx, person.New{

@@ -85,10 +85,10 @@ func newCredentials(p platform, g groups) credentials {
 	return credentials{
 		upgrades: pinupgrade.NewService(pinupgrade.Deps{
 			Runner: k.runner, Register: g.filing.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),
-			Offices: m.positions, Residents: m.residents, People: id.people, Declarations: waiting, Log: p.log,
+			Offices: m.contributors, Residents: m.residents, People: id.people, Declarations: waiting, Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
-			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.positions, Declarations: waiting,
+			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.contributors, Declarations: waiting,
 			Outbox: k.outbox,
 		}),
 	}

@@ -19,19 +19,19 @@ type mandate struct {
 
 func newMandate(p platform, k kernel, id identity, m masterdata, f filing) mandate {
 	delegations := delegation.NewService(delegation.Deps{
-		Runner: k.runner, Rights: k.rights, Contributors: m.positions, People: id.people, Outbox: k.outbox, Keys: p.dataKeys,
+		Runner: k.runner, Rights: k.rights, Contributors: m.contributors, People: id.people, Outbox: k.outbox, Keys: p.dataKeys,
 		Codes: id.codes, Catalogue: m.services, Random: p.random,
 	})
 	return mandate{
 		delegations: delegations,
 		batches: delegationbatch.NewService(delegationbatch.Deps{
-			Runner: k.runner, Delegations: delegations, Contributors: m.positions,
+			Runner: k.runner, Delegations: delegations, Contributors: m.contributors,
 			People: id.people, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),
 		subDelegations: subdelegation.NewService(subdelegation.Deps{Runner: k.runner, Rights: k.rights, Outbox: k.outbox}),
 		grants:         grant.NewService(grant.Deps{Runner: k.runner, People: id.people, Outbox: k.outbox}),
 		enrolments: enrolment.NewService(enrolment.Deps{
-			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.positions, People: id.people,
+			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, People: id.people,
 		}),
 	}
 }

@@ -10,9 +10,8 @@ import (
 
 // masterdata is what others keep and we import.
 type masterdata struct {
-	contributors   *contributor.Repository
+	contributors   *contributor.Service
 	intermediaries *intermediary.Repository
-	positions      *contributor.Service
 	residents      *residents.Register
 	services       *servicecatalog.Catalogue
 	imports        *registerimport.Service
@@ -21,13 +20,11 @@ type masterdata struct {
 }
 
 func newMasterdata(p platform, k kernel) masterdata {
-	contributors := contributor.NewRepository(p.db)
-	positions := contributor.NewService(contributors, k.rights)
+	contributors := contributor.NewService(contributor.Deps{DB: p.db, Rights: k.rights})
 	return masterdata{
-		contributors: contributors, intermediaries: intermediary.NewRepository(p.db), positions: positions,
-		residents: residents.New(p.db, p.clock),
-		services:  servicecatalog.New(servicecatalog.Deps{Runner: k.runner, Rights: k.rights, Contributors: positions}),
-		imports:   registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
+		contributors: contributors, intermediaries: intermediary.NewRepository(p.db), residents: residents.New(p.db, p.clock),
+		services: servicecatalog.New(servicecatalog.Deps{Runner: k.runner, Rights: k.rights, Contributors: contributors}),
+		imports:  registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
 		importing: registerimport.NewWorker(registerimport.WorkerOptions{
 			DB: p.db, Clock: p.clock, Blobs: p.bucket, Outbox: k.outbox, Log: p.log,
 		}),

@@ -48,7 +48,7 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 			s.clock.Set(before)
 		}
 	}()
-	_, err := operation.Do(ctx, s.runner, access.Actor{}, "clock", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, s.run, access.Actor{}, "clock", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind = "clock"
 		if _, err := installation.Lock(ctx, s.db); err != nil {
 			return struct{}{}, err
@@ -106,7 +106,7 @@ func (s *Service) claimAgain(ctx context.Context, resourceID string, at clock.Cl
 	if claim == nil {
 		return nil
 	}
-	if err := s.runner.Keys.Release(ctx, claim); err != nil {
+	if err := s.run.Keys.Release(ctx, claim); err != nil {
 		return err
 	}
 	return idempotency.NewStore(s.db, at, nil).Take(ctx, idempotency.Want{Claim: claim, ResourceID: resourceID})

@@ -33,7 +33,8 @@ func (s *Service) CreateContributor(ctx context.Context, in ContributorInput) (C
 	if err != nil {
 		return Contributor{}, err
 	}
-	made, err := operation.Do(ctx, s.runner, access.Actor{}, c.ID.String(), func(ctx context.Context, trace *operation.Trace) (Contributor, error) {
+	id := c.ID.String()
+	made, err := operation.Do(ctx, s.run, access.Actor{}, id, func(ctx context.Context, trace *operation.Trace) (Contributor, error) {
 		trace.ContributorID, trace.SubjectKind = c.ID, "contributor"
 		taken, err := s.repo.contributorTaxCodeExists(ctx, c.TaxCode)
 		if err == nil && taken {

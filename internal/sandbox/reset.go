@@ -36,7 +36,7 @@ func (s *Service) Reset(ctx context.Context) error {
 		}
 	}()
 	var owners []uuid.UUID
-	_, err = operation.Do(ctx, s.runner, access.Actor{}, "sandbox", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err = operation.Do(ctx, s.run, access.Actor{}, "sandbox", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind = "sandbox"
 		var err error
 		if owners, err = s.repo.owners(ctx); err != nil {

@@ -55,7 +55,7 @@ type Deps struct {
 	// Clock is the clock of the whole program.
 	Clock        *clock.Offset
 	People       *person.Service
-	Contributors *contributor.Repository
+	Contributors *contributor.Service
 	Types        *declaration.Types
 	// Messages sends what is promised, by the channels of Senders, when it is told to and not by
 	// itself.
@@ -78,11 +78,11 @@ type Deps struct {
 type Service struct {
 	db             *db.DB
 	repo           repository
-	runner         *operation.Runner
+	run            *operation.Runner
 	clock          *clock.Offset
 	persons        *person.Service
 	register       *residents.Register
-	contributors   *contributor.Repository
+	contributors   *contributor.Service
 	types          *declaration.Types
 	services       *servicecatalog.Catalogue
 	intermediaries *intermediary.Repository
@@ -103,11 +103,11 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
-		db: d.Runner.DB, repo: repository{d.Runner.DB}, runner: d.Runner, clock: d.Clock, persons: d.People,
+		db: d.Runner.DB, repo: repository{d.Runner.DB}, run: d.Runner, clock: d.Clock, persons: d.People,
 		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
-		contributors: d.Contributors,
-		types:        d.Types, services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}), messages: d.Messages, background: d.Background, due: d.Due,
-		pins: d.PINs, blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
+		contributors: d.Contributors, types: d.Types, services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}),
+		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs,
+		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }
 

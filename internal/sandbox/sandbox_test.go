@@ -77,7 +77,7 @@ func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *fixture {
 		Senders: sandbox.Senders(d, func(m channel.Outgoing) ([]byte, error) { return []byte("%PDF " + m.To + m.Text), nil }),
 	})
 	deps := sandbox.Deps{
-		Runner: runner, Clock: w.clock, People: w.persons, Contributors: contributor.NewRepository(d),
+		Runner: runner, Clock: w.clock, People: w.persons, Contributors: contributor.NewService(contributor.Deps{DB: d}),
 		Types: declaration.NewTypes(d, w.clock), Messages: worker, PINs: w.pins, Blobs: w.blobs, Random: rand.Reader,
 	}
 	deps.Due = due.NewScheduler(d, w.clock, slog.New(slog.DiscardHandler), w.pins.Reminders()...)

@@ -61,14 +61,14 @@ type fixture struct {
 func newWorld(t *testing.T, d *db.DB) fixture {
 	t.Helper()
 	w := fixture{World: pintest.New(t, d, pintest.Cheap), completed: &completed{}}
-	offices := contributor.NewRepository(d)
+	offices := contributor.NewService(contributor.Deps{DB: d})
 	w.Must(t, func(ctx context.Context) error {
 		return errors.Join(offices.PutOffice(ctx, contributor.Office{
 			Code: rome, Title: "Roma",
 		}), offices.PutOffice(ctx, contributor.Office{Code: milan, Title: "Milano"}))
 	})
 	w.service = staff.NewService(staff.Deps{
-		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: contributor.NewService(offices, nil),
+		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: offices,
 		Declarations: w.completed, Outbox: outbox.New(d),
 	})
 	w.admin = w.works(t, anna, access.Administrator, "")

@@ -215,11 +215,11 @@ func TestContributor_OfficesAreListedByCode(t *testing.T) {
 			for i := range 5 {
 				o := contributor.Office{Code: fmt.Sprintf("810%d", i), Title: "Torino"}
 				want = append(want, o)
-				if err := a.Store.PutOffice(ctx, o); err != nil {
+				if err := a.Contributors.PutOffice(ctx, o); err != nil {
 					return err
 				}
 			}
-			return a.Store.PutOffice(ctx, contributor.Office{Code: world.Rome, Title: "Roma Centro"})
+			return a.Contributors.PutOffice(ctx, contributor.Office{Code: world.Rome, Title: "Roma Centro"})
 		})
 		got := through(t, 3, func(r page.Request) (page.Page[contributor.Office], error) {
 			return a.Contributors.Offices(context.Background(), r)
@@ -243,11 +243,11 @@ func TestContributor_ARoleIsHeldOnce(t *testing.T) {
 			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, PersonID: by.PersonID, Role: access.LegalRepresentative,
 			Services: access.ServiceSet{access.AllServices}, GrantedAt: a.Clock.Now(),
 		}
-		err := d.InTx(context.Background(), func(ctx context.Context) error { return a.Store.AddRole(ctx, again) })
+		err := d.InTx(context.Background(), func(ctx context.Context) error { return a.Contributors.AddRole(ctx, again) })
 		if !db.IsUnique(err) {
 			t.Errorf("the same role twice: %v", err)
 		}
 		a.WithdrawRole(t, by.Rights[0].ID)
-		a.Must(t, func(ctx context.Context) error { return a.Store.AddRole(ctx, again) })
+		a.Must(t, func(ctx context.Context) error { return a.Contributors.AddRole(ctx, again) })
 	})
 }

@@ -12,50 +12,50 @@ import (
 
 // ByTaxCode returns the contributor with the tax code, or fault.NotFound.
 func (s *Service) ByTaxCode(ctx context.Context, code taxcode.Code) (Contributor, error) {
-	return s.repository.byTaxCode(ctx, code)
+	return s.repo.byTaxCode(ctx, code)
 }
 
 // Office returns the office with the code, or fault.NotFound.
 func (s *Service) Office(ctx context.Context, code string) (Office, error) {
-	return s.repository.office(ctx, code)
+	return s.repo.office(ctx, code)
 }
 
 // OfficesOf lists the offices of a contributor's positions: those of positions that are active come
 // before those of positions that have ceased.
 func (s *Service) OfficesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
-	return s.repository.officesOf(ctx, contributorID)
+	return s.repo.officesOf(ctx, contributorID)
 }
 
 // Principals returns, by contributor, who answers for it: its legal representatives and employers,
 // each once.
 func (s *Service) Principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
-	return s.repository.principals(ctx, contributorIDs)
+	return s.repo.principals(ctx, contributorIDs)
 }
 
 // RightsOf returns the rights that a person's roles at a contributor give.
 func (s *Service) RightsOf(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
-	return s.repository.held(ctx, personID, contributorID)
+	return s.repo.held(ctx, personID, contributorID)
 }
 
 // Enable gives a person a role in the context's transaction, whatever of it they have: a live role
 // of the same kind is extended by the services, and keeps its id.
 func (s *Service) Enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
-	return s.repository.enable(ctx, role, services, by)
+	return s.repo.enable(ctx, role, services, by)
 }
 
-func (r *Repository) byTaxCode(ctx context.Context, code taxcode.Code) (Contributor, error) {
+func (r *repository) byTaxCode(ctx context.Context, code taxcode.Code) (Contributor, error) {
 	var c Contributor
 	err := r.db.From(ctx).Where("tax_code = ?", code.Clear()).Take(&c).Error
 	return c, notFound(err)
 }
 
-func (r *Repository) office(ctx context.Context, code string) (Office, error) {
+func (r *repository) office(ctx context.Context, code string) (Office, error) {
 	var o Office
 	err := r.db.From(ctx).Where("code = ?", code).Take(&o).Error
 	return o, notFound(err)
 }
 
-func (r *Repository) officesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
+func (r *repository) officesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
 	var rows []Office
 	err := r.db.From(ctx).Raw(`SELECT o.code, o.title FROM positions p JOIN offices o ON o.code = p.office_code WHERE p.contributor_id = ?
 		GROUP BY o.code, o.title
@@ -67,7 +67,7 @@ var selectPrincipals = `SELECT DISTINCT contributor_id, person_id FROM contribut
 	WHERE contributor_id IN ? AND role IN ('legal_representative', 'employer')
 	AND ` + access.LiveRole("") + ` ORDER BY contributor_id, person_id`
 
-func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
+func (r *repository) principals(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	var rows []Role
 	err := r.db.From(ctx).Raw(selectPrincipals, contributorIDs).Scan(&rows).Error
 	found := make(map[uuid.UUID][]uuid.UUID, len(rows))
@@ -77,7 +77,7 @@ func (r *Repository) principals(ctx context.Context, contributorIDs []uuid.UUID)
 	return found, err
 }
 
-func (r *Repository) held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
+func (r *repository) held(ctx context.Context, personID, contributorID uuid.UUID) ([]access.Right, error) {
 	var rows []Role
 	err := r.db.From(ctx).Where(
 		"person_id = ? AND contributor_id = ? AND "+access.LiveRole(""), personID, contributorID,
@@ -103,7 +103,7 @@ var (
 	selectLiveRole = "SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND " + access.LiveRole("")
 )
 
-func (r *Repository) enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
+func (r *repository) enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
 	for range triesToEnable {
 		added := r.db.From(ctx).Exec(insertRole, role.ID, role.ContributorID, role.PersonID, role.Role, services, by, role.GrantedAt)
 		if added.Error != nil || added.RowsAffected == 1 {

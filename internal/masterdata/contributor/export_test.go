@@ -3,4 +3,4 @@ package contributor
 import "diresco/internal/kernel/access"
 
 // SetStride changes how lists over many contributors go.
-func (r *Repository) SetStride(s access.Stride) { r.stride = s }
+func (s *Service) SetStride(stride access.Stride) { s.repo.stride = stride }

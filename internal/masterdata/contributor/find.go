@@ -12,11 +12,11 @@ import (
 // Find returns a contributor with the actor's rights over it, and fault.NotFound where there are
 // none.
 func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (WithRights, error) {
-	c, err := s.repository.byID(ctx, id)
+	c, err := s.repo.byID(ctx, id)
 	if err != nil {
 		return WithRights{}, err
 	}
-	rights, err := s.repository.rights(ctx, s.rights, by, []Contributor{c})
+	rights, err := s.repo.rights(ctx, s.rights, by, []Contributor{c})
 	if err == nil && len(rights[id]) == 0 {
 		err = fault.New(fault.NotFound)
 	}
@@ -27,7 +27,7 @@ func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (With
 // position, and fault.NotFound where there are none. An operator sees the positions of the own
 // office.
 func (s *Service) FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (Position, WithRights, error) {
-	found, err := s.repository.positionsWithOwners(ctx, "?", id)
+	found, err := s.repo.positionsWithOwners(ctx, "?", id)
 	if err != nil {
 		return Position{}, WithRights{}, err
 	}

@@ -12,14 +12,14 @@ import (
 // role, or "" where there is none. The oldest role comes first, and positions that are active
 // before those that have ceased.
 func (s *Service) OfficeFor(ctx context.Context, personID uuid.UUID) (string, error) {
-	return s.repository.officeFor(ctx, personID)
+	return s.repo.officeFor(ctx, personID)
 }
 
 var selectOffice = `SELECT p.office_code FROM contributor_roles r JOIN positions p ON p.contributor_id = r.contributor_id
 	WHERE r.person_id = ?
 	AND ` + access.LiveRole("r") + ` ORDER BY r.granted_at, r.id, CASE p.state WHEN 'active' THEN 0 ELSE 1 END, p.number LIMIT 1`
 
-func (r *Repository) officeFor(ctx context.Context, personID uuid.UUID) (string, error) {
+func (r *repository) officeFor(ctx context.Context, personID uuid.UUID) (string, error) {
 	var codes []string
 	err := r.db.From(ctx).Raw(selectOffice, personID).Scan(&codes).Error
 	if err != nil || len(codes) == 0 {

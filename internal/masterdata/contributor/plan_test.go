@@ -25,7 +25,7 @@ func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 			a.Exec(t, "ANALYZE")
 		}
 		// A small part of what there is.
-		a.Store.SetStride(access.Stride{Many: access.DefaultStride().Many, Rows: 100})
+		a.Contributors.SetStride(access.Stride{Many: access.DefaultStride().Many, Rows: 100})
 		many := access.Actor{PersonID: p.ID, TaxCode: p.TaxCode}
 		company, few := a.Employer(t)
 		const count, end, walk, ask = "COUNT(*)", "OFFSET", "FROM contributors c WHERE", ") m "

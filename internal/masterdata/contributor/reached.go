@@ -21,7 +21,7 @@ import (
 // of which grows with how many contributors there are but as the logarithm: with few rights, to
 // read and sort them all; with many, a walk over the names of all contributors, a few index probes
 // each, until the page is full, and the former only where the walk was in vain (see access.Stride).
-func (r *Repository) reached(
+func (r *repository) reached(
 	ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request,
 ) ([]Contributor, error) {
 	after, err := request.After()
@@ -53,7 +53,7 @@ func (r *Repository) reached(
 
 // walk reads a page, and one row more where there is one.
 type walk struct {
-	r       *Repository
+	r       *repository
 	reached access.Reached
 	// within is the range of names, only what else is asked of a contributor; each piece behind an
 	// AND.

@@ -35,7 +35,7 @@ func TestContributor_MyContributorsAreThoseThatMyRightsAreAbout(t *testing.T) {
 			if draw(4) == 0 {
 				by.UserClass, by.OfficeCode = access.Operator, world.Milan
 			}
-			a.Store.SetStride(access.Stride{
+			a.Contributors.SetStride(access.Stride{
 				Many: rapid.SampledFrom([]int{1, 3, 1000}).Draw(rt, "many"), Rows: rapid.SampledFrom([]int{1, 4, 8, 1000}).Draw(rt, "rows"),
 			})
 			var search contributor.Search

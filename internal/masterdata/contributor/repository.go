@@ -13,8 +13,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Repository reads and writes contributors, positions, offices and roles.
-type Repository struct {
+// repository reads and writes contributors, positions, offices and roles.
+type repository struct {
 	db *db.DB
 	// owned reads positions for many requests with one statement; nil on SQLite, where a statement
 	// is no journey.
@@ -28,9 +28,8 @@ const (
 	ownedLanes    = 2
 )
 
-// NewRepository returns the repository of a database.
-func NewRepository(d *db.DB) *Repository {
-	r := &Repository{db: d, stride: access.DefaultStride()}
+func newRepository(d *db.DB) *repository {
+	r := &repository{db: d, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
 		r.owned = batch.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
 			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
@@ -39,7 +38,7 @@ func NewRepository(d *db.DB) *Repository {
 	return r
 }
 
-func (r *Repository) offices(ctx context.Context, request page.Request) (page.Page[Office], error) {
+func (r *repository) offices(ctx context.Context, request page.Request) (page.Page[Office], error) {
 	query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
 	after, err := request.After()
 	if err != nil {
@@ -60,7 +59,7 @@ func (r *Repository) offices(ctx context.Context, request page.Request) (page.Pa
 
 // entitled lists the contributors that a person has a right over and, for an operator, those with a
 // position at the office.
-func (r *Repository) entitled(
+func (r *repository) entitled(
 	ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request,
 ) (page.Page[WithRights], error) {
 	var none page.Page[WithRights]
@@ -84,7 +83,7 @@ func (r *Repository) entitled(
 }
 
 // rights reads the actor's rights over all the contributors of a page at once.
-func (r *Repository) rights(
+func (r *repository) rights(
 	ctx context.Context, known *access.Repository, by access.Actor, of []Contributor,
 ) (map[uuid.UUID][]access.Right, error) {
 	ids := make([]uuid.UUID, len(of))
@@ -112,7 +111,7 @@ func (r *Repository) rights(
 	return rights, nil
 }
 
-func (r *Repository) byID(ctx context.Context, id uuid.UUID) (Contributor, error) {
+func (r *repository) byID(ctx context.Context, id uuid.UUID) (Contributor, error) {
 	var c Contributor
 	err := r.db.From(ctx).Where("id = ?", id).Take(&c).Error
 	return c, notFound(err)
@@ -120,7 +119,7 @@ func (r *Repository) byID(ctx context.Context, id uuid.UUID) (Contributor, error
 
 // positions lists those of a contributor; office and among, unless they are empty, narrow them
 // down.
-func (r *Repository) positions(
+func (r *repository) positions(
 	ctx context.Context, contributorID uuid.UUID, office string, among []uuid.UUID, request page.Request,
 ) (page.Page[Position], error) {
 	var none page.Page[Position]
@@ -153,7 +152,7 @@ type ownedPosition struct {
 	Kind      Kind
 }
 
-func (r *Repository) position(ctx context.Context, contributorID, positionID uuid.UUID) (Position, Contributor, error) {
+func (r *repository) position(ctx context.Context, contributorID, positionID uuid.UUID) (Position, Contributor, error) {
 	var p ownedPosition
 	var found bool
 	var err error
@@ -173,7 +172,7 @@ func (r *Repository) position(ctx context.Context, contributorID, positionID uui
 	return p.Position, Contributor{ID: p.ContributorID, TaxCode: p.TaxCode, LegalName: p.LegalName, Kind: p.Kind}, nil
 }
 
-func (r *Repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
+func (r *repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
 	var rows []ownedPosition
 	err := r.db.From(ctx).Raw(
 		"SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which,
@@ -186,8 +185,7 @@ func (r *Repository) positionsWithOwners(ctx context.Context, which string, args
 	return all, err
 }
 
-// Add writes a contributor with its positions in the context's transaction.
-func (r *Repository) Add(ctx context.Context, c Contributor, positions []Position) error {
+func (r *repository) add(ctx context.Context, c Contributor, positions []Position) error {
 	if err := r.db.From(ctx).Create(&c).Error; err != nil {
 		return err
 	}
@@ -197,27 +195,21 @@ func (r *Repository) Add(ctx context.Context, c Contributor, positions []Positio
 	return r.db.From(ctx).Create(&positions).Error
 }
 
-// AddRole writes a role in the context's transaction.
-func (r *Repository) AddRole(ctx context.Context, role Role) error {
+func (r *repository) addRole(ctx context.Context, role Role) error {
 	return r.db.From(ctx).Create(&role).Error
 }
 
-func (r *Repository) hasOffice(ctx context.Context, code string) (bool, error) {
+func (r *repository) hasOffice(ctx context.Context, code string) (bool, error) {
 	var found []int
 	err := r.db.From(ctx).Raw("SELECT 1 FROM offices WHERE code = ?", code).Scan(&found).Error
 	return len(found) == 1, err
 }
 
-// AddOffice adds an office where there is none with its code yet, in the context's transaction.
-func (r *Repository) AddOffice(ctx context.Context, o Office) error {
-	if o.Title == "" {
-		o.Title = "Sede " + o.Code
-	}
+func (r *repository) addOffice(ctx context.Context, o Office) error {
 	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO NOTHING", o.Code, o.Title).Error
 }
 
-// PutOffice adds an office, or gives it a new title, in the context's transaction.
-func (r *Repository) PutOffice(ctx context.Context, o Office) error {
+func (r *repository) putOffice(ctx context.Context, o Office) error {
 	return r.db.From(ctx).Exec(
 		"INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title,
 	).Error

@@ -26,7 +26,7 @@ func (s *Service) Signatories(ctx context.Context, contributorID uuid.UUID) ([]S
 
 // SignatoriesOfEach is Signatories for many contributors at once.
 func (s *Service) SignatoriesOfEach(ctx context.Context, contributorIDs []uuid.UUID) (map[uuid.UUID][]Signatory, error) {
-	rows, err := s.repository.signatories(ctx, contributorIDs)
+	rows, err := s.repo.signatories(ctx, contributorIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -42,22 +42,22 @@ func (s *Service) SignatoriesOfEach(ctx context.Context, contributorIDs []uuid.U
 
 // AllPositions lists the positions of a contributor by number, whoever asks.
 func (s *Service) AllPositions(ctx context.Context, contributorID uuid.UUID) ([]Position, error) {
-	return s.repository.allPositions(ctx, contributorID)
+	return s.repo.allPositions(ctx, contributorID)
 }
 
 // ByNumber returns the position with exactly the number and its contributor, or fault.NotFound.
 func (s *Service) ByNumber(ctx context.Context, number string) (Position, Contributor, error) {
-	p, err := s.repository.byNumber(ctx, number)
+	p, err := s.repo.byNumber(ctx, number)
 	if err != nil {
 		return Position{}, Contributor{}, err
 	}
-	c, err := s.repository.byID(ctx, p.ContributorID)
+	c, err := s.repo.byID(ctx, p.ContributorID)
 	return p, c, err
 }
 
 // PEC returns the certified e-mail of a contributor, or "".
 func (s *Service) PEC(ctx context.Context, contributorID uuid.UUID) (string, error) {
-	return s.repository.pec(ctx, contributorID)
+	return s.repo.pec(ctx, contributorID)
 }
 
 type signatoryRow struct {
@@ -72,25 +72,25 @@ var selectSignatories = `SELECT r.contributor_id, p.id AS person_id, p.given_nam
 	AND ` + access.LiveRole("r") + `
 	ORDER BY r.role DESC, r.granted_at, r.id`
 
-func (r *Repository) signatories(ctx context.Context, contributorIDs []uuid.UUID) ([]signatoryRow, error) {
+func (r *repository) signatories(ctx context.Context, contributorIDs []uuid.UUID) ([]signatoryRow, error) {
 	var found []signatoryRow
 	err := r.db.From(ctx).Raw(selectSignatories, contributorIDs).Scan(&found).Error
 	return found, err
 }
 
-func (r *Repository) allPositions(ctx context.Context, contributorID uuid.UUID) ([]Position, error) {
+func (r *repository) allPositions(ctx context.Context, contributorID uuid.UUID) ([]Position, error) {
 	var found []Position
 	err := r.db.From(ctx).Where("contributor_id = ?", contributorID).Order("number").Find(&found).Error
 	return found, err
 }
 
-func (r *Repository) byNumber(ctx context.Context, number string) (Position, error) {
+func (r *repository) byNumber(ctx context.Context, number string) (Position, error) {
 	var p Position
 	err := r.db.From(ctx).Where("number = ?", number).Take(&p).Error
 	return p, notFound(err)
 }
 
-func (r *Repository) pec(ctx context.Context, contributorID uuid.UUID) (string, error) {
+func (r *repository) pec(ctx context.Context, contributorID uuid.UUID) (string, error) {
 	var found []string
 	err := r.db.From(ctx).Raw("SELECT COALESCE(pec, '') FROM contributors WHERE id = ?", contributorID).Scan(&found).Error
 	if err != nil || len(found) == 0 {

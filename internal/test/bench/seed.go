@@ -84,7 +84,7 @@ type seeder struct {
 	runner       *operation.Runner
 	people       *person.Service
 	pins         *pin.Service
-	contributors *contributor.Repository
+	contributors *contributor.Service
 	types        *declaration.Types
 	count        int
 	hash         string
@@ -97,7 +97,7 @@ func newSeeder(d *db.DB, w *world) *seeder {
 	}
 	return &seeder{
 		world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}),
-		contributors: contributor.NewRepository(d),
+		contributors: contributor.NewService(contributor.Deps{DB: d}),
 		types:        declaration.NewTypes(d, c),
 	}
 }

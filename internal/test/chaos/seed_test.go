@@ -31,7 +31,7 @@ type seeder struct {
 	db           *db.DB
 	people       *person.Service
 	pins         *pin.Service
-	contributors *contributor.Repository
+	contributors *contributor.Service
 	pin, hash    string
 	count        int
 }
@@ -49,7 +49,7 @@ func newSeeder(t *testing.T, url string) *seeder {
 	}
 	// What checks PINs and ends sessions is not needed to give them.
 	s := &seeder{
-		t: t, db: d, people: person.NewService(person.Deps{Runner: runner}), contributors: contributor.NewRepository(d),
+		t: t, db: d, people: person.NewService(person.Deps{Runner: runner}), contributors: contributor.NewService(contributor.Deps{DB: d}),
 		pins: pin.NewService(pin.Deps{Runner: runner, Verifier: pin.NewVerifier(d, clock.System{}, hasher, nil, nil), Random: rand.Reader}),
 	}
 	// One PIN for everybody: it is not what is tested, and costs time.

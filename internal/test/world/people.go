@@ -117,7 +117,7 @@ func (a *App) Company(t testing.TB, offices ...string) Company {
 			OfficeCode: office, State: contributor.PositionActive, CreatedAt: a.Clock.Now(),
 		})
 	}
-	a.Must(t, func(ctx context.Context) error { return a.Store.Add(ctx, c.Contributor, c.Positions) })
+	a.Must(t, func(ctx context.Context) error { return a.Contributors.Add(ctx, c.Contributor, c.Positions) })
 	return c
 }
 
@@ -128,7 +128,7 @@ func (a *App) Role(t testing.TB, personID, contributorID uuid.UUID, role access.
 		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PersonID: personID, Role: role, Services: Services(services...).OrAll(),
 		GrantedAt: a.Clock.Now(),
 	}
-	a.Must(t, func(ctx context.Context) error { return a.Store.AddRole(ctx, r) })
+	a.Must(t, func(ctx context.Context) error { return a.Contributors.AddRole(ctx, r) })
 	return r.ID
 }
 

@@ -52,7 +52,6 @@ type App struct {
 	Signer   *Signer
 	Blobs    *blob.Bucket
 	Types    *declaration.Types
-	Store    *contributor.Repository
 	// Contributors, Register and Declarations are what the edge calls.
 	Contributors *contributor.Service
 	Register     *protocol.Register
@@ -72,7 +71,7 @@ func New(t testing.TB, d *db.DB) *App {
 	a := assemble(t, d, clock.NewManual(Start), NewSigner(t), bucket)
 	a.Must(t, func(ctx context.Context) error {
 		for _, o := range []contributor.Office{{Code: Rome, Title: "Roma"}, {Code: Milan, Title: "Milano"}} {
-			if err := a.Store.PutOffice(ctx, o); err != nil {
+			if err := a.Contributors.PutOffice(ctx, o); err != nil {
 				return err
 			}
 		}
@@ -93,11 +92,11 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	a := &App{
 		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Rights: access.NewRepository(d, c), Recheck: recheck.New(d, c),
 		Sessions: &Sessions{}, Outbox: outbox.New(d),
-		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(d, c), Store: contributor.NewRepository(d),
+		Signer: signer, Blobs: bucket, Types: declaration.NewTypes(d, c),
 	}
 	a.Runner = &operation.Runner{DB: d, Clock: c, Keys: a.Keys, Trail: audit.NewTrail(d), Recheck: a.Recheck}
 	a.Guard = access.NewGuard(a.Rights, a.Sessions, c, false)
-	a.Contributors = contributor.NewService(a.Store, a.Rights)
+	a.Contributors = contributor.NewService(contributor.Deps{DB: d, Rights: a.Rights})
 	a.Register = a.NewRegister(t)
 	a.Declarations = declaration.NewService(declaration.Deps{
 		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
