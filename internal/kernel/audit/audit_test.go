@@ -175,7 +175,7 @@ func TestAudit_AGroupMayBeWrittenTwice(t *testing.T) {
 }
 
 func TestAudit_NoAccessIsLostUnderLoad(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+	dbtest.EachAlone(t, func(t *testing.T, d *db.DB) {
 		before := goleak.IgnoreCurrent()
 		log := audit.NewAccessLog(d, clock.System{}, slog.New(slog.DiscardHandler))
 		const writers, each = 16, 200

@@ -244,7 +244,7 @@ func TestIdempotency_ATwinThatTakesTooLong(t *testing.T) {
 }
 
 func TestIdempotency_AnswersAreWrittenAtTheEndToo(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+	dbtest.EachAlone(t, func(t *testing.T, d *db.DB) {
 		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
 		const keys = 450
 		for i := range keys {

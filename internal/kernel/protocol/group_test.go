@@ -151,7 +151,7 @@ func TestRegister_TwinsInOneGroup(t *testing.T) {
 }
 
 func TestRegister_CloseFilesWhatWaits(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+	dbtest.EachAlone(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		who := newFiler(t, a)
 		before := goleak.IgnoreCurrent()

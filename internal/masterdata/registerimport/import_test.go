@@ -107,10 +107,12 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 				"2 /street too-long",
 			},
 			"control characters": {
-				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via\x00Roma", "")), "2 /street forbidden-character",
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via\x00Roma", "")),
+				"2 /street forbidden-character",
 			},
 			"Latin-1": {
-				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via Forl\xec", "")), "2 /street forbidden-character",
+				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via Forl\xec", "")),
+				"2 /street forbidden-character",
 			},
 			"columns": {registerimport.People, registerimport.CSV, csv(peopleHeader, "a;b", good), "2  columns"},
 			"quotes":  {registerimport.People, registerimport.CSV, csv(peopleHeader, `a"b;c`, good), "2  format"},

@@ -24,20 +24,32 @@ import (
 	"diresco/db"
 )
 
-// Each runs the test once on SQLite and once on PostgreSQL. Under -short it runs on SQLite alone,
-// for the loop of one package.
+// Each runs the test once on SQLite and once on PostgreSQL, beside other tests; under -short on
+// SQLite alone, for the loop of one package.
 func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	t.Helper()
-	EachURL(t, func(t *testing.T, rawURL string) {
+	beside(t)
+	EachAlone(t, test)
+}
+
+// EachAlone is Each while no other test of the package runs. It is for those that look at every
+// goroutine of the process.
+func EachAlone(t *testing.T, test func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	eachURL(t, func(t *testing.T, rawURL string) {
 		test(t, Open(t, rawURL))
 	})
 }
 
-// EachURL runs the test once for each kind of database, with the URL of an empty, migrated one.
-// Under -short it runs for SQLite alone.
+// EachURL is Each with the URL of the database, which is empty and migrated.
 func EachURL(t *testing.T, test func(t *testing.T, rawURL string)) {
 	t.Helper()
 	beside(t)
+	eachURL(t, test)
+}
+
+func eachURL(t *testing.T, test func(t *testing.T, rawURL string)) {
+	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
 	if testing.Short() {
 		return

@@ -17,7 +17,9 @@ func TestShutdown_WritesWhatWasStillInMemory(t *testing.T) {
 		f := w.filer()
 		once := header{"Idempotency-Key", "the-last-contact"}
 		w.clock.Advance(2 * time.Minute)
-		w.do(http.MethodGet, "/v1/backoffice/declarations", f.token, nil, header{"Request-Id", "the-last-refusal"}).want(t, http.StatusForbidden, "")
+		w.do(http.MethodGet, "/v1/backoffice/declarations", f.token, nil, header{
+			"Request-Id", "the-last-refusal",
+		}).want(t, http.StatusForbidden, "")
 		w.do(http.MethodPost, "/v1/me/contacts", f.token, map[string]any{"kind": "email", "value": "ultima@example.org"}, once).
 			want(t, http.StatusCreated, "")
 		w.stop()
