@@ -29,8 +29,8 @@ type NewAdministrator struct {
 	FamilyName  string
 }
 
-// CreateAdministrator makes a person an administrator, with dispositive credentials, and returns
-// the initial PIN of 16 characters, which is kept nowhere in clear. The database must be migrated.
+// CreateAdministrator makes a person an administrator with dispositive credentials. It returns the
+// initial PIN of 16 characters, which is kept nowhere in clear. The database must be migrated.
 func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrator) (initial secret.Text, err error) {
 	code, err := taxcode.Parse(in.TaxCode)
 	if err != nil {

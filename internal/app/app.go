@@ -62,8 +62,8 @@ const (
 	dueEvery = time.Minute
 )
 
-// Open makes the house on the database that the configuration names, migrated where this process
-// may migrate (the sandbox and SQLite) and checked where it may not. Close it.
+// Open makes the service on the database that the configuration names. The sandbox and SQLite are
+// migrated here; any other database is only checked. Close it.
 func Open(ctx context.Context, c config.Config, o Options) (*App, error) {
 	a := &App{}
 	if err := a.open(ctx, c, o); err != nil {
@@ -116,7 +116,7 @@ type groups struct {
 	events      *due.Scheduler
 }
 
-// assemble makes the groups, each with what it needs of those before, and fills in what must be
+// assemble makes the groups, each with what it needs of those before. It fills in what must be
 // there from the start.
 func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.kernel = newKernel(p)

@@ -28,8 +28,8 @@ type messaging struct {
 	readReceipts func(ctx context.Context)
 }
 
-// newMessaging makes what sends messages: by the channels that are configured or, in a sandbox, to
-// those who read them there.
+// newMessaging makes what sends messages. It uses the channels that are configured or, in a
+// sandbox, keeps messages for those who read them there.
 func newMessaging(p platform, k kernel, id identity) (messaging, error) {
 	channels, err := channelsOf(p)
 	if err != nil {

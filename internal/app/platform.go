@@ -121,8 +121,8 @@ func openBucket(ctx context.Context, c config.Config) (*blob.Bucket, error) {
 	return blob.OpenBucket(ctx, address)
 }
 
-// spoolDir makes the directory for files that requests bring: within the data directory where there
-// is one, since nothing says that the system has one for temporary files.
+// spoolDir makes the directory for files that requests bring. It stands within the data directory
+// where there is one, since nothing says that the system has one for temporary files.
 func spoolDir(c config.Config) (string, error) {
 	if c.DataDir == "" {
 		return "", nil

@@ -16,8 +16,8 @@ const (
 	driftRefuse = 30 * time.Second
 )
 
-// clockWatch compares this machine's clock with the database's, since every deadline is decided by
-// the one and ordered by the other.
+// clockWatch compares this machine's clock with the database's. Every deadline is decided by the
+// one and ordered by the other.
 type clockWatch struct {
 	db    *db.DB
 	clock clock.Clock

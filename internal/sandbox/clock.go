@@ -30,11 +30,15 @@ func (s *Service) Clock() Time {
 // timeNow is Clock for those who hold the turn.
 func (s *Service) timeNow() Time { return Time{Now: s.clock.Now(), Offset: s.clock.Offset()} }
 
-// Move moves the clock of the whole program forwards and keeps it moved over a restart. What falls
-// due until then is done on the way, at its instant, in order of time; what merely expires is a
-// question of what time it is, so it follows by itself. It returns fault.Invalid for a move
-// backwards (code "backwards"), for one of more than 20 years, and for one that leads more than 100
-// years ahead of real time (code "too-far"), and fault.Forbidden in a public sandbox.
+// Move moves the clock of the whole program forwards, and keeps it moved over a restart. What falls
+// due until then is done on the way, at its instant, in order of time. What merely expires is a
+// question of what time it is, so it follows by itself.
+//
+// It returns these faults:
+//   - fault.Invalid with fault.FieldBackwards: the move leads backwards;
+//   - fault.Invalid with fault.FieldTooFar: it is of more than 20 years, or leads more than 100
+//     years ahead of real time;
+//   - fault.Forbidden: the sandbox is public.
 func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 	if s.public {
 		return Time{}, fault.New(fault.Forbidden)
@@ -68,8 +72,8 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 		if err := installation.SetClock(ctx, s.db, offset); err != nil {
 			return struct{}{}, err
 		}
-		// The key counts from the new time, or a repeat after a jump of more than its life would
-		// jump again.
+		// The key counts from the new time. Otherwise a repeat after a jump of more than its life
+		// would jump again.
 		return struct{}{}, s.claimAgain(ctx, "clock", clock.NewManual(target))
 	}, func(context.Context, string) (struct{}, error) { return struct{}{}, nil })
 	if err != nil {
@@ -80,8 +84,8 @@ func (s *Service) Move(ctx context.Context, in Move) (Time, error) {
 	return s.timeNow(), nil
 }
 
-// walk does what falls due until the target, each at its instant, and hands over what is promised
-// on the way.
+// walk does what falls due until the target, each at its instant. It hands over what is promised on
+// the way.
 func (s *Service) walk(ctx context.Context, target time.Time) error {
 	err := s.due.Walk(ctx, target, func(ctx context.Context, instant time.Time) error {
 		if err := s.HandOver(ctx); err != nil {

@@ -7,8 +7,8 @@ import (
 	"diresco/internal/masterdata/servicecatalog"
 )
 
-// A service of the sandbox has a second channel, which closes some time after the data were made,
-// so that testers see one close.
+// A service of the sandbox has a second channel, which closes some time after the data were made.
+// So testers see one close.
 const (
 	closingService = "declarations"
 	closingChannel = "web"

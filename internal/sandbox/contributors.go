@@ -107,8 +107,8 @@ func (s *Service) completeContributor(ctx context.Context, in ContributorInput) 
 	return c, positions, nil
 }
 
-// freeContributorCode makes a tax code that no contributor has: that of a person for who works
-// alone or employs at home, else that of an organisation.
+// freeContributorCode makes a tax code that no contributor has. For who works alone or employs at
+// home it is a person's, else an organisation's.
 func (s *Service) freeContributorCode(ctx context.Context, kind contributor.Kind) (taxcode.Code, error) {
 	for {
 		code, err := s.choose.organisationCode()

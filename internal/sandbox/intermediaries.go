@@ -12,8 +12,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// registerKinds says what the members of a register or census are as intermediaries; of the others
-// nobody can be one yet.
+// registerKinds says what kind of intermediary the members of a register or census are. Of the
+// others nobody can be one yet.
 var registerKinds = map[string]intermediary.Kind{
 	"labour_consultant": intermediary.Professional,
 	"accountant":        intermediary.Professional,
@@ -132,8 +132,8 @@ func (s *Service) entrust(ctx context.Context, delegateID, contributorID, signat
 		d.ID, contributorID).Error
 }
 
-// enrol makes a new test person the intermediary that its register says: the professional, or the
-// legal representative of a new organisation.
+// enrol makes a new test person the intermediary that its register says. That is the professional,
+// or the legal representative of a new organisation.
 func (s *Service) enrol(ctx context.Context, personID uuid.UUID, code taxcode.Code, fullName, register string) error {
 	kind, known := registerKinds[register]
 	if !known {

@@ -68,7 +68,7 @@ type postbox struct {
 	letter func(channel.Outgoing) ([]byte, error)
 }
 
-// Senders are the channels of a sandbox, which keep messages for testers to read; letters are drawn
+// Senders are the channels of a sandbox, which keep messages for testers to read. Letters are drawn
 // by the given function.
 func Senders(d *db.DB, letter func(channel.Outgoing) ([]byte, error)) map[outbox.Channel]channel.Sender {
 	p := postbox{repository{d}, letter}

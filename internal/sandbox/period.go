@@ -24,8 +24,8 @@ var periodPattern = regexp.MustCompile(
 	`^(-?)P(?:([0-9]{1,8})Y)?(?:([0-9]{1,8})M)?(?:([0-9]{1,8})W)?(?:([0-9]{1,8})D)?(T(?:([0-9]{1,8})H)?(?:([0-9]{1,8})M)?(?:([0-9]{1,8})S)?)?$`,
 )
 
-// ParsePeriod reads a duration such as P1DT2H, PT30M or P6M: whole numbers in the order of ISO
-// 8601, and at least one of them. A minus sign in front makes it negative.
+// ParsePeriod reads a duration such as P1DT2H, PT30M or P6M. It has whole numbers in the order of
+// ISO 8601, and at least one of them. A minus sign in front makes it negative.
 func ParsePeriod(s string) (Period, error) {
 	parts := periodPattern.FindStringSubmatch(s)
 	if parts == nil || s[len(s)-1] == 'P' || s[len(s)-1] == 'T' {

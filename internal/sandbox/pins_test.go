@@ -62,8 +62,8 @@ func (p *pins) Set(ctx context.Context, personID uuid.UUID, hash string, initial
 	return p.Service.Set(ctx, personID, hash, initial)
 }
 
-// works reports whether the person can log in with the listed PIN, and must change it if and only
-// if it is an initial one.
+// works reports whether the person can log in with the listed PIN. An initial one must be changed,
+// and no other.
 func (w *fixture) works(p sandbox.Person, initial bool) bool {
 	w.t.Helper()
 	verified, err := w.pins.verifier.Verify(context.Background(), p.TaxCode.Clear(), p.PIN, "192.0.2.1")

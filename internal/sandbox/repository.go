@@ -20,8 +20,8 @@ import (
 
 type repository struct{ db *db.DB }
 
-// tables are those with data of the sandbox, each after those that point to it, and those that
-// every transaction begins with first. The installation itself and the published keys stay.
+// tables are those with data of the sandbox, each after those that point to it. Those that every
+// transaction begins with come first. The installation itself and the published keys stay.
 var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
 	"staged_public_body_data", "register_notices", "register_imports",
@@ -225,7 +225,7 @@ func (r repository) keepPIN(ctx context.Context, personID uuid.UUID, pin secret.
 		ON CONFLICT (person_id) DO UPDATE SET pin = excluded.pin`, personID, pin.Reveal(), description, at).Error
 }
 
-// keepMessage adds a message that was handed over, with its letter if it is one; one that is there
+// keepMessage adds a message that was handed over, with its letter if it is one. One that is there
 // already stays as it is.
 func (r repository) keepMessage(ctx context.Context, m Message, letter []byte) error {
 	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at, letter) VALUES (?, ?, ?, "+

@@ -92,8 +92,8 @@ func (s *Service) plantRegister(ctx context.Context) error {
 	return s.register.Put(ctx, entries...)
 }
 
-// insert puts a new test person into the register of persons, unless somebody with the tax code
-// stands there, and returns what the register holds, for the description.
+// insert puts a new test person into the register of persons, unless the tax code stands there. It
+// returns what the register holds, for the description.
 func (s *Service) insert(ctx context.Context, p person.Person) (string, error) {
 	e, found, err := s.register.Find(ctx, p.TaxCode)
 	if err != nil {

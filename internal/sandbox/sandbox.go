@@ -1,8 +1,8 @@
-// Package sandbox is the world for testers: people with known PINs, contributors, messages that can
-// be read, and a clock that can be moved. Nothing of it is reachable anywhere else.
+// Package sandbox is the world for testers: people with known PINs, contributors, readable
+// messages, and a movable clock.
 //
-// It is the one package that knows every table: it shows people together with what they hold, and
-// it empties the database.
+// Nothing of it is reachable anywhere else. It is the one package that knows every table: it shows
+// people together with what they hold, and it empties the database.
 package sandbox
 
 import (
@@ -66,8 +66,8 @@ type Deps struct {
 	// Due does what falls due while the clock is moved.
 	Due  *due.Scheduler
 	PINs PINs
-	// Blobs holds the files that were made of declarations, each named after its id, and those that
-	// people sent, in folders named after what they belong to; Reset deletes them.
+	// Blobs holds the files that were made of declarations, each named after its id. Those that
+	// people sent stand in folders named after what they belong to. Reset deletes them.
 	Blobs  *blob.Bucket
 	Random io.Reader
 	// Public sandboxes are shared by strangers: nobody moves the clock or resets there.
@@ -156,7 +156,7 @@ func (p Person) ContributorIDs() []uuid.UUID {
 // PINKind is the kind of PIN that a test person gets.
 type PINKind string
 
-// The kinds of PIN: fresh ones have 16 characters and must be changed at the first login, ready
+// The kinds of PIN. Initial ones have 16 characters and must be changed at the first login; ready
 // ones have 8 and just work.
 const (
 	Fresh PINKind = "fresh"
@@ -175,8 +175,8 @@ type PersonInput struct {
 	// Contacts count as verified; nil stands for an e-mail and a mobile, an empty list for none.
 	Contacts   []person.NewContact
 	OfficeCode string
-	// Register is the professional register or census that the person is on; it is told in the
-	// description, like what the register of persons holds.
+	// Register is the professional register or census that the person is on. The description tells
+	// it, like what the register of persons holds.
 	Register string
 	Roles    []Role
 	// IntermediaryRoles are at organisations: a professional is one person.
@@ -196,7 +196,7 @@ type ContributorInput struct {
 	LegalName string
 	Kind      contributor.Kind
 	Positions []PositionInput
-	// LegalRepresentative is the tax code of who may act for it; a person who does not exist yet is
+	// LegalRepresentative is the tax code of who may act for it. A person who does not exist yet is
 	// made, with a ready PIN. The zero value stands for nobody.
 	LegalRepresentative taxcode.Code
 }

@@ -17,7 +17,7 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-// Seed makes the first test data where there is none yet, and adds the declaration types that came
+// Seed makes the first test data where there is none yet. It adds the declaration types that came
 // with a newer program.
 func (s *Service) Seed(ctx context.Context) error {
 	seeded, err := s.repo.seeded(ctx)
@@ -44,7 +44,7 @@ func (s *Service) Seed(ctx context.Context) error {
 	})
 }
 
-// seedPINs hashes the PINs of the first people, as many at once as there are processors: more would
+// seedPINs hashes the PINs of the first people, as many at once as there are processors. More would
 // wait for their turn and, on a busy machine, be refused in the end. They are the same at every
 // reset, so once is enough.
 func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {

@@ -32,8 +32,8 @@ func (p *impatientPINs) Hash(ctx context.Context, pin secret.Text) (string, erro
 	return p.PINs.Hash(ctx, pin)
 }
 
-// TestSeed_ASlowMachineIsSeededToo: the sandbox never asks for more hashes at once than a machine
-// can compute, since those that wait are refused after a while.
+// The sandbox never asks for more hashes at once than a machine can compute. Those that wait are
+// refused after a while.
 func TestSeed_ASlowMachineIsSeededToo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := open(t, d, func(deps *sandbox.Deps) { deps.PINs = &impatientPINs{PINs: deps.PINs} })

@@ -231,8 +231,8 @@ func listDelegations(found page.Page[delegation.View], links api.PageLinks) api.
 	return api.DelegationList{Items: items(found.Items, viewDelegation), Links: links}
 }
 
-// delegationTag is the entity tag of a delegation as it is shown, which clock, register and wrong
-// codes change without a new version.
+// delegationTag is the entity tag of a delegation as it is shown. Clock, register and wrong codes
+// change it without a new version.
 func delegationTag(s delegation.View, view api.Delegation) string {
 	shown, _ := json.Marshal(view) // of text, numbers and times
 	return etag.Shown(s.Version, string(shown))

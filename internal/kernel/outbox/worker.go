@@ -53,9 +53,9 @@ type Options struct {
 	// Senders are the channels that are configured. What goes by another one waits until its
 	// deadline.
 	Senders map[Channel]Sender
-	// Hooks are called, each for the kind under which it stands, whenever a delivery is sent,
-	// handed over, delivered, failed or dead. One runs in the transaction in which that is noted:
-	// when it fails, the state is not noted, and the delivery is tried again later.
+	// Hooks are called for their kind when a delivery is sent, handed over, delivered, failed or
+	// dead. One runs in the transaction in which that is noted: when it fails, the state is not
+	// noted, and the delivery is tried again later.
 	Hooks map[string]Hook
 	// Random spreads retries.
 	Random io.Reader

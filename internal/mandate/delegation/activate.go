@@ -220,8 +220,8 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 	case errors.Is(err, otp.ErrNoCode):
 		return View{}, fault.Because(fault.Conflict, "delegation-state")
 	case fault.Is(err, fault.RateLimited), fault.Is(err, fault.Busy):
-		// The limiter refused it before it came to the key, perhaps for what a concurrent duplicate
-		// did: it waits for that one, and is answered alike.
+		// The limiter refused it before it came to the key. The reason may be what a concurrent
+		// duplicate did, so it waits for that one, and is answered alike.
 		refused := err
 		return View{}, s.run.DB.InTx(ctx, func(ctx context.Context) error { return cmp.Or(take(ctx), refused) })
 	}
@@ -250,7 +250,7 @@ func (s *Service) activate(ctx context.Context, by access.Actor, right access.Ri
 	return shown, s.notify(ctx, activatedKind, "", now, shown)
 }
 
-// resolveConflicts refuses a delegation that does not go together with others of the contributor; a
+// resolveConflicts refuses a delegation that does not go together with others of the contributor. A
 // household employer has one intermediary, so there the earlier delegations end, each with a record
 // of its own.
 func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor, right access.Right, now time.Time) error {

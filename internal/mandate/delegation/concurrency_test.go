@@ -215,8 +215,8 @@ func TestDelegation_TwoExclusiveOnesTogether(t *testing.T) {
 	})
 }
 
-// A revocation beside an activation comes before it, and there is none, or after it, and there is
-// none any more.
+// A revocation beside an activation comes before it or after it. Either way there is no delegation
+// in the end.
 func TestDelegation_ARevocationBesideAnActivation(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -253,8 +253,8 @@ func TestDelegation_ARevocationBesideAnActivation(t *testing.T) {
 	})
 }
 
-// What an intermediary files while its delegation is revoked is filed before that, or not at all;
-// and nobody waits in a circle.
+// What an intermediary files while its delegation is revoked is filed before that, or not at all.
+// Nobody waits in a circle.
 func TestDelegation_ARevocationBesideAFiling(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -299,8 +299,8 @@ func waits(t *testing.T, d *db.DB) {
 	})
 }
 
-// A newer code that is sent while the earlier one is being entered wins: what it took the place of
-// activates nothing.
+// A newer code that is sent while the earlier one is being entered wins. The earlier one activates
+// nothing.
 func TestDelegation_ANewerCodeBesideAnActivation(t *testing.T) {
 	// On SQLite the one writer puts the two in order before either looks.
 	d := dbtest.Open(t, dbtest.Postgres(t))
@@ -359,8 +359,8 @@ func TestDelegation_AWrongCodeOfSomebodyWhoGoesAway(t *testing.T) {
 	}
 }
 
-// An import of registers may have written the contributor, its positions and the intermediary, and
-// take long: nobody waits for it.
+// Nobody waits for an import of registers. It may have written the contributor, its positions and
+// the intermediary, and take long.
 func TestDelegation_NobodyWaitsForAnImport(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)

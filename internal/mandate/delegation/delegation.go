@@ -1,6 +1,7 @@
-// Package delegation lets a contributor be represented by an intermediary: drafted by the
-// intermediary, signed on paper by the contributor, activated with a code that went to the
-// contributor (INPS, gestione deleghe).
+// Package delegation lets a contributor be represented by an intermediary (INPS, gestione deleghe).
+//
+// The intermediary drafts it, the contributor signs it on paper, and a code that went to the
+// contributor activates it.
 package delegation
 
 import (
@@ -126,8 +127,8 @@ type View struct {
 	Workers []Worker `gorm:"-"`
 }
 
-// HidesSignatory reports whether it shows no more of the signatory than a look-up does: until it is
-// active, nobody agreed to more.
+// HidesSignatory reports whether it shows no more of the signatory than a look-up does. Until it is
+// active nobody agreed to more.
 func (s View) HidesSignatory() bool { return !s.ForContributor && s.ActivatedAt == nil }
 
 // Worker is one of an intermediary's people who may use a delegation.

@@ -115,7 +115,7 @@ func TestDelegation_WhatCannotBeDrafted(t *testing.T) {
 			{"no tax code", func(in *delegation.Input) {
 				in.ContributorTaxCode = "BLIPTR93MO4A674Q"
 			}, []string{"/contributor_tax_code", "format"}},
-			// Whether there is such a contributor is not told here: its positions and signatories
+			// Whether there is such a contributor is not told here. Its positions and signatories
 			// are unknown like those of any other.
 			{"nobody", func(in *delegation.Input) {
 				in.ContributorTaxCode = unknownCode(t)

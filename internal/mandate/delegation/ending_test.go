@@ -267,8 +267,8 @@ func TestDelegation_TheSignatoryLeftBeforeTheActivation(t *testing.T) {
 	})
 }
 
-// Who activated a delegation, which side ended it and why are told apart, and so is the side in the
-// message.
+// The trail tells who activated a delegation, which side ended it and why. The message tells the
+// side.
 func TestDelegation_WhoEndsIt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

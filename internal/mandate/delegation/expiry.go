@@ -23,8 +23,8 @@ type endings struct {
 	days int
 }
 
-// Ends are the due events of delegations: 30 and 7 days before the end that they were given, and
-// the end. Both sides are told of it; the delegation itself ends by the clock.
+// Ends are the due events of delegations: 30 and 7 days before their end, and the end. Both sides
+// are told of it; the delegation itself ends by the clock.
 func (s *Service) Ends() []due.Source {
 	all := []due.Source{endings{s, expiredKind, 0}}
 	for _, days := range remindBefore {
@@ -71,8 +71,8 @@ func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due
 	return due.Cursor{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
 }
 
-// ending returns the active delegations, suspended ones among them, whose end comes after the place
-// in the order and not after the instant, the first to end first.
+// ending returns the active and suspended delegations that end after the place and by the instant.
+// The first to end come first.
 func (r repository) ending(ctx context.Context, after time.Time, id uuid.UUID, until time.Time, limit int) ([]View, error) {
 	var found []View
 	err := r.db.From(ctx).Raw(selectShown+` WHERE g.state = 'active' AND g.valid_until IS NOT NULL AND (g.valid_until, g.id) > (?, ?) AND g.valid_until <= ?

@@ -42,8 +42,8 @@ func until(end time.Time) func(*delegation.Input) {
 	return func(in *delegation.Input) { in.ValidUntil = &end }
 }
 
-// Both sides hear of the end of a delegation 30 and 7 days before and when it comes, once each,
-// whether the clock goes there in one jump or somebody looks every day.
+// Both sides hear of the end 30 and 7 days before and when it comes, once each. The clock may go
+// there in one jump, or day by day.
 func TestDelegation_TheEndIsTold(t *testing.T) {
 	for name, advance := range map[string]func(w *fixture, c *due.Scheduler, target time.Time) error{
 		"in one jump": func(w *fixture, c *due.Scheduler, target time.Time) error {
@@ -123,7 +123,7 @@ func TestDelegation_TheEndIsTold(t *testing.T) {
 	}
 }
 
-// After an outage both sides hear of the ends meanwhile, but of no end that has come already as one
+// After an outage both sides hear of the ends meanwhile. An end that has come is not told as one
 // that will come.
 func TestDelegation_EndsDuringAnOutage(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -179,7 +179,7 @@ func TestDelegation_ManyEndTogether(t *testing.T) {
 	})
 }
 
-// Nobody waits until all are told who hear of an end at one instant: some are told at a time, and
+// Nobody waits until all are told who hear of an end at one instant. Some are told at a time, and
 // whoever goes on goes on behind them.
 func TestDelegation_ManyEndsAreToldBitByBit(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -217,8 +217,8 @@ func TestDelegation_ManyEndsAreToldBitByBit(t *testing.T) {
 	})
 }
 
-// Where an organisation has nobody who represents it, those who manage its delegations hear of
-// them, some of them where they are many.
+// Where nobody represents an organisation, those who manage its delegations hear of them. Where
+// they are many, some of them do.
 func TestDelegation_SomebodyOfAnOrganisationIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

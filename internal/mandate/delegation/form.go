@@ -22,7 +22,7 @@ func (s *Service) Form(ctx context.Context, id uuid.UUID) (View, []byte, error) 
 	return d, pdf.Bytes(), err
 }
 
-// Facts are what the form of a delegation says: nothing that changes while its terms stay as they
+// Facts are what the form of a delegation says. Nothing of it changes while its terms stay as they
 // are, but who the signatory is. Drafting needs nobody's consent, so until the contributor gave the
 // code there is no more of the signatory than in a look-up.
 func (s View) Facts() delegationpdf.Form {

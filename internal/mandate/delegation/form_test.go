@@ -22,8 +22,8 @@ func (w *fixture) form(id uuid.UUID) string {
 	return strings.Join(lines, " ")
 }
 
-// An intermediary alone makes a draft, so the form says no more of the signatory than a look-up
-// does until the contributor agreed.
+// Until the contributor agreed, the form says no more of the signatory than a look-up does. An
+// intermediary alone makes a draft.
 func TestDelegationForm_WhatTheFormSaysOfTheSignatory(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -88,7 +88,7 @@ func TestDelegation_ListsAmongManyDelegations(t *testing.T) {
 	})
 }
 
-// An intermediary with many clients pays for none but those it asks for: the right to act is one
+// An intermediary with many clients pays for none but those it asks for. The right to act is one
 // statement together with the session, and a page of a list or search is a range of an index.
 func (w *fixture) anIntermediaryWithManyClients(t *testing.T, asked func() int, statements *[]world.Question) {
 	before := asked()
@@ -165,7 +165,7 @@ func (w *fixture) anIntermediaryWithManyClients(t *testing.T, asked func() int, 
 }
 
 // Whoever represents many contributors and works for many intermediaries asks no more often than
-// who has two of each, and of each side a page reads a range of an index.
+// others. Of each side a page reads a range of an index.
 func (w *fixture) aListOfManySides(t *testing.T, asked func() int, statements *[]world.Question) {
 	many, few := w.Person(t, nil), w.Person(t, nil)
 	for i := 1; i <= 300; i++ {

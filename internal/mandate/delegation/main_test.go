@@ -31,8 +31,8 @@ func TestMain(m *testing.M) { dbtest.Main(m) }
 
 var ctx = context.Background()
 
-// fixture is an App with a company, its legal representative and a consulente del lavoro who has
-// nothing from it yet.
+// fixture is an App with a company, its legal representative and a consulente del lavoro. The
+// latter has nothing from it yet.
 type fixture struct {
 	*world.App
 	t       testing.TB

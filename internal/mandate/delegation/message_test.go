@@ -157,8 +157,8 @@ func TestDelegation_WhoEndedIt(t *testing.T) {
 	}
 }
 
-// Whoever had a household's delegation hears that a newer one took its place, and the trail names
-// the one that ended.
+// Whoever had a household's delegation hears that a newer one took its place. The trail names the
+// one that ended.
 func TestDelegation_ANewerDelegationOfAHousehold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -14,8 +14,7 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-// OTP is the one-time code (codice OTP) that a contributor got for a delegation, as far as it may
-// be told.
+// OTP is the one-time code (codice OTP) of a delegation, as far as it may be told.
 type OTP struct {
 	SentAt    time.Time
 	ExpiresAt time.Time

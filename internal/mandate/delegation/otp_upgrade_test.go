@@ -15,8 +15,8 @@ import (
 	"diresco/internal/test/dbtest"
 )
 
-// The row is written as releases wrote it before one machine made all codes: table, columns, the
-// label of the digest and the order of what it is made over must stay, or the codes that
+// The row is written as releases wrote it before one machine made all codes. Table, columns, the
+// label of the digest and the order of what it is made over must stay. Otherwise the codes that
 // contributors have in their mailboxes are worth nothing after an upgrade.
 func TestOTP_OfAnEarlierReleaseActivates(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

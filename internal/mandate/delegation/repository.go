@@ -43,13 +43,13 @@ func (r repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View,
 	return rows[0], err
 }
 
-// lock returns a delegation, or fault.NotFound, and keeps it, and what others may do about the
-// delegations of its contributor, unchanged until the end of the transaction. The contributor's own
-// row is left alone, since an import may hold it for long.
+// lock returns a delegation and keeps it unchanged until the end of the transaction. It also keeps
+// what others may do about the delegations of its contributor. It returns fault.NotFound where
+// there is none. The contributor's own row is left alone, since an import may hold it for long.
 //
-// The name comes before any row but that of the request's idempotency key. No circle comes of that:
-// a key is taken first of all or not at all, so whoever has the name asks for no key any more, and
-// nobody who waits here is waited for.
+// Lock order: idempotency key, the contributor's name, rows. No circle comes of that: a key is
+// taken first of all or not at all, so whoever has the name asks for no key any more, and nobody
+// who waits here is waited for.
 func (r repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
 	var found []uuid.UUID
 	if err := r.db.From(ctx).Raw("SELECT contributor_id FROM delegations WHERE id = ?", id).Scan(&found).Error; err != nil {
@@ -143,8 +143,8 @@ func (r repository) save(ctx context.Context, d Delegation) error {
 
 var selectActive = selectShown + " WHERE g.contributor_id = ? AND g.id <> ? AND " + access.LiveDelegation("g") + " ORDER BY g.id"
 
-// activeOf returns the other active delegations of a contributor, suspended ones among them, since
-// they come back; what has expired is left out.
+// activeOf returns the other active delegations of a contributor. Suspended ones are among them,
+// since they come back; what has expired is left out.
 func (r repository) activeOf(ctx context.Context, contributorID, except uuid.UUID, now time.Time) ([]View, error) {
 	var rows []View
 	err := r.db.From(ctx).Raw(selectActive, contributorID, except, now).Scan(&rows).Error

@@ -361,8 +361,8 @@ func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 	return shown[0], err
 }
 
-// List lists the delegations of the intermediaries for which the actor works and of the
-// contributors whose delegations the actor manages, the latest first.
+// List lists, the latest first, the delegations of the actor's intermediaries and of the
+// contributors that the actor manages.
 func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	var of sides
 	memberships, err := s.rights.Memberships(ctx, by)

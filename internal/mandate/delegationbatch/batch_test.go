@@ -35,8 +35,8 @@ var ctx = audit.WithOrigin(context.Background(), audit.Origin{
 	Operation: "draftDelegationBatch", RequestID: "request-1", Address: "192.0.2.1",
 })
 
-// fixture is an App with a professional and a company, which has one legal representative and a
-// position at each of two offices.
+// fixture is an App with a professional and a company. The company has one legal representative,
+// and a position at each of two offices.
 type fixture struct {
 	*world.App
 	t        *testing.T

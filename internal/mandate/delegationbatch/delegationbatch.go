@@ -180,7 +180,7 @@ func (t Terms) check(now time.Time) []fault.Field {
 
 // Reasons for which an item is refused, beside what its draft is refused for.
 const (
-	// There is no such position, or who was named to sign cannot: which of both is not said, so
+	// There is no such position, or who was named to sign cannot. Which of both is not said, so
 	// that nobody finds positions by it.
 	reasonUnknownPosition = "unknown-position"
 	reasonRepeated        = "repeated"

@@ -52,8 +52,8 @@ type claimed struct {
 	item  Item
 }
 
-// next returns the oldest batch that nobody else works on with its first pending item, and keeps it
-// from others until the end of the transaction; false where there is none.
+// next returns the oldest batch that nobody else works on, with its first pending item. It keeps it
+// from others until the end of the transaction, and returns false where there is none.
 func (r repository) next(ctx context.Context) (claimed, bool, error) {
 	suffix := ""
 	if r.db.Dialect() == db.Postgres {

@@ -43,8 +43,8 @@ func TestDelegationBatch_TheReasonTellsOfNoPosition(t *testing.T) {
 	})
 }
 
-// A list looks contributors up, each once, and no more of them than a person may look up in a day.
-// What it asks in vain counts as well.
+// A list looks contributors up, each once, within what a person may look up in a day. What it asks
+// in vain counts as well.
 func TestDelegationBatch_AListCountsAsLookUps(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		for range 198 {
@@ -168,7 +168,7 @@ func TestDelegationBatch_TheSeatAndNotTheSessionIsLookedAtLater(t *testing.T) {
 	})
 }
 
-// A repeat is answered to who may still see the list, and what ended after the actor was let in is
+// A repeat is answered to who may still see the list. What ended after the actor was let in is
 // seen.
 func TestDelegationBatch_ARepeatedListGoesRoundNoLostSeat(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {

@@ -154,9 +154,9 @@ func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (B
 	return b, nil
 }
 
-// Forms returns the forms of the delegations of a batch that are not active yet, as one PDF in the
-// order of the list. It returns fault.NotFound like Show, and fault.Conflict until the batch is
-// done, and where there is no form.
+// Forms returns one PDF with the forms of a batch's delegations that are not active yet. They are
+// in the order of the list. It returns fault.NotFound like Show, and fault.Conflict until the batch
+// is done, and where there is no form.
 func (s *Service) Forms(ctx context.Context, by access.Actor, id uuid.UUID) ([]byte, error) {
 	b, err := s.Show(ctx, by, id)
 	if err != nil {

@@ -31,8 +31,8 @@ func (s *Service) Run(ctx context.Context) {
 // Due reports whether Drain would find something to do.
 func (s *Service) Due(ctx context.Context) (bool, error) { return s.repo.open(ctx) }
 
-// Drain works off what there is and returns when there is no more, or at the first item that fails
-// for no fault of its own.
+// Drain works off what there is and returns when there is no more. It stops at the first item that
+// fails for no fault of its own.
 func (s *Service) Drain(ctx context.Context) error { return s.next().Drain(ctx) }
 
 // next does one item with those that go into the same delegation.
@@ -68,8 +68,8 @@ func (s *Service) do(ctx context.Context, c claimed) error {
 }
 
 // work drafts the delegation of an item in the context's transaction, as who sent the list and
-// while they may, and returns it with the items that went into it. Each part has a savepoint: what
-// it did before it failed is undone, so that what became of the item can be noted; that somebody
+// while they may. It returns it with the items that went into it. Each part has a savepoint: what
+// it did before it failed is undone, so that what became of the item can be noted. That somebody
 // was looked up stays.
 func (s *Service) work(ctx context.Context, b Batch, i Item) (together []Item, drafted uuid.UUID, err error) {
 	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "draftDelegation", RequestID: b.RequestID, Address: b.Address})
@@ -151,8 +151,8 @@ func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 }
 
 // together returns the items that go into one delegation with this one, itself the first, and their
-// positions: those on the same terms of the same contributor, so that it is asked for one code and
-// not for many. A position that has ceased stays alone.
+// positions. They are those on the same terms of the same contributor, so that it is asked for one
+// code and not for many. A position that has ceased stays alone.
 func (s *Service) together(ctx context.Context, i Item, of contributor.Position) ([]Item, []uuid.UUID, error) {
 	if of.State != contributor.PositionActive {
 		return []Item{i}, []uuid.UUID{of.ID}, nil

@@ -1,6 +1,7 @@
 // Package delegationpdf draws the form (modulo di delega) by which a contributor lets an
-// intermediary act for it, to be printed and signed, in Italian. The same facts give the same
-// bytes.
+// intermediary act for it.
+//
+// It is in Italian, to be printed and signed. The same facts give the same bytes.
 package delegationpdf
 
 import (
@@ -94,8 +95,8 @@ const (
 		"ed è esibito a richiesta dell'Istituto."
 )
 
-// Render writes forms as one document, each beginning on a page of its own, all of it or, on an
-// error of its own, nothing.
+// Render writes forms as one document, each beginning on a page of its own. On an error of its own
+// it writes nothing.
 func Render(w io.Writer, forms ...Form) error {
 	if len(forms) == 0 {
 		return errors.New("no form to draw")

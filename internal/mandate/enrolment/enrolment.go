@@ -1,7 +1,8 @@
-// Package enrolment has the requests for access to a contributor: form SC65, by which
-// natural-person employers and legal representatives without a profile ask for one, and form RA012,
-// by which access to the services of a public body (amministrazione, ente) is asked for. Each is
-// protocolled, and an operator of the office decides.
+// Package enrolment has the requests for access to a contributor.
+//
+// By form SC65 natural-person employers, and legal representatives without a profile, ask for one.
+// By form RA012 access to the services of a public body (amministrazione, ente) is asked for. Each
+// is protocolled, and an operator of the office decides.
 package enrolment
 
 import (

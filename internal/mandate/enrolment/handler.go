@@ -129,8 +129,8 @@ func (h handler) triesOf(ctx context.Context, entries []*protocol.Entry[filing])
 	return found, nil
 }
 
-// Store implements protocol.Handler: the request with its number, a message to who sent it, and one
-// to each who answers for the contributor.
+// Store implements protocol.Handler. It writes the request with its number, a message to who sent
+// it, and one to each who answers for the contributor.
 func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) error {
 	contributors := make([]uuid.UUID, len(entries))
 	for i, e := range entries {

@@ -83,7 +83,7 @@ func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, request pa
 	)
 }
 
-// ofOffice lists the requests at an office as they stand at an instant, the oldest first; an empty
+// ofOffice lists the requests at an office as they stand at an instant, the oldest first. An empty
 // state stands for all.
 func (r repository) ofOffice(
 	ctx context.Context, office string, state State, now time.Time, request page.Request,

@@ -162,8 +162,8 @@ func invalid(pointer, code string) *fault.Fault {
 	return fault.InvalidFields(fault.Field{Pointer: pointer, Code: code})
 }
 
-// refuse leaves the trace of a try that was refused because of the contributor, since such tries
-// are counted with what is filed. Of many that run at once, those over the limit are told that and
+// refuse leaves the trace of a try that was refused because of the contributor. Such tries are
+// counted with what is filed. Of many that run at once, those over the limit are told that and
 // nothing else. The repeat of what was filed, when it was not refused yet, gets that.
 func (s *Service) refuse(ctx context.Context, by access.Actor, contributorID uuid.UUID, refused *fault.Fault) (Details, error) {
 	first, err := operation.Do(ctx, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (Details, error) {

@@ -1,6 +1,8 @@
-// Package grant gives people roles at contributors and at the organisations that are
-// intermediaries, and takes them away (gestione utenti, INAIL circ. 46/2017). Only people who are
-// registered with dispositive credentials get one: nobody issues credentials here.
+// Package grant gives and takes away roles at contributors and intermediaries (gestione utenti,
+// INAIL circ. 46/2017).
+//
+// Only people who are registered with dispositive credentials get one: nobody issues credentials
+// here.
 package grant
 
 import (
@@ -79,9 +81,10 @@ func checkPlace(services access.ServiceSet, has []access.Service) error {
 	return nil
 }
 
-// gives says who gives and withdraws which role, and so who manages users (INAIL circ. 46/2017; the
-// legal representative names the employer). What stands above oneself, or gives as much as one's
-// own role, is the legal representative's to give alone. Nobody is an employer at an intermediary.
+// gives says who gives and withdraws which role, and so who manages users. The source is INAIL
+// circ. 46/2017; the legal representative names the employer. What stands above oneself, or gives
+// as much as one's own role, is the legal representative's to give alone. Nobody is an employer at
+// an intermediary.
 var gives = map[access.ActingAs][]access.ActingAs{
 	access.LegalRepresentative: {access.LegalRepresentative, access.UserAdministrator, access.Employer, access.EmployeeDelegate},
 	access.UserAdministrator:   {access.Employer, access.EmployeeDelegate},
@@ -112,7 +115,7 @@ func giver(own []Role, role access.ActingAs, services access.ServiceSet) (Role, 
 	return Role{}, err
 }
 
-// withdrawer returns the role among somebody's own by which they withdraw one, which may be their
+// withdrawer returns the role among somebody's own by which they withdraw one. That may be their
 // own: whoever manages users may lay down a role. It returns fault.NotFound for who has none there
 // and fault.Forbidden for who may not.
 func withdrawer(own []Role, withdrawn Role) (Role, error) {
@@ -128,8 +131,8 @@ func withdrawer(own []Role, withdrawn Role) (Role, error) {
 	return Role{}, fault.Because(fault.Forbidden, "role-not-yours-to-withdraw")
 }
 
-// manager returns the first role among somebody's own by which they manage users, fault.NotFound
-// where they have none at all and fault.Forbidden where they have others.
+// manager returns the first role among somebody's own by which they manage users. It returns
+// fault.NotFound where they have none at all and fault.Forbidden where they have others.
 func manager(own []Role) (Role, error) {
 	if i := slices.IndexFunc(own, func(r Role) bool { return manages(r.Role) }); i >= 0 {
 		return own[i], nil
@@ -140,8 +143,8 @@ func manager(own []Role) (Role, error) {
 	return Role{}, fault.New(fault.NotFound)
 }
 
-// mayEnd returns fault.Conflict for the last role by which somebody could sign for the place: that
-// of a legal representative or, where there is none, as in a household, that of an employer.
+// mayEnd returns fault.Conflict for the last role by which somebody could sign for the place. That
+// is a legal representative's or, where there is none, as in a household, an employer's.
 func mayEnd(r Role, live []Role) error {
 	others := func(roles ...access.ActingAs) bool {
 		return slices.ContainsFunc(live, func(other Role) bool { return other.ID != r.ID && slices.Contains(roles, other.Role) })
@@ -155,8 +158,8 @@ func mayEnd(r Role, live []Role) error {
 	return nil
 }
 
-// lookUpsADay is how many people one person searches, or tries to give a role, in 24 hours,
-// wherever they give roles.
+// lookUpsADay is how many people one person searches, or tries to give a role, in 24 hours. All
+// places count together.
 const lookUpsADay = 20
 
 // The kinds of messages; their data name the role, where it is, and when.
@@ -165,6 +168,6 @@ var (
 	withdrawnKind = outbox.Declare(outbox.Kind{Name: "role.withdrawn"})
 )
 
-// lookups are the operations that are counted together: giving a role tells as much about a tax
+// lookups are the operations that are counted together. Giving a role tells as much about a tax
 // code as a search does.
 var lookups = []string{"searchPeopleForRole", "searchPeopleForIntermediaryRole", "grantContributorRole", "grantIntermediaryRole"}

@@ -248,7 +248,7 @@ func TestGrant_TheLastLegalRepresentativeStays(t *testing.T) {
 	})
 }
 
-// Where nobody is a legal representative, as in a household, the last employer stays: somebody must
+// Where nobody is a legal representative, as in a household, the last employer stays. Somebody must
 // be able to sign, and to revoke.
 func TestGrant_TheLastEmployerStays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

@@ -135,8 +135,8 @@ func (w *fixture) told(kind string, personID uuid.UUID) int {
 	return w.Count(w.t, "outbox WHERE kind = ? AND person_id = ?", kind, personID)
 }
 
-// refused fails the test unless err is a fault of the kind with the reason or, where one is named,
-// the wrong field.
+// refused fails the test unless err is a fault of the kind. It has the reason or, where one is
+// named, the wrong field.
 func refused(t *testing.T, err error, code fault.Code, detail string) {
 	t.Helper()
 	var f *fault.Fault

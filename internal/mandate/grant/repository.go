@@ -18,7 +18,7 @@ import (
 // table is where the roles at one kind of place are kept.
 type table struct {
 	db *db.DB
-	// roles is the name of the table, place that of its column which names the place, and places
+	// roles is the name of the table, and place that of its column which names the place. places is
 	// the table of these.
 	roles, place, places string
 	// has are the services of a place of the kind.
@@ -111,7 +111,7 @@ func (t table) one(ctx context.Context, id uuid.UUID) (Grant, error) {
 	return rows[0].grant(), nil
 }
 
-// of returns the live roles of a person at a place and keeps them from ending until the end of the
+// of returns the live roles of a person at a place. It keeps them from ending until the end of the
 // transaction.
 func (t table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, error) {
 	var rows []Role
@@ -124,10 +124,10 @@ func (t table) of(ctx context.Context, placeID, personID uuid.UUID) ([]Role, err
 	return rows, err
 }
 
-// lock returns what the withdrawal of a role depends on: that role if it is live, the live ones of
-// who withdraws it and those of all legal representatives and employers. They are locked in the
-// order of their ids, as whoever files under them does: two that withdraw each other's roles, or
-// the last two legal representatives', come one after the other.
+// lock returns what the withdrawal of a role depends on. That is the role if it is live, the live
+// ones of who withdraws it, and those of all legal representatives and employers. They are locked
+// in the order of their ids, as whoever files under them does: two that withdraw each other's
+// roles, or the last two legal representatives', come one after the other.
 func (t table) lock(ctx context.Context, placeID, personID, grantID uuid.UUID) ([]Role, error) {
 	var rows []Role
 	err := t.db.From(ctx).Raw(fmt.Sprintf(`SELECT id, person_id, role, services FROM %s WHERE %s = ? AND `+access.LiveRole("")+`

@@ -146,7 +146,7 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 	}, nil)
 }
 
-// candidate returns the person with the tax code who may be given a role: anybody else is as
+// candidate returns the person with the tax code who may be given a role. Anybody else is as
 // unknown as who does not exist.
 func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Person, bool, error) {
 	p, err := s.people.ByTaxCode(ctx, code)
@@ -156,7 +156,7 @@ func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Pers
 	return p, err == nil && p.CredentialLevel == access.Dispositive && p.SuspendedAt == nil, err
 }
 
-// checkLookupQuota counts the look-ups of a person, whose turn it must be: of many at once, more
+// checkLookupQuota counts the look-ups of a person, whose turn it must be. Of many at once, more
 // than are allowed would each see the last one left.
 func (s *Service) checkLookupQuota(ctx context.Context, by access.Actor) error {
 	now := s.run.Clock.Now()
@@ -262,8 +262,8 @@ func (s *Service) give(
 	return nil, s.notify(ctx, grantedKind, at, role, now)
 }
 
-// note leaves the trace of a try to give a role that was refused because of the person, since such
-// tries are counted. Of many that run at once, those over the limit are told that and nothing else.
+// note leaves the trace of a try to give a role that was refused because of the person. Such tries
+// are counted. Of many that run at once, those over the limit are told that and nothing else.
 func (s *Service) note(ctx context.Context, by access.Actor, at Place, right access.Right, refused *fault.Fault) error {
 	unclaimed := idempotency.WithClaim(ctx, nil)
 	_, err := operation.Do(unclaimed, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
@@ -282,10 +282,13 @@ func (s *Service) note(ctx context.Context, by access.Actor, at Place, right acc
 	return refused
 }
 
-// Withdraw ends a role at once: what is filed under it either came before and stands, or comes
-// after and is refused. It returns fault.NotFound for a role that nobody has there now,
-// fault.Forbidden for one that is neither the actor's own nor theirs to withdraw, and
-// fault.Conflict for the last by which somebody could sign.
+// Withdraw ends a role at once. What is filed under it either came before and stands, or comes
+// after and is refused.
+//
+// It returns these faults:
+//   - fault.NotFound: nobody has such a role there now;
+//   - fault.Forbidden: the role is neither the actor's own nor theirs to withdraw;
+//   - fault.Conflict: it is the last by which somebody could sign.
 func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grantID uuid.UUID) error {
 	if err := s.mayGive(ctx, by); err != nil {
 		return err

@@ -114,8 +114,8 @@ func (r repository) saveRevocation(ctx context.Context, s SubDelegation) error {
 var selectParents = "SELECT g.id, g.services, g.valid_until FROM delegations g WHERE g.id IN ? AND g.delegate_id = ? AND " +
 	access.LiveDelegation("g")
 
-// parents returns those of the delegations that are the intermediary's and live: active, or
-// suspended while the intermediary is off its register.
+// parents returns those of the delegations that are the intermediary's and live. They are active,
+// or suspended while the intermediary is off its register.
 func (r repository) parents(ctx context.Context, delegateID uuid.UUID, ids []uuid.UUID, now time.Time) (map[uuid.UUID]parent, error) {
 	found := make(map[uuid.UUID]parent, len(ids))
 	if len(ids) == 0 {

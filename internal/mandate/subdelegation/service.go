@@ -172,8 +172,8 @@ func (s *Service) note(ctx context.Context, by access.Actor, membership access.M
 	return refused
 }
 
-// membership is the intermediary for which the actor decides who works with its delegations: the
-// one asked for, or the only one.
+// membership is the intermediary for which the actor decides who works with its delegations. It is
+// the one asked for, or the only one.
 func (s *Service) membership(ctx context.Context, by access.Actor, wanted *uuid.UUID) (access.Membership, error) {
 	memberships, err := s.rights.Memberships(ctx, by)
 	if err != nil {

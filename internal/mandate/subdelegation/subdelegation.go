@@ -1,7 +1,8 @@
-// Package subdelegation lets the people who work for an intermediary use its delegations, each with
-// credentials of their own (INPS, sub-abilitazione). What it gives never reaches further than the
-// delegation and ends with it: that is decided where rights are read, at each request, and not
-// here.
+// Package subdelegation lets the people who work for an intermediary use its delegations (INPS,
+// sub-abilitazione).
+//
+// Each has credentials of their own. What it gives never reaches further than the delegation and
+// ends with it: that is decided where rights are read, at each request, and not here.
 package subdelegation
 
 import (
@@ -94,8 +95,8 @@ func (s View) contributorID() uuid.UUID {
 	return s.contributorIDs[0]
 }
 
-// gives reports whether it gives all that was asked for: at least the same delegations and
-// services, and for no shorter time.
+// gives reports whether it gives all that was asked for. It has at least the same delegations and
+// services, and no shorter time.
 func (s View) gives(in Input) bool {
 	reaches := s.Every || !in.All && !slices.ContainsFunc(in.DelegationIDs, func(id uuid.UUID) bool {
 		return !slices.Contains(s.DelegationIDs, id)
@@ -131,7 +132,7 @@ func (s View) revoke(by uuid.UUID, now time.Time) (SubDelegation, error) {
 }
 
 // gives reports whether who has the membership decides who works with the intermediary's
-// delegations: the professional, and at an organisation those who manage its people.
+// delegations. That is the professional and, at an organisation, those who manage its people.
 func gives(membership access.Membership) bool {
 	return membership.ActingAs == access.Intermediary || membership.ActingAs == access.LegalRepresentative ||
 		membership.ActingAs == access.UserAdministrator

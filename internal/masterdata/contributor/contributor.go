@@ -1,6 +1,8 @@
 // Package contributor knows contributors (contribuenti: companies, public bodies, self-employed,
-// household employers), their contribution positions (posizioni contributive), the offices (sedi)
-// that look after these, and the roles that people have there.
+// household employers).
+//
+// It has their contribution positions (posizioni contributive), the offices (sedi) that look after
+// these, and the roles that people have there.
 package contributor
 
 import (

@@ -20,8 +20,8 @@ func (s *Service) Office(ctx context.Context, code string) (Office, error) {
 	return s.repo.office(ctx, code)
 }
 
-// OfficesOf lists the offices of a contributor's positions: those of positions that are active come
-// before those of positions that have ceased.
+// OfficesOf lists the offices of a contributor's positions. Those of active positions come before
+// those of positions that have ceased.
 func (s *Service) OfficesOf(ctx context.Context, contributorID uuid.UUID) ([]Office, error) {
 	return s.repo.officesOf(ctx, contributorID)
 }
@@ -37,8 +37,8 @@ func (s *Service) RightsOf(ctx context.Context, personID, contributorID uuid.UUI
 	return s.repo.held(ctx, personID, contributorID)
 }
 
-// Enable gives a person a role in the context's transaction, whatever of it they have: a live role
-// of the same kind is extended by the services, and keeps its id.
+// Enable gives a person a role in the context's transaction, whatever they have. A live role of the
+// same kind is extended by the services, and keeps its id.
 func (s *Service) Enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {
 	return s.repo.enable(ctx, role, services, by)
 }

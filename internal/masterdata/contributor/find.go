@@ -23,9 +23,9 @@ func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (With
 	return WithRights{Contributor: c, Rights: rights[id]}, err
 }
 
-// FindPosition returns a position and its contributor with the actor's rights that are about the
-// position, and fault.NotFound where there are none. An operator sees the positions of the own
-// office.
+// FindPosition returns a position and its contributor, with the actor's rights that are about the
+// position. It returns fault.NotFound where there are none. An operator sees the positions of the
+// own office.
 func (s *Service) FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (Position, WithRights, error) {
 	found, err := s.repo.positionsWithOwners(ctx, "?", id)
 	if err != nil {

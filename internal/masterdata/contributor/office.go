@@ -9,7 +9,7 @@ import (
 )
 
 // OfficeFor returns the office of the first position of a contributor at which the person has a
-// role, or "" where there is none. The oldest role comes first, and positions that are active
+// role. It returns "" where there is none. The oldest role comes first, and active positions come
 // before those that have ceased.
 func (s *Service) OfficeFor(ctx context.Context, personID uuid.UUID) (string, error) {
 	return s.repo.officeFor(ctx, personID)

@@ -14,8 +14,8 @@ import (
 )
 
 // An intermediary with many delegations reads a page of its clients from the range of an index,
-// without a sort; where too few of the first names are its clients', and for whoever has few
-// clients, these are read through their rights and sorted.
+// without a sort. Whoever has few clients, or few among the first names, reads them through their
+// rights, and sorts them.
 func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
@@ -80,8 +80,8 @@ func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 									}
 								}
 							}
-							// Where a part of the name is asked for, PostgreSQL may read the whole
-							// stride at once and sort what is left of it.
+							// With a part of the name PostgreSQL may read the whole stride at once,
+							// and sort what is left.
 							if part == walk && c.search == (contributor.Search{}) &&
 								(strings.Contains(plan, "Sort Key: c.legal_name") || strings.Contains(plan, "TEMP B-TREE")) {
 								t.Errorf("%s page with a sort: %s", which, plan)

@@ -13,14 +13,15 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// reached returns a page, and one row more where there is one, of the contributors that a person
-// has a right over and, for an operator, of those with a position at the office; by legal name.
+// reached returns a page of the contributors that a person has a right over, by legal name. An
+// operator also sees those with a position at the office. There is one row more where there is one.
 //
 // What is looked for by tax code or position number is found by its index and then probed.
 // Otherwise the names are in no order for each person, so a page costs one of two things, neither
-// of which grows with how many contributors there are but as the logarithm: with few rights, to
-// read and sort them all; with many, a walk over the names of all contributors, a few index probes
-// each, until the page is full, and the former only where the walk was in vain (see access.Stride).
+// of which grows with how many contributors there are but as the logarithm:
+//   - with few rights, it reads and sorts them all;
+//   - with many, it walks over the names of all contributors, a few index probes each, until the
+//     page is full. Only where the walk was in vain it does the former (see access.Stride).
 func (r *repository) reached(
 	ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request,
 ) ([]Contributor, error) {

@@ -57,8 +57,8 @@ func (r *repository) offices(ctx context.Context, request page.Request) (page.Pa
 	}), nil
 }
 
-// entitled lists the contributors that a person has a right over and, for an operator, those with a
-// position at the office.
+// entitled lists the contributors that a person has a right over. For an operator it adds those
+// with a position at the office.
 func (r *repository) entitled(
 	ctx context.Context, known *access.Repository, by access.Actor, search Search, request page.Request,
 ) (page.Page[WithRights], error) {

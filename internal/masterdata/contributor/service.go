@@ -39,8 +39,8 @@ func (s *Service) HasOffice(ctx context.Context, code string) (bool, error) {
 	return s.repo.hasOffice(ctx, code)
 }
 
-// Mine lists the contributors that the actor may act for, and for an operator those with a position
-// at the office, by legal name.
+// Mine lists the contributors that the actor may act for, by legal name. For an operator it adds
+// those with a position at the office.
 func (s *Service) Mine(ctx context.Context, by access.Actor, search Search, request page.Request) (page.Page[WithRights], error) {
 	return s.repo.entitled(ctx, s.rights, by, search, request)
 }
@@ -55,8 +55,8 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (With
 	return WithRights{Contributor: c, Rights: by.Rights}, err
 }
 
-// Positions lists the positions of a contributor, by number, as far as the actor's rights are about
-// them; an operator sees those of the own office.
+// Positions lists by number the positions of a contributor that the actor's rights are about. An
+// operator sees those of the own office.
 func (s *Service) Positions(ctx context.Context, by access.Actor, id uuid.UUID, request page.Request) (page.Page[Position], error) {
 	if by.ContributorID != id || len(by.Rights) == 0 {
 		return page.Page[Position]{}, fault.New(fault.NotFound)

@@ -37,8 +37,8 @@ func (row serviceRow) service() (Service, error) {
 	return s, json.Unmarshal([]byte(row.Links), &s.Links)
 }
 
-// all returns the services that were not withdrawn, with their channels by code; those with the
-// code alone, unless it is empty.
+// all returns the services that were not withdrawn, with their channels, by code. A code selects
+// one service.
 func (r repository) all(ctx context.Context, code string) ([]Service, error) {
 	var rows []serviceRow
 	err := r.db.From(ctx).Raw(
@@ -89,8 +89,8 @@ func (r repository) codes(ctx context.Context) (map[string]bool, error) {
 	return known, nil
 }
 
-// put adds a service, or brings one that is older up to date with its channels; what else was
-// changed or added stays.
+// put adds a service, or brings an older one up to date with its channels. What else was changed or
+// added stays.
 func (r repository) put(ctx context.Context, s Service) error {
 	audience, err := json.Marshal(s.Audience)
 	if err != nil {

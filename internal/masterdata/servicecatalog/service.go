@@ -44,8 +44,8 @@ func New(d Deps) *Catalogue {
 	return &Catalogue{run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, contributors: d.Contributors}
 }
 
-// Install brings the services that come with the program into the context's transaction: those that
-// are not there yet, and newer versions of those that are.
+// Install brings the services that come with the program into the context's transaction. It adds
+// those that are not there yet, and newer versions of those that are.
 func (c *Catalogue) Install(ctx context.Context) error {
 	shipped, err := Shipped()
 	if err != nil {
@@ -103,9 +103,9 @@ type Chosen struct {
 	PositionID    *uuid.UUID
 }
 
-// Mine returns the actor's menu: what any of their rights opens and they do for themselves or,
-// where something is chosen, what their rights over that open. What no channel leads to now is left
-// out. It returns fault.NotFound for what the actor has no right over.
+// Mine returns the actor's menu. Without a choice it has what any of their rights opens and what
+// they do for themselves; else what their rights over the chosen place open. What no channel leads
+// to now is left out. It returns fault.NotFound for what the actor has no right over.
 func (c *Catalogue) Mine(ctx context.Context, by access.Actor, chosen Chosen, english bool, request page.Request) (page.Page[Mine], error) {
 	var none page.Page[Mine]
 	now := c.run.Clock.Now()

@@ -121,8 +121,8 @@ var (
 func at(id uuid.UUID) servicecatalog.Chosen       { return servicecatalog.Chosen{ContributorID: &id} }
 func position(id uuid.UUID) servicecatalog.Chosen { return servicecatalog.Chosen{PositionID: &id} }
 
-// TestServiceCatalog_TheShippedServices have all that a right may cover, and for the dossier of
-// public bodies the old channel until 15 July 2023 at midnight in Rome and the new one for ever.
+// The shipped services have all that a right may cover. The dossier of public bodies has the old
+// channel until 15 July 2023 at midnight in Rome, and the new one for ever.
 func TestServiceCatalog_TheShippedServices(t *testing.T) {
 	all, err := servicecatalog.Shipped()
 	if err != nil {
@@ -258,9 +258,8 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 	})
 }
 
-// TestServiceCatalog_TheMenuOffersWhatOneMayDo: delegations are drafted by the professional and by
-// who has a role with that service at an association, CAF or patronato, while it is on its
-// register; who gives roles there manages its users.
+// Delegations are drafted by the professional and, while it is on its register, at an association,
+// CAF or patronato by who has a role with that service. Who gives roles there manages its users.
 func TestServiceCatalog_TheMenuOffersWhatOneMayDo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -1,6 +1,7 @@
-// Package servicecatalog has the catalogue of services (servizi), the channels (canali) by which
-// each is reached, and the menu that everybody sees of them (menu dinamico). A service is data: a
-// new one needs no new program.
+// Package servicecatalog has the services (servizi), their channels (canali) and everybody's menu
+// of them (menu dinamico).
+//
+// A service is data: a new one needs no new program.
 package servicecatalog
 
 import (
@@ -41,8 +42,8 @@ type Audience struct {
 	// Kinds are those of contributors, and Schemes those of positions.
 	Kinds   []string `json:"kinds,omitempty"`
 	Schemes []string `json:"schemes,omitempty"`
-	// ActingAs are the rights by which the service is used; without any, those that are about
-	// services: neither that of an operator nor that of a user administrator.
+	// ActingAs are the rights by which the service is used. Without any it is used by those that
+	// are about services, which an operator's and a user administrator's are not.
 	ActingAs []access.ActingAs `json:"acting_as,omitempty"`
 	// Capabilities are what lets people of an intermediary use the service without a right over a
 	// contributor. With them alone no such right opens it.
@@ -174,8 +175,8 @@ func channelPath(service, channel string) string {
 	return "/v1/services/" + service + "/channels/" + channel
 }
 
-// place is where somebody has a right: contributors of a kind and, where one was chosen, the scheme
-// of the position.
+// place is where somebody has a right. It is contributors of a kind and, where one was chosen, the
+// scheme of the position.
 type place struct {
 	kind, scheme string
 	right        access.Right
@@ -190,8 +191,8 @@ type user struct {
 	memberships []access.Membership
 }
 
-// includes reports whether the user is one of the audience; right is the service that a right must
-// cover, if any.
+// includes reports whether the user is one of the audience. The right is the service that a right
+// must cover, if any.
 func (a Audience) includes(u user, right access.Service) bool {
 	switch {
 	case !includes(a.Classes, u.class):
@@ -332,8 +333,8 @@ type Mine struct {
 	Settings map[string]any
 }
 
-// arrange puts services in the order of the menu: what is pinned at the top, then what else was
-// arranged, both in the order of the entries, then the rest by section and title. Each is as it
+// arrange puts services in the order of the menu. What is pinned comes first, then what else was
+// arranged, both in the order of the entries; the rest follows by section and title. Each is as it
 // stands at the instant.
 func (m Menu) arrange(offered []Service, english bool, now time.Time) []Mine {
 	slices.SortFunc(offered, bySectionAndTitle(english))

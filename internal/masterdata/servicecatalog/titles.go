@@ -9,8 +9,8 @@ import (
 // Title is what a service is called.
 type Title struct{ Italian, English string }
 
-// Titles returns what the services that rights name are called, in their order; one that is not in
-// the catalogue by its code.
+// Titles returns the titles of the services that rights name, in their order. One that is not in
+// the catalogue is called by its code.
 func (c *Catalogue) Titles(ctx context.Context, codes []access.Service) ([]Title, error) {
 	return c.repo.titles(ctx, codes)
 }

@@ -24,8 +24,8 @@ import (
 	"diresco/db"
 )
 
-// Each runs the test once on SQLite and once on PostgreSQL, beside other tests; under -short on
-// SQLite alone, for the loop of one package.
+// Each runs the test once on SQLite and once on PostgreSQL, beside other tests. Under -short it
+// runs on SQLite alone, for the loop of one package.
 func Each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	t.Helper()
 	beside(t)
