@@ -16,7 +16,7 @@ import (
 const module = "diresco/"
 
 // groups says what the packages of each group may import beside their own group, the contract and
-// db; the doc.go of each group says the same in words.
+// db. The doc.go of a group says the same in words; those on top import what they need.
 var groups = map[string][]string{
 	"platform":   {},
 	"kernel":     {"platform"},

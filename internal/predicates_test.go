@@ -36,8 +36,8 @@ func TestPredicates_AreWrittenOnce(t *testing.T) {
 	}
 }
 
-// productTexts returns the text of each Go file that is neither a test nor there for tests alone,
-// by its path in the repository.
+// productTexts returns the text of each Go file of the product, by its path in the repository. What
+// is there for tests alone is left out.
 func productTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}

@@ -1,5 +1,7 @@
-// Package dossier is what goes on between a contributor and its office beside declarations:
-// tickets (questions to the office and its answers), appointments, requests for certificates, and what is told on one timeline.
+// Package dossier is what goes on between a contributor and its office beside declarations.
+//
+// That is tickets (questions to the office and its answers), appointments, requests for
+// certificates, and what is told on one timeline.
 //
 // It is empty as long as none of that is built. What is declared belongs to filing.
 //

@@ -286,7 +286,8 @@ func TestSandbox_CreateContributor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.TaxCode != in.TaxCode || c.LegalName != in.LegalName || len(c.Positions) != 2 || c.Positions[0].Number == c.Positions[1].Number {
+		if c.TaxCode != in.TaxCode || c.LegalName != in.LegalName || len(c.Positions) != 2 ||
+			c.Positions[0].Number == c.Positions[1].Number {
 			t.Errorf("%+v", c)
 		}
 		offices := []string{c.Positions[0].OfficeCode, c.Positions[1].OfficeCode}

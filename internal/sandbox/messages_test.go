@@ -61,7 +61,8 @@ func TestSandboxMessages_MessagesAreHandedOverWhenListed(t *testing.T) {
 		if err := d.From(context.Background()).Table("outbox").Where("state <> 'routed'").Count(&queued).Error; err != nil || queued != 0 {
 			t.Errorf("%d messages are not marked as routed, error %v", queued, err)
 		}
-		if err := d.From(context.Background()).Table("deliveries").Where("state <> 'sent'").Count(&queued).Error; err != nil || queued != 0 {
+		err := d.From(context.Background()).Table("deliveries").Where("state <> 'sent'").Count(&queued).Error
+		if err != nil || queued != 0 {
 			t.Errorf("%d deliveries are not marked as sent, error %v", queued, err)
 		}
 	})

@@ -164,7 +164,8 @@ func TestReset_BeginsAnew(t *testing.T) {
 		}
 		after := w.people()
 		for i, p := range after {
-			if p.TaxCode != people[i].TaxCode || p.PIN != people[i].PIN || p.ID == people[i].ID || !p.CreatedAt.Equal(start.Add(time.Hour)) {
+			if p.TaxCode != people[i].TaxCode || p.PIN != people[i].PIN || p.ID == people[i].ID ||
+				!p.CreatedAt.Equal(start.Add(time.Hour)) {
 				t.Errorf("%s is not made anew", p.Description)
 			}
 			if !w.works(p, len(p.PIN.Reveal()) == 16) {

@@ -29,7 +29,8 @@ func TestDelegation_FromDraftToRevocation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if draft.State != delegation.Draft || draft.DelegateID != w.delegate || draft.ContributorID != w.company.ID || len(draft.Positions) != 1 ||
+		if draft.State != delegation.Draft || draft.DelegateID != w.delegate || draft.ContributorID != w.company.ID ||
+			len(draft.Positions) != 1 ||
 			draft.OTP != nil || !draft.ValidUntil.Equal(until.Truncate(time.Microsecond)) || !cmp.Equal(
 			draft.Services, access.ServiceSet{access.Declarations},
 		) {

@@ -148,7 +148,8 @@ func (w *fixture) anIntermediaryWithManyClients(t *testing.T, asked func() int, 
 			}
 			for _, s := range *statements {
 				for _, p := range world.Plans(t, w.DB, s) {
-					if !strings.Contains(p, c.index) || strings.Contains(p, "Sort") || strings.Contains(p, "TEMP B-TREE") || strings.Contains(p, "Seq Scan on delegations") ||
+					if !strings.Contains(p, c.index) || strings.Contains(p, "Sort") || strings.Contains(p, "TEMP B-TREE") ||
+						strings.Contains(p, "Seq Scan on delegations") ||
 						strings.Contains(p, "Seq Scan on contributors") || strings.Contains(p, "Bitmap") || strings.Contains(p, "SCAN ") {
 						t.Errorf("%s page, %s:\n%s", which, c.name, p)
 					}

@@ -137,7 +137,8 @@ func (r repository) setPositions(ctx context.Context, d Delegation, positions []
 
 // save writes what changes of a delegation.
 func (r repository) save(ctx context.Context, d Delegation) error {
-	return r.db.From(ctx).Model(&Delegation{}).Where("id = ?", d.ID).Select("reference_code", "scope", "services", "exclusive", "valid_until", "signatory_id", "state",
+	return r.db.From(ctx).Model(&Delegation{}).Where("id = ?", d.ID).Select(
+		"reference_code", "scope", "services", "exclusive", "valid_until", "signatory_id", "state",
 		"activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
 }
 
@@ -293,7 +294,8 @@ var selectWorkers = `WITH x AS (
 		WHERE g.id IN ?
 	), y AS (
 		SELECT x.*, p.given_name, p.family_name,
-			ROW_NUMBER() OVER (PARTITION BY x.delegation_id ORDER BY p.family_name, p.given_name, x.person_id, x.acting_as, x.granted_at) AS place
+			ROW_NUMBER() OVER (PARTITION BY x.delegation_id
+				ORDER BY p.family_name, p.given_name, x.person_id, x.acting_as, x.granted_at) AS place
 		FROM x JOIN people p ON p.id = x.person_id
 	)
 	SELECT * FROM y WHERE place <= ? ORDER BY delegation_id, place`

@@ -142,7 +142,8 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) e
 	}
 	for _, e := range entries {
 		d := e.Content.held
-		d.State, d.SubmittedAt, d.ProtocolNumber, d.Digest, d.Version = stateAtSubmission(e.By.CredentialLevel), e.At, e.Number.String(), e.Digest, 1
+		d.State, d.SubmittedAt, d.Version = stateAtSubmission(e.By.CredentialLevel), e.At, 1
+		d.ProtocolNumber, d.Digest = e.Number.String(), e.Digest
 		d.Awaited = d.State == AwaitingCredentials
 		err := h.repo.create(ctx, d.Enrolment)
 		if db.IsUnique(err) {

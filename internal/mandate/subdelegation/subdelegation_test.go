@@ -350,7 +350,8 @@ func TestSubDelegation_WhoDecides(t *testing.T) {
 			w.DelegateRole(t, p.ID, association, role, access.AllServices)
 			return w.enter(p)
 		}
-		head, administrator, employee := seated(access.LegalRepresentative), seated(access.UserAdministrator), seated(access.EmployeeDelegate)
+		head, administrator := seated(access.LegalRepresentative), seated(access.UserAdministrator)
+		employee := seated(access.EmployeeDelegate)
 		p := w.worker()
 		in := subdelegation.Input{TaxCode: p.TaxCode, DelegationIDs: []uuid.UUID{delegation}}
 		made, err := w.service.Grant(ctx, head, in)

@@ -87,7 +87,8 @@ func (w walk) begin(ctx context.Context) (rows []Contributor, whole bool, err er
 		LegalName string
 		ID        uuid.UUID
 	}
-	query := w.r.db.From(ctx).Table("contributors c").Select("c.legal_name, c.id").Order("c.legal_name, c.id").Limit(1).Offset(w.r.stride.Rows - 1)
+	query := w.r.db.From(ctx).Table("contributors c").Select("c.legal_name, c.id").
+		Order("c.legal_name, c.id").Limit(1).Offset(w.r.stride.Rows - 1)
 	if w.within != "" {
 		query = query.Where(strings.TrimPrefix(w.within, " AND "), w.args)
 	}

@@ -211,7 +211,8 @@ func (a Audience) at(p place, right access.Service) bool {
 	switch {
 	case len(a.ActingAs) == 0 && len(a.Capabilities) > 0, !includes(a.Kinds, p.kind), p.scheme != "" && !includes(a.Schemes, p.scheme):
 		return false
-	case len(a.ActingAs) == 0 && (p.right.ActingAs == access.OfficeOperator || p.right.ActingAs == access.UserAdministrator), !includes(a.ActingAs, p.right.ActingAs):
+	case len(a.ActingAs) == 0 && (p.right.ActingAs == access.OfficeOperator || p.right.ActingAs == access.UserAdministrator),
+		!includes(a.ActingAs, p.right.ActingAs):
 		return false
 	}
 	return right == "" || p.right.Covers(right)
