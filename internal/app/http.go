@@ -25,7 +25,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
 		SessionRate:    p.config.RateSession, AddressRate: p.config.RateAddress, SpoolDir: spool,
-	}, newEdgeDeps(p, g), a.newHandlers(p, g))
+	}, a.newEdgeDeps(p, g), a.newHandlers(p, g))
 	if err != nil {
 		return nil, err
 	}
@@ -37,14 +37,14 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 }
 
 // newEdgeDeps makes what the edge works with beside the handlers.
-func newEdgeDeps(p platform, g groups) edge.Deps {
+func (a *App) newEdgeDeps(p platform, g groups) edge.Deps {
 	return edge.Deps{
 		Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 			c, err := g.identity.sessions.Parse(ctx, secret.Text(token))
 			return c.SessionID, c.PersonID, err
 		},
 		Guard:     access.NewGuard(g.kernel.rights, g.identity.sessions, p.clock, p.config.DelegationLogin == config.StrongLogin),
-		AccessLog: g.kernel.accessLog, Answers: g.kernel.answers, Log: p.log,
+		AccessLog: g.kernel.accessLog, Answers: g.kernel.answers, Log: p.log, Meter: a.telemetry.Meter(),
 		MAC: func(parts ...[]byte) string {
 			id, mac := p.dataKeys.MAC("request", parts...)
 			return id + ":" + mac

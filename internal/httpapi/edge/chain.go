@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
@@ -99,7 +100,7 @@ func (e *edge) answer(r *request, next echo.HandlerFunc) {
 	var kept *keptWriter
 	switch {
 	case r.op.tagged:
-		tagged = &tagWriter{ResponseWriter: response.Writer, wanted: r.c.Request().Header.Values("If-None-Match")}
+		tagged = &tagWriter{ResponseWriter: response.Writer, wanted: etag.Parse(r.c.Request().Header.Values("If-None-Match")...)}
 		response.Writer = tagged
 	case r.claim != nil && !r.op.rendered:
 		kept = &keptWriter{ResponseWriter: response.Writer, claim: r.claim}

@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	corsAllowedHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Accept-Language"
+	corsAllowedHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Accept-Language, Request-Id, " +
+		"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID"
 	corsExposedHeaders = "ETag, Location, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Request-Id, " +
-		"Content-Disposition"
-	corsAllowedMethods = "GET, POST, PUT, PATCH, DELETE"
+		"Content-Disposition, WWW-Authenticate, Deprecation, Sunset"
+	corsAllowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	corsMaxAge         = "600"
 )
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"go.opentelemetry.io/otel/metric"
 
 	"diresco/api"
 	"diresco/internal/httpapi/pages"
@@ -78,11 +80,12 @@ type Deps struct {
 	// PublicKeys returns what /.well-known/jwks.json shows.
 	PublicKeys func(ctx context.Context) (any, error)
 	Log        *slog.Logger
+	Meter      metric.Meter
 }
 
 func (d Deps) complete() bool {
 	return d.Tokens != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MAC != nil && d.PublicKeys != nil &&
-		d.Log != nil
+		d.Log != nil && d.Meter != nil
 }
 
 // edge is the handler with everything that was worked out at start.
@@ -94,7 +97,7 @@ type edge struct {
 	entry      []stage // for the operations of the contract
 	limits     limits
 	origins    origins
-	address    echo.IPExtractor
+	addresses  *clientAddresses
 	// now is the machine's time, for durations; the domain's clock may be moved in the sandbox.
 	now func() time.Time
 }
@@ -120,10 +123,18 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if err != nil {
 		return nil, err
 	}
+	for key, op := range maps.Clone(operations) {
+		if key.method == http.MethodGet {
+			operations[routeKey{http.MethodHead, key.path}] = op
+		}
+	}
 	e := &edge{
 		config: config, deps: deps, operations: operations,
 		limits: newLimits(config.SessionRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
-		address: addressExtractor(config.TrustedProxies), now: clock.System{}.Now,
+		now: clock.System{}.Now,
+	}
+	if e.addresses, err = newClientAddresses(config.TrustedProxies, deps, e.now); err != nil {
+		return nil, err
 	}
 	e.arrival = []stage{
 		e.identify, e.setHeaders, e.chooseLanguage, e.allowOrigin, e.findOperation, e.authenticate, e.limitRate, e.keepClosed,
@@ -136,7 +147,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	router.Binder = binder{}
 	router.HTTPErrorHandler = func(err error, c echo.Context) { e.refuse(&request{c: c}, err) }
 	router.Use(e.serve)
-	api.RegisterHandlersWithBaseURL(router, api.NewStrictHandler(handlers, nil), reqctx.BasePath)
+	api.RegisterHandlersWithBaseURL(headRouter{router}, api.NewStrictHandler(handlers, nil), reqctx.BasePath)
 	if err := checkRoutes(router.Routes(), operations); err != nil {
 		return nil, err
 	}
@@ -148,6 +159,16 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 		router.Match([]string{http.MethodGet, http.MethodHead}, routerPath(p.Pattern), servePage(p))
 	}
 	return router, nil
+}
+
+// headRouter answers HEAD wherever GET is answered (RFC 9110 section 9.3.2). The HTTP server leaves
+// the content out.
+type headRouter struct{ *echo.Echo }
+
+// GET implements api.EchoRouter.
+func (r headRouter) GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route {
+	r.HEAD(path, h, m...)
+	return r.Echo.GET(path, h, m...)
 }
 
 // servePage lets the router serve a page, which knows of net/http alone.

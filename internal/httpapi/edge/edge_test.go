@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"diresco"
 	"diresco/api"
@@ -229,7 +230,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	deps := Deps{
 		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MAC: testMAC,
 		PublicKeys: func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
-		Log:        slog.New(slog.NewJSONHandler(w.log, nil)),
+		Log:        slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},
 	}
 	if _, bench := t.(*testing.B); bench {
 		deps.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))

@@ -3,7 +3,6 @@ package edge
 import (
 	"bytes"
 	"net/http"
-	"strings"
 
 	"diresco/internal/httpapi/etag"
 )
@@ -13,7 +12,7 @@ import (
 // held back until it is complete.
 type tagWriter struct {
 	http.ResponseWriter
-	wanted []string // If-None-Match
+	wanted etag.Tags // of If-None-Match
 	status int
 	held   bytes.Buffer
 	hold   bool
@@ -27,7 +26,7 @@ func (w *tagWriter) WriteHeader(status int) {
 		w.ResponseWriter.WriteHeader(status)
 	case tag == "":
 		w.hold = true
-	case w.has(tag):
+	case w.wanted.Match(tag):
 		w.notModified()
 	default:
 		w.ResponseWriter.WriteHeader(status)
@@ -56,7 +55,7 @@ func (w *tagWriter) finish() int {
 	}
 	tag := etag.Computed(w.held.Bytes())
 	w.Header().Set("ETag", tag)
-	if w.has(tag) {
+	if w.wanted.Match(tag) {
 		w.notModified()
 		return w.status
 	}
@@ -72,18 +71,4 @@ func (w *tagWriter) notModified() {
 		w.Header().Del(name)
 	}
 	w.ResponseWriter.WriteHeader(w.status)
-}
-
-// has reports whether the caller named the tag, strong or weak.
-func (w *tagWriter) has(tag string) bool {
-	tag = strings.TrimPrefix(tag, "W/")
-	for _, line := range w.wanted {
-		for one := range strings.SplitSeq(line, ",") {
-			one = strings.TrimSpace(one)
-			if one == "*" || strings.TrimPrefix(one, "W/") == tag {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +122,35 @@ func TestHeaders_OnlyConfiguredOriginsMayRead(t *testing.T) {
 				t.Errorf("preflight: got %d %v", answer.Code, answer.Header())
 			}
 		})
+	}
+}
+
+// A browser's application may send and read what its libraries do.
+func TestHeaders_BrowsersMaySendAndRead(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.CORSOrigins = []string{"https://portal.example"} })
+	from := map[string]string{"Origin": "https://portal.example", "Access-Control-Request-Method": "PATCH"}
+	allowed := w.do(ask{method: http.MethodOptions, path: "/v1/me", header: from}).Header()
+	for name, list := range map[string]string{
+		"Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Accept-Language, Request-Id, " +
+			"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID",
+		"Access-Control-Allow-Methods":  "GET, HEAD, POST, PUT, PATCH, DELETE",
+		"Access-Control-Expose-Headers": "WWW-Authenticate, Deprecation, Sunset, ETag, Location, Retry-After, Request-Id, RateLimit-Remaining",
+	} {
+		got := strings.Split(allowed.Get(name), ", ")
+		for _, one := range strings.Split(list, ", ") {
+			if !slices.Contains(got, one) {
+				t.Errorf("%s has no %s", name, one)
+			}
+		}
+	}
+	// The contract is for everybody's tools.
+	for _, path := range []string{"/openapi.yaml", "/openapi.json"} {
+		for _, origin := range []string{"https://portal.example", "https://editor.example", ""} {
+			answer := w.do(ask{method: http.MethodGet, path: path, header: map[string]string{"Origin": origin}})
+			if got := answer.Header().Get("Access-Control-Allow-Origin"); got != "*" {
+				t.Errorf("%s is for %q, asked from %q", path, got, origin)
+			}
+		}
 	}
 }
 

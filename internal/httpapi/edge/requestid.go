@@ -18,7 +18,7 @@ func (e *edge) identify(r *request) error {
 	if !fitRequestID(r.requestID) {
 		r.requestID = uuid.Must(uuid.NewV7()).String()
 	}
-	r.address = e.address(sent)
+	r.address = e.addresses.of(sent)
 	r.c.Response().Header()[requestIDHeader] = []string{r.requestID}
 	return nil
 }

@@ -55,7 +55,14 @@ func (h PeopleHandlers) ShowOperator(ctx context.Context, r api.ShowOperatorRequ
 // ChangeOperator implements api.StrictServerInterface.
 func (h PeopleHandlers) ChangeOperator(ctx context.Context, r api.ChangeOperatorRequestObject) (api.ChangeOperatorResponseObject, error) {
 	change := person.PostChange{Class: (*access.UserClass)(r.Body.UserClass), OfficeCode: r.Body.OfficeCode}
-	p, err := h.BackOffice.Reassign(ctx, reqctx.ActorOf(ctx), r.OperatorId, etag.Expected(value(r.Params.IfMatch)), change)
+	expected, err := etag.Expected(value(r.Params.IfMatch), func() (int, error) {
+		shown, err := h.BackOffice.Operator(ctx, r.OperatorId)
+		return shown.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.BackOffice.Reassign(ctx, reqctx.ActorOf(ctx), r.OperatorId, expected, change)
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,14 @@ func (h DeclarationHandlers) ShowDeclaration(
 func (h DeclarationHandlers) ChangeDeclaration(
 	ctx context.Context, r api.ChangeDeclarationRequestObject,
 ) (api.ChangeDeclarationResponseObject, error) {
-	d, err := h.Declarations.Change(ctx, reqctx.ActorOf(ctx), r.DeclarationId, etag.Expected(value(r.Params.IfMatch)), declaration.Change{
+	expected, err := etag.Expected(value(r.Params.IfMatch), func() (int, error) {
+		shown, err := h.Declarations.Show(ctx, reqctx.ActorOf(ctx), r.DeclarationId)
+		return shown.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d, err := h.Declarations.Change(ctx, reqctx.ActorOf(ctx), r.DeclarationId, expected, declaration.Change{
 		PositionID: r.Body.PositionId, Content: r.Body.Content,
 	})
 	if err != nil {

@@ -151,7 +151,14 @@ func (h DelegationHandlers) ChangeDelegation(
 	if until, err := b.ValidUntil.Get(); err == nil {
 		change.ValidUntil = &until
 	}
-	d, err := h.Delegations.Change(ctx, reqctx.ActorOf(ctx), r.DelegationId, etag.Expected(value(r.Params.IfMatch)), change)
+	expected, err := etag.Expected(value(r.Params.IfMatch), func() (int, error) {
+		shown, err := h.Delegations.ShowTo(ctx, reqctx.ActorOf(ctx), r.DelegationId)
+		return shown.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d, err := h.Delegations.Change(ctx, reqctx.ActorOf(ctx), r.DelegationId, expected, change)
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,14 @@ func (h ContactHandlers) ReplaceNotificationPreferences(
 	for _, m := range r.Body.Muted {
 		in.Muted = append(in.Muted, outbox.Category(m))
 	}
-	p, err := h.People.ReplacePreferences(ctx, reqctx.ActorOf(ctx), etag.Expected(value(r.Params.IfMatch)), in)
+	expected, err := etag.Expected(value(r.Params.IfMatch), func() (int, error) {
+		shown, err := h.People.Preferences(ctx, reqctx.ActorOf(ctx).PersonID)
+		return shown.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.People.ReplacePreferences(ctx, reqctx.ActorOf(ctx), expected, in)
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,14 @@ func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuR
 	for i, e := range r.Body.Entries {
 		entries[i] = servicecatalog.Entry{ServiceCode: e.ServiceCode, Pinned: e.Pinned, Settings: e.Settings}
 	}
-	m, err := h.Services.ReplaceMenu(ctx, reqctx.ActorOf(ctx), etag.Expected(value(r.Params.IfMatch)), entries)
+	expected, err := etag.Expected(value(r.Params.IfMatch), func() (int, error) {
+		shown, err := h.Services.Menu(ctx, reqctx.ActorOf(ctx), inEnglishAsked(ctx))
+		return shown.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m, err := h.Services.ReplaceMenu(ctx, reqctx.ActorOf(ctx), expected, entries)
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,7 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 type file struct {
 	contentType string
 	policy      string // Content-Security-Policy; empty for the strictest
+	open        bool   // to scripts of any origin
 	plain       func() ([]byte, error)
 	gzip        func() []byte
 	tag         string
@@ -85,6 +86,9 @@ func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, 
 	}
 	p.add("/openapi.yaml", "application/yaml; charset=utf-8", config.Contract)
 	p.add("/openapi.json", "application/json", contractJSON)
+	for _, f := range p.files {
+		f.open = true
+	}
 	templates, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, err
@@ -231,6 +235,9 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Origin")
 	h.Set(contentType, f.contentType)
 	h.Del(contentLanguage) // these hold both languages, or one whoever asks
+	if f.open {
+		h.Set("Access-Control-Allow-Origin", "*")
+	}
 	if f.policy != "" {
 		h.Set("Content-Security-Policy", f.policy)
 	}

@@ -1,0 +1,66 @@
+package edge
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// HEAD is answered wherever GET is, with the same status and headers and without content.
+func TestHead_AnswersWhereverGetDoes(t *testing.T) {
+	w := newWorld(t)
+	server := httptest.NewServer(w.http)
+	defer server.Close()
+	contract, err := readContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"/docs", "/openapi.yaml", "/.well-known/jwks.json"}
+	for path, item := range contract.Paths.Map() {
+		if item.Get != nil && !strings.HasPrefix(path, "/sandbox/") {
+			paths = append(paths, "/v1"+path)
+		}
+	}
+	ask := func(method, path string) (*http.Response, string) {
+		for name := range strings.SplitSeq("contributor_id delegation_id declaration_id delegate_id", " ") {
+			path = strings.ReplaceAll(path, "{"+name+"}", uuid.NewString())
+		}
+		r, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Encoding", "identity") // else Go asks for gzip by GET alone
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = answer.Body.Close() }()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer, string(body)
+	}
+	for _, path := range paths {
+		get, content := ask(http.MethodGet, path)
+		head, nothing := ask(http.MethodHead, path)
+		if head.StatusCode != get.StatusCode || nothing != "" || content == "" {
+			t.Errorf("%s: GET %d, HEAD %d with %q", path, get.StatusCode, head.StatusCode, nothing)
+		}
+		for _, name := range []string{"Content-Type", "ETag", "Cache-Control", "WWW-Authenticate", "Vary"} {
+			if got, want := head.Header.Get(name), get.Header.Get(name); got != want {
+				t.Errorf("%s: %s is %q by HEAD and %q by GET", path, name, got, want)
+			}
+		}
+	}
+	if len(paths) < 40 {
+		t.Errorf("only %d paths were tried", len(paths))
+	}
+	if answer, _ := ask(http.MethodHead, "/v1/receipt-verifications"); answer.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("HEAD where there is no GET: %d", answer.StatusCode)
+	}
+}
