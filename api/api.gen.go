@@ -909,6 +909,123 @@ func (e PreferredChannel) Valid() bool {
 	}
 }
 
+// Defines values for ProblemCode.
+const (
+	ProblemCodeBusy                           ProblemCode = "busy"
+	ProblemCodeChannelClosed                  ProblemCode = "channel-closed"
+	ProblemCodeCodeInvalid                    ProblemCode = "code-invalid"
+	ProblemCodeConflict                       ProblemCode = "conflict"
+	ProblemCodeContentTooLarge                ProblemCode = "content-too-large"
+	ProblemCodeDelegateMustBePerson           ProblemCode = "delegate-must-be-person"
+	ProblemCodeDispositiveCredentialsRequired ProblemCode = "dispositive-credentials-required"
+	ProblemCodeExclusiveDelegationExists      ProblemCode = "exclusive-delegation-exists"
+	ProblemCodeForbidden                      ProblemCode = "forbidden"
+	ProblemCodeIdempotencyKeyReused           ProblemCode = "idempotency-key-reused"
+	ProblemCodeIdentityNotConfirmed           ProblemCode = "identity-not-confirmed"
+	ProblemCodeInternalError                  ProblemCode = "internal-error"
+	ProblemCodeInvalidCredentials             ProblemCode = "invalid-credentials"
+	ProblemCodeMalformedRequest               ProblemCode = "malformed-request"
+	ProblemCodeMethodNotAllowed               ProblemCode = "method-not-allowed"
+	ProblemCodeNotAcceptable                  ProblemCode = "not-acceptable"
+	ProblemCodeNotFound                       ProblemCode = "not-found"
+	ProblemCodeOtpExhausted                   ProblemCode = "otp-exhausted"
+	ProblemCodeOtpExpired                     ProblemCode = "otp-expired"
+	ProblemCodeOtpInvalid                     ProblemCode = "otp-invalid"
+	ProblemCodePinChangeRequired              ProblemCode = "pin-change-required"
+	ProblemCodePinExpired                     ProblemCode = "pin-expired"
+	ProblemCodePinLocked                      ProblemCode = "pin-locked"
+	ProblemCodePreconditionFailed             ProblemCode = "precondition-failed"
+	ProblemCodePreconditionRequired           ProblemCode = "precondition-required"
+	ProblemCodeRateLimited                    ProblemCode = "rate-limited"
+	ProblemCodeReauthenticationRequired       ProblemCode = "reauthentication-required"
+	ProblemCodeRequestInProgress              ProblemCode = "request-in-progress"
+	ProblemCodeServiceNotDelegated            ProblemCode = "service-not-delegated"
+	ProblemCodeSessionEnded                   ProblemCode = "session-ended"
+	ProblemCodeStrongLoginRequired            ProblemCode = "strong-login-required"
+	ProblemCodeUnauthenticated                ProblemCode = "unauthenticated"
+	ProblemCodeUnavailable                    ProblemCode = "unavailable"
+	ProblemCodeUnsupportedMediaType           ProblemCode = "unsupported-media-type"
+	ProblemCodeValidationFailed               ProblemCode = "validation-failed"
+)
+
+// Valid indicates whether the value is a known member of the ProblemCode enum.
+func (e ProblemCode) Valid() bool {
+	switch e {
+	case ProblemCodeBusy:
+		return true
+	case ProblemCodeChannelClosed:
+		return true
+	case ProblemCodeCodeInvalid:
+		return true
+	case ProblemCodeConflict:
+		return true
+	case ProblemCodeContentTooLarge:
+		return true
+	case ProblemCodeDelegateMustBePerson:
+		return true
+	case ProblemCodeDispositiveCredentialsRequired:
+		return true
+	case ProblemCodeExclusiveDelegationExists:
+		return true
+	case ProblemCodeForbidden:
+		return true
+	case ProblemCodeIdempotencyKeyReused:
+		return true
+	case ProblemCodeIdentityNotConfirmed:
+		return true
+	case ProblemCodeInternalError:
+		return true
+	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeMalformedRequest:
+		return true
+	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNotAcceptable:
+		return true
+	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeOtpExhausted:
+		return true
+	case ProblemCodeOtpExpired:
+		return true
+	case ProblemCodeOtpInvalid:
+		return true
+	case ProblemCodePinChangeRequired:
+		return true
+	case ProblemCodePinExpired:
+		return true
+	case ProblemCodePinLocked:
+		return true
+	case ProblemCodePreconditionFailed:
+		return true
+	case ProblemCodePreconditionRequired:
+		return true
+	case ProblemCodeRateLimited:
+		return true
+	case ProblemCodeReauthenticationRequired:
+		return true
+	case ProblemCodeRequestInProgress:
+		return true
+	case ProblemCodeServiceNotDelegated:
+		return true
+	case ProblemCodeSessionEnded:
+		return true
+	case ProblemCodeStrongLoginRequired:
+		return true
+	case ProblemCodeUnauthenticated:
+		return true
+	case ProblemCodeUnavailable:
+		return true
+	case ProblemCodeUnsupportedMediaType:
+		return true
+	case ProblemCodeValidationFailed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PublicBodyService.
 const (
 	PublicBodyServiceCompileDma            PublicBodyService = "compile_dma"
@@ -1289,7 +1406,7 @@ type CodeProof struct {
 	// Code The code as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: H4TW9PC6
-	Code *string `json:"code,omitempty"`
+	Code string `json:"code"`
 }
 
 // Contact A way to reach a person.
@@ -2020,7 +2137,7 @@ type DelegationActivation struct {
 	// Otp The code of 8 digits as the person typed it; spaces and dashes do not count. Anything else answers 422 `validation-failed` and costs no try.
 	//
 	// Example: 48213067
-	Otp *string `json:"otp,omitempty"`
+	Otp string `json:"otp"`
 
 	// SignatureDeclared Whether the intermediary declares, under its own responsibility, that the delegating party has signed. Must be true.
 	//
@@ -3964,7 +4081,7 @@ type PinProof struct {
 	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: 7K3M-Q9XA
-	Pin *EnteredPin `json:"pin,omitempty"`
+	Pin EnteredPin `json:"pin"`
 }
 
 // PinRecovered Where the halves of the new PIN go.
@@ -3982,7 +4099,7 @@ type PinRecoveryConfirmation struct {
 	// RecoveryCode The code as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: H4TW-9PC6
-	RecoveryCode *string `json:"recovery_code,omitempty"`
+	RecoveryCode string `json:"recovery_code"`
 
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -4063,7 +4180,7 @@ type PinRevocationConfirmation struct {
 	// Code The code as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: R8DN-4WZJ
-	Code *string `json:"code,omitempty"`
+	Code string `json:"code"`
 
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -4330,8 +4447,13 @@ type PreferredChannel string
 
 // Problem What went wrong (RFC 9457).
 //
-// Example: {"detail":"One field of the request is not valid.","errors":[{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}],"instance":"/v1/declarations","status":422,"title":"Not valid","type":"/problems/validation-failed"}
+// Example: {"code":"validation-failed","detail":"One field of the request is not valid.","errors":[{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}],"instance":"urn:request:018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","status":422,"title":"Not valid","type":"https://diresco.example/problems/validation-failed"}
 type Problem struct {
+	// Code What kind of problem it is. Decide by this; the list is closed.
+	//
+	// Example: validation-failed
+	Code ProblemCode `json:"code"`
+
 	// Detail What went wrong this time, and what to do.
 	//
 	// Example: One field of the request is not valid.
@@ -4347,9 +4469,9 @@ type Problem struct {
 	// Example: /v1/services/view_payments/channels/api
 	Href *string `json:"href,omitempty"`
 
-	// Instance Where it went wrong.
+	// Instance The request that went wrong, by its `Request-Id`.
 	//
-	// Example: /v1/declarations
+	// Example: urn:request:018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	Instance string `json:"instance"`
 
 	// Status The HTTP status.
@@ -4367,11 +4489,16 @@ type Problem struct {
 	// Example: 4
 	TriesLeft *int32 `json:"tries_left,omitempty"`
 
-	// Type Names the problem; a page that explains it. Decide by this.
+	// Type The address of a page that explains the problem, at this service; it ends in the `code`.
 	//
-	// Example: /problems/validation-failed
+	// Example: https://diresco.example/problems/validation-failed
 	Type string `json:"type"`
 }
+
+// ProblemCode What kind of problem it is. Decide by this; the list is closed.
+//
+// Example: validation-failed
+type ProblemCode string
 
 // ProblemError One field that is wrong.
 //
@@ -5197,7 +5324,7 @@ type SessionRenewal struct {
 	// RefreshToken The last refresh token that you were given.
 	//
 	// Example: Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE
-	RefreshToken *string `json:"refresh_token,omitempty"`
+	RefreshToken string `json:"refresh_token"`
 }
 
 // SessionStart Tax code and PIN of the person who logs in.
@@ -5207,7 +5334,7 @@ type SessionStart struct {
 	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: 7K3M-Q9XA
-	Pin *EnteredPin `json:"pin,omitempty"`
+	Pin EnteredPin `json:"pin"`
 
 	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case.
 	//
@@ -5562,6 +5689,11 @@ type Cursor = string
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type DeclarationId = Id
 
+// DeclarationTypePath The code of a declaration type. Upper and lower case differ.
+//
+// Example: RIOC
+type DeclarationTypePath = DeclarationTypeCode
+
 // DelegateFilter A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -5698,6 +5830,16 @@ type RequiredIdempotencyKey = IdempotencyKeyValue
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type RotationId = Id
+
+// ServiceChannelPath A way to use a service.
+//
+// Example: api
+type ServiceChannelPath = ServiceChannelCode
+
+// ServicePath A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+//
+// Example: declarations
+type ServicePath = ServiceCode
 
 // SessionId defines model for SessionId.
 type SessionId = string
@@ -6839,7 +6981,7 @@ type ServerInterface interface {
 	ListDeclarationTypes(ctx echo.Context, params ListDeclarationTypesParams) error
 	// ShowDeclarationType Show a declaration type
 	// (GET /declaration-types/{code})
-	ShowDeclarationType(ctx echo.Context, code DeclarationTypeCode) error
+	ShowDeclarationType(ctx echo.Context, code DeclarationTypePath) error
 	// ListMyDeclarations List the declarations of all my contributors
 	// (GET /declarations)
 	ListMyDeclarations(ctx echo.Context, params ListMyDeclarationsParams) error
@@ -6855,6 +6997,9 @@ type ServerInterface interface {
 	// ShowReceipt Show the receipt of a filed declaration
 	// (GET /declarations/{declaration_id}/receipt)
 	ShowReceipt(ctx echo.Context, declarationId DeclarationId, params ShowReceiptParams) error
+	// DownloadReceiptPdf Download the receipt of a filed declaration as PDF
+	// (GET /declarations/{declaration_id}/receipt/pdf)
+	DownloadReceiptPdf(ctx echo.Context, declarationId DeclarationId) error
 	// SubmitDeclaration File a draft
 	// (POST /declarations/{declaration_id}/submission)
 	SubmitDeclaration(ctx echo.Context, declarationId DeclarationId, params SubmitDeclarationParams) error
@@ -7040,7 +7185,7 @@ type ServerInterface interface {
 	ListServices(ctx echo.Context, params ListServicesParams) error
 	// ShowServiceChannel Enter a service by a channel
 	// (GET /services/{service_code}/channels/{channel})
-	ShowServiceChannel(ctx echo.Context, serviceCode ServiceCode, channel ServiceChannelCode) error
+	ShowServiceChannel(ctx echo.Context, serviceCode ServicePath, channel ServiceChannelPath) error
 	// ListSessions List my live sessions
 	// (GET /sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
@@ -8473,7 +8618,7 @@ func (w *ServerInterfaceWrapper) ListDeclarationTypes(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ShowDeclarationType(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "code" -------------
-	var code DeclarationTypeCode
+	var code DeclarationTypePath
 
 	err = runtime.BindStyledParameterWithOptions("simple", "code", ctx.Param("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -8639,6 +8784,22 @@ func (w *ServerInterfaceWrapper) ShowReceipt(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowReceipt(ctx, declarationId, params)
+	return err
+}
+
+// DownloadReceiptPdf converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadReceiptPdf(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadReceiptPdf(ctx, declarationId)
 	return err
 }
 
@@ -10310,7 +10471,7 @@ func (w *ServerInterfaceWrapper) ListServices(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ShowServiceChannel(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "service_code" -------------
-	var serviceCode ServiceCode
+	var serviceCode ServicePath
 
 	err = runtime.BindStyledParameterWithOptions("simple", "service_code", ctx.Param("service_code"), &serviceCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -10318,7 +10479,7 @@ func (w *ServerInterfaceWrapper) ShowServiceChannel(ctx echo.Context) error {
 	}
 
 	// ------------- Path parameter "channel" -------------
-	var channel ServiceChannelCode
+	var channel ServiceChannelPath
 
 	err = runtime.BindStyledParameterWithOptions("simple", "channel", ctx.Param("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
@@ -10764,6 +10925,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/declarations/:declaration_id", wrapper.ShowDeclaration, options.OperationMiddlewares["showDeclaration"]...)
 	router.PATCH(options.BaseURL+"/declarations/:declaration_id", wrapper.ChangeDeclaration, options.OperationMiddlewares["changeDeclaration"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt", wrapper.ShowReceipt, options.OperationMiddlewares["showReceipt"]...)
+	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt/pdf", wrapper.DownloadReceiptPdf, options.OperationMiddlewares["downloadReceiptPdf"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/submission", wrapper.SubmitDeclaration, options.OperationMiddlewares["submitDeclaration"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/withdrawal", wrapper.WithdrawDeclaration, options.OperationMiddlewares["withdrawDeclaration"]...)
 	router.POST(options.BaseURL+"/delegation-batches", wrapper.DraftDelegationBatch, options.OperationMiddlewares["draftDelegationBatch"]...)
@@ -11990,7 +12152,7 @@ func (response ListDeclarationTypes200JSONResponse) VisitListDeclarationTypesRes
 }
 
 type ShowDeclarationTypeRequestObject struct {
-	Code DeclarationTypeCode `json:"code"`
+	Code DeclarationTypePath `json:"code"`
 }
 
 type ShowDeclarationTypeResponseObject interface {
@@ -12174,6 +12336,42 @@ type ShowReceipt200ApplicationpdfResponse struct {
 }
 
 func (response ShowReceipt200ApplicationpdfResponse) VisitShowReceiptResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadReceiptPdfRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+}
+
+type DownloadReceiptPdfResponseObject interface {
+	VisitDownloadReceiptPdfResponse(w http.ResponseWriter) error
+}
+
+type DownloadReceiptPdf200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type DownloadReceiptPdf200ApplicationpdfResponse struct {
+	Body          io.Reader
+	Headers       DownloadReceiptPdf200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadReceiptPdf200ApplicationpdfResponse) VisitDownloadReceiptPdfResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "application/pdf")
 	if response.ContentLength != 0 {
@@ -13783,8 +13981,8 @@ func (response ListServices200JSONResponse) VisitListServicesResponse(w http.Res
 }
 
 type ShowServiceChannelRequestObject struct {
-	ServiceCode ServiceCode        `json:"service_code"`
-	Channel     ServiceChannelCode `json:"channel"`
+	ServiceCode ServicePath        `json:"service_code"`
+	Channel     ServiceChannelPath `json:"channel"`
 }
 
 type ShowServiceChannelResponseObject interface {
@@ -14228,6 +14426,9 @@ type StrictServerInterface interface {
 	// ShowReceipt Show the receipt of a filed declaration
 	// (GET /declarations/{declaration_id}/receipt)
 	ShowReceipt(ctx context.Context, request ShowReceiptRequestObject) (ShowReceiptResponseObject, error)
+	// DownloadReceiptPdf Download the receipt of a filed declaration as PDF
+	// (GET /declarations/{declaration_id}/receipt/pdf)
+	DownloadReceiptPdf(ctx context.Context, request DownloadReceiptPdfRequestObject) (DownloadReceiptPdfResponseObject, error)
 	// SubmitDeclaration File a draft
 	// (POST /declarations/{declaration_id}/submission)
 	SubmitDeclaration(ctx context.Context, request SubmitDeclarationRequestObject) (SubmitDeclarationResponseObject, error)
@@ -15953,7 +16154,7 @@ func (sh *strictHandler) ListDeclarationTypes(ctx echo.Context, params ListDecla
 }
 
 // ShowDeclarationType operation middleware
-func (sh *strictHandler) ShowDeclarationType(ctx echo.Context, code DeclarationTypeCode) error {
+func (sh *strictHandler) ShowDeclarationType(ctx echo.Context, code DeclarationTypePath) error {
 	var request ShowDeclarationTypeRequestObject
 
 	request.Code = code
@@ -16121,6 +16322,31 @@ func (sh *strictHandler) ShowReceipt(ctx echo.Context, declarationId Declaration
 		return err
 	} else if validResponse, ok := response.(ShowReceiptResponseObject); ok {
 		return validResponse.VisitShowReceiptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadReceiptPdf operation middleware
+func (sh *strictHandler) DownloadReceiptPdf(ctx echo.Context, declarationId DeclarationId) error {
+	var request DownloadReceiptPdfRequestObject
+
+	request.DeclarationId = declarationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadReceiptPdf(ctx.Request().Context(), request.(DownloadReceiptPdfRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadReceiptPdf")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadReceiptPdfResponseObject); ok {
+		return validResponse.VisitDownloadReceiptPdfResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -18251,7 +18477,7 @@ func (sh *strictHandler) ListServices(ctx echo.Context, params ListServicesParam
 }
 
 // ShowServiceChannel operation middleware
-func (sh *strictHandler) ShowServiceChannel(ctx echo.Context, serviceCode ServiceCode, channel ServiceChannelCode) error {
+func (sh *strictHandler) ShowServiceChannel(ctx echo.Context, serviceCode ServicePath, channel ServiceChannelPath) error {
 	var request ShowServiceChannelRequestObject
 
 	request.ServiceCode = serviceCode

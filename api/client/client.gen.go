@@ -907,6 +907,123 @@ func (e PreferredChannel) Valid() bool {
 	}
 }
 
+// Defines values for ProblemCode.
+const (
+	ProblemCodeBusy                           ProblemCode = "busy"
+	ProblemCodeChannelClosed                  ProblemCode = "channel-closed"
+	ProblemCodeCodeInvalid                    ProblemCode = "code-invalid"
+	ProblemCodeConflict                       ProblemCode = "conflict"
+	ProblemCodeContentTooLarge                ProblemCode = "content-too-large"
+	ProblemCodeDelegateMustBePerson           ProblemCode = "delegate-must-be-person"
+	ProblemCodeDispositiveCredentialsRequired ProblemCode = "dispositive-credentials-required"
+	ProblemCodeExclusiveDelegationExists      ProblemCode = "exclusive-delegation-exists"
+	ProblemCodeForbidden                      ProblemCode = "forbidden"
+	ProblemCodeIdempotencyKeyReused           ProblemCode = "idempotency-key-reused"
+	ProblemCodeIdentityNotConfirmed           ProblemCode = "identity-not-confirmed"
+	ProblemCodeInternalError                  ProblemCode = "internal-error"
+	ProblemCodeInvalidCredentials             ProblemCode = "invalid-credentials"
+	ProblemCodeMalformedRequest               ProblemCode = "malformed-request"
+	ProblemCodeMethodNotAllowed               ProblemCode = "method-not-allowed"
+	ProblemCodeNotAcceptable                  ProblemCode = "not-acceptable"
+	ProblemCodeNotFound                       ProblemCode = "not-found"
+	ProblemCodeOtpExhausted                   ProblemCode = "otp-exhausted"
+	ProblemCodeOtpExpired                     ProblemCode = "otp-expired"
+	ProblemCodeOtpInvalid                     ProblemCode = "otp-invalid"
+	ProblemCodePinChangeRequired              ProblemCode = "pin-change-required"
+	ProblemCodePinExpired                     ProblemCode = "pin-expired"
+	ProblemCodePinLocked                      ProblemCode = "pin-locked"
+	ProblemCodePreconditionFailed             ProblemCode = "precondition-failed"
+	ProblemCodePreconditionRequired           ProblemCode = "precondition-required"
+	ProblemCodeRateLimited                    ProblemCode = "rate-limited"
+	ProblemCodeReauthenticationRequired       ProblemCode = "reauthentication-required"
+	ProblemCodeRequestInProgress              ProblemCode = "request-in-progress"
+	ProblemCodeServiceNotDelegated            ProblemCode = "service-not-delegated"
+	ProblemCodeSessionEnded                   ProblemCode = "session-ended"
+	ProblemCodeStrongLoginRequired            ProblemCode = "strong-login-required"
+	ProblemCodeUnauthenticated                ProblemCode = "unauthenticated"
+	ProblemCodeUnavailable                    ProblemCode = "unavailable"
+	ProblemCodeUnsupportedMediaType           ProblemCode = "unsupported-media-type"
+	ProblemCodeValidationFailed               ProblemCode = "validation-failed"
+)
+
+// Valid indicates whether the value is a known member of the ProblemCode enum.
+func (e ProblemCode) Valid() bool {
+	switch e {
+	case ProblemCodeBusy:
+		return true
+	case ProblemCodeChannelClosed:
+		return true
+	case ProblemCodeCodeInvalid:
+		return true
+	case ProblemCodeConflict:
+		return true
+	case ProblemCodeContentTooLarge:
+		return true
+	case ProblemCodeDelegateMustBePerson:
+		return true
+	case ProblemCodeDispositiveCredentialsRequired:
+		return true
+	case ProblemCodeExclusiveDelegationExists:
+		return true
+	case ProblemCodeForbidden:
+		return true
+	case ProblemCodeIdempotencyKeyReused:
+		return true
+	case ProblemCodeIdentityNotConfirmed:
+		return true
+	case ProblemCodeInternalError:
+		return true
+	case ProblemCodeInvalidCredentials:
+		return true
+	case ProblemCodeMalformedRequest:
+		return true
+	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNotAcceptable:
+		return true
+	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeOtpExhausted:
+		return true
+	case ProblemCodeOtpExpired:
+		return true
+	case ProblemCodeOtpInvalid:
+		return true
+	case ProblemCodePinChangeRequired:
+		return true
+	case ProblemCodePinExpired:
+		return true
+	case ProblemCodePinLocked:
+		return true
+	case ProblemCodePreconditionFailed:
+		return true
+	case ProblemCodePreconditionRequired:
+		return true
+	case ProblemCodeRateLimited:
+		return true
+	case ProblemCodeReauthenticationRequired:
+		return true
+	case ProblemCodeRequestInProgress:
+		return true
+	case ProblemCodeServiceNotDelegated:
+		return true
+	case ProblemCodeSessionEnded:
+		return true
+	case ProblemCodeStrongLoginRequired:
+		return true
+	case ProblemCodeUnauthenticated:
+		return true
+	case ProblemCodeUnavailable:
+		return true
+	case ProblemCodeUnsupportedMediaType:
+		return true
+	case ProblemCodeValidationFailed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PublicBodyService.
 const (
 	PublicBodyServiceCompileDma            PublicBodyService = "compile_dma"
@@ -1287,7 +1404,7 @@ type CodeProof struct {
 	// Code The code as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: H4TW9PC6
-	Code *string `json:"code,omitempty"`
+	Code string `json:"code"`
 }
 
 // Contact A way to reach a person.
@@ -2018,7 +2135,7 @@ type DelegationActivation struct {
 	// Otp The code of 8 digits as the person typed it; spaces and dashes do not count. Anything else answers 422 `validation-failed` and costs no try.
 	//
 	// Example: 48213067
-	Otp *string `json:"otp,omitempty"`
+	Otp string `json:"otp"`
 
 	// SignatureDeclared Whether the intermediary declares, under its own responsibility, that the delegating party has signed. Must be true.
 	//
@@ -3962,7 +4079,7 @@ type PinProof struct {
 	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: 7K3M-Q9XA
-	Pin *EnteredPin `json:"pin,omitempty"`
+	Pin EnteredPin `json:"pin"`
 }
 
 // PinRecovered Where the halves of the new PIN go.
@@ -3980,7 +4097,7 @@ type PinRecoveryConfirmation struct {
 	// RecoveryCode The code as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: H4TW-9PC6
-	RecoveryCode *string `json:"recovery_code,omitempty"`
+	RecoveryCode string `json:"recovery_code"`
 
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -4061,7 +4178,7 @@ type PinRevocationConfirmation struct {
 	// Code The code as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: R8DN-4WZJ
-	Code *string `json:"code,omitempty"`
+	Code string `json:"code"`
 
 	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
 	//
@@ -4328,8 +4445,13 @@ type PreferredChannel string
 
 // Problem What went wrong (RFC 9457).
 //
-// Example: {"detail":"One field of the request is not valid.","errors":[{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}],"instance":"/v1/declarations","status":422,"title":"Not valid","type":"/problems/validation-failed"}
+// Example: {"code":"validation-failed","detail":"One field of the request is not valid.","errors":[{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}],"instance":"urn:request:018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","status":422,"title":"Not valid","type":"https://diresco.example/problems/validation-failed"}
 type Problem struct {
+	// Code What kind of problem it is. Decide by this; the list is closed.
+	//
+	// Example: validation-failed
+	Code ProblemCode `json:"code"`
+
 	// Detail What went wrong this time, and what to do.
 	//
 	// Example: One field of the request is not valid.
@@ -4345,9 +4467,9 @@ type Problem struct {
 	// Example: /v1/services/view_payments/channels/api
 	Href *string `json:"href,omitempty"`
 
-	// Instance Where it went wrong.
+	// Instance The request that went wrong, by its `Request-Id`.
 	//
-	// Example: /v1/declarations
+	// Example: urn:request:018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	Instance string `json:"instance"`
 
 	// Status The HTTP status.
@@ -4365,11 +4487,16 @@ type Problem struct {
 	// Example: 4
 	TriesLeft *int32 `json:"tries_left,omitempty"`
 
-	// Type Names the problem; a page that explains it. Decide by this.
+	// Type The address of a page that explains the problem, at this service; it ends in the `code`.
 	//
-	// Example: /problems/validation-failed
+	// Example: https://diresco.example/problems/validation-failed
 	Type string `json:"type"`
 }
+
+// ProblemCode What kind of problem it is. Decide by this; the list is closed.
+//
+// Example: validation-failed
+type ProblemCode string
 
 // ProblemError One field that is wrong.
 //
@@ -5195,7 +5322,7 @@ type SessionRenewal struct {
 	// RefreshToken The last refresh token that you were given.
 	//
 	// Example: Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE
-	RefreshToken *string `json:"refresh_token,omitempty"`
+	RefreshToken string `json:"refresh_token"`
 }
 
 // SessionStart Tax code and PIN of the person who logs in.
@@ -5205,7 +5332,7 @@ type SessionStart struct {
 	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
 	//
 	// Example: 7K3M-Q9XA
-	Pin *EnteredPin `json:"pin,omitempty"`
+	Pin EnteredPin `json:"pin"`
 
 	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case.
 	//
@@ -5560,6 +5687,11 @@ type Cursor = string
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type DeclarationId = Id
 
+// DeclarationTypePath The code of a declaration type. Upper and lower case differ.
+//
+// Example: RIOC
+type DeclarationTypePath = DeclarationTypeCode
+
 // DelegateFilter A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -5696,6 +5828,16 @@ type RequiredIdempotencyKey = IdempotencyKeyValue
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type RotationId = Id
+
+// ServiceChannelPath A way to use a service.
+//
+// Example: api
+type ServiceChannelPath = ServiceChannelCode
+
+// ServicePath A service that a role or delegation covers; listServices has them all. `declarations` covers the declarations of responsibility.
+//
+// Example: declarations
+type ServicePath = ServiceCode
 
 // SessionId defines model for SessionId.
 type SessionId = string
@@ -6326,6 +6468,15 @@ type ChangeDeclarationParams struct {
 
 // ShowReceiptParams defines parameters for ShowReceipt.
 type ShowReceiptParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadReceiptPdfParams defines parameters for DownloadReceiptPdf.
+type DownloadReceiptPdfParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
@@ -7969,7 +8120,7 @@ type ClientInterface interface {
 	// The current version of one type, with the schema of its content and an example that meets it. Needs no login.
 	//
 	// Corresponds with GET /declaration-types/{code} (the `ShowDeclarationType` operationId).
-	ShowDeclarationType(ctx context.Context, code DeclarationTypeCode, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ShowDeclarationType(ctx context.Context, code DeclarationTypePath, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMyDeclarations List the declarations of all my contributors
 	//
@@ -8027,6 +8178,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /declarations/{declaration_id}/receipt (the `ShowReceipt` operationId).
 	ShowReceipt(ctx context.Context, declarationId DeclarationId, params *ShowReceiptParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadReceiptPdf Download the receipt of a filed declaration as PDF
+	//
+	// The page to print that showReceipt gives for `Accept: application/pdf`, byte for byte, at a path of its own: for programs that read one media type per
+	// operation. A draft has none: 404.
+	//
+	// Corresponds with GET /declarations/{declaration_id}/receipt/pdf (the `DownloadReceiptPdf` operationId).
+	DownloadReceiptPdf(ctx context.Context, declarationId DeclarationId, params *DownloadReceiptPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SubmitDeclaration File a draft
 	//
@@ -8989,7 +9148,7 @@ type ClientInterface interface {
 	// whether it opens later or is over, and its `href` leads to the channel to use instead, if there is one. Needs no login.
 	//
 	// Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
-	ShowServiceChannel(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ShowServiceChannel(ctx context.Context, serviceCode ServicePath, channel ServiceChannelPath, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSessions List my live sessions
 	//
@@ -10420,7 +10579,7 @@ func (c *Client) ListDeclarationTypes(ctx context.Context, params *ListDeclarati
 // The current version of one type, with the schema of its content and an example that meets it. Needs no login.
 //
 // Corresponds with GET /declaration-types/{code} (the `ShowDeclarationType` operationId).
-func (c *Client) ShowDeclarationType(ctx context.Context, code DeclarationTypeCode, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) ShowDeclarationType(ctx context.Context, code DeclarationTypePath, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowDeclarationTypeRequest(c.Server, code, params)
 	if err != nil {
 		return nil, err
@@ -10539,6 +10698,24 @@ func (c *Client) ChangeDeclarationWithApplicationMergePatchPlusJSONBody(ctx cont
 // Corresponds with GET /declarations/{declaration_id}/receipt (the `ShowReceipt` operationId).
 func (c *Client) ShowReceipt(ctx context.Context, declarationId DeclarationId, params *ShowReceiptParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowReceiptRequest(c.Server, declarationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadReceiptPdf Download the receipt of a filed declaration as PDF
+//
+// The page to print that showReceipt gives for `Accept: application/pdf`, byte for byte, at a path of its own: for programs that read one media type per
+// operation. A draft has none: 404.
+//
+// Corresponds with GET /declarations/{declaration_id}/receipt/pdf (the `DownloadReceiptPdf` operationId).
+func (c *Client) DownloadReceiptPdf(ctx context.Context, declarationId DeclarationId, params *DownloadReceiptPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadReceiptPdfRequest(c.Server, declarationId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -12370,7 +12547,7 @@ func (c *Client) ListServices(ctx context.Context, params *ListServicesParams, r
 // whether it opens later or is over, and its `href` leads to the channel to use instead, if there is one. Needs no login.
 //
 // Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
-func (c *Client) ShowServiceChannel(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) ShowServiceChannel(ctx context.Context, serviceCode ServicePath, channel ServiceChannelPath, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowServiceChannelRequest(c.Server, serviceCode, channel, params)
 	if err != nil {
 		return nil, err
@@ -16176,7 +16353,7 @@ func NewListDeclarationTypesRequest(server string, params *ListDeclarationTypesP
 }
 
 // NewShowDeclarationTypeRequest constructs an http.Request for the ShowDeclarationType method
-func NewShowDeclarationTypeRequest(server string, code DeclarationTypeCode, params *ShowDeclarationTypeParams) (*http.Request, error) {
+func NewShowDeclarationTypeRequest(server string, code DeclarationTypePath, params *ShowDeclarationTypeParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -16563,6 +16740,66 @@ func NewShowReceiptRequest(server string, declarationId DeclarationId, params *S
 	}
 
 	operationPath := fmt.Sprintf("/declarations/%s/receipt", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadReceiptPdfRequest constructs an http.Request for the DownloadReceiptPdf method
+func NewDownloadReceiptPdfRequest(server string, declarationId DeclarationId, params *DownloadReceiptPdfParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declarations/%s/receipt/pdf", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -20808,7 +21045,7 @@ func NewListServicesRequest(server string, params *ListServicesParams) (*http.Re
 }
 
 // NewShowServiceChannelRequest constructs an http.Request for the ShowServiceChannel method
-func NewShowServiceChannelRequest(server string, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams) (*http.Request, error) {
+func NewShowServiceChannelRequest(server string, serviceCode ServicePath, channel ServiceChannelPath, params *ShowServiceChannelParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -22396,7 +22633,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /declaration-types/{code} (the `ShowDeclarationType` operationId).
-	ShowDeclarationTypeWithResponse(ctx context.Context, code DeclarationTypeCode, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*ShowDeclarationTypeResponse, error)
+	ShowDeclarationTypeWithResponse(ctx context.Context, code DeclarationTypePath, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*ShowDeclarationTypeResponse, error)
 
 	// ListMyDeclarationsWithResponse List the declarations of all my contributors
 	//
@@ -22462,6 +22699,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /declarations/{declaration_id}/receipt (the `ShowReceipt` operationId).
 	ShowReceiptWithResponse(ctx context.Context, declarationId DeclarationId, params *ShowReceiptParams, reqEditors ...RequestEditorFn) (*ShowReceiptResponse, error)
+
+	// DownloadReceiptPdfWithResponse Download the receipt of a filed declaration as PDF
+	//
+	// The page to print that showReceipt gives for `Accept: application/pdf`, byte for byte, at a path of its own: for programs that read one media type per
+	// operation. A draft has none: 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declarations/{declaration_id}/receipt/pdf (the `DownloadReceiptPdf` operationId).
+	DownloadReceiptPdfWithResponse(ctx context.Context, declarationId DeclarationId, params *DownloadReceiptPdfParams, reqEditors ...RequestEditorFn) (*DownloadReceiptPdfResponse, error)
 
 	// SubmitDeclarationWithResponse File a draft
 	//
@@ -23496,7 +23743,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
-	ShowServiceChannelWithResponse(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*ShowServiceChannelResponse, error)
+	ShowServiceChannelWithResponse(ctx context.Context, serviceCode ServicePath, channel ServiceChannelPath, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*ShowServiceChannelResponse, error)
 
 	// ListSessionsWithResponse List my live sessions
 	//
@@ -26212,6 +26459,54 @@ func (r ShowReceiptResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowReceiptResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadReceiptPdfResponse200Headers the declared response headers of an HTTP 200 response for DownloadReceiptPdf
+type DownloadReceiptPdfResponse200Headers struct {
+	ETag EntityTag
+}
+
+type DownloadReceiptPdfResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadReceiptPdfResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadReceiptPdfResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadReceiptPdfResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadReceiptPdfResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadReceiptPdfResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadReceiptPdfResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -31039,7 +31334,7 @@ func (c *ClientWithResponses) ListDeclarationTypesWithResponse(ctx context.Conte
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /declaration-types/{code} (the `ShowDeclarationType` operationId).
-func (c *ClientWithResponses) ShowDeclarationTypeWithResponse(ctx context.Context, code DeclarationTypeCode, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*ShowDeclarationTypeResponse, error) {
+func (c *ClientWithResponses) ShowDeclarationTypeWithResponse(ctx context.Context, code DeclarationTypePath, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*ShowDeclarationTypeResponse, error) {
 	rsp, err := c.ShowDeclarationType(ctx, code, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -31146,6 +31441,22 @@ func (c *ClientWithResponses) ShowReceiptWithResponse(ctx context.Context, decla
 		return nil, err
 	}
 	return ParseShowReceiptResponse(rsp)
+}
+
+// DownloadReceiptPdfWithResponse Download the receipt of a filed declaration as PDF
+//
+// The page to print that showReceipt gives for `Accept: application/pdf`, byte for byte, at a path of its own: for programs that read one media type per
+// operation. A draft has none: 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declarations/{declaration_id}/receipt/pdf (the `DownloadReceiptPdf` operationId).
+func (c *ClientWithResponses) DownloadReceiptPdfWithResponse(ctx context.Context, declarationId DeclarationId, params *DownloadReceiptPdfParams, reqEditors ...RequestEditorFn) (*DownloadReceiptPdfResponse, error) {
+	rsp, err := c.DownloadReceiptPdf(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadReceiptPdfResponse(rsp)
 }
 
 // SubmitDeclarationWithResponse File a draft
@@ -32697,7 +33008,7 @@ func (c *ClientWithResponses) ListServicesWithResponse(ctx context.Context, para
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /services/{service_code}/channels/{channel} (the `ShowServiceChannel` operationId).
-func (c *ClientWithResponses) ShowServiceChannelWithResponse(ctx context.Context, serviceCode ServiceCode, channel ServiceChannelCode, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*ShowServiceChannelResponse, error) {
+func (c *ClientWithResponses) ShowServiceChannelWithResponse(ctx context.Context, serviceCode ServicePath, channel ServiceChannelPath, params *ShowServiceChannelParams, reqEditors ...RequestEditorFn) (*ShowServiceChannelResponse, error) {
 	rsp, err := c.ShowServiceChannel(ctx, serviceCode, channel, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -34952,6 +35263,48 @@ func ParseShowReceiptResponse(rsp *http.Response) (*ShowReceiptResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ShowReceiptResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDownloadReceiptPdfResponse parses an HTTP response from a DownloadReceiptPdfWithResponse call
+func ParseDownloadReceiptPdfResponse(rsp *http.Response) (*DownloadReceiptPdfResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadReceiptPdfResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadReceiptPdfResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value EntityTag
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {

@@ -25,7 +25,7 @@ func Example() {
 
 	people := must(tester.ListSandboxPeopleWithResponse(ctx, nil)).JSON200.Items
 	me := people[0]
-	session := must(tester.StartSessionWithResponse(ctx, nil, client.SessionStart{TaxCode: me.TaxCode, Pin: &me.Pin})).JSON201
+	session := must(tester.StartSessionWithResponse(ctx, nil, client.SessionStart{TaxCode: me.TaxCode, Pin: me.Pin})).JSON201
 
 	api := must(client.NewClientWithResponses(server, client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("Authorization", "Bearer "+session.AccessToken)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/fault"
 )
@@ -30,6 +31,11 @@ func (e *edge) negotiate(r *request) error {
 			sent.Header.Set("Accept", chosen)
 			r.c.SetRequest(sent)
 		}
+	}
+	if len(r.op.consumes) > 0 && hasBody(sent) && compressed(sent.Header) {
+		// RFC 9110 section 15.5.16
+		r.c.Response().Header().Set("Accept-Encoding", "identity")
+		return fault.Because(fault.UnsupportedMediaType, problem.ReasonCompressedBody)
 	}
 	if len(r.op.consumes) > 0 && hasBody(sent) && !readable(sent.Header, r.op.consumes) {
 		return fault.New(fault.UnsupportedMediaType)
@@ -117,11 +123,13 @@ func quality(ranges []mediaRange, mediaType string) float64 {
 	return q
 }
 
-// readable reports whether the body is in one of the types, in UTF-8 and not compressed.
+func compressed(h http.Header) bool {
+	encoding := h.Get("Content-Encoding")
+	return encoding != "" && !strings.EqualFold(encoding, "identity")
+}
+
+// readable reports whether the body is in one of the types, in UTF-8.
 func readable(h http.Header, consumes []string) bool {
-	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return false
-	}
 	values := h.Values(contentType)
 	if len(values) != 1 {
 		return false

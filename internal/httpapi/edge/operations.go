@@ -10,6 +10,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
 )
@@ -76,7 +77,7 @@ const (
 	keyHeader       = "Idempotency-Key"
 	ifMatchHeader   = "If-Match"
 	jsonType        = "application/json"
-	problemType     = "application/problem+json"
+	problemType     = problem.MediaType
 )
 
 // readOperations makes the table of operations. It refuses a contract with an operation that has no

@@ -205,7 +205,7 @@ func (h DelegationHandlers) ActivateDelegation(
 	ctx context.Context, r api.ActivateDelegationRequestObject,
 ) (api.ActivateDelegationResponseObject, error) {
 	d, err := h.Delegations.Activate(ctx, reqctx.ActorOf(ctx), r.DelegationId, delegation.Activation{
-		OTP: secret.Text(value(r.Body.Otp)), SignatureDeclared: r.Body.SignatureDeclared,
+		OTP: secret.Text(r.Body.Otp), SignatureDeclared: r.Body.SignatureDeclared,
 	})
 	if err != nil {
 		return nil, err

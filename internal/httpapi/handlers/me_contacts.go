@@ -62,7 +62,7 @@ func (h ContactHandlers) RemoveContact(ctx context.Context, r api.RemoveContactR
 
 // VerifyContact implements api.StrictServerInterface.
 func (h ContactHandlers) VerifyContact(ctx context.Context, r api.VerifyContactRequestObject) (api.VerifyContactResponseObject, error) {
-	c, err := h.Book.Verify(ctx, reqctx.ActorOf(ctx), r.ContactId, secret.Text(value(r.Body.Code)))
+	c, err := h.Book.Verify(ctx, reqctx.ActorOf(ctx), r.ContactId, secret.Text(r.Body.Code))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (h PINHandlers) RotatePin(ctx context.Context, _ api.RotatePinRequestObject
 func (h PINHandlers) ConfirmPinRotation(
 	ctx context.Context, r api.ConfirmPinRotationRequestObject,
 ) (api.ConfirmPinRotationResponseObject, error) {
-	s, err := h.PINs.Confirm(ctx, reqctx.ActorOf(ctx), r.RotationId, secret.Text(value(r.Body.Pin)))
+	s, err := h.PINs.Confirm(ctx, reqctx.ActorOf(ctx), r.RotationId, secret.Text(r.Body.Pin))
 	if err != nil {
 		return nil, err
 	}

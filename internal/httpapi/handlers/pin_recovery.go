@@ -57,7 +57,7 @@ func (h PINRecoveryHandlers) ConfirmPinRecovery(
 	if err != nil {
 		return nil, err
 	}
-	halves, err := h.Recovery.ConfirmRecovery(ctx, code, secret.Text(value(r.Body.RecoveryCode)))
+	halves, err := h.Recovery.ConfirmRecovery(ctx, code, secret.Text(r.Body.RecoveryCode))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (h PINRecoveryHandlers) ConfirmPinRevocation(
 	if err != nil {
 		return nil, err
 	}
-	revoked, err := h.Recovery.ConfirmRevocation(ctx, code, secret.Text(value(r.Body.Code)))
+	revoked, err := h.Recovery.ConfirmRevocation(ctx, code, secret.Text(r.Body.Code))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"diresco/api"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/httpapi/reqctx"
@@ -25,7 +27,7 @@ func (h ReceiptHandlers) ShowReceipt(ctx context.Context, r api.ShowReceiptReque
 		}
 		return api.ShowReceipt200ApplicationpdfResponse{
 			Body: bytes.NewReader(document), ContentLength: int64(len(document)),
-			Headers: savedAs("receipt-" + r.DeclarationId.String() + ".pdf"),
+			Headers: api.ShowReceipt200ResponseHeaders{ContentDisposition: receiptFile(r.DeclarationId, ".pdf")},
 		}, nil
 	}
 	d, err := h.Declarations.Receipt(ctx, by, r.DeclarationId)
@@ -35,15 +37,30 @@ func (h ReceiptHandlers) ShowReceipt(ctx context.Context, r api.ShowReceiptReque
 	if form == "application/jose" {
 		return api.ShowReceipt200ApplicationjoseResponse{
 			Body: strings.NewReader(d.JWS), ContentLength: int64(len(d.JWS)),
-			Headers: savedAs("receipt-" + r.DeclarationId.String() + ".jws"),
+			Headers: api.ShowReceipt200ResponseHeaders{ContentDisposition: receiptFile(r.DeclarationId, ".jws")},
 		}, nil
 	}
 	return api.ShowReceipt200JSONResponse{Body: viewReceipt(d)}, nil
 }
 
-func savedAs(filename string) api.ShowReceipt200ResponseHeaders {
-	disposition := `attachment; filename="` + filename + `"`
-	return api.ShowReceipt200ResponseHeaders{ContentDisposition: &disposition}
+// DownloadReceiptPdf implements api.StrictServerInterface.
+func (h ReceiptHandlers) DownloadReceiptPdf(
+	ctx context.Context, r api.DownloadReceiptPdfRequestObject,
+) (api.DownloadReceiptPdfResponseObject, error) {
+	document, err := h.Declarations.ReceiptPDF(ctx, reqctx.ActorOf(ctx), r.DeclarationId)
+	if err != nil {
+		return nil, err
+	}
+	return api.DownloadReceiptPdf200ApplicationpdfResponse{
+		Body: bytes.NewReader(document), ContentLength: int64(len(document)),
+		Headers: api.DownloadReceiptPdf200ResponseHeaders{ContentDisposition: receiptFile(r.DeclarationId, ".pdf")},
+	}, nil
+}
+
+// receiptFile is the header that names the file in which a receipt is saved.
+func receiptFile(declarationID uuid.UUID, extension string) *string {
+	disposition := `attachment; filename="receipt-` + declarationID.String() + extension + `"`
+	return &disposition
 }
 
 // VerifyReceipt implements api.StrictServerInterface.

@@ -23,7 +23,7 @@ const currentSession = "current"
 
 // StartSession implements api.StrictServerInterface.
 func (h SessionHandlers) StartSession(ctx context.Context, r api.StartSessionRequestObject) (api.StartSessionResponseObject, error) {
-	s, err := h.Sessions.Start(ctx, r.Body.TaxCode, secret.Text(value(r.Body.Pin)), audit.OriginOf(ctx).Address)
+	s, err := h.Sessions.Start(ctx, r.Body.TaxCode, secret.Text(r.Body.Pin), audit.OriginOf(ctx).Address)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (h SessionHandlers) StartSession(ctx context.Context, r api.StartSessionReq
 
 // RenewSession implements api.StrictServerInterface.
 func (h SessionHandlers) RenewSession(ctx context.Context, r api.RenewSessionRequestObject) (api.RenewSessionResponseObject, error) {
-	s, err := h.Sessions.Renew(ctx, secret.Text(value(r.Body.RefreshToken)), value(r.Params.IdempotencyKey))
+	s, err := h.Sessions.Renew(ctx, secret.Text(r.Body.RefreshToken), value(r.Params.IdempotencyKey))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (h SessionHandlers) RenewSession(ctx context.Context, r api.RenewSessionReq
 
 // Reauthenticate implements api.StrictServerInterface.
 func (h SessionHandlers) Reauthenticate(ctx context.Context, r api.ReauthenticateRequestObject) (api.ReauthenticateResponseObject, error) {
-	s, err := h.Sessions.Reauthenticate(ctx, reqctx.ActorOf(ctx), secret.Text(value(r.Body.Pin)))
+	s, err := h.Sessions.Reauthenticate(ctx, reqctx.ActorOf(ctx), secret.Text(r.Body.Pin))
 	if err != nil {
 		return nil, err
 	}

@@ -72,9 +72,11 @@ type Page struct {
 // pages are what is served outside the contract: the contract itself, its documentation, and what
 // links in answers lead to.
 type pages struct {
-	files      map[string]*file
-	problems   map[string]*file
-	publicKeys func(context.Context) (any, error)
+	files    map[string]*file
+	problems map[string]*file
+	// forGenerators is made when somebody asks for it.
+	forGenerators func() (*file, error)
+	publicKeys    func(context.Context) (any, error)
 }
 
 // New returns all pages. What publicKeys returns is shown as the key set.
@@ -89,6 +91,15 @@ func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, 
 	for _, f := range p.files {
 		f.open = true
 	}
+	p.forGenerators = sync.OnceValues(func() (*file, error) {
+		content, err := forGenerators(contractJSON)
+		if err != nil {
+			return nil, err
+		}
+		f := newFile("application/json", "", content)
+		f.open = true
+		return f, nil
+	})
 	templates, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, err
@@ -204,6 +215,13 @@ func (p *pages) list() []Page {
 	all := []Page{
 		{problem.PagesPath + "{slug}", p.serveProblem},
 		{"/.well-known/jwks.json", p.serveKeys},
+		{"/openapi.client.json", func(w http.ResponseWriter, r *http.Request) error {
+			f, err := p.forGenerators()
+			if err != nil {
+				return err
+			}
+			return f.serve(w, r)
+		}},
 		{"/favicon.ico", serveNothing},
 	}
 	for path, f := range p.files {

@@ -18,6 +18,9 @@ import (
 	"diresco/internal/platform/fault"
 )
 
+// MediaType is that of a problem document (RFC 9457).
+const MediaType = "application/problem+json"
+
 // PagesPath is where the page of each kind of problem is.
 const PagesPath = "/problems/"
 
@@ -101,7 +104,7 @@ func New(f *fault.Fault, status int, lang Language, base, requestID string) api.
 	texts := dictionaries[lang]
 	words := texts.problems[f.Code]
 	p := api.Problem{
-		Type: base + PagesPath + string(f.Code), Title: words.title, Status: int32(status), //nolint:gosec // an HTTP status
+		Type: base + PagesPath + string(f.Code), Code: api.ProblemCode(f.Code), Title: words.title, Status: int32(status), //nolint:gosec // an HTTP status
 		Detail: words.detail, Instance: "urn:request:" + requestID,
 	}
 	if detail, ok := texts.reasons[f.Reason]; ok {

@@ -55,6 +55,7 @@ const (
 	ReasonBadToken       = "token-malformed"
 	ReasonSignature      = "signature-invalid"
 	ReasonNoBody         = "body-missing"
+	ReasonCompressedBody = "body-compressed"
 	ReasonUnexpectedBody = "body-not-expected"
 	ReasonCutBody        = "body-cut"
 	ReasonQuery          = "query"

@@ -170,6 +170,7 @@ var inEnglish = dictionary{
 		ReasonBadToken:       "The Authorization header is not Bearer followed by a token.",
 		ReasonSignature:      "The report is not signed, its signature is wrong or it was not signed now.",
 		ReasonNoBody:         "The body of the request is missing.",
+		ReasonCompressedBody: "Send the body uncompressed, without `Content-Encoding`.",
 		ReasonUnexpectedBody: "This operation takes no body.",
 		ReasonCutBody:        "The body of the request breaks off.",
 		ReasonQuery:          "The query is not encoded correctly.",

@@ -171,6 +171,7 @@ var inItalian = dictionary{
 		ReasonBadToken:       "L'intestazione Authorization non ha la forma Bearer seguita dal token.",
 		ReasonSignature:      "L'esito non è firmato, la firma è sbagliata o non è di adesso.",
 		ReasonNoBody:         "Manca il corpo della richiesta.",
+		ReasonCompressedBody: "Il corpo va inviato senza compressione, senza `Content-Encoding`.",
 		ReasonUnexpectedBody: "Questa operazione non prevede un corpo.",
 		ReasonCutBody:        "Il corpo della richiesta si interrompe.",
 		ReasonQuery:          "I parametri dell'indirizzo non sono codificati correttamente.",

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"diresco/api"
 	"diresco/internal/platform/fault"
 )
 
@@ -190,5 +191,25 @@ func TestTexts_EveryFaultAndReasonInTheCodeHasATextAndAStatus(t *testing.T) {
 	}
 	if kinds != len(statuses) {
 		t.Errorf("%d kinds of fault, %d statuses", kinds, len(statuses))
+	}
+}
+
+// The contract lists the kinds of problems, which a client's author takes for all there are.
+func TestProblem_CodesAreThoseOfTheContract(t *testing.T) {
+	contract, err := api.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed []string
+	for _, code := range contract.Components.Schemas["ProblemCode"].Value.Enum {
+		listed = append(listed, code.(string))
+	}
+	slices.Sort(listed)
+	var known []string
+	for _, code := range Codes() {
+		known = append(known, string(code))
+	}
+	if !slices.Equal(listed, known) {
+		t.Errorf("the contract lists %q, there are %q", listed, known)
 	}
 }

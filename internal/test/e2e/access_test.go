@@ -85,6 +85,7 @@ var accessTable = map[string]row{
 	"submitDeclaration":      {},
 	"withdrawDeclaration":    {},
 	"showReceipt":            {},
+	"downloadReceiptPdf":     {},
 	"listOfficeDeclarations": {},
 	"searchPeople":           {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
 	"registerPerson": {body: func(filer) any {

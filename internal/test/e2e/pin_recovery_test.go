@@ -59,7 +59,7 @@ func TestPINRecovery_LostPINIsRecovered(t *testing.T) {
 		}
 		typed := strings.ToLower(code[:4]) + " " + code[4:]
 		confirmed, err := w.as("").ConfirmPinRecoveryWithResponse(ctx, nil, client.PinRecoveryConfirmation{
-			TaxCode: p.TaxCode, RecoveryCode: &typed,
+			TaxCode: p.TaxCode, RecoveryCode: typed,
 		})
 		if err != nil || confirmed.JSON200 == nil {
 			t.Fatalf("%v %d %s", err, confirmed.StatusCode(), confirmed.Body)
@@ -351,7 +351,7 @@ func TestPINRecovery_RevokedPIN(t *testing.T) {
 		code := w.secretTo(lostMobile, "revoca")
 		records = w.auditRecords("confirmPinRevocation")
 		revoked, err := w.as("").ConfirmPinRevocationWithResponse(ctx, nil, client.PinRevocationConfirmation{
-			TaxCode: lost.TaxCode, Code: &code,
+			TaxCode: lost.TaxCode, Code: code,
 		})
 		if err != nil || revoked.JSON200 == nil || !revoked.JSON200.RevokedAt.Equal(w.clock.Now()) {
 			t.Fatalf("%v %d %s", err, revoked.StatusCode(), revoked.Body)

@@ -72,7 +72,7 @@ func (w *fixture) firstAccess(taxCode, initial string) (client.Session, string) 
 		w.t.Fatalf("%v %s", err, rotated.Body)
 	}
 	confirmed, err := w.as(s.AccessToken).ConfirmPinRotationWithResponse(
-		ctx, rotated.JSON201.RotationId, nil, client.ConfirmPinRotationJSONRequestBody{Pin: &rotated.JSON201.Pin},
+		ctx, rotated.JSON201.RotationId, nil, client.ConfirmPinRotationJSONRequestBody{Pin: rotated.JSON201.Pin},
 	)
 	if err != nil || confirmed.JSON200 == nil {
 		w.t.Fatalf("%v %s", err, confirmed.Body)

@@ -89,9 +89,15 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		}
 		pdf := w.do(http.MethodGet, path, session.AccessToken, nil, header{"Accept", "application/pdf"}).want(t, http.StatusOK, "")
 		again := w.do(http.MethodGet, path, session.AccessToken, nil, header{"Accept", "application/pdf"}).want(t, http.StatusOK, "")
-		if !bytes.HasPrefix(pdf.body, []byte("%PDF-")) || !bytes.Equal(pdf.body, again.body) {
+		atItsPath := w.do(http.MethodGet, path+"/pdf", session.AccessToken, nil, header{"Accept", "*/*"}).want(t, http.StatusOK, "")
+		if !bytes.HasPrefix(pdf.body, []byte("%PDF-")) || !bytes.Equal(pdf.body, again.body) || !bytes.Equal(pdf.body, atItsPath.body) {
 			t.Error("the PDF is not the same twice")
 		}
+		if a, b := pdf.header.Get("Content-Disposition"), atItsPath.header.Get("Content-Disposition"); a != b || a == "" {
+			t.Errorf("it is saved as %q and %q", a, b)
+		}
+		w.do(http.MethodGet, path+"/pdf", session.AccessToken, nil, header{"Accept", "application/json"}).
+			want(t, http.StatusNotAcceptable, "not-acceptable")
 		w.do(http.MethodGet, path, session.AccessToken, nil, header{"Accept", "image/png"}).want(
 			t, http.StatusNotAcceptable, "not-acceptable",
 		)

@@ -162,7 +162,7 @@ func operatorOf(office string) func(client.SandboxPerson) bool {
 // login starts a session and fails the test if that is refused.
 func (w *fixture) login(taxCode, pin string) client.Session {
 	w.t.Helper()
-	r, err := w.as("").StartSessionWithResponse(context.Background(), nil, client.SessionStart{TaxCode: taxCode, Pin: &pin})
+	r, err := w.as("").StartSessionWithResponse(context.Background(), nil, client.SessionStart{TaxCode: taxCode, Pin: pin})
 	if err != nil {
 		w.t.Fatal(err)
 	}
