@@ -77,6 +77,7 @@ const (
 	keyHeader       = "Idempotency-Key"
 	ifMatchHeader   = "If-Match"
 	jsonType        = "application/json"
+	mergePatchType  = "application/merge-patch+json"
 	problemType     = problem.MediaType
 )
 
@@ -253,6 +254,10 @@ func (op *operation) readBody(o *openapi3.Operation) error {
 	}
 	if op.body == nil && op.form == nil && op.raw == nil {
 		return errors.New("request body without content")
+	}
+	if slices.Contains(op.consumes, mergePatchType) {
+		// Many generated clients know no other name; a merge patch is what it means here.
+		op.consumes = append(op.consumes, jsonType)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"diresco/internal/httpapi/problem"
 )
 
+const mergePatchType = "application/merge-patch+json"
+
 // keptHeaders are those of answers that a program acts on.
 var keptHeaders = []string{"ETag", "Location", "Retry-After"}
 
@@ -17,7 +19,7 @@ var keptHeaders = []string{"ETag", "Location", "Retry-After"}
 // Twelve refusals with eight headers each, for every operation, make a client that is many times as
 // large and says nothing more. So here all refusals are one default answer, few headers are named,
 // and what some generators cannot read is left out: bounds of files, types of the parts of a form,
-// and extensions.
+// and extensions. What some take for nothing is said in so many words.
 func forGenerators(contract []byte) ([]byte, error) {
 	var doc map[string]any
 	if err := json.Unmarshal(contract, &doc); err != nil {
@@ -72,6 +74,15 @@ func trimmed(part any) any {
 	case map[string]any:
 		if part["format"] == "binary" {
 			delete(part, "maxLength")
+		}
+		if part["type"] == "object" && part["properties"] == nil && part["additionalProperties"] == nil {
+			// Where anything may stand, some generators expect nothing unless this says so.
+			part["additionalProperties"] = true
+		}
+		if patch, ok := part[mergePatchType]; ok {
+			// The name under which every client can send a change.
+			delete(part, mergePatchType)
+			part["application/json"] = patch
 		}
 		for name, value := range part {
 			if strings.HasPrefix(name, "x-") || name == "encoding" {

@@ -62,6 +62,18 @@ func TestClientContract_HasWhatGeneratorsNeed(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"content", "content_example"} {
+		for _, schema := range []string{"DeclarationDraft", "DeclarationType"} {
+			s := doc.Components.Schemas[schema].Value.Properties[name]
+			if s != nil && (s.Value.AdditionalProperties.Has == nil || !*s.Value.AdditionalProperties.Has) {
+				t.Errorf("%s.%s does not say that it holds anything", schema, name)
+			}
+		}
+	}
+	change := doc.Paths.Value("/declarations/{declaration_id}").Patch.RequestBody.Value.Content
+	if len(change) != 1 || change["application/json"] == nil {
+		t.Errorf("a change is sent as %v", change)
+	}
 	if strings.Contains(text, `"x-`) || strings.Contains(text, `"encoding"`) {
 		t.Error("extensions or encodings are left")
 	}
