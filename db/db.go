@@ -208,6 +208,21 @@ func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	return err
 }
 
+// Now returns the time of the database: that of the statement, also in the middle of a transaction.
+// SQLite tells it to the millisecond.
+func (d *DB) Now(ctx context.Context) (time.Time, error) {
+	var now time.Time
+	if d.dialect == Postgres {
+		err := d.From(ctx).Raw("SELECT clock_timestamp()").Scan(&now).Error
+		return now, err
+	}
+	var text string
+	if err := d.From(ctx).Raw("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").Scan(&text).Error; err != nil {
+		return now, err
+	}
+	return time.Parse("2006-01-02 15:04:05.000", text)
+}
+
 // Ping reports whether the database answers.
 func (d *DB) Ping(ctx context.Context) error {
 	pool, err := d.read.DB()

@@ -23,7 +23,7 @@ type commands struct {
 	Migrate  migrateCommand   `cmd:"" help:"Bring the database schema up to this version."`
 	Admin    adminCommands    `cmd:"" help:"Manage administrators."`
 	Messages messagesCommands `cmd:"" help:"Look at the messages that people get."`
-	Keys     keysCommands     `cmd:"" help:"Make keys."`
+	Keys     keysCommands     `cmd:"" help:"Make keys, change them and look at them."`
 	Health   healthCommand    `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`
 	Version  versionCommand   `cmd:"" help:"Print the version."`
 }

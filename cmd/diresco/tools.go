@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -16,7 +13,6 @@ import (
 	"diresco/internal/app"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/fault"
-	"diresco/internal/platform/keyring"
 )
 
 func storeConfig() (config.Config, error) {
@@ -72,36 +68,6 @@ func (a adminCreateCommand) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("Initial PIN, shown this once; it must be changed at the first login:", pin.Reveal())
-	return nil
-}
-
-type keysCommands struct {
-	Signing signingKeysCommand `cmd:"" help:"Write a new private JWK set for sessions and receipts to a file that does not exist yet."`
-	Data    dataKeysCommand    `cmd:"" help:"Print a new key for DIRESCO_DATA_KEYS."`
-}
-
-type signingKeysCommand struct {
-	Path string `arg:"" help:"Where to write the set."`
-}
-
-// Run writes the set.
-func (k signingKeysCommand) Run() error {
-	if _, err := os.Stat(k.Path); err == nil {
-		return fmt.Errorf("%s exists already", k.Path)
-	}
-	_, err := keyring.LoadOrCreate(k.Path)
-	return err
-}
-
-type dataKeysCommand struct{}
-
-// Run prints a key with a fresh id.
-func (dataKeysCommand) Run() error {
-	key := make([]byte, 36)
-	if _, err := rand.Read(key); err != nil {
-		return err
-	}
-	fmt.Printf("%s:%s\n", hex.EncodeToString(key[32:]), base64.StdEncoding.EncodeToString(key[:32]))
 	return nil
 }
 

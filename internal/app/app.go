@@ -19,6 +19,7 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/due"
+	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/telemetry"
 	"diresco/internal/sandbox"
@@ -33,6 +34,9 @@ type Options struct {
 	Log     *slog.Logger
 	// Clock is the machine's clock unless a test brings its own.
 	Clock clock.Clock
+	// DatabaseClock is the clock of the database unless a test brings its own. Where a test brings
+	// a Clock alone, that is the database's too.
+	DatabaseClock clock.Clock
 	// Random is the system's source of randomness unless a test brings its own.
 	Random io.Reader
 	// PIN are the cost of a PIN hash and the bounds of hashing; see pin.Options.
@@ -49,6 +53,8 @@ type App struct {
 	handler   http.Handler
 	telemetry *telemetry.Telemetry
 	watch     *clockWatch
+	process   *keyring.Process
+	log       *slog.Logger
 	closers   []func()
 }
 
@@ -65,7 +71,7 @@ const (
 // Open makes the service on the database that the configuration names. The sandbox and SQLite are
 // migrated here; any other database is only checked. Close it.
 func Open(ctx context.Context, c config.Config, o Options) (*App, error) {
-	a := &App{}
+	a := &App{log: o.Log}
 	if err := a.open(ctx, c, o); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -73,6 +79,9 @@ func Open(ctx context.Context, c config.Config, o Options) (*App, error) {
 }
 
 func (a *App) open(ctx context.Context, c config.Config, o Options) error {
+	if o.DatabaseClock == nil {
+		o.DatabaseClock = o.Clock
+	}
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
@@ -87,7 +96,8 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	a.closers = append(a.closers, func() { _ = p.bucket.Close() })
+	a.process = p.process
+	a.closers = append(a.closers, func() { _ = p.bucket.Close() }, a.leave)
 	g, err := a.assemble(ctx, p)
 	if err != nil {
 		return err
@@ -162,6 +172,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	a.watch = &clockWatch{db: a.DB, clock: machine, log: p.log}
 	a.repeat(watchEvery, a.watch.look)
+	a.repeat(keyring.BeatEvery, a.beat)
 	if !p.sandbox {
 		a.repeat(dueEvery, g.events.CatchUp)
 	}
@@ -213,7 +224,21 @@ func (a *App) Ready(ctx context.Context) error {
 	if !a.watch.inTime() {
 		return errors.New("this machine's clock differs too much from the database's")
 	}
-	return nil
+	return a.process.Ready()
+}
+
+// beat keeps this process and the others told of which keys each knows.
+func (a *App) beat(ctx context.Context) {
+	if err := a.process.Beat(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("the other processes were not told of this one", "error", err)
+	}
+}
+
+// leave tells the other processes that this one ends. Without it they find out by its silence.
+func (a *App) leave() {
+	if err := a.process.Leave(); err != nil {
+		a.log.Warn("the other processes were not told of the end of this one", "error", err)
+	}
 }
 
 // Handler answers the API and its pages.

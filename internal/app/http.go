@@ -45,9 +45,13 @@ func (a *App) newEdgeDeps(p platform, g groups) edge.Deps {
 		},
 		Guard:     access.NewGuard(g.kernel.rights, g.identity.sessions, p.clock, p.config.DelegationLogin == config.StrongLogin),
 		AccessLog: g.kernel.accessLog, Answers: g.kernel.answers, Log: p.log, Meter: a.telemetry.Meter(),
-		MAC: func(parts ...[]byte) string {
-			id, mac := p.dataKeys.MAC("request", parts...)
-			return id + ":" + mac
+		MACs: func(parts ...[]byte) []string {
+			digests := p.dataKeys.Lasting("request", parts...)
+			macs := make([]string, len(digests))
+			for i, d := range digests {
+				macs[i] = d.String()
+			}
+			return macs
 		},
 		PublicKeys: func(ctx context.Context) (any, error) { return p.keys.PublicSet(ctx) },
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -29,6 +30,7 @@ type platform struct {
 	clock    *clock.Offset
 	random   io.Reader
 	pinCost  pin.HasherOptions
+	process  *keyring.Process
 	keys     *keyring.Keyring
 	dataKeys *keyring.DataKeys
 	bucket   *blob.Bucket
@@ -68,11 +70,14 @@ func newPlatform(
 	}
 	p.clock = clock.NewOffset(o.Clock)
 	p.clock.Set(offset)
-	if p.keys, p.dataKeys, err = openKeys(ctx, c, d, p.clock); err != nil {
+	if p.process, err = enter(ctx, c, o, d, p.clock); err != nil {
 		return p, err
 	}
-	p.bucket, err = openBucket(ctx, c)
-	return p, err
+	p.keys, p.dataKeys = p.process.Ring, p.process.Data
+	if p.bucket, err = openBucket(ctx, c); err != nil {
+		return p, errors.Join(err, p.process.Leave())
+	}
+	return p, nil
 }
 
 // databaseURL is the database that the configuration names, or the one of the data directory.
@@ -81,34 +86,6 @@ func databaseURL(c config.Config) string {
 		return named
 	}
 	return "sqlite:" + filepath.Join(c.DataDir, "diresco.db")
-}
-
-// openKeys reads the keys that the configuration names, or makes those of a new data directory.
-func openKeys(ctx context.Context, c config.Config, d *db.DB, now clock.Clock) (*keyring.Keyring, *keyring.DataKeys, error) {
-	load := keyring.LoadOrCreate
-	path := c.SigningKeys
-	if path == "" {
-		path = filepath.Join(c.DataDir, "signing-keys.json")
-	} else if !strings.HasPrefix(path, c.DataDir) || c.DataDir == "" {
-		// A configured file that is missing is a mistake: new keys would make every other process
-		// refuse our tokens.
-		load = keyring.Load
-	}
-	private, err := load(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	keys, err := keyring.Open(ctx, d, now, private)
-	if err != nil {
-		return nil, nil, err
-	}
-	var dataKeys *keyring.DataKeys
-	if c.DataKeys != "" {
-		dataKeys, err = keyring.ParseDataKeys(c.DataKeys)
-	} else {
-		dataKeys, err = keyring.LoadOrCreateDataKeys(c.DataKeysPath())
-	}
-	return keys, dataKeys, err
 }
 
 // openBucket opens where files are kept. A local directory gets its temporary files beside the real

@@ -138,6 +138,9 @@ func TestReset_BeginsAnew(t *testing.T) {
 		w := seeded(t, d)
 		ctx := context.Background()
 		w.execute("INSERT INTO signing_keys (kid, purpose, jwk, created_at) VALUES ('receipt-1', 'receipt', '{}', ?)", start)
+		w.execute("INSERT INTO signing_key_revocations (kid, revoked_at, reason, created_at) VALUES ('receipt-1', ?, 'r', ?)", start, start)
+		w.execute("INSERT INTO data_keys (id, check_value, created_at) VALUES ('k1', 'c', ?)", start)
+		w.execute("INSERT INTO processes (id, name, data_keys, signing_keys, started_at, seen_at) VALUES (?, 'p', 'k1', '', ?, ?)", uuid.New(), start, start)
 		before, people := w.rows(), w.people()
 		w.fill()
 		// Without a row in every table the test would not see one that is forgotten.

@@ -74,9 +74,9 @@ type Deps struct {
 	Guard     Guard
 	AccessLog AccessLog
 	Answers   Answers
-	// MAC is a keyed digest of the parts; it tells equal requests from different ones under one
-	// Idempotency-Key.
-	MAC func(parts ...[]byte) string
+	// MACs are the keyed digests of the parts, the one to keep first. They tell equal requests from
+	// different ones under one Idempotency-Key.
+	MACs func(parts ...[]byte) []string
 	// PublicKeys returns what /.well-known/jwks.json shows.
 	PublicKeys func(ctx context.Context) (any, error)
 	Log        *slog.Logger
@@ -84,7 +84,7 @@ type Deps struct {
 }
 
 func (d Deps) complete() bool {
-	return d.Tokens != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MAC != nil && d.PublicKeys != nil &&
+	return d.Tokens != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MACs != nil && d.PublicKeys != nil &&
 		d.Log != nil && d.Meter != nil
 }
 

@@ -215,9 +215,9 @@ func parseToken(_ context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 	}
 }
 
-func testMAC(parts ...[]byte) string {
+func testMACs(parts ...[]byte) []string {
 	sum := sha256.Sum256(bytes.Join(parts, []byte{0}))
-	return hex.EncodeToString(sum[:])
+	return []string{hex.EncodeToString(sum[:])}
 }
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
@@ -228,7 +228,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		c(&config)
 	}
 	deps := Deps{
-		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MAC: testMAC,
+		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs,
 		PublicKeys: func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
 		Log:        slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},
 	}

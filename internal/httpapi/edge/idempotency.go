@@ -35,11 +35,13 @@ func (e *edge) claimKey(r *request) error {
 			return &fault.Fault{Code: fault.Invalid, Fields: []fault.Field{{Code: fault.FieldOther}}, Err: err}
 		}
 	}
-	mac := e.deps.MAC([]byte(sent.Method), []byte(sent.URL.EscapedPath()), []byte(r.query.Encode()), body)
-	r.claim = &idempotency.Claim{Scope: "person:" + r.actor.PersonID.String(), Key: key, Operation: r.op.id, RequestMAC: mac}
+	macs := e.deps.MACs([]byte(sent.Method), []byte(sent.URL.EscapedPath()), []byte(r.query.Encode()), body)
+	r.claim = &idempotency.Claim{
+		Scope: "person:" + r.actor.PersonID.String(), Key: key, Operation: r.op.id, RequestMAC: macs[0], OtherMACs: macs[1:],
+	}
 	if r.op.public() {
 		// Nobody is logged in whose key it could be.
-		r.claim.Scope = "request:" + mac
+		r.claim.Scope = "request:" + macs[0]
 	}
 	r.c.SetRequest(sent.WithContext(idempotency.WithClaim(sent.Context(), r.claim)))
 	return nil

@@ -66,6 +66,10 @@ func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text,
 		until = limit
 	}
 	until = until.Truncate(time.Second)
+	kid, key, err := t.ring.Signing(keyring.ForSessions)
+	if err != nil {
+		return "", 0, err
+	}
 	issued := jwt.NewWithClaims(jwt.SigningMethodES256, accessClaims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: t.issuer, Audience: jwt.ClaimStrings{t.audience}, Subject: c.PersonID.String(),
@@ -73,7 +77,6 @@ func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text,
 		},
 		ClientID: clientID, SessionID: c.SessionID.String(),
 	})
-	kid, key := t.ring.Signing(keyring.ForSessions)
 	issued.Header["typ"], issued.Header["kid"] = accessType, kid
 	text, err := issued.SignedString(key)
 	return secret.Text(text), max(0, until.Sub(now).Truncate(time.Second)), err
@@ -90,18 +93,20 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 	now := t.clock.Now()
 	digest := sha256.Sum256([]byte(text))
 	if known, ok := t.verified.get(digest); ok {
-		if !now.Before(known.expires) {
+		if !now.Before(known.expires) || t.ring.Revoked(known.kid) {
 			return Claims{}, fault.New(fault.Unauthenticated)
 		}
 		return known.claims, nil
 	}
 	var claims accessClaims
 	var outage error
+	var signedBy string
 	_, err := t.parser.ParseWithClaims(text, &claims, func(unverified *jwt.Token) (any, error) {
 		kid, err := plainHeader(unverified.Header)
 		if err != nil {
 			return nil, err
 		}
+		signedBy = kid
 		key, err := t.ring.Verifying(ctx, keyring.ForSessions, kid)
 		if err != nil && !errors.Is(err, keyring.ErrUnknownKey) {
 			outage = err
@@ -120,7 +125,7 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 		return Claims{}, fault.New(fault.Unauthenticated)
 	}
 	result := Claims{SessionID: sessionID, PersonID: personID}
-	t.verified.put(digest, verifiedToken{result, claims.ExpiresAt.Time})
+	t.verified.put(digest, verifiedToken{result, claims.ExpiresAt.Time, signedBy})
 	return result, nil
 }
 
@@ -146,6 +151,8 @@ type verifiedTokens struct {
 type verifiedToken struct {
 	claims  Claims
 	expires time.Time
+	// kid is the id of the key that signed it, which may be revoked before the token expires.
+	kid string
 }
 
 func (v *verifiedTokens) get(digest [sha256.Size]byte) (verifiedToken, bool) {

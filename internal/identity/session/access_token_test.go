@@ -27,7 +27,7 @@ func TestAccessToken_FollowsItsProfile(t *testing.T) {
 	w := pintest.New(t, dbtest.Open(t, dbtest.SQLite(t)), pintest.Cheap)
 	p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
 	s := w.Login(t, pintest.Mario, pin)
-	kid, key := w.Ring.Signing(keyring.ForSessions)
+	kid, key := pintest.Signing(t, w.Ring, keyring.ForSessions)
 	var claims jwt.MapClaims
 	token, err := jwt.ParseWithClaims(s.AccessToken.Reveal(), &claims, func(*jwt.Token) (any, error) {
 		return &key.PublicKey, nil
@@ -65,8 +65,8 @@ func TestAccessToken_Attacks(t *testing.T) {
 	w := pintest.New(t, dbtest.Open(t, dbtest.SQLite(t)), pintest.Cheap)
 	_, pin := w.Person(t, pintest.Mario, access.Citizen, false)
 	genuine := w.Login(t, pintest.Mario, pin)
-	kid, key := w.Ring.Signing(keyring.ForSessions)
-	receiptKid, receiptKey := w.Ring.Signing(keyring.ForReceipts)
+	kid, key := pintest.Signing(t, w.Ring, keyring.ForSessions)
+	receiptKid, receiptKey := pintest.Signing(t, w.Ring, keyring.ForReceipts)
 	foreign, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

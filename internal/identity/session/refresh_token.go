@@ -42,9 +42,11 @@ func (t refreshTokens) fresh(sessionID uuid.UUID, generation uint32) (secret.Tex
 // successors returns the tokens that may follow one under an idempotency key. There is one for each
 // data key, the current one's first. They are the same at every call.
 func (t refreshTokens) successors(of secret.Text, key string, sessionID uuid.UUID, generation uint32) []secret.Text {
+	// Both digests of a token are by one key, though another may become current meanwhile.
+	settled := refreshTokens{t.keys.Settled()}
 	var tokens []secret.Text
-	for i, sum := range t.keys.Sums(successorPurpose, []byte(of.Reveal()), []byte(key)) {
-		tokens = append(tokens, t.seal(sessionID, generation, sum[:refreshNonce], i))
+	for i, sum := range settled.keys.Sums(successorPurpose, []byte(of.Reveal()), []byte(key)) {
+		tokens = append(tokens, settled.seal(sessionID, generation, sum[:refreshNonce], i))
 	}
 	return tokens
 }

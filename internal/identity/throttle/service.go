@@ -75,7 +75,7 @@ type Counter struct {
 //   - fault.PINLocked, with the time to wait: the subject is locked out of its PIN;
 //   - fault.RateLimited, with the time to wait: the subject is locked out of another secret.
 func (l *Limiter) Reserve(ctx context.Context, kind Kind, subject Subject) (*Attempt, error) {
-	_, digest := l.keys.MAC("attempts "+string(kind), []byte(subject.Name.Reveal()))
+	digest := l.keys.Lasting("attempts "+string(kind), []byte(subject.Name.Reveal()))[0].MAC
 	k := key{kind, digest}
 	patience := time.NewTimer(longestWait)
 	defer patience.Stop()

@@ -29,6 +29,9 @@ type Claim struct {
 	Operation string
 	// RequestMAC is a keyed digest of method, path, query and body.
 	RequestMAC string
+	// OtherMACs are the digests of the same request under other keys: a first try may be known by
+	// one of them.
+	OtherMACs []string
 	// A request that stopped waiting for its filing may ask while the register still takes the key.
 	taken atomic.Bool
 	// rendered claims need no stored answer: what they made can be rendered as it was then.
@@ -201,7 +204,7 @@ func (s *Store) before(ctx context.Context, c *Claim) error {
 	if result.RowsAffected == 0 {
 		return fault.After(fault.RequestInProgress, time.Second)
 	}
-	if row.RequestMac != c.RequestMAC {
+	if row.RequestMac != c.RequestMAC && !slices.Contains(c.OtherMACs, row.RequestMac) {
 		return fault.New(fault.IdempotencyKeyReused)
 	}
 	replay := &Replay{ResourceID: row.ResourceID}

@@ -69,6 +69,25 @@ func TestIdempotency_AKeyIsTakenOnce(t *testing.T) {
 	})
 }
 
+// A first try whose digest was made under another data key is the same request.
+func TestIdempotency_ARepeatAcrossARotationIsOne(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		s := idempotency.NewStore(d, clock.NewManual(world.Start), nil)
+		if err := take(d, s, claim("k", "k1:mac"), "r1"); err != nil {
+			t.Fatal(err)
+		}
+		again := claim("k", "k2:mac")
+		again.OtherMACs = []string{"k1:mac"}
+		if err := take(d, s, again, "r2"); !isReplayOf(err, "r1") {
+			t.Errorf("the same request: %v", err)
+		}
+		again.OtherMACs = []string{"k1:another"}
+		if err := take(d, s, again, "r2"); !fault.Is(err, fault.IdempotencyKeyReused) {
+			t.Errorf("another request: %v", err)
+		}
+	})
+}
+
 func TestIdempotency_AKeyIsForgottenAfterADay(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := clock.NewManual(world.Start)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -124,6 +125,23 @@ func (m Message) Open(keys *keyring.DataKeys) (map[string]secret.Text, error) {
 	var secrets map[string]secret.Text
 	err = json.Unmarshal(plain, &secrets)
 	return secrets, err
+}
+
+// Samples returns, for each data key that messages are sealed with, one that was sealed.
+func Samples(ctx context.Context, d *db.DB) ([]keyring.Sample, error) {
+	var rows []Message
+	if err := d.From(ctx).Raw("SELECT id, sealed FROM outbox WHERE sealed IS NOT NULL ORDER BY id DESC").Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	var samples []keyring.Sample
+	for _, m := range rows {
+		if id, _, _ := strings.Cut(*m.Sealed, ":"); !seen[id] {
+			seen[id] = true
+			samples = append(samples, keyring.Sample{Purpose: sealing, Sealed: *m.Sealed, Parts: [][]byte{m.ID[:]}})
+		}
+	}
+	return samples, nil
 }
 
 // Outbox is the table of promised messages.

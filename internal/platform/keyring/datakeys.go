@@ -15,8 +15,10 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"diresco/internal/platform/secret"
 )
@@ -25,13 +27,26 @@ const dataKeyBytes = 32
 
 var dataKeyID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
-// DataKeys are the symmetric keys of an installation. The first one is current; the others still
-// check what they made.
+// DataKeys are the symmetric keys of an installation. One is current and writes; the others still
+// check what they made. The first is current until a Process says otherwise.
 type DataKeys struct {
-	keys []dataKey
-	// derived holds the key of each purpose under each data key.
-	mu      sync.RWMutex
-	derived map[derivedKey][]byte
+	keys    []dataKey
+	roles   atomic.Pointer[roles]
+	derived *derivedKeys
+}
+
+// roles says, by their places, which keys do what.
+type roles struct {
+	// current makes what carries its id.
+	current int
+	// lasting makes digests that are looked for: the same in every process.
+	lasting int
+}
+
+// derivedKeys holds the key of each purpose under each data key.
+type derivedKeys struct {
+	mu     sync.RWMutex
+	byName map[derivedKey][]byte
 }
 
 type derivedKey struct{ id, purpose string }
@@ -47,7 +62,7 @@ func (d *DataKeys) String() string { return fmt.Sprintf("%d data keys", len(d.ke
 // ParseDataKeys reads "id:base64,id:base64", each key 32 bytes in base64 of any of the usual
 // alphabets. The error never holds a part of a key.
 func ParseDataKeys(text secret.Text) (*DataKeys, error) {
-	d := &DataKeys{}
+	d := &DataKeys{derived: &derivedKeys{byName: map[derivedKey][]byte{}}}
 	seen := map[string]bool{}
 	for i, item := range strings.Split(strings.TrimSpace(text.Reveal()), ",") {
 		id, encoded, found := strings.Cut(strings.TrimSpace(item), ":")
@@ -67,25 +82,10 @@ func ParseDataKeys(text secret.Text) (*DataKeys, error) {
 	return d, nil
 }
 
-// LoadOrCreateDataKeys reads the keys from a file. Where there is none yet, it first writes one
-// with a new key, for the owner's eyes only.
-func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
+// LoadDataKeys reads the keys from a file.
+func LoadDataKeys(path string) (*DataKeys, error) {
 	content, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own configuration
-	if errors.Is(err, os.ErrNotExist) {
-		fresh := make([]byte, dataKeyBytes+4)
-		if _, err := rand.Read(fresh); err != nil {
-			return nil, err
-		}
-		line := fmt.Sprintf("k%x:%s\n", fresh[dataKeyBytes:], base64.StdEncoding.EncodeToString(fresh[:dataKeyBytes]))
-		if err := writeNew(path, []byte(line)); err != nil {
-			return nil, err
-		}
-		// Another process may have been quicker: what stands in the file counts.
-		content, err = os.ReadFile(path) //nolint:gosec // as above
-		if err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+	if err != nil {
 		return nil, err
 	}
 	d, err := ParseDataKeys(secret.Text(content))
@@ -95,11 +95,93 @@ func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
 	return d, nil
 }
 
+// LoadOrCreateDataKeys reads the keys from a file. Where there is none yet, it first writes one
+// with a new key, for the owner's eyes only.
+func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
+	d, err := LoadDataKeys(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return d, err
+	}
+	fresh := make([]byte, dataKeyBytes+4)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, err
+	}
+	line := fmt.Sprintf("k%x:%s\n", fresh[dataKeyBytes:], base64.StdEncoding.EncodeToString(fresh[:dataKeyBytes]))
+	if err := writeNew(path, []byte(line)); err != nil {
+		return nil, err
+	}
+	// Another process may have been quicker: what stands in the file counts.
+	return LoadDataKeys(path)
+}
+
+// Settled returns the keys as they stand now: what is current among them changes no more. It is for
+// whoever asks more than once and needs answers that fit together.
+func (d *DataKeys) Settled() *DataKeys {
+	same := &DataKeys{keys: d.keys, derived: d.derived}
+	same.roles.Store(d.roles.Load())
+	return same
+}
+
+// assign gives the keys with these ids their roles. Ids that are not there change nothing.
+func (d *DataKeys) assign(current, lasting string) {
+	next := roles{}
+	for i, key := range d.keys {
+		if key.id == current {
+			next.current = i
+		}
+		if key.id == lasting {
+			next.lasting = i
+		}
+	}
+	d.roles.Store(&next)
+}
+
+func (d *DataKeys) current() dataKey {
+	if r := d.roles.Load(); r != nil {
+		return d.keys[r.current]
+	}
+	return d.keys[0]
+}
+
+// inOrder returns the keys with the one at a place before the others.
+func (d *DataKeys) inOrder(first int) []dataKey {
+	ordered := append(make([]dataKey, 0, len(d.keys)), d.keys[first])
+	ordered = append(ordered, d.keys[:first]...)
+	return append(ordered, d.keys[first+1:]...)
+}
+
+// holds reports whether one of the keys has the id.
+func (d *DataKeys) holds(id string) bool {
+	return slices.ContainsFunc(d.keys, func(k dataKey) bool { return k.id == id })
+}
+
 // MAC returns a keyed digest (HMAC-SHA-256, base64url) of the parts under the current key, and that
 // key's id. Each purpose has a key of its own, so a digest made for one is worthless for another;
 // parts are told apart by their lengths.
 func (d *DataKeys) MAC(purpose string, parts ...[]byte) (keyID, mac string) {
-	return d.keys[0].id, base64.RawURLEncoding.EncodeToString(d.sum(d.keys[0], purpose, parts))
+	key := d.current()
+	return key.id, base64.RawURLEncoding.EncodeToString(d.sum(key, purpose, parts))
+}
+
+// Digest is a keyed digest with the id of its key.
+type Digest struct{ KeyID, MAC string }
+
+// String gives it as it is stored.
+func (g Digest) String() string { return g.KeyID + ":" + g.MAC }
+
+// Lasting returns the digests of the parts under every key. They are for what is looked for by its
+// digest: all processes give the same one first, which is the one to store, and a rotation does not
+// change that. The others find what was stored under another key.
+func (d *DataKeys) Lasting(purpose string, parts ...[]byte) []Digest {
+	first := 0
+	if r := d.roles.Load(); r != nil {
+		first = r.lasting
+	}
+	digests := make([]Digest, 0, len(d.keys))
+	for _, key := range d.inOrder(first) {
+		digests = append(digests, Digest{key.id, base64.RawURLEncoding.EncodeToString(d.sum(key, purpose, parts))})
+	}
+	return digests
 }
 
 // CheckMAC reports, in constant time, whether MAC gave this digest under the key with this id,
@@ -116,8 +198,12 @@ func (d *DataKeys) CheckMAC(keyID, mac, purpose string, parts ...[]byte) bool {
 
 // Sums returns the 32 bytes of the parts' keyed digest under every key, the current one first.
 func (d *DataKeys) Sums(purpose string, parts ...[]byte) [][]byte {
+	first := 0
+	if r := d.roles.Load(); r != nil {
+		first = r.current
+	}
 	sums := make([][]byte, 0, len(d.keys))
-	for _, key := range d.keys {
+	for _, key := range d.inOrder(first) {
 		sums = append(sums, d.sum(key, purpose, parts))
 	}
 	return sums
@@ -126,7 +212,7 @@ func (d *DataKeys) Sums(purpose string, parts ...[]byte) [][]byte {
 // Seal encrypts (AES-256-GCM) a text under the current key and binds it to the parts. Open must be
 // given the same parts again.
 func (d *DataKeys) Seal(purpose string, plain []byte, parts ...[]byte) string {
-	key := d.keys[0]
+	key := d.current()
 	// The nonce is drawn by the cipher, which puts it before the text.
 	//nolint:gosec // no nonce is passed: the cipher takes none
 	return key.id + ":" + base64.RawURLEncoding.EncodeToString(d.cipher(key, purpose).Seal(nil, nil, plain, bytes.Join(parts, []byte{0})))
@@ -178,9 +264,9 @@ func (d *DataKeys) sum(key dataKey, purpose string, parts [][]byte) []byte {
 
 func (d *DataKeys) derive(key dataKey, purpose string) []byte {
 	name := derivedKey{key.id, purpose}
-	d.mu.RLock()
-	known := d.derived[name]
-	d.mu.RUnlock()
+	d.derived.mu.RLock()
+	known := d.derived.byName[name]
+	d.derived.mu.RUnlock()
 	if known != nil {
 		return known
 	}
@@ -188,11 +274,8 @@ func (d *DataKeys) derive(key dataKey, purpose string) []byte {
 	if err != nil {
 		panic(err) // only a length over 8160 bytes is refused
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.derived == nil {
-		d.derived = map[derivedKey][]byte{}
-	}
-	d.derived[name] = made
+	d.derived.mu.Lock()
+	defer d.derived.mu.Unlock()
+	d.derived.byName[name] = made
 	return made
 }

@@ -9,6 +9,22 @@ import (
 // writeNew writes a file that only its owner can read, all of it or nothing. It never writes over a
 // file that exists: then it leaves that one alone and returns no error.
 func writeNew(path string, content []byte) error {
+	// A link, unlike a rename, fails where the name is taken.
+	return write(path, content, func(temporary string) error {
+		if err := os.Link(temporary, path); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+// replace writes a file that only its owner can read, in place of one that exists.
+func replace(path string, content []byte) error {
+	return write(path, content, func(temporary string) error { return os.Rename(temporary, path) })
+}
+
+// write writes a file beside its place and puts it there.
+func write(path string, content []byte, put func(temporary string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -19,12 +35,10 @@ func writeNew(path string, content []byte) error {
 	}
 	defer func() { _ = os.Remove(temporary.Name()) }()
 	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
-	if err != nil {
+	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
-	// A link, unlike a rename, fails where the name is taken.
-	if err := os.Link(temporary.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := put(temporary.Name()); err != nil {
 		return err
 	}
 	return syncDir(dir)

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -101,11 +102,7 @@ func LoadOrCreate(path string) (*Private, error) {
 	if set, err = Generate(); err != nil {
 		return nil, err
 	}
-	file := jose.JSONWebKeySet{}
-	for _, k := range set.keys {
-		file.Keys = append(file.Keys, k.jwk())
-	}
-	content, err := json.MarshalIndent(file, "", "  ")
+	content, err := set.encode()
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +111,54 @@ func LoadOrCreate(path string) (*Private, error) {
 	}
 	// Another process may have been quicker: what stands in the file counts.
 	return Load(path)
+}
+
+// encode returns the set as its file holds it.
+func (p *Private) encode() ([]byte, error) {
+	file := jose.JSONWebKeySet{}
+	for _, k := range p.keys {
+		file.Keys = append(file.Keys, k.jwk())
+	}
+	return json.MarshalIndent(file, "", "  ")
+}
+
+// AddFirst writes a set with new keys before those that the file has already.
+func AddFirst(path string) error {
+	old, err := Load(path)
+	if err != nil {
+		return err
+	}
+	set, err := Generate()
+	if err != nil {
+		return err
+	}
+	set.keys = append(set.keys, old.keys...)
+	content, err := set.encode()
+	if err != nil {
+		return err
+	}
+	return replace(path, content)
+}
+
+// Remove writes a set without a key that the file has.
+func Remove(path, kid string) error {
+	set, err := Load(path)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(set.keys, func(k keyPair) bool { return k.kid == kid })
+	if i < 0 {
+		return fmt.Errorf("%s has no key %s", path, kid)
+	}
+	set.keys = slices.Delete(set.keys, i, i+1)
+	content, err := set.encode()
+	if err != nil {
+		return err
+	}
+	if _, err := parsePrivate(content); err != nil {
+		return err
+	}
+	return replace(path, content)
 }
 
 func parsePrivate(content []byte) (*Private, error) {

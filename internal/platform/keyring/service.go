@@ -18,6 +18,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
 )
 
 // ErrUnknownKey means that no key with that id ever signed for that purpose.
@@ -29,14 +30,18 @@ const (
 	refreshTimeout = 3 * time.Second
 )
 
+// ErrNoSigningKey means that none of the process's own keys may sign: all were revoked, or other
+// processes do not know them yet.
+var ErrNoSigningKey = errors.New("no signing key may be used")
+
 // Keyring signs with a process's own keys and verifies with those of all processes, past ones
 // included.
 type Keyring struct {
-	repo    repository
-	clock   clock.Clock
-	private map[Purpose]*ecdsa.PrivateKey
-	kids    map[Purpose]string
-	receipt jose.Signer
+	repo  repository
+	clock clock.Clock
+	own   []keyPair
+	// signing has the pairs that sign at present.
+	signing atomic.Pointer[map[Purpose]signingPair]
 
 	public atomic.Pointer[published]
 
@@ -45,61 +50,124 @@ type Keyring struct {
 	refreshErr  error
 }
 
+// signingPair is a key pair that signs.
+type signingPair struct {
+	keyPair
+	// receipts signs receipts, where the pair is for them.
+	receipts jose.Signer
+}
+
 // published is what the table held when it was last read.
 type published struct {
 	set  jose.JSONWebKeySet
 	keys map[string]*ecdsa.PublicKey
+	// revoked has since when, or from when on, a key is believed no more.
+	revoked map[string]time.Time
 }
 
 // Open records the public halves of the set and reads those of all others. It fails when the id of
-// a key was taken by another one before.
+// a key was taken by another one before. The first key of each purpose signs, whatever others know:
+// who works beside others uses Enter.
 func Open(ctx context.Context, d *db.DB, c clock.Clock, set *Private) (*Keyring, error) {
-	k := &Keyring{repo: repository{d}, clock: c, private: map[Purpose]*ecdsa.PrivateKey{}, kids: map[Purpose]string{}}
-	var rows []signingKey
-	for _, pair := range set.keys {
-		purpose := purposeOf(pair.kid)
-		if _, chosen := k.private[purpose]; !chosen {
-			k.private[purpose], k.kids[purpose] = pair.private, pair.kid
-		}
+	k := &Keyring{repo: repository{d}, clock: c, own: set.keys}
+	rows, err := signingRows(set, c.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.InTx(ctx, func(ctx context.Context) error { return k.repo.record(ctx, rows) }); err != nil {
+		return nil, err
+	}
+	known, err := k.repo.published(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.begin(known); err != nil {
+		return nil, err
+	}
+	return k, k.choose(func(string) bool { return true })
+}
+
+// signingRows returns the public halves of a set as they are recorded.
+func signingRows(set *Private, now time.Time) ([]signingKey, error) {
+	rows := make([]signingKey, len(set.keys))
+	for i, pair := range set.keys {
 		jwk := pair.jwk()
 		encoded, err := json.Marshal(jwk.Public())
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, signingKey{Kid: pair.kid, Purpose: string(purpose), JWK: string(encoded), CreatedAt: c.Now()})
+		rows[i] = signingKey{Kid: pair.kid, Purpose: string(purposeOf(pair.kid)), JWK: string(encoded), CreatedAt: now}
 	}
-	if err := k.repo.record(ctx, rows); err != nil {
-		return nil, err
-	}
-	known, err := k.repo.all(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return rows, nil
+}
+
+// begin publishes what is recorded, which has the process's own keys among it.
+func (k *Keyring) begin(known []publishedKey) error {
 	if err := k.publish(known); err != nil {
-		return nil, err
+		return err
 	}
-	for _, pair := range set.keys {
+	for _, pair := range k.own {
 		if !pair.private.PublicKey.Equal(k.public.Load().keys[pair.kid]) {
-			return nil, fmt.Errorf("signing key %s: another key was published under this kid", pair.kid)
+			return fmt.Errorf("signing key %s: another key was published under this kid", pair.kid)
 		}
 	}
-	k.refreshedAt = c.Now()
-	if k.receipt, err = receiptSigner(k.kids[ForReceipts], k.private[ForReceipts]); err != nil {
-		return nil, err
+	k.refreshedAt = k.clock.Now()
+	return nil
+}
+
+// choose lets the first own key of each purpose sign that all know and nobody revoked. Where there
+// is none, nothing is signed.
+func (k *Keyring) choose(knownToAll func(kid string) bool) error {
+	revoked := k.public.Load().revoked
+	next := map[Purpose]signingPair{}
+	for _, pair := range k.own {
+		purpose := purposeOf(pair.kid)
+		_, chosen := next[purpose]
+		// One that will be revoked is left alone at once: not all notice the instant together.
+		if _, gone := revoked[pair.kid]; chosen || gone || !knownToAll(pair.kid) {
+			continue
+		}
+		signing := signingPair{keyPair: pair}
+		if purpose == ForReceipts {
+			var err error
+			if signing.receipts, err = receiptSigner(pair.kid, pair.private); err != nil {
+				return err
+			}
+		}
+		next[purpose] = signing
 	}
-	return k, nil
+	k.signing.Store(&next)
+	return nil
 }
 
-// Signing returns the key that signs for the purpose, and its id.
-func (k *Keyring) Signing(p Purpose) (kid string, key *ecdsa.PrivateKey) {
-	return k.kids[p], k.private[p]
+// Signing returns the key that signs for the purpose, and its id. Without one it is
+// fault.Unavailable, for ErrNoSigningKey.
+func (k *Keyring) Signing(p Purpose) (kid string, key *ecdsa.PrivateKey, err error) {
+	pair, found := (*k.signing.Load())[p]
+	if !found {
+		return "", nil, &fault.Fault{Code: fault.Unavailable, RetryAfter: refreshEvery, Err: ErrNoSigningKey}
+	}
+	return pair.kid, pair.private, nil
 }
 
-// Verifying returns the public key with the id, if it is for the purpose; else ErrUnknownKey. Ids
-// that nobody knows make the process look into the database once in five seconds at most, however
-// many arrive.
+// signs reports whether there is a key that signs for the purpose.
+func (k *Keyring) signs(p Purpose) bool {
+	_, found := (*k.signing.Load())[p]
+	return found
+}
+
+// Revoked reports whether the key is believed no more.
+func (k *Keyring) Revoked(kid string) bool {
+	from, known := k.public.Load().revoked[kid]
+	return known && !k.clock.Now().Before(from)
+}
+
+// Verifying returns the public key with the id, if it is for the purpose; else ErrUnknownKey. A
+// session's key that was revoked is unknown; a receipt's is not, since the register tells which
+// receipts are genuine. Ids that nobody knows make the process look into the database once in five
+// seconds at most, however many arrive.
 func (k *Keyring) Verifying(ctx context.Context, p Purpose, kid string) (*ecdsa.PublicKey, error) {
-	if purposeOf(kid) != p {
+	if purposeOf(kid) != p || p == ForSessions && k.Revoked(kid) {
 		return nil, ErrUnknownKey
 	}
 	if key := k.public.Load().keys[kid]; key != nil {
@@ -115,12 +183,19 @@ func (k *Keyring) Verifying(ctx context.Context, p Purpose, kid string) (*ecdsa.
 	return nil, ErrUnknownKey
 }
 
-// PublicSet returns the public half of every key that ever signed, oldest first. It may miss those
-// that another process added in the last five seconds.
+// PublicSet returns the public half of every key that ever signed and was not revoked, oldest
+// first. It may miss those that another process added in the last five seconds.
 func (k *Keyring) PublicSet(ctx context.Context) (jose.JSONWebKeySet, error) {
 	// What is known stays true while the database is away.
 	_ = k.refresh(ctx)
-	return k.public.Load().set, nil
+	all := k.public.Load().set
+	believed := jose.JSONWebKeySet{Keys: make([]jose.JSONWebKey, 0, len(all.Keys))}
+	for _, key := range all.Keys {
+		if !k.Revoked(key.KeyID) {
+			believed.Keys = append(believed.Keys, key)
+		}
+	}
+	return believed, nil
 }
 
 func (k *Keyring) refresh(ctx context.Context) error {
@@ -135,7 +210,7 @@ func (k *Keyring) refresh(ctx context.Context) error {
 	// Others wait for this answer: it must not depend on whether this caller stays.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 	defer cancel()
-	rows, err := k.repo.all(ctx)
+	rows, err := k.repo.published(ctx)
 	if err == nil {
 		err = k.publish(rows)
 	}
@@ -143,9 +218,10 @@ func (k *Keyring) refresh(ctx context.Context) error {
 	return err
 }
 
-func (k *Keyring) publish(rows []signingKey) error {
+func (k *Keyring) publish(rows []publishedKey) error {
 	next := &published{
 		keys: make(map[string]*ecdsa.PublicKey, len(rows)), set: jose.JSONWebKeySet{Keys: make([]jose.JSONWebKey, 0, len(rows))},
+		revoked: map[string]time.Time{},
 	}
 	for _, row := range rows {
 		var jwk jose.JSONWebKey
@@ -158,6 +234,9 @@ func (k *Keyring) publish(rows []signingKey) error {
 		}
 		next.keys[row.Kid] = key
 		next.set.Keys = append(next.set.Keys, jwk)
+		if row.RevokedAt != nil {
+			next.revoked[row.Kid] = *row.RevokedAt
+		}
 	}
 	k.public.Store(next)
 	return nil
@@ -180,7 +259,11 @@ func receiptSigner(kid string, key *ecdsa.PrivateKey) (jose.Signer, error) {
 // SignReceipt returns the payload as a compact JWS (RFC 7515) signed with the current key for
 // receipts.
 func (k *Keyring) SignReceipt(payload []byte) (string, error) {
-	signed, err := k.receipt.Sign(payload)
+	pair, found := (*k.signing.Load())[ForReceipts]
+	if !found {
+		return "", &fault.Fault{Code: fault.Unavailable, RetryAfter: refreshEvery, Err: ErrNoSigningKey}
+	}
+	signed, err := pair.receipts.Sign(payload)
 	if err != nil {
 		return "", err
 	}

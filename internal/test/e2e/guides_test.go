@@ -47,7 +47,9 @@ var guides = []guide{
 }
 
 // runElsewhere has the pages with shell blocks that need more than a sandbox, and who runs them.
-var runElsewhere = map[string]string{"docs/operations.md": "channels_test.go"}
+var runElsewhere = map[string]string{
+	"docs/operations.md": "channels_test.go", "docs/keys.md": "../chaos/keys_test.go",
+}
 
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 

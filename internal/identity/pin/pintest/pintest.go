@@ -5,6 +5,7 @@ package pintest
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -239,4 +240,14 @@ func (w *World) Message(t testing.TB, condition string, args ...any) outbox.Mess
 		t.Fatalf("message %s: %v", condition, err)
 	}
 	return m
+}
+
+// Signing returns the key that signs for a purpose, and its id.
+func Signing(t testing.TB, ring *keyring.Keyring, p keyring.Purpose) (string, *ecdsa.PrivateKey) {
+	t.Helper()
+	kid, key, err := ring.Signing(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kid, key
 }
