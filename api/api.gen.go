@@ -1053,6 +1053,27 @@ func (e PublicBodyService) Valid() bool {
 	}
 }
 
+// Defines values for ReceiptVerificationFinding.
+const (
+	ReceiptVerificationFindingGenuine       ReceiptVerificationFinding = "genuine"
+	ReceiptVerificationFindingNotOurs       ReceiptVerificationFinding = "not_ours"
+	ReceiptVerificationFindingNotRegistered ReceiptVerificationFinding = "not_registered"
+)
+
+// Valid indicates whether the value is a known member of the ReceiptVerificationFinding enum.
+func (e ReceiptVerificationFinding) Valid() bool {
+	switch e {
+	case ReceiptVerificationFindingGenuine:
+		return true
+	case ReceiptVerificationFindingNotOurs:
+		return true
+	case ReceiptVerificationFindingNotRegistered:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegisterName.
 const (
 	RegisterNameAlbi           RegisterName = "albi"
@@ -4602,8 +4623,14 @@ type ReceiptToVerify struct {
 
 // ReceiptVerification Whether a receipt is genuine. The facts are given only if it is.
 //
-// Example: {"protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z","valid":true}
+// Example: {"finding":"genuine","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z","valid":true}
 type ReceiptVerification struct {
+	// Finding What was found: `genuine` is valid; `not_registered` was signed with a key of this service, and the register has no such receipt (the
+	// key was copied, or the filing was lost); `not_ours` is any other text.
+	//
+	// Example: genuine
+	Finding ReceiptVerificationFinding `json:"finding"`
+
 	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
 	//
 	// Example: INPS.1400.16/03/2026.0000042
@@ -4614,11 +4641,17 @@ type ReceiptVerification struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
 
-	// Valid Whether it was made here and never altered.
+	// Valid Whether it was made here, was never altered and stands in the register.
 	//
 	// Example: true
 	Valid bool `json:"valid"`
 }
+
+// ReceiptVerificationFinding What was found: `genuine` is valid; `not_registered` was signed with a key of this service, and the register has no such receipt (the
+// key was copied, or the filing was lost); `not_ours` is any other text.
+//
+// Example: genuine
+type ReceiptVerificationFinding string
 
 // ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 //

@@ -1051,6 +1051,27 @@ func (e PublicBodyService) Valid() bool {
 	}
 }
 
+// Defines values for ReceiptVerificationFinding.
+const (
+	ReceiptVerificationFindingGenuine       ReceiptVerificationFinding = "genuine"
+	ReceiptVerificationFindingNotOurs       ReceiptVerificationFinding = "not_ours"
+	ReceiptVerificationFindingNotRegistered ReceiptVerificationFinding = "not_registered"
+)
+
+// Valid indicates whether the value is a known member of the ReceiptVerificationFinding enum.
+func (e ReceiptVerificationFinding) Valid() bool {
+	switch e {
+	case ReceiptVerificationFindingGenuine:
+		return true
+	case ReceiptVerificationFindingNotOurs:
+		return true
+	case ReceiptVerificationFindingNotRegistered:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegisterName.
 const (
 	RegisterNameAlbi           RegisterName = "albi"
@@ -4600,8 +4621,14 @@ type ReceiptToVerify struct {
 
 // ReceiptVerification Whether a receipt is genuine. The facts are given only if it is.
 //
-// Example: {"protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z","valid":true}
+// Example: {"finding":"genuine","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z","valid":true}
 type ReceiptVerification struct {
+	// Finding What was found: `genuine` is valid; `not_registered` was signed with a key of this service, and the register has no such receipt (the
+	// key was copied, or the filing was lost); `not_ours` is any other text.
+	//
+	// Example: genuine
+	Finding ReceiptVerificationFinding `json:"finding"`
+
 	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
 	//
 	// Example: INPS.1400.16/03/2026.0000042
@@ -4612,11 +4639,17 @@ type ReceiptVerification struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
 
-	// Valid Whether it was made here and never altered.
+	// Valid Whether it was made here, was never altered and stands in the register.
 	//
 	// Example: true
 	Valid bool `json:"valid"`
 }
+
+// ReceiptVerificationFinding What was found: `genuine` is valid; `not_registered` was signed with a key of this service, and the register has no such receipt (the
+// key was copied, or the filing was lost); `not_ours` is any other text.
+//
+// Example: genuine
+type ReceiptVerificationFinding string
 
 // ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 //
@@ -9017,8 +9050,8 @@ type ClientInterface interface {
 
 	// VerifyReceiptWithBody Verify a receipt
 	//
-	// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-	// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -9027,8 +9060,8 @@ type ClientInterface interface {
 
 	// VerifyReceipt Verify a receipt
 	//
-	// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-	// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -12276,8 +12309,8 @@ func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRev
 
 // VerifyReceiptWithBody Verify a receipt
 //
-// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12296,8 +12329,8 @@ func (c *Client) VerifyReceiptWithBody(ctx context.Context, params *VerifyReceip
 
 // VerifyReceipt Verify a receipt
 //
-// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -23598,8 +23631,8 @@ type ClientWithResponsesInterface interface {
 
 	// VerifyReceiptWithBodyWithResponse Verify a receipt
 	//
-	// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-	// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23608,8 +23641,8 @@ type ClientWithResponsesInterface interface {
 
 	// VerifyReceiptWithResponse Verify a receipt
 	//
-	// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-	// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -32779,8 +32812,8 @@ func (c *ClientWithResponses) ConfirmPinRevocationWithResponse(ctx context.Conte
 
 // VerifyReceiptWithBodyWithResponse Verify a receipt
 //
-// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32795,8 +32828,8 @@ func (c *ClientWithResponses) VerifyReceiptWithBodyWithResponse(ctx context.Cont
 
 // VerifyReceiptWithResponse Verify a receipt
 //
-// Says whether a receipt was made here and never altered, and when the declaration was filed. Shows no personal data, so anybody who is handed a receipt
-// may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
+// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

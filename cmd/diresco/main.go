@@ -24,6 +24,7 @@ type commands struct {
 	Admin    adminCommands    `cmd:"" help:"Manage administrators."`
 	Messages messagesCommands `cmd:"" help:"Look at the messages that people get."`
 	Keys     keysCommands     `cmd:"" help:"Make keys, change them and look at them."`
+	Protocol protocolCommands `cmd:"" help:"Look after the protocol register."`
 	Health   healthCommand    `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`
 	Version  versionCommand   `cmd:"" help:"Print the version."`
 }

@@ -106,6 +106,9 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := a.observe(ctx, c, o); err != nil {
 		return err
 	}
+	if err := g.filing.register.Observe(a.telemetry.Meter()); err != nil {
+		return err
+	}
 	if err := a.sendMessages(g.messaging.worker, o); err != nil {
 		return err
 	}

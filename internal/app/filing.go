@@ -14,7 +14,8 @@ type filing struct {
 
 func newFiling(p platform, k kernel, m masterdata) filing {
 	types := declaration.NewTypes(p.db, p.clock)
-	register := protocol.NewRegister(p.db, p.clock, k.claims, k.recheck, p.log)
+	clocks := protocol.Time{Process: p.clock, Database: p.databaseClock, Offset: p.clock.Offset}
+	register := protocol.NewRegister(p.db, clocks, k.claims, k.recheck, p.log)
 	return filing{
 		register: register, types: types,
 		declarations: declaration.NewService(declaration.Deps{

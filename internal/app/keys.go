@@ -8,10 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"diresco/db"
-	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
@@ -91,19 +88,15 @@ type KeyManager struct {
 	db      *db.DB
 	config  config.Config
 	manager keyring.Manager
-	trail   *audit.Trail
 }
 
 // OpenKeys opens the database as its owner. Close it.
 func OpenKeys(ctx context.Context, c config.Config) (*KeyManager, error) {
-	d, err := db.Open(ctx, c.MigrationURL())
+	d, err := openAsOwner(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.CheckSchema(ctx); err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	return &KeyManager{db: d, config: c, manager: keyring.NewManager(d), trail: audit.NewTrail(d)}, nil
+	return &KeyManager{db: d, config: c, manager: keyring.NewManager(d)}, nil
 }
 
 // Close closes the database.
@@ -151,17 +144,6 @@ func (k *KeyManager) Revoke(ctx context.Context, v keyring.Revocation, forced bo
 	})
 }
 
-// traced does something in a transaction that leaves an audit record.
 func (k *KeyManager) traced(ctx context.Context, operation string, do func(ctx context.Context) (subject string, err error)) error {
-	return k.db.InTx(ctx, func(ctx context.Context) error {
-		subject, err := do(ctx)
-		if err != nil {
-			return err
-		}
-		kind := "key"
-		return k.trail.Write(ctx, audit.Record{
-			ID: uuid.Must(uuid.NewV7()), At: clock.System{}.Now(), Operation: operation, SubjectKind: &kind, SubjectID: &subject,
-			Outcome: "done", RequestID: "command-line", Address: "local",
-		})
-	})
+	return traced(ctx, k.db, operation, "key", do)
 }

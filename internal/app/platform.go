@@ -23,17 +23,19 @@ import (
 
 // platform is what services are made of.
 type platform struct {
-	config   config.Config
-	sandbox  bool
-	log      *slog.Logger
-	db       *db.DB
-	clock    *clock.Offset
-	random   io.Reader
-	pinCost  pin.HasherOptions
-	process  *keyring.Process
-	keys     *keyring.Keyring
-	dataKeys *keyring.DataKeys
-	bucket   *blob.Bucket
+	config  config.Config
+	sandbox bool
+	log     *slog.Logger
+	db      *db.DB
+	clock   *clock.Offset
+	// databaseClock is nil unless a test brings one.
+	databaseClock clock.Clock
+	random        io.Reader
+	pinCost       pin.HasherOptions
+	process       *keyring.Process
+	keys          *keyring.Keyring
+	dataKeys      *keyring.DataKeys
+	bucket        *blob.Bucket
 	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone,
 	// elsewhere it is nil.
 	beforeShowing func(ctx context.Context) error
@@ -48,7 +50,7 @@ func newPlatform(
 	if o.Sandbox {
 		kind = installation.Sandbox
 	}
-	p := platform{config: c, sandbox: o.Sandbox, log: o.Log, db: d, random: o.Random, pinCost: o.PIN}
+	p := platform{config: c, sandbox: o.Sandbox, log: o.Log, db: d, random: o.Random, pinCost: o.PIN, databaseClock: o.DatabaseClock}
 	if o.Sandbox {
 		p.beforeShowing = beforeShowing
 	}

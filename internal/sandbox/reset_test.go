@@ -46,6 +46,7 @@ func (w *fixture) fill() {
 	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
 		expires_at, refresh_generation, refresh_hash)
 		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, id(), p.ID, false, now, now, now, now.Add(time.Hour))
+	w.execute("INSERT INTO protocol_reserves (office_code, year, first_number, last_number, reason, at) VALUES ('7000', 2020, 1, 2, 'r', ?)", now)
 	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)
 	w.execute("INSERT INTO access_log (id, at, operation, outcome, request_id, address) VALUES (?, ?, 'x', 'x', 'x', 'x')", id(), now)
 	w.execute("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ('7000', 2026, 1, ?)", now)

@@ -37,3 +37,15 @@ END
 $$ LANGUAGE plpgsql;
 -- +goose StatementEnd
 CREATE TRIGGER signing_key_revocations_are_final BEFORE UPDATE OR DELETE ON signing_key_revocations FOR EACH ROW EXECUTE FUNCTION revocations_are_final();
+
+-- Numbers that were left out on purpose, after a database was restored: what was lost may have had them.
+CREATE TABLE protocol_reserves (
+    office_code text NOT NULL REFERENCES offices (code),
+    year integer NOT NULL,
+    first_number integer NOT NULL CHECK (first_number >= 1),
+    last_number integer NOT NULL CHECK (last_number BETWEEN first_number AND 9999999),
+    reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 200),
+    at timestamptz NOT NULL,
+    PRIMARY KEY (office_code, year, first_number)
+);
+CREATE TRIGGER protocol_reserves_are_final BEFORE UPDATE OR DELETE ON protocol_reserves FOR EACH ROW EXECUTE FUNCTION refuse_outside_sandbox();

@@ -41,3 +41,26 @@ BEGIN
     SELECT RAISE(ABORT, 'rows of signing_key_revocations are final');
 END;
 -- +goose StatementEnd
+
+-- Numbers that were left out on purpose, after a database was restored: what was lost may have had them.
+CREATE TABLE protocol_reserves (
+    office_code text NOT NULL REFERENCES offices (code),
+    year integer NOT NULL,
+    first_number integer NOT NULL CHECK (first_number >= 1),
+    last_number integer NOT NULL CHECK (last_number BETWEEN first_number AND 9999999),
+    reason text NOT NULL CHECK (length(reason) BETWEEN 1 AND 200),
+    at timestamp NOT NULL,
+    PRIMARY KEY (office_code, year, first_number)
+);
+-- +goose StatementBegin
+CREATE TRIGGER protocol_reserves_are_final_updated BEFORE UPDATE ON protocol_reserves FOR EACH ROW
+BEGIN
+    SELECT RAISE(ABORT, 'rows of protocol_reserves are final');
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER protocol_reserves_are_final_deleted BEFORE DELETE ON protocol_reserves FOR EACH ROW WHEN NOT EXISTS (SELECT 1 FROM installation WHERE kind = 'sandbox')
+BEGIN
+    SELECT RAISE(ABORT, 'rows of protocol_reserves are final');
+END;
+-- +goose StatementEnd

@@ -81,24 +81,49 @@ func newClaims(issuer string, d Declaration, filer, owner taxcode.Code, random i
 	})
 }
 
-// Verdict is what anybody may learn from a receipt: no personal data.
+// Finding is what verification finds out about a receipt.
+type Finding string
+
+// The findings.
+const (
+	// Genuine is a receipt that we signed and the register has.
+	Genuine Finding = "genuine"
+	// NotRegistered is one that was signed by us, and that the register has not got: its key was
+	// copied, or the filing was lost with a database.
+	NotRegistered Finding = "not_registered"
+	// NotOurs is any other text.
+	NotOurs Finding = "not_ours"
+)
+
+// Verdict is what anybody may learn from a receipt: no personal data. Number and time are those of
+// a genuine one.
 type Verdict struct {
-	Valid          bool
+	Finding        Finding
 	ProtocolNumber string
 	SubmittedAt    time.Time
 }
 
-// Verify tells whether we signed the receipt.
+// Verify tells whether we signed the receipt and the register has it, whichever key it was.
 func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
 	payload, err := s.signer.VerifyReceipt(ctx, jws)
-	if err != nil && !errors.Is(err, keyring.ErrNotAReceipt) {
+	if errors.Is(err, keyring.ErrNotAReceipt) {
+		return Verdict{Finding: NotOurs}, nil
+	}
+	if err != nil {
 		return Verdict{}, err
 	}
 	var c claims
-	if err != nil || json.Unmarshal(payload, &c) != nil {
-		return Verdict{Valid: false}, nil //nolint:nilerr // a receipt that is not ours is an answer, not a failure
+	if json.Unmarshal(payload, &c) != nil {
+		return Verdict{Finding: NotRegistered}, nil
 	}
-	return Verdict{Valid: true, ProtocolNumber: c.ProtocolNumber, SubmittedAt: c.SubmittedAt}, nil
+	registered, err := s.repo.registered(ctx, c.DeclarationID, c.Digest, jws)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if !registered {
+		return Verdict{Finding: NotRegistered}, nil
+	}
+	return Verdict{Finding: Genuine, ProtocolNumber: c.ProtocolNumber, SubmittedAt: c.SubmittedAt}, nil
 }
 
 // Receipt returns a submitted declaration with its signed receipt, and fault.NotFound for a draft,

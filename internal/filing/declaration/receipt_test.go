@@ -126,7 +126,7 @@ func TestReceipt_VerifyingAReceipt(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(declaration.Verdict{
-			Valid: true, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt,
+			Finding: declaration.Genuine, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt,
 		}, got); diff != "" {
 			t.Error(diff)
 		}
@@ -142,12 +142,39 @@ func TestReceipt_VerifyingAReceipt(t *testing.T) {
 			"another payload":   header + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"protocol_number":"x"}`)) + "." + signature,
 			"no algorithm":      base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + payload + ".",
 		} {
-			if got, err := a.Declarations.Verify(ctx, jws); err != nil || got != (declaration.Verdict{}) {
+			if got, err := a.Declarations.Verify(ctx, jws); err != nil || got != (declaration.Verdict{Finding: declaration.NotOurs}) {
 				t.Errorf("%s: %+v, %v", name, got, err)
 			}
 		}
 		if _, err := withoutKeys(t, a).Verify(ctx, filed.JWS); !errors.Is(err, errKeys) {
 			t.Errorf("without keys: %v", err)
+		}
+	})
+}
+
+// What our key signed is no receipt unless the register has it: a key can be copied, and a database
+// restored from before a filing.
+func TestReceipt_SignedByUsButNotInTheRegister(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		filed := a.Submit(t, by, c)
+		_, text := opened(t, a, filed.JWS)
+		for name, payload := range map[string]string{
+			"another number":           strings.Replace(text, *filed.ProtocolNumber, "INPS.7000.16/03/2026.0000009", 1),
+			"another declaration":      strings.Replace(text, filed.ID.String(), uuid.NewString(), 1),
+			"another contributor":      strings.Replace(text, c.ID.String(), uuid.NewString(), 1),
+			"the same, signed again":   text,
+			"a payload that is no one": `{}`,
+		} {
+			forged, err := a.Signer.SignReceipt([]byte(payload))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := a.Declarations.Verify(ctx, forged)
+			if err != nil || got != (declaration.Verdict{Finding: declaration.NotRegistered}) {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
 		}
 	})
 }

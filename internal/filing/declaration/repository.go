@@ -55,6 +55,15 @@ func (r *repository) addReceipts(ctx context.Context, receipts []receipt) error 
 	return db.InsertAll(ctx, r.db, receipts)
 }
 
+// registered reports whether the register has a declaration with this digest, and this text as its
+// receipt: nobody was given another one.
+func (r *repository) registered(ctx context.Context, id uuid.UUID, digest, jws string) (bool, error) {
+	var found []string
+	err := r.db.From(ctx).Raw("SELECT x.jws FROM receipts x JOIN protocol_entries e ON e.subject_id = x.declaration_id "+
+		"WHERE x.declaration_id = ? AND e.digest = ?", id, digest).Scan(&found).Error
+	return len(found) == 1 && found[0] == jws, err
+}
+
 const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
 	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
 

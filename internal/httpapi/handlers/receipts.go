@@ -69,8 +69,9 @@ func (h ReceiptHandlers) VerifyReceipt(ctx context.Context, r api.VerifyReceiptR
 	if err != nil {
 		return nil, err
 	}
-	view := api.VerifyReceipt200JSONResponse{Valid: verdict.Valid}
-	if verdict.Valid {
+	genuine := verdict.Finding == declaration.Genuine
+	view := api.VerifyReceipt200JSONResponse{Valid: genuine, Finding: api.ReceiptVerificationFinding(verdict.Finding)}
+	if genuine {
 		view.ProtocolNumber, view.SubmittedAt = &verdict.ProtocolNumber, &verdict.SubmittedAt
 	}
 	return view, nil

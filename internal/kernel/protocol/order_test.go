@@ -1,15 +1,22 @@
 package protocol_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"diresco/db"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 )
@@ -207,7 +214,7 @@ func TestRegister_AClockThatGoesBackDoesNotTakeTheOrderWithIt(t *testing.T) {
 		c := clock.NewOffset(a.Clock)
 		r := newLane(a.NewRegisterAt(t, c), nil)
 		newYear := mustFile(t, r, who.filing(world.Rome, slip{}))
-		c.Set(-2 * time.Hour)
+		c.Set(-20 * time.Second)
 		back := mustFile(t, r, who.filing(world.Rome, slip{}))
 		if want := "INPS.7000.01/01/2027.0000002"; back.Number.String() != want || !back.At.Equal(newYear.At.Add(time.Microsecond)) {
 			t.Errorf("with the clock in the old year: %s at %v, want %s a microsecond after %v", back.Number, back.At, want, newYear.At)
@@ -238,6 +245,171 @@ func TestRegister_TimesRiseWithinAGroupToo(t *testing.T) {
 			}
 		}
 		checkOrder(t, lines(t, a, world.Rome))
+	})
+}
+
+// A process whose clock is wrong files nothing, and gives nobody a wrong date.
+func TestRegister_AProcessWhoseClockIsWrongFilesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		who := newFiler(t, a)
+		wrong := clock.NewOffset(a.Clock)
+		log := &bytes.Buffer{}
+		r := protocol.NewRegister(
+			d, protocol.Time{Process: wrong, Database: a.Clock}, a.Keys, a.Recheck, slog.New(slog.NewTextHandler(log, nil)),
+		)
+		t.Cleanup(r.Close)
+		reader := sdkmetric.NewManualReader()
+		if err := r.Observe(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")); err != nil {
+			t.Fatal(err)
+		}
+		astray := newLane(r, nil)
+		for _, offset := range []time.Duration{26 * time.Hour, -26 * time.Hour, 2*time.Second + time.Microsecond, -3 * time.Second} {
+			wrong.Set(offset)
+			_, err := astray.File(context.Background(), who.claimed(world.Rome, "key", slip{}))
+			var refused *fault.Fault
+			if !errors.As(err, &refused) || refused.Code != fault.Unavailable || refused.RetryAfter == 0 {
+				t.Errorf("%v ahead: %v", offset, err)
+			}
+		}
+		if !strings.Contains(log.String(), "level=ERROR") {
+			t.Errorf("the log says %q", log)
+		}
+		if n := counted(t, reader, "protocol.refusals"); n != 4 {
+			t.Errorf("%d refusals were counted", n)
+		}
+		for _, offset := range []time.Duration{2 * time.Second, -2 * time.Second} {
+			wrong.Set(offset)
+			filed := mustFile(t, astray, who.claimed(world.Rome, "key "+offset.String(), slip{}))
+			if gap := filed.At.Sub(a.Clock.Now()); gap < 0 || gap > time.Millisecond {
+				t.Errorf("it is dated %v, %v from the database's time", filed.At, gap)
+			}
+		}
+		wrong.Set(0)
+		mustFile(t, astray, who.claimed(world.Rome, "key", slip{}))
+	})
+}
+
+// counted returns the sum of a counter.
+func counted(t *testing.T, reader *sdkmetric.ManualReader, name string) (sum int64) {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			data, found := m.Data.(metricdata.Sum[int64])
+			for _, point := range data.DataPoints {
+				if found && m.Name == name {
+					sum += point.Value
+				}
+			}
+		}
+	}
+	return sum
+}
+
+// An office whose last time lies in the future waits for it, and no other office does.
+func TestRegister_ALastTimeAheadIsWaitedFor(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		who := newFiler(t, a)
+		a.Exec(t, "INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 2026, 7, ?)", world.Rome,
+			world.Start.Add(26*time.Hour))
+		gate := world.NewGate()
+		r := newLane(a.NewRegister(t), gate)
+		got := together(t, r, gate, who.filing(world.Milan, slip{}), who.filing(world.Rome, slip{}), who.filing(world.Milan, slip{}))
+		if !fault.Is(got[0].err, fault.Unavailable) {
+			t.Errorf("at the office that is ahead: %v, %v", got[0].entry.Number, got[0].err)
+		}
+		if got[1].err != nil || got[1].entry.Number.Serial != 2 {
+			t.Errorf("at another office: %v, %v", got[1].entry.Number, got[1].err)
+		}
+		a.Clock.Advance(26*time.Hour - 30*time.Second)
+		if filed := mustFile(t, r, who.filing(world.Rome, slip{})); filed.Number.Serial != 8 {
+			t.Errorf("number %v", filed.Number)
+		}
+	})
+}
+
+// The time is the database's, read after the counters were locked, and moved as the installation's
+// clock is.
+func TestRegister_TheTimeIsTheDatabases(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	a := world.New(t, d)
+	who := newFiler(t, a)
+	ahead := clock.NewOffset(clock.System{})
+	ahead.Set(1500 * time.Millisecond)
+	r := protocol.NewRegister(d, protocol.Time{Process: ahead}, a.Keys, a.Recheck, slog.New(slog.DiscardHandler))
+	t.Cleanup(r.Close)
+	locked, release := make(chan struct{}), make(chan struct{})
+	mustFile(t, newLane(r, nil), who.filing(world.Rome, slip{}))
+	done := make(chan error, 1)
+	var released time.Time
+	go func() {
+		done <- d.InTx(context.Background(), func(ctx context.Context) error {
+			if err := d.From(ctx).Exec("SELECT 1 FROM protocol_counters FOR UPDATE").Error; err != nil {
+				return err
+			}
+			close(locked)
+			<-release
+			var err error
+			released, err = d.Now(ctx)
+			return err
+		})
+	}()
+	<-locked
+	waiting := later(newLane(r, nil), who.filing(world.Rome, slip{}))
+	world.Eventually(t, "the register waits for the counter", func() bool {
+		var n int
+		err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n).Error
+		return err == nil && n > 0
+	})
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	got := <-waiting
+	after, err := d.Now(context.Background())
+	if err != nil || got.err != nil {
+		t.Fatal(err, got.err)
+	}
+	if got.entry.At.Before(released) || got.entry.At.After(after) {
+		t.Errorf("it is dated %v, not between %v and %v", got.entry.At, released, after)
+	}
+}
+
+func TestRegister_ReserveLeavesNumbersOut(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := context.Background()
+		a := world.New(t, d)
+		who := newFiler(t, a)
+		r := newLane(a.NewRegisterAt(t, clock.System{}), nil)
+		mustFile(t, r, who.filing(world.Rome, slip{}))
+		reserve := func(office string, numbers int) (reserves []protocol.Reserve, err error) {
+			err = d.InTx(ctx, func(ctx context.Context) error {
+				reserves, err = protocol.ReserveNumbers(ctx, d, office, numbers, "restored")
+				return err
+			})
+			return reserves, err
+		}
+		all, err := reserve("", 100)
+		if err != nil || len(all) != 2 || all[0].FirstNumber != 1 || all[1].FirstNumber != 2 || all[1].LastNumber != 101 {
+			t.Errorf("reserved %+v, %v", all, err)
+		}
+		if filed := mustFile(t, r, who.filing(world.Rome, slip{})); filed.Number.Serial != 102 {
+			t.Errorf("the next number is %v", filed.Number)
+		}
+		if filed := mustFile(t, r, who.filing(world.Milan, slip{})); filed.Number.Serial != 101 {
+			t.Errorf("where nothing was filed yet the next number is %v", filed.Number)
+		}
+		if _, err := reserve("9999", 1); !fault.Is(err, fault.NotFound) {
+			t.Errorf("an office that is not there: %v", err)
+		}
+		if _, err := reserve(world.Rome, 9_999_999); !fault.Is(err, fault.Conflict) {
+			t.Errorf("more than there are: %v", err)
+		}
 	})
 }
 

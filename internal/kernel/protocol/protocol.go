@@ -16,7 +16,6 @@ import (
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
-	"diresco/internal/platform/calendar"
 )
 
 // Header is what the register itself needs to know of a filing.
@@ -95,44 +94,6 @@ type Number struct {
 // String gives the number as it is written: INPS.<office>.<dd/mm/yyyy>.<7 digits>.
 func (n Number) String() string {
 	return fmt.Sprintf("INPS.%s.%s.%07d", n.Office, n.Date.Format("02/01/2006"), n.Serial)
-}
-
-// counter is the last number and instant given at an office.
-type counter struct {
-	OfficeCode string
-	Year       int
-	LastNumber int
-	LastAt     time.Time
-	// given is the last instant given in this group, also to what was refused then.
-	given time.Time
-}
-
-// TableName tells GORM the table.
-func (counter) TableName() string { return "protocol_counters" }
-
-// time gives the next instant, never earlier than a microsecond after the last one. Time order and
-// number order thereby agree even if a node's clock is behind.
-func (c *counter) time(now time.Time) time.Time {
-	last := c.LastAt
-	if c.given.After(last) {
-		last = c.given
-	}
-	if earliest := last.Add(time.Microsecond); now.Before(earliest) {
-		now = earliest
-	}
-	c.given = now
-	return now
-}
-
-// number gives the following number, of the year of its time in Europe/Rome.
-func (c *counter) number(at time.Time) Number {
-	date := at.In(calendar.Rome)
-	if date.Year() != c.Year {
-		c.Year, c.LastNumber = date.Year(), 0
-	}
-	c.LastNumber++
-	c.LastAt = at
-	return Number{Office: c.OfficeCode, Date: date, Serial: c.LastNumber}
 }
 
 // entryRow is one line of the register.

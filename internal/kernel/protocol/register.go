@@ -6,14 +6,16 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
 
 	"diresco/db"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/recheck"
-	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 )
 
@@ -26,7 +28,7 @@ const (
 // Register puts filings in order. What is filed comes in through a Lane of its kind.
 type Register struct {
 	db      *db.DB
-	clock   clock.Clock
+	time    Time
 	keys    *idempotency.Store
 	trail   *audit.Trail
 	outbox  *outbox.Outbox
@@ -36,6 +38,8 @@ type Register struct {
 	stop    chan struct{}
 	once    sync.Once
 	stopped chan struct{}
+	// refusals counts what is refused because of the time, once somebody observes it.
+	refusals atomic.Pointer[metric.Int64Counter]
 }
 
 // waiting is how the register tells who waits for a filing.
@@ -52,9 +56,9 @@ func (w *waiting) finish(err error) {
 }
 
 // NewRegister starts a register. Close it to file what is left.
-func NewRegister(d *db.DB, c clock.Clock, keys *idempotency.Store, checker *recheck.Checker, log *slog.Logger) *Register {
+func NewRegister(d *db.DB, t Time, keys *idempotency.Store, checker *recheck.Checker, log *slog.Logger) *Register {
 	r := &Register{
-		db: d, clock: c, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), recheck: checker, log: log,
+		db: d, time: t, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), recheck: checker, log: log,
 		queue: make(chan filing, queueSize), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go r.run()
@@ -192,17 +196,14 @@ func (r *Register) transact(entries []*Line) error {
 		if err := r.checkClaims(ctx, live); err != nil {
 			return err
 		}
+		before := r.time.Process.Now()
 		counters, err := r.lockCounters(ctx, accepted(live))
 		if err != nil {
 			return err
 		}
-		// Taken after the lock: whoever commits later has a later time.
-		now := r.clock.Now()
-		checked := accepted(live)
-		for _, e := range checked {
-			e.At = counters[e.Office].time(now)
-		}
-		for _, p := range parts(checked) {
+		// Read after the lock: whoever commits later has a later time.
+		r.date(ctx, accepted(live), counters, before)
+		for _, p := range parts(accepted(live)) {
 			if err := p.lane.check(ctx, p.lines); err != nil {
 				return err
 			}
@@ -271,30 +272,7 @@ func (r *Register) lockCounters(ctx context.Context, entries []*Line) (map[strin
 		}
 	}
 	slices.Sort(offices)
-	for {
-		var rows []counter
-		err := r.db.From(ctx).Raw(
-			"SELECT * FROM protocol_counters WHERE office_code IN ? ORDER BY office_code"+r.db.ForUpdate(), offices,
-		).Scan(&rows).Error
-		if err != nil {
-			return nil, err
-		}
-		if len(rows) == len(offices) {
-			counters := make(map[string]*counter, len(rows))
-			for i := range rows {
-				counters[rows[i].OfficeCode] = &rows[i]
-			}
-			return counters, nil
-		}
-		for _, office := range offices {
-			err := r.db.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 0, 0, ?) ON "+
-				"CONFLICT (office_code) DO NOTHING",
-				office, time.Unix(0, 0).UTC()).Error
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
+	return lockedCounters(ctx, r.db, offices)
 }
 
 // release gives back the keys of refused entries: a refused request leaves no row.
@@ -323,7 +301,7 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 			OfficeCode: e.Office, Year: c.Year, Number: e.Number.Serial, At: e.At, Kind: e.filing.kind().word(), SubjectID: e.SubjectID,
 			Digest: e.Digest,
 		}
-		records[i] = e.Trace.Record(audit.WithOrigin(ctx, e.Origin), e.By, r.clock)
+		records[i] = e.Trace.Record(audit.WithOrigin(ctx, e.Origin), e.By, r.time.Process)
 	}
 	for _, p := range parts(entries) {
 		if err := p.lane.store(ctx, p.lines); err != nil {
@@ -344,11 +322,7 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 		return err
 	}
 	for _, c := range counters {
-		err := r.db.From(ctx).Exec(
-			"UPDATE protocol_counters SET year = ?, last_number = ?, last_at = ? WHERE office_code = ?", c.Year, c.LastNumber, c.LastAt,
-			c.OfficeCode,
-		).Error
-		if err != nil {
+		if err := c.save(ctx, r.db); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,8 @@ func TestKeys_AnotherDirectoryIsRefused(t *testing.T) {
 
 const keysPage = "docs/keys.md"
 
-var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+// shellBlock is a block of commands, which may stand in a list.
+var shellBlock = regexp.MustCompile("(?ms)^( *)```sh\n(.*?)^ *```$")
 
 // shellBlocks returns the shell blocks of a page.
 func shellBlocks(t *testing.T, page string) []string {
@@ -63,7 +64,7 @@ func shellBlocks(t *testing.T, page string) []string {
 	}
 	var blocks []string
 	for _, block := range shellBlock.FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, block[1])
+		blocks = append(blocks, strings.ReplaceAll(block[2], "\n"+block[1], "\n"))
 	}
 	return blocks
 }
@@ -71,6 +72,12 @@ func shellBlocks(t *testing.T, page string) []string {
 // shell runs a block of a page as an operator of the house would, and returns what it printed. What
 // the block exports of the names counts for the house's processes from then on.
 func (h *house) shell(block string, exported ...string) string {
+	h.t.Helper()
+	return h.shellIn(h.t.TempDir(), block, exported...)
+}
+
+// shellIn is shell in a directory.
+func (h *house) shellIn(dir, block string, exported ...string) string {
 	t := h.t
 	t.Helper()
 	script := "set -euo pipefail\n" + block
@@ -78,7 +85,7 @@ func (h *house) shell(block string, exported ...string) string {
 		script += "\nprintf '\\0%s' \"$DIRESCO_" + name + "\" >&3"
 	}
 	command := exec.CommandContext(t.Context(), "bash", "-c", script)
-	command.Dir = t.TempDir()
+	command.Dir = dir
 	command.Env = append(h.common.environment(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
 	values, err := os.Create(filepath.Join(t.TempDir(), "exported"))
 	if err != nil {

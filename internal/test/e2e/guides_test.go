@@ -48,10 +48,10 @@ var guides = []guide{
 
 // runElsewhere has the pages with shell blocks that need more than a sandbox, and who runs them.
 var runElsewhere = map[string]string{
-	"docs/operations.md": "channels_test.go", "docs/keys.md": "../chaos/keys_test.go",
+	"docs/operations.md": "channels_test.go", "docs/keys.md": "../chaos/keys_test.go", "docs/restore.md": "../chaos/restore_test.go",
 }
 
-var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+var shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$")
 
 // root is where the repository begins, seen from this package.
 var root = filepath.Join("..", "..", "..")

@@ -112,10 +112,10 @@ func (a *App) NewRegister(t testing.TB) *protocol.Register {
 	return a.NewRegisterAt(t, a.Clock)
 }
 
-// NewRegisterAt is NewRegister with another clock.
+// NewRegisterAt is NewRegister with another clock, which is the database's too.
 func (a *App) NewRegisterAt(t testing.TB, c clock.Clock) *protocol.Register {
 	t.Helper()
-	r := protocol.NewRegister(a.DB, c, a.Keys, a.Recheck, slog.New(slog.DiscardHandler))
+	r := protocol.NewRegister(a.DB, protocol.Time{Process: c, Database: c}, a.Keys, a.Recheck, slog.New(slog.DiscardHandler))
 	t.Cleanup(r.Close)
 	return r
 }

@@ -29,6 +29,11 @@ function show(kind, title, text, facts) {
 }
 
 function judge(answer) {
+  if (answer.finding === "not_registered") {
+    show("bad", "Ricevuta non registrata", "Il testo è firmato con una chiave di questo servizio, ma il registro di protocollo non contiene questa " +
+      "ricevuta: non fa fede. Rivolgersi alla sede competente.");
+    return;
+  }
   if (!answer.valid) {
     show("bad", "Ricevuta non valida", "Il testo non è una ricevuta rilasciata da questo servizio, oppure è stato alterato.");
     return;
