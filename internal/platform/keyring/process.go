@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -57,8 +58,10 @@ type Process struct {
 	// listening is since when this process has seen the others without a gap, heard when it last
 	// did; both by the clock of the database.
 	listening, heard time.Time
-	// lacking is what this process has not got though it is used.
-	lacking error
+
+	// lacking is what this process has not got though it is used. Whoever asks does not wait for a
+	// beat.
+	lacking atomic.Pointer[error]
 }
 
 // Recorded reports whether a database knows keys, so that nobody makes new ones for it.
@@ -221,6 +224,8 @@ func (p *Process) now(ctx context.Context) (time.Time, error) {
 func (p *Process) Beat(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, 2*BeatEvery)
+	defer cancel()
 	var known []publishedKey
 	var data []dataKeyRow
 	var others []processRow
@@ -255,11 +260,22 @@ func (p *Process) Beat(ctx context.Context) error {
 		p.listening = now
 	}
 	p.heard = now
-	p.lacking = admitData(p.Data, data)
+	p.lack(admitData(p.Data, data))
 	if err := p.Ring.choose(func(kid string) bool { return p.knownToAll(others, processRow.signing, kid, now) }); err != nil {
 		return err
 	}
 	return p.chooseData(ctx, data, others, now)
+}
+
+// lack notes what the process has not got, or nil.
+func (p *Process) lack(err error) {
+	if err == nil {
+		p.lacking.Store(nil)
+		return
+	}
+	if p.lacking.Swap(&err) == nil {
+		p.settings.Log.Error("this process cannot go on", "error", err)
+	}
 }
 
 func (r processRow) signing() string { return r.SigningKeys }
@@ -362,10 +378,8 @@ func (p *Process) signs() bool { return p.Ring.signs(ForSessions) && p.Ring.sign
 // Ready reports whether the process can go on: one that was cut off may find that the others use a
 // key meanwhile that it has not got.
 func (p *Process) Ready() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.lacking != nil {
-		return p.lacking
+	if lacking := p.lacking.Load(); lacking != nil {
+		return *lacking
 	}
 	if !p.signs() {
 		return ErrNoSigningKey

@@ -186,6 +186,9 @@ func TestKeys_RotateUnseen(t *testing.T) {
 	eventually(t, patience, "the new keys are known", func() bool {
 		return !strings.Contains(h.shell("diresco keys list"), "unknown to")
 	})
+	for _, at := range []site{a.site, b.site} {
+		at.get(t, "/v1/me", stolen.AccessToken).want(t, http.StatusOK, "")
+	}
 	h.shell(blocks[4])
 	for _, at := range []site{a.site, b.site} {
 		eventually(t, patience, "a revoked key's token is refused", func() bool {

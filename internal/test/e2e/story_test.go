@@ -71,10 +71,14 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		if err != nil || verified.JSON200 == nil || !verified.JSON200.Valid || *verified.JSON200.ProtocolNumber != *last.ProtocolNumber {
 			t.Errorf("verification: %v %s", err, verified.Body)
 		}
+		if verified.JSON200.Finding != client.ReceiptVerificationFindingGenuine {
+			t.Errorf("verification found %s", verified.JSON200.Finding)
+		}
 		forged, err := w.as("").VerifyReceiptWithResponse(
 			ctx, nil, client.ReceiptToVerify{Jws: last.Receipt.Jws[:len(last.Receipt.Jws)-4] + "AAAA"},
 		)
-		if err != nil || forged.JSON200 == nil || forged.JSON200.Valid {
+		if err != nil || forged.JSON200 == nil || forged.JSON200.Valid ||
+			forged.JSON200.Finding != client.ReceiptVerificationFindingNotOurs {
 			t.Errorf("a forged receipt: %v %s", err, forged.Body)
 		}
 
