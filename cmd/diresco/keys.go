@@ -23,7 +23,7 @@ type keysCommands struct {
 	List    listKeysCommand    `cmd:"" help:"List the keys that the database knows, and which processes do not know them."`
 	Accept  acceptKeysCommand  `cmd:"" help:"Let the database know this machine's keys, where those that it knows were lost."`
 	Retire  retireKeyCommand   `cmd:"" help:"Let processes do without a data key."`
-	Revoke  revokeKeyCommand   `cmd:"" help:"Believe a signing key no more: its tokens are refused, its receipts count if the register has them."`
+	Revoke  revokeKeyCommand   `cmd:"" help:"Believe a signing key no more. Its receipts count if the register has them."`
 }
 
 type signingKeysCommand struct {

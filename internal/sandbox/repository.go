@@ -30,7 +30,8 @@ var tables = []string{
 	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments",
 	"one_time_codes", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions",
 	"contributor_roles", "receipts", "declarations",
-	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions", "contributors", "people",
+	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
+	"contributors", "people",
 	"register_people", "offices",
 	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log",
 }

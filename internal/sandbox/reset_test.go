@@ -46,7 +46,8 @@ func (w *fixture) fill() {
 	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
 		expires_at, refresh_generation, refresh_hash)
 		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, id(), p.ID, false, now, now, now, now.Add(time.Hour))
-	w.execute("INSERT INTO protocol_reserves (office_code, year, first_number, last_number, reason, at) VALUES ('7000', 2020, 1, 2, 'r', ?)", now)
+	w.execute(`INSERT INTO protocol_reserves (office_code, year, first_number, last_number, reason, at)
+		VALUES ('7000', 2020, 1, 2, 'r', ?)`, now)
 	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)
 	w.execute("INSERT INTO access_log (id, at, operation, outcome, request_id, address) VALUES (?, ?, 'x', 'x', 'x', 'x')", id(), now)
 	w.execute("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ('7000', 2026, 1, ?)", now)
@@ -141,7 +142,8 @@ func TestReset_BeginsAnew(t *testing.T) {
 		w.execute("INSERT INTO signing_keys (kid, purpose, jwk, created_at) VALUES ('receipt-1', 'receipt', '{}', ?)", start)
 		w.execute("INSERT INTO signing_key_revocations (kid, revoked_at, reason, created_at) VALUES ('receipt-1', ?, 'r', ?)", start, start)
 		w.execute("INSERT INTO data_keys (id, check_value, created_at) VALUES ('k1', 'c', ?)", start)
-		w.execute("INSERT INTO processes (id, name, data_keys, signing_keys, started_at, seen_at) VALUES (?, 'p', 'k1', '', ?, ?)", uuid.New(), start, start)
+		w.execute(`INSERT INTO processes (id, name, data_keys, signing_keys, started_at, seen_at)
+			VALUES (?, 'p', 'k1', '', ?, ?)`, uuid.New(), start, start)
 		before, people := w.rows(), w.people()
 		w.fill()
 		// Without a row in every table the test would not see one that is forgotten.

@@ -363,7 +363,9 @@ func TestRegister_TheTimeIsTheDatabases(t *testing.T) {
 	waiting := later(newLane(r, nil), who.filing(world.Rome, slip{}))
 	world.Eventually(t, "the register waits for the counter", func() bool {
 		var n int
-		err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&n).Error
+		err := d.From(context.Background()).Raw(
+			"SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+		).Scan(&n).Error
 		return err == nil && n > 0
 	})
 	close(release)

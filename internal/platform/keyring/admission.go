@@ -40,7 +40,7 @@ func admitSigning(own []keyPair, known []publishedKey) error {
 		}
 		if len(names) > 0 && !found {
 			return missing(
-				"it knows the signing keys %s, and none of this process's is among them; give it DIRESCO_SIGNING_KEYS of the other processes, "+
+				"it knows the signing keys %s, and none of this process's is among them; give it DIRESCO_SIGNING_KEYS of the others, "+
 					"or let the database know its keys by `diresco keys accept`", atMost(names),
 			)
 		}

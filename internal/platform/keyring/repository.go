@@ -81,7 +81,8 @@ func (r repository) published(ctx context.Context) ([]publishedKey, error) {
 func (r repository) dataKeys(ctx context.Context) ([]dataKeyRow, error) {
 	var keys []dataKeyRow
 	err := r.db.From(ctx).Raw(
-		"SELECT id, check_value, created_at, used_at, retired_at FROM data_keys ORDER BY CASE WHEN used_at IS NULL THEN 1 ELSE 0 END, used_at, id",
+		"SELECT id, check_value, created_at, used_at, retired_at FROM data_keys " +
+			"ORDER BY CASE WHEN used_at IS NULL THEN 1 ELSE 0 END, used_at, id",
 	).Scan(&keys).Error
 	return keys, err
 }
