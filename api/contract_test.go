@@ -114,6 +114,8 @@ type access struct {
 	Fresh   bool     `json:"fresh"`
 	Strong  bool     `json:"strong"`
 	Shared  bool     `json:"shared"`
+	// Dispositive credentials open the back office, and nothing else asks for them here.
+	Dispositive bool `json:"dispositive"`
 }
 
 func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
@@ -140,6 +142,9 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 		if op.Tags[0] == "Back office" &&
 			(len(a.Classes) == 0 || slices.Contains(a.Classes, "citizen") || slices.Contains(a.Classes, "institutional_intermediary")) {
 			t.Errorf("the back office is open to %v", a.Classes)
+		}
+		if inside := strings.HasPrefix(path, "/backoffice/"); inside != a.Dispositive || inside != (op.Tags[0] == "Back office") {
+			t.Errorf("%s needs dispositive credentials: %v", path, a.Dispositive)
 		}
 		// What is scoped by the path must be checked against the path.
 		for _, scope := range []string{"contributor", "declaration", "delegation", "delegate"} {

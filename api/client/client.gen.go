@@ -7565,7 +7565,8 @@ type ClientInterface interface {
 	// AddOperatorWithBody Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7576,7 +7577,8 @@ type ClientInterface interface {
 	// AddOperator Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -9504,7 +9506,8 @@ func (c *Client) ListOperators(ctx context.Context, params *ListOperatorsParams,
 // AddOperatorWithBody Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9525,7 +9528,8 @@ func (c *Client) AddOperatorWithBody(ctx context.Context, params *AddOperatorPar
 // AddOperator Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type.
@@ -22034,7 +22038,8 @@ type ClientWithResponsesInterface interface {
 	// AddOperatorWithBodyWithResponse Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22045,7 +22050,8 @@ type ClientWithResponsesInterface interface {
 	// AddOperatorWithResponse Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30423,7 +30429,8 @@ func (c *ClientWithResponses) ListOperatorsWithResponse(ctx context.Context, par
 // AddOperatorWithBodyWithResponse Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30440,7 +30447,8 @@ func (c *ClientWithResponses) AddOperatorWithBodyWithResponse(ctx context.Contex
 // AddOperatorWithResponse Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

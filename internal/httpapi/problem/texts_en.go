@@ -47,7 +47,7 @@ var inEnglish = dictionary{
 		},
 		fault.DispositiveRequired: {
 			"Dispositive credentials required", "This operation needs a dispositive PIN.",
-			"An ordinary PIN lets you consult. It becomes dispositive at the counter, or on a signed request with a copy of an " +
+			"An ordinary PIN lets you consult, and opens nothing of the back office. It becomes dispositive at the counter, or on a signed request with a copy of an " +
 				"identity document.",
 		},
 		fault.ServiceNotDelegated: {
@@ -204,9 +204,10 @@ var inEnglish = dictionary{
 		"own-pin":                      "Nobody can issue a PIN to themselves.",
 		"staff-pin": "Nobody gets a new PIN while they are an operator or administrator: they recover theirs, or an " +
 			"administrator ends the post first.",
-		"last-administrator": "This is the last administrator: appoint another one first.",
-		"already-operator":   "The person is an operator already.",
-		"not-a-citizen":      "Only a citizen can become an operator, not an intermediary.",
+		"last-administrator":   "This is the last administrator: appoint another one first.",
+		"already-operator":     "The person is an operator already.",
+		"ordinary-credentials": "Only somebody with dispositive credentials can become an operator.",
+		"not-a-citizen":        "Only a citizen can become an operator, not an intermediary.",
 		"enrolment-open": "An earlier request for the same contributor, with some of the same services, still waits " +
 			"for its decision.",
 		"enrolment-decided":              "The request was decided already.",

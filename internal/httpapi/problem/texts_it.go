@@ -47,8 +47,8 @@ var inItalian = dictionary{
 		},
 		fault.DispositiveRequired: {
 			"Credenziali dispositive necessarie", "Per questa operazione occorre un PIN dispositivo.",
-			"Con un PIN ordinario si può consultare. Il PIN diventa dispositivo allo sportello, o su richiesta firmata con copia di un " +
-				"documento di identità.",
+			"Con un PIN ordinario si può consultare, e non si entra nelle funzioni di sede. Il PIN diventa " +
+				"dispositivo allo sportello, o su richiesta firmata con copia di un documento di identità.",
 		},
 		fault.ServiceNotDelegated: {
 			"Servizio non compreso nell'abilitazione", "L'abilitazione per questo contribuente non comprende il servizio.",
@@ -206,9 +206,10 @@ var inItalian = dictionary{
 		"own-pin":                      "Nessuno può rilasciare un PIN a sé stesso.",
 		"staff-pin": "A operatori e amministratori non si rilascia un nuovo PIN: lo recuperano, oppure prima un " +
 			"amministratore ne revoca l'incarico.",
-		"last-administrator": "È l'ultimo amministratore utenze: prima va nominato un altro.",
-		"already-operator":   "La persona ha già un profilo da operatore.",
-		"not-a-citizen":      "Solo un cittadino può diventare operatore, non un intermediario.",
+		"last-administrator":   "È l'ultimo amministratore utenze: prima va nominato un altro.",
+		"already-operator":     "La persona ha già un profilo da operatore.",
+		"ordinary-credentials": "Solo chi ha credenziali dispositive può diventare operatore.",
+		"not-a-citizen":        "Solo un cittadino può diventare operatore, non un intermediario.",
 		"enrolment-open": "Una richiesta precedente per lo stesso contribuente, con qualcuno degli stessi servizi, " +
 			"attende ancora la decisione.",
 		"enrolment-decided":              "La richiesta è già stata decisa.",

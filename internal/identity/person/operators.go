@@ -93,7 +93,7 @@ func worker(p Person, err error) (Person, error) {
 // faults:
 //   - fault.NotFound: there is no such person;
 //   - fault.Invalid: the post is wrong;
-//   - fault.Conflict: the person works here already, or for others.
+//   - fault.Conflict: the person works here already, or for others, or has ordinary credentials.
 func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person, error) {
 	if err := post.check(); err != nil {
 		return Person{}, err
@@ -106,6 +106,9 @@ func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person,
 		return Person{}, fault.Because(fault.Conflict, "already-operator")
 	case p.UserClass != access.Citizen:
 		return Person{}, fault.Because(fault.Conflict, "not-a-citizen")
+	case p.CredentialLevel != access.Dispositive:
+		// Whom nobody has identified lets nobody else in.
+		return Person{}, fault.Because(fault.Conflict, "ordinary-credentials")
 	}
 	return s.repo.save(ctx, p.take(post))
 }

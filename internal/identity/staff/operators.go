@@ -26,7 +26,7 @@ func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, er
 
 // Appoint gives a citizen a post. It holds from the next request on, in open sessions too. It
 // returns fault.Invalid for a wrong post, an office that does not exist or a tax code that nobody
-// is registered with, and fault.Conflict for somebody who works here already or works for others.
+// is registered with, and fault.Conflict for who works here already, works for others or has ordinary credentials.
 func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Code, post person.Post) (person.Person, error) {
 	found, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {

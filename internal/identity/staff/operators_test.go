@@ -95,6 +95,27 @@ func TestStaff_AppointReassignDismiss(t *testing.T) {
 	})
 }
 
+// TestStaff_OnlyWhoWasIdentifiedGetsAPost: with an ordinary PIN nobody works here, else they would
+// issue dispositive ones to others.
+func TestStaff_OnlyWhoWasIdentifiedGetsAPost(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		w.Exec(t, "UPDATE people SET credential_level = 'ordinary' WHERE id = ?", p.ID)
+		w.traced(t, 0, func() {
+			for _, post := range []person.Post{
+				{Class: access.Operator, OfficeCode: rome}, {Class: access.ContactCentre}, {Class: access.Administrator},
+			} {
+				_, err := w.service.Appoint(ctx, w.admin, pintest.Mario, post)
+				want(t, err, fault.Conflict, "ordinary-credentials")
+			}
+		})
+		w.Exec(t, "UPDATE people SET credential_level = 'dispositive' WHERE id = ?", p.ID)
+		_, err := w.service.Appoint(ctx, w.admin, pintest.Mario, person.Post{Class: access.ContactCentre})
+		want(t, err, "", "")
+	})
+}
+
 func TestStaff_PostsThatCannotBe(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

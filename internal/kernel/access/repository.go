@@ -61,14 +61,18 @@ const (
 		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at`
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
+	// worksAtOffice is that the person is an operator. Their post opens nothing with ordinary
+	// credentials.
+	worksAtOffice = `p.user_class = 'operator' AND p.credential_level = 'dispositive'`
+
 	contributorColumns = `, c.id AS contributor_id, NULL AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id,
-		CASE WHEN p.user_class = 'operator'
+		CASE WHEN ` + worksAtOffice + `
 			AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code)
 			THEN 1 ELSE 0 END AS in_office`
 	joinContributor = ` LEFT JOIN contributors c ON c.id = v.target_id`
 
 	declarationColumns = `, d.contributor_id, d.position_id, d.state, d.person_id AS maker_id, d.right_id AS maker_right_id,
-		CASE WHEN p.user_class = 'operator' AND d.state <> 'draft' AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office`
+		CASE WHEN ` + worksAtOffice + ` AND d.state <> 'draft' AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office`
 	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id`
 )
 
