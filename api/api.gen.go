@@ -801,6 +801,33 @@ func (e PinRequestWaitReason) Valid() bool {
 	}
 }
 
+// Defines values for PinRevocationReason.
+const (
+	PinRevocationReasonLost        PinRevocationReason = "lost"
+	PinRevocationReasonMisused     PinRevocationReason = "misused"
+	PinRevocationReasonRequested   PinRevocationReason = "requested"
+	PinRevocationReasonStolen      PinRevocationReason = "stolen"
+	PinRevocationReasonWrongPerson PinRevocationReason = "wrong_person"
+)
+
+// Valid indicates whether the value is a known member of the PinRevocationReason enum.
+func (e PinRevocationReason) Valid() bool {
+	switch e {
+	case PinRevocationReasonLost:
+		return true
+	case PinRevocationReasonMisused:
+		return true
+	case PinRevocationReasonRequested:
+		return true
+	case PinRevocationReasonStolen:
+		return true
+	case PinRevocationReasonWrongPerson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PinState.
 const (
 	PinStateActive    PinState = "active"
@@ -4188,6 +4215,11 @@ type PinRevocationConfirmation struct {
 	TaxCode TaxCodeInput `json:"tax_code"`
 }
 
+// PinRevocationReason Why somebody who works here revokes a PIN: the holder asks for it, lost it, had it stolen, others use it, or it was given to the wrong person.
+//
+// Example: lost
+type PinRevocationReason string
+
 // PinRevocationStart Whose PIN, and a contact that is stored.
 //
 // Example: {"contact":{"kind":"email","value":"marco.bianchi@posta.example"},"tax_code":"BNCMRC71C14H501P"}
@@ -5996,6 +6028,12 @@ type SearchPeopleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RevokePersonPinParams defines parameters for RevokePersonPin.
+type RevokePersonPinParams struct {
+	// Reason Why the PIN is revoked. It is kept with who revoked it.
+	Reason PinRevocationReason `form:"reason" json:"reason"`
+}
+
 // IssuePinParams defines parameters for IssuePin.
 type IssuePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6891,7 +6929,7 @@ type ServerInterface interface {
 	ShowPerson(ctx echo.Context, personId PersonId) error
 	// RevokePersonPin Revoke the PIN of a person
 	// (DELETE /backoffice/people/{person_id}/pin)
-	RevokePersonPin(ctx echo.Context, personId PersonId) error
+	RevokePersonPin(ctx echo.Context, personId PersonId, params RevokePersonPinParams) error
 	// IssuePin Issue a PIN at the counter
 	// (POST /backoffice/people/{person_id}/pins)
 	IssuePin(ctx echo.Context, personId PersonId, params IssuePinParams) error
@@ -7669,8 +7707,17 @@ func (w *ServerInterfaceWrapper) RevokePersonPin(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokePersonPinParams
+	// ------------- Required query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RevokePersonPin(ctx, personId)
+	err = w.Handler.RevokePersonPin(ctx, personId, params)
 	return err
 }
 
@@ -11359,6 +11406,7 @@ func (response ShowPerson200JSONResponse) VisitShowPersonResponse(w http.Respons
 
 type RevokePersonPinRequestObject struct {
 	PersonId PersonId `json:"person_id"`
+	Params   RevokePersonPinParams
 }
 
 type RevokePersonPinResponseObject interface {
@@ -15134,10 +15182,11 @@ func (sh *strictHandler) ShowPerson(ctx echo.Context, personId PersonId) error {
 }
 
 // RevokePersonPin operation middleware
-func (sh *strictHandler) RevokePersonPin(ctx echo.Context, personId PersonId) error {
+func (sh *strictHandler) RevokePersonPin(ctx echo.Context, personId PersonId, params RevokePersonPinParams) error {
 	var request RevokePersonPinRequestObject
 
 	request.PersonId = personId
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RevokePersonPin(ctx.Request().Context(), request.(RevokePersonPinRequestObject))

@@ -166,7 +166,7 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 		if diff := cmp.Diff(want, *op.Security); diff != "" {
 			t.Errorf("security does not fit access to %s: %s", a.To, diff)
 		}
-		if (a.Forced || a.Fresh || a.Shared) && a.To != "session" {
+		if (a.Forced || a.Fresh || a.Shared) && a.To != "session" && a.To != "office" {
 			t.Error("forced, fresh and shared are properties of a session")
 		}
 	})

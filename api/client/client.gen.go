@@ -799,6 +799,33 @@ func (e PinRequestWaitReason) Valid() bool {
 	}
 }
 
+// Defines values for PinRevocationReason.
+const (
+	PinRevocationReasonLost        PinRevocationReason = "lost"
+	PinRevocationReasonMisused     PinRevocationReason = "misused"
+	PinRevocationReasonRequested   PinRevocationReason = "requested"
+	PinRevocationReasonStolen      PinRevocationReason = "stolen"
+	PinRevocationReasonWrongPerson PinRevocationReason = "wrong_person"
+)
+
+// Valid indicates whether the value is a known member of the PinRevocationReason enum.
+func (e PinRevocationReason) Valid() bool {
+	switch e {
+	case PinRevocationReasonLost:
+		return true
+	case PinRevocationReasonMisused:
+		return true
+	case PinRevocationReasonRequested:
+		return true
+	case PinRevocationReasonStolen:
+		return true
+	case PinRevocationReasonWrongPerson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PinState.
 const (
 	PinStateActive    PinState = "active"
@@ -4186,6 +4213,11 @@ type PinRevocationConfirmation struct {
 	TaxCode TaxCodeInput `json:"tax_code"`
 }
 
+// PinRevocationReason Why somebody who works here revokes a PIN: the holder asks for it, lost it, had it stolen, others use it, or it was given to the wrong person.
+//
+// Example: lost
+type PinRevocationReason string
+
 // PinRevocationStart Whose PIN, and a contact that is stored.
 //
 // Example: {"contact":{"kind":"email","value":"marco.bianchi@posta.example"},"tax_code":"BNCMRC71C14H501P"}
@@ -6059,6 +6091,9 @@ type ShowPersonParams struct {
 
 // RevokePersonPinParams defines parameters for RevokePersonPin.
 type RevokePersonPinParams struct {
+	// Reason Why the PIN is revoked. It is kept with who revoked it.
+	Reason PinRevocationReason `form:"reason" json:"reason"`
+
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -7678,7 +7713,9 @@ type ClientInterface interface {
 
 	// RevokePersonPin Revoke the PIN of a person
 	//
-	// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+	// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
@@ -7777,7 +7814,11 @@ type ClientInterface interface {
 	// DecidePinRequestWithBody Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7788,7 +7829,11 @@ type ClientInterface interface {
 	// DecidePinRequest Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -9729,7 +9774,9 @@ func (c *Client) ShowPerson(ctx context.Context, personId PersonId, params *Show
 
 // RevokePersonPin Revoke the PIN of a person
 //
-// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
@@ -9928,7 +9975,11 @@ func (c *Client) ShowOfficePinRequest(ctx context.Context, requestId PinRequestI
 // DecidePinRequestWithBody Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9949,7 +10000,11 @@ func (c *Client) DecidePinRequestWithBody(ctx context.Context, requestId PinRequ
 // DecidePinRequest Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes a body of the `application/json` content type.
@@ -14027,6 +14082,29 @@ func NewRevokePersonPinRequest(server string, personId PersonId, params *RevokeP
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reason", params.Reason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -22157,7 +22235,9 @@ type ClientWithResponsesInterface interface {
 
 	// RevokePersonPinWithResponse Revoke the PIN of a person
 	//
-	// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+	// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22264,7 +22344,11 @@ type ClientWithResponsesInterface interface {
 	// DecidePinRequestWithBodyWithResponse Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22275,7 +22359,11 @@ type ClientWithResponsesInterface interface {
 	// DecidePinRequestWithResponse Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30614,7 +30702,9 @@ func (c *ClientWithResponses) ShowPersonWithResponse(ctx context.Context, person
 
 // RevokePersonPinWithResponse Revoke the PIN of a person
 //
-// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -30781,7 +30871,11 @@ func (c *ClientWithResponses) ShowOfficePinRequestWithResponse(ctx context.Conte
 // DecidePinRequestWithBodyWithResponse Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30798,7 +30892,11 @@ func (c *ClientWithResponses) DecidePinRequestWithBodyWithResponse(ctx context.C
 // DecidePinRequestWithResponse Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

@@ -81,7 +81,7 @@ func (h PeopleHandlers) IssuePin(ctx context.Context, r api.IssuePinRequestObjec
 func (h PeopleHandlers) RevokePersonPin(
 	ctx context.Context, r api.RevokePersonPinRequestObject,
 ) (api.RevokePersonPinResponseObject, error) {
-	if err := h.BackOffice.RevokePIN(ctx, reqctx.ActorOf(ctx), r.PersonId); err != nil {
+	if err := h.BackOffice.RevokePIN(ctx, reqctx.ActorOf(ctx), r.PersonId, staff.RevocationReason(r.Params.Reason)); err != nil {
 		return nil, err
 	}
 	return api.RevokePersonPin204Response{}, nil

@@ -89,6 +89,11 @@ func worker(p Person, err error) (Person, error) {
 	return p, nil
 }
 
+// Administrators returns the ids of those who can administer the users, in the order of their ids.
+func (s *Service) Administrators(ctx context.Context) ([]uuid.UUID, error) {
+	return s.repo.administrators(ctx)
+}
+
 // Appoint gives a citizen a post, inside the caller's transaction and operation. It returns these
 // faults:
 //   - fault.NotFound: there is no such person;

@@ -58,6 +58,15 @@ func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (o
 	return one, others, nil
 }
 
+// administrators returns the ids of the administrators who are not suspended.
+func (r repository) administrators(ctx context.Context) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := r.db.From(ctx).Raw(
+		"SELECT id FROM people WHERE user_class = ? AND suspended_at IS NULL ORDER BY id", access.Administrator,
+	).Scan(&ids).Error
+	return ids, err
+}
+
 // forChange is the suffix that locks people who are about to be changed. It leaves their keys
 // alone: whoever inserts a row that refers to a person (a session at the end of a change of PIN)
 // does not wait for it.

@@ -88,8 +88,8 @@ type Details struct {
 	FamilyName string
 }
 
-// AskedBy implements review.Case.
-func (h Details) AskedBy() uuid.UUID { return h.PersonID }
+// Parts implements review.Case.
+func (h Details) Parts() []uuid.UUID { return []uuid.UUID{h.PersonID} }
 
 // Input is what the holder of an ordinary PIN sends.
 type Input struct {

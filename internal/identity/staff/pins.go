@@ -2,6 +2,7 @@ package staff
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -80,13 +81,41 @@ func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) 
 	return handed, s.notify(ctx, PINIssued, id)
 }
 
-// RevokePIN revokes the PIN of a person, ends their sessions and tells them. It returns
-// fault.NotFound, for somebody without a PIN too, and fault.Forbidden for an administrator's, which
-// only administrators revoke: a revoked PIN is not recovered, and nobody else could let them in
-// again.
-func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) error {
+// RevocationReason is why somebody who works here revokes a PIN.
+type RevocationReason string
+
+// The reasons for a revocation.
+const (
+	// Requested by the holder, who has it no other way.
+	Requested RevocationReason = "requested"
+	Lost      RevocationReason = "lost"
+	Stolen    RevocationReason = "stolen"
+	// Misused PINs are used by somebody else.
+	Misused RevocationReason = "misused"
+	// WrongPerson got the PIN.
+	WrongPerson RevocationReason = "wrong_person"
+)
+
+var revocationReasons = []RevocationReason{Requested, Lost, Stolen, Misused, WrongPerson}
+
+// RevokePIN revokes the PIN of a person for a reason, ends their sessions and tells them. A repeat
+// of one that has no PIN any more is no revocation. It returns these faults:
+//   - fault.Invalid: the reason is none;
+//   - fault.RateLimited: the actor revoked as many as one may in a day;
+//   - fault.NotFound: there is no such person, or they have no PIN;
+//   - fault.Forbidden: the PIN is an administrator's, which only administrators revoke. A revoked
+//     PIN is not recovered, and nobody else could let them in again.
+//
+// Lock order: the actor's name, people, PINs, sessions, codes.
+func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID, reason RevocationReason) error {
+	if !slices.Contains(revocationReasons, reason) {
+		return fault.InvalidFields(fault.Field{Pointer: "reason", Code: fault.FieldEnum})
+	}
 	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (time.Time, error) {
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind
+		if err := s.countActs(ctx, by, revoking); err != nil {
+			return time.Time{}, err
+		}
 		p, err := s.people.Lock(ctx, id)
 		if err != nil {
 			return time.Time{}, err
@@ -97,7 +126,13 @@ func (s *Service) RevokePIN(ctx context.Context, by access.Actor, id uuid.UUID) 
 		if p.UserClass == access.Administrator && by.UserClass != access.Administrator {
 			return time.Time{}, fault.Because(fault.Forbidden, "administrator-pin")
 		}
-		return s.pins.RevokeFor(ctx, id)
+		at, err := s.pins.RevokeFor(ctx, id)
+		if err != nil {
+			return time.Time{}, err
+		}
+		return at, s.repo.addRevocation(ctx, revocation{
+			ID: uuid.Must(uuid.NewV7()), PersonID: id, RevokedBy: by.PersonID, Reason: reason, RevokedAt: at,
+		})
 	}, nil)
 	return err
 }

@@ -2,7 +2,7 @@
 // PINs at the counter, suspend and readmit them, and manage who works here. The rows belong to
 // person, pin and session; this package joins what each of them does into one operation.
 //
-// Lock order: people, PINs, sessions, the rest.
+// Lock order: names, people, PINs, sessions, the rest.
 package staff
 
 import (
@@ -67,6 +67,7 @@ type Deps struct {
 // Service has the use cases of the back office about people.
 type Service struct {
 	run          *operation.Runner
+	repo         repository
 	people       *person.Service
 	pins         PINs
 	sessions     Sessions
@@ -78,7 +79,7 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
-		run: d.Runner, people: d.People, pins: d.PINs, sessions: d.Sessions, offices: d.Offices,
+		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, pins: d.PINs, sessions: d.Sessions, offices: d.Offices,
 		declarations: d.Declarations, outbox: d.Outbox,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -275,7 +276,7 @@ func TestStaff_RevokeSomebodysPIN(t *testing.T) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
 		s := w.Login(t, pintest.Mario, text)
-		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), "", "") })
+		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost), "", "") })
 		_, err := w.Actor(t, s)
 		want(t, err, fault.SessionEnded, "")
 		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), text, "")
@@ -284,10 +285,48 @@ func TestStaff_RevokeSomebodysPIN(t *testing.T) {
 			t.Errorf("record %+v, %v", r, err)
 		}
 		w.traced(t, 0, func() {
-			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), fault.NotFound, "")
-			want(t, w.service.RevokePIN(ctx, w.admin, w.admin.PersonID), fault.NotFound, "")
-			want(t, w.service.RevokePIN(ctx, w.contactCentre, uuid.New()), fault.NotFound, "")
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost), fault.NotFound, "")
+			want(t, w.service.RevokePIN(ctx, w.admin, w.admin.PersonID, staff.Lost), fault.NotFound, "")
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, uuid.New(), staff.Lost), fault.NotFound, "")
 		})
+	})
+}
+
+// TestStaff_RevocationsAreTwentyADay and each has a reason; the administrators are told of the last
+// one.
+func TestStaff_RevocationsAreTwentyADay(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		again := func() { w.Exec(t, "UPDATE pins SET revoked_at = NULL WHERE person_id = ?", p.ID) }
+		for i := range 20 {
+			if n := w.told(t, staff.LimitReached.Name, w.admin.PersonID); n != 0 {
+				t.Fatalf("told after %d", i)
+			}
+			again()
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Stolen), "", "")
+			w.Clock.Advance(time.Minute)
+		}
+		if w.told(t, staff.LimitReached.Name, w.admin.PersonID) != 1 || w.told(t, staff.LimitReached.Name, w.operator.PersonID) != 0 {
+			t.Error("the administrators, and nobody else, are told once")
+		}
+		again()
+		w.traced(t, 0, func() {
+			err := w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Stolen)
+			var f *fault.Fault
+			if !errors.As(err, &f) || f.Code != fault.RateLimited || f.RetryAfter != 24*time.Hour-20*time.Minute {
+				t.Errorf("the twenty-first: %v", err)
+			}
+		})
+		want(t, w.service.RevokePIN(ctx, w.operator, p.ID, staff.Lost), "", "")
+		if n := w.Count(t, "pin_revocations WHERE person_id = ? AND reason = 'stolen' AND revoked_by = ?", p.ID, w.contactCentre.PersonID); n != 20 {
+			t.Errorf("%d are kept with their reason", n)
+		}
+		again()
+		w.Clock.Advance(24 * time.Hour)
+		want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Stolen), "", "")
+		again()
+		wantField(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, "because"), "reason", "enum")
 	})
 }
 
@@ -297,11 +336,11 @@ func TestStaff_AdministratorsPINsAreRevokedByAdministrators(t *testing.T) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Administrator, false)
 		w.traced(t, 0, func() {
-			want(t, w.service.RevokePIN(ctx, w.operator, p.ID), fault.Forbidden, "administrator-pin")
-			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), fault.Forbidden, "administrator-pin")
+			want(t, w.service.RevokePIN(ctx, w.operator, p.ID, staff.Lost), fault.Forbidden, "administrator-pin")
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost), fault.Forbidden, "administrator-pin")
 		})
 		w.Login(t, pintest.Mario, text)
-		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.admin, p.ID), "", "") })
+		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.admin, p.ID, staff.Lost), "", "") })
 	})
 }
 
@@ -420,7 +459,7 @@ func TestStaff_NobodyWaitsInACircle(t *testing.T) {
 				refused(err)
 				refused(w.service.Readmit(ctx, w.admin, p.ID))
 			},
-			func() { refused(w.service.RevokePIN(ctx, w.contactCentre, p.ID)) },
+			func() { refused(w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost)) },
 			func() {
 				made, err := w.service.Appoint(ctx, other, pintest.Mario, person.Post{Class: access.Operator, OfficeCode: rome})
 				if refused(err) {

@@ -315,13 +315,13 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 		}
 
 		centre := w.as(w.loginAs(w.person(ofClass(client.UserClassContactCentre))).AccessToken)
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil ||
+		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost}); err != nil ||
 			revoked.StatusCode() != http.StatusNoContent {
 			t.Fatalf("%v %s", err, revoked.Body)
 		}
 		w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusUnauthorized, "session-ended")
 		w.tryLogin(taxCode, pin).want(t, http.StatusUnauthorized, "invalid-credentials")
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil ||
+		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost}); err != nil ||
 			revoked.StatusCode() != http.StatusNotFound {
 			t.Errorf("%v %s", err, revoked.Body)
 		}
@@ -376,7 +376,7 @@ func TestStaff_ThePeopleOfTheCounterAreWatched(t *testing.T) {
 		changed("issuePin", operator, http.MethodPost, person+"/pins", map[string]any{
 			"document_kind": "passport", "document_number": "YA1234567",
 		}, http.StatusCreated)
-		changed("revokePersonPin", operator, http.MethodDelete, person+"/pin", nil, http.StatusNoContent)
+		changed("revokePersonPin", operator, http.MethodDelete, person+"/pin?reason=lost", nil, http.StatusNoContent)
 		changed("suspendPerson", admin, http.MethodPost, person+"/suspension", map[string]any{"reason": "prova"}, http.StatusOK, key())
 		changed("readmitPerson", admin, http.MethodDelete, person+"/suspension", nil, http.StatusNoContent)
 		changed("addOperator", admin, http.MethodPost, operators, map[string]any{
