@@ -257,7 +257,8 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
 		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
 		"addContact", "verifyContact", "resendContactCode",
-		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "retryDelivery",
+		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "confirmOperator",
+		"confirmIssuedPin", "keepPinDocument", "retryDelivery",
 		"confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation",

@@ -82,6 +82,8 @@ func (w *fixture) fill() {
 	w.execute(
 		"INSERT INTO pin_revocations (id, person_id, revoked_by, reason, revoked_at) VALUES (?, ?, ?, 'lost', ?)", id(), p.ID, p.ID, now,
 	)
+	w.execute(`INSERT INTO counter_pins (id, person_id, issued_by, issued_at, dispositive_at, attachments) VALUES (?, ?, ?, ?, ?, '[]')`,
+		id(), p.ID, p.ID, now, now)
 	upgrade := id()
 	w.execute(`INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by,
 		issued_on, expires_on, attachments, state,

@@ -37,7 +37,8 @@ var inEnglish = dictionary{
 		},
 		fault.Reauthenticate: {
 			"Authentication needed again", "Enter the PIN again for this operation.",
-			"Changing the PIN or the contacts needs a PIN that was entered within the last 5 minutes.",
+			"Changing the PIN or the contacts, and in the back office PINs, operators and suspensions, needs a PIN that was entered within " +
+				"the last 5 minutes.",
 		},
 		fault.StrongLogin: {
 			"Login with SPID, CIE or CNS required",
@@ -195,6 +196,9 @@ var inEnglish = dictionary{
 		"upgrade-waiting":              "An earlier request for a dispositive PIN waits for its decision.",
 		"upgrade-decided":              "The request has been decided already.",
 		"already-decided":              "The contact centre has decided about the request already.",
+		"nothing-to-confirm":           "No PIN from the counter waits for its confirmation.",
+		"document-kept":                "The copy of the document is kept already.",
+		"issuer-only":                  "The copy of the document is handed in by who issued the PIN.",
 		"second-person":                "Who asked for it, filed it or issued it does not decide about it: somebody else does.",
 		"counter-needed": "The data differ from the register and the person has no verified contacts to send the PIN to: they " +
 			"turn to a counter with an identity document.",

@@ -37,7 +37,8 @@ var inItalian = dictionary{
 		},
 		fault.Reauthenticate: {
 			"Nuova autenticazione necessaria", "Per questa operazione occorre inserire di nuovo il PIN.",
-			"Il cambio del PIN e dei contatti richiede che il PIN sia stato inserito negli ultimi 5 minuti.",
+			"Il cambio del PIN e dei contatti e, nelle funzioni di sede, PIN, operatori e sospensioni richiedono che il PIN sia stato " +
+				"inserito negli ultimi 5 minuti.",
 		},
 		fault.StrongLogin: {
 			"Accesso con SPID, CIE o CNS necessario",
@@ -197,6 +198,9 @@ var inItalian = dictionary{
 		"upgrade-waiting":              "Una richiesta precedente di PIN dispositivo attende ancora la decisione.",
 		"upgrade-decided":              "La richiesta è già stata decisa.",
 		"already-decided":              "Il contact center ha già deciso sulla richiesta.",
+		"nothing-to-confirm":           "Nessun PIN rilasciato allo sportello attende la conferma.",
+		"document-kept":                "La copia del documento è già stata acquisita.",
+		"issuer-only":                  "La copia del documento è acquisita da chi ha rilasciato il PIN.",
 		"second-person":                "Chi l'ha chiesto, presentato o rilasciato non decide in merito: decide un'altra persona.",
 		"counter-needed": "I dati non coincidono con l'anagrafe e la persona non ha recapiti verificati a cui inviare il PIN: si " +
 			"rivolga a uno sportello con un documento di identità.",

@@ -20,7 +20,10 @@ type act struct {
 	table, by, at string
 }
 
-var revoking = act{"revocations", "pin_revocations", "revoked_by", "revoked_at"}
+var (
+	revoking = act{"revocations", "pin_revocations", "revoked_by", "revoked_at"}
+	issuing  = act{"counter_pins", "counter_pins", "issued_by", "issued_at"}
+)
 
 // LimitReached is the kind of the message that tells administrators of somebody who did one thing
 // as often as one may in a day. Its data is {"at", "what", "name"}.

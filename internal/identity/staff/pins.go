@@ -9,38 +9,56 @@ import (
 
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
+	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 )
 
+// Issued is a PIN that was issued at the counter.
+type Issued struct {
+	pin.IssuedPIN
+	// DispositiveAt is when it becomes dispositive unless it is confirmed before.
+	DispositiveAt time.Time
+	// CodeTo is the verified contact, masked, that has the code to confirm it; "" for none.
+	CodeTo string
+}
+
 // IssuePIN gives a person, who has just shown a document, a new PIN in place of any other. It is
-// dispositive at once, and so are the person's credentials: what waited for that is completed.
-// Their sessions end and they are told. The PIN is in the result and nowhere else, so a repeat of
-// the request issues another one. It returns these faults:
+// ordinary for 24 hours, and so are the person's credentials, unless ConfirmPIN makes it
+// dispositive before. Their sessions end and all their verified contacts are told. The PIN is in
+// the result and nowhere else, so a repeat of the request issues another one. It returns these
+// faults:
 //   - fault.Forbidden: the PIN is the actor's own, or one of staff;
+//   - fault.RateLimited: the actor issued as many as one may in a day;
 //   - fault.NotFound: there is no such person;
 //   - fault.Conflict: the person is suspended.
-func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (pin.IssuedPIN, error) {
+//
+// Lock order: the actor's name, people, PINs, sessions, codes.
+func (s *Service) IssuePIN(ctx context.Context, by access.Actor, id uuid.UUID) (Issued, error) {
 	if by.PersonID == id {
-		return pin.IssuedPIN{}, fault.Because(fault.Forbidden, "own-pin")
+		return Issued{}, fault.Because(fault.Forbidden, "own-pin")
 	}
 	// Looked at before the hash is paid for, and again under the lock.
 	if err := mayHavePIN(s.people.ByID(ctx, id)); err != nil {
-		return pin.IssuedPIN{}, err
+		return Issued{}, err
 	}
 	initial, err := s.pins.NewInitial(ctx)
 	if err != nil {
-		return pin.IssuedPIN{}, err
+		return Issued{}, err
 	}
 	// An answer with a PIN is never stored.
 	return operation.Do(idempotency.WithClaim(ctx, nil), s.run, by, id.String(), func(
 		ctx context.Context, trace *operation.Trace,
-	) (pin.IssuedPIN, error) {
+	) (Issued, error) {
 		// That a document was shown stays on record, which one does not.
 		trace.Right, trace.SubjectKind = by.Office(), pin.SubjectKind+documentShown
-		return s.issue(ctx, id, initial)
+		if err := s.countActs(ctx, by, issuing); err != nil {
+			return Issued{}, err
+		}
+		return s.issue(ctx, by, id, initial)
 	}, nil)
 }
 
@@ -61,24 +79,34 @@ func mayHavePIN(p person.Person, err error) error {
 	return nil
 }
 
-func (s *Service) issue(ctx context.Context, id uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error) {
+func (s *Service) issue(ctx context.Context, by access.Actor, id uuid.UUID, initial pin.Initial) (Issued, error) {
 	if err := mayHavePIN(s.people.Lock(ctx, id)); err != nil {
-		return pin.IssuedPIN{}, err
+		return Issued{}, err
 	}
-	became, err := s.people.MakeDispositive(ctx, id)
+	now := s.run.Clock.Now()
+	c := CounterPIN{
+		ID: uuid.Must(uuid.NewV7()), PersonID: id, IssuedBy: by.PersonID, IssuedAt: now, DispositiveAt: now.Add(ordinaryFor),
+		Attachments: []attachment.File{},
+	}
+	if err := s.people.MakeOrdinary(ctx, id); err != nil {
+		return Issued{}, err
+	}
+	handed, err := s.pins.GiveInPerson(ctx, id, c.ID, initial)
 	if err != nil {
-		return pin.IssuedPIN{}, err
+		return Issued{}, err
 	}
-	handed, err := s.pins.GiveInPerson(ctx, id, initial)
+	// What somebody asked for with the old PIN must not raise the new one.
+	if err := pinupgrade.Void(ctx, s.run.DB, id, now); err != nil {
+		return Issued{}, err
+	}
+	if err := s.repo.addCounterPIN(ctx, c); err != nil {
+		return Issued{}, err
+	}
+	to, err := s.sendCode(ctx, c)
 	if err != nil {
-		return pin.IssuedPIN{}, err
+		return Issued{}, err
 	}
-	if became {
-		if err := s.declarations.CompleteFor(ctx, id); err != nil {
-			return pin.IssuedPIN{}, err
-		}
-	}
-	return handed, s.notify(ctx, PINIssued, id)
+	return Issued{IssuedPIN: handed, DispositiveAt: c.DispositiveAt, CodeTo: to}, s.notify(ctx, PINIssued, id)
 }
 
 // RevocationReason is why somebody who works here revokes a PIN.

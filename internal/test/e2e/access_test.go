@@ -95,10 +95,13 @@ var accessTable = map[string]row{
 	"issuePin": {body: func(filer) any {
 		return map[string]any{"document_kind": "passport", "document_number": "YA1234567"}
 	}, anybodys: true},
-	"revokePersonPin": {anybodys: true},
-	"suspendPerson":   {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
-	"readmitPerson":   {anybodys: true},
-	"listOperators":   {anybodys: true},
+	"confirmIssuedPin":    {body: func(filer) any { return map[string]any{"code": "40718263"} }, anybodys: true},
+	"keepPinDocument":     {body: func(filer) any { return documentForm() }, headers: []header{upgradeType}, anybodys: true},
+	"downloadPinDocument": {anybodys: true},
+	"revokePersonPin":     {anybodys: true},
+	"suspendPerson":       {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
+	"readmitPerson":       {anybodys: true},
+	"listOperators":       {anybodys: true},
 	"addOperator": {body: func(f filer) any {
 		return map[string]any{"tax_code": f.person.TaxCode, "user_class": "administrator"}
 	}, anybodys: true},
