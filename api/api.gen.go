@@ -3706,7 +3706,7 @@ type OfficePinUpgradeList struct {
 
 // Operator A person who works here.
 //
-// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}
+// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
 type Operator struct {
 	// FamilyName Family name (cognome).
 	//
@@ -3737,6 +3737,11 @@ type Operator struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCode `json:"tax_code"`
+
+	// Unconfirmed Whether a second administrator has still to confirm the post (confirmOperator), which opens nothing before.
+	//
+	// Example: false
+	Unconfirmed bool `json:"unconfirmed"`
 
 	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
 	//
@@ -3781,7 +3786,7 @@ type OperatorInput struct {
 
 // OperatorList One page of operators.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}]}
 type OperatorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -6063,6 +6068,14 @@ type ChangeOperatorParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ConfirmOperatorParams defines parameters for ConfirmOperator.
+type ConfirmOperatorParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // RegisterPersonParams defines parameters for RegisterPerson.
 type RegisterPersonParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -6996,6 +7009,9 @@ type ServerInterface interface {
 	// ChangeOperator Change the class or office of an operator
 	// (PATCH /backoffice/operators/{operator_id})
 	ChangeOperator(ctx echo.Context, operatorId OperatorId, params ChangeOperatorParams) error
+	// ConfirmOperator Confirm an administrator
+	// (POST /backoffice/operators/{operator_id}/confirmation)
+	ConfirmOperator(ctx echo.Context, operatorId OperatorId, params ConfirmOperatorParams) error
 	// RegisterPerson Register a person at the counter
 	// (POST /backoffice/people)
 	RegisterPerson(ctx echo.Context, params RegisterPersonParams) error
@@ -7691,6 +7707,44 @@ func (w *ServerInterfaceWrapper) ChangeOperator(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangeOperator(ctx, operatorId, params)
+	return err
+}
+
+// ConfirmOperator converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmOperator(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "operator_id" -------------
+	var operatorId OperatorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operator_id", ctx.Param("operator_id"), &operatorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operator_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmOperatorParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmOperator(ctx, operatorId, params)
 	return err
 }
 
@@ -11120,6 +11174,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.RemoveOperator, options.OperationMiddlewares["removeOperator"]...)
 	router.GET(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.ShowOperator, options.OperationMiddlewares["showOperator"]...)
 	router.PATCH(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.ChangeOperator, options.OperationMiddlewares["changeOperator"]...)
+	router.POST(options.BaseURL+"/backoffice/operators/:operator_id/confirmation", wrapper.ConfirmOperator, options.OperationMiddlewares["confirmOperator"]...)
 	router.POST(options.BaseURL+"/backoffice/people", wrapper.RegisterPerson, options.OperationMiddlewares["registerPerson"]...)
 	router.POST(options.BaseURL+"/backoffice/people-searches", wrapper.SearchPeople, options.OperationMiddlewares["searchPeople"]...)
 	router.GET(options.BaseURL+"/backoffice/people/:person_id", wrapper.ShowPerson, options.OperationMiddlewares["showPerson"]...)
@@ -11506,6 +11561,37 @@ type ChangeOperator200JSONResponse struct {
 }
 
 func (response ChangeOperator200JSONResponse) VisitChangeOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmOperatorRequestObject struct {
+	OperatorId OperatorId `json:"operator_id"`
+	Params     ConfirmOperatorParams
+}
+
+type ConfirmOperatorResponseObject interface {
+	VisitConfirmOperatorResponse(w http.ResponseWriter) error
+}
+
+type ConfirmOperator200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ConfirmOperator200JSONResponse struct {
+	Body    Operator
+	Headers ConfirmOperator200ResponseHeaders
+}
+
+func (response ConfirmOperator200JSONResponse) VisitConfirmOperatorResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14704,6 +14790,9 @@ type StrictServerInterface interface {
 	// ChangeOperator Change the class or office of an operator
 	// (PATCH /backoffice/operators/{operator_id})
 	ChangeOperator(ctx context.Context, request ChangeOperatorRequestObject) (ChangeOperatorResponseObject, error)
+	// ConfirmOperator Confirm an administrator
+	// (POST /backoffice/operators/{operator_id}/confirmation)
+	ConfirmOperator(ctx context.Context, request ConfirmOperatorRequestObject) (ConfirmOperatorResponseObject, error)
 	// RegisterPerson Register a person at the counter
 	// (POST /backoffice/people)
 	RegisterPerson(ctx context.Context, request RegisterPersonRequestObject) (RegisterPersonResponseObject, error)
@@ -15410,6 +15499,32 @@ func (sh *strictHandler) ChangeOperator(ctx echo.Context, operatorId OperatorId,
 		return err
 	} else if validResponse, ok := response.(ChangeOperatorResponseObject); ok {
 		return validResponse.VisitChangeOperatorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmOperator operation middleware
+func (sh *strictHandler) ConfirmOperator(ctx echo.Context, operatorId OperatorId, params ConfirmOperatorParams) error {
+	var request ConfirmOperatorRequestObject
+
+	request.OperatorId = operatorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmOperator(ctx.Request().Context(), request.(ConfirmOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmOperator")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmOperatorResponseObject); ok {
+		return validResponse.VisitConfirmOperatorResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -3704,7 +3704,7 @@ type OfficePinUpgradeList struct {
 
 // Operator A person who works here.
 //
-// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}
+// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
 type Operator struct {
 	// FamilyName Family name (cognome).
 	//
@@ -3735,6 +3735,11 @@ type Operator struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCode `json:"tax_code"`
+
+	// Unconfirmed Whether a second administrator has still to confirm the post (confirmOperator), which opens nothing before.
+	//
+	// Example: false
+	Unconfirmed bool `json:"unconfirmed"`
 
 	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
 	//
@@ -3779,7 +3784,7 @@ type OperatorInput struct {
 
 // OperatorList One page of operators.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}]}
 type OperatorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -6109,6 +6114,17 @@ type ChangeOperatorParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ConfirmOperatorParams defines parameters for ConfirmOperator.
+type ConfirmOperatorParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // RegisterPersonParams defines parameters for RegisterPerson.
 type RegisterPersonParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -7694,7 +7710,8 @@ type ClientInterface interface {
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-	// 409 `conflict`. For
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7706,7 +7723,8 @@ type ClientInterface interface {
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-	// 409 `conflict`. For
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7734,7 +7752,8 @@ type ClientInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7746,13 +7765,24 @@ type ClientInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
 	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
 	ChangeOperatorWithApplicationMergePatchPlusJSONBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmOperator Confirm an administrator
+	//
+	// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+	// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+	// on the command line need no confirmation.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+	ConfirmOperator(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RegisterPersonWithBody Register a person at the counter
 	//
@@ -9698,7 +9728,8 @@ func (c *Client) ListOperators(ctx context.Context, params *ListOperatorsParams,
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 // (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-// 409 `conflict`. For
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9720,7 +9751,8 @@ func (c *Client) AddOperatorWithBody(ctx context.Context, params *AddOperatorPar
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 // (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-// 409 `conflict`. For
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type.
@@ -9778,7 +9810,8 @@ func (c *Client) ShowOperator(ctx context.Context, operatorId OperatorId, params
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9800,7 +9833,8 @@ func (c *Client) ChangeOperatorWithBody(ctx context.Context, operatorId Operator
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/merge-patch+json` content type.
@@ -9808,6 +9842,26 @@ func (c *Client) ChangeOperatorWithBody(ctx context.Context, operatorId Operator
 // Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
 func (c *Client) ChangeOperatorWithApplicationMergePatchPlusJSONBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangeOperatorRequestWithApplicationMergePatchPlusJSONBody(c.Server, operatorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmOperator Confirm an administrator
+//
+// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+// on the command line need no confirmation.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+func (c *Client) ConfirmOperator(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmOperatorRequest(c.Server, operatorId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -14051,6 +14105,64 @@ func NewChangeOperatorRequestWithBody(server string, operatorId OperatorId, para
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmOperatorRequest constructs an http.Request for the ConfirmOperator method
+func NewConfirmOperatorRequest(server string, operatorId OperatorId, params *ConfirmOperatorParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operator_id", operatorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/operators/%s/confirmation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
 
 		if params.AcceptLanguage != nil {
 			var headerParam1 string
@@ -22554,7 +22666,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-	// 409 `conflict`. For
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22566,7 +22679,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-	// 409 `conflict`. For
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22598,7 +22712,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22610,13 +22725,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
 	ChangeOperatorWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeOperatorResponse, error)
+
+	// ConfirmOperatorWithResponse Confirm an administrator
+	//
+	// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+	// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+	// on the command line need no confirmation.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+	ConfirmOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*ConfirmOperatorResponse, error)
 
 	// RegisterPersonWithBodyWithResponse Register a person at the counter
 	//
@@ -25095,6 +25223,61 @@ func (r ChangeOperatorResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ChangeOperatorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ConfirmOperatorResponse200Headers the declared response headers of an HTTP 200 response for ConfirmOperator
+type ConfirmOperatorResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ConfirmOperatorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operator
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ConfirmOperatorResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmOperatorResponse) GetJSON200() *Operator {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmOperatorResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmOperatorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmOperatorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmOperatorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmOperatorResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -31154,7 +31337,8 @@ func (c *ClientWithResponses) ListOperatorsWithResponse(ctx context.Context, par
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 // (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-// 409 `conflict`. For
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31172,7 +31356,8 @@ func (c *ClientWithResponses) AddOperatorWithBodyWithResponse(ctx context.Contex
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
 // (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
-// 409 `conflict`. For
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31222,7 +31407,8 @@ func (c *ClientWithResponses) ShowOperatorWithResponse(ctx context.Context, oper
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31240,7 +31426,8 @@ func (c *ClientWithResponses) ChangeOperatorWithBodyWithResponse(ctx context.Con
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -31252,6 +31439,24 @@ func (c *ClientWithResponses) ChangeOperatorWithApplicationMergePatchPlusJSONBod
 		return nil, err
 	}
 	return ParseChangeOperatorResponse(rsp)
+}
+
+// ConfirmOperatorWithResponse Confirm an administrator
+//
+// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+// on the command line need no confirmation.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+func (c *ClientWithResponses) ConfirmOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*ConfirmOperatorResponse, error) {
+	rsp, err := c.ConfirmOperator(ctx, operatorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmOperatorResponse(rsp)
 }
 
 // RegisterPersonWithBodyWithResponse Register a person at the counter
@@ -34575,6 +34780,52 @@ func ParseChangeOperatorResponse(rsp *http.Response) (*ChangeOperatorResponse, e
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ChangeOperatorResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmOperatorResponse parses an HTTP response from a ConfirmOperatorWithResponse call
+func ParseConfirmOperatorResponse(rsp *http.Response) (*ConfirmOperatorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmOperatorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ConfirmOperatorResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value EntityTag
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {

@@ -199,6 +199,8 @@ var inEnglish = dictionary{
 		"nothing-to-confirm":           "No PIN from the counter waits for its confirmation.",
 		"document-kept":                "The copy of the document is kept already.",
 		"issuer-only":                  "The copy of the document is handed in by who issued the PIN.",
+		"post-unconfirmed":             "The post of administrator still has to be confirmed by a second administrator.",
+		"post-confirmed":               "There is nothing to confirm.",
 		"second-person":                "Who asked for it, filed it or issued it does not decide about it: somebody else does.",
 		"counter-needed": "The data differ from the register and the person has no verified contacts to send the PIN to: they " +
 			"turn to a counter with an identity document.",

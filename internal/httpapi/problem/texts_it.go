@@ -201,6 +201,8 @@ var inItalian = dictionary{
 		"nothing-to-confirm":           "Nessun PIN rilasciato allo sportello attende la conferma.",
 		"document-kept":                "La copia del documento è già stata acquisita.",
 		"issuer-only":                  "La copia del documento è acquisita da chi ha rilasciato il PIN.",
+		"post-unconfirmed":             "L'incarico di amministratore va ancora confermato da un secondo amministratore.",
+		"post-confirmed":               "Non c'è nulla da confermare.",
 		"second-person":                "Chi l'ha chiesto, presentato o rilasciato non decide in merito: decide un'altra persona.",
 		"counter-needed": "I dati non coincidono con l'anagrafe e la persona non ha recapiti verificati a cui inviare il PIN: si " +
 			"rivolga a uno sportello con un documento di identità.",

@@ -58,11 +58,11 @@ func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (o
 	return one, others, nil
 }
 
-// administrators returns the ids of the administrators who are not suspended.
+// administrators returns the ids of those who administer: confirmed, and not suspended.
 func (r repository) administrators(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := r.db.From(ctx).Raw(
-		"SELECT id FROM people WHERE user_class = ? AND suspended_at IS NULL ORDER BY id", access.Administrator,
+		"SELECT id FROM people WHERE user_class = ? AND suspended_at IS NULL AND post_given_by IS NULL ORDER BY id", access.Administrator,
 	).Scan(&ids).Error
 	return ids, err
 }
@@ -83,7 +83,7 @@ func (r repository) save(ctx context.Context, p Person) (Person, error) {
 	p.Version++
 	err := r.db.From(ctx).Model(&Person{}).Where("id = ?", p.ID).
 		Select(
-			"user_class", "credential_level", "office_code", "identity_confirmed_at", "suspended_at", "suspension_reason", "version",
+			"user_class", "credential_level", "office_code", "post_given_by", "identity_confirmed_at", "suspended_at", "suspension_reason", "version",
 		).UpdateColumns(&p).Error
 	return p, err
 }

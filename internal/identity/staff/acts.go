@@ -2,7 +2,10 @@ package staff
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
@@ -49,17 +52,28 @@ func (s *Service) countActs(ctx context.Context, by access.Actor, a act) error {
 	}, now)
 }
 
-// tellAdministrators promises a message to every administrator, in the context's transaction.
-func (s *Service) tellAdministrators(ctx context.Context, kind outbox.Kind, data map[string]string, now time.Time) error {
+// tellAdministrators promises a message to every administrator but some, in the context's
+// transaction.
+func (s *Service) tellAdministrators(
+	ctx context.Context, kind outbox.Kind, data map[string]string, now time.Time, but ...uuid.UUID,
+) error {
 	ids, err := s.people.Administrators(ctx)
 	if err != nil {
 		return err
 	}
-	messages := make([]outbox.Message, len(ids))
-	for i, id := range ids {
-		if messages[i], err = outbox.NewMessage(kind, id, data, now); err != nil {
+	var messages []outbox.Message
+	for _, id := range ids {
+		if slices.Contains(but, id) {
+			continue
+		}
+		m, err := outbox.NewMessage(kind, id, data, now)
+		if err != nil {
 			return err
 		}
+		messages = append(messages, m)
+	}
+	if len(messages) == 0 {
+		return nil
 	}
 	return s.outbox.Add(ctx, messages...)
 }

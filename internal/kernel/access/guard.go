@@ -134,6 +134,9 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	if rule.To == ToOffice && a.OfficeCode == "" {
 		return fault.New(fault.Forbidden)
 	}
+	if rule.Dispositive && a.Unconfirmed {
+		return fault.Because(fault.Forbidden, "post-unconfirmed")
+	}
 	if rule.Dispositive && a.CredentialLevel != Dispositive {
 		return fault.New(fault.DispositiveRequired)
 	}

@@ -409,6 +409,28 @@ func TestGuard_WhoWorksHereNeedsDispositiveCredentials(t *testing.T) {
 	})
 }
 
+// TestGuard_AnUnconfirmedPostOpensNothing of the back office.
+func TestGuard_AnUnconfirmedPostOpensNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p := w.Person(t, func(p *world.Person) { p.UserClass = access.Administrator })
+		session := w.Session(t, p.ID, nil)
+		rule := access.Rule{To: access.ToSession, Classes: []access.UserClass{access.Administrator}, Dispositive: true}
+		for _, c := range []struct {
+			givenBy any
+			want    fault.Code
+		}{{nil, granted}, {w.rep.PersonID, fault.Forbidden}, {nil, granted}} {
+			w.Exec(t, "UPDATE people SET post_given_by = ? WHERE id = ?", c.givenBy, p.ID)
+			if _, err := w.Guard.Enter(context.Background(), session, rule, access.Target{}); codeOf(err) != c.want {
+				t.Errorf("given by %v: %v", c.givenBy, err)
+			}
+			if _, err := w.Guard.Enter(context.Background(), session, toSession, access.Target{}); err != nil {
+				t.Errorf("what is their own: %v", err)
+			}
+		}
+	})
+}
+
 // TestGuard_DelegationsMayNeedAStrongLogin: where the service asks for it, a PIN does not manage
 // delegations, whosever they are.
 func TestGuard_DelegationsMayNeedAStrongLogin(t *testing.T) {

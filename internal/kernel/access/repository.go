@@ -58,7 +58,8 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 const (
 	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.login_method, s.authenticated_at,
 		s.last_seen_at, s.expires_at, s.ended_at,
-		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at`
+		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at,
+		p.post_given_by`
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
 	// worksAtOffice is that the person is an operator. Their post opens nothing with ordinary
@@ -93,6 +94,7 @@ type row struct {
 	CredentialLevel   CredentialLevel
 	OfficeCode        *string
 	SuspendedAt       *time.Time
+	PostGivenBy       *uuid.UUID
 	ContributorID     *uuid.UUID
 	PositionID        *uuid.UUID
 	State             *string
@@ -184,7 +186,7 @@ func (row row) findings() findings {
 	f.actor = Actor{
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
 		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired,
-		ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
+		Unconfirmed: row.PostGivenBy != nil, ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
 	}
 	if row.OfficeCode != nil {
 		f.actor.OfficeCode = *row.OfficeCode

@@ -109,7 +109,7 @@ var accessTable = map[string]row{
 	"changeOperator": {body: func(filer) any {
 		return map[string]any{"user_class": "administrator"}
 	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}, anybodys: true},
-	"removeOperator":  {anybodys: true},
+	"removeOperator": {anybodys: true}, "confirmOperator": {anybodys: true},
 	"listPinRequests": {anybodys: true}, "showOfficePinRequest": {anybodys: true},
 	"filePinRequest":   {body: func(filer) any { return elena() }, anybodys: true},
 	"decidePinRequest": {body: func(filer) any { return map[string]any{"outcome": "served", "reason": "prova"} }, anybodys: true},

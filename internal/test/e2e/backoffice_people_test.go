@@ -164,6 +164,10 @@ func TestStaff_OperatorsThatCannotBe(t *testing.T) {
 		add(body).want(t, http.StatusConflict, "conflict")
 
 		me := w.do(http.MethodGet, "/v1/me", token, nil).field("person_id").(string)
+		other := w.person(func(p client.SandboxPerson) bool {
+			return p.UserClass == client.UserClassAdministrator && p.PersonId.String() != me
+		})
+		w.do(http.MethodDelete, "/v1/backoffice/operators/"+other.PersonId.String(), token, nil).want(t, http.StatusNoContent, "")
 		last := w.do(http.MethodDelete, "/v1/backoffice/operators/"+me, token, nil).want(t, http.StatusConflict, "conflict")
 		if !strings.Contains(string(last.body), "ultimo amministratore") {
 			t.Errorf("does not say why: %s", last.body)
@@ -172,6 +176,35 @@ func TestStaff_OperatorsThatCannotBe(t *testing.T) {
 		w.do(http.MethodPatch, "/v1/backoffice/operators/"+me, token, map[string]any{"user_class": "contact_centre"},
 			header{"Content-Type", "application/merge-patch+json"}, header{"If-Match", tag}).want(t, http.StatusConflict, "conflict")
 		w.do(http.MethodGet, "/v1/me", token, nil).want(t, http.StatusOK, "")
+	})
+}
+
+// TestStaff_ASecondAdministratorConfirms whom the first one made an administrator.
+func TestStaff_ASecondAdministratorConfirms(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		first := w.administrator()
+		me := w.do(http.MethodGet, "/v1/me", first.AccessToken, nil).field("person_id").(string)
+		other := w.person(func(p client.SandboxPerson) bool {
+			return p.UserClass == client.UserClassAdministrator && p.PersonId.String() != me
+		})
+		p, _, email := w.reachable(map[string]any{})
+		s := w.loginAs(p)
+		made := w.do(http.MethodPost, "/v1/backoffice/operators", first.AccessToken, map[string]any{
+			"tax_code": p.TaxCode, "user_class": "administrator",
+		}, key()).want(t, http.StatusCreated, "")
+		if made.field("unconfirmed") != true || !w.told(email, "secondo amministratore") || !w.told(other.Contacts[0].Value, "incarico") {
+			t.Errorf("made %s", made.body)
+		}
+		operators := "/v1/backoffice/operators"
+		w.do(http.MethodGet, operators, s.AccessToken, nil).want(t, http.StatusForbidden, "forbidden")
+		path := made.header.Get("Location") + "/confirmation"
+		w.do(http.MethodPost, path, first.AccessToken, nil, key()).want(t, http.StatusForbidden, "forbidden")
+		w.do(http.MethodPost, path, s.AccessToken, nil, key()).want(t, http.StatusForbidden, "forbidden")
+		done := w.do(http.MethodPost, path, w.loginAs(other).AccessToken, nil, key()).want(t, http.StatusOK, "")
+		if done.field("unconfirmed") != false || done.header.Get("ETag") == made.header.Get("ETag") {
+			t.Errorf("confirmed %s", done.body)
+		}
+		w.do(http.MethodGet, operators, s.AccessToken, nil).want(t, http.StatusOK, "")
 	})
 }
 
