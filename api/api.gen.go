@@ -801,6 +801,33 @@ func (e PinRequestWaitReason) Valid() bool {
 	}
 }
 
+// Defines values for PinRevocationReason.
+const (
+	PinRevocationReasonLost        PinRevocationReason = "lost"
+	PinRevocationReasonMisused     PinRevocationReason = "misused"
+	PinRevocationReasonRequested   PinRevocationReason = "requested"
+	PinRevocationReasonStolen      PinRevocationReason = "stolen"
+	PinRevocationReasonWrongPerson PinRevocationReason = "wrong_person"
+)
+
+// Valid indicates whether the value is a known member of the PinRevocationReason enum.
+func (e PinRevocationReason) Valid() bool {
+	switch e {
+	case PinRevocationReasonLost:
+		return true
+	case PinRevocationReasonMisused:
+		return true
+	case PinRevocationReasonRequested:
+		return true
+	case PinRevocationReasonStolen:
+		return true
+	case PinRevocationReasonWrongPerson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PinState.
 const (
 	PinStateActive    PinState = "active"
@@ -1566,6 +1593,29 @@ type ContributorSearch struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
+}
+
+// CounterPin A PIN that was issued at a counter and is ordinary until it is confirmed, or the time has come.
+//
+// Example: {"dispositive_at":"2026-03-17T09:12:00.402118Z","document":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"issued_at":"2026-03-16T09:12:00.402118Z","issued_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}}
+type CounterPin struct {
+	// DispositiveAt When it becomes dispositive unless confirmIssuedPin makes it so before.
+	//
+	// Example: 2026-03-17T09:12:00.402118Z
+	DispositiveAt time.Time `json:"dispositive_at"`
+
+	// Document The copy of the document that was shown; empty until it was handed in.
+	Document List[Attachment] `json:"document"`
+
+	// IssuedAt When it was issued.
+	//
+	// Example: 2026-03-16T09:12:00.402118Z
+	IssuedAt time.Time `json:"issued_at"`
+
+	// IssuedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	IssuedBy PersonReference `json:"issued_by"`
 }
 
 // CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
@@ -3003,12 +3053,22 @@ type IntermediaryRoleInput struct {
 
 // IssuedPin A PIN that was issued at the counter.
 //
-// Example: {"credential_level":"dispositive","expires_at":"2026-05-15T09:12:00.402118Z","person_id":"018f3b30-1a2b-7c3d-8e4f-5a6b7c8d9e10","pin":"7K3MQ9XAH4TW9PC6"}
+// Example: {"code_to":"**********567","credential_level":"ordinary","dispositive_at":"2026-03-17T09:12:00.402118Z","expires_at":"2026-05-15T09:12:00.402118Z","person_id":"018f3b30-1a2b-7c3d-8e4f-5a6b7c8d9e10","pin":"7K3MQ9XAH4TW9PC6"}
 type IssuedPin struct {
+	// CodeTo The verified contact, masked, that has the code for confirmIssuedPin. Missing where there is none.
+	//
+	// Example: **********567
+	CodeTo *string `json:"code_to,omitempty"`
+
 	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
 	//
 	// Example: dispositive
 	CredentialLevel CredentialLevel `json:"credential_level"`
+
+	// DispositiveAt When it becomes dispositive unless confirmIssuedPin makes it so before.
+	//
+	// Example: 2026-03-17T09:12:00.402118Z
+	DispositiveAt time.Time `json:"dispositive_at"`
 
 	// ExpiresAt When it expires unless it is used.
 	//
@@ -3024,6 +3084,16 @@ type IssuedPin struct {
 	//
 	// Example: 7K3MQ9XAH4TW9PC6
 	Pin string `json:"pin"`
+}
+
+// IssuedPinConfirmation What confirms a PIN from the counter.
+//
+// Example: {"code":"40718263"}
+type IssuedPinConfirmation struct {
+	// Code The code that the holder has at a verified contact. Without it, who confirms is somebody else than who issued the PIN.
+	//
+	// Example: 40718263
+	Code *string `json:"code,omitempty"`
 }
 
 // Language A language of messages.
@@ -3657,7 +3727,7 @@ type OfficePinUpgradeList struct {
 
 // Operator A person who works here.
 //
-// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}
+// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
 type Operator struct {
 	// FamilyName Family name (cognome).
 	//
@@ -3688,6 +3758,11 @@ type Operator struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCode `json:"tax_code"`
+
+	// Unconfirmed Whether a second administrator has still to confirm the post (confirmOperator), which opens nothing before.
+	//
+	// Example: false
+	Unconfirmed bool `json:"unconfirmed"`
 
 	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
 	//
@@ -3732,7 +3807,7 @@ type OperatorInput struct {
 
 // OperatorList One page of operators.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}]}
 type OperatorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -3849,6 +3924,11 @@ type PersonIdentityList struct {
 type PersonRecord struct {
 	// Contacts The contacts.
 	Contacts List[PersonContact] `json:"contacts"`
+
+	// CounterPin A PIN that was issued at a counter and is ordinary until it is confirmed, or the time has come.
+	//
+	// Example: {"dispositive_at":"2026-03-17T09:12:00.402118Z","document":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"issued_at":"2026-03-16T09:12:00.402118Z","issued_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}}
+	CounterPin *CounterPin `json:"counter_pin,omitempty"`
 
 	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
 	//
@@ -3998,6 +4078,14 @@ type PinApplication struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinDocument The copy of the document by which somebody was identified at the counter.
+//
+// Example: {"files":["(the bytes of carta-identita.pdf)"]}
+type PinDocument struct {
+	// Files The document, on one or two sides.
+	Files List[openapi_types.File] `json:"files"`
 }
 
 // PinHalf Which 8 of the 16 characters of a PIN.
@@ -4208,6 +4296,11 @@ type PinRevocationConfirmation struct {
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
 }
+
+// PinRevocationReason Why somebody who works here revokes a PIN: the holder asks for it, lost it, had it stolen, others use it, or it was given to the wrong person.
+//
+// Example: lost
+type PinRevocationReason string
 
 // PinRevocationStart Whose PIN, and a contact that is stored.
 //
@@ -6008,6 +6101,14 @@ type ChangeOperatorParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ConfirmOperatorParams defines parameters for ConfirmOperator.
+type ConfirmOperatorParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // RegisterPersonParams defines parameters for RegisterPerson.
 type RegisterPersonParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -6029,11 +6130,33 @@ type SearchPeopleParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RevokePersonPinParams defines parameters for RevokePersonPin.
+type RevokePersonPinParams struct {
+	// Reason Why the PIN is revoked. It is kept with who revoked it.
+	Reason PinRevocationReason `form:"reason" json:"reason"`
+}
+
 // IssuePinParams defines parameters for IssuePin.
 type IssuePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ConfirmIssuedPinParams defines parameters for ConfirmIssuedPin.
+type ConfirmIssuedPinParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// KeepPinDocumentParams defines parameters for KeepPinDocument.
+type KeepPinDocumentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // SuspendPersonParams defines parameters for SuspendPerson.
@@ -6752,6 +6875,12 @@ type SearchPeopleJSONRequestBody = PeopleSearch
 // IssuePinJSONRequestBody defines body for IssuePin for application/json ContentType.
 type IssuePinJSONRequestBody = PinIssue
 
+// ConfirmIssuedPinJSONRequestBody defines body for ConfirmIssuedPin for application/json ContentType.
+type ConfirmIssuedPinJSONRequestBody = IssuedPinConfirmation
+
+// KeepPinDocumentMultipartRequestBody defines body for KeepPinDocument for multipart/form-data ContentType.
+type KeepPinDocumentMultipartRequestBody = PinDocument
+
 // SuspendPersonJSONRequestBody defines body for SuspendPerson for application/json ContentType.
 type SuspendPersonJSONRequestBody = Suspension
 
@@ -6913,6 +7042,9 @@ type ServerInterface interface {
 	// ChangeOperator Change the class or office of an operator
 	// (PATCH /backoffice/operators/{operator_id})
 	ChangeOperator(ctx echo.Context, operatorId OperatorId, params ChangeOperatorParams) error
+	// ConfirmOperator Confirm an administrator
+	// (POST /backoffice/operators/{operator_id}/confirmation)
+	ConfirmOperator(ctx echo.Context, operatorId OperatorId, params ConfirmOperatorParams) error
 	// RegisterPerson Register a person at the counter
 	// (POST /backoffice/people)
 	RegisterPerson(ctx echo.Context, params RegisterPersonParams) error
@@ -6924,10 +7056,19 @@ type ServerInterface interface {
 	ShowPerson(ctx echo.Context, personId PersonId) error
 	// RevokePersonPin Revoke the PIN of a person
 	// (DELETE /backoffice/people/{person_id}/pin)
-	RevokePersonPin(ctx echo.Context, personId PersonId) error
+	RevokePersonPin(ctx echo.Context, personId PersonId, params RevokePersonPinParams) error
 	// IssuePin Issue a PIN at the counter
 	// (POST /backoffice/people/{person_id}/pins)
 	IssuePin(ctx echo.Context, personId PersonId, params IssuePinParams) error
+	// ConfirmIssuedPin Confirm a PIN from the counter
+	// (POST /backoffice/people/{person_id}/pins/confirmation)
+	ConfirmIssuedPin(ctx echo.Context, personId PersonId, params ConfirmIssuedPinParams) error
+	// KeepPinDocument Keep the document shown for a PIN
+	// (POST /backoffice/people/{person_id}/pins/document)
+	KeepPinDocument(ctx echo.Context, personId PersonId, params KeepPinDocumentParams) error
+	// DownloadPinDocument Download the document shown for a PIN
+	// (GET /backoffice/people/{person_id}/pins/document/{number})
+	DownloadPinDocument(ctx echo.Context, personId PersonId, number AttachmentNumber) error
 	// ReadmitPerson Readmit a suspended person
 	// (DELETE /backoffice/people/{person_id}/suspension)
 	ReadmitPerson(ctx echo.Context, personId PersonId) error
@@ -7602,6 +7743,44 @@ func (w *ServerInterfaceWrapper) ChangeOperator(ctx echo.Context) error {
 	return err
 }
 
+// ConfirmOperator converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmOperator(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "operator_id" -------------
+	var operatorId OperatorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "operator_id", ctx.Param("operator_id"), &operatorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operator_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmOperatorParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmOperator(ctx, operatorId, params)
+	return err
+}
+
 // RegisterPerson converts echo context to params.
 func (w *ServerInterfaceWrapper) RegisterPerson(ctx echo.Context) error {
 	var err error
@@ -7702,8 +7881,17 @@ func (w *ServerInterfaceWrapper) RevokePersonPin(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokePersonPinParams
+	// ------------- Required query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RevokePersonPin(ctx, personId)
+	err = w.Handler.RevokePersonPin(ctx, personId, params)
 	return err
 }
 
@@ -7740,6 +7928,106 @@ func (w *ServerInterfaceWrapper) IssuePin(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.IssuePin(ctx, personId, params)
+	return err
+}
+
+// ConfirmIssuedPin converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmIssuedPin(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmIssuedPinParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmIssuedPin(ctx, personId, params)
+	return err
+}
+
+// KeepPinDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) KeepPinDocument(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params KeepPinDocumentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.KeepPinDocument(ctx, personId, params)
+	return err
+}
+
+// DownloadPinDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadPinDocument(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "person_id" -------------
+	var personId PersonId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "person_id", ctx.Param("person_id"), &personId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter person_id: %s", err))
+	}
+
+	// ------------- Path parameter "number" -------------
+	var number AttachmentNumber
+
+	err = runtime.BindStyledParameterWithOptions("simple", "number", ctx.Param("number"), &number, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter number: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadPinDocument(ctx, personId, number)
 	return err
 }
 
@@ -10919,11 +11207,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.RemoveOperator, options.OperationMiddlewares["removeOperator"]...)
 	router.GET(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.ShowOperator, options.OperationMiddlewares["showOperator"]...)
 	router.PATCH(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.ChangeOperator, options.OperationMiddlewares["changeOperator"]...)
+	router.POST(options.BaseURL+"/backoffice/operators/:operator_id/confirmation", wrapper.ConfirmOperator, options.OperationMiddlewares["confirmOperator"]...)
 	router.POST(options.BaseURL+"/backoffice/people", wrapper.RegisterPerson, options.OperationMiddlewares["registerPerson"]...)
 	router.POST(options.BaseURL+"/backoffice/people-searches", wrapper.SearchPeople, options.OperationMiddlewares["searchPeople"]...)
 	router.GET(options.BaseURL+"/backoffice/people/:person_id", wrapper.ShowPerson, options.OperationMiddlewares["showPerson"]...)
 	router.DELETE(options.BaseURL+"/backoffice/people/:person_id/pin", wrapper.RevokePersonPin, options.OperationMiddlewares["revokePersonPin"]...)
 	router.POST(options.BaseURL+"/backoffice/people/:person_id/pins", wrapper.IssuePin, options.OperationMiddlewares["issuePin"]...)
+	router.POST(options.BaseURL+"/backoffice/people/:person_id/pins/confirmation", wrapper.ConfirmIssuedPin, options.OperationMiddlewares["confirmIssuedPin"]...)
+	router.POST(options.BaseURL+"/backoffice/people/:person_id/pins/document", wrapper.KeepPinDocument, options.OperationMiddlewares["keepPinDocument"]...)
+	router.GET(options.BaseURL+"/backoffice/people/:person_id/pins/document/:number", wrapper.DownloadPinDocument, options.OperationMiddlewares["downloadPinDocument"]...)
 	router.DELETE(options.BaseURL+"/backoffice/people/:person_id/suspension", wrapper.ReadmitPerson, options.OperationMiddlewares["readmitPerson"]...)
 	router.POST(options.BaseURL+"/backoffice/people/:person_id/suspension", wrapper.SuspendPerson, options.OperationMiddlewares["suspendPerson"]...)
 	router.GET(options.BaseURL+"/backoffice/pin-requests", wrapper.ListPinRequests, options.OperationMiddlewares["listPinRequests"]...)
@@ -11314,6 +11606,37 @@ func (response ChangeOperator200JSONResponse) VisitChangeOperatorResponse(w http
 	return err
 }
 
+type ConfirmOperatorRequestObject struct {
+	OperatorId OperatorId `json:"operator_id"`
+	Params     ConfirmOperatorParams
+}
+
+type ConfirmOperatorResponseObject interface {
+	VisitConfirmOperatorResponse(w http.ResponseWriter) error
+}
+
+type ConfirmOperator200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ConfirmOperator200JSONResponse struct {
+	Body    Operator
+	Headers ConfirmOperator200ResponseHeaders
+}
+
+func (response ConfirmOperator200JSONResponse) VisitConfirmOperatorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RegisterPersonRequestObject struct {
 	Params RegisterPersonParams
 	Body   *RegisterPersonJSONRequestBody
@@ -11392,6 +11715,7 @@ func (response ShowPerson200JSONResponse) VisitShowPersonResponse(w http.Respons
 
 type RevokePersonPinRequestObject struct {
 	PersonId PersonId `json:"person_id"`
+	Params   RevokePersonPinParams
 }
 
 type RevokePersonPinResponseObject interface {
@@ -11434,6 +11758,163 @@ func (response IssuePin201JSONResponse) VisitIssuePinResponse(w http.ResponseWri
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmIssuedPinRequestObject struct {
+	PersonId PersonId `json:"person_id"`
+	Params   ConfirmIssuedPinParams
+	Body     *ConfirmIssuedPinJSONRequestBody
+}
+
+type ConfirmIssuedPinResponseObject interface {
+	VisitConfirmIssuedPinResponse(w http.ResponseWriter) error
+}
+
+type ConfirmIssuedPin200JSONResponse PersonRecord
+
+func (response ConfirmIssuedPin200JSONResponse) VisitConfirmIssuedPinResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type KeepPinDocumentRequestObject struct {
+	PersonId PersonId `json:"person_id"`
+	Params   KeepPinDocumentParams
+	Body     *multipart.Reader
+}
+
+type KeepPinDocumentResponseObject interface {
+	VisitKeepPinDocumentResponse(w http.ResponseWriter) error
+}
+
+type KeepPinDocument200JSONResponse PersonRecord
+
+func (response KeepPinDocument200JSONResponse) VisitKeepPinDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadPinDocumentRequestObject struct {
+	PersonId PersonId         `json:"person_id"`
+	Number   AttachmentNumber `json:"number"`
+}
+
+type DownloadPinDocumentResponseObject interface {
+	VisitDownloadPinDocumentResponse(w http.ResponseWriter) error
+}
+
+type DownloadPinDocument200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type DownloadPinDocument200ApplicationpdfResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinDocument200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinDocument200ApplicationpdfResponse) VisitDownloadPinDocumentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinDocument200ImagejpegResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinDocument200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinDocument200ImagejpegResponse) VisitDownloadPinDocumentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/jpeg")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinDocument200ImagepngResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinDocument200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinDocument200ImagepngResponse) VisitDownloadPinDocumentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/png")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinDocument200ImagetiffResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinDocument200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinDocument200ImagetiffResponse) VisitDownloadPinDocumentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/tiff")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -14342,6 +14823,9 @@ type StrictServerInterface interface {
 	// ChangeOperator Change the class or office of an operator
 	// (PATCH /backoffice/operators/{operator_id})
 	ChangeOperator(ctx context.Context, request ChangeOperatorRequestObject) (ChangeOperatorResponseObject, error)
+	// ConfirmOperator Confirm an administrator
+	// (POST /backoffice/operators/{operator_id}/confirmation)
+	ConfirmOperator(ctx context.Context, request ConfirmOperatorRequestObject) (ConfirmOperatorResponseObject, error)
 	// RegisterPerson Register a person at the counter
 	// (POST /backoffice/people)
 	RegisterPerson(ctx context.Context, request RegisterPersonRequestObject) (RegisterPersonResponseObject, error)
@@ -14357,6 +14841,15 @@ type StrictServerInterface interface {
 	// IssuePin Issue a PIN at the counter
 	// (POST /backoffice/people/{person_id}/pins)
 	IssuePin(ctx context.Context, request IssuePinRequestObject) (IssuePinResponseObject, error)
+	// ConfirmIssuedPin Confirm a PIN from the counter
+	// (POST /backoffice/people/{person_id}/pins/confirmation)
+	ConfirmIssuedPin(ctx context.Context, request ConfirmIssuedPinRequestObject) (ConfirmIssuedPinResponseObject, error)
+	// KeepPinDocument Keep the document shown for a PIN
+	// (POST /backoffice/people/{person_id}/pins/document)
+	KeepPinDocument(ctx context.Context, request KeepPinDocumentRequestObject) (KeepPinDocumentResponseObject, error)
+	// DownloadPinDocument Download the document shown for a PIN
+	// (GET /backoffice/people/{person_id}/pins/document/{number})
+	DownloadPinDocument(ctx context.Context, request DownloadPinDocumentRequestObject) (DownloadPinDocumentResponseObject, error)
 	// ReadmitPerson Readmit a suspended person
 	// (DELETE /backoffice/people/{person_id}/suspension)
 	ReadmitPerson(ctx context.Context, request ReadmitPersonRequestObject) (ReadmitPersonResponseObject, error)
@@ -15045,6 +15538,32 @@ func (sh *strictHandler) ChangeOperator(ctx echo.Context, operatorId OperatorId,
 	return nil
 }
 
+// ConfirmOperator operation middleware
+func (sh *strictHandler) ConfirmOperator(ctx echo.Context, operatorId OperatorId, params ConfirmOperatorParams) error {
+	var request ConfirmOperatorRequestObject
+
+	request.OperatorId = operatorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmOperator(ctx.Request().Context(), request.(ConfirmOperatorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmOperator")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmOperatorResponseObject); ok {
+		return validResponse.VisitConfirmOperatorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RegisterPerson operation middleware
 func (sh *strictHandler) RegisterPerson(ctx echo.Context, params RegisterPersonParams) error {
 	var request RegisterPersonRequestObject
@@ -15167,10 +15686,11 @@ func (sh *strictHandler) ShowPerson(ctx echo.Context, personId PersonId) error {
 }
 
 // RevokePersonPin operation middleware
-func (sh *strictHandler) RevokePersonPin(ctx echo.Context, personId PersonId) error {
+func (sh *strictHandler) RevokePersonPin(ctx echo.Context, personId PersonId, params RevokePersonPinParams) error {
 	var request RevokePersonPinRequestObject
 
 	request.PersonId = personId
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RevokePersonPin(ctx.Request().Context(), request.(RevokePersonPinRequestObject))
@@ -15234,6 +15754,113 @@ func (sh *strictHandler) IssuePin(ctx echo.Context, personId PersonId, params Is
 		return err
 	} else if validResponse, ok := response.(IssuePinResponseObject); ok {
 		return validResponse.VisitIssuePinResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmIssuedPin operation middleware
+func (sh *strictHandler) ConfirmIssuedPin(ctx echo.Context, personId PersonId, params ConfirmIssuedPinParams) error {
+	var request ConfirmIssuedPinRequestObject
+
+	request.PersonId = personId
+	request.Params = params
+
+	var body ConfirmIssuedPinJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmIssuedPin(ctx.Request().Context(), request.(ConfirmIssuedPinRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmIssuedPin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmIssuedPinResponseObject); ok {
+		return validResponse.VisitConfirmIssuedPinResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// KeepPinDocument operation middleware
+func (sh *strictHandler) KeepPinDocument(ctx echo.Context, personId PersonId, params KeepPinDocumentParams) error {
+	var request KeepPinDocumentRequestObject
+
+	request.PersonId = personId
+	request.Params = params
+
+	if reader, err := ctx.Request().MultipartReader(); err != nil {
+		return err
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.KeepPinDocument(ctx.Request().Context(), request.(KeepPinDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "KeepPinDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(KeepPinDocumentResponseObject); ok {
+		return validResponse.VisitKeepPinDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadPinDocument operation middleware
+func (sh *strictHandler) DownloadPinDocument(ctx echo.Context, personId PersonId, number AttachmentNumber) error {
+	var request DownloadPinDocumentRequestObject
+
+	request.PersonId = personId
+	request.Number = number
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadPinDocument(ctx.Request().Context(), request.(DownloadPinDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadPinDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadPinDocumentResponseObject); ok {
+		return validResponse.VisitDownloadPinDocumentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

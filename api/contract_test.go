@@ -114,6 +114,8 @@ type access struct {
 	Fresh   bool     `json:"fresh"`
 	Strong  bool     `json:"strong"`
 	Shared  bool     `json:"shared"`
+	// Dispositive credentials open the back office, and nothing else asks for them here.
+	Dispositive bool `json:"dispositive"`
 }
 
 func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
@@ -141,6 +143,9 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 			(len(a.Classes) == 0 || slices.Contains(a.Classes, "citizen") || slices.Contains(a.Classes, "institutional_intermediary")) {
 			t.Errorf("the back office is open to %v", a.Classes)
 		}
+		if inside := strings.HasPrefix(path, "/backoffice/"); inside != a.Dispositive || inside != (op.Tags[0] == "Back office") {
+			t.Errorf("%s needs dispositive credentials: %v", path, a.Dispositive)
+		}
 		// What is scoped by the path must be checked against the path.
 		for _, scope := range []string{"contributor", "declaration", "delegation", "delegate"} {
 			if inPath := strings.Contains(path, "{"+scope+"_id}"); inPath != (a.To == scope) {
@@ -161,7 +166,7 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 		if diff := cmp.Diff(want, *op.Security); diff != "" {
 			t.Errorf("security does not fit access to %s: %s", a.To, diff)
 		}
-		if (a.Forced || a.Fresh || a.Shared) && a.To != "session" {
+		if (a.Forced || a.Fresh || a.Shared) && a.To != "session" && a.To != "office" {
 			t.Error("forced, fresh and shared are properties of a session")
 		}
 	})
@@ -252,7 +257,8 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
 		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
 		"addContact", "verifyContact", "resendContactCode",
-		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "retryDelivery",
+		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "confirmOperator",
+		"confirmIssuedPin", "keepPinDocument", "retryDelivery",
 		"confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation",

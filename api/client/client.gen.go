@@ -799,6 +799,33 @@ func (e PinRequestWaitReason) Valid() bool {
 	}
 }
 
+// Defines values for PinRevocationReason.
+const (
+	PinRevocationReasonLost        PinRevocationReason = "lost"
+	PinRevocationReasonMisused     PinRevocationReason = "misused"
+	PinRevocationReasonRequested   PinRevocationReason = "requested"
+	PinRevocationReasonStolen      PinRevocationReason = "stolen"
+	PinRevocationReasonWrongPerson PinRevocationReason = "wrong_person"
+)
+
+// Valid indicates whether the value is a known member of the PinRevocationReason enum.
+func (e PinRevocationReason) Valid() bool {
+	switch e {
+	case PinRevocationReasonLost:
+		return true
+	case PinRevocationReasonMisused:
+		return true
+	case PinRevocationReasonRequested:
+		return true
+	case PinRevocationReasonStolen:
+		return true
+	case PinRevocationReasonWrongPerson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PinState.
 const (
 	PinStateActive    PinState = "active"
@@ -1564,6 +1591,29 @@ type ContributorSearch struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
+}
+
+// CounterPin A PIN that was issued at a counter and is ordinary until it is confirmed, or the time has come.
+//
+// Example: {"dispositive_at":"2026-03-17T09:12:00.402118Z","document":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"issued_at":"2026-03-16T09:12:00.402118Z","issued_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}}
+type CounterPin struct {
+	// DispositiveAt When it becomes dispositive unless confirmIssuedPin makes it so before.
+	//
+	// Example: 2026-03-17T09:12:00.402118Z
+	DispositiveAt time.Time `json:"dispositive_at"`
+
+	// Document The copy of the document that was shown; empty until it was handed in.
+	Document []Attachment `json:"document"`
+
+	// IssuedAt When it was issued.
+	//
+	// Example: 2026-03-16T09:12:00.402118Z
+	IssuedAt time.Time `json:"issued_at"`
+
+	// IssuedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	IssuedBy PersonReference `json:"issued_by"`
 }
 
 // CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
@@ -3001,12 +3051,22 @@ type IntermediaryRoleInput struct {
 
 // IssuedPin A PIN that was issued at the counter.
 //
-// Example: {"credential_level":"dispositive","expires_at":"2026-05-15T09:12:00.402118Z","person_id":"018f3b30-1a2b-7c3d-8e4f-5a6b7c8d9e10","pin":"7K3MQ9XAH4TW9PC6"}
+// Example: {"code_to":"**********567","credential_level":"ordinary","dispositive_at":"2026-03-17T09:12:00.402118Z","expires_at":"2026-05-15T09:12:00.402118Z","person_id":"018f3b30-1a2b-7c3d-8e4f-5a6b7c8d9e10","pin":"7K3MQ9XAH4TW9PC6"}
 type IssuedPin struct {
+	// CodeTo The verified contact, masked, that has the code for confirmIssuedPin. Missing where there is none.
+	//
+	// Example: **********567
+	CodeTo *string `json:"code_to,omitempty"`
+
 	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
 	//
 	// Example: dispositive
 	CredentialLevel CredentialLevel `json:"credential_level"`
+
+	// DispositiveAt When it becomes dispositive unless confirmIssuedPin makes it so before.
+	//
+	// Example: 2026-03-17T09:12:00.402118Z
+	DispositiveAt time.Time `json:"dispositive_at"`
 
 	// ExpiresAt When it expires unless it is used.
 	//
@@ -3022,6 +3082,16 @@ type IssuedPin struct {
 	//
 	// Example: 7K3MQ9XAH4TW9PC6
 	Pin string `json:"pin"`
+}
+
+// IssuedPinConfirmation What confirms a PIN from the counter.
+//
+// Example: {"code":"40718263"}
+type IssuedPinConfirmation struct {
+	// Code The code that the holder has at a verified contact. Without it, who confirms is somebody else than who issued the PIN.
+	//
+	// Example: 40718263
+	Code *string `json:"code,omitempty"`
 }
 
 // Language A language of messages.
@@ -3655,7 +3725,7 @@ type OfficePinUpgradeList struct {
 
 // Operator A person who works here.
 //
-// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}
+// Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
 type Operator struct {
 	// FamilyName Family name (cognome).
 	//
@@ -3686,6 +3756,11 @@ type Operator struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCode `json:"tax_code"`
+
+	// Unconfirmed Whether a second administrator has still to confirm the post (confirmOperator), which opens nothing before.
+	//
+	// Example: false
+	Unconfirmed bool `json:"unconfirmed"`
 
 	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
 	//
@@ -3730,7 +3805,7 @@ type OperatorInput struct {
 
 // OperatorList One page of operators.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","user_class":"operator"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}]}
 type OperatorList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -3847,6 +3922,11 @@ type PersonIdentityList struct {
 type PersonRecord struct {
 	// Contacts The contacts.
 	Contacts []PersonContact `json:"contacts"`
+
+	// CounterPin A PIN that was issued at a counter and is ordinary until it is confirmed, or the time has come.
+	//
+	// Example: {"dispositive_at":"2026-03-17T09:12:00.402118Z","document":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"issued_at":"2026-03-16T09:12:00.402118Z","issued_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}}
+	CounterPin *CounterPin `json:"counter_pin,omitempty"`
 
 	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
 	//
@@ -3996,6 +4076,14 @@ type PinApplication struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
+}
+
+// PinDocument The copy of the document by which somebody was identified at the counter.
+//
+// Example: {"files":["(the bytes of carta-identita.pdf)"]}
+type PinDocument struct {
+	// Files The document, on one or two sides.
+	Files []openapi_types.File `json:"files"`
 }
 
 // PinHalf Which 8 of the 16 characters of a PIN.
@@ -4206,6 +4294,11 @@ type PinRevocationConfirmation struct {
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
 }
+
+// PinRevocationReason Why somebody who works here revokes a PIN: the holder asks for it, lost it, had it stolen, others use it, or it was given to the wrong person.
+//
+// Example: lost
+type PinRevocationReason string
 
 // PinRevocationStart Whose PIN, and a contact that is stored.
 //
@@ -6054,6 +6147,17 @@ type ChangeOperatorParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ConfirmOperatorParams defines parameters for ConfirmOperator.
+type ConfirmOperatorParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // RegisterPersonParams defines parameters for RegisterPerson.
 type RegisterPersonParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -6092,6 +6196,9 @@ type ShowPersonParams struct {
 
 // RevokePersonPinParams defines parameters for RevokePersonPin.
 type RevokePersonPinParams struct {
+	// Reason Why the PIN is revoked. It is kept with who revoked it.
+	Reason PinRevocationReason `form:"reason" json:"reason"`
+
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -6101,6 +6208,37 @@ type IssuePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmIssuedPinParams defines parameters for ConfirmIssuedPin.
+type ConfirmIssuedPinParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// KeepPinDocumentParams defines parameters for KeepPinDocument.
+type KeepPinDocumentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadPinDocumentParams defines parameters for DownloadPinDocument.
+type DownloadPinDocumentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -7323,6 +7461,12 @@ type SearchPeopleJSONRequestBody = PeopleSearch
 // IssuePinJSONRequestBody defines body for IssuePin for application/json ContentType.
 type IssuePinJSONRequestBody = PinIssue
 
+// ConfirmIssuedPinJSONRequestBody defines body for ConfirmIssuedPin for application/json ContentType.
+type ConfirmIssuedPinJSONRequestBody = IssuedPinConfirmation
+
+// KeepPinDocumentMultipartRequestBody defines body for KeepPinDocument for multipart/form-data ContentType.
+type KeepPinDocumentMultipartRequestBody = PinDocument
+
 // SuspendPersonJSONRequestBody defines body for SuspendPerson for application/json ContentType.
 type SuspendPersonJSONRequestBody = Suspension
 
@@ -7598,7 +7742,9 @@ type ClientInterface interface {
 	// AddOperatorWithBody Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7609,7 +7755,9 @@ type ClientInterface interface {
 	// AddOperator Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7637,7 +7785,8 @@ type ClientInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7649,13 +7798,24 @@ type ClientInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
 	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
 	ChangeOperatorWithApplicationMergePatchPlusJSONBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmOperator Confirm an administrator
+	//
+	// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+	// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+	// on the command line need no confirmation.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+	ConfirmOperator(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RegisterPersonWithBody Register a person at the counter
 	//
@@ -7709,7 +7869,9 @@ type ClientInterface interface {
 
 	// RevokePersonPin Revoke the PIN of a person
 	//
-	// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+	// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
@@ -7718,10 +7880,14 @@ type ClientInterface interface {
 	// IssuePinWithBody Issue a PIN at the counter
 	//
 	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	// once, and handed over in person, so it is active; the first login with it forces the change.
 	//
-	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-	// For operators (operatori di sede); others get 403 `forbidden`.
+	// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+	// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+	// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+	// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7731,15 +7897,62 @@ type ClientInterface interface {
 	// IssuePin Issue a PIN at the counter
 	//
 	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	// once, and handed over in person, so it is active; the first login with it forces the change.
 	//
-	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-	// For operators (operatori di sede); others get 403 `forbidden`.
+	// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+	// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+	// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+	// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
 	IssuePin(ctx context.Context, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmIssuedPinWithBody Confirm a PIN from the counter
+	//
+	// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+	// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+	// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+	ConfirmIssuedPinWithBody(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmIssuedPin Confirm a PIN from the counter
+	//
+	// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+	// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+	// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+	ConfirmIssuedPin(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, body ConfirmIssuedPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// KeepPinDocumentWithBody Keep the document shown for a PIN
+	//
+	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+	// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
+	// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins/document (the `KeepPinDocument` operationId).
+	KeepPinDocumentWithBody(ctx context.Context, personId PersonId, params *KeepPinDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadPinDocument Download the document shown for a PIN
+	//
+	// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
+	// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
+	DownloadPinDocument(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReadmitPerson Readmit a suspended person
 	//
@@ -7752,7 +7965,8 @@ type ClientInterface interface {
 	// SuspendPersonWithBody Suspend a person
 	//
 	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7762,7 +7976,8 @@ type ClientInterface interface {
 	// SuspendPerson Suspend a person
 	//
 	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7808,7 +8023,11 @@ type ClientInterface interface {
 	// DecidePinRequestWithBody Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7819,7 +8038,11 @@ type ClientInterface interface {
 	// DecidePinRequest Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -9537,7 +9760,9 @@ func (c *Client) ListOperators(ctx context.Context, params *ListOperatorsParams,
 // AddOperatorWithBody Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9558,7 +9783,9 @@ func (c *Client) AddOperatorWithBody(ctx context.Context, params *AddOperatorPar
 // AddOperator Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type.
@@ -9616,7 +9843,8 @@ func (c *Client) ShowOperator(ctx context.Context, operatorId OperatorId, params
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9638,7 +9866,8 @@ func (c *Client) ChangeOperatorWithBody(ctx context.Context, operatorId Operator
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/merge-patch+json` content type.
@@ -9646,6 +9875,26 @@ func (c *Client) ChangeOperatorWithBody(ctx context.Context, operatorId Operator
 // Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
 func (c *Client) ChangeOperatorWithApplicationMergePatchPlusJSONBody(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangeOperatorRequestWithApplicationMergePatchPlusJSONBody(c.Server, operatorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmOperator Confirm an administrator
+//
+// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+// on the command line need no confirmation.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+func (c *Client) ConfirmOperator(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmOperatorRequest(c.Server, operatorId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9758,7 +10007,9 @@ func (c *Client) ShowPerson(ctx context.Context, personId PersonId, params *Show
 
 // RevokePersonPin Revoke the PIN of a person
 //
-// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Corresponds with DELETE /backoffice/people/{person_id}/pin (the `RevokePersonPin` operationId).
@@ -9777,10 +10028,14 @@ func (c *Client) RevokePersonPin(ctx context.Context, personId PersonId, params 
 // IssuePinWithBody Issue a PIN at the counter
 //
 // Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+// once, and handed over in person, so it is active; the first login with it forces the change.
 //
-// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-// For operators (operatori di sede); others get 403 `forbidden`.
+// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9800,16 +10055,103 @@ func (c *Client) IssuePinWithBody(ctx context.Context, personId PersonId, params
 // IssuePin Issue a PIN at the counter
 //
 // Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+// once, and handed over in person, so it is active; the first login with it forces the change.
 //
-// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-// For operators (operatori di sede); others get 403 `forbidden`.
+// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
 func (c *Client) IssuePin(ctx context.Context, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewIssuePinRequest(c.Server, personId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmIssuedPinWithBody Confirm a PIN from the counter
+//
+// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+func (c *Client) ConfirmIssuedPinWithBody(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmIssuedPinRequestWithBody(c.Server, personId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmIssuedPin Confirm a PIN from the counter
+//
+// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+func (c *Client) ConfirmIssuedPin(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, body ConfirmIssuedPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmIssuedPinRequest(c.Server, personId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// KeepPinDocumentWithBody Keep the document shown for a PIN
+//
+// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
+// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins/document (the `KeepPinDocument` operationId).
+func (c *Client) KeepPinDocumentWithBody(ctx context.Context, personId PersonId, params *KeepPinDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewKeepPinDocumentRequestWithBody(c.Server, personId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadPinDocument Download the document shown for a PIN
+//
+// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
+// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
+func (c *Client) DownloadPinDocument(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadPinDocumentRequest(c.Server, personId, number, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9841,7 +10183,8 @@ func (c *Client) ReadmitPerson(ctx context.Context, personId PersonId, params *R
 // SuspendPersonWithBody Suspend a person
 //
 // Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9861,7 +10204,8 @@ func (c *Client) SuspendPersonWithBody(ctx context.Context, personId PersonId, p
 // SuspendPerson Suspend a person
 //
 // Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9957,7 +10301,11 @@ func (c *Client) ShowOfficePinRequest(ctx context.Context, requestId PinRequestI
 // DecidePinRequestWithBody Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -9978,7 +10326,11 @@ func (c *Client) DecidePinRequestWithBody(ctx context.Context, requestId PinRequ
 // DecidePinRequest Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes a body of the `application/json` content type.
@@ -13803,6 +14155,64 @@ func NewChangeOperatorRequestWithBody(server string, operatorId OperatorId, para
 	return req, nil
 }
 
+// NewConfirmOperatorRequest constructs an http.Request for the ConfirmOperator method
+func NewConfirmOperatorRequest(server string, operatorId OperatorId, params *ConfirmOperatorParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "operator_id", operatorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/operators/%s/confirmation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewRegisterPersonRequest calls the generic RegisterPerson builder with application/json body
 func NewRegisterPersonRequest(server string, params *RegisterPersonParams, body RegisterPersonJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -14058,6 +14468,29 @@ func NewRevokePersonPinRequest(server string, personId PersonId, params *RevokeP
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reason", params.Reason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -14136,6 +14569,204 @@ func NewIssuePinRequestWithBody(server string, personId PersonId, params *IssueP
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmIssuedPinRequest calls the generic ConfirmIssuedPin builder with application/json body
+func NewConfirmIssuedPinRequest(server string, personId PersonId, params *ConfirmIssuedPinParams, body ConfirmIssuedPinJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmIssuedPinRequestWithBody(server, personId, params, "application/json", bodyReader)
+}
+
+// NewConfirmIssuedPinRequestWithBody constructs an http.Request for the ConfirmIssuedPin method, with any body, and a specified content type
+func NewConfirmIssuedPinRequestWithBody(server string, personId PersonId, params *ConfirmIssuedPinParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s/pins/confirmation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewKeepPinDocumentRequestWithBody constructs an http.Request for the KeepPinDocument method, with any body, and a specified content type
+func NewKeepPinDocumentRequestWithBody(server string, personId PersonId, params *KeepPinDocumentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s/pins/document", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadPinDocumentRequest constructs an http.Request for the DownloadPinDocument method
+func NewDownloadPinDocumentRequest(server string, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "person_id", personId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "number", number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int32"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/people/%s/pins/document/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -22067,7 +22698,9 @@ type ClientWithResponsesInterface interface {
 	// AddOperatorWithBodyWithResponse Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22078,7 +22711,9 @@ type ClientWithResponsesInterface interface {
 	// AddOperatorWithResponse Make a person an operator
 	//
 	// Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+	// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+	// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+	// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 	// administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22110,7 +22745,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22122,13 +22758,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-	// somebody changed the operator in between.
+	// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+	// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /backoffice/operators/{operator_id} (the `ChangeOperator` operationId).
 	ChangeOperatorWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, operatorId OperatorId, params *ChangeOperatorParams, body ChangeOperatorApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeOperatorResponse, error)
+
+	// ConfirmOperatorWithResponse Confirm an administrator
+	//
+	// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+	// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+	// on the command line need no confirmation.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+	ConfirmOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*ConfirmOperatorResponse, error)
 
 	// RegisterPersonWithBodyWithResponse Register a person at the counter
 	//
@@ -22184,7 +22833,9 @@ type ClientWithResponsesInterface interface {
 
 	// RevokePersonPinWithResponse Revoke the PIN of a person
 	//
-	// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+	// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+	// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22195,10 +22846,14 @@ type ClientWithResponsesInterface interface {
 	// IssuePinWithBodyWithResponse Issue a PIN at the counter
 	//
 	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	// once, and handed over in person, so it is active; the first login with it forces the change.
 	//
-	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-	// For operators (operatori di sede); others get 403 `forbidden`.
+	// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+	// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+	// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+	// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22208,15 +22863,64 @@ type ClientWithResponsesInterface interface {
 	// IssuePinWithResponse Issue a PIN at the counter
 	//
 	// Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-	// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+	// once, and handed over in person, so it is active; the first login with it forces the change.
 	//
-	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-	// For operators (operatori di sede); others get 403 `forbidden`.
+	// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+	// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+	//
+	// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+	// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+	// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /backoffice/people/{person_id}/pins (the `IssuePin` operationId).
 	IssuePinWithResponse(ctx context.Context, personId PersonId, params *IssuePinParams, body IssuePinJSONRequestBody, reqEditors ...RequestEditorFn) (*IssuePinResponse, error)
+
+	// ConfirmIssuedPinWithBodyWithResponse Confirm a PIN from the counter
+	//
+	// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+	// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+	// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+	ConfirmIssuedPinWithBodyWithResponse(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmIssuedPinResponse, error)
+
+	// ConfirmIssuedPinWithResponse Confirm a PIN from the counter
+	//
+	// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+	// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+	// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+	ConfirmIssuedPinWithResponse(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, body ConfirmIssuedPinJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmIssuedPinResponse, error)
+
+	// KeepPinDocumentWithBodyWithResponse Keep the document shown for a PIN
+	//
+	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+	// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
+	// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/people/{person_id}/pins/document (the `KeepPinDocument` operationId).
+	KeepPinDocumentWithBodyWithResponse(ctx context.Context, personId PersonId, params *KeepPinDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*KeepPinDocumentResponse, error)
+
+	// DownloadPinDocumentWithResponse Download the document shown for a PIN
+	//
+	// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
+	// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
+	DownloadPinDocumentWithResponse(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*DownloadPinDocumentResponse, error)
 
 	// ReadmitPersonWithResponse Readmit a suspended person
 	//
@@ -22231,7 +22935,8 @@ type ClientWithResponsesInterface interface {
 	// SuspendPersonWithBodyWithResponse Suspend a person
 	//
 	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22241,7 +22946,8 @@ type ClientWithResponsesInterface interface {
 	// SuspendPersonWithResponse Suspend a person
 	//
 	// Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-	// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+	// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -22291,7 +22997,11 @@ type ClientWithResponsesInterface interface {
 	// DecidePinRequestWithBodyWithResponse Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22302,7 +23012,11 @@ type ClientWithResponsesInterface interface {
 	// DecidePinRequestWithResponse Decide about a PIN request
 	//
 	// Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-	// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+	// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+	//
+	// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+	// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+	// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 	// `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -24548,6 +25262,61 @@ func (r ChangeOperatorResponse) ContentType() string {
 	return ""
 }
 
+// ConfirmOperatorResponse200Headers the declared response headers of an HTTP 200 response for ConfirmOperator
+type ConfirmOperatorResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ConfirmOperatorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Operator
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ConfirmOperatorResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmOperatorResponse) GetJSON200() *Operator {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmOperatorResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmOperatorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmOperatorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmOperatorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmOperatorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RegisterPersonResponse201Headers the declared response headers of an HTTP 201 response for RegisterPerson
 type RegisterPersonResponse201Headers struct {
 	Location string
@@ -24796,6 +25565,150 @@ func (r IssuePinResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r IssuePinResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmIssuedPinResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonRecord
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmIssuedPinResponse) GetJSON200() *PersonRecord {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmIssuedPinResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmIssuedPinResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmIssuedPinResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmIssuedPinResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmIssuedPinResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type KeepPinDocumentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonRecord
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r KeepPinDocumentResponse) GetJSON200() *PersonRecord {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r KeepPinDocumentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r KeepPinDocumentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r KeepPinDocumentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r KeepPinDocumentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r KeepPinDocumentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadPinDocumentResponse200Headers the declared response headers of an HTTP 200 response for DownloadPinDocument
+type DownloadPinDocumentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type DownloadPinDocumentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadPinDocumentResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadPinDocumentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadPinDocumentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadPinDocumentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadPinDocumentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadPinDocumentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -30456,7 +31369,9 @@ func (c *ClientWithResponses) ListOperatorsWithResponse(ctx context.Context, par
 // AddOperatorWithBodyWithResponse Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30473,7 +31388,9 @@ func (c *ClientWithResponses) AddOperatorWithBodyWithResponse(ctx context.Contex
 // AddOperatorWithResponse Make a person an operator
 //
 // Gives a registered person a class of staff; from here on they are no citizen any more. An `operator` needs an `office_code`, the others have none
-// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already 409 `conflict`. For
+// (422 `validation-failed`). A tax code that nobody is registered with answers 422 too, a person who has such a class already, or has ordinary credentials,
+// 409 `conflict`. They and the other administrators are told. The post of an administrator opens nothing until another administrator has confirmed it
+// (confirmOperator). Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`). For
 // administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30523,7 +31440,8 @@ func (c *ClientWithResponses) ShowOperatorWithResponse(ctx context.Context, oper
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30541,7 +31459,8 @@ func (c *ClientWithResponses) ChangeOperatorWithBodyWithResponse(ctx context.Con
 //
 // Merges the body into the operator (JSON Merge Patch, RFC 7396). Who becomes an `operator` needs an `office_code`; who becomes something else loses it.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
-// somebody changed the operator in between.
+// somebody changed the operator in between. They and the other administrators are told; who becomes an administrator waits for confirmOperator. Needs a
+// login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
@@ -30553,6 +31472,24 @@ func (c *ClientWithResponses) ChangeOperatorWithApplicationMergePatchPlusJSONBod
 		return nil, err
 	}
 	return ParseChangeOperatorResponse(rsp)
+}
+
+// ConfirmOperatorWithResponse Confirm an administrator
+//
+// Makes the post of an administrator good that another administrator gave; it opened nothing before. Whoever gave it does not confirm it (403
+// `forbidden`); where there is nothing to confirm the answer is 409 `conflict`. They and the other administrators are told. Administrators who were made
+// on the command line need no confirmation.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/operators/{operator_id}/confirmation (the `ConfirmOperator` operationId).
+func (c *ClientWithResponses) ConfirmOperatorWithResponse(ctx context.Context, operatorId OperatorId, params *ConfirmOperatorParams, reqEditors ...RequestEditorFn) (*ConfirmOperatorResponse, error) {
+	rsp, err := c.ConfirmOperator(ctx, operatorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmOperatorResponse(rsp)
 }
 
 // RegisterPersonWithBodyWithResponse Register a person at the counter
@@ -30639,7 +31576,9 @@ func (c *ClientWithResponses) ShowPersonWithResponse(ctx context.Context, person
 
 // RevokePersonPinWithResponse Revoke the PIN of a person
 //
-// Revokes (revoca) the PIN at once; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// Revokes (revoca) the PIN at once, for a `reason`; all sessions of the person end, and all verified contacts are told. Who has no PIN answers 404.
+// One member of staff revokes at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or
+// reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -30656,10 +31595,14 @@ func (c *ClientWithResponses) RevokePersonPinWithResponse(ctx context.Context, p
 // IssuePinWithBodyWithResponse Issue a PIN at the counter
 //
 // Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+// once, and handed over in person, so it is active; the first login with it forces the change.
 //
-// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-// For operators (operatori di sede); others get 403 `forbidden`.
+// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30675,10 +31618,14 @@ func (c *ClientWithResponses) IssuePinWithBodyWithResponse(ctx context.Context, 
 // IssuePinWithResponse Issue a PIN at the counter
 //
 // Gives the person, who was identified by the document named, a new PIN of 16 characters in place of any other. It is shown in this answer, this
-// once, and handed over in person, so it is active and dispositive at once; the first login with it forces the change.
+// once, and handed over in person, so it is active; the first login with it forces the change.
 //
-// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`.
-// For operators (operatori di sede); others get 403 `forbidden`.
+// It is ordinary for 24 hours, and so are the person's credentials, unless confirmIssuedPin makes it dispositive before. All verified contacts are
+// told at once, and a contact that was verified a day ago or longer gets a code for the confirmation. keepPinDocument takes the copy of the document.
+//
+// The answer is never stored: a repeat with the same `Idempotency-Key` issues another PIN. A suspended person answers 409 `conflict`. One operator
+// issues at most 20 in 24 hours (429 `rate-limited`), and the administrators are told of the twentieth. Needs a login or reauthenticate within the
+// last 5 minutes (403 `reauthentication-required`). For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30689,6 +31636,75 @@ func (c *ClientWithResponses) IssuePinWithResponse(ctx context.Context, personId
 		return nil, err
 	}
 	return ParseIssuePinResponse(rsp)
+}
+
+// ConfirmIssuedPinWithBodyWithResponse Confirm a PIN from the counter
+//
+// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+func (c *ClientWithResponses) ConfirmIssuedPinWithBodyWithResponse(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmIssuedPinResponse, error) {
+	rsp, err := c.ConfirmIssuedPinWithBody(ctx, personId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmIssuedPinResponse(rsp)
+}
+
+// ConfirmIssuedPinWithResponse Confirm a PIN from the counter
+//
+// Makes a PIN that was issued with issuePin dispositive before its 24 hours are over, and completes what the person filed meanwhile. It takes another
+// operator than the one who issued it (403 `forbidden`), or the `code` that the holder has at a verified contact: a wrong one answers 422
+// `code-invalid`. Where no such PIN waits, or the person is suspended, the answer is 409 `conflict`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins/confirmation (the `ConfirmIssuedPin` operationId).
+func (c *ClientWithResponses) ConfirmIssuedPinWithResponse(ctx context.Context, personId PersonId, params *ConfirmIssuedPinParams, body ConfirmIssuedPinJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmIssuedPinResponse, error) {
+	rsp, err := c.ConfirmIssuedPin(ctx, personId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmIssuedPinResponse(rsp)
+}
+
+// KeepPinDocumentWithBodyWithResponse Keep the document shown for a PIN
+//
+// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
+// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/people/{person_id}/pins/document (the `KeepPinDocument` operationId).
+func (c *ClientWithResponses) KeepPinDocumentWithBodyWithResponse(ctx context.Context, personId PersonId, params *KeepPinDocumentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*KeepPinDocumentResponse, error) {
+	rsp, err := c.KeepPinDocumentWithBody(ctx, personId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseKeepPinDocumentResponse(rsp)
+}
+
+// DownloadPinDocumentWithResponse Download the document shown for a PIN
+//
+// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
+// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
+func (c *ClientWithResponses) DownloadPinDocumentWithResponse(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*DownloadPinDocumentResponse, error) {
+	rsp, err := c.DownloadPinDocument(ctx, personId, number, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadPinDocumentResponse(rsp)
 }
 
 // ReadmitPersonWithResponse Readmit a suspended person
@@ -30710,7 +31726,8 @@ func (c *ClientWithResponses) ReadmitPersonWithResponse(ctx context.Context, per
 // SuspendPersonWithBodyWithResponse Suspend a person
 //
 // Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30726,7 +31743,8 @@ func (c *ClientWithResponses) SuspendPersonWithBodyWithResponse(ctx context.Cont
 // SuspendPersonWithResponse Suspend a person
 //
 // Shuts the account (sospensione): all sessions end and no login is possible until readmitPerson. The person is told. One who is suspended already
-// answers 409 `conflict`. For administrators (amministratori utenze); others get 403 `forbidden`.
+// answers 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30806,7 +31824,11 @@ func (c *ClientWithResponses) ShowOfficePinRequestWithResponse(ctx context.Conte
 // DecidePinRequestWithBodyWithResponse Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30823,7 +31845,11 @@ func (c *ClientWithResponses) DecidePinRequestWithBodyWithResponse(ctx context.C
 // DecidePinRequestWithResponse Decide about a PIN request
 //
 // Serves a waiting request, which sends both halves of a new PIN out, or refuses it, which the verified contacts of a registered person are told, with the reason. One that is
-// decided already answers 409 `conflict`. For the contact centre (contact center) and administrators (amministratori utenze); others get 403
+// decided already answers 409 `conflict`. Whoever filed it does not decide (403 `forbidden`).
+//
+// Where the data differ from the register of persons (anagrafe), or the register does not have them, somebody who is registered gets the halves at
+// verified contacts and the residence in the register alone, never at the contacts of the request; who has too few of them turns to a counter (409
+// `conflict`). For the contact centre (contact center) and administrators (amministratori utenze); others get 403
 // `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -33800,6 +34826,52 @@ func ParseChangeOperatorResponse(rsp *http.Response) (*ChangeOperatorResponse, e
 	return response, nil
 }
 
+// ParseConfirmOperatorResponse parses an HTTP response from a ConfirmOperatorWithResponse call
+func ParseConfirmOperatorResponse(rsp *http.Response) (*ConfirmOperatorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmOperatorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Operator
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ConfirmOperatorResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRegisterPersonResponse parses an HTTP response from a RegisterPersonWithResponse call
 func ParseRegisterPersonResponse(rsp *http.Response) (*RegisterPersonResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -33998,6 +35070,114 @@ func ParseIssuePinResponse(rsp *http.Response) (*IssuePinResponse, error) {
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmIssuedPinResponse parses an HTTP response from a ConfirmIssuedPinWithResponse call
+func ParseConfirmIssuedPinResponse(rsp *http.Response) (*ConfirmIssuedPinResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmIssuedPinResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonRecord
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseKeepPinDocumentResponse parses an HTTP response from a KeepPinDocumentWithResponse call
+func ParseKeepPinDocumentResponse(rsp *http.Response) (*KeepPinDocumentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &KeepPinDocumentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonRecord
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDownloadPinDocumentResponse parses an HTTP response from a DownloadPinDocumentWithResponse call
+func ParseDownloadPinDocumentResponse(rsp *http.Response) (*DownloadPinDocumentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadPinDocumentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadPinDocumentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -89,7 +89,7 @@ func newCredentials(p platform, g groups) credentials {
 		}),
 		staff: staff.NewService(staff.Deps{
 			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.contributors, Declarations: waiting,
-			Outbox: k.outbox,
+			Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
 		}),
 	}
 }

@@ -28,7 +28,7 @@ var tables = []string{
 	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",
 	"delegation_batch_items", "delegation_batches",
 	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments",
-	"one_time_codes", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions",
+	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences", "pin_rotations", "pins", "sessions",
 	"contributor_roles", "receipts", "declarations",
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
 	"contributors", "people",
@@ -58,7 +58,8 @@ func (r repository) clear(ctx context.Context) error {
 func (r repository) owners(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := r.db.From(ctx).Raw(
-		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports",
+		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports UNION ALL " +
+			"SELECT document_id FROM counter_pins WHERE document_id IS NOT NULL",
 	).Scan(&ids).Error
 	return ids, err
 }

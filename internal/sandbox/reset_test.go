@@ -81,6 +81,11 @@ func (w *fixture) fill() {
 	w.execute(`INSERT INTO pin_requests (id, tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town,
 		province, contacts, state, person_id, version, created_at)
 		VALUES ('x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', '[]', 'served', ?, 1, ?)`, p.ID, now)
+	w.execute(
+		"INSERT INTO pin_revocations (id, person_id, revoked_by, reason, revoked_at) VALUES (?, ?, ?, 'lost', ?)", id(), p.ID, p.ID, now,
+	)
+	w.execute(`INSERT INTO counter_pins (id, person_id, issued_by, issued_at, dispositive_at, attachments) VALUES (?, ?, ?, ?, ?, '[]')`,
+		id(), p.ID, p.ID, now, now)
 	upgrade := id()
 	w.execute(`INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by,
 		issued_on, expires_on, attachments, state,

@@ -96,6 +96,11 @@ var seedPeople = []seedPerson{
 		description: "Administrator (amministratore utenze)",
 	},
 	{
+		birth: taxcode.Birth{FamilyName: "Sala", GivenName: "Marta", Sex: taxcode.Female, Date: day(1973, time.April, 17), Place: "F205"},
+		class: access.Administrator, pin: "Y7CQK4RH", contacts: reach("marta.sala", "+393331100019"),
+		description: "Another administrator (amministratrice utenze), who confirms whom the first one makes an administrator",
+	},
+	{
 		birth: taxcode.Birth{FamilyName: "De Luca", GivenName: "Teresa", Sex: taxcode.Female, Date: day(1987, time.May, 19), Place: "F839"},
 		class: access.Operator, office: "5100", pin: "N7TQ4KWD", contacts: reach("teresa.deluca", "+393331100014"),
 		description: "Operator (operatore di sede) of the office of Naples, who decides about the ordinary PIN of Gennaro Esposito",

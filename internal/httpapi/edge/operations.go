@@ -151,8 +151,10 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 		Forced  bool               `json:"forced"`
 		Fresh   bool               `json:"fresh"`
 		Strong  bool               `json:"strong"`
-		Service access.Service     `json:"service"`
-		Shared  bool               `json:"shared"`
+		// Dispositive credentials are what the back office asks for.
+		Dispositive bool           `json:"dispositive"`
+		Service     access.Service `json:"service"`
+		Shared      bool           `json:"shared"`
 	}
 	if o.Extensions[accessExtension] == nil {
 		return errors.New("no " + accessExtension)
@@ -162,7 +164,7 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	}
 	rule := access.Rule{
 		To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Strong: written.Strong,
-		Service: written.Service,
+		Dispositive: written.Dispositive, Service: written.Service,
 	}
 	switch {
 	case !slices.Contains([]access.To{
@@ -177,7 +179,8 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 		return fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
 	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
 		return fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
-	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Strong || rule.Service != ""):
+	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Strong ||
+		rule.Dispositive || rule.Service != ""):
 		return fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
 	}
 	classes := []access.UserClass{

@@ -71,6 +71,17 @@ func (h PeopleHandlers) ChangeOperator(ctx context.Context, r api.ChangeOperator
 	}, nil
 }
 
+// ConfirmOperator implements api.StrictServerInterface.
+func (h PeopleHandlers) ConfirmOperator(ctx context.Context, r api.ConfirmOperatorRequestObject) (api.ConfirmOperatorResponseObject, error) {
+	p, err := h.BackOffice.ConfirmOperator(ctx, reqctx.ActorOf(ctx), r.OperatorId)
+	if err != nil {
+		return nil, err
+	}
+	return api.ConfirmOperator200JSONResponse{
+		Body: viewOperator(p), Headers: api.ConfirmOperator200ResponseHeaders{ETag: etag.Version(p.Version)},
+	}, nil
+}
+
 // RemoveOperator implements api.StrictServerInterface.
 func (h PeopleHandlers) RemoveOperator(ctx context.Context, r api.RemoveOperatorRequestObject) (api.RemoveOperatorResponseObject, error) {
 	if err := h.BackOffice.Dismiss(ctx, reqctx.ActorOf(ctx), r.OperatorId); err != nil {
@@ -83,6 +94,6 @@ func viewOperator(p person.Person) api.Operator {
 	return api.Operator{
 		OperatorId: p.ID, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName,
 		UserClass:  api.StaffClass(p.UserClass),
-		OfficeCode: p.OfficeCode, Suspended: p.SuspendedAt != nil,
+		OfficeCode: p.OfficeCode, Suspended: p.SuspendedAt != nil, Unconfirmed: p.PostGivenBy != nil,
 	}
 }

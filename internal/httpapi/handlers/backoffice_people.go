@@ -2,11 +2,15 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/staff"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/secret"
 )
 
 // PeopleHandlers has the operations of the section Back office about people and those who work
@@ -69,19 +73,80 @@ func (h PeopleHandlers) IssuePin(ctx context.Context, r api.IssuePinRequestObjec
 	if err != nil {
 		return nil, err
 	}
+	var codeTo *string
+	if handed.CodeTo != "" {
+		codeTo = &handed.CodeTo
+	}
 	return api.IssuePin201JSONResponse{
 		Body: api.IssuedPin{
-			Pin: handed.PIN.Reveal(), PersonId: r.PersonId, CredentialLevel: api.CredentialLevelDispositive, ExpiresAt: handed.ExpiresAt,
+			Pin: handed.PIN.Reveal(), PersonId: r.PersonId, CredentialLevel: api.CredentialLevelOrdinary, ExpiresAt: handed.ExpiresAt,
+			DispositiveAt: handed.DispositiveAt, CodeTo: codeTo,
 		},
 		Headers: api.IssuePin201ResponseHeaders{Location: reqctx.BasePath + idPath("/backoffice/people", r.PersonId)},
 	}, nil
+}
+
+// ConfirmIssuedPin implements api.StrictServerInterface.
+func (h PeopleHandlers) ConfirmIssuedPin(
+	ctx context.Context, r api.ConfirmIssuedPinRequestObject,
+) (api.ConfirmIssuedPinResponseObject, error) {
+	p, err := h.BackOffice.ConfirmPIN(ctx, reqctx.ActorOf(ctx), r.PersonId, secret.Text(value(r.Body.Code)))
+	if err != nil {
+		return nil, err
+	}
+	return api.ConfirmIssuedPin200JSONResponse(viewRecord(p)), nil
+}
+
+// KeepPinDocument implements api.StrictServerInterface. The edge has read the form: there is
+// nothing left in the body.
+func (h PeopleHandlers) KeepPinDocument(
+	ctx context.Context, r api.KeepPinDocumentRequestObject,
+) (api.KeepPinDocumentResponseObject, error) {
+	p, err := h.BackOffice.KeepDocument(ctx, reqctx.ActorOf(ctx), r.PersonId, reqctx.FormOf(ctx).Files("files"))
+	if err != nil {
+		return nil, err
+	}
+	return api.KeepPinDocument200JSONResponse(viewRecord(p)), nil
+}
+
+// DownloadPinDocument implements api.StrictServerInterface: the file in the form that it has, or
+// nothing.
+func (h PeopleHandlers) DownloadPinDocument(
+	ctx context.Context, r api.DownloadPinDocumentRequestObject,
+) (api.DownloadPinDocumentResponseObject, error) {
+	f, open, err := h.BackOffice.Document(ctx, r.PersonId, int(r.Number))
+	if err != nil {
+		return nil, err
+	}
+	if !reqctx.MayAnswer(ctx, string(f.MediaType)) {
+		return nil, fault.New(fault.NotAcceptable)
+	}
+	content, err := open()
+	if err != nil {
+		return nil, err
+	}
+	disposition := attachment.Disposition(f.Name)
+	headers := api.DownloadPinDocument200ResponseHeaders{ContentDisposition: &disposition}
+	switch f.MediaType {
+	case attachment.PDF:
+		return api.DownloadPinDocument200ApplicationpdfResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
+	case attachment.JPEG:
+		return api.DownloadPinDocument200ImagejpegResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
+	case attachment.PNG:
+		return api.DownloadPinDocument200ImagepngResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
+	case attachment.TIFF:
+		return api.DownloadPinDocument200ImagetiffResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
+	default:
+		_ = content.Close()
+		return nil, fmt.Errorf("a stored file is %s", f.MediaType)
+	}
 }
 
 // RevokePersonPin implements api.StrictServerInterface.
 func (h PeopleHandlers) RevokePersonPin(
 	ctx context.Context, r api.RevokePersonPinRequestObject,
 ) (api.RevokePersonPinResponseObject, error) {
-	if err := h.BackOffice.RevokePIN(ctx, reqctx.ActorOf(ctx), r.PersonId); err != nil {
+	if err := h.BackOffice.RevokePIN(ctx, reqctx.ActorOf(ctx), r.PersonId, staff.RevocationReason(r.Params.Reason)); err != nil {
 		return nil, err
 	}
 	return api.RevokePersonPin204Response{}, nil
@@ -105,12 +170,19 @@ func (h PeopleHandlers) ReadmitPerson(ctx context.Context, r api.ReadmitPersonRe
 }
 
 func viewRecord(r staff.Record) api.PersonRecord {
-	return api.PersonRecord{
+	view := api.PersonRecord{
 		PersonId: r.ID, TaxCode: r.TaxCode.Clear(), GivenName: r.GivenName, FamilyName: r.FamilyName, UserClass: api.UserClass(r.UserClass),
 		CredentialLevel: api.CredentialLevel(r.CredentialLevel), OfficeCode: r.OfficeCode, PinState: api.PinState(r.PINState),
 		Suspended: r.SuspendedAt != nil,
 		Contacts:  items(r.Contacts, viewMaskedContact),
 	}
+	if c := r.CounterPIN; c != nil {
+		view.CounterPin = &api.CounterPin{
+			IssuedBy: api.PersonReference{PersonId: c.IssuedBy, GivenName: c.GivenName, FamilyName: c.FamilyName},
+			IssuedAt: c.IssuedAt, DispositiveAt: c.DispositiveAt, Document: items(c.Attachments, viewFile),
+		}
+	}
+	return view
 }
 
 func viewMaskedContact(c person.Contact) api.PersonContact {

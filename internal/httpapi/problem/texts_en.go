@@ -37,7 +37,8 @@ var inEnglish = dictionary{
 		},
 		fault.Reauthenticate: {
 			"Authentication needed again", "Enter the PIN again for this operation.",
-			"Changing the PIN or the contacts needs a PIN that was entered within the last 5 minutes.",
+			"Changing the PIN or the contacts, and in the back office PINs, operators and suspensions, needs a PIN that was entered within " +
+				"the last 5 minutes.",
 		},
 		fault.StrongLogin: {
 			"Login with SPID, CIE or CNS required",
@@ -47,7 +48,7 @@ var inEnglish = dictionary{
 		},
 		fault.DispositiveRequired: {
 			"Dispositive credentials required", "This operation needs a dispositive PIN.",
-			"An ordinary PIN lets you consult. It becomes dispositive at the counter, or on a signed request with a copy of an " +
+			"An ordinary PIN lets you consult, and opens nothing of the back office. It becomes dispositive at the counter, or on a signed request with a copy of an " +
 				"identity document.",
 		},
 		fault.ServiceNotDelegated: {
@@ -195,18 +196,27 @@ var inEnglish = dictionary{
 		"upgrade-waiting":              "An earlier request for a dispositive PIN waits for its decision.",
 		"upgrade-decided":              "The request has been decided already.",
 		"already-decided":              "The contact centre has decided about the request already.",
-		"person-has-pin":               "The person has a valid PIN already.",
-		"already-suspended":            "The person is suspended already.",
-		"not-suspended":                "The person is not suspended.",
-		"person-suspended":             "The person is suspended and has to be readmitted first.",
-		"own-account":                  "Nobody can suspend themselves.",
-		"administrator-pin":            "The PIN of an administrator is revoked by an administrator.",
-		"own-pin":                      "Nobody can issue a PIN to themselves.",
+		"nothing-to-confirm":           "No PIN from the counter waits for its confirmation.",
+		"document-kept":                "The copy of the document is kept already.",
+		"issuer-only":                  "The copy of the document is handed in by who issued the PIN.",
+		"post-unconfirmed":             "The post of administrator still has to be confirmed by a second administrator.",
+		"post-confirmed":               "There is nothing to confirm.",
+		"second-person":                "Who asked for it, filed it or issued it does not decide about it: somebody else does.",
+		"counter-needed": "The data differ from the register and the person has no verified contacts to send the PIN to: they " +
+			"turn to a counter with an identity document.",
+		"person-has-pin":    "The person has a valid PIN already.",
+		"already-suspended": "The person is suspended already.",
+		"not-suspended":     "The person is not suspended.",
+		"person-suspended":  "The person is suspended and has to be readmitted first.",
+		"own-account":       "Nobody can suspend themselves.",
+		"administrator-pin": "The PIN of an administrator is revoked by an administrator.",
+		"own-pin":           "Nobody can issue a PIN to themselves.",
 		"staff-pin": "Nobody gets a new PIN while they are an operator or administrator: they recover theirs, or an " +
 			"administrator ends the post first.",
-		"last-administrator": "This is the last administrator: appoint another one first.",
-		"already-operator":   "The person is an operator already.",
-		"not-a-citizen":      "Only a citizen can become an operator, not an intermediary.",
+		"last-administrator":   "This is the last administrator: appoint another one first.",
+		"already-operator":     "The person is an operator already.",
+		"ordinary-credentials": "Only somebody with dispositive credentials can become an operator.",
+		"not-a-citizen":        "Only a citizen can become an operator, not an intermediary.",
 		"enrolment-open": "An earlier request for the same contributor, with some of the same services, still waits " +
 			"for its decision.",
 		"enrolment-decided":              "The request was decided already.",

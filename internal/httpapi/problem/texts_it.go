@@ -37,7 +37,8 @@ var inItalian = dictionary{
 		},
 		fault.Reauthenticate: {
 			"Nuova autenticazione necessaria", "Per questa operazione occorre inserire di nuovo il PIN.",
-			"Il cambio del PIN e dei contatti richiede che il PIN sia stato inserito negli ultimi 5 minuti.",
+			"Il cambio del PIN e dei contatti e, nelle funzioni di sede, PIN, operatori e sospensioni richiedono che il PIN sia stato " +
+				"inserito negli ultimi 5 minuti.",
 		},
 		fault.StrongLogin: {
 			"Accesso con SPID, CIE o CNS necessario",
@@ -47,8 +48,8 @@ var inItalian = dictionary{
 		},
 		fault.DispositiveRequired: {
 			"Credenziali dispositive necessarie", "Per questa operazione occorre un PIN dispositivo.",
-			"Con un PIN ordinario si può consultare. Il PIN diventa dispositivo allo sportello, o su richiesta firmata con copia di un " +
-				"documento di identità.",
+			"Con un PIN ordinario si può consultare, e non si entra nelle funzioni di sede. Il PIN diventa " +
+				"dispositivo allo sportello, o su richiesta firmata con copia di un documento di identità.",
 		},
 		fault.ServiceNotDelegated: {
 			"Servizio non compreso nell'abilitazione", "L'abilitazione per questo contribuente non comprende il servizio.",
@@ -197,18 +198,27 @@ var inItalian = dictionary{
 		"upgrade-waiting":              "Una richiesta precedente di PIN dispositivo attende ancora la decisione.",
 		"upgrade-decided":              "La richiesta è già stata decisa.",
 		"already-decided":              "Il contact center ha già deciso sulla richiesta.",
-		"person-has-pin":               "La persona ha già un PIN valido.",
-		"already-suspended":            "L'utente è già sospeso.",
-		"not-suspended":                "L'utente non è sospeso.",
-		"person-suspended":             "L'utente è sospeso: prima va riammesso.",
-		"own-account":                  "Nessuno può sospendere sé stesso.",
-		"administrator-pin":            "Il PIN di un amministratore può essere revocato solo da un amministratore.",
-		"own-pin":                      "Nessuno può rilasciare un PIN a sé stesso.",
+		"nothing-to-confirm":           "Nessun PIN rilasciato allo sportello attende la conferma.",
+		"document-kept":                "La copia del documento è già stata acquisita.",
+		"issuer-only":                  "La copia del documento è acquisita da chi ha rilasciato il PIN.",
+		"post-unconfirmed":             "L'incarico di amministratore va ancora confermato da un secondo amministratore.",
+		"post-confirmed":               "Non c'è nulla da confermare.",
+		"second-person":                "Chi l'ha chiesto, presentato o rilasciato non decide in merito: decide un'altra persona.",
+		"counter-needed": "I dati non coincidono con l'anagrafe e la persona non ha recapiti verificati a cui inviare il PIN: si " +
+			"rivolga a uno sportello con un documento di identità.",
+		"person-has-pin":    "La persona ha già un PIN valido.",
+		"already-suspended": "L'utente è già sospeso.",
+		"not-suspended":     "L'utente non è sospeso.",
+		"person-suspended":  "L'utente è sospeso: prima va riammesso.",
+		"own-account":       "Nessuno può sospendere sé stesso.",
+		"administrator-pin": "Il PIN di un amministratore può essere revocato solo da un amministratore.",
+		"own-pin":           "Nessuno può rilasciare un PIN a sé stesso.",
 		"staff-pin": "A operatori e amministratori non si rilascia un nuovo PIN: lo recuperano, oppure prima un " +
 			"amministratore ne revoca l'incarico.",
-		"last-administrator": "È l'ultimo amministratore utenze: prima va nominato un altro.",
-		"already-operator":   "La persona ha già un profilo da operatore.",
-		"not-a-citizen":      "Solo un cittadino può diventare operatore, non un intermediario.",
+		"last-administrator":   "È l'ultimo amministratore utenze: prima va nominato un altro.",
+		"already-operator":     "La persona ha già un profilo da operatore.",
+		"ordinary-credentials": "Solo chi ha credenziali dispositive può diventare operatore.",
+		"not-a-citizen":        "Solo un cittadino può diventare operatore, non un intermediario.",
 		"enrolment-open": "Una richiesta precedente per lo stesso contribuente, con qualcuno degli stessi servizi, " +
 			"attende ancora la decisione.",
 		"enrolment-decided":              "La richiesta è già stata decisa.",

@@ -60,9 +60,13 @@ func (p Post) merge(c PostChange) Post {
 
 func (p Person) post() Post { return Post{p.UserClass, p.Office()} }
 
-// take returns the person in another post.
-func (p Person) take(post Post) Person {
-	p.UserClass, p.OfficeCode = post.Class, nil
+// take returns the person in another post that somebody gives them. That of an administrator waits
+// for the confirmation of a second one.
+func (p Person) take(post Post, by uuid.UUID) Person {
+	p.UserClass, p.OfficeCode, p.PostGivenBy = post.Class, nil, nil
+	if post.Class == access.Administrator {
+		p.PostGivenBy = &by
+	}
 	if post.OfficeCode != "" {
 		p.OfficeCode = &post.OfficeCode
 	}
@@ -89,12 +93,17 @@ func worker(p Person, err error) (Person, error) {
 	return p, nil
 }
 
-// Appoint gives a citizen a post, inside the caller's transaction and operation. It returns these
-// faults:
+// Administrators returns the ids of those who can administer the users, in the order of their ids.
+func (s *Service) Administrators(ctx context.Context) ([]uuid.UUID, error) {
+	return s.repo.administrators(ctx)
+}
+
+// Appoint gives a citizen a post by somebody, inside the caller's transaction and operation. It
+// returns these faults:
 //   - fault.NotFound: there is no such person;
 //   - fault.Invalid: the post is wrong;
-//   - fault.Conflict: the person works here already, or for others.
-func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person, error) {
+//   - fault.Conflict: the person works here already, or for others, or has ordinary credentials.
+func (s *Service) Appoint(ctx context.Context, by, id uuid.UUID, post Post) (Person, error) {
 	if err := post.check(); err != nil {
 		return Person{}, err
 	}
@@ -106,8 +115,11 @@ func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person,
 		return Person{}, fault.Because(fault.Conflict, "already-operator")
 	case p.UserClass != access.Citizen:
 		return Person{}, fault.Because(fault.Conflict, "not-a-citizen")
+	case p.CredentialLevel != access.Dispositive:
+		// Whom nobody has identified lets nobody else in.
+		return Person{}, fault.Because(fault.Conflict, "ordinary-credentials")
 	}
-	return s.repo.save(ctx, p.take(post))
+	return s.repo.save(ctx, p.take(post, by))
 }
 
 // Reassign changes the post of somebody who works here, inside the caller's transaction and
@@ -117,7 +129,9 @@ func (s *Service) Appoint(ctx context.Context, id uuid.UUID, post Post) (Person,
 //   - fault.PreconditionFailed: the version is not the current one;
 //   - fault.Invalid: the post would be wrong;
 //   - fault.Conflict: nobody would be left to administer.
-func (s *Service) Reassign(ctx context.Context, id uuid.UUID, version int, change PostChange) (before, after Person, err error) {
+func (s *Service) Reassign(
+	ctx context.Context, by, id uuid.UUID, version int, change PostChange,
+) (before, after Person, err error) {
 	p, others, err := s.repo.lockWithAdministrators(ctx, id)
 	if p, err = worker(p, err); err != nil {
 		return Person{}, Person{}, err
@@ -137,7 +151,7 @@ func (s *Service) Reassign(ctx context.Context, id uuid.UUID, version int, chang
 			return Person{}, Person{}, err
 		}
 	}
-	after, err = s.repo.save(ctx, p.take(post))
+	after, err = s.repo.save(ctx, p.take(post, by))
 	return p, after, err
 }
 
@@ -152,5 +166,22 @@ func (s *Service) Dismiss(ctx context.Context, id uuid.UUID) (Person, error) {
 	if err := p.leave(others); err != nil {
 		return Person{}, err
 	}
-	return s.repo.save(ctx, p.take(Post{Class: access.Citizen}))
+	return s.repo.save(ctx, p.take(Post{Class: access.Citizen}, uuid.Nil))
+}
+
+// HoldUnconfirmed returns an administrator whose post waits for its confirmation, and locks them
+// until the context's transaction ends. It returns fault.NotFound for who does not work here, and
+// fault.Conflict where there is nothing to confirm.
+func (s *Service) HoldUnconfirmed(ctx context.Context, id uuid.UUID) (Person, error) {
+	p, err := worker(s.repo.lock(ctx, id))
+	if err == nil && p.PostGivenBy == nil {
+		err = fault.Because(fault.Conflict, "post-confirmed")
+	}
+	return p, err
+}
+
+// ConfirmPost makes the post of a person good whom HoldUnconfirmed returned.
+func (s *Service) ConfirmPost(ctx context.Context, p Person) (Person, error) {
+	p.PostGivenBy = nil
+	return s.repo.save(ctx, p)
 }

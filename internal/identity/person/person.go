@@ -23,7 +23,10 @@ type Person struct {
 	UserClass       access.UserClass
 	CredentialLevel access.CredentialLevel
 	// OfficeCode is the office where an operator works; nil for anybody else.
-	OfficeCode          *string
+	OfficeCode *string
+	// PostGivenBy is who made the person an administrator, until a second one has confirmed it; nil
+	// where there is nothing to confirm. Until then the post opens nothing.
+	PostGivenBy         *uuid.UUID
 	IdentityConfirmedAt *time.Time
 	SuspendedAt         *time.Time
 	// SuspensionReason is for whoever decides about readmission; it is set while SuspendedAt is.

@@ -58,6 +58,15 @@ func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (o
 	return one, others, nil
 }
 
+// administrators returns the ids of those who administer: confirmed, and not suspended.
+func (r repository) administrators(ctx context.Context) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := r.db.From(ctx).Raw(
+		"SELECT id FROM people WHERE user_class = ? AND suspended_at IS NULL AND post_given_by IS NULL ORDER BY id", access.Administrator,
+	).Scan(&ids).Error
+	return ids, err
+}
+
 // forChange is the suffix that locks people who are about to be changed. It leaves their keys
 // alone: whoever inserts a row that refers to a person (a session at the end of a change of PIN)
 // does not wait for it.
@@ -74,7 +83,7 @@ func (r repository) save(ctx context.Context, p Person) (Person, error) {
 	p.Version++
 	err := r.db.From(ctx).Model(&Person{}).Where("id = ?", p.ID).
 		Select(
-			"user_class", "credential_level", "office_code", "identity_confirmed_at", "suspended_at", "suspension_reason", "version",
+			"user_class", "credential_level", "office_code", "post_given_by", "identity_confirmed_at", "suspended_at", "suspension_reason", "version",
 		).UpdateColumns(&p).Error
 	return p, err
 }

@@ -31,7 +31,7 @@ func (p Person) readmit() (Person, error) {
 
 // administers reports whether the person can administer the users.
 func (p Person) administers() bool {
-	return p.UserClass == access.Administrator && p.SuspendedAt == nil
+	return p.UserClass == access.Administrator && p.SuspendedAt == nil && p.PostGivenBy == nil
 }
 
 // leave refuses to take the last administrator away: others are the administrators beside the

@@ -61,11 +61,12 @@ func (s *Service) NewInitial(ctx context.Context) (Initial, error) {
 func (s *Service) GiveInHalves(
 	ctx context.Context, personID uuid.UUID, initial Initial, first, second Half,
 ) (firstID, secondID uuid.UUID, err error) {
-	return s.giveInHalves(ctx, personID, nil, initial, first, second)
+	return s.giveInHalves(ctx, personID, stored{}, initial, first, second)
 }
 
+// giveInHalves keeps of the PIN before what a recovery keeps; of none it keeps nothing.
 func (s *Service) giveInHalves(
-	ctx context.Context, personID uuid.UUID, firstAccessAt *time.Time, initial Initial, first, second Half,
+	ctx context.Context, personID uuid.UUID, before stored, initial Initial, first, second Half,
 ) (firstID, secondID uuid.UUID, err error) {
 	text := initial.pin.Reveal()
 	if len(text) != initialLength || initial.hash == "" {
@@ -96,7 +97,7 @@ func (s *Service) giveInHalves(
 	}
 	firstID, secondID = messages[0].ID, messages[1].ID
 	p := given(personID, class, initial.hash, true, now)
-	p.UnusedExpiresAt, p.SecondHalfID, p.FirstAccessAt = nil, &secondID, firstAccessAt
+	p.UnusedExpiresAt, p.SecondHalfID, p.FirstAccessAt, p.CounterPINID = nil, &secondID, before.FirstAccessAt, before.CounterPINID
 	if err := s.repo.put(ctx, p); err != nil {
 		return uuid.Nil, uuid.Nil, err
 	}

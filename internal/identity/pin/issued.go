@@ -23,8 +23,9 @@ type IssuedPIN struct {
 // GiveInPerson gives a person an initial PIN in place of any other, whole and at once. It runs
 // inside the caller's transaction and operation. All sessions of the person, and the codes that
 // would recover or revoke the old PIN, end. The new one must be changed at the first login, within
-// 60 days. It returns fault.NotFound.
-func (s *Service) GiveInPerson(ctx context.Context, personID uuid.UUID, initial Initial) (IssuedPIN, error) {
+// 60 days. counterPINID is how the caller knows it, through all later changes by its holder. It
+// returns fault.NotFound.
+func (s *Service) GiveInPerson(ctx context.Context, personID, counterPINID uuid.UUID, initial Initial) (IssuedPIN, error) {
 	if len(initial.pin) != initialLength || initial.hash == "" {
 		return IssuedPIN{}, errors.New("an initial PIN is made by NewInitial")
 	}
@@ -36,6 +37,7 @@ func (s *Service) GiveInPerson(ctx context.Context, personID uuid.UUID, initial 
 		return IssuedPIN{}, fault.New(fault.NotFound)
 	}
 	p := given(personID, class, initial.hash, true, s.run.Clock.Now())
+	p.CounterPINID = &counterPINID
 	if err := s.repo.put(ctx, p); err != nil {
 		return IssuedPIN{}, err
 	}

@@ -91,6 +91,8 @@ type stored struct {
 	// SecondHalfID is the message that takes the second half of an initial PIN to its holder. Until
 	// it was sent the PIN does not expire unused.
 	SecondHalfID *uuid.UUID
+	// CounterPINID names the PIN from the counter that this one is, or came from by a change.
+	CounterPINID *uuid.UUID `gorm:"column:counter_pin_id"`
 }
 
 // TableName tells GORM the table.

@@ -62,6 +62,7 @@ func (r repository) put(ctx context.Context, p stored) error {
 		{Name: "person_id"},
 	}, DoUpdates: clause.AssignmentColumns([]string{
 		"hash", "initial", "changed_at", "change_due_at", "unused_expires_at", "first_access_at", "revoked_at", "second_half_id",
+		"counter_pin_id",
 	})}).Create(&p).Error
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (s *Service) Hold(ctx context.Context, personID uuid.UUID) (Standing, error
 
 // Recover is GiveInHalves for a person who lost a PIN that is recoverable, else it returns
 // fault.NotFound. The first access stays what it was: whoever loses the new halves may recover
-// again.
+// again. The confirmation for which a PIN from the counter waits is waited for as well.
 func (s *Service) Recover(ctx context.Context, personID uuid.UUID, initial Initial, first, second Half) error {
 	p, found, err := s.repo.hold(ctx, personID)
 	if err != nil {
@@ -89,6 +89,6 @@ func (s *Service) Recover(ctx context.Context, personID uuid.UUID, initial Initi
 	if !found || p.RevokedAt != nil || p.FirstAccessAt == nil {
 		return fault.New(fault.NotFound)
 	}
-	_, _, err = s.giveInHalves(ctx, personID, p.FirstAccessAt, initial, first, second)
+	_, _, err = s.giveInHalves(ctx, personID, p, initial, first, second)
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -143,7 +145,7 @@ func TestPINRecovery_ANewPINEndsTheCodes(t *testing.T) {
 		initial, err := w.PINs.NewInitial(ctx)
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
-			_, err := w.PINs.GiveInPerson(ctx, w.who.ID, initial)
+			_, err := w.PINs.GiveInPerson(ctx, w.who.ID, uuid.New(), initial)
 			return err
 		})
 		_, err = w.recovery.ConfirmRevocation(ctx, pintest.Mario, revocation)

@@ -131,6 +131,7 @@ func TestPINRequest_NoPINForStaffOnRequest(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		p, _ := s.marioWithPIN(t, false)
+		other := s.another(t)
 		for _, class := range []access.UserClass{access.Administrator, access.ContactCentre} {
 			s.Exec(t, "UPDATE people SET user_class = ? WHERE id = ?", class, p.ID)
 			s.Exec(t, "UPDATE pins SET revoked_at = ? WHERE person_id = ?", s.Clock.Now(), p.ID)
@@ -147,7 +148,7 @@ func TestPINRequest_NoPINForStaffOnRequest(t *testing.T) {
 				if r.State != pinrequest.Waiting {
 					t.Fatalf("%s: %s", class, r.State)
 				}
-				_, err = s.Decide(ctx, s.Clerk, r.ID, served())
+				_, err = s.Decide(ctx, other, r.ID, served())
 				var f *fault.Fault
 				if !errors.As(err, &f) || f.Code != fault.Forbidden || f.Reason != "staff-pin" {
 					t.Fatalf("%s: %v", class, err)

@@ -20,6 +20,7 @@ import (
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
+	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 )
 
@@ -146,3 +147,14 @@ func (s *desk) marioWithPIN(t *testing.T, initial bool) (person.Person, secret.T
 }
 
 const unused = 60 * 24 * time.Hour
+
+// another adds somebody else of the contact centre.
+func (s *desk) another(t *testing.T) access.Actor {
+	t.Helper()
+	p, err := s.People.Create(ctx, person.New{
+		TaxCode: taxcode.MustParse("GLLSRA92A70A944S"), GivenName: "Sara", FamilyName: "Galli", UserClass: access.ContactCentre,
+		CredentialLevel: access.Dispositive,
+	}, nil)
+	want(t, err, "")
+	return access.Actor{PersonID: p.ID, UserClass: access.ContactCentre}
+}

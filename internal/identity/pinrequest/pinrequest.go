@@ -93,6 +93,12 @@ type Request struct {
 	PersonID        *uuid.UUID
 	FirstMessageID  *uuid.UUID
 	SecondMessageID *uuid.UUID
+	// FirstChannel and what follows are where both halves went. They are nil where nothing was sent,
+	// and for what was served before they were kept.
+	FirstChannel  *outbox.Channel
+	FirstTo       *string
+	SecondChannel *outbox.Channel
+	SecondTo      *string
 	// FiledBy is who of the contact centre filed it for a caller.
 	FiledBy   *uuid.UUID
 	DecidedBy *uuid.UUID
@@ -282,19 +288,6 @@ func (s situation) mayServe() error {
 	default:
 		return nil
 	}
-}
-
-// halves returns where both halves of the PIN go (INPS PIN rules). The first goes to the mobile,
-// else the e-mail address, else the PEC; the second by letter to the residence that was declared.
-func (r Request) halves() (first, second pin.Half) {
-	for _, kind := range preferred {
-		if i := slices.IndexFunc(r.Contacts, func(c Contact) bool { return c.Kind == kind }); i >= 0 {
-			first = pin.Half{Channel: kind.Channel(), To: r.Contacts[i].Value}
-			break
-		}
-	}
-	address := []string{r.GivenName + " " + r.FamilyName, r.Street, strings.Join([]string{r.PostalCode, r.Town, r.Province}, " ")}
-	return first, pin.Half{Channel: outbox.Letter, To: strings.Join(address, "\n")}
 }
 
 // show adds the deliveries of both halves; a half that no worker has looked at yet is queued.

@@ -23,7 +23,8 @@ func (r repository) add(ctx context.Context, q Request) error {
 func (r repository) save(ctx context.Context, q Request) error {
 	return r.db.From(ctx).Model(&Request{}).Where("id = ?", q.ID).
 		Select(
-			"state", "person_id", "first_message_id", "second_message_id", "decided_by", "decided_at", "reason", "version",
+			"state", "person_id", "first_message_id", "second_message_id", "first_channel", "first_to", "second_channel", "second_to",
+			"decided_by", "decided_at", "reason", "version",
 		).UpdateColumns(&q).Error
 }
 
@@ -90,6 +91,14 @@ func (r repository) filers(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]
 		all[f.PersonID] = f
 	}
 	return all, nil
+}
+
+// revokers returns who of the staff revoked the PIN that the person has.
+func (r repository) revokers(ctx context.Context, personID uuid.UUID) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := r.db.From(ctx).Raw(`SELECT v.revoked_by FROM pin_revocations v JOIN pins c ON c.person_id = v.person_id
+		WHERE v.person_id = ? AND v.revoked_at = c.revoked_at`, personID).Scan(&ids).Error
+	return ids, err
 }
 
 // An id is 16 bytes, which is what a cursor holds of it.

@@ -13,6 +13,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -169,9 +170,17 @@ func (s *Service) situation(ctx context.Context, code taxcode.Code, now time.Tim
 
 // serve gives the PIN to the person, who is made where there is none yet, and promises both halves.
 // A PIN that was asked for without being seen is ordinary, whatever the one before it was.
+// It returns the fault of destinations.
 func (s *Service) serve(ctx context.Context, r Request, found situation, names residents.Identity, initial pin.Initial) (Request, error) {
 	p := found.person
-	var err error
+	own, err := s.people.Contacts(ctx, p.ID)
+	if err != nil {
+		return Request{}, err
+	}
+	to, err := found.destinations(r, own, s.run.Clock.Now())
+	if err != nil {
+		return Request{}, err
+	}
 	if p.ID == uuid.Nil {
 		p, err = s.people.Add(ctx, person.New{
 			TaxCode: r.TaxCode, GivenName: names.GivenName, FamilyName: names.FamilyName, UserClass: access.Citizen,
@@ -187,15 +196,17 @@ func (s *Service) serve(ctx context.Context, r Request, found situation, names r
 	if err != nil {
 		return Request{}, err
 	}
-	contacts := make([]person.NewContact, len(r.Contacts))
-	for i, c := range r.Contacts {
-		contacts[i] = person.NewContact(c)
+	if to.declared {
+		contacts := make([]person.NewContact, len(r.Contacts))
+		for i, c := range r.Contacts {
+			contacts[i] = person.NewContact(c)
+		}
+		if err := s.people.AddUnverified(ctx, p.ID, contacts...); err != nil {
+			return Request{}, err
+		}
 	}
-	if err := s.people.AddUnverified(ctx, p.ID, contacts...); err != nil {
-		return Request{}, err
-	}
-	first, second := r.halves()
-	firstID, secondID, err := s.pins.GiveInHalves(ctx, p.ID, initial, first, second)
+	firstID, secondID, err := s.pins.GiveInHalves(ctx, p.ID, initial, to.first, to.second)
+	r = r.sentTo(to)
 	r.State, r.PersonID, r.FirstMessageID, r.SecondMessageID = Served, &p.ID, &firstID, &secondID
 	return r, err
 }
@@ -316,8 +327,9 @@ func (s *Service) addFilers(ctx context.Context, shown []View) error {
 // faults:
 //   - fault.NotFound: there is no such request;
 //   - fault.Invalid: the outcome is none;
+//   - fault.Forbidden: the actor filed it, or revoked the person's PIN, or the person works here;
 //   - fault.Conflict: the request is decided already, or a PIN cannot be given because the person
-//     meanwhile has one or is suspended.
+//     meanwhile has one, is suspended or can be reached at a counter alone.
 func (s *Service) Decide(ctx context.Context, by access.Actor, id string, o Outcome) (View, error) {
 	o, err := o.check()
 	if err != nil {
@@ -349,6 +361,16 @@ func (s *Service) decide(ctx context.Context, by access.Actor, before Request, o
 	}
 	r, err := s.repo.lock(ctx, before.ID)
 	if err != nil {
+		return View{}, err
+	}
+	parts, err := s.repo.revokers(ctx, found.person.ID)
+	if err != nil {
+		return View{}, err
+	}
+	if r.FiledBy != nil {
+		parts = append(parts, *r.FiledBy)
+	}
+	if err := review.RequireSecond(by, parts...); err != nil {
 		return View{}, err
 	}
 	if r, err = r.decide(o, by.PersonID, now); err != nil {

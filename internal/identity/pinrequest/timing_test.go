@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pin/pintest"
@@ -67,7 +69,7 @@ func TestPINRequest_RequestsAmongOthers(t *testing.T) {
 				}
 				var handed pin.IssuedPIN
 				if refused(locked(func(ctx context.Context) (err error) {
-					handed, err = s.PINs.GiveInPerson(ctx, p.ID, initial)
+					handed, err = s.PINs.GiveInPerson(ctx, p.ID, uuid.New(), initial)
 					return err
 				})) {
 					return

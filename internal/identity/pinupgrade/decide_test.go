@@ -1,6 +1,7 @@
 package pinupgrade_test
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -120,6 +121,32 @@ func TestPINUpgrade_WhoDecides(t *testing.T) {
 		refused(t, "what is no decision", err, fault.Invalid, "/outcome", "enum", "/reason", "pattern")
 		if w.again(own).CredentialLevel != access.Ordinary {
 			t.Error("a refused decision had an effect")
+		}
+	})
+}
+
+// TestPINUpgrade_WhoIssuedThePINDoesNotDecide while that PIN from the counter waits for somebody
+// else's confirmation.
+func TestPINUpgrade_WhoIssuedThePINDoesNotDecide(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		by, issuer := w.citizen(), w.operator(world.Rome)
+		id, now := uuid.Must(uuid.NewV7()), w.Clock.Now()
+		w.Exec(t, `INSERT INTO counter_pins (id, person_id, issued_by, issued_at, dispositive_at, attachments)
+			VALUES (?, ?, ?, ?, ?, '[]')`, id, by.PersonID, issuer.PersonID, now, now.Add(24*time.Hour))
+		w.Exec(t, `INSERT INTO pins (person_id, hash, initial, changed_at, change_due_at, counter_pin_id)
+			VALUES (?, 'x', ?, ?, ?, ?)`, by.PersonID, false, now, now, id)
+		u := w.request(by)
+		for _, outcome := range []review.Outcome{review.Accepted, review.NotAccepted} {
+			_, err := w.service.Decide(ctx, issuer, u.ID, review.Decision{Outcome: outcome, Reason: "Va bene"})
+			var f *fault.Fault
+			if !errors.As(err, &f) || f.Code != fault.Forbidden || f.Reason != "second-person" {
+				t.Errorf("%s by who issued the PIN: %v", outcome, err)
+			}
+		}
+		w.decide(w.operator(world.Rome), u.ID, review.Accepted)
+		if level := w.again(by).CredentialLevel; level != access.Dispositive {
+			t.Errorf("%s credentials", level)
 		}
 	})
 }

@@ -86,10 +86,19 @@ type Details struct {
 	TaxCode    taxcode.Code
 	GivenName  string
 	FamilyName string
+	// PINIssuedBy is who issued the holder's PIN at a counter, while nobody has confirmed that.
+	PINIssuedBy *uuid.UUID `gorm:"column:pin_issued_by"`
 }
 
-// AskedBy implements review.Case.
-func (h Details) AskedBy() uuid.UUID { return h.PersonID }
+// Parts implements review.Case: who issued a PIN that waits for its confirmation does not raise it
+// either.
+func (h Details) Parts() []uuid.UUID {
+	parts := []uuid.UUID{h.PersonID}
+	if h.PINIssuedBy != nil {
+		parts = append(parts, *h.PINIssuedBy)
+	}
+	return parts
+}
 
 // Input is what the holder of an ordinary PIN sends.
 type Input struct {

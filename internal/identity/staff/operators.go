@@ -24,9 +24,12 @@ func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, er
 	return s.people.Operator(ctx, id)
 }
 
-// Appoint gives a citizen a post. It holds from the next request on, in open sessions too. It
-// returns fault.Invalid for a wrong post, an office that does not exist or a tax code that nobody
-// is registered with, and fault.Conflict for somebody who works here already or works for others.
+// Appoint gives a citizen a post, and tells them and the other administrators. It holds from the
+// next request on, in open sessions too. That of an administrator opens nothing until
+// ConfirmOperator made it good. It returns these faults:
+//   - fault.Invalid: the post is wrong, its office does not exist, or nobody is registered with the
+//     tax code;
+//   - fault.Conflict: the person works here already, works for others or has ordinary credentials.
 func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Code, post person.Post) (person.Person, error) {
 	found, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
@@ -40,16 +43,19 @@ func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Cod
 		if err := s.checkOffice(ctx, post.OfficeCode); err != nil {
 			return person.Person{}, err
 		}
-		p, err := s.people.Appoint(ctx, found.ID, post)
+		p, err := s.people.Appoint(ctx, by.PersonID, found.ID, post)
 		if err != nil {
 			return person.Person{}, err
 		}
-		return p, s.pins.ClassChanged(ctx, p.ID, p.UserClass)
+		if err := s.pins.ClassChanged(ctx, p.ID, p.UserClass); err != nil {
+			return person.Person{}, err
+		}
+		return p, s.tellOfPost(ctx, by, p, stateGiven)
 	}, operation.ByID(s.people.ByID))
 }
 
-// Reassign changes the post of somebody who works here, from the next request on. version is what
-// the change is based on. It returns these faults:
+// Reassign changes the post of somebody who works here, from the next request on, as Appoint gives
+// one. version is what the change is based on. It returns these faults:
 //   - fault.NotFound: nobody of this id works here;
 //   - fault.PreconditionFailed: the version is not the current one;
 //   - fault.Invalid: the post would be wrong;
@@ -71,7 +77,7 @@ func (s *Service) Reassign(
 		if trace.Unchecked, err = s.onOneself(ctx, by, id); err != nil {
 			return person.Person{}, err
 		}
-		before, after, err := s.people.Reassign(ctx, id, version, change)
+		before, after, err := s.people.Reassign(ctx, by.PersonID, id, version, change)
 		if err != nil {
 			return person.Person{}, err
 		}
@@ -79,10 +85,15 @@ func (s *Service) Reassign(
 			// Whose post was taken meanwhile does not give it back to themselves.
 			return person.Person{}, fault.New(fault.Forbidden)
 		}
-		if before.UserClass != after.UserClass {
-			err = s.pins.ClassChanged(ctx, id, after.UserClass)
+		if before.Version == after.Version {
+			return after, nil
 		}
-		return after, err
+		if before.UserClass != after.UserClass {
+			if err := s.pins.ClassChanged(ctx, id, after.UserClass); err != nil {
+				return person.Person{}, err
+			}
+		}
+		return after, s.tellOfPost(ctx, by, after, stateGiven)
 	}, nil)
 }
 

@@ -16,6 +16,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin/pintest"
+	"diresco/internal/identity/staff"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
@@ -92,6 +93,117 @@ func TestStaff_AppointReassignDismiss(t *testing.T) {
 			t.Errorf("a citizen's PIN expires at %v again", expires())
 		}
 		want(t, w.service.Dismiss(ctx, w.admin, p.ID), fault.NotFound, "")
+	})
+}
+
+// TestStaff_OnlyWhoWasIdentifiedGetsAPost: with an ordinary PIN nobody works here, else they would
+// issue dispositive ones to others.
+func TestStaff_OnlyWhoWasIdentifiedGetsAPost(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		w.Exec(t, "UPDATE people SET credential_level = 'ordinary' WHERE id = ?", p.ID)
+		w.traced(t, 0, func() {
+			for _, post := range []person.Post{
+				{Class: access.Operator, OfficeCode: rome}, {Class: access.ContactCentre}, {Class: access.Administrator},
+			} {
+				_, err := w.service.Appoint(ctx, w.admin, pintest.Mario, post)
+				want(t, err, fault.Conflict, "ordinary-credentials")
+			}
+		})
+		w.Exec(t, "UPDATE people SET credential_level = 'dispositive' WHERE id = ?", p.ID)
+		_, err := w.service.Appoint(ctx, w.admin, pintest.Mario, person.Post{Class: access.ContactCentre})
+		want(t, err, "", "")
+	})
+}
+
+// TestStaff_ASecondAdministratorConfirmsAnAdministrator, whether they were a citizen or worked here
+// before; until then they administer nothing.
+func TestStaff_ASecondAdministratorConfirmsAnAdministrator(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		second := w.works(t, taxcode.MustParse("BNCLNE85M41H501P"), access.Administrator, "")
+		w.Person(t, pintest.Mario, access.Citizen, false)
+		made, err := w.service.Appoint(ctx, w.admin, pintest.Mario, person.Post{Class: access.Administrator})
+		want(t, err, "", "")
+		class := access.Administrator
+		moved, err := w.service.Reassign(ctx, w.admin, w.operator.PersonID, 1, person.PostChange{Class: &class})
+		want(t, err, "", "")
+		for _, p := range []person.Person{made, moved} {
+			if p.PostGivenBy == nil || *p.PostGivenBy != w.admin.PersonID {
+				t.Fatalf("given %+v", p)
+			}
+			w.traced(t, 0, func() {
+				_, err := w.service.ConfirmOperator(ctx, w.admin, p.ID)
+				want(t, err, fault.Forbidden, "second-person")
+				_, err = w.service.ConfirmOperator(ctx, access.Actor{PersonID: p.ID}, p.ID)
+				want(t, err, fault.Forbidden, "second-person")
+			})
+			// They are none who could take over.
+			ids, err := w.People.Administrators(ctx)
+			if err != nil || slices.Contains(ids, p.ID) {
+				t.Errorf("administer: %v, %v", ids, err)
+			}
+			w.traced(t, 1, func() {
+				confirmed, err := w.service.ConfirmOperator(ctx, second, p.ID)
+				if err != nil || confirmed.PostGivenBy != nil || confirmed.Version != p.Version+1 {
+					t.Errorf("confirmed %+v, %v", confirmed, err)
+				}
+			})
+			_, err = w.service.ConfirmOperator(ctx, second, p.ID)
+			want(t, err, fault.Conflict, "post-confirmed")
+		}
+		_, err = w.service.ConfirmOperator(ctx, second, w.colleague.PersonID)
+		want(t, err, fault.Conflict, "post-confirmed")
+		_, err = w.service.ConfirmOperator(ctx, second, uuid.New())
+		want(t, err, fault.NotFound, "")
+	})
+}
+
+// TestStaff_AnUnconfirmedAdministratorIsNotTheLast: the confirmed one stays.
+func TestStaff_AnUnconfirmedAdministratorIsNotTheLast(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.Person(t, pintest.Mario, access.Citizen, false)
+		made, err := w.service.Appoint(ctx, w.admin, pintest.Mario, person.Post{Class: access.Administrator})
+		want(t, err, "", "")
+		want(t, w.service.Dismiss(ctx, w.admin, w.admin.PersonID), fault.Conflict, "last-administrator")
+		want(t, w.service.Dismiss(ctx, w.admin, made.ID), "", "")
+		if p, err := w.People.ByID(ctx, made.ID); err != nil || p.PostGivenBy != nil || p.UserClass != access.Citizen {
+			t.Errorf("is %+v, %v", p, err)
+		}
+	})
+}
+
+// TestStaff_OfAPostAllAreTold who must know: its holder and the other administrators.
+func TestStaff_OfAPostAllAreTold(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		second := w.works(t, taxcode.MustParse("BNCLNE85M41H501P"), access.Administrator, "")
+		mario, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		told := func(holder, others int) {
+			t.Helper()
+			if w.told(t, staff.PostGiven.Name, mario.ID) != holder || w.told(t, staff.ColleagueGiven.Name, second.PersonID) != others ||
+				w.told(t, staff.ColleagueGiven.Name, w.operator.PersonID) != 0 || w.told(t, staff.ColleagueGiven.Name, mario.ID) != 0 {
+				t.Errorf("%d and %d messages", w.told(t, staff.PostGiven.Name, mario.ID), w.told(t, staff.ColleagueGiven.Name, second.PersonID))
+			}
+		}
+		made, err := w.service.Appoint(ctx, w.admin, pintest.Mario, person.Post{Class: access.Operator, OfficeCode: rome})
+		want(t, err, "", "")
+		told(1, 1)
+		class, office := access.Administrator, rome
+		_, err = w.service.Reassign(ctx, w.admin, made.ID, made.Version, person.PostChange{OfficeCode: &office})
+		want(t, err, "", "")
+		told(1, 1) // what changes nothing is nothing to tell
+		_, err = w.service.Reassign(ctx, w.admin, made.ID, made.Version, person.PostChange{Class: &class})
+		want(t, err, "", "")
+		told(2, 2)
+		_, err = w.service.ConfirmOperator(ctx, second, made.ID)
+		want(t, err, "", "")
+		told(3, 2) // who confirms knows it
+		if n := w.told(t, staff.ColleagueGiven.Name, w.admin.PersonID); n != 1 {
+			t.Errorf("who gave the post is told %d times that it was confirmed", n)
+		}
 	})
 }
 

@@ -21,6 +21,8 @@ type Record struct {
 	person.Person
 	PINState pin.State
 	Contacts []person.Contact
+	// CounterPIN is the PIN from the counter that waits for its confirmation; nil for none.
+	CounterPIN *Waiting
 }
 
 // Registration is a person to be registered at the counter.
@@ -81,7 +83,15 @@ func (s *Service) record(ctx context.Context, p person.Person) (Record, error) {
 		return Record{}, err
 	}
 	contacts, err := s.people.Contacts(ctx, p.ID)
-	return Record{Person: p, PINState: state, Contacts: contacts}, err
+	if err != nil {
+		return Record{}, err
+	}
+	r := Record{Person: p, PINState: state, Contacts: contacts}
+	waiting, found, err := s.repo.waiting(ctx, p.ID)
+	if found {
+		r.CounterPIN = &waiting
+	}
+	return r, err
 }
 
 // Register makes a citizen with ordinary credentials and without a PIN; contacts are not verified
@@ -141,6 +151,9 @@ func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) er
 		}
 		// A session that was opened while the suspension came about must not come to life.
 		if err := s.sessions.EndAllOf(ctx, id, session.EndedSuspended); err != nil {
+			return struct{}{}, err
+		}
+		if err := s.repo.waitAnew(ctx, id, s.run.Clock.Now().Add(ordinaryFor)); err != nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, s.notify(ctx, PersonReadmitted, id)

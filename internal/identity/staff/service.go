@@ -2,7 +2,7 @@
 // PINs at the counter, suspend and readmit them, and manage who works here. The rows belong to
 // person, pin and session; this package joins what each of them does into one operation.
 //
-// Lock order: people, PINs, sessions, the rest.
+// Lock order: names, people, PINs, sessions, the rest.
 package staff
 
 import (
@@ -11,19 +11,25 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/keyring"
 )
 
 // PINs is what is done with the PIN of somebody else; see pin.Service.
 type PINs interface {
 	// NewInitial draws a PIN and hashes it, outside of transactions.
 	NewInitial(ctx context.Context) (pin.Initial, error)
-	// GiveInPerson makes it the person's and ends their sessions, in the context's transaction.
-	GiveInPerson(ctx context.Context, personID uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error)
+	// GiveInPerson makes it the person's and ends their sessions, in the context's transaction. The
+	// PIN goes on naming the one from the counter that it is.
+	GiveInPerson(ctx context.Context, personID, counterPINID uuid.UUID, initial pin.Initial) (pin.IssuedPIN, error)
+	// Hold locks the person's PIN until the end of the context's transaction.
+	Hold(ctx context.Context, personID uuid.UUID) (pin.Standing, error)
 	// RevokeFor revokes the person's PIN and returns from when on, in the context's transaction. It
 	// ends their sessions and tells them. It returns fault.NotFound for somebody without a PIN.
 	RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error)
@@ -62,24 +68,34 @@ type Deps struct {
 	Offices      Offices
 	Declarations Declarations
 	Outbox       *outbox.Outbox
+	// Codes are those that holders confirm a PIN from the counter with; Keys encrypt them on their
+	// way.
+	Codes *otp.Codes
+	Keys  *keyring.DataKeys
+	// Files keeps the copies of documents.
+	Files *attachment.Store
 }
 
 // Service has the use cases of the back office about people.
 type Service struct {
 	run          *operation.Runner
+	repo         repository
 	people       *person.Service
 	pins         PINs
 	sessions     Sessions
 	offices      Offices
 	declarations Declarations
 	outbox       *outbox.Outbox
+	codes        *otp.Codes
+	keys         *keyring.DataKeys
+	files        *attachment.Store
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
-		run: d.Runner, people: d.People, pins: d.PINs, sessions: d.Sessions, offices: d.Offices,
-		declarations: d.Declarations, outbox: d.Outbox,
+		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, pins: d.PINs, sessions: d.Sessions, offices: d.Offices,
+		declarations: d.Declarations, outbox: d.Outbox, codes: d.Codes, keys: d.Keys, files: d.Files,
 	}
 }
 

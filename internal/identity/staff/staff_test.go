@@ -3,11 +3,12 @@ package staff_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"gocloud.dev/blob/memblob"
 
 	"diresco/db"
 	"diresco/internal/identity/person"
@@ -18,6 +19,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
@@ -55,12 +57,14 @@ type fixture struct {
 	*completed
 	service *staff.Service
 	// admin, operator and contactCentre work here.
-	admin, operator, contactCentre access.Actor
+	admin, operator, colleague, contactCentre access.Actor
 }
 
 func newWorld(t *testing.T, d *db.DB) fixture {
 	t.Helper()
 	w := fixture{World: pintest.New(t, d, pintest.Cheap), completed: &completed{}}
+	bucket := memblob.OpenBucket(nil)
+	t.Cleanup(func() { _ = bucket.Close() })
 	offices := contributor.NewService(contributor.Deps{DB: d})
 	w.Must(t, func(ctx context.Context) error {
 		return errors.Join(offices.PutOffice(ctx, contributor.Office{
@@ -69,10 +73,11 @@ func newWorld(t *testing.T, d *db.DB) fixture {
 	})
 	w.service = staff.NewService(staff.Deps{
 		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: offices,
-		Declarations: w.completed, Outbox: outbox.New(d),
+		Declarations: w.completed, Outbox: outbox.New(d), Codes: w.Codes, Keys: w.DataKeys, Files: attachment.NewStore(bucket),
 	})
 	w.admin = w.works(t, anna, access.Administrator, "")
 	w.operator = w.works(t, bruno, access.Operator, rome)
+	w.colleague = w.works(t, taxcode.MustParse("GLLSRA92A70A944S"), access.Operator, milan)
 	w.contactCentre = w.works(t, clara, access.ContactCentre, "")
 	return w
 }
@@ -198,7 +203,7 @@ func TestStaff_IssueAtTheCounter(t *testing.T) {
 			shown[id] = text
 			return nil
 		}
-		var handed pin.IssuedPIN
+		var handed staff.Issued
 		w.traced(t, 1, func() {
 			var err error
 			handed, err = w.service.IssuePIN(ctx, w.operator, p.ID)
@@ -213,7 +218,7 @@ func TestStaff_IssueAtTheCounter(t *testing.T) {
 		); n != 1 {
 			t.Errorf("%d audit records name who issued it to whom", n)
 		}
-		if shown[p.ID] != handed.PIN || !slices.Equal(w.people, []uuid.UUID{p.ID}) || w.told(t, staff.PINIssued.Name, p.ID) != 1 {
+		if shown[p.ID] != handed.PIN || len(w.people) != 0 || w.told(t, staff.PINIssued.Name, p.ID) != 1 {
 			t.Errorf("hook %v, completed %v, %d messages", shown, w.people, w.told(t, staff.PINIssued.Name, p.ID))
 		}
 		_, err := w.Actor(t, before)
@@ -223,16 +228,16 @@ func TestStaff_IssueAtTheCounter(t *testing.T) {
 		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), old, "")
 		want(t, err, fault.InvalidCredentials, "")
 		opened := w.Login(t, pintest.Mario, handed.PIN)
-		if !opened.PINChangeRequired || opened.CredentialLevel != access.Dispositive {
+		if !opened.PINChangeRequired || opened.CredentialLevel != access.Ordinary {
 			t.Errorf("session %+v", opened)
 		}
-		if r, err := w.service.Show(ctx, p.ID); err != nil || r.PINState != pin.StateInitial || r.CredentialLevel != access.Dispositive {
+		if r, err := w.service.Show(ctx, p.ID); err != nil || r.PINState != pin.StateInitial || r.CredentialLevel != access.Ordinary {
 			t.Errorf("record %+v, %v", r, err)
 		}
-		// Dispositive before, so nothing waits; another one replaces the first.
+		// Another one replaces the first.
 		second, err := w.service.IssuePIN(ctx, w.operator, p.ID)
 		want(t, err, "", "")
-		if len(w.people) != 1 || second.PIN == handed.PIN {
+		if len(w.people) != 0 || second.PIN == handed.PIN {
 			t.Errorf("completed %v; the same PIN %v", w.people, second.PIN == handed.PIN)
 		}
 		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), handed.PIN, "")
@@ -275,7 +280,7 @@ func TestStaff_RevokeSomebodysPIN(t *testing.T) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Citizen, false)
 		s := w.Login(t, pintest.Mario, text)
-		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), "", "") })
+		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost), "", "") })
 		_, err := w.Actor(t, s)
 		want(t, err, fault.SessionEnded, "")
 		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), text, "")
@@ -284,10 +289,48 @@ func TestStaff_RevokeSomebodysPIN(t *testing.T) {
 			t.Errorf("record %+v, %v", r, err)
 		}
 		w.traced(t, 0, func() {
-			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), fault.NotFound, "")
-			want(t, w.service.RevokePIN(ctx, w.admin, w.admin.PersonID), fault.NotFound, "")
-			want(t, w.service.RevokePIN(ctx, w.contactCentre, uuid.New()), fault.NotFound, "")
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost), fault.NotFound, "")
+			want(t, w.service.RevokePIN(ctx, w.admin, w.admin.PersonID, staff.Lost), fault.NotFound, "")
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, uuid.New(), staff.Lost), fault.NotFound, "")
 		})
+	})
+}
+
+// TestStaff_RevocationsAreTwentyADay and each has a reason; the administrators are told of the last
+// one.
+func TestStaff_RevocationsAreTwentyADay(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		again := func() { w.Exec(t, "UPDATE pins SET revoked_at = NULL WHERE person_id = ?", p.ID) }
+		for i := range 20 {
+			if n := w.told(t, staff.LimitReached.Name, w.admin.PersonID); n != 0 {
+				t.Fatalf("told after %d", i)
+			}
+			again()
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Stolen), "", "")
+			w.Clock.Advance(time.Minute)
+		}
+		if w.told(t, staff.LimitReached.Name, w.admin.PersonID) != 1 || w.told(t, staff.LimitReached.Name, w.operator.PersonID) != 0 {
+			t.Error("the administrators, and nobody else, are told once")
+		}
+		again()
+		w.traced(t, 0, func() {
+			err := w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Stolen)
+			var f *fault.Fault
+			if !errors.As(err, &f) || f.Code != fault.RateLimited || f.RetryAfter != 24*time.Hour-20*time.Minute {
+				t.Errorf("the twenty-first: %v", err)
+			}
+		})
+		want(t, w.service.RevokePIN(ctx, w.operator, p.ID, staff.Lost), "", "")
+		if n := w.Count(t, "pin_revocations WHERE person_id = ? AND reason = 'stolen' AND revoked_by = ?", p.ID, w.contactCentre.PersonID); n != 20 {
+			t.Errorf("%d are kept with their reason", n)
+		}
+		again()
+		w.Clock.Advance(24 * time.Hour)
+		want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Stolen), "", "")
+		again()
+		wantField(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, "because"), "reason", "enum")
 	})
 }
 
@@ -297,11 +340,11 @@ func TestStaff_AdministratorsPINsAreRevokedByAdministrators(t *testing.T) {
 		w := newWorld(t, d)
 		p, text := w.Person(t, pintest.Mario, access.Administrator, false)
 		w.traced(t, 0, func() {
-			want(t, w.service.RevokePIN(ctx, w.operator, p.ID), fault.Forbidden, "administrator-pin")
-			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID), fault.Forbidden, "administrator-pin")
+			want(t, w.service.RevokePIN(ctx, w.operator, p.ID, staff.Lost), fault.Forbidden, "administrator-pin")
+			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost), fault.Forbidden, "administrator-pin")
 		})
 		w.Login(t, pintest.Mario, text)
-		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.admin, p.ID), "", "") })
+		w.traced(t, 1, func() { want(t, w.service.RevokePIN(ctx, w.admin, p.ID, staff.Lost), "", "") })
 	})
 }
 
@@ -420,7 +463,7 @@ func TestStaff_NobodyWaitsInACircle(t *testing.T) {
 				refused(err)
 				refused(w.service.Readmit(ctx, w.admin, p.ID))
 			},
-			func() { refused(w.service.RevokePIN(ctx, w.contactCentre, p.ID)) },
+			func() { refused(w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Lost)) },
 			func() {
 				made, err := w.service.Appoint(ctx, other, pintest.Mario, person.Post{Class: access.Operator, OfficeCode: rome})
 				if refused(err) {

@@ -26,6 +26,8 @@ const (
 	RevocationCode Kind = "revocation-code"
 	// ContactCode is the code that verifies a contact.
 	ContactCode Kind = "contact-code"
+	// CounterPINCode is the code with which its holder confirms a PIN from the counter.
+	CounterPINCode Kind = "counter-pin-code"
 	// DelegationOTP is the code that activates a delegation, counted for an intermediary and a
 	// contributor.
 	DelegationOTP Kind = "delegation-otp"

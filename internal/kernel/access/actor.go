@@ -114,6 +114,8 @@ type Actor struct {
 	CredentialLevel   CredentialLevel
 	OfficeCode        string
 	PINChangeRequired bool
+	// Unconfirmed says that no second administrator has confirmed the actor's post yet.
+	Unconfirmed bool
 	// ByPIN says that the session was begun with a PIN, not with SPID, CIE or CNS.
 	ByPIN           bool
 	AuthenticatedAt time.Time

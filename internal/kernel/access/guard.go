@@ -37,6 +37,8 @@ type Rule struct {
 	// Strong operations manage delegations, which the service may let in with SPID, CIE or CNS
 	// alone; see NewGuard.
 	Strong bool
+	// Dispositive operations need dispositive credentials: all that is done by a post here.
+	Dispositive bool
 	// Service is what a right must cover; empty when any right will do.
 	Service Service
 }
@@ -78,8 +80,8 @@ func NewGuard(r *Repository, s Sessions, c clock.Clock, strongDelegations bool) 
 // Enter decides whether the session may use an operation on its target. It makes one query, and a
 // second one where the target is about an intermediary. It returns these faults:
 //   - fault.SessionEnded: the session is dead;
-//   - fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin or fault.Forbidden: the
-//     session may not do this at all;
+//   - fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin, fault.DispositiveRequired or
+//     fault.Forbidden: the session may not do this at all;
 //   - fault.NotFound: the person has nothing to do with the target;
 //   - fault.ServiceNotDelegated: the person's rights over the target do not cover the service.
 func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
@@ -131,6 +133,12 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	}
 	if rule.To == ToOffice && a.OfficeCode == "" {
 		return fault.New(fault.Forbidden)
+	}
+	if rule.Dispositive && a.Unconfirmed {
+		return fault.Because(fault.Forbidden, "post-unconfirmed")
+	}
+	if rule.Dispositive && a.CredentialLevel != Dispositive {
+		return fault.New(fault.DispositiveRequired)
 	}
 	if rule.Strong && a.ByPIN {
 		return fault.New(fault.StrongLogin)

@@ -302,14 +302,14 @@ func TestGuard_WhoEntersIsKnown(t *testing.T) {
 		office := world.Rome
 		p := w.Person(t, func(p *world.Person) {
 			p.GivenName, p.FamilyName = "Niccolò", "D'Amico"
-			p.UserClass, p.CredentialLevel, p.OfficeCode = access.Operator, access.Ordinary, &office
+			p.UserClass, p.CredentialLevel, p.OfficeCode = access.Operator, access.Dispositive, &office
 		})
 		// An operator may be a citizen with a company of their own.
 		role := w.Role(t, p.ID, w.company.ID, access.EmployeeDelegate, "other", access.Declarations)
 		session := w.Session(t, p.ID, nil)
 		want := access.Actor{
 			SessionID: session, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: "Niccolò", FamilyName: "D'Amico", UserClass: access.Operator,
-			CredentialLevel: access.Ordinary, OfficeCode: office,
+			CredentialLevel: access.Dispositive, OfficeCode: office,
 			ByPIN: true, AuthenticatedAt: world.Start, ContributorID: w.company.ID,
 			Rights: []access.Right{
 				{
@@ -381,6 +381,52 @@ func TestGuard_AFreshPINIsFiveMinutesOld(t *testing.T) {
 		}
 		if _, err := w.Guard.Enter(context.Background(), mustChange, fresh, access.Target{}); err != nil {
 			t.Errorf("who must change the PIN need not enter it again: %v", err)
+		}
+	})
+}
+
+// TestGuard_WhoWorksHereNeedsDispositiveCredentials: an ordinary PIN opens neither the back office
+// nor, by the post, the contributors of the office.
+func TestGuard_WhoWorksHereNeedsDispositiveCredentials(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p := w.Operator(t, world.Rome)
+		session := w.Session(t, p.ID, nil)
+		office := access.Rule{To: access.ToOffice, Classes: []access.UserClass{access.Operator}, Dispositive: true}
+		at := access.Target{ContributorID: w.company.ID}
+		enter := func(rule access.Rule, target access.Target, want fault.Code) {
+			t.Helper()
+			if _, err := w.Guard.Enter(context.Background(), session, rule, target); codeOf(err) != want {
+				t.Errorf("to %s: %v, want %q", rule.To, err, want)
+			}
+		}
+		enter(office, access.Target{}, granted)
+		enter(access.Rule{To: access.ToContributor}, at, granted)
+		w.Exec(t, "UPDATE people SET credential_level = 'ordinary' WHERE id = ?", p.ID)
+		enter(office, access.Target{}, fault.DispositiveRequired)
+		enter(access.Rule{To: access.ToContributor}, at, fault.NotFound)
+		enter(access.Rule{To: access.ToSession}, access.Target{}, granted)
+	})
+}
+
+// TestGuard_AnUnconfirmedPostOpensNothing of the back office.
+func TestGuard_AnUnconfirmedPostOpensNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p := w.Person(t, func(p *world.Person) { p.UserClass = access.Administrator })
+		session := w.Session(t, p.ID, nil)
+		rule := access.Rule{To: access.ToSession, Classes: []access.UserClass{access.Administrator}, Dispositive: true}
+		for _, c := range []struct {
+			givenBy any
+			want    fault.Code
+		}{{nil, granted}, {w.rep.PersonID, fault.Forbidden}, {nil, granted}} {
+			w.Exec(t, "UPDATE people SET post_given_by = ? WHERE id = ?", c.givenBy, p.ID)
+			if _, err := w.Guard.Enter(context.Background(), session, rule, access.Target{}); codeOf(err) != c.want {
+				t.Errorf("given by %v: %v", c.givenBy, err)
+			}
+			if _, err := w.Guard.Enter(context.Background(), session, toSession, access.Target{}); err != nil {
+				t.Errorf("what is their own: %v", err)
+			}
 		}
 	})
 }

@@ -58,17 +58,22 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 const (
 	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.login_method, s.authenticated_at,
 		s.last_seen_at, s.expires_at, s.ended_at,
-		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at`
+		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at,
+		p.post_given_by`
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
+	// worksAtOffice is that the person is an operator. Their post opens nothing with ordinary
+	// credentials.
+	worksAtOffice = `p.user_class = 'operator' AND p.credential_level = 'dispositive'`
+
 	contributorColumns = `, c.id AS contributor_id, NULL AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id,
-		CASE WHEN p.user_class = 'operator'
+		CASE WHEN ` + worksAtOffice + `
 			AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code)
 			THEN 1 ELSE 0 END AS in_office`
 	joinContributor = ` LEFT JOIN contributors c ON c.id = v.target_id`
 
 	declarationColumns = `, d.contributor_id, d.position_id, d.state, d.person_id AS maker_id, d.right_id AS maker_right_id,
-		CASE WHEN p.user_class = 'operator' AND d.state <> 'draft' AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office`
+		CASE WHEN ` + worksAtOffice + ` AND d.state <> 'draft' AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office`
 	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id`
 )
 
@@ -89,6 +94,7 @@ type row struct {
 	CredentialLevel   CredentialLevel
 	OfficeCode        *string
 	SuspendedAt       *time.Time
+	PostGivenBy       *uuid.UUID
 	ContributorID     *uuid.UUID
 	PositionID        *uuid.UUID
 	State             *string
@@ -180,7 +186,7 @@ func (row row) findings() findings {
 	f.actor = Actor{
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
 		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired,
-		ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
+		Unconfirmed: row.PostGivenBy != nil, ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
 	}
 	if row.OfficeCode != nil {
 		f.actor.OfficeCode = *row.OfficeCode

@@ -77,10 +77,21 @@ func RequireOffice(by access.Actor, office string) error {
 	return nil
 }
 
+// RequireSecond returns fault.Forbidden to who had a part in what is to be decided or confirmed:
+// who asked for it, filed it or issued it. Nobody brings about alone what takes two people.
+func RequireSecond(by access.Actor, parts ...uuid.UUID) error {
+	for _, part := range parts {
+		if part != uuid.Nil && part == by.PersonID {
+			return fault.Because(fault.Forbidden, "second-person")
+		}
+	}
+	return nil
+}
+
 // Case is what an operator sees of what somebody asked of their office.
 type Case interface {
-	// AskedBy returns the person who asked.
-	AskedBy() uuid.UUID
+	// Parts are the people who had a part in it before: who asked, and who prepared it.
+	Parts() []uuid.UUID
 }
 
 // Decide runs an office's decision as one operation. show returns the case to who works at its
@@ -88,7 +99,7 @@ type Case interface {
 // from it, and completes the trace. Decide returns
 //   - fault.Invalid naming what is wrong with the decision,
 //   - the error of show, also for a repeat by who has left the office meanwhile,
-//   - fault.Forbidden to who asked themselves,
+//   - what RequireSecond does to who had a part in it before,
 //   - the error of effect.
 func Decide[C Case](
 	ctx context.Context, r *operation.Runner, by access.Actor, id uuid.UUID, d Decision,
@@ -104,8 +115,8 @@ func Decide[C Case](
 	}
 	return operation.Do(ctx, r, by, id.String(), func(ctx context.Context, trace *operation.Trace) (C, error) {
 		c, err := show(ctx)
-		if err == nil && c.AskedBy() == by.PersonID {
-			err = fault.New(fault.Forbidden)
+		if err == nil {
+			err = RequireSecond(by, c.Parts()...)
 		}
 		if err != nil {
 			return none, err

@@ -48,6 +48,23 @@ func TestDecision_IsKeptWithWhoAndWhen(t *testing.T) {
 	}
 }
 
+func TestDecision_NeedsASecondPerson(t *testing.T) {
+	one, other := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	for _, c := range []struct {
+		parts   []uuid.UUID
+		allowed bool
+	}{{nil, true}, {[]uuid.UUID{uuid.Nil}, true}, {[]uuid.UUID{other}, true}, {[]uuid.UUID{one}, false}, {[]uuid.UUID{other, one}, false}} {
+		err := review.RequireSecond(access.Actor{PersonID: one}, c.parts...)
+		var f *fault.Fault
+		if (err == nil) != c.allowed || err != nil && (!errors.As(err, &f) || f.Code != fault.Forbidden || f.Reason != "second-person") {
+			t.Errorf("parts %v: %v", c.parts, err)
+		}
+	}
+	if err := review.RequireSecond(access.Actor{}, uuid.Nil); err != nil {
+		t.Errorf("nobody had a part: %v", err)
+	}
+}
+
 func TestOffice_IsRequired(t *testing.T) {
 	for _, c := range []struct {
 		worksAt, asked string

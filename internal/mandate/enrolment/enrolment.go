@@ -100,8 +100,8 @@ type Details struct {
 	ContributorKind    contributor.Kind
 }
 
-// AskedBy implements review.Case.
-func (h Details) AskedBy() uuid.UUID { return h.PersonID }
+// Parts implements review.Case.
+func (h Details) Parts() []uuid.UUID { return []uuid.UUID{h.PersonID} }
 
 // Input is what somebody asks for.
 type Input struct {

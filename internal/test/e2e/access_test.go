@@ -95,10 +95,13 @@ var accessTable = map[string]row{
 	"issuePin": {body: func(filer) any {
 		return map[string]any{"document_kind": "passport", "document_number": "YA1234567"}
 	}, anybodys: true},
-	"revokePersonPin": {anybodys: true},
-	"suspendPerson":   {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
-	"readmitPerson":   {anybodys: true},
-	"listOperators":   {anybodys: true},
+	"confirmIssuedPin":    {body: func(filer) any { return map[string]any{"code": "40718263"} }, anybodys: true},
+	"keepPinDocument":     {body: func(filer) any { return documentForm() }, headers: []header{upgradeType}, anybodys: true},
+	"downloadPinDocument": {anybodys: true},
+	"revokePersonPin":     {anybodys: true},
+	"suspendPerson":       {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
+	"readmitPerson":       {anybodys: true},
+	"listOperators":       {anybodys: true},
 	"addOperator": {body: func(f filer) any {
 		return map[string]any{"tax_code": f.person.TaxCode, "user_class": "administrator"}
 	}, anybodys: true},
@@ -106,7 +109,7 @@ var accessTable = map[string]row{
 	"changeOperator": {body: func(filer) any {
 		return map[string]any{"user_class": "administrator"}
 	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}, anybodys: true},
-	"removeOperator":  {anybodys: true},
+	"removeOperator": {anybodys: true}, "confirmOperator": {anybodys: true},
 	"listPinRequests": {anybodys: true}, "showOfficePinRequest": {anybodys: true},
 	"filePinRequest":   {body: func(filer) any { return elena() }, anybodys: true},
 	"decidePinRequest": {body: func(filer) any { return map[string]any{"outcome": "served", "reason": "prova"} }, anybodys: true},

@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"mime/multipart"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +164,10 @@ func TestStaff_OperatorsThatCannotBe(t *testing.T) {
 		add(body).want(t, http.StatusConflict, "conflict")
 
 		me := w.do(http.MethodGet, "/v1/me", token, nil).field("person_id").(string)
+		other := w.person(func(p client.SandboxPerson) bool {
+			return p.UserClass == client.UserClassAdministrator && p.PersonId.String() != me
+		})
+		w.do(http.MethodDelete, "/v1/backoffice/operators/"+other.PersonId.String(), token, nil).want(t, http.StatusNoContent, "")
 		last := w.do(http.MethodDelete, "/v1/backoffice/operators/"+me, token, nil).want(t, http.StatusConflict, "conflict")
 		if !strings.Contains(string(last.body), "ultimo amministratore") {
 			t.Errorf("does not say why: %s", last.body)
@@ -168,6 +176,35 @@ func TestStaff_OperatorsThatCannotBe(t *testing.T) {
 		w.do(http.MethodPatch, "/v1/backoffice/operators/"+me, token, map[string]any{"user_class": "contact_centre"},
 			header{"Content-Type", "application/merge-patch+json"}, header{"If-Match", tag}).want(t, http.StatusConflict, "conflict")
 		w.do(http.MethodGet, "/v1/me", token, nil).want(t, http.StatusOK, "")
+	})
+}
+
+// TestStaff_ASecondAdministratorConfirms whom the first one made an administrator.
+func TestStaff_ASecondAdministratorConfirms(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		first := w.administrator()
+		me := w.do(http.MethodGet, "/v1/me", first.AccessToken, nil).field("person_id").(string)
+		other := w.person(func(p client.SandboxPerson) bool {
+			return p.UserClass == client.UserClassAdministrator && p.PersonId.String() != me
+		})
+		p, _, email := w.reachable(map[string]any{})
+		s := w.loginAs(p)
+		made := w.do(http.MethodPost, "/v1/backoffice/operators", first.AccessToken, map[string]any{
+			"tax_code": p.TaxCode, "user_class": "administrator",
+		}, key()).want(t, http.StatusCreated, "")
+		if made.field("unconfirmed") != true || !w.told(email, "secondo amministratore") || !w.told(other.Contacts[0].Value, "incarico") {
+			t.Errorf("made %s", made.body)
+		}
+		operators := "/v1/backoffice/operators"
+		w.do(http.MethodGet, operators, s.AccessToken, nil).want(t, http.StatusForbidden, "forbidden")
+		path := made.header.Get("Location") + "/confirmation"
+		w.do(http.MethodPost, path, first.AccessToken, nil, key()).want(t, http.StatusForbidden, "forbidden")
+		w.do(http.MethodPost, path, s.AccessToken, nil, key()).want(t, http.StatusForbidden, "forbidden")
+		done := w.do(http.MethodPost, path, w.loginAs(other).AccessToken, nil, key()).want(t, http.StatusOK, "")
+		if done.field("unconfirmed") != false || done.header.Get("ETag") == made.header.Get("ETag") {
+			t.Errorf("confirmed %s", done.body)
+		}
+		w.do(http.MethodGet, operators, s.AccessToken, nil).want(t, http.StatusOK, "")
 	})
 }
 
@@ -225,8 +262,8 @@ func TestStaff_Suspension(t *testing.T) {
 	})
 }
 
-// TestStaff_APINFromTheCounter: a person is registered, gets the PIN whole, and it is dispositive
-// at once.
+// TestStaff_APINFromTheCounter: a person is registered and gets the PIN whole; it is ordinary at
+// first.
 func TestStaff_APINFromTheCounter(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
@@ -271,7 +308,7 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 		old, _ := handed.field("pin").(string)
 		again := w.do(http.MethodPost, path+"/pins", staff.AccessToken, issue, once).want(t, http.StatusCreated, "")
 		pin, _ := again.field("pin").(string)
-		if len(pin) != 16 || pin == old || again.field("credential_level") != "dispositive" ||
+		if len(pin) != 16 || pin == old || again.field("credential_level") != "ordinary" ||
 			again.field("person_id") != p.PersonId.String() {
 			t.Errorf("handed %s", again.body)
 		}
@@ -286,15 +323,14 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 		); n != 1 {
 			t.Errorf("%d audit rows tell of it", n)
 		}
-		// The first is replaced; the second lets its holder change it, and then declare with full
-		// effect.
+		// The first is replaced; the second lets its holder change it.
 		w.tryLogin(taxCode, old).want(t, http.StatusUnauthorized, "invalid-credentials")
 		s := w.login(taxCode, pin)
-		if !s.PinChangeRequired || s.CredentialLevel != client.CredentialLevelDispositive {
+		if !s.PinChangeRequired || s.CredentialLevel != client.CredentialLevelOrdinary {
 			t.Errorf("session %+v", s)
 		}
 		shown := w.do(http.MethodGet, path, staff.AccessToken, nil).want(t, http.StatusOK, "")
-		if shown.field("pin_state") != "initial" || shown.field("credential_level") != "dispositive" {
+		if shown.field("pin_state") != "initial" || shown.field("credential_level") != "ordinary" || shown.field("counter_pin", "issued_by", "given_name") != "Francesca" {
 			t.Errorf("shown %s", shown.body)
 		}
 		w.do(http.MethodGet, path, staff.AccessToken, nil, header{
@@ -315,22 +351,137 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 		}
 
 		centre := w.as(w.loginAs(w.person(ofClass(client.UserClassContactCentre))).AccessToken)
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil ||
+		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost}); err != nil ||
 			revoked.StatusCode() != http.StatusNoContent {
 			t.Fatalf("%v %s", err, revoked.Body)
 		}
 		w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusUnauthorized, "session-ended")
 		w.tryLogin(taxCode, pin).want(t, http.StatusUnauthorized, "invalid-credentials")
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, nil); err != nil ||
+		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost}); err != nil ||
 			revoked.StatusCode() != http.StatusNotFound {
 			t.Errorf("%v %s", err, revoked.Body)
 		}
 	})
 }
 
-// TestStaff_WhatWaitedIsCompletedAtTheCounter: what was filed with an ordinary PIN is submitted
-// once the PIN is dispositive.
-func TestStaff_WhatWaitedIsCompletedAtTheCounter(t *testing.T) {
+// TestStaff_ACounterPINTakesASecondPerson: nobody lets somebody in with full effect alone. Another
+// operator confirms the PIN by the document that was kept, the holder by a code, or a day passes.
+func TestStaff_ACounterPINTakesASecondPerson(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		var operators []client.SandboxPerson
+		for _, p := range w.people() {
+			if p.UserClass == client.UserClassOperator {
+				operators = append(operators, p)
+			}
+		}
+		one, other := w.loginAs(operators[0]).AccessToken, w.loginAs(operators[1]).AccessToken
+		p, mobile, email := w.reachable(map[string]any{})
+		path := "/v1/backoffice/people/" + p.PersonId.String()
+		issue := func() answer {
+			return w.do(http.MethodPost, path+"/pins", one, map[string]any{
+				"document_kind": "passport", "document_number": "YA1234567",
+			}).want(t, http.StatusCreated, "")
+		}
+		confirm := func(token string, body map[string]any) answer {
+			return w.do(http.MethodPost, path+"/pins/confirmation", token, body, key())
+		}
+		level := func() any {
+			return w.do(http.MethodGet, path, one, nil).want(t, http.StatusOK, "").field("credential_level")
+		}
+		confirm(other, map[string]any{}).want(t, http.StatusConflict, "conflict")
+		issued := issue()
+		if !w.told(mobile, "allo sportello") || !w.told(email, "allo sportello") {
+			t.Error("not every verified contact is told")
+		}
+		w.do(http.MethodPost, path+"/pins/document", other, documentForm(), upgradeType, key()).want(t, http.StatusForbidden, "forbidden")
+		kept := w.do(http.MethodPost, path+"/pins/document", one, documentForm(), upgradeType, key()).want(t, http.StatusOK, "")
+		if files, _ := kept.field("counter_pin", "document").([]any); len(files) != 1 {
+			t.Errorf("kept %s", kept.body)
+		}
+		read := w.do(http.MethodGet, path+"/pins/document/1", other, nil).want(t, http.StatusOK, "")
+		if string(read.body) != pngHead || read.header.Get("Content-Type") != "image/png" {
+			t.Errorf("read %d bytes of %s", len(read.body), read.header.Get("Content-Type"))
+		}
+		confirm(one, map[string]any{}).want(t, http.StatusForbidden, "forbidden")
+		if level() != "ordinary" {
+			t.Error("confirmed by who issued it")
+		}
+		if done := confirm(other, map[string]any{}).want(t, http.StatusOK, ""); done.field("credential_level") != "dispositive" ||
+			done.field("counter_pin") != nil {
+			t.Errorf("confirmed %s", done.body)
+		}
+
+		issue()
+		confirm(one, map[string]any{"code": "00000000"}).want(t, http.StatusUnprocessableEntity, "code-invalid")
+		code := ""
+		for _, m := range w.sent(mobile) {
+			if found := regexp.MustCompile(`: (\d{8})\.`).FindStringSubmatch(m.Text); found != nil {
+				code = found[1]
+				break // the newest comes first
+			}
+		}
+		if issued.field("code_to") == nil || code == "" {
+			t.Fatalf("no code in %+v", w.sent(mobile))
+		}
+		once := key()
+		first := w.do(http.MethodPost, path+"/pins/confirmation", one, map[string]any{"code": code}, once).want(t, http.StatusOK, "")
+		again := w.do(http.MethodPost, path+"/pins/confirmation", one, map[string]any{"code": code}, once).want(t, http.StatusOK, "")
+		if level() != "dispositive" || string(first.body) != string(again.body) {
+			t.Errorf("confirmed by the code: %s, and again %s", first.body, again.body)
+		}
+
+		issue()
+		if level() != "ordinary" {
+			t.Error("dispositive at once")
+		}
+		w.do(http.MethodPost, "/v1/sandbox/clock", "", map[string]any{"advance": "P1D"}).want(t, http.StatusOK, "")
+		one = w.loginAs(operators[0]).AccessToken
+		if level() != "dispositive" {
+			t.Error("ordinary after a day")
+		}
+	})
+}
+
+// TestStaff_ThePINOfOthersTakesAFreshLogin, and so do posts and suspensions.
+func TestStaff_ThePINOfOthersTakesAFreshLogin(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		admin, operator := w.administrator().AccessToken, w.loginAs(w.person(ofClass(client.UserClassOperator))).AccessToken
+		p := w.createPerson(map[string]any{})
+		path := "/v1/backoffice/people/" + p.PersonId.String()
+		w.do(http.MethodPost, "/v1/sandbox/clock", "", map[string]any{"advance": "PT6M"}).want(t, http.StatusOK, "")
+		for _, a := range []answer{
+			w.do(http.MethodPost, path+"/pins", operator, map[string]any{"document_kind": "passport", "document_number": "YA1"}),
+			w.do(http.MethodDelete, path+"/pin?reason=lost", operator, nil),
+			w.do(http.MethodPost, path+"/suspension", admin, map[string]any{"reason": "prova"}, key()),
+			w.do(http.MethodPost, "/v1/backoffice/operators", admin, map[string]any{
+				"tax_code": p.TaxCode, "user_class": "contact_centre",
+			}, key()),
+			w.do(http.MethodPatch, "/v1/backoffice/operators/"+p.PersonId.String(), admin, map[string]any{"user_class": "contact_centre"},
+				header{"Content-Type", "application/merge-patch+json"}, header{"If-Match", `"1"`}),
+		} {
+			a.want(t, http.StatusForbidden, "reauthentication-required")
+		}
+	})
+}
+
+// documentForm is the body that hands in the copy of a document.
+func documentForm() string {
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	_ = form.SetBoundary("confine")
+	part, err := form.CreateFormFile("files", "documento.png")
+	if err == nil {
+		_, err = part.Write([]byte(pngHead))
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
+
+// TestStaff_WhatWaitedIsCompletedWhenAPINIsConfirmed: what was filed with an ordinary PIN is
+// submitted once the PIN from the counter is dispositive.
+func TestStaff_WhatWaitedIsCompletedWhenAPINIsConfirmed(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filerAs(w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary)))
 		filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
@@ -341,6 +492,11 @@ func TestStaff_WhatWaitedIsCompletedAtTheCounter(t *testing.T) {
 		w.do(http.MethodPost, "/v1/backoffice/people/"+f.person.PersonId.String()+"/pins", operator.AccessToken,
 			map[string]any{"document_kind": "passport", "document_number": "YA1234567"}).want(t, http.StatusCreated, "")
 		w.do(http.MethodGet, "/v1/me", f.token, nil).want(t, http.StatusUnauthorized, "session-ended")
+		second := w.loginAs(w.person(func(p client.SandboxPerson) bool {
+			return p.UserClass == client.UserClassOperator && p.OfficeCode != nil && *p.OfficeCode == "4900"
+		}))
+		w.do(http.MethodPost, "/v1/backoffice/people/"+f.person.PersonId.String()+"/pins/confirmation", second.AccessToken,
+			map[string]any{}, key()).want(t, http.StatusOK, "")
 		var state, number string
 		row := w.app.DB.From(context.Background()).Table("declarations").Select("state, protocol_number").Where(
 			"id = ?", filed.field("declaration_id"),
@@ -376,9 +532,12 @@ func TestStaff_ThePeopleOfTheCounterAreWatched(t *testing.T) {
 		changed("issuePin", operator, http.MethodPost, person+"/pins", map[string]any{
 			"document_kind": "passport", "document_number": "YA1234567",
 		}, http.StatusCreated)
-		changed("revokePersonPin", operator, http.MethodDelete, person+"/pin", nil, http.StatusNoContent)
+		changed("revokePersonPin", operator, http.MethodDelete, person+"/pin?reason=lost", nil, http.StatusNoContent)
 		changed("suspendPerson", admin, http.MethodPost, person+"/suspension", map[string]any{"reason": "prova"}, http.StatusOK, key())
 		changed("readmitPerson", admin, http.MethodDelete, person+"/suspension", nil, http.StatusNoContent)
+		// Who is to work here has dispositive credentials.
+		p = w.createPerson(map[string]any{"user_class": "citizen"})
+		person = "/v1/backoffice/people/" + p.PersonId.String()
 		changed("addOperator", admin, http.MethodPost, operators, map[string]any{
 			"tax_code": p.TaxCode, "user_class": "administrator",
 		}, http.StatusCreated, key())

@@ -227,7 +227,7 @@ func TestPINRequest_ReadAlike(t *testing.T) {
 func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		ctx := context.Background()
-		clerk := w.contactCentre()
+		clerk, admin := w.contactCentre(), w.administrator()
 		asked := elenaWith(map[string]any{"given_name": "Èlena Maria"})
 		waiting := w.requestPIN(asked).want(t, http.StatusAccepted, "")
 		id, _ := waiting.field("request_id").(string)
@@ -267,6 +267,8 @@ func TestPINRequest_TheContactCentreDecides(t *testing.T) {
 			t.Errorf("%s", filed.body)
 		}
 		second, _ := filed.field("request_id").(string)
+		decide(second, "served").want(t, http.StatusForbidden, "forbidden")
+		clerk = admin // who filed it does not decide about it
 		decide(second, "served").want(t, http.StatusConflict, "conflict")
 		refused := decide(second, "refused").want(t, http.StatusOK, "")
 		if refused.field("state") != "refused" || len(refused.field("deliveries").([]any)) != 0 {
@@ -327,7 +329,7 @@ func TestPINRequest_APINCanBeAskedForAgain(t *testing.T) {
 // another's data one in the access log.
 func TestPINRequest_LeaveOneRecord(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
-		clerk := w.contactCentre()
+		clerk, admin := w.contactCentre(), w.administrator()
 		record := func(operation, outcome string, send func(header) answer, status int) answer {
 			t.Helper()
 			id := "trace-" + operation + "-" + outcome
@@ -358,14 +360,14 @@ func TestPINRequest_LeaveOneRecord(t *testing.T) {
 		second := w.requestPIN(stranger)
 		for outcome, a := range map[string]answer{"refused": first, "served": second} {
 			id, _ := a.field("request_id").(string)
-			record("decidePinRequest", outcome, post("/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{
+			record("decidePinRequest", outcome, post("/v1/backoffice/pin-requests/"+id+"/decision", admin.AccessToken, map[string]any{
 				"outcome": outcome, "reason": "prova",
 			}), http.StatusOK)
 		}
 		// One that is refused leaves nothing.
 		id, _ := first.field("request_id").(string)
 		before := w.rows("audit_records", "1 = 1")
-		w.do(http.MethodPost, "/v1/backoffice/pin-requests/"+id+"/decision", clerk.AccessToken, map[string]any{
+		w.do(http.MethodPost, "/v1/backoffice/pin-requests/"+id+"/decision", admin.AccessToken, map[string]any{
 			"outcome": "served", "reason": "prova",
 		}, key()).want(
 			t, http.StatusConflict, "conflict",

@@ -1,0 +1,79 @@
+package staff
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
+)
+
+// actsADay is how often one member of staff does the same to other people's PINs in 24 hours.
+const actsADay = 20
+
+// act is something of which everybody who works here has only so many a day.
+type act struct {
+	// name is what administrators are told of.
+	name string
+	// table, by and at are where it is noted who did it when.
+	table, by, at string
+}
+
+var (
+	revoking = act{"revocations", "pin_revocations", "revoked_by", "revoked_at"}
+	issuing  = act{"counter_pins", "counter_pins", "issued_by", "issued_at"}
+)
+
+// LimitReached is the kind of the message that tells administrators of somebody who did one thing
+// as often as one may in a day. Its data is {"at", "what", "name"}.
+var LimitReached = outbox.Declare(outbox.Kind{Name: "staff.limit_reached"})
+
+// countActs returns fault.RateLimited to who did it as often as one may in a day. Of the last time
+// that it is allowed the administrators are told, in the same transaction. What is done at the same
+// time by one person waits for each other.
+func (s *Service) countActs(ctx context.Context, by access.Actor, a act) error {
+	if err := s.run.DB.LockName(ctx, a.name+" of "+by.PersonID.String()); err != nil {
+		return err
+	}
+	now := s.run.Clock.Now()
+	before, err := s.repo.acts(ctx, a, by.PersonID, now.Add(-fault.Day))
+	if err != nil {
+		return err
+	}
+	if err := fault.OverDaily(before, actsADay, now); err != nil || len(before)+1 < actsADay {
+		return err
+	}
+	return s.tellAdministrators(ctx, LimitReached, map[string]string{
+		"at": now.Format(time.RFC3339Nano), "what": a.name, "name": by.GivenName + " " + by.FamilyName,
+	}, now)
+}
+
+// tellAdministrators promises a message to every administrator but some, in the context's
+// transaction.
+func (s *Service) tellAdministrators(
+	ctx context.Context, kind outbox.Kind, data map[string]string, now time.Time, but ...uuid.UUID,
+) error {
+	ids, err := s.people.Administrators(ctx)
+	if err != nil {
+		return err
+	}
+	var messages []outbox.Message
+	for _, id := range ids {
+		if slices.Contains(but, id) {
+			continue
+		}
+		m, err := outbox.NewMessage(kind, id, data, now)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, m)
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	return s.outbox.Add(ctx, messages...)
+}
