@@ -80,17 +80,21 @@ func (e AttachmentMediaType) Valid() bool {
 
 // Defines values for AttemptOutcome.
 const (
-	AttemptOutcomeDeferred   AttemptOutcome = "deferred"
-	AttemptOutcomeDelivered  AttemptOutcome = "delivered"
-	AttemptOutcomeFailed     AttemptOutcome = "failed"
-	AttemptOutcomeHandedOver AttemptOutcome = "handed_over"
-	AttemptOutcomeSent       AttemptOutcome = "sent"
+	AttemptOutcomeDeferred    AttemptOutcome = "deferred"
+	AttemptOutcomeDelayed     AttemptOutcome = "delayed"
+	AttemptOutcomeDelivered   AttemptOutcome = "delivered"
+	AttemptOutcomeFailed      AttemptOutcome = "failed"
+	AttemptOutcomeHandedOver  AttemptOutcome = "handed_over"
+	AttemptOutcomeSent        AttemptOutcome = "sent"
+	AttemptOutcomeUnconfirmed AttemptOutcome = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the AttemptOutcome enum.
 func (e AttemptOutcome) Valid() bool {
 	switch e {
 	case AttemptOutcomeDeferred:
+		return true
+	case AttemptOutcomeDelayed:
 		return true
 	case AttemptOutcomeDelivered:
 		return true
@@ -99,6 +103,8 @@ func (e AttemptOutcome) Valid() bool {
 	case AttemptOutcomeHandedOver:
 		return true
 	case AttemptOutcomeSent:
+		return true
+	case AttemptOutcomeUnconfirmed:
 		return true
 	default:
 		return false
@@ -422,12 +428,13 @@ func (e DelegationState) Valid() bool {
 
 // Defines values for DeliveryState.
 const (
-	DeliveryStateDead       DeliveryState = "dead"
-	DeliveryStateDelivered  DeliveryState = "delivered"
-	DeliveryStateFailed     DeliveryState = "failed"
-	DeliveryStateHandedOver DeliveryState = "handed_over"
-	DeliveryStateQueued     DeliveryState = "queued"
-	DeliveryStateSent       DeliveryState = "sent"
+	DeliveryStateDead        DeliveryState = "dead"
+	DeliveryStateDelivered   DeliveryState = "delivered"
+	DeliveryStateFailed      DeliveryState = "failed"
+	DeliveryStateHandedOver  DeliveryState = "handed_over"
+	DeliveryStateQueued      DeliveryState = "queued"
+	DeliveryStateSent        DeliveryState = "sent"
+	DeliveryStateUnconfirmed DeliveryState = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the DeliveryState enum.
@@ -444,6 +451,8 @@ func (e DeliveryState) Valid() bool {
 	case DeliveryStateQueued:
 		return true
 	case DeliveryStateSent:
+		return true
+	case DeliveryStateUnconfirmed:
 		return true
 	default:
 		return false
@@ -1384,7 +1393,8 @@ type Attachment struct {
 // Example: application/pdf
 type AttachmentMediaType string
 
-// AttemptOutcome How one attempt ended; after `deferred` there will be another.
+// AttemptOutcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+// `delayed` is word of who carries it that it is still under way.
 //
 // Example: sent
 type AttemptOutcome string
@@ -2612,6 +2622,7 @@ type Delivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -2631,7 +2642,8 @@ type DeliveryAttempt struct {
 	// Example: 2026-03-16T08:15:05.002113Z
 	At time.Time `json:"at"`
 
-	// Outcome How one attempt ended; after `deferred` there will be another.
+	// Outcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+	// `delayed` is word of who carries it that it is still under way.
 	//
 	// Example: sent
 	Outcome AttemptOutcome `json:"outcome"`
@@ -2661,6 +2673,7 @@ type DeliveryList struct {
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryState string
@@ -3297,6 +3310,7 @@ type NotificationDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -4004,6 +4018,7 @@ type PinHalfDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -5740,6 +5755,7 @@ type DeliveryId = Id
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryStateFilter = DeliveryState

@@ -78,17 +78,21 @@ func (e AttachmentMediaType) Valid() bool {
 
 // Defines values for AttemptOutcome.
 const (
-	AttemptOutcomeDeferred   AttemptOutcome = "deferred"
-	AttemptOutcomeDelivered  AttemptOutcome = "delivered"
-	AttemptOutcomeFailed     AttemptOutcome = "failed"
-	AttemptOutcomeHandedOver AttemptOutcome = "handed_over"
-	AttemptOutcomeSent       AttemptOutcome = "sent"
+	AttemptOutcomeDeferred    AttemptOutcome = "deferred"
+	AttemptOutcomeDelayed     AttemptOutcome = "delayed"
+	AttemptOutcomeDelivered   AttemptOutcome = "delivered"
+	AttemptOutcomeFailed      AttemptOutcome = "failed"
+	AttemptOutcomeHandedOver  AttemptOutcome = "handed_over"
+	AttemptOutcomeSent        AttemptOutcome = "sent"
+	AttemptOutcomeUnconfirmed AttemptOutcome = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the AttemptOutcome enum.
 func (e AttemptOutcome) Valid() bool {
 	switch e {
 	case AttemptOutcomeDeferred:
+		return true
+	case AttemptOutcomeDelayed:
 		return true
 	case AttemptOutcomeDelivered:
 		return true
@@ -97,6 +101,8 @@ func (e AttemptOutcome) Valid() bool {
 	case AttemptOutcomeHandedOver:
 		return true
 	case AttemptOutcomeSent:
+		return true
+	case AttemptOutcomeUnconfirmed:
 		return true
 	default:
 		return false
@@ -420,12 +426,13 @@ func (e DelegationState) Valid() bool {
 
 // Defines values for DeliveryState.
 const (
-	DeliveryStateDead       DeliveryState = "dead"
-	DeliveryStateDelivered  DeliveryState = "delivered"
-	DeliveryStateFailed     DeliveryState = "failed"
-	DeliveryStateHandedOver DeliveryState = "handed_over"
-	DeliveryStateQueued     DeliveryState = "queued"
-	DeliveryStateSent       DeliveryState = "sent"
+	DeliveryStateDead        DeliveryState = "dead"
+	DeliveryStateDelivered   DeliveryState = "delivered"
+	DeliveryStateFailed      DeliveryState = "failed"
+	DeliveryStateHandedOver  DeliveryState = "handed_over"
+	DeliveryStateQueued      DeliveryState = "queued"
+	DeliveryStateSent        DeliveryState = "sent"
+	DeliveryStateUnconfirmed DeliveryState = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the DeliveryState enum.
@@ -442,6 +449,8 @@ func (e DeliveryState) Valid() bool {
 	case DeliveryStateQueued:
 		return true
 	case DeliveryStateSent:
+		return true
+	case DeliveryStateUnconfirmed:
 		return true
 	default:
 		return false
@@ -1382,7 +1391,8 @@ type Attachment struct {
 // Example: application/pdf
 type AttachmentMediaType string
 
-// AttemptOutcome How one attempt ended; after `deferred` there will be another.
+// AttemptOutcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+// `delayed` is word of who carries it that it is still under way.
 //
 // Example: sent
 type AttemptOutcome string
@@ -2610,6 +2620,7 @@ type Delivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -2629,7 +2640,8 @@ type DeliveryAttempt struct {
 	// Example: 2026-03-16T08:15:05.002113Z
 	At time.Time `json:"at"`
 
-	// Outcome How one attempt ended; after `deferred` there will be another.
+	// Outcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+	// `delayed` is word of who carries it that it is still under way.
 	//
 	// Example: sent
 	Outcome AttemptOutcome `json:"outcome"`
@@ -2659,6 +2671,7 @@ type DeliveryList struct {
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryState string
@@ -3295,6 +3308,7 @@ type NotificationDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -4002,6 +4016,7 @@ type PinHalfDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -5738,6 +5753,7 @@ type DeliveryId = Id
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryStateFilter = DeliveryState
@@ -7508,7 +7524,7 @@ type ClientInterface interface {
 
 	// RetryDelivery Try a delivery again
 	//
-	// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+	// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
@@ -9387,7 +9403,7 @@ func (c *Client) ListDeliveries(ctx context.Context, params *ListDeliveriesParam
 
 // RetryDelivery Try a delivery again
 //
-// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 // expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
@@ -21969,7 +21985,7 @@ type ClientWithResponsesInterface interface {
 
 	// RetryDeliveryWithResponse Try a delivery again
 	//
-	// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+	// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -30322,7 +30338,7 @@ func (c *ClientWithResponses) ListDeliveriesWithResponse(ctx context.Context, pa
 
 // RetryDeliveryWithResponse Try a delivery again
 //
-// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 // expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).

@@ -45,7 +45,7 @@ func viewDelivery(d outbox.Delivery) api.Delivery {
 		State: api.DeliveryState(d.State), Attempts: int32(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, //nolint:gosec // a few hundred at most
 		DeadlineAt: d.DeadlineAt,
 	}
-	if d.State == outbox.Queued {
+	if d.WillBeTried() {
 		view.NextAttemptAt = &d.NextAt
 	}
 	return view

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"diresco/db"
@@ -74,6 +75,29 @@ func (r repository) bounce(ctx context.Context, personID uuid.UUID, n NewContact
 	result := r.db.From(ctx).Exec("UPDATE contacts SET bounced_at = ? WHERE person_id = ? AND kind = ? AND value = ? AND "+
 		"bounced_at IS NULL",
 		now, personID, n.Kind, n.Value)
+	return result.RowsAffected == 1, result.Error
+}
+
+// among narrows contacts down to those that bounced in a period.
+func (b Bounces) among(query *gorm.DB) *gorm.DB {
+	query = query.Where("bounced_at >= ? AND bounced_at < ?", b.From, b.Until)
+	if b.Kind != "" {
+		query = query.Where("kind = ?", b.Kind)
+	}
+	return query
+}
+
+// bounced returns the ids of contacts that bounced in a period, in their order.
+func (r repository) bounced(ctx context.Context, which Bounces) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := which.among(r.db.From(ctx).Model(&Contact{})).Order("id").Pluck("id", &ids).Error
+	return ids, err
+}
+
+// undoBounce makes a contact what it was before it bounced. It reports false where it is there no
+// more, or was verified anew meanwhile.
+func (r repository) undoBounce(ctx context.Context, id uuid.UUID, which Bounces) (bool, error) {
+	result := which.among(r.db.From(ctx).Model(&Contact{})).Where("id = ?", id).UpdateColumn("bounced_at", nil)
 	return result.RowsAffected == 1, result.Error
 }
 

@@ -70,7 +70,7 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 	return page.Cut(found, request.Size(), func(d Delivery) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} }), nil
 }
 
-// Retry queues a delivery again that failed or was given up. It returns fault.NotFound, and
+// Retry queues a delivery again that failed, was given up or is in doubt. It returns fault.NotFound, and
 // fault.Conflict for one in another state or one that cannot be said any more since its secret was
 // erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
@@ -84,7 +84,7 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 			return d, fault.New(fault.NotFound)
 		}
 		switch d.State {
-		case Failed, Dead:
+		case Failed, Dead, Unconfirmed:
 		case Queued, Sent, Delivered, HandedOver:
 			return d, fault.Because(fault.Conflict, "delivery-not-ended")
 		}
@@ -96,7 +96,7 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 			return d, &fault.Fault{Code: fault.Conflict, Reason: "message-erased", Err: err}
 		}
 		now := s.run.Clock.Now()
-		d.State, d.NextAt, d.UpdatedAt = Queued, now, now
+		d.State, d.NextAt, d.UpdatedAt, d.Repeats = Queued, now, now, 0
 		if deadline := now.Add(Patience); d.DeadlineAt.Before(deadline) {
 			d.DeadlineAt = deadline
 		}

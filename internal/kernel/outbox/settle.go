@@ -44,8 +44,13 @@ func (w *Worker) settle(ctx context.Context, owner string, outcomes []outcome) e
 	}
 	o := outcomes[0]
 	w.log.ErrorContext(ctx, "what became of a delivery cannot be noted", "kind", o.row.Kind, "delivery_id", o.row.ID, "error", err)
-	if o.row.State == Dead {
-		o.row.State, o.row.NextAt = Queued, w.clock.Now().Add(lastRetry)
+	if o.row.State == Unconfirmed {
+		o.row.Repeats = min(o.row.Repeats, len(repeatGaps)-1) // there is one more turn
+	} else {
+		o.row.State = Queued
+	}
+	if o.attempt == nil {
+		o.row.NextAt = w.clock.Now().Add(lastRetry)
 	} else {
 		// It is sent again, so not at once.
 		o.row.Attempts--
@@ -75,7 +80,7 @@ func (w *Worker) settleTogether(ctx context.Context, owner string, outcomes []ou
 			if o.attempt != nil {
 				attempts = append(attempts, *o.attempt)
 			}
-			if o.sealed && o.row.State != Queued {
+			if o.sealed && o.row.settled() {
 				erased = append(erased, o.row.MessageID)
 			}
 		}

@@ -313,21 +313,6 @@ func TestWorker_NothingIsSentAfterItsDeadline(t *testing.T) {
 	})
 }
 
-func TestWorker_ARefusedMessageFailsForGood(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		o := newOffice(t, d)
-		half := o.promiseHalf(outbox.PEC, "m@pec.example")
-		o.post.refuse(func(outbox.Outgoing) error { return &outbox.Refused{Reason: "unknown-address"} })
-		o.drain()
-		if got := o.delivery(half); got.State != outbox.Failed || *got.LastError != "unknown-address" || got.Attempts != 1 {
-			t.Errorf("%+v", got)
-		}
-		if !slices.Equal(o.router.bounced, []string{"m@pec.example"}) || o.count("outbox WHERE sealed IS NOT NULL") != 0 {
-			t.Errorf("bounced: %v", o.router.bounced)
-		}
-	})
-}
-
 func TestWorker_AHookThatFailsHoldsTheStateBack(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		broken := true

@@ -31,7 +31,7 @@ type post struct {
 
 func (p *post) Send(_ context.Context, m outbox.Outgoing) (outbox.Taken, error) {
 	if p.absent[m.To] {
-		return outbox.Taken{}, &outbox.Refused{Reason: "unknown-address"}
+		return outbox.Taken{}, &outbox.Refused{Reason: "unknown-address", Certain: true}
 	}
 	p.sent = append(p.sent, m)
 	return outbox.Taken{}, nil

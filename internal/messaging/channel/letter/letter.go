@@ -104,7 +104,7 @@ func (s *sheet) address(to string) error {
 	s.line(pdftext.Sans, returnSize, windowLeft, windowTop, sender)
 	lines := Lines(to)
 	if len(lines) == 0 {
-		return &channel.Refused{Reason: noAddress}
+		return &channel.Refused{Reason: noAddress, Certain: true}
 	}
 	top := windowTop + height(returnSize) + 0.5
 	for size := addressSize; size >= smallestSize; size -= 0.5 {
@@ -122,7 +122,7 @@ func (s *sheet) address(to string) error {
 		}
 		return nil
 	}
-	return &channel.Refused{Reason: noAddress}
+	return &channel.Refused{Reason: noAddress, Certain: true}
 }
 
 // paragraph writes text over the width of the page and goes on with the next one where it must.

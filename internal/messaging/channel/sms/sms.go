@@ -81,7 +81,7 @@ var mobile = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 // Send implements channel.Sender.
 func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, error) {
 	if !mobile.MatchString(m.To) {
-		return channel.Sent{}, &channel.Refused{Reason: "malformed-number"}
+		return channel.Sent{}, &channel.Refused{Reason: "malformed-number", Certain: true}
 	}
 	body, err := json.Marshal(request{MessageID: m.ID, To: m.To, Text: oneLine(m.Short), Sender: s.config.From})
 	if err != nil {
@@ -119,7 +119,7 @@ func read(response *http.Response) (channel.Sent, error) {
 	case status == http.StatusNotFound, status == http.StatusGone:
 		return channel.Sent{}, &channel.Refused{Reason: "unknown-number"}
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
-		return channel.Sent{}, &channel.Refused{Reason: "refused-by-gateway"}
+		return channel.Sent{}, &channel.Refused{Reason: "refused-by-gateway", Message: true}
 	default:
 		return channel.Sent{}, fmt.Errorf("SMS gateway: answered %d", status)
 	}
