@@ -2616,6 +2616,11 @@ type Delivery struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PersonId *Id `json:"person_id,omitempty"`
 
+	// ReceiptOverdue It is PEC, was sent more than 24 hours ago, and no receipt says whether it was delivered.
+	//
+	// Example: false
+	ReceiptOverdue *bool `json:"receipt_overdue,omitempty"`
+
 	// State * `queued`: waits to be sent, or to be tried again
 	// * `sent`: taken by who carries it
 	// * `delivered`: it arrived, says who carries it
@@ -5832,6 +5837,9 @@ type PinUpgradeStateFilter = PinUpgradeState
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
 
+// ReceiptOverdueFilter defines model for ReceiptOverdueFilter.
+type ReceiptOverdueFilter = bool
+
 // RegisterParameter A register from which data come.
 //
 // Example: albi
@@ -5932,6 +5940,9 @@ type ListDeliveriesParams struct {
 
 	// Channel Only deliveries by this channel.
 	Channel *DeliveryChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// ReceiptOverdue With `true`, only PEC that was sent more than 24 hours ago and has no receipt of delivery.
+	ReceiptOverdue *ReceiptOverdueFilter `form:"receipt_overdue,omitempty" json:"receipt_overdue,omitempty"`
 
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -7316,6 +7327,13 @@ func (w *ServerInterfaceWrapper) ListDeliveries(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "receipt_overdue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "receipt_overdue", ctx.QueryParams(), &params.ReceiptOverdue, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter receipt_overdue: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------

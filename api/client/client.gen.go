@@ -2614,6 +2614,11 @@ type Delivery struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PersonId *Id `json:"person_id,omitempty"`
 
+	// ReceiptOverdue It is PEC, was sent more than 24 hours ago, and no receipt says whether it was delivered.
+	//
+	// Example: false
+	ReceiptOverdue *bool `json:"receipt_overdue,omitempty"`
+
 	// State * `queued`: waits to be sent, or to be tried again
 	// * `sent`: taken by who carries it
 	// * `delivered`: it arrived, says who carries it
@@ -5830,6 +5835,9 @@ type PinUpgradeStateFilter = PinUpgradeState
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
 
+// ReceiptOverdueFilter defines model for ReceiptOverdueFilter.
+type ReceiptOverdueFilter = bool
+
 // RegisterParameter A register from which data come.
 //
 // Example: albi
@@ -5933,6 +5941,9 @@ type ListDeliveriesParams struct {
 
 	// Channel Only deliveries by this channel.
 	Channel *DeliveryChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// ReceiptOverdue With `true`, only PEC that was sent more than 24 hours ago and has no receipt of delivery.
+	ReceiptOverdue *ReceiptOverdueFilter `form:"receipt_overdue,omitempty" json:"receipt_overdue,omitempty"`
 
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -13115,6 +13126,18 @@ func NewListDeliveriesRequest(server string, params *ListDeliveriesParams) (*htt
 		if params.Channel != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ReceiptOverdue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "receipt_overdue", *params.ReceiptOverdue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

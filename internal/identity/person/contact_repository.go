@@ -78,6 +78,19 @@ func (r repository) bounce(ctx context.Context, personID uuid.UUID, n NewContact
 	return result.RowsAffected == 1, result.Error
 }
 
+// uncertify makes a PEC contact an e-mail one and reports whether it was there. One that the person
+// has as e-mail already is not needed twice.
+func (r repository) uncertify(ctx context.Context, personID uuid.UUID, address string) (bool, error) {
+	result := r.db.From(ctx).Exec(`UPDATE contacts SET kind = ? WHERE person_id = ? AND kind = ? AND value = ?
+		AND NOT EXISTS (SELECT 1 FROM contacts other WHERE other.person_id = ? AND other.kind = ? AND other.value = ?)`,
+		Email, personID, PEC, address, personID, Email, address)
+	if result.Error != nil || result.RowsAffected == 1 {
+		return result.RowsAffected == 1, result.Error
+	}
+	result = r.db.From(ctx).Exec("DELETE FROM contacts WHERE person_id = ? AND kind = ? AND value = ?", personID, PEC, address)
+	return result.RowsAffected == 1, result.Error
+}
+
 // among narrows contacts down to those that bounced in a period.
 func (b Bounces) among(query *gorm.DB) *gorm.DB {
 	query = query.Where("bounced_at >= ? AND bounced_at < ?", b.From, b.Until)

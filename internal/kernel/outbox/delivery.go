@@ -67,6 +67,15 @@ func (d Delivery) WillBeTried() bool {
 	return d.State == Queued || d.State == Unconfirmed && d.Repeats < len(repeatGaps)
 }
 
+// receiptTime is how long the receipt of a PEC may take: after 24 hours its provider has to say that
+// it failed.
+const receiptTime = 24 * time.Hour
+
+// ReceiptOverdue reports whether a delivery by PEC should have a receipt by now and has none.
+func (d Delivery) ReceiptOverdue(now time.Time) bool {
+	return d.Channel == PEC && d.State == Sent && !now.Before(d.UpdatedAt.Add(receiptTime))
+}
+
 // beingDue is the condition of WillBeTried in SQL; indexes have the same words.
 const beingDue = "(state = 'queued' OR state = 'unconfirmed' AND repeats < 2)"
 

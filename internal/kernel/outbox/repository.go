@@ -207,6 +207,9 @@ func (r repository) page(ctx context.Context, f Filter, limit int, after *place)
 	if f.Channel != "" {
 		ways = []Channel{f.Channel}
 	}
+	if f.ReceiptOverdue {
+		behind, args = " AND updated_at <= ?"+behind, append([]any{f.sentBy}, args...)
+	}
 	var ranges []string
 	var values []any
 	for _, state := range states {

@@ -37,6 +37,9 @@ type Router interface {
 	// Bounced is told of a delivery that its recipient's side refused for good. It runs in the
 	// transaction in which that is noted.
 	Bounced(ctx context.Context, d Delivery) error
+	// Uncertified is told of a delivery by PEC whose recipient has no certified mailbox. It runs in
+	// the transaction in which that is noted.
+	Uncertified(ctx context.Context, d Delivery) error
 }
 
 // Outgoing is a message in words, on its way to one recipient.

@@ -38,7 +38,24 @@ func NewService(d Deps) *Service {
 type Filter struct {
 	State   DeliveryState
 	Channel Channel
+	// ReceiptOverdue leaves only PEC that should have a receipt and has none.
+	ReceiptOverdue bool
+
+	sentBy time.Time
 }
+
+// narrowed returns the filter with what it implies at an instant, and whether anything can meet it.
+func (f Filter) narrowed(now time.Time) (Filter, bool) {
+	if !f.ReceiptOverdue {
+		return f, true
+	}
+	possible := (f.State == "" || f.State == Sent) && (f.Channel == "" || f.Channel == PEC)
+	f.State, f.Channel, f.sentBy = Sent, PEC, now.Add(-receiptTime)
+	return f, possible
+}
+
+// Now is the instant by which a list is shown.
+func (s *Service) Now() time.Time { return s.run.Clock.Now() }
 
 // place is a place in a list from the newest to the oldest.
 type place struct {
@@ -62,6 +79,10 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 	after, err := placeAfter(request)
 	if err != nil {
 		return page.Page[Delivery]{}, err
+	}
+	f, possible := f.narrowed(s.run.Clock.Now())
+	if !possible {
+		return page.Page[Delivery]{}, nil
 	}
 	found, err := s.repo.page(ctx, f, request.Size()+1, after)
 	if err != nil {

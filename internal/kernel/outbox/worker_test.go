@@ -25,8 +25,16 @@ import (
 
 // router sends everything without a recipient to one address, and says what the data says.
 type router struct {
-	mu      sync.Mutex
-	bounced []string
+	mu          sync.Mutex
+	bounced     []string
+	uncertified []string
+}
+
+func (r *router) Uncertified(_ context.Context, d outbox.Delivery) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.uncertified = append(r.uncertified, d.Recipient)
+	return nil
 }
 
 func (r *router) Route(_ context.Context, messages []outbox.Message) ([][]outbox.Recipient, error) {

@@ -16,6 +16,10 @@ import (
 // is {"kind", "contact"}, masked.
 var Bounced = outbox.Declare(outbox.Kind{Name: "contact.bounced"})
 
+// Uncertified is the kind of the message that tells a person of a PEC address that is none. Its
+// data is {"contact"}, masked.
+var Uncertified = outbox.Declare(outbox.Kind{Name: "contact.uncertified"})
+
 // Router chooses where messages go and puts them into words. It implements outbox.Router.
 type Router struct {
 	clock  clock.Clock
@@ -95,6 +99,23 @@ func (r *Router) Bounced(ctx context.Context, d outbox.Delivery) error {
 	m, err := outbox.NewMessage(Bounced, *d.PersonID, map[string]string{
 		"kind": string(person.KindOf(d.Channel)), "contact": outbox.Mask(d.Channel, d.Recipient),
 	}, r.clock.Now())
+	if err != nil {
+		return err
+	}
+	return r.outbox.Add(ctx, m)
+}
+
+// Uncertified implements outbox.Router. Where the contact is one of the person's it is an e-mail
+// address from now on, and the person is told.
+func (r *Router) Uncertified(ctx context.Context, d outbox.Delivery) error {
+	if d.PersonID == nil {
+		return nil
+	}
+	changed, err := r.people.Uncertified(ctx, *d.PersonID, d.Recipient)
+	if err != nil || !changed {
+		return err
+	}
+	m, err := outbox.NewMessage(Uncertified, *d.PersonID, map[string]string{"contact": outbox.Mask(d.Channel, d.Recipient)}, r.clock.Now())
 	if err != nil {
 		return err
 	}

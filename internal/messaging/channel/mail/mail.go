@@ -14,7 +14,6 @@ import (
 	"net/textproto"
 	"strings"
 	"time"
-	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
@@ -228,12 +227,4 @@ func recipient(address string) (string, bool) {
 }
 
 // oneLine makes a header's value one line, and no encoded word by accident.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.ReplaceAll(s, "=?", "= ?")
-}
+func oneLine(s string) string { return strings.ReplaceAll(channel.OneLine(s), "=?", "= ?") }

@@ -83,7 +83,7 @@ func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, er
 	if !mobile.MatchString(m.To) {
 		return channel.Sent{}, &channel.Refused{Reason: "malformed-number", Certain: true}
 	}
-	body, err := json.Marshal(request{MessageID: m.ID, To: m.To, Text: oneLine(m.Short), Sender: s.config.From})
+	body, err := json.Marshal(request{MessageID: m.ID, To: m.To, Text: channel.OneLine(m.Short), Sender: s.config.From})
 	if err != nil {
 		return channel.Sent{}, errors.New("SMS not encoded")
 	}
@@ -132,14 +132,4 @@ func withoutURL(err error) error {
 		return wrapped.Err
 	}
 	return err
-}
-
-// oneLine makes a text one line: a gateway may well speak a protocol of lines further on.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
 }
