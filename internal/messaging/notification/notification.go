@@ -42,7 +42,7 @@ type Text struct {
 	Subject string
 	// Body has several lines, and HTML says the same as a page.
 	Body, HTML string
-	// Short is one line that says the same in an SMS.
+	// Short is one line that says the same in one SMS: 160 septets at most.
 	Short string
 }
 
@@ -66,10 +66,13 @@ func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (T
 		values[key] = inLine(value.Reveal())
 	}
 	var text Text
-	for part, into := range map[string]*string{"subject": &text.Subject, "body": &text.Body, "short": &text.Short} {
+	for part, into := range map[string]*string{"subject": &text.Subject, "body": &text.Body} {
 		if *into, err = execute(t, part, values); err != nil {
 			return Text{}, fmt.Errorf("message %s: %w", kind, err)
 		}
+	}
+	if text.Short, err = shortOf(t, values); err != nil {
+		return Text{}, fmt.Errorf("message %s: %w", kind, err)
 	}
 	text.HTML, err = htmlOf(text, locale)
 	return text, err
@@ -105,7 +108,7 @@ func templateOf(kind string, locale Locale) (*template.Template, error) {
 func execute(t *template.Template, part string, values map[string]any) (string, error) {
 	var b strings.Builder
 	err := t.ExecuteTemplate(&b, part, values)
-	return strings.TrimSpace(b.String()), err
+	return strings.TrimSpace(twoStops.ReplaceAllString(b.String(), "$1.$2")), err
 }
 
 // Kinds lists the kinds of message that have words, in alphabetical order.
