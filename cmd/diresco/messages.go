@@ -10,6 +10,7 @@ import (
 	"diresco/internal/app"
 	"diresco/internal/identity/person"
 	"diresco/internal/messaging/preview"
+	"diresco/internal/platform/config"
 )
 
 type messagesCommands struct {
@@ -26,7 +27,11 @@ type messagesPreviewCommand struct {
 
 // Run shows them.
 func (m messagesPreviewCommand) Run() error {
-	return preview.Show(os.Stdout, preview.Options{Kind: m.Kind, Locale: m.Locale, Format: m.Format, Dir: m.Out})
+	c, err := config.Read(os.Environ())
+	if err != nil {
+		return err
+	}
+	return preview.Show(os.Stdout, preview.Options{By: c.Institution(), Kind: m.Kind, Locale: m.Locale, Format: m.Format, Dir: m.Out})
 }
 
 type messagesUndoBouncesCommand struct {

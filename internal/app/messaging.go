@@ -45,8 +45,9 @@ func newMessaging(p platform, k kernel, id identity) (messaging, error) {
 		p.log.Warn("channels not configured: what goes by them waits until its deadline", "channels", missing)
 	}
 	worker := outbox.NewWorker(outbox.Options{
-		DB: p.db, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(p.db, p.clock, id.people), Senders: channels,
-		Hooks: map[string]outbox.Hook{pin.HalfKind.Name: id.pins.HandedOver}, Random: p.random, Log: p.log,
+		DB: p.db, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(p.db, p.clock, id.people).For(p.config.Institution()),
+		Senders: channels,
+		Hooks:   map[string]outbox.Hook{pin.HalfKind.Name: id.pins.HandedOver}, Random: p.random, Log: p.log,
 	})
 	receipts, err := receiptReader(p, worker)
 	if err != nil {

@@ -124,7 +124,7 @@ func (w *Worker) words(d Delivery, m Message) (Outgoing, error) {
 	words, err := w.router.Words(m.Kind, m.Data, secrets, d.Locale)
 	return Outgoing{
 		ID: d.ID, Kind: d.Kind, Channel: d.Channel, To: d.Recipient, Locale: d.Locale, Subject: words.Subject, Text: words.Text,
-		HTML: words.HTML, Short: words.Short, CreatedAt: m.CreatedAt,
+		HTML: words.HTML, Short: words.Short, Sender: words.Sender, CreatedAt: m.CreatedAt,
 	}, err
 }
 

@@ -23,6 +23,8 @@ type Words struct {
 	Subject string
 	// Text and HTML are the body, Short is what an SMS says.
 	Text, HTML, Short string
+	// Sender is the line that says who writes, on a letter; it may be empty.
+	Sender string
 }
 
 // Router knows people and words: where messages go, and what they say there.
@@ -57,6 +59,8 @@ type Outgoing struct {
 	Text, HTML string
 	// Short is what an SMS says.
 	Short string
+	// Sender is the line that says who writes, on a letter; it may be empty.
+	Sender string
 	// CreatedAt is when the message was promised.
 	CreatedAt time.Time
 }

@@ -21,6 +21,7 @@ import (
 	"unicode"
 
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/secret"
 )
 
@@ -54,6 +55,11 @@ var ErrUnknownKind = errors.New("no text for this kind of message")
 // and so is an unknown kind (ErrUnknownKind). A locale without texts gets Italian. Times are those
 // of Europe/Rome.
 func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (Text, error) {
+	return RenderFor(institution.Institution{}, kind, data, secrets, locale)
+}
+
+// RenderFor is Render in the name of an institution, which stands below the body.
+func RenderFor(by institution.Institution, kind, data string, secrets map[string]secret.Text, locale Locale) (Text, error) {
 	t, err := templateOf(kind, locale)
 	if err != nil {
 		return Text{}, err
@@ -74,8 +80,13 @@ func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (T
 	if text.Short, err = shortOf(t, values); err != nil {
 		return Text{}, fmt.Errorf("message %s: %w", kind, err)
 	}
-	text.HTML, err = htmlOf(text, locale)
-	return text, err
+	if text.HTML, err = htmlOf(text, locale, by); err != nil {
+		return Text{}, err
+	}
+	if lines := by.Lines(locale == English); len(lines) > 0 {
+		text.Body += "\n\n" + strings.Join(lines, "\n")
+	}
+	return text, nil
 }
 
 // Subject puts the subject alone into words, for which no secret is needed. Errors are those of

@@ -9,6 +9,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/secret"
 )
 
@@ -25,6 +26,7 @@ type Router struct {
 	clock  clock.Clock
 	people *person.Service
 	outbox *outbox.Outbox
+	by     institution.Institution
 }
 
 var _ outbox.Router = (*Router)(nil)
@@ -32,6 +34,13 @@ var _ outbox.Router = (*Router)(nil)
 // NewRouter returns the router of a database.
 func NewRouter(d *db.DB, c clock.Clock, people *person.Service) *Router {
 	return &Router{clock: c, people: people, outbox: outbox.New(d)}
+}
+
+// For returns the router with an institution in whose name messages are written.
+func (r *Router) For(by institution.Institution) *Router {
+	named := *r
+	named.by = by
+	return &named
 }
 
 // Route implements outbox.Router.
@@ -77,8 +86,8 @@ func (r *Router) Route(ctx context.Context, messages []outbox.Message) ([][]outb
 
 // Words implements outbox.Router.
 func (r *Router) Words(kind, data string, secrets map[string]secret.Text, locale string) (outbox.Words, error) {
-	text, err := Render(kind, data, secrets, Locale(locale))
-	return outbox.Words{Subject: text.Subject, Text: text.Body, HTML: text.HTML, Short: text.Short}, err
+	text, err := RenderFor(r.by, kind, data, secrets, Locale(locale))
+	return outbox.Words{Subject: text.Subject, Text: text.Body, HTML: text.HTML, Short: text.Short, Sender: r.by.Sender()}, err
 }
 
 // Subject implements outbox.Router.
