@@ -15,7 +15,7 @@ import (
 
 type messagesCommands struct {
 	Preview     messagesPreviewCommand     `cmd:"" help:"Show the words of every kind of message, with data that is about nobody."`
-	UndoBounces messagesUndoBouncesCommand `cmd:"" help:"Make contacts count again that were marked as bounced in a period, for instance while a relay refused everybody."`
+	UndoBounces messagesUndoBouncesCommand `cmd:"" help:"Make contacts count again that bounced in a period."`
 }
 
 type messagesPreviewCommand struct {

@@ -73,8 +73,8 @@ func (s *Service) Bounce(ctx context.Context, personID uuid.UUID, channel outbox
 	return s.repo.bounce(ctx, personID, NewContact{Kind: KindOf(channel), Value: recipient}, s.run.Clock.Now())
 }
 
-// Uncertified makes a PEC contact of a person an e-mail contact: its mailbox is no certified one. It
-// runs inside the caller's transaction. It reports false when the person has no such contact.
+// Uncertified makes a PEC contact of a person an e-mail contact: its mailbox is no certified one.
+// It runs inside the caller's transaction. It reports false when the person has no such contact.
 func (s *Service) Uncertified(ctx context.Context, personID uuid.UUID, address string) (bool, error) {
 	return s.repo.uncertify(ctx, personID, address)
 }

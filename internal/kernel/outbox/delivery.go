@@ -41,8 +41,8 @@ type Attempt struct {
 	ID         uuid.UUID
 	DeliveryID uuid.UUID
 	At         time.Time
-	// Outcome is a state, or Deferred for a try that will be repeated, or Delayed for word that it is
-	// still under way.
+	// Outcome is a state, or Deferred for a try that will be repeated, or Delayed for word that it
+	// is still under way.
 	Outcome string
 	Reason  *string
 }
@@ -67,8 +67,8 @@ func (d Delivery) WillBeTried() bool {
 	return d.State == Queued || d.State == Unconfirmed && d.Repeats < len(repeatGaps)
 }
 
-// receiptTime is how long the receipt of a PEC may take: after 24 hours its provider has to say that
-// it failed.
+// receiptTime is how long the receipt of a PEC may take: after 24 hours its provider has to say
+// that it failed.
 const receiptTime = 24 * time.Hour
 
 // ReceiptOverdue reports whether a delivery by PEC should have a receipt by now and has none.

@@ -91,9 +91,9 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 	return page.Cut(found, request.Size(), func(d Delivery) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} }), nil
 }
 
-// Retry queues a delivery again that failed, was given up or is in doubt. It returns fault.NotFound, and
-// fault.Conflict for one in another state or one that cannot be said any more since its secret was
-// erased.
+// Retry queues a delivery again that failed, was given up or is in doubt. It returns
+// fault.NotFound, and fault.Conflict for one in another state or one that cannot be said any more
+// since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "delivery"

@@ -28,15 +28,18 @@ var (
 
 // Characters of the GSM alphabet: those that count once and those that count twice.
 const (
-	basic    = "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+	basic = "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡" +
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 	extended = "^{}\\[~]|€"
 )
 
 // replacements are written for characters that would make an SMS one of 70 characters. Letters
 // without an entry lose their accent.
 var replacements = map[rune]string{
-	'’': "'", '‘': "'", '‛': "'", '′': "'", '´': "'", '`': "'", '“': `"`, '”': `"`, '„': `"`, '«': `"`, '»': `"`, '–': "-", '—': "-",
-	'‑': "-", '‐': "-", '−': "-", '…': "...", '•': "-", '·': "-", 'ç': "c", 'đ': "d", 'Đ': "D", 'ł': "l", 'Ł': "L", 'ı': "i", 'œ': "oe", 'Œ': "OE",
+	'’': "'", '‘': "'", '‛': "'", '′': "'", '´': "'", '`': "'", '“': `"`, '”': `"`, '„': `"`, '«': `"`,
+	'»': `"`, '–': "-", '—': "-",
+	'‑': "-", '‐': "-", '−': "-", '…': "...", '•': "-", '·': "-", 'ç': "c", 'đ': "d", 'Đ': "D", 'ł': "l", 'Ł': "L", 'ı': "i",
+	'œ': "oe", 'Œ': "OE",
 	'ħ': "h", 'Ħ': "H", 'þ': "th", 'Þ': "TH", 'ð': "d", 'Ð': "D",
 }
 

@@ -42,7 +42,8 @@ const (
 	mmPerInch     = 25.4
 )
 
-// service is the line at the head of the letter, and above the address where no institution is named.
+// service is the line at the head of the letter, and above the address where no institution is
+// named.
 const service = "DiResCo – Dichiarazioni di responsabilità del contribuente"
 
 // noAddress is the reason of a refusal: what stands there is no address, or one that no window

@@ -319,7 +319,8 @@ func TestMail_WhatTheServerRefuses(t *testing.T) {
 		{".", "!", false},
 		{"RCPT", "550-5.1.1 The email account that you tried to reach does not exist.\r\n550 5.1.1 gsmtp", true},
 	} {
-		// Nothing depends on whether the server offers codes (RFC 2034): those that do not send them all the same.
+		// Nothing depends on whether the server offers codes (RFC 2034): those that do not send
+		// them all the same.
 		for _, bare := range []bool{false, true} {
 			server := channeltest.NewSMTP(t, channeltest.SMTPOptions{BareCodes: bare})
 			server.Answer(tt.command, tt.answer)

@@ -45,8 +45,9 @@ type made struct {
 	kind  string
 	id    uuid.UUID
 	cause string
-	// The rest has defaults. data is daticert.xml, encoding its transfer encoding, text what is said to
-	// people, extended what the other server said, to whom it was delivered, and where that is.
+	// The rest has defaults. data is daticert.xml, encoding its transfer encoding, text what is
+	// said to people, extended what the other server said, to whom it was delivered, and where that
+	// is.
 	data, text, extended, to, mailbox, own string
 	encoding                               func([]byte) string
 	from, header, msgid, written           string

@@ -4,8 +4,8 @@
 // A message is handed over by SMTP (see package mail). Its provider then sends receipts to the
 // sender's mailbox, which something else, such as a mail fetcher, puts into a folder, one file
 // each. Their headers say what they are and of which message; what stands in daticert.xml, which
-// the provider signs, has to say the same (rules of 2 November 2005 for certified e-mail, section 6;
-// RFC 6109).
+// the provider signs, has to say the same (rules of 2 November 2005 for certified e-mail, section
+// 6; RFC 6109).
 package pec
 
 import (

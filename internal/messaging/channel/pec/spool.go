@@ -39,9 +39,9 @@ func NewSpool(dir string, reporter channel.Reporter, roots *x509.CertPool, log *
 }
 
 // Read reports every receipt that is there and moves it to the folder done. What is no receipt for
-// a message of this service, or not to be believed, goes to the folder unknown. A receipt that cannot be reported now stays
-// where it is, and so it does when the process ends between the report and the move: it is then
-// reported again. Several processes may read one spool.
+// a message of this service, or not to be believed, goes to the folder unknown. A receipt that
+// cannot be reported now stays where it is, and so it does when the process ends between the report
+// and the move: it is then reported again. Several processes may read one spool.
 func (s *Spool) Read(ctx context.Context) error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
