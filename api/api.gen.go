@@ -80,17 +80,21 @@ func (e AttachmentMediaType) Valid() bool {
 
 // Defines values for AttemptOutcome.
 const (
-	AttemptOutcomeDeferred   AttemptOutcome = "deferred"
-	AttemptOutcomeDelivered  AttemptOutcome = "delivered"
-	AttemptOutcomeFailed     AttemptOutcome = "failed"
-	AttemptOutcomeHandedOver AttemptOutcome = "handed_over"
-	AttemptOutcomeSent       AttemptOutcome = "sent"
+	AttemptOutcomeDeferred    AttemptOutcome = "deferred"
+	AttemptOutcomeDelayed     AttemptOutcome = "delayed"
+	AttemptOutcomeDelivered   AttemptOutcome = "delivered"
+	AttemptOutcomeFailed      AttemptOutcome = "failed"
+	AttemptOutcomeHandedOver  AttemptOutcome = "handed_over"
+	AttemptOutcomeSent        AttemptOutcome = "sent"
+	AttemptOutcomeUnconfirmed AttemptOutcome = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the AttemptOutcome enum.
 func (e AttemptOutcome) Valid() bool {
 	switch e {
 	case AttemptOutcomeDeferred:
+		return true
+	case AttemptOutcomeDelayed:
 		return true
 	case AttemptOutcomeDelivered:
 		return true
@@ -99,6 +103,8 @@ func (e AttemptOutcome) Valid() bool {
 	case AttemptOutcomeHandedOver:
 		return true
 	case AttemptOutcomeSent:
+		return true
+	case AttemptOutcomeUnconfirmed:
 		return true
 	default:
 		return false
@@ -422,12 +428,13 @@ func (e DelegationState) Valid() bool {
 
 // Defines values for DeliveryState.
 const (
-	DeliveryStateDead       DeliveryState = "dead"
-	DeliveryStateDelivered  DeliveryState = "delivered"
-	DeliveryStateFailed     DeliveryState = "failed"
-	DeliveryStateHandedOver DeliveryState = "handed_over"
-	DeliveryStateQueued     DeliveryState = "queued"
-	DeliveryStateSent       DeliveryState = "sent"
+	DeliveryStateDead        DeliveryState = "dead"
+	DeliveryStateDelivered   DeliveryState = "delivered"
+	DeliveryStateFailed      DeliveryState = "failed"
+	DeliveryStateHandedOver  DeliveryState = "handed_over"
+	DeliveryStateQueued      DeliveryState = "queued"
+	DeliveryStateSent        DeliveryState = "sent"
+	DeliveryStateUnconfirmed DeliveryState = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the DeliveryState enum.
@@ -444,6 +451,8 @@ func (e DeliveryState) Valid() bool {
 	case DeliveryStateQueued:
 		return true
 	case DeliveryStateSent:
+		return true
+	case DeliveryStateUnconfirmed:
 		return true
 	default:
 		return false
@@ -1432,7 +1441,8 @@ type Attachment struct {
 // Example: application/pdf
 type AttachmentMediaType string
 
-// AttemptOutcome How one attempt ended; after `deferred` there will be another.
+// AttemptOutcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+// `delayed` is word of who carries it that it is still under way.
 //
 // Example: sent
 type AttemptOutcome string
@@ -2677,12 +2687,18 @@ type Delivery struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PersonId *Id `json:"person_id,omitempty"`
 
+	// ReceiptOverdue It is PEC, was sent more than 24 hours ago, and no receipt says whether it was delivered.
+	//
+	// Example: false
+	ReceiptOverdue *bool `json:"receipt_overdue,omitempty"`
+
 	// State * `queued`: waits to be sent, or to be tried again
 	// * `sent`: taken by who carries it
 	// * `delivered`: it arrived, says who carries it
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -2702,7 +2718,8 @@ type DeliveryAttempt struct {
 	// Example: 2026-03-16T08:15:05.002113Z
 	At time.Time `json:"at"`
 
-	// Outcome How one attempt ended; after `deferred` there will be another.
+	// Outcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+	// `delayed` is word of who carries it that it is still under way.
 	//
 	// Example: sent
 	Outcome AttemptOutcome `json:"outcome"`
@@ -2732,6 +2749,7 @@ type DeliveryList struct {
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryState string
@@ -3388,6 +3406,7 @@ type NotificationDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -4113,6 +4132,7 @@ type PinHalfDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -5866,6 +5886,7 @@ type DeliveryId = Id
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryStateFilter = DeliveryState
@@ -5941,6 +5962,9 @@ type PinUpgradeStateFilter = PinUpgradeState
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
+
+// ReceiptOverdueFilter defines model for ReceiptOverdueFilter.
+type ReceiptOverdueFilter = bool
 
 // RegisterParameter A register from which data come.
 //
@@ -6042,6 +6066,9 @@ type ListDeliveriesParams struct {
 
 	// Channel Only deliveries by this channel.
 	Channel *DeliveryChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// ReceiptOverdue With `true`, only PEC that was sent more than 24 hours ago and has no receipt of delivery.
+	ReceiptOverdue *ReceiptOverdueFilter `form:"receipt_overdue,omitempty" json:"receipt_overdue,omitempty"`
 
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -7474,6 +7501,13 @@ func (w *ServerInterfaceWrapper) ListDeliveries(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "receipt_overdue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "receipt_overdue", ctx.QueryParams(), &params.ReceiptOverdue, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter receipt_overdue: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------

@@ -78,17 +78,21 @@ func (e AttachmentMediaType) Valid() bool {
 
 // Defines values for AttemptOutcome.
 const (
-	AttemptOutcomeDeferred   AttemptOutcome = "deferred"
-	AttemptOutcomeDelivered  AttemptOutcome = "delivered"
-	AttemptOutcomeFailed     AttemptOutcome = "failed"
-	AttemptOutcomeHandedOver AttemptOutcome = "handed_over"
-	AttemptOutcomeSent       AttemptOutcome = "sent"
+	AttemptOutcomeDeferred    AttemptOutcome = "deferred"
+	AttemptOutcomeDelayed     AttemptOutcome = "delayed"
+	AttemptOutcomeDelivered   AttemptOutcome = "delivered"
+	AttemptOutcomeFailed      AttemptOutcome = "failed"
+	AttemptOutcomeHandedOver  AttemptOutcome = "handed_over"
+	AttemptOutcomeSent        AttemptOutcome = "sent"
+	AttemptOutcomeUnconfirmed AttemptOutcome = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the AttemptOutcome enum.
 func (e AttemptOutcome) Valid() bool {
 	switch e {
 	case AttemptOutcomeDeferred:
+		return true
+	case AttemptOutcomeDelayed:
 		return true
 	case AttemptOutcomeDelivered:
 		return true
@@ -97,6 +101,8 @@ func (e AttemptOutcome) Valid() bool {
 	case AttemptOutcomeHandedOver:
 		return true
 	case AttemptOutcomeSent:
+		return true
+	case AttemptOutcomeUnconfirmed:
 		return true
 	default:
 		return false
@@ -420,12 +426,13 @@ func (e DelegationState) Valid() bool {
 
 // Defines values for DeliveryState.
 const (
-	DeliveryStateDead       DeliveryState = "dead"
-	DeliveryStateDelivered  DeliveryState = "delivered"
-	DeliveryStateFailed     DeliveryState = "failed"
-	DeliveryStateHandedOver DeliveryState = "handed_over"
-	DeliveryStateQueued     DeliveryState = "queued"
-	DeliveryStateSent       DeliveryState = "sent"
+	DeliveryStateDead        DeliveryState = "dead"
+	DeliveryStateDelivered   DeliveryState = "delivered"
+	DeliveryStateFailed      DeliveryState = "failed"
+	DeliveryStateHandedOver  DeliveryState = "handed_over"
+	DeliveryStateQueued      DeliveryState = "queued"
+	DeliveryStateSent        DeliveryState = "sent"
+	DeliveryStateUnconfirmed DeliveryState = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the DeliveryState enum.
@@ -442,6 +449,8 @@ func (e DeliveryState) Valid() bool {
 	case DeliveryStateQueued:
 		return true
 	case DeliveryStateSent:
+		return true
+	case DeliveryStateUnconfirmed:
 		return true
 	default:
 		return false
@@ -1430,7 +1439,8 @@ type Attachment struct {
 // Example: application/pdf
 type AttachmentMediaType string
 
-// AttemptOutcome How one attempt ended; after `deferred` there will be another.
+// AttemptOutcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+// `delayed` is word of who carries it that it is still under way.
 //
 // Example: sent
 type AttemptOutcome string
@@ -2675,12 +2685,18 @@ type Delivery struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PersonId *Id `json:"person_id,omitempty"`
 
+	// ReceiptOverdue It is PEC, was sent more than 24 hours ago, and no receipt says whether it was delivered.
+	//
+	// Example: false
+	ReceiptOverdue *bool `json:"receipt_overdue,omitempty"`
+
 	// State * `queued`: waits to be sent, or to be tried again
 	// * `sent`: taken by who carries it
 	// * `delivered`: it arrived, says who carries it
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -2700,7 +2716,8 @@ type DeliveryAttempt struct {
 	// Example: 2026-03-16T08:15:05.002113Z
 	At time.Time `json:"at"`
 
-	// Outcome How one attempt ended; after `deferred` there will be another.
+	// Outcome How one attempt ended; after `deferred` there will be another. After `unconfirmed` nobody knows whether it was taken;
+	// `delayed` is word of who carries it that it is still under way.
 	//
 	// Example: sent
 	Outcome AttemptOutcome `json:"outcome"`
@@ -2730,6 +2747,7 @@ type DeliveryList struct {
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryState string
@@ -3386,6 +3404,7 @@ type NotificationDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -4111,6 +4130,7 @@ type PinHalfDelivery struct {
 	// * `handed_over`: a letter that the print house has taken
 	// * `failed`: refused by who carries it, or it came back
 	// * `dead`: given up
+	// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 	//
 	// Example: sent
 	State DeliveryState `json:"state"`
@@ -5864,6 +5884,7 @@ type DeliveryId = Id
 // * `handed_over`: a letter that the print house has taken
 // * `failed`: refused by who carries it, or it came back
 // * `dead`: given up
+// * `unconfirmed`: handed over, and nobody said whether it was taken; it is repeated twice at most, after long waits
 //
 // Example: sent
 type DeliveryStateFilter = DeliveryState
@@ -5939,6 +5960,9 @@ type PinUpgradeStateFilter = PinUpgradeState
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
+
+// ReceiptOverdueFilter defines model for ReceiptOverdueFilter.
+type ReceiptOverdueFilter = bool
 
 // RegisterParameter A register from which data come.
 //
@@ -6043,6 +6067,9 @@ type ListDeliveriesParams struct {
 
 	// Channel Only deliveries by this channel.
 	Channel *DeliveryChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// ReceiptOverdue With `true`, only PEC that was sent more than 24 hours ago and has no receipt of delivery.
+	ReceiptOverdue *ReceiptOverdueFilter `form:"receipt_overdue,omitempty" json:"receipt_overdue,omitempty"`
 
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -7685,7 +7712,7 @@ type ClientInterface interface {
 
 	// RetryDelivery Try a delivery again
 	//
-	// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+	// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
@@ -9643,7 +9670,7 @@ func (c *Client) ListDeliveries(ctx context.Context, params *ListDeliveriesParam
 
 // RetryDelivery Try a delivery again
 //
-// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 // expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
@@ -13484,6 +13511,18 @@ func NewListDeliveriesRequest(server string, params *ListDeliveriesParams) (*htt
 		if params.Channel != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ReceiptOverdue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "receipt_overdue", *params.ReceiptOverdue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -22633,7 +22672,7 @@ type ClientWithResponsesInterface interface {
 
 	// RetryDeliveryWithResponse Try a delivery again
 	//
-	// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+	// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -31268,7 +31307,7 @@ func (c *ClientWithResponses) ListDeliveriesWithResponse(ctx context.Context, pa
 
 // RetryDeliveryWithResponse Try a delivery again
 //
-// Queues a `dead` or `failed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
+// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
 // expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).

@@ -22,7 +22,7 @@ type commands struct {
 	Sandbox  sandboxCommand   `cmd:"" help:"Run a sandbox with test data. Needs no configuration."`
 	Migrate  migrateCommand   `cmd:"" help:"Bring the database schema up to this version."`
 	Admin    adminCommands    `cmd:"" help:"Manage administrators."`
-	Messages messagesCommands `cmd:"" help:"Look at the messages that people get."`
+	Messages messagesCommands `cmd:"" help:"Look at the messages that people get, and undo what a relay did to their contacts."`
 	Keys     keysCommands     `cmd:"" help:"Make keys, change them and look at them."`
 	Protocol protocolCommands `cmd:"" help:"Look after the protocol register."`
 	Health   healthCommand    `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`

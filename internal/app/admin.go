@@ -36,18 +36,12 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 	if err != nil {
 		return "", err
 	}
-	d, err := db.Open(ctx, c.DatabaseURL.Reveal())
+	runner, err := commandRunner(ctx, c)
 	if err != nil {
 		return "", err
 	}
+	d, now := runner.DB, runner.Clock
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.CheckSchema(ctx); err != nil {
-		return "", err
-	}
-	now := clock.System{}
-	runner := &operation.Runner{
-		DB: d, Clock: now, Keys: idempotency.NewStore(d, now, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, now),
-	}
 	hasher, err := pin.NewHasher(pin.HasherOptions{})
 	if err != nil {
 		return "", err
@@ -60,7 +54,7 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 	if err != nil {
 		return "", err
 	}
-	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "createAdministrator", RequestID: "command-line", Address: "local"})
+	ctx = byCommand(ctx, "createAdministrator")
 	err = d.InTx(ctx, func(ctx context.Context) error {
 		offices := contributor.NewService(contributor.Deps{DB: d})
 		if err := offices.AddOffice(ctx, contributor.Office{Code: in.Office, Title: in.OfficeTitle}); err != nil {
@@ -73,4 +67,36 @@ func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrat
 		return err
 	})
 	return initial, err
+}
+
+// UndoBounces makes contacts count again that were marked as bounced in a period, and returns how
+// many. The database must be migrated.
+func UndoBounces(ctx context.Context, c config.Config, which person.Bounces) (n int, err error) {
+	runner, err := commandRunner(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, runner.DB.Close()) }()
+	return person.NewService(person.Deps{Runner: runner}).UndoBounces(byCommand(ctx, "undoBounces"), which)
+}
+
+// commandRunner runs the operations of a command on the database that is configured. Its database
+// is to be closed.
+func commandRunner(ctx context.Context, c config.Config) (*operation.Runner, error) {
+	d, err := db.Open(ctx, c.DatabaseURL.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	if err := d.CheckSchema(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	now := clock.System{}
+	return &operation.Runner{
+		DB: d, Clock: now, Keys: idempotency.NewStore(d, now, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, now),
+	}, nil
+}
+
+// byCommand is the context of an operation that a command does.
+func byCommand(ctx context.Context, operation string) context.Context {
+	return audit.WithOrigin(ctx, audit.Origin{Operation: operation, RequestID: "command-line", Address: "local"})
 }

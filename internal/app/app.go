@@ -183,7 +183,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purgeEvery,
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
-			g.identity.forgetCodes,
+			g.identity.forgetCodes, g.messaging.worker.ForgetEnded,
 		),
 	)
 	a.background(g.masterdata.importing.Run)

@@ -45,13 +45,18 @@ func newMessaging(p platform, k kernel, id identity) (messaging, error) {
 		p.log.Warn("channels not configured: what goes by them waits until its deadline", "channels", missing)
 	}
 	worker := outbox.NewWorker(outbox.Options{
-		DB: p.db, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(p.db, p.clock, id.people), Senders: channels,
-		Hooks: map[string]outbox.Hook{pin.HalfKind.Name: id.pins.HandedOver}, Random: p.random, Log: p.log,
+		DB: p.db, Clock: p.clock, Keys: p.dataKeys, Router: notification.NewRouter(p.db, p.clock, id.people).For(p.config.Institution()),
+		Senders: channels,
+		Hooks:   map[string]outbox.Hook{pin.HalfKind.Name: id.pins.HandedOver}, Random: p.random, Log: p.log,
 	})
+	receipts, err := receiptReader(p, worker)
+	if err != nil {
+		return messaging{}, err
+	}
 	reports, err := sms.NewReports(k.runner, worker, p.config.SMSReportSecret)
 	return messaging{
 		worker: worker, deliveries: outbox.NewService(outbox.Deps{Runner: k.runner, Outbox: k.outbox, Worker: worker}),
-		smsReports: reports, readReceipts: receiptReader(p, worker),
+		smsReports: reports, readReceipts: receipts,
 	}, err
 }
 
@@ -62,14 +67,17 @@ func channelsOf(p platform) (map[outbox.Channel]channel.Sender, error) {
 	return senders.New(p.config, p.bucket)
 }
 
-func receiptReader(p platform, worker *outbox.Worker) func(ctx context.Context) {
-	spool := senders.Spool(p.config, worker, p.log)
-	if spool == nil || p.sandbox {
-		return nil
+func receiptReader(p platform, worker *outbox.Worker) (func(ctx context.Context), error) {
+	if p.sandbox {
+		return nil, nil
+	}
+	spool, err := senders.Spool(p.config, worker, p.log)
+	if spool == nil {
+		return nil, err
 	}
 	return func(ctx context.Context) {
 		if err := spool.Read(ctx); err != nil && ctx.Err() == nil {
 			p.log.Warn("PEC receipts not read", "error", err)
 		}
-	}
+	}, nil
 }

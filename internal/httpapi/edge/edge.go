@@ -26,6 +26,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/institution"
 )
 
 // Config is what the edge is told by the configuration.
@@ -47,6 +48,8 @@ type Config struct {
 	// SessionRate and AddressRate are how many requests a minute a session, and an address without
 	// one, may make. They are counted by each process for itself.
 	SessionRate, AddressRate int
+	// Institution is whose name the pages bear.
+	Institution institution.Institution
 }
 
 // TokenParser verifies an access token and says whose it is. A token that is not valid is
@@ -151,7 +154,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if err := checkRoutes(router.Routes(), operations); err != nil {
 		return nil, err
 	}
-	outside, err := pages.New(pages.Config{Contract: config.Contract, Sandbox: config.Sandbox}, deps.PublicKeys)
+	outside, err := pages.New(pages.Config{Contract: config.Contract, Sandbox: config.Sandbox, Institution: config.Institution}, deps.PublicKeys)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"strconv"
 
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
@@ -16,14 +17,18 @@ type MessageHandlers struct{ Messages *outbox.Service }
 func (h MessageHandlers) ListDeliveries(ctx context.Context, r api.ListDeliveriesRequestObject) (api.ListDeliveriesResponseObject, error) {
 	p := r.Params
 	found, err := h.Messages.List(ctx, outbox.Filter{
-		State: outbox.DeliveryState(value(p.State)), Channel: outbox.Channel(value(p.Channel)),
+		State: outbox.DeliveryState(value(p.State)), Channel: outbox.Channel(value(p.Channel)), ReceiptOverdue: value(p.ReceiptOverdue),
 	}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	query := queryOf(map[string]*string{"state": (*string)(p.State), "channel": (*string)(p.Channel)})
+	var overdue *string
+	if p.ReceiptOverdue != nil {
+		overdue = new(strconv.FormatBool(*p.ReceiptOverdue))
+	}
+	query := queryOf(map[string]*string{"state": (*string)(p.State), "channel": (*string)(p.Channel), "receipt_overdue": overdue})
 	return api.ListDeliveries200JSONResponse{
-		Items: items(found.Items, viewDelivery), Links: pageLinks(ctx, "/backoffice/deliveries", query, found.Next, p.Limit),
+		Items: items(found.Items, h.viewDelivery), Links: pageLinks(ctx, "/backoffice/deliveries", query, found.Next, p.Limit),
 	}, nil
 }
 
@@ -34,18 +39,21 @@ func (h MessageHandlers) RetryDelivery(ctx context.Context, r api.RetryDeliveryR
 		return nil, err
 	}
 	return api.RetryDelivery202JSONResponse{
-		Body: viewDelivery(d), Headers: api.RetryDelivery202ResponseHeaders{Location: reqctx.BasePath + "/backoffice/deliveries"},
+		Body: h.viewDelivery(d), Headers: api.RetryDelivery202ResponseHeaders{Location: reqctx.BasePath + "/backoffice/deliveries"},
 	}, nil
 }
 
-func viewDelivery(d outbox.Delivery) api.Delivery {
+func (h MessageHandlers) viewDelivery(d outbox.Delivery) api.Delivery {
 	view := api.Delivery{
 		DeliveryId: d.ID, MessageId: d.MessageID, Kind: d.Kind, PersonId: d.PersonID, Channel: api.MessageChannel(d.Channel),
 		To:    outbox.Mask(d.Channel, d.Recipient),
 		State: api.DeliveryState(d.State), Attempts: int32(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, //nolint:gosec // a few hundred at most
 		DeadlineAt: d.DeadlineAt,
 	}
-	if d.State == outbox.Queued {
+	if d.ReceiptOverdue(h.Messages.Now()) {
+		view.ReceiptOverdue = new(true)
+	}
+	if d.WillBeTried() {
 		view.NextAttemptAt = &d.NextAt
 	}
 	return view

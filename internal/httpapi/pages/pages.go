@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/institution"
 )
 
 //go:embed assets
@@ -37,6 +39,8 @@ type Config struct {
 	Contract []byte
 	// Sandbox shows where the test data is.
 	Sandbox bool
+	// Institution is whose name the pages bear.
+	Institution institution.Institution
 }
 
 const (
@@ -47,9 +51,18 @@ const (
 	publicFor = "public, max-age=300"
 )
 
-// pagePolicy lets a page use what this service serves and nothing else.
+// pagePolicy lets a page use what this service serves and, for the institution's logo, its origin.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; " +
 	"form-action 'none'; frame-ancestors 'none'"
+
+// policyFor is the policy of pages that bear a logo from elsewhere, which may be empty.
+func policyFor(logo string) string {
+	u, err := url.Parse(logo)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return pagePolicy
+	}
+	return strings.Replace(pagePolicy, "img-src 'self'", "img-src 'self' https://"+u.Host, 1)
+}
 
 // file is something that is served as it is, worked out once.
 type file struct {
@@ -77,11 +90,13 @@ type pages struct {
 	// forGenerators is made when somebody asks for it.
 	forGenerators func() (*file, error)
 	publicKeys    func(context.Context) (any, error)
+	// policy is that of HTML pages.
+	policy string
 }
 
 // New returns all pages. What publicKeys returns is shown as the key set.
 func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, error) {
-	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys}
+	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys, policy: policyFor(config.Institution.Logo)}
 	contractJSON, err := api.GetSpecJSON()
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
@@ -100,7 +115,9 @@ func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, 
 		f.open = true
 		return f, nil
 	})
-	templates, err := template.ParseFS(assets, "assets/*.html")
+	templates, err := template.New("").Funcs(template.FuncMap{"institution": func() institution.Institution {
+		return config.Institution
+	}}).ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +153,7 @@ func (p *pages) addHTML(into map[string]*file, templates *template.Template, pat
 	if err := templates.ExecuteTemplate(&content, name, data); err != nil {
 		return err
 	}
-	into[path] = newFile("text/html; charset=utf-8", pagePolicy, content.Bytes())
+	into[path] = newFile("text/html; charset=utf-8", p.policy, content.Bytes())
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"diresco"
 	"diresco/internal/httpapi/problem"
+	"diresco/internal/platform/institution"
 )
 
 func TestPages_TheContractIsServedAsItWasWritten(t *testing.T) {
@@ -105,5 +106,31 @@ func TestPages_PublicKeysAreShown(t *testing.T) {
 	}
 	if answer := w.do(http.MethodGet, "/favicon.ico"); answer.Code != http.StatusNoContent {
 		t.Errorf("favicon: %d", answer.Code)
+	}
+}
+
+// Who runs the service is named on the pages that people read.
+func TestPages_BearTheInstitution(t *testing.T) {
+	by := institution.Institution{
+		Name: "Istituto <Esempio>", Address: "Via Roma 1", Telephone: "06 1234", Page: "https://istituto.example/servizi",
+		PrivacyPage: "https://istituto.example/privacy", Logo: "https://static.example/logo.png",
+	}
+	named, plain := newWorld(t, Config{Institution: by}), newWorld(t, Config{})
+	for _, path := range []string{"/", "/verify"} {
+		got := named.do(http.MethodGet, path)
+		for _, want := range []string{
+			"Istituto &lt;Esempio&gt; – Via Roma 1", "06 1234", `href="` + by.Page + `"`, `href="` + by.PrivacyPage + `"`, `src="` + by.Logo + `"`,
+		} {
+			if !strings.Contains(got.Body.String(), want) {
+				t.Errorf("%s: %q is missing", path, want)
+			}
+		}
+		if policy := got.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "img-src 'self' https://static.example data:") {
+			t.Errorf("%s: %s", path, policy)
+		}
+		if got := plain.do(http.MethodGet, path); strings.Contains(got.Body.String(), "<footer") ||
+			strings.Contains(got.Header().Get("Content-Security-Policy"), "https:") {
+			t.Errorf("%s bears somebody's name", path)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/hostname"
 )
 
 // ContactKind is the kind of a contact.
@@ -210,8 +211,9 @@ var mailPattern = regexp.MustCompile(
 
 // Normalise returns a contact, as people write it, in the form in which it is kept and compared. It
 // reports false for a value that cannot be a contact of its kind. The forms are:
-//   - a mobile number after ITU-T E.164 (numbers without a country code are Italian);
-//   - an address of e-mail or PEC with its domain in small letters;
+//   - a mobile number after ITU-T E.164 (numbers without a country code are Italian, and a zero before
+//     an Italian mobile number is dropped);
+//   - an address of e-mail or PEC with its domain in small letters and in ASCII;
 //   - a postal address in up to five lines of up to 60 characters.
 func (c NewContact) Normalise() (NewContact, bool) {
 	value, ok := "", false
@@ -238,6 +240,13 @@ func normalMobile(typed string) (string, bool) {
 		return "", false
 	}
 	e164 := phonenumbers.Format(number, phonenumbers.E164)
+	if rest, zero := strings.CutPrefix(e164, "+390"); zero && !phonenumbers.IsValidNumber(number) {
+		// Landlines have the zero and mobiles do not; people write it before both.
+		without, err := phonenumbers.Parse("+39"+rest, homeRegion)
+		if err == nil && phonenumbers.GetNumberType(without) == phonenumbers.MOBILE {
+			return "+39" + rest, true
+		}
+	}
 	switch phonenumbers.GetNumberType(number) {
 	case phonenumbers.MOBILE, phonenumbers.FIXED_LINE_OR_MOBILE:
 		return e164, true
@@ -250,13 +259,14 @@ func normalMobile(typed string) (string, bool) {
 }
 
 func normalMail(typed string) (string, bool) {
-	address := strings.TrimSpace(typed)
-	if len(address) > maxMailAddress || !mailPattern.MatchString(address) {
+	mailbox, domain, found := strings.Cut(strings.TrimSpace(typed), "@")
+	domain, ok := hostname.ASCII(domain)
+	address := mailbox + "@" + domain
+	if !found || !ok || len(address) > maxMailAddress || !mailPattern.MatchString(address) {
 		return "", false
 	}
-	mailbox, domain, _ := strings.Cut(address, "@")
 	dots := strings.HasPrefix(mailbox, ".") || strings.HasSuffix(mailbox, ".") || strings.Contains(mailbox, "..")
-	return mailbox + "@" + strings.ToLower(domain), len(mailbox) <= maxMailbox && !dots
+	return address, len(mailbox) <= maxMailbox && !dots
 }
 
 func normalAddress(typed string) (string, bool) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"diresco/db"
@@ -74,6 +75,42 @@ func (r repository) bounce(ctx context.Context, personID uuid.UUID, n NewContact
 	result := r.db.From(ctx).Exec("UPDATE contacts SET bounced_at = ? WHERE person_id = ? AND kind = ? AND value = ? AND "+
 		"bounced_at IS NULL",
 		now, personID, n.Kind, n.Value)
+	return result.RowsAffected == 1, result.Error
+}
+
+// uncertify makes a PEC contact an e-mail one and reports whether it was there. One that the person
+// has as e-mail already is not needed twice.
+func (r repository) uncertify(ctx context.Context, personID uuid.UUID, address string) (bool, error) {
+	result := r.db.From(ctx).Exec(`UPDATE contacts SET kind = ? WHERE person_id = ? AND kind = ? AND value = ?
+		AND NOT EXISTS (SELECT 1 FROM contacts other WHERE other.person_id = ? AND other.kind = ? AND other.value = ?)`,
+		Email, personID, PEC, address, personID, Email, address)
+	if result.Error != nil || result.RowsAffected == 1 {
+		return result.RowsAffected == 1, result.Error
+	}
+	result = r.db.From(ctx).Exec("DELETE FROM contacts WHERE person_id = ? AND kind = ? AND value = ?", personID, PEC, address)
+	return result.RowsAffected == 1, result.Error
+}
+
+// among narrows contacts down to those that bounced in a period.
+func (b Bounces) among(query *gorm.DB) *gorm.DB {
+	query = query.Where("bounced_at >= ? AND bounced_at < ?", b.From, b.Until)
+	if b.Kind != "" {
+		query = query.Where("kind = ?", b.Kind)
+	}
+	return query
+}
+
+// bounced returns the ids of contacts that bounced in a period, in their order.
+func (r repository) bounced(ctx context.Context, which Bounces) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := which.among(r.db.From(ctx).Model(&Contact{})).Order("id").Pluck("id", &ids).Error
+	return ids, err
+}
+
+// undoBounce makes a contact what it was before it bounced. It reports false where it is there no
+// more, or was verified anew meanwhile.
+func (r repository) undoBounce(ctx context.Context, id uuid.UUID, which Bounces) (bool, error) {
+	result := which.among(r.db.From(ctx).Model(&Contact{})).Where("id = ?", id).UpdateColumn("bounced_at", nil)
 	return result.RowsAffected == 1, result.Error
 }
 

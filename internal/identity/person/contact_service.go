@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 )
@@ -69,4 +71,40 @@ func newContacts(personID uuid.UUID, contacts []NewContact, now time.Time) []Con
 // false when the person has no such contact or it is known already.
 func (s *Service) Bounce(ctx context.Context, personID uuid.UUID, channel outbox.Channel, recipient string) (bool, error) {
 	return s.repo.bounce(ctx, personID, NewContact{Kind: KindOf(channel), Value: recipient}, s.run.Clock.Now())
+}
+
+// Uncertified makes a PEC contact of a person an e-mail contact: its mailbox is no certified one.
+// It runs inside the caller's transaction. It reports false when the person has no such contact.
+func (s *Service) Uncertified(ctx context.Context, personID uuid.UUID, address string) (bool, error) {
+	return s.repo.uncertify(ctx, personID, address)
+}
+
+// Bounces are the contacts that bounced from an instant on and before another.
+type Bounces struct {
+	From, Until time.Time
+	// Kind narrows them down to one kind; empty stands for all.
+	Kind ContactKind
+}
+
+// UndoBounces makes contacts count again that were marked for no fault of theirs: a relay that knew
+// nobody. Each is an operation of its own. It returns how many there were.
+func (s *Service) UndoBounces(ctx context.Context, which Bounces) (int, error) {
+	ids, err := s.repo.bounced(ctx, which)
+	if err != nil {
+		return 0, err
+	}
+	undone := 0
+	for _, id := range ids {
+		again, err := operation.Do(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (bool, error) {
+			trace.SubjectKind = contactSubject
+			return s.repo.undoBounce(ctx, id, which)
+		}, nil)
+		if err != nil {
+			return undone, err
+		}
+		if again {
+			undone++
+		}
+	}
+	return undone, nil
 }

@@ -146,9 +146,12 @@ func (s *Service) HandedOver(ctx context.Context, d outbox.Delivery) error {
 		return nil
 	}
 	switch d.State {
-	case outbox.Sent, outbox.Delivered, outbox.HandedOver:
+	case outbox.Sent, outbox.Delivered, outbox.HandedOver, outbox.Unconfirmed: // the last may have arrived
 		return s.repo.beginUnused(ctx, *d.PersonID, d.MessageID, s.run.Clock.Now().Add(unusedFor))
 	case outbox.Failed, outbox.Dead:
+		if err := s.outbox.Forget(ctx, d.MessageID); err != nil {
+			return err
+		}
 		// Both halves were promised at the instant at which the PIN was given.
 		return s.repo.expireUnused(ctx, *d.PersonID, clock.Normal(d.CreatedAt), s.run.Clock.Now())
 	case outbox.Queued:

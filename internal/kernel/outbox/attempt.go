@@ -32,7 +32,7 @@ func (w *Worker) attempt(ctx context.Context, l *lane, d Delivery, m Message) ou
 	o.row.UpdatedAt = now
 	switch {
 	case !now.Before(d.DeadlineAt):
-		o.row.State = Dead
+		o.row = o.row.givenUp()
 		return o
 	case l.sender == nil:
 		o.row = o.row.putOff(now)
@@ -44,26 +44,15 @@ func (w *Worker) attempt(ctx context.Context, l *lane, d Delivery, m Message) ou
 		w.log.ErrorContext(ctx, "message cannot be put into words", "kind", d.Kind, "message_id", d.MessageID, "error", err)
 		return w.postponed(o, now, "not-worded")
 	}
-	own, end := whileRunning(ctx)
+	own, end := whileRunning(ctx, sendTime(d.Channel))
 	defer end()
 	taken, err := handOver(own, l.sender, message)
 	now = w.clock.Now()
 	o.row.UpdatedAt = now
-	if refused := refusal(err); refused != nil {
-		w.answered(l)
-		o.refused = true
-		return tried(o, Failed, now, refused.Reason)
-	}
 	if err != nil {
-		if errors.Is(own.Err(), context.Canceled) {
-			// This process ends: another one begins anew at once.
-			o.row.NextAt = now
-			return o
-		}
-		w.unanswered(ctx, l, now)
-		return w.postponed(o, now, reasonOf(err, d))
+		return w.unsent(ctx, own, l, o, err)
 	}
-	w.answered(l)
+	w.taken(l, d)
 	switch taken.State {
 	case Delivered, HandedOver:
 	default:
@@ -73,6 +62,50 @@ func (w *Worker) attempt(ctx context.Context, l *lane, d Delivery, m Message) ou
 		o.row.ProviderRef = &taken.ProviderRef
 	}
 	return tried(o, taken.State, now, "")
+}
+
+// unsent returns what becomes of a delivery that the channel did not take, or not that anybody
+// knows. own is the context of the hand-over.
+func (w *Worker) unsent(ctx, own context.Context, l *lane, o outcome, err error) outcome {
+	now := o.row.UpdatedAt
+	var noAnswer *NoAnswer
+	var refused *Refused
+	switch {
+	case errors.As(err, &noAnswer):
+		w.unanswered(ctx, l, now)
+		return unconfirmed(o, now, reasonOf(err, o.row))
+	case errors.As(err, &refused):
+		if !refused.Certain && w.doubtful(ctx, l, o.row, refused, now) {
+			return w.postponed(o, now, doubted+refused.Reason)
+		}
+		o.refused = !refused.Message
+		return tried(o, Failed, now, refused.Reason)
+	case errors.Is(own.Err(), context.Canceled):
+		// This process ends: another one begins anew at once.
+		o.row.NextAt = now
+		return o
+	default:
+		w.unanswered(ctx, l, now)
+		return w.postponed(o, now, reasonOf(err, o.row))
+	}
+}
+
+// unconfirmed notes an attempt of which nobody knows the outcome. It is repeated after a long gap,
+// twice at most and never after its deadline.
+func unconfirmed(o outcome, now time.Time, reason string) outcome {
+	if o.row.State == Unconfirmed {
+		o.row.Repeats++
+	} else {
+		o.row.Repeats = 0
+	}
+	o = tried(o, Unconfirmed, now, reason)
+	if o.row.Repeats < len(repeatGaps) {
+		o.row.NextAt = now.Add(repeatGaps[o.row.Repeats])
+	}
+	if !o.row.NextAt.Before(o.row.DeadlineAt) {
+		o.row = o.row.givenUp()
+	}
+	return o
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -91,15 +124,15 @@ func (w *Worker) words(d Delivery, m Message) (Outgoing, error) {
 	words, err := w.router.Words(m.Kind, m.Data, secrets, d.Locale)
 	return Outgoing{
 		ID: d.ID, Kind: d.Kind, Channel: d.Channel, To: d.Recipient, Locale: d.Locale, Subject: words.Subject, Text: words.Text,
-		HTML: words.HTML, Short: words.Short, CreatedAt: m.CreatedAt,
+		HTML: words.HTML, Short: words.Short, Sender: words.Sender, CreatedAt: m.CreatedAt,
 	}, err
 }
 
 // whileRunning is the context of one hand-over: it goes on for a while after the worker was told to
 // end.
-func whileRunning(ctx context.Context) (context.Context, func()) {
+func whileRunning(ctx context.Context, most time.Duration) (context.Context, func()) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	bounded, end := context.WithTimeout(own, sendTimeout)
+	bounded, end := context.WithTimeout(own, most)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(endingTime, cancel) })
 	return bounded, func() {
 		stop()
@@ -148,19 +181,29 @@ func tried(o outcome, state DeliveryState, now time.Time, reason string) outcome
 // postponed notes an attempt that will be repeated. At its deadline a delivery is looked at once
 // more, to be given up.
 func (w *Worker) postponed(o outcome, now time.Time, reason string) outcome {
-	o = tried(o, Queued, now, reason)
+	state := o.row.State
+	o = tried(o, state, now, reason)
 	o.attempt.Outcome = Deferred
 	w.randomTurn.Lock()
 	wait := backOff(o.row.Attempts, w.random)
 	w.randomTurn.Unlock()
+	switch {
+	case state == Unconfirmed:
+		// It may have arrived already: there is no hurry.
+		wait = repeatGaps[0]
+	case strings.HasPrefix(reason, doubted):
+		wait = max(wait, doubtGap(o.row.Attempts))
+	}
 	o.row.NextAt = earlier(now.Add(wait), o.row.DeadlineAt)
 	return o
 }
 
-func (w *Worker) answered(l *lane) {
+// taken notes that a channel took a delivery.
+func (w *Worker) taken(l *lane, d Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.breaker.succeeded()
+	l.doubts.took(d)
 }
 
 func (w *Worker) unanswered(ctx context.Context, l *lane, now time.Time) {
@@ -170,4 +213,23 @@ func (w *Worker) unanswered(ctx context.Context, l *lane, now time.Time) {
 	if begins {
 		w.log.WarnContext(ctx, "channel does not answer and is left alone for a while", "channel", string(l.channel))
 	}
+}
+
+// doubtful reports whether a refusal may be the channel's trouble. Where it is refusing everybody
+// it is held: one attempt after a pause, until it takes one.
+func (w *Worker) doubtful(ctx context.Context, l *lane, d Delivery, r *Refused, now time.Time) bool {
+	l.mu.Lock()
+	doubt, held := l.doubts.refused(d, r)
+	begins := false
+	if held {
+		begins = l.breaker.hold(now)
+	} else {
+		l.breaker.succeeded() // it answers
+	}
+	l.mu.Unlock()
+	if begins {
+		w.log.ErrorContext(ctx, "channel refuses every recipient and is held: no contact is marked", "channel", string(l.channel),
+			"reason", r.Reason)
+	}
+	return doubt
 }

@@ -64,6 +64,12 @@ func (b *breaker) room(now time.Time) int {
 
 func (b *breaker) succeeded() { *b = breaker{} }
 
+// hold leaves the channel alone at once, as after many failures.
+func (b *breaker) hold(now time.Time) (begins bool) {
+	b.failures = max(b.failures, patienceOfChannel-1)
+	return b.failed(now)
+}
+
 // failed notes a failure and reports whether the channel is left alone from now on.
 func (b *breaker) failed(now time.Time) (begins bool) {
 	b.failures++

@@ -25,11 +25,14 @@ const (
 	Failed DeliveryState = "failed"
 	// Dead ones were not sent before their deadline.
 	Dead DeliveryState = "dead"
+	// Unconfirmed ones were handed over and the channel did not say whether it took them. They are
+	// repeated seldom, since each repeat may be a second copy.
+	Unconfirmed DeliveryState = "unconfirmed"
 )
 
 // deliveryStates and channels are all of them.
 var (
-	deliveryStates = []DeliveryState{Queued, Sent, Delivered, HandedOver, Failed, Dead}
+	deliveryStates = []DeliveryState{Queued, Sent, Delivered, HandedOver, Failed, Dead, Unconfirmed}
 	channels       = []Channel{SMS, Email, PEC, Letter}
 )
 
@@ -38,7 +41,8 @@ type Attempt struct {
 	ID         uuid.UUID
 	DeliveryID uuid.UUID
 	At         time.Time
-	// Outcome is a state, or Deferred for a try that will be repeated.
+	// Outcome is a state, or Deferred for a try that will be repeated, or Delayed for word that it
+	// is still under way.
 	Outcome string
 	Reason  *string
 }
@@ -46,8 +50,48 @@ type Attempt struct {
 // TableName tells GORM the table.
 func (Attempt) TableName() string { return "delivery_attempts" }
 
-// Deferred is the outcome of an attempt that will be repeated.
-const Deferred = "deferred"
+// The outcomes of an attempt that are no state.
+const (
+	// Deferred attempts will be repeated.
+	Deferred = "deferred"
+	// Delayed is what a channel says of a message that it took and could not deliver so far.
+	Delayed = "delayed"
+)
+
+// repeatGaps are how long a delivery in doubt waits for its first repeat and for its second, which
+// is the last.
+var repeatGaps = []time.Duration{time.Hour, 6 * time.Hour}
+
+// WillBeTried reports whether a delivery has a further attempt before it.
+func (d Delivery) WillBeTried() bool {
+	return d.State == Queued || d.State == Unconfirmed && d.Repeats < len(repeatGaps)
+}
+
+// receiptTime is how long the receipt of a PEC may take: after 24 hours its provider has to say
+// that it failed.
+const receiptTime = 24 * time.Hour
+
+// ReceiptOverdue reports whether a delivery by PEC should have a receipt by now and has none.
+func (d Delivery) ReceiptOverdue(now time.Time) bool {
+	return d.Channel == PEC && d.State == Sent && !now.Before(d.UpdatedAt.Add(receiptTime))
+}
+
+// beingDue is the condition of WillBeTried in SQL; indexes have the same words.
+const beingDue = "(state = 'queued' OR state = 'unconfirmed' AND repeats < 2)"
+
+// givenUp returns a delivery whose deadline has come.
+func (d Delivery) givenUp() Delivery {
+	if d.State == Unconfirmed {
+		d.Repeats = len(repeatGaps)
+	} else {
+		d.State = Dead
+	}
+	return d
+}
+
+// settled reports whether the secret of its message is needed no more. A failed one keeps it until
+// its deadline: an operator may retry it once the cause is gone.
+func (d Delivery) settled() bool { return !d.WillBeTried() && d.State != Failed }
 
 // Delivery is one message on its way to one recipient.
 type Delivery struct {
@@ -67,6 +111,10 @@ type Delivery struct {
 	DeadlineAt  time.Time
 	ProviderRef *string
 	LastError   *string
+	// Repeats is how often it was repeated in doubt.
+	Repeats int
+	// DelayNotice is the id of the channel's first word that it is still under way.
+	DelayNotice *string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
 }

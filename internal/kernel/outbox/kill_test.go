@@ -135,7 +135,7 @@ func TestOutbox_KilledWorkersLoseNothing(t *testing.T) {
 		// What the dead ones had leased is free again after a while.
 		last := o.worker(o.db, everywhere(s.send(nil)))
 		for range 2 {
-			o.clock.Advance(2 * time.Minute)
+			o.clock.Advance(outbox.MailTimeout + time.Minute)
 			if err := last.Drain(context.Background()); err != nil {
 				t.Fatal(err)
 			}

@@ -29,11 +29,12 @@ type Address struct {
 	Recipient string
 }
 
-// Reached returns where messages of a kind about a person, promised since the instant, were sent.
+// Reached returns where messages of a kind about a person, promised since the instant, were sent or
+// may have been.
 func (o *Outbox) Reached(ctx context.Context, kind Kind, personID uuid.UUID, since time.Time) ([]Address, error) {
 	var addresses []Address
 	err := o.db.From(ctx).Raw(`SELECT DISTINCT d.channel, d.recipient FROM outbox m JOIN deliveries d ON d.message_id = m.id
 		WHERE m.person_id = ? AND m.created_at >= ? AND m.kind = ? AND d.state IN ?`,
-		personID, since, kind.Name, []DeliveryState{Sent, Delivered, HandedOver}).Scan(&addresses).Error
+		personID, since, kind.Name, []DeliveryState{Sent, Delivered, HandedOver, Unconfirmed}).Scan(&addresses).Error
 	return addresses, err
 }

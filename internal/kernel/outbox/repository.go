@@ -27,7 +27,7 @@ func (r repository) waiting(ctx context.Context, at time.Time) ([]string, error)
 	query, args := "SELECT 'routing' WHERE (SELECT created_at FROM outbox WHERE state = 'queued' ORDER BY created_at LIMIT "+
 		"1) IS NOT NULL", []any{}
 	for _, c := range channels {
-		query += " UNION ALL SELECT '" + string(c) + "' WHERE (SELECT next_at FROM deliveries WHERE state = 'queued' AND channel = '" +
+		query += " UNION ALL SELECT '" + string(c) + "' WHERE (SELECT next_at FROM deliveries WHERE " + beingDue + " AND channel = '" +
 			string(c) + "' ORDER BY next_at LIMIT 1) <= ?"
 		args = append(args, at)
 	}
@@ -39,7 +39,7 @@ func (r repository) waiting(ctx context.Context, at time.Time) ([]string, error)
 // claim leases deliveries of a channel that are due, the longest due first. Until the lease ends
 // they are not due any more, for whomever.
 func (r repository) claim(ctx context.Context, c Channel, limit int, lease job.Lease) ([]Delivery, error) {
-	due := "SELECT id FROM deliveries WHERE state = 'queued' AND channel = ? AND next_at <= ? ORDER BY next_at, id LIMIT ?"
+	due := "SELECT id FROM deliveries WHERE " + beingDue + " AND channel = ? AND next_at <= ? ORDER BY next_at, id LIMIT ?"
 	set := "UPDATE deliveries SET lease_owner = ?, lease_until = ?, next_at = ? "
 	var claimed []Delivery
 	var err error
@@ -95,8 +95,8 @@ func (r repository) list(ids db.UUIDs) any {
 	return []uuid.UUID(ids)
 }
 
-// put writes the new states of deliveries that are still queued, and returns the ids of those. It
-// runs in the context's transaction. What a channel said counts whoever holds the lease; that a
+// put writes the new states of deliveries that are still to be sent, and returns the ids of those.
+// It runs in the context's transaction. What a channel said counts whoever holds the lease; that a
 // delivery waits longer, or was given up, counts only from its owner.
 func (r repository) put(ctx context.Context, owner string, rows []Delivery) (map[uuid.UUID]bool, error) {
 	// Two that were given the same deliveries lock them in the same order.
@@ -104,8 +104,8 @@ func (r repository) put(ctx context.Context, owner string, rows []Delivery) (map
 	returned, err := db.InsertReturning(ctx, r.db, rows, ` ON CONFLICT (id)
 		DO UPDATE SET state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at,
 		lease_until = NULL, lease_owner = NULL, provider_ref = coalesce(excluded.provider_ref, deliveries.provider_ref),
-		last_error = excluded.last_error, updated_at = excluded.updated_at
-		WHERE deliveries.state = 'queued' AND (excluded.state NOT IN ('queued', 'dead') OR deliveries.lease_owner = ?) RETURNING id`, owner)
+		last_error = excluded.last_error, updated_at = excluded.updated_at, repeats = excluded.repeats
+		WHERE deliveries.state IN ('queued', 'unconfirmed') AND (excluded.state NOT IN ('queued', 'dead') OR deliveries.lease_owner = ?) RETURNING id`, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +122,14 @@ func (r repository) erase(ctx context.Context, messageIDs db.UUIDs) error {
 		return nil
 	}
 	return r.db.From(ctx).Exec("UPDATE outbox SET sealed = NULL WHERE "+r.among("id"), r.list(messageIDs)).Error
+}
+
+// eraseEnded deletes the secrets of messages that may not be sent any more.
+func (r repository) eraseEnded(ctx context.Context, at time.Time) error {
+	return r.db.InTx(ctx, func(ctx context.Context) error {
+		return r.db.From(ctx).Exec(`UPDATE outbox SET sealed = NULL WHERE sealed IS NOT NULL AND deadline_at <= ? AND state = 'routed'
+			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = outbox.id AND d.deadline_at > ?)`, at, at).Error
+	})
 }
 
 // lock returns one delivery, locked in the context's transaction, and false where there is none. It
@@ -155,7 +163,7 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Delivery, bool, erro
 func (r repository) save(ctx context.Context, d Delivery) error {
 	return r.db.From(ctx).Model(&Delivery{}).Where("id = ?", d.ID).Updates(map[string]any{
 		"state": d.State, "next_at": d.NextAt, "deadline_at": d.DeadlineAt, "lease_owner": d.LeaseOwner, "lease_until": d.LeaseUntil,
-		"last_error": d.LastError, "updated_at": d.UpdatedAt,
+		"last_error": d.LastError, "updated_at": d.UpdatedAt, "repeats": d.Repeats, "delay_notice": d.DelayNotice, "attempts": d.Attempts,
 	}).Error
 }
 
@@ -198,6 +206,9 @@ func (r repository) page(ctx context.Context, f Filter, limit int, after *place)
 	}
 	if f.Channel != "" {
 		ways = []Channel{f.Channel}
+	}
+	if f.ReceiptOverdue {
+		behind, args = " AND updated_at <= ?"+behind, append([]any{f.sentBy}, args...)
 	}
 	var ranges []string
 	var values []any

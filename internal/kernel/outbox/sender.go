@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +23,8 @@ type Words struct {
 	Subject string
 	// Text and HTML are the body, Short is what an SMS says.
 	Text, HTML, Short string
+	// Sender is the line that says who writes, on a letter; it may be empty.
+	Sender string
 }
 
 // Router knows people and words: where messages go, and what they say there.
@@ -38,6 +39,9 @@ type Router interface {
 	// Bounced is told of a delivery that its recipient's side refused for good. It runs in the
 	// transaction in which that is noted.
 	Bounced(ctx context.Context, d Delivery) error
+	// Uncertified is told of a delivery by PEC whose recipient has no certified mailbox. It runs in
+	// the transaction in which that is noted.
+	Uncertified(ctx context.Context, d Delivery) error
 }
 
 // Outgoing is a message in words, on its way to one recipient.
@@ -55,6 +59,8 @@ type Outgoing struct {
 	Text, HTML string
 	// Short is what an SMS says.
 	Short string
+	// Sender is the line that says who writes, on a letter; it may be empty.
+	Sender string
 	// CreatedAt is when the message was promised.
 	CreatedAt time.Time
 }
@@ -69,25 +75,32 @@ type Taken struct {
 
 // Sender hands messages over. A message may be given to it twice; its ID tells.
 type Sender interface {
-	// Send returns *Refused for a message that would be refused again. Any other error is for one
-	// to be tried later. No error repeats the recipient or a part of the message.
+	// Send returns *Refused for a message that was refused for good, and *NoAnswer for one that
+	// may have been taken. Any other error is for one to be tried later. No error repeats the
+	// recipient or a part of the message.
 	Send(ctx context.Context, m Outgoing) (Taken, error)
 }
 
-// Refused means that the recipient cannot be reached this way: a repeat would fare no better.
+// Refused means that the recipient cannot be reached this way: a repeat would fare no better. It
+// counts once the channel has taken another message since, or it is Certain.
 type Refused struct {
 	// Reason is a word for operators, in kebab-case, such as unknown-address.
 	Reason string
+	// Certain refusals need nobody's word: what stands there is no address.
+	Certain bool
+	// Message tells that the message was refused, and not its recipient, who stays reachable.
+	Message bool
 }
 
 // Error implements error.
 func (r *Refused) Error() string { return "refused: " + r.Reason }
 
-// refusal returns the refusal that err is, or nil.
-func refusal(err error) *Refused {
-	var refused *Refused
-	if errors.As(err, &refused) {
-		return refused
-	}
-	return nil
-}
+// NoAnswer means that a message was handed over and no answer came: it may have been taken. A
+// repeat at once might be a second copy.
+type NoAnswer struct{ Err error }
+
+// Error implements error.
+func (u *NoAnswer) Error() string { return u.Err.Error() }
+
+// Unwrap returns the cause.
+func (u *NoAnswer) Unwrap() error { return u.Err }

@@ -38,7 +38,24 @@ func NewService(d Deps) *Service {
 type Filter struct {
 	State   DeliveryState
 	Channel Channel
+	// ReceiptOverdue leaves only PEC that should have a receipt and has none.
+	ReceiptOverdue bool
+
+	sentBy time.Time
 }
+
+// narrowed returns the filter with what it implies at an instant, and whether anything can meet it.
+func (f Filter) narrowed(now time.Time) (Filter, bool) {
+	if !f.ReceiptOverdue {
+		return f, true
+	}
+	possible := (f.State == "" || f.State == Sent) && (f.Channel == "" || f.Channel == PEC)
+	f.State, f.Channel, f.sentBy = Sent, PEC, now.Add(-receiptTime)
+	return f, possible
+}
+
+// Now is the instant by which a list is shown.
+func (s *Service) Now() time.Time { return s.run.Clock.Now() }
 
 // place is a place in a list from the newest to the oldest.
 type place struct {
@@ -63,6 +80,10 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 	if err != nil {
 		return page.Page[Delivery]{}, err
 	}
+	f, possible := f.narrowed(s.run.Clock.Now())
+	if !possible {
+		return page.Page[Delivery]{}, nil
+	}
 	found, err := s.repo.page(ctx, f, request.Size()+1, after)
 	if err != nil {
 		return page.Page[Delivery]{}, err
@@ -70,9 +91,9 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 	return page.Cut(found, request.Size(), func(d Delivery) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} }), nil
 }
 
-// Retry queues a delivery again that failed or was given up. It returns fault.NotFound, and
-// fault.Conflict for one in another state or one that cannot be said any more since its secret was
-// erased.
+// Retry queues a delivery again that failed, was given up or is in doubt. It returns
+// fault.NotFound, and fault.Conflict for one in another state or one that cannot be said any more
+// since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "delivery"
@@ -84,7 +105,7 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 			return d, fault.New(fault.NotFound)
 		}
 		switch d.State {
-		case Failed, Dead:
+		case Failed, Dead, Unconfirmed:
 		case Queued, Sent, Delivered, HandedOver:
 			return d, fault.Because(fault.Conflict, "delivery-not-ended")
 		}
@@ -96,7 +117,7 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 			return d, &fault.Fault{Code: fault.Conflict, Reason: "message-erased", Err: err}
 		}
 		now := s.run.Clock.Now()
-		d.State, d.NextAt, d.UpdatedAt = Queued, now, now
+		d.State, d.NextAt, d.UpdatedAt, d.Repeats = Queued, now, now, 0
 		if deadline := now.Add(Patience); d.DeadlineAt.Before(deadline) {
 			d.DeadlineAt = deadline
 		}

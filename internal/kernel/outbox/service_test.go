@@ -113,7 +113,7 @@ func TestOutbox_DeliveriesAreListedByStateAndChannel(t *testing.T) {
 		o.post.refuse(func(m outbox.Outgoing) error {
 			switch {
 			case strings.HasSuffix(m.To, "0"):
-				return &outbox.Refused{Reason: "unknown"}
+				return &outbox.Refused{Reason: "unknown", Certain: true}
 			case strings.HasSuffix(m.To, "1"):
 				return errors.New("away")
 			}
@@ -167,11 +167,14 @@ func TestOutbox_ADeliveryIsTriedAgainOnRequest(t *testing.T) {
 		o := newOffice(t, d)
 		s := o.service()
 		operator := access.Actor{PersonID: uuid.Must(uuid.NewV7())}
-		o.post.refuse(func(outbox.Outgoing) error { return &outbox.Refused{Reason: "unknown-address"} })
+		o.post.refuse(func(outbox.Outgoing) error { return &outbox.Refused{Reason: "unknown-address", Certain: true} })
 		plain, half := o.promise("declaration.received"), o.promiseHalf(outbox.Email, "m@posta.example")
 		o.drain()
 		o.post.refuse(nil)
 		o.clock.Advance(100 * time.Hour)
+		if err := o.ForgetEnded(context.Background()); err != nil {
+			t.Fatal(err)
+		}
 		retried, err := s.Retry(context.Background(), operator, o.delivery(plain).ID)
 		if err != nil || retried.State != outbox.Queued || !retried.NextAt.Equal(o.clock.Now()) ||
 			!retried.DeadlineAt.After(o.clock.Now()) {

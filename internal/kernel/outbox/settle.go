@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
-	"diresco/internal/platform/fault"
 )
 
 // hookError is the error of a hook: the delivery was sent, and what belongs to that failed.
@@ -44,8 +43,13 @@ func (w *Worker) settle(ctx context.Context, owner string, outcomes []outcome) e
 	}
 	o := outcomes[0]
 	w.log.ErrorContext(ctx, "what became of a delivery cannot be noted", "kind", o.row.Kind, "delivery_id", o.row.ID, "error", err)
-	if o.row.State == Dead {
-		o.row.State, o.row.NextAt = Queued, w.clock.Now().Add(lastRetry)
+	if o.row.State == Unconfirmed {
+		o.row.Repeats = min(o.row.Repeats, len(repeatGaps)-1) // there is one more turn
+	} else {
+		o.row.State = Queued
+	}
+	if o.attempt == nil {
+		o.row.NextAt = w.clock.Now().Add(lastRetry)
 	} else {
 		// It is sent again, so not at once.
 		o.row.Attempts--
@@ -75,7 +79,7 @@ func (w *Worker) settleTogether(ctx context.Context, owner string, outcomes []ou
 			if o.attempt != nil {
 				attempts = append(attempts, *o.attempt)
 			}
-			if o.sealed && o.row.State != Queued {
+			if o.sealed && o.row.settled() {
 				erased = append(erased, o.row.MessageID)
 			}
 		}
@@ -121,59 +125,4 @@ func (w *Worker) reached(ctx context.Context, d Delivery, refused bool) error {
 		}
 	}
 	return nil
-}
-
-// Report is what a channel says later of a message that it took.
-type Report struct {
-	// Channel is which channel says so: about another's delivery it has nothing to say.
-	Channel Channel
-	// DeliveryID names the delivery or, when it is zero, ProviderRef does.
-	DeliveryID  uuid.UUID
-	ProviderRef string
-	// Delivered tells that it arrived; otherwise it failed.
-	Delivered bool
-	// Permanent failures say that the recipient does not exist: nothing further goes there.
-	Permanent bool
-	// Reason is a word for operators, in kebab-case; it may be empty.
-	Reason string
-}
-
-// Report notes what a channel says of a delivery, in one transaction. It returns fault.NotFound for
-// one that does not exist. What comes late, twice or out of order changes nothing: only what was
-// sent can arrive or fail.
-func (w *Worker) Report(ctx context.Context, r Report) error {
-	if r.DeliveryID == uuid.Nil && r.ProviderRef == "" {
-		return fault.New(fault.NotFound)
-	}
-	return w.db.InTx(ctx, func(ctx context.Context) error {
-		d, found, err := w.repo.lock(ctx, r.DeliveryID, r.ProviderRef)
-		if err != nil {
-			return err
-		}
-		if !found || d.Channel != r.Channel {
-			return fault.New(fault.NotFound)
-		}
-		switch d.State {
-		case Queued, Sent, HandedOver: // a report may overtake the note that the delivery was sent
-		case Delivered, Failed, Dead:
-			return nil
-		}
-		now := w.clock.Now()
-		state := Failed
-		if r.Delivered {
-			state = Delivered
-		}
-		o := tried(outcome{row: d}, state, now, reasonOf(errors.New(r.Reason), d))
-		o.row.UpdatedAt, o.row.LeaseOwner, o.row.LeaseUntil = now, nil, nil
-		if err := w.repo.save(ctx, o.row); err != nil {
-			return err
-		}
-		if err := db.InsertAll(ctx, w.db, []Attempt{*o.attempt}); err != nil {
-			return err
-		}
-		if err := w.repo.erase(ctx, db.UUIDs{d.MessageID}); err != nil {
-			return err
-		}
-		return w.reached(ctx, o.row, state == Failed && r.Permanent)
-	})
 }

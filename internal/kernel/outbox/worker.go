@@ -26,18 +26,29 @@ const (
 	// large they are.
 	groups    = 2
 	groupSize = 16
-	// sendTimeout bounds one hand-over.
+	// sendTimeout bounds one hand-over, MailTimeout one by SMTP, whose servers may take their time
+	// before the last word (RFC 5321 section 4.5.3.2).
 	sendTimeout = 30 * time.Second
+	MailTimeout = 31 * time.Minute
 	// settleTimeout bounds the transaction that notes what became of a group.
 	settleTimeout = 10 * time.Second
-	// leaseTime is for how long others leave claimed deliveries alone. All of a group are sent at
-	// once, so it covers one hand-over and its transaction.
-	leaseTime = sendTimeout + 2*settleTimeout
 	// endingTime is how long a worker that ends waits for hand-overs that are under way.
 	endingTime = 5 * time.Second
 	// absentRetry is how often deliveries of a channel are looked at that is not configured here.
 	absentRetry = 15 * time.Minute
 )
+
+// sendTime bounds one hand-over by a channel.
+func sendTime(c Channel) time.Duration {
+	if c == Email || c == PEC {
+		return MailTimeout
+	}
+	return sendTimeout
+}
+
+// leaseTime is for how long others leave claimed deliveries alone. All of a group are sent at once,
+// so it covers one hand-over and its transaction.
+func leaseTime(c Channel) time.Duration { return sendTime(c) + 2*settleTimeout }
 
 // Hook is what else happens when a delivery reaches a state, in the transaction in which that is
 // noted.
@@ -53,9 +64,9 @@ type Options struct {
 	// Senders are the channels that are configured. What goes by another one waits until its
 	// deadline.
 	Senders map[Channel]Sender
-	// Hooks are called for their kind when a delivery is sent, handed over, delivered, failed or
-	// dead. One runs in the transaction in which that is noted: when it fails, the state is not
-	// noted, and the delivery is tried again later.
+	// Hooks are called for their kind when a delivery is sent, handed over, delivered, failed, dead
+	// or unconfirmed. One runs in the transaction in which that is noted: when it fails, the state
+	// is not noted, and the delivery is tried again later.
 	Hooks map[string]Hook
 	// Random spreads retries.
 	Random io.Reader
@@ -88,6 +99,7 @@ type lane struct {
 	sending *job.Worker
 	mu      sync.Mutex
 	breaker breaker
+	doubts  doubts
 }
 
 // NewWorker returns a worker that does nothing yet: call Run, or Drain.
@@ -245,7 +257,7 @@ func (w *Worker) claim(ctx context.Context, l *lane) (group, bool, error) {
 		return group{}, false, nil
 	}
 	// An owner for each group: several are under way at once.
-	lease := job.NewLease(uuid.NewString(), now, leaseTime)
+	lease := job.NewLease(uuid.NewString(), now, leaseTime(l.channel))
 	deliveries, err := w.repo.claim(ctx, l.channel, room, lease)
 	if err != nil || len(deliveries) == 0 {
 		return group{}, false, err

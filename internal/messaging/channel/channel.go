@@ -16,11 +16,15 @@ type Outgoing = outbox.Outgoing
 type Sent = outbox.Taken
 
 // Sender hands messages over. A message may be given to it twice; its ID tells. It returns *Refused
-// for a message that would be refused again, and any other error for one to be tried later.
+// for a message that was refused for good, *NoAnswer for one that may have been taken, and any
+// other error for one to be tried later.
 type Sender = outbox.Sender
 
 // Refused means that the recipient cannot be reached this way: a repeat would fare no better.
 type Refused = outbox.Refused
+
+// NoAnswer means that nobody knows whether the message was taken.
+type NoAnswer = outbox.NoAnswer
 
 // Reporter is told what became of messages after a channel took them; outbox.Worker is one.
 type Reporter interface {

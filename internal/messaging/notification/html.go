@@ -4,6 +4,8 @@ import (
 	"html/template"
 	"strings"
 	"sync"
+
+	"diresco/internal/platform/institution"
 )
 
 // layout reads the one page that every message is shown in.
@@ -11,8 +13,9 @@ var layout = sync.OnceValues(func() (*template.Template, error) {
 	return template.ParseFS(files, "texts/layout.html")
 })
 
-// htmlOf makes a page of a text: its paragraphs and lines, and nothing of them as markup.
-func htmlOf(text Text, locale Locale) (string, error) {
+// htmlOf makes a page of a text: its paragraphs and lines, and nothing of them as markup. Below
+// stands who writes.
+func htmlOf(text Text, locale Locale, by institution.Institution) (string, error) {
 	page, err := layout()
 	if err != nil {
 		return "", err
@@ -31,6 +34,8 @@ func htmlOf(text Text, locale Locale) (string, error) {
 		Locale     Locale
 		Subject    string
 		Paragraphs [][]string
-	}{locale, text.Subject, paragraphs})
+		By         institution.Institution
+		Footer     []string
+	}{locale, text.Subject, paragraphs, by, by.Lines(locale == English)})
 	return b.String(), err
 }

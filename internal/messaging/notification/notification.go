@@ -21,6 +21,7 @@ import (
 	"unicode"
 
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/secret"
 )
 
@@ -42,7 +43,7 @@ type Text struct {
 	Subject string
 	// Body has several lines, and HTML says the same as a page.
 	Body, HTML string
-	// Short is one line that says the same in an SMS.
+	// Short is one line that says the same in one SMS: 160 septets at most.
 	Short string
 }
 
@@ -54,6 +55,11 @@ var ErrUnknownKind = errors.New("no text for this kind of message")
 // and so is an unknown kind (ErrUnknownKind). A locale without texts gets Italian. Times are those
 // of Europe/Rome.
 func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (Text, error) {
+	return RenderFor(institution.Institution{}, kind, data, secrets, locale)
+}
+
+// RenderFor is Render in the name of an institution, which stands below the body.
+func RenderFor(by institution.Institution, kind, data string, secrets map[string]secret.Text, locale Locale) (Text, error) {
 	t, err := templateOf(kind, locale)
 	if err != nil {
 		return Text{}, err
@@ -66,13 +72,21 @@ func Render(kind, data string, secrets map[string]secret.Text, locale Locale) (T
 		values[key] = inLine(value.Reveal())
 	}
 	var text Text
-	for part, into := range map[string]*string{"subject": &text.Subject, "body": &text.Body, "short": &text.Short} {
+	for part, into := range map[string]*string{"subject": &text.Subject, "body": &text.Body} {
 		if *into, err = execute(t, part, values); err != nil {
 			return Text{}, fmt.Errorf("message %s: %w", kind, err)
 		}
 	}
-	text.HTML, err = htmlOf(text, locale)
-	return text, err
+	if text.Short, err = shortOf(t, values); err != nil {
+		return Text{}, fmt.Errorf("message %s: %w", kind, err)
+	}
+	if text.HTML, err = htmlOf(text, locale, by); err != nil {
+		return Text{}, err
+	}
+	if lines := by.Lines(locale == English); len(lines) > 0 {
+		text.Body += "\n\n" + strings.Join(lines, "\n")
+	}
+	return text, nil
 }
 
 // Subject puts the subject alone into words, for which no secret is needed. Errors are those of
@@ -105,7 +119,7 @@ func templateOf(kind string, locale Locale) (*template.Template, error) {
 func execute(t *template.Template, part string, values map[string]any) (string, error) {
 	var b strings.Builder
 	err := t.ExecuteTemplate(&b, part, values)
-	return strings.TrimSpace(b.String()), err
+	return strings.TrimSpace(twoStops.ReplaceAllString(b.String(), "$1.$2")), err
 }
 
 // Kinds lists the kinds of message that have words, in alphabetical order.

@@ -9,6 +9,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/secret"
 )
 
@@ -16,11 +17,16 @@ import (
 // is {"kind", "contact"}, masked.
 var Bounced = outbox.Declare(outbox.Kind{Name: "contact.bounced"})
 
+// Uncertified is the kind of the message that tells a person of a PEC address that is none. Its
+// data is {"contact"}, masked.
+var Uncertified = outbox.Declare(outbox.Kind{Name: "contact.uncertified"})
+
 // Router chooses where messages go and puts them into words. It implements outbox.Router.
 type Router struct {
 	clock  clock.Clock
 	people *person.Service
 	outbox *outbox.Outbox
+	by     institution.Institution
 }
 
 var _ outbox.Router = (*Router)(nil)
@@ -28,6 +34,13 @@ var _ outbox.Router = (*Router)(nil)
 // NewRouter returns the router of a database.
 func NewRouter(d *db.DB, c clock.Clock, people *person.Service) *Router {
 	return &Router{clock: c, people: people, outbox: outbox.New(d)}
+}
+
+// For returns the router with an institution in whose name messages are written.
+func (r *Router) For(by institution.Institution) *Router {
+	named := *r
+	named.by = by
+	return &named
 }
 
 // Route implements outbox.Router.
@@ -73,8 +86,8 @@ func (r *Router) Route(ctx context.Context, messages []outbox.Message) ([][]outb
 
 // Words implements outbox.Router.
 func (r *Router) Words(kind, data string, secrets map[string]secret.Text, locale string) (outbox.Words, error) {
-	text, err := Render(kind, data, secrets, Locale(locale))
-	return outbox.Words{Subject: text.Subject, Text: text.Body, HTML: text.HTML, Short: text.Short}, err
+	text, err := RenderFor(r.by, kind, data, secrets, Locale(locale))
+	return outbox.Words{Subject: text.Subject, Text: text.Body, HTML: text.HTML, Short: text.Short, Sender: r.by.Sender()}, err
 }
 
 // Subject implements outbox.Router.
@@ -95,6 +108,23 @@ func (r *Router) Bounced(ctx context.Context, d outbox.Delivery) error {
 	m, err := outbox.NewMessage(Bounced, *d.PersonID, map[string]string{
 		"kind": string(person.KindOf(d.Channel)), "contact": outbox.Mask(d.Channel, d.Recipient),
 	}, r.clock.Now())
+	if err != nil {
+		return err
+	}
+	return r.outbox.Add(ctx, m)
+}
+
+// Uncertified implements outbox.Router. Where the contact is one of the person's it is an e-mail
+// address from now on, and the person is told.
+func (r *Router) Uncertified(ctx context.Context, d outbox.Delivery) error {
+	if d.PersonID == nil {
+		return nil
+	}
+	changed, err := r.people.Uncertified(ctx, *d.PersonID, d.Recipient)
+	if err != nil || !changed {
+		return err
+	}
+	m, err := outbox.NewMessage(Uncertified, *d.PersonID, map[string]string{"contact": outbox.Mask(d.Channel, d.Recipient)}, r.clock.Now())
 	if err != nil {
 		return err
 	}

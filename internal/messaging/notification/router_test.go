@@ -31,7 +31,7 @@ type post struct {
 
 func (p *post) Send(_ context.Context, m outbox.Outgoing) (outbox.Taken, error) {
 	if p.absent[m.To] {
-		return outbox.Taken{}, &outbox.Refused{Reason: "unknown-address"}
+		return outbox.Taken{}, &outbox.Refused{Reason: "unknown-address", Certain: true}
 	}
 	p.sent = append(p.sent, m)
 	return outbox.Taken{}, nil
@@ -128,6 +128,35 @@ func TestRouter_AContactThatBouncesIsNotUsedAnyMore(t *testing.T) {
 		}
 		if n := w.Count(t, "contacts WHERE bounced_at IS NOT NULL"); n != 2 {
 			t.Errorf("%d contacts have bounced, want 2", n)
+		}
+	})
+}
+
+// A mailbox that is no PEC stays a way to reach its holder, who is told.
+func TestRouter_APECThatIsNoneIsAnEmailFromNowOn(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		pec := person.NewContact{Kind: person.PEC, Value: "m@posta.example"}
+		me := w.somebody(pec)
+		if got := w.tell("pin.changed", me); !slices.Equal(got, []string{"pin.changed m@posta.example it"}) {
+			t.Fatalf("told %v", got)
+		}
+		sent := w.post.sent[0]
+		w.post.sent = nil
+		report := outbox.Report{Channel: outbox.PEC, DeliveryID: sent.ID, Reason: "no-certified-mailbox", Uncertified: true}
+		for range 2 {
+			if err := w.worker.Report(context.Background(), report); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.worker.Drain(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.post.sent) != 1 || w.post.sent[0].Kind != "contact.uncertified" || w.post.sent[0].Channel != outbox.Email {
+			t.Errorf("told %+v", w.post.sent)
+		}
+		if w.Count(t, "contacts WHERE kind = 'email' AND verified_at IS NOT NULL AND bounced_at IS NULL") != 1 || w.Count(t, "contacts") != 1 {
+			t.Error("the contact is lost")
 		}
 	})
 }

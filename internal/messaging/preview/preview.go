@@ -15,10 +15,13 @@ import (
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/letter"
 	"diresco/internal/messaging/notification"
+	"diresco/internal/platform/institution"
 )
 
 // Options say what is shown.
 type Options struct {
+	// By is in whose name they are written.
+	By institution.Institution
 	// Kind is one kind of message; empty means every one.
 	Kind string
 	// Locale is it or en.
@@ -81,7 +84,7 @@ func render(kind string, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := notification.Render(kind, data, nil, notification.Locale(o.Locale))
+	text, err := notification.RenderFor(o.By, kind, data, nil, notification.Locale(o.Locale))
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +96,7 @@ func render(kind string, o Options) ([]byte, error) {
 	case "letter":
 		return letter.Render(channel.Outgoing{
 			ID: uuid.UUID{}, Kind: kind, To: "Maria Rossi\nVia Roma 1\n00100 Roma RM", Locale: o.Locale, Subject: text.Subject,
-			Text: text.Body, CreatedAt: sampleAt,
+			Text: text.Body, Sender: o.By.Sender(), CreatedAt: sampleAt,
 		})
 	}
 	return []byte(text.Subject + "\n\n" + text.Body), nil

@@ -25,6 +25,7 @@ func (c *Config) checkChannels() []error {
 	check("SMTP_URL", c.SMTPURL == "" || isSMTP(c.SMTPURL))
 	check("PEC_SMTP_URL", c.PECSMTPURL == "" || isSMTP(c.PECSMTPURL))
 	check("PEC_SPOOL_DIR", c.PECSpoolDir == "" || isDirectory(c.PECSpoolDir))
+	check("PEC_CA", c.PECCA == "" || isFile(c.PECCA))
 	check("SMS_GATEWAY_URL", c.SMSGatewayURL == "" || isGateway(c.SMSGatewayURL))
 	check("SMS_GATEWAY_TOKEN", !strings.ContainsFunc(c.SMSGatewayToken.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }))
 	check("SMS_SENDER", c.SMSSender == "" || smsSender.MatchString(c.SMSSender))

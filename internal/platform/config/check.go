@@ -32,6 +32,7 @@ func (c *Config) checkValues() []error {
 	check("DELEGATION_LOGIN", c.DelegationLogin == AnyLogin || c.DelegationLogin == StrongLogin)
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
 	wrong = append(wrong, c.checkChannels()...)
+	wrong = append(wrong, c.checkInstitution()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

@@ -67,6 +67,15 @@ type Config struct {
 	PECSMTPURL secret.Text `env:"PEC_SMTP_URL" want:"smtps://USER:PASSWORD@HOST:465?from=ADDRESS or smtp://…" unset:"no PEC" desc:"the same for PEC (certified e-mail)"`
 	// PECSpoolDir is the directory in which the receipts of the PEC provider arrive.
 	PECSpoolDir string `env:"PEC_SPOOL_DIR" want:"a directory that can be read" unset:"receipts are not read" desc:"directory in which the PEC provider's receipts arrive, one file each"`
+	// PECCA is the path of the certificates of the authorities that sign for the providers of PEC.
+	PECCA string `env:"PEC_CA" want:"the path of a file that can be read" unset:"signatures are not verified" desc:"path of the authorities (PEM) under which PEC providers sign their receipts"`
+	// InstitutionName and what follows say in whose name the service writes; see Institution.
+	InstitutionName        string `env:"INSTITUTION_NAME" want:"one line of at most 120 characters" desc:"name of the institution, on letters, e-mails, receipts and pages"`
+	InstitutionAddress     string `env:"INSTITUTION_ADDRESS" want:"one line of at most 120 characters" desc:"postal address of the institution"`
+	InstitutionTelephone   string `env:"INSTITUTION_TELEPHONE" want:"one line of at most 120 characters" desc:"telephone by which people reach the institution"`
+	InstitutionPage        string `env:"INSTITUTION_PAGE" want:"an https address" desc:"page on which people find their services"`
+	InstitutionPrivacyPage string `env:"INSTITUTION_PRIVACY_PAGE" want:"an https address" desc:"page on what is done with people's data"`
+	InstitutionLogo        string `env:"INSTITUTION_LOGO" want:"an https address" desc:"picture of the institution, on e-mails and pages"`
 	// SMSGatewayURL is where SMS are posted.
 	SMSGatewayURL string `env:"SMS_GATEWAY_URL" want:"an https URL without a user, such as https://sms.example.org/v1/messages" unset:"no SMS" desc:"where SMS are posted; https unless it is loopback"`
 	// SMSGatewayToken is the bearer token for the gateway.

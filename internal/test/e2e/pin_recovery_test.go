@@ -54,7 +54,7 @@ func TestPINRecovery_LostPINIsRecovered(t *testing.T) {
 			t.Fatalf("%v %d %s", err, started.StatusCode(), started.Body)
 		}
 		code := w.secretTo(email, "recupero")
-		if text := w.sent(email)[0].Text; !strings.Contains(text, w.url+"/docs") || len(w.sent(mobile)) != 0 {
+		if text := w.sent(email)[0].Text; strings.Contains(text, "/docs") || len(w.sent(mobile)) != 0 {
 			t.Errorf("message %s", text)
 		}
 		typed := strings.ToLower(code[:4]) + " " + code[4:]
@@ -248,7 +248,7 @@ func TestPINRecovery_RecoverySendsToStoredContactsAlone(t *testing.T) {
 			t.Errorf("%d messages to the stored address, want 2", len(sent))
 		}
 		for _, m := range sent {
-			if strings.Contains(m.Text, "evil.example") || !strings.Contains(m.Text, w.url) {
+			if strings.Contains(m.Text, "evil.example") || strings.Contains(m.Text, "/docs") {
 				t.Errorf("message %s", m.Text)
 			}
 		}

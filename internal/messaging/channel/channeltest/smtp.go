@@ -41,6 +41,8 @@ type SMTPOptions struct {
 	TLS, Plain bool
 	// User and Password are asked for, if set, by Mechanisms, which are PLAIN and LOGIN if empty.
 	User, Password, Mechanisms string
+	// BareCodes keeps it from offering ENHANCEDSTATUSCODES, as many servers do that send them.
+	BareCodes bool
 }
 
 // SMTP is a mail server on a loopback address.
@@ -223,7 +225,10 @@ func (c *session) do(command, rest string) bool {
 
 func (c *session) greeting() string {
 	o := c.server.options
-	lines := []string{o.Host, "8BITMIME", "ENHANCEDSTATUSCODES"}
+	lines := []string{o.Host, "8BITMIME"}
+	if !o.BareCodes {
+		lines = append(lines, "ENHANCEDSTATUSCODES")
+	}
 	if !o.TLS && !o.Plain && !c.mail.Encrypted {
 		lines = append(lines, "STARTTLS")
 	}

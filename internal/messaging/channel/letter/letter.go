@@ -42,8 +42,9 @@ const (
 	mmPerInch     = 25.4
 )
 
-// sender is the line above the address and at the head of the letter.
-const sender = "DiResCo – Dichiarazioni di responsabilità del contribuente"
+// service is the line at the head of the letter, and above the address where no institution is
+// named.
+const service = "DiResCo – Dichiarazioni di responsabilità del contribuente"
 
 // noAddress is the reason of a refusal: what stands there is no address, or one that no window
 // holds.
@@ -84,8 +85,8 @@ func draw(m channel.Outgoing, pages int) (*fpdf.Fpdf, error) {
 	s.SetMargins(left, nextTop, left)
 	s.SetFooterFunc(func() { s.footer(m.Locale, m.ID.String(), pages) })
 	s.AddPage()
-	s.line(pdftext.Bold, bodySize, left, 20, sender)
-	if err := s.address(m.To); err != nil {
+	s.line(pdftext.Bold, bodySize, left, 20, service)
+	if err := s.address(m); err != nil {
 		return nil, err
 	}
 	s.line(pdftext.Sans, bodySize, left, belowWindow, date(m))
@@ -100,11 +101,16 @@ func draw(m channel.Outgoing, pages int) (*fpdf.Fpdf, error) {
 type sheet struct{ *fpdf.Fpdf }
 
 // address writes the line of the sender and the recipient's lines into the window.
-func (s *sheet) address(to string) error {
+func (s *sheet) address(m channel.Outgoing) error {
+	sender := service
+	if m.Sender != "" {
+		s.SetFont(pdftext.Sans, "", returnSize)
+		sender = pdftext.Wrap(s.Fpdf, m.Sender, windowWidth)[0]
+	}
 	s.line(pdftext.Sans, returnSize, windowLeft, windowTop, sender)
-	lines := Lines(to)
+	lines := Lines(m.To)
 	if len(lines) == 0 {
-		return &channel.Refused{Reason: noAddress}
+		return &channel.Refused{Reason: noAddress, Certain: true}
 	}
 	top := windowTop + height(returnSize) + 0.5
 	for size := addressSize; size >= smallestSize; size -= 0.5 {
@@ -122,7 +128,7 @@ func (s *sheet) address(to string) error {
 		}
 		return nil
 	}
-	return &channel.Refused{Reason: noAddress}
+	return &channel.Refused{Reason: noAddress, Certain: true}
 }
 
 // paragraph writes text over the width of the page and goes on with the next one where it must.

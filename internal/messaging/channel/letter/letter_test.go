@@ -269,3 +269,16 @@ func TestLetter_WhatCannotBeHandedOver(t *testing.T) {
 		t.Errorf("a closed bucket: %v", err)
 	}
 }
+
+// The institution that writes stands above the address, in one line that the window shows.
+func TestLetter_NamesWhoWrites(t *testing.T) {
+	m := outgoing()
+	m.Sender = "Istituto Esempio – Via Roma 1, 00100 Roma"
+	if lines, _ := pdftexttest.Read(render(t, m)); !slices.Contains(lines, m.Sender) {
+		t.Errorf("%s", strings.Join(lines, "\n"))
+	}
+	m.Sender = strings.Repeat("Istituto Nazionale ", 20)
+	if _, pages := pdftexttest.Read(render(t, m)); pages != 1 {
+		t.Errorf("%d pages", pages)
+	}
+}

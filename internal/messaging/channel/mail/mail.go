@@ -9,22 +9,36 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/textproto"
 	"strings"
 	"time"
-	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
-	"golang.org/x/net/idna"
+	"github.com/wneessen/go-mail/smtp"
 
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
+	"diresco/internal/platform/hostname"
 	"diresco/internal/platform/smtpurl"
 )
 
-// timeout is for making a connection with its greetings, and again for handing the message over.
-const timeout = 12 * time.Second
+// The time-outs of the stages of a hand-over, as RFC 5321 section 4.5.3.2 has them. A server may
+// look for viruses before its last word; who hangs up on it gets the message delivered and sends it
+// again.
+const (
+	dialTimeout     = 30 * time.Second
+	greetingTimeout = 5 * time.Minute // and what follows it: TLS and login
+	commandTimeout  = 5 * time.Minute // MAIL, and again RCPT
+	dataTimeout     = 2 * time.Minute
+	writeTimeout    = 3 * time.Minute // the whole message, which is short
+	finalTimeout    = 10 * time.Minute
+	farewellTimeout = 5 * time.Second
+)
+
+// MaxTime is how long one hand-over takes at most.
+const MaxTime = dialTimeout + greetingTimeout + 2*commandTimeout + dataTimeout + writeTimeout + finalTimeout + farewellTimeout
 
 // Config says by which server messages leave.
 type Config struct {
@@ -44,10 +58,13 @@ type Sender struct{ config Config }
 // STARTTLS may be missing.
 func NewSender(c Config) *Sender {
 	if c.Dial == nil {
-		c.Dial = new(net.Dialer).DialContext
+		c.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
 	return &Sender{config: c}
 }
+
+// malformed is the reason of a refusal: what stands there is no address.
+const malformed = "malformed-address"
 
 // MessageID is the Message-ID of a delivery, without its brackets: every repeat has the same.
 func MessageID(m channel.Outgoing, s smtpurl.Server) string { return m.ID.String() + "@" + s.Domain() }
@@ -70,15 +87,60 @@ func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, er
 	}
 	session, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return channel.Sent{}, failed("not connected", err)
+		return channel.Sent{}, failed(connecting, err)
 	}
-	err = client.SendWithSMTPClient(session, message)
-	if !message.IsDelivered() {
+	if err := handOver(session, message); err != nil {
 		// No farewell: in the midst of a message it would end the message.
-		return channel.Sent{}, refusedOr(err)
+		return channel.Sent{}, err
 	}
-	_ = client.CloseWithSMTPClient(session) // the message was taken, whatever the server says now
+	// The message was taken, whatever the server says now, and there is no waiting for it.
+	if session.UpdateDeadline(farewellTimeout) == nil {
+		_ = session.Quit()
+	}
 	return channel.Sent{State: outbox.Sent, ProviderRef: MessageID(m, s.config.Server)}, nil
+}
+
+// handOver gives a message to a server that has greeted. Each stage has a time of its own. An
+// answer that does not come to the final dot is *channel.NoAnswer: the server may have taken it.
+func handOver(session *smtp.Client, message *gomail.Msg) error {
+	from, err := message.GetSender(false)
+	if err != nil {
+		return failed(namingSender, err)
+	}
+	to, err := message.GetRecipients()
+	if err != nil || len(to) != 1 {
+		return &channel.Refused{Reason: malformed, Certain: true}
+	}
+	if err := timed(session, commandTimeout, func() error { return session.Mail(from) }); err != nil {
+		return refusedOr(namingSender, err)
+	}
+	if err := timed(session, commandTimeout, func() error { return session.Rcpt(to[0]) }); err != nil {
+		return refusedOr(namingRecipient, err)
+	}
+	var body io.WriteCloser
+	if err := timed(session, dataTimeout, func() error { body, err = session.Data(); return err }); err != nil {
+		return refusedOr(beginningMessage, err)
+	}
+	if err := timed(session, writeTimeout, func() error { _, err := message.WriteTo(body); return err }); err != nil {
+		return failed(writing, err)
+	}
+	err = timed(session, finalTimeout, body.Close)
+	var answer *textproto.Error
+	if err != nil && !errors.As(err, &answer) {
+		return &channel.NoAnswer{Err: failed("no answer to the end of the message", err)}
+	}
+	if err != nil {
+		return refusedOr(ending, err)
+	}
+	return nil
+}
+
+// timed does one stage, which ends after its time.
+func timed(session *smtp.Client, most time.Duration, do func() error) error {
+	if err := session.UpdateDeadline(most); err != nil {
+		return err
+	}
+	return do()
 }
 
 // client makes a client for one message.
@@ -99,7 +161,7 @@ func (s *Sender) client(c *connections) (*gomail.Client, error) {
 		}
 	}
 	options := []gomail.Option{
-		gomail.WithPort(server.Port), gomail.WithTimeout(timeout), gomail.WithHELO(server.Domain()), gomail.WithTLSPolicy(policy),
+		gomail.WithPort(server.Port), gomail.WithTimeout(greetingTimeout), gomail.WithHELO(server.Domain()), gomail.WithTLSPolicy(policy),
 		gomail.WithTLSConfig(encryption),
 		gomail.WithDialContextFunc(dial), gomail.WithoutNoop(), gomail.WithoutRset(),
 	}
@@ -114,13 +176,13 @@ func (s *Sender) client(c *connections) (*gomail.Client, error) {
 func (s *Sender) compose(m channel.Outgoing) (*gomail.Msg, error) {
 	to, ok := recipient(m.To)
 	if !ok {
-		return nil, &channel.Refused{Reason: "malformed-address"}
+		return nil, &channel.Refused{Reason: malformed, Certain: true}
 	}
 	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary(boundary(m)))
 	from := s.config.Server.From
 	message.FromMailAddress(&from)
 	if err := message.To(to); err != nil {
-		return nil, &channel.Refused{Reason: "malformed-address"}
+		return nil, &channel.Refused{Reason: malformed, Certain: true}
 	}
 	message.Subject(oneLine(m.Subject))
 	message.SetMessageIDWithValue(MessageID(m, s.config.Server))
@@ -148,9 +210,6 @@ func boundary(m channel.Outgoing) string {
 	return hex.EncodeToString(digest.Sum(nil)[:24])
 }
 
-// domains are written in ASCII, and checked for the length of their labels.
-var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
-
 // recipient takes an address as every server understands it. That is visible ASCII, one @, no name,
 // no quotes, no comment, and a domain that has a dot, with its national letters written in ASCII.
 func recipient(address string) (string, bool) {
@@ -160,69 +219,12 @@ func recipient(address string) (string, bool) {
 	}) {
 		return "", false
 	}
-	domain, err := domains.ToASCII(domain)
-	if err != nil || !strings.Contains(domain, ".") {
+	domain, ok := hostname.ASCII(domain)
+	if !ok {
 		return "", false
 	}
 	return name + "@" + domain, true
 }
 
 // oneLine makes a header's value one line, and no encoded word by accident.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.ReplaceAll(s, "=?", "= ?")
-}
-
-// aboutRecipient tells whether a refusal of RCPT says that there is no such recipient. Others speak
-// of the server, of the sender or of us, or will pass: a relay that does not know us must not make
-// every address a bad one (RFC 3463, RFC 5321 section 4.2.3).
-func aboutRecipient(code int, enhanced string) bool {
-	switch enhanced {
-	case "":
-		return code == 550 || code == 551 || code == 553 || code == 556
-	case "5.1.7", "5.1.8": // the sender's address
-		return false
-	case "5.2.1": // the mailbox is closed
-		return true
-	}
-	return strings.HasPrefix(enhanced, "5.1.")
-}
-
-// refusedOr tells a recipient that does not exist from a failure. Servers repeat addresses in what
-// they answer, so only their codes are kept.
-func refusedOr(err error) error {
-	var sending *gomail.SendError
-	if !errors.As(err, &sending) {
-		return failed("not sent", err)
-	}
-	code, enhanced := sending.ErrorCode(), sending.EnhancedStatusCode()
-	if code >= 500 && (sending.Reason == gomail.ErrSMTPRcptTo || sending.Reason == gomail.ErrSMTPDataClose && enhanced != "") &&
-		aboutRecipient(code, enhanced) {
-		return &channel.Refused{Reason: "unknown-address"}
-	}
-	stage := map[gomail.SendErrReason]string{
-		gomail.ErrSMTPMailFrom: "sender not taken", gomail.ErrSMTPRcptTo: "recipient not taken", gomail.ErrSMTPData: "message not taken",
-		gomail.ErrSMTPDataClose: "message not taken", gomail.ErrWriteContent: "connection broke off",
-	}[sending.Reason]
-	if stage == "" {
-		stage = "not sent"
-	}
-	if code == 0 {
-		return errors.New("smtp: " + stage)
-	}
-	return fmt.Errorf("smtp: %s: server answered %s", stage, strings.TrimSpace(fmt.Sprint(code, " ", enhanced)))
-}
-
-// failed makes an error of the connection presentable: of an answer of the server only the code.
-func failed(stage string, err error) error {
-	var answer *textproto.Error
-	if errors.As(err, &answer) {
-		return fmt.Errorf("smtp: %s: server answered %d", stage, answer.Code)
-	}
-	return fmt.Errorf("smtp: %s: %w", stage, err)
-}
+func oneLine(s string) string { return strings.ReplaceAll(channel.OneLine(s), "=?", "= ?") }

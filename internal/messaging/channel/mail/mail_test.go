@@ -7,9 +7,11 @@ import (
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
+	"net"
 	netmail "net/mail"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -273,12 +275,12 @@ func TestMail_AddressesThatAreNone(t *testing.T) {
 }
 
 func TestMail_WhatTheServerRefuses(t *testing.T) {
-	for _, tt := range []struct {
-		command, answer string
-		refused         bool
-	}{
+	for _, tt := range []refusalCase{
 		{"RCPT", "550 5.1.1 <maria.rossi@posta.example> unknown", true},
 		{"RCPT", "550 no such user maria.rossi@posta.example", true},
+		{"RCPT", "550 <maria.rossi@posta.example>: Recipient address rejected: User unknown in virtual mailbox table", true},
+		{"RCPT", "550 sorry, no mailbox here by that name. (#5.1.1)", true},
+		{"RCPT", "550 5.1.0 user unknown", true},
 		{"RCPT", "553 5.1.3 bad address", true},
 		{"RCPT", "556 5.1.10 the domain takes no mail", true},
 		{"RCPT", "550 5.2.1 mailbox closed", true},
@@ -286,6 +288,18 @@ func TestMail_WhatTheServerRefuses(t *testing.T) {
 		// Our own misfortune is not the recipient's.
 		{"RCPT", "554 5.7.1 <maria.rossi@posta.example>: Relay access denied", false},
 		{"RCPT", "550 5.7.1 blocked", false},
+		{"RCPT", "550 relay not permitted", false},
+		{"RCPT", "550 maria.rossi@posta.example", false},
+		{"RCPT", "551 user not local", false},
+		{"RCPT", "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", false},
+		{"RCPT", "550 (#5.7.1) no such user", false},
+		{"RCPT", "550 relaying denied, no such user here", false},
+		{"RCPT", "550 5.1.1 relaying denied", false},
+		{"RCPT", "550 sender verify failed: no such user", false},
+		{"RCPT", "550 5.4.1 Recipient address rejected: Access denied", false},
+		{"RCPT", "550 mailbox unavailable (host 5.1.1.25)", false},
+		{"RCPT", "556 the domain takes no mail", false},
+		{".", "550 no such user", false},
 		{"RCPT", "550 5.1.8 sender's domain not found", false},
 		{"RCPT", "552 5.2.2 mailbox full", false},
 		{"RCPT", "554 no service", false},
@@ -303,21 +317,37 @@ func TestMail_WhatTheServerRefuses(t *testing.T) {
 		{".", "554 5.7.1 spam: il PIN è cambiato", false},
 		{".", "451 4.3.0 later", false},
 		{".", "!", false},
+		{"RCPT", "550-5.1.1 The email account that you tried to reach does not exist.\r\n550 5.1.1 gsmtp", true},
 	} {
-		server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
-		server.Answer(tt.command, tt.answer)
-		_, err := sender(t, server, relay, outbox.Email).Send(t.Context(), outgoing())
-		refused := channeltest.Refusal(err)
-		if err == nil || (refused != nil) != tt.refused || len(server.Mails()) != 0 {
-			t.Errorf("%s %s: %v, %d messages", tt.command, tt.answer, err, len(server.Mails()))
-			continue
+		// Nothing depends on whether the server offers codes (RFC 2034): those that do not send
+		// them all the same.
+		for _, bare := range []bool{false, true} {
+			server := channeltest.NewSMTP(t, channeltest.SMTPOptions{BareCodes: bare})
+			server.Answer(tt.command, tt.answer)
+			refuse(t, server, tt)
 		}
-		if refused != nil && refused.Reason != "unknown-address" {
-			t.Errorf("%s %s: %v", tt.command, tt.answer, err)
-		}
-		if strings.Contains(err.Error(), "maria") || strings.Contains(err.Error(), "PIN") {
-			t.Errorf("%s %s: the error says too much: %v", tt.command, tt.answer, err)
-		}
+	}
+}
+
+// refusalCase is what a server answers, and whether that speaks of the recipient.
+type refusalCase struct {
+	command, answer string
+	refused         bool
+}
+
+func refuse(t *testing.T, server *channeltest.SMTP, tt refusalCase) {
+	t.Helper()
+	_, err := sender(t, server, relay, outbox.Email).Send(t.Context(), outgoing())
+	refused := channeltest.Refusal(err)
+	if err == nil || (refused != nil) != tt.refused || len(server.Mails()) != 0 {
+		t.Errorf("%s %s: %v, %d messages", tt.command, tt.answer, err, len(server.Mails()))
+		return
+	}
+	if refused != nil && refused.Reason != "unknown-address" {
+		t.Errorf("%s %s: %v", tt.command, tt.answer, err)
+	}
+	if strings.Contains(err.Error(), "maria") || strings.Contains(err.Error(), "PIN") {
+		t.Errorf("%s %s: the error says too much: %v", tt.command, tt.answer, err)
 	}
 }
 
@@ -345,9 +375,97 @@ func TestMail_ASilentServerIsLeft(t *testing.T) {
 		}()
 		server.Reached(t, command)
 		cancel()
-		if err := <-result; err == nil || channeltest.Refusal(err) != nil {
+		err := <-result
+		if err == nil || channeltest.Refusal(err) != nil || unknown(err) != (command == ".") {
 			t.Errorf("%s: %v", command, err)
 		}
+	}
+}
+
+// unknown reports whether an error says that the message may have been taken.
+func unknown(err error) bool {
+	var noAnswer *channel.NoAnswer
+	return errors.As(err, &noAnswer)
+}
+
+// A server that has the whole message and hangs up may have taken it. One that answers has not.
+func TestMail_NoAnswerIsNotNotSent(t *testing.T) {
+	for _, tt := range []struct {
+		command, answer string
+		unknown         bool
+	}{
+		{".", "!", true},
+		{".", "421 4.3.2 closing", false},
+		{".", "451 4.3.0 later", false},
+		{".", "554 5.7.1 spam", false},
+		{"DATA", "!", false},
+		{"RCPT", "!", false},
+		{"CONNECT", "!", false},
+	} {
+		server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
+		server.Answer(tt.command, tt.answer)
+		if _, err := sender(t, server, relay, outbox.Email).Send(t.Context(), outgoing()); err == nil || unknown(err) != tt.unknown {
+			t.Errorf("%s %s: %v", tt.command, tt.answer, err)
+		}
+	}
+}
+
+// deadlines is a connection that notes until when it may wait.
+type deadlines struct {
+	net.Conn
+	mu    sync.Mutex
+	until time.Time
+}
+
+// SetDeadline implements net.Conn.
+func (d *deadlines) SetDeadline(until time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.until = until
+	return d.Conn.SetDeadline(until)
+}
+
+func (d *deadlines) left() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Until(d.until)
+}
+
+// A server may take 10 minutes before its last word, and the times that RFC 5321 names before.
+func TestMail_EachStageHasItsTime(t *testing.T) {
+	for command, least := range map[string]time.Duration{
+		"CONNECT": 4 * time.Minute, "MAIL": 4 * time.Minute, "RCPT": 4 * time.Minute, "DATA": time.Minute, ".": 9 * time.Minute,
+	} {
+		server := channeltest.NewSMTP(t, channeltest.SMTPOptions{})
+		server.Answer(command, "-")
+		at, err := smtpurl.Parse(relay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watched := make(chan *deadlines, 1)
+		s := mail.NewSender(mail.Config{Server: at, Channel: outbox.Email, RootCAs: server.Roots(), Dial: func(
+			ctx context.Context, network, address string,
+		) (net.Conn, error) {
+			connection, err := server.Dial(ctx, network, address)
+			d := &deadlines{Conn: connection}
+			watched <- d
+			return d, err
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = s.Send(ctx, outgoing()) // it is cut off
+		}()
+		server.Reached(t, command)
+		if left := (<-watched).left(); left < least {
+			t.Errorf("%s: %v", command, left)
+		}
+		cancel()
+		<-ended
+	}
+	if mail.MaxTime > outbox.MailTimeout {
+		t.Errorf("a hand-over may take %v and is left %v", mail.MaxTime, outbox.MailTimeout)
 	}
 }
 

@@ -3,17 +3,16 @@
 //
 // A message is handed over by SMTP (see package mail). Its provider then sends receipts to the
 // sender's mailbox, which something else, such as a mail fetcher, puts into a folder, one file
-// each. Their headers say what they are and of which message (rules of 2 November 2005 for
-// certified e-mail, section 6).
+// each. Their headers say what they are and of which message; what stands in daticert.xml, which
+// the provider signs, has to say the same (rules of 2 November 2005 for certified e-mail, section
+// 6; RFC 6109).
 package pec
 
 import (
-	"encoding/base64"
-	"encoding/xml"
+	"bytes"
+	"crypto/x509"
 	"errors"
 	"io"
-	"mime"
-	"mime/multipart"
 	"net/mail"
 	"net/textproto"
 	"strings"
@@ -25,7 +24,7 @@ import (
 
 const (
 	// maxRead is how much of a file is looked at, in bytes. Receipts that bring their message back
-	// may be longer; what matters stands at their beginning.
+	// may be longer; those are not asked for.
 	maxRead = 1 << 20
 	// maxParts and maxDepth bound the search in a receipt's parts.
 	maxParts = 50
@@ -43,20 +42,37 @@ const (
 	virus       = "rilevazione-virus"
 )
 
+// provider is the mailbox from which every provider of PEC writes.
+const provider = "posta-certificata"
+
 // receipt is what one file says.
 type receipt struct {
 	kind       string
 	deliveryID uuid.UUID
-	// cause is the provider's word for an error: no-dest, no-dominio, virus or altro; it may be
-	// missing.
-	cause string
+	// id is the receipt's own.
+	id string
+	certificate
 }
 
 // errNoReceipt means that a file is something else, or is none of ours.
 var errNoReceipt = errors.New("not a receipt for a message of this service")
 
-// read reads a receipt.
-func read(file io.Reader) (receipt, error) {
+// doubtful is a file that says it is a receipt for a delivery and is not to be believed. Anybody
+// can write two headers.
+type doubtful struct {
+	deliveryID uuid.UUID
+	// why is a word for operators.
+	why string
+}
+
+// Error implements error.
+func (d *doubtful) Error() string { return "not a provider's receipt: " + d.why }
+
+// read reads a receipt. Its signature is held against the roots, unless they are nil. It returns
+// these errors:
+//   - errNoReceipt: the file is no receipt, or for no message of this service;
+//   - *doubtful: it says that it is one.
+func read(file io.Reader, roots *x509.CertPool) (receipt, error) {
 	message, err := mail.ReadMessage(io.LimitReader(file, maxRead))
 	if err != nil {
 		return receipt{}, errNoReceipt // the cause would repeat the file
@@ -71,13 +87,43 @@ func read(file io.Reader) (receipt, error) {
 		return receipt{}, errNoReceipt
 	}
 	switch r.kind {
-	case accepted, takenOver, notYet, delivered:
-	case notAccepted, undelivered, virus:
-		r.cause = findCause(message.Header.Get("Content-Type"), message.Body, 0)
+	case accepted, takenOver, notYet, delivered, notAccepted, undelivered, virus:
 	default:
 		return receipt{}, errNoReceipt
 	}
+	doubt := func(why string) (receipt, error) { return receipt{}, &doubtful{r.deliveryID, why} }
+	from, err := mail.ParseAddress(message.Header.Get("From"))
+	if err != nil || !strings.HasPrefix(strings.ToLower(from.Address), provider+"@") {
+		return doubt("sender")
+	}
+	if message.Header.Get("X-Trasporto") != "" {
+		return doubt("transport-envelope")
+	}
+	body, err := io.ReadAll(message.Body)
+	if err != nil {
+		return doubt("unreadable")
+	}
+	content, why := signed(textproto.MIMEHeader(message.Header), body, trust{roots, from.Address})
+	if why != "" {
+		return doubt(why)
+	}
+	if r.certificate, err = certificateIn(content); err != nil {
+		return doubt("no-daticert")
+	}
+	if why := r.certificate.contradicts(r.kind, reference); why != "" {
+		return doubt(why)
+	}
+	if r.id = strings.TrimSpace(r.Data.ID); r.id == "" {
+		r.id = strings.TrimSpace(message.Header.Get("Message-ID"))
+	}
+	// RFC 6109 section 3.1.6 gives both notices one header: the text says which it is.
+	r.last = r.kind == notYet && (tells24Hours(r.Data.Extended) || tells24Hours(textOf(content)))
 	return r, nil
+}
+
+func tells24Hours(text string) bool {
+	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+	return strings.Contains(text, "ventiquattro") || strings.Contains(text, "24 ore")
 }
 
 // single returns the value of a header that is there once.
@@ -92,20 +138,36 @@ func single(h mail.Header, name string) (string, bool) {
 // deliveryOf reads the delivery out of the Message-ID that package mail gave the message.
 func deliveryOf(messageID string) (uuid.UUID, error) {
 	const written = 36 // the parser also takes other forms
-	name, _, found := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(messageID, "<"), ">"), "@")
+	name, _, found := strings.Cut(bare(messageID), "@")
 	if !found || len(name) != written {
 		return uuid.Nil, errNoReceipt
 	}
 	return uuid.Parse(name)
 }
 
+// bare is a Message-ID without its brackets.
+func bare(messageID string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(messageID), "<"), ">")
+}
+
 // report is what the outbox is told. It is nothing for a receipt that only says that the message is
 // on its way.
 func (r receipt) report() (outbox.Report, bool) {
-	report := outbox.Report{Channel: outbox.PEC, DeliveryID: r.deliveryID}
+	report := outbox.Report{Channel: outbox.PEC, DeliveryID: r.deliveryID, Recipient: strings.TrimSpace(r.Data.Delivered)}
 	switch r.kind {
-	case accepted, takenOver, notYet:
+	case accepted:
+		if !r.external() {
+			return report, false
+		}
+		// No receipt of delivery will come, and the message has no legal value.
+		report.Reason, report.Uncertified = "no-certified-mailbox", true
+		return report, true
+	case takenOver:
 		return report, false
+	case notYet:
+		report.DelayNotice, report.LastNotice = r.id, r.last
+		report.Reason = said("delivery-delayed", r.Data.Extended)
+		return report, true
 	case delivered:
 		report.Delivered = true
 		return report, true
@@ -116,7 +178,7 @@ func (r receipt) report() (outbox.Report, bool) {
 	default:
 		report.Reason = "not-delivered"
 	}
-	switch r.cause {
+	switch r.Cause {
 	case "no-dest":
 		report.Reason, report.Permanent = "unknown-address", true
 	case "no-dominio":
@@ -124,63 +186,12 @@ func (r receipt) report() (outbox.Report, bool) {
 	case "virus":
 		report.Reason = "virus-found"
 	}
+	report.Reason = said(report.Reason, r.Data.Extended)
 	return report, true
 }
 
-// findCause looks for daticert.xml, which tells why. It never looks into a message that the receipt
-// brings along: that is somebody else's text.
-func findCause(contentType string, body io.Reader, depth int) string {
-	kind, params, err := mime.ParseMediaType(contentType)
-	if err != nil || depth == maxDepth || !strings.HasPrefix(kind, "multipart/") || params["boundary"] == "" {
-		return ""
-	}
-	parts := multipart.NewReader(body, params["boundary"])
-	for range maxParts {
-		part, err := parts.NextRawPart()
-		if err != nil {
-			return ""
-		}
-		if strings.EqualFold(nameOf(part), "daticert.xml") {
-			return causeIn(part)
-		}
-		if cause := findCause(part.Header.Get("Content-Type"), part, depth+1); cause != "" {
-			return cause
-		}
-	}
-	return ""
-}
-
-func nameOf(part *multipart.Part) string {
-	if name := part.FileName(); name != "" {
-		return name
-	}
-	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	return params["name"]
-}
-
-func causeIn(part *multipart.Part) string {
-	var text io.Reader = part
-	if strings.EqualFold(strings.TrimSpace(part.Header.Get("Content-Transfer-Encoding")), "base64") {
-		text = base64.NewDecoder(base64.StdEncoding, part)
-	}
-	decoder := xml.NewDecoder(text)
-	// The attributes that matter are ASCII whatever the encoding.
-	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
-	for {
-		token, err := decoder.Token()
-		if err != nil {
-			return ""
-		}
-		if start, ok := token.(xml.StartElement); ok {
-			for _, a := range start.Attr {
-				if start.Name.Local == "postacert" && a.Name.Local == "errore" {
-					return a.Value
-				}
-			}
-			return ""
-		}
-	}
+// canonical is text with the line ends of mail, which a file may have lost.
+func canonical(text []byte) []byte {
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
 }

@@ -2,6 +2,7 @@ package pec
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/fault"
 )
@@ -26,18 +28,20 @@ const (
 type Spool struct {
 	dir      string
 	reporter channel.Reporter
+	roots    *x509.CertPool
 	log      *slog.Logger
 }
 
-// NewSpool returns the spool in a directory, which has to exist when it is read.
-func NewSpool(dir string, reporter channel.Reporter, log *slog.Logger) *Spool {
-	return &Spool{dir: dir, reporter: reporter, log: log}
+// NewSpool returns the spool in a directory, which has to exist when it is read. Receipts are
+// believed that were signed under one of the roots; where these are nil no signature is looked at.
+func NewSpool(dir string, reporter channel.Reporter, roots *x509.CertPool, log *slog.Logger) *Spool {
+	return &Spool{dir: dir, reporter: reporter, roots: roots, log: log}
 }
 
 // Read reports every receipt that is there and moves it to the folder done. What is no receipt for
-// a message of this service goes to the folder unknown. A receipt that cannot be reported now stays
-// where it is, and so it does when the process ends between the report and the move: it is then
-// reported again. Several processes may read one spool.
+// a message of this service, or not to be believed, goes to the folder unknown. A receipt that
+// cannot be reported now stays where it is, and so it does when the process ends between the report
+// and the move: it is then reported again. Several processes may read one spool.
 func (s *Spool) Read(ctx context.Context) error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
@@ -98,10 +102,14 @@ func (s *Spool) take(ctx context.Context, root *os.Root, name string) error {
 		s.log.WarnContext(ctx, "file in the PEC spool is no receipt of ours", "file", path.Base(name))
 		return move(root, name, unknownFolder)
 	}
+	var doubt *doubtful
+	if errors.As(err, &doubt) {
+		return s.doubt(ctx, root, name, doubt)
+	}
 	if err != nil {
 		return err
 	}
-	if report, final := r.report(); final {
+	if report, says := r.report(); says {
 		err = s.reporter.Report(ctx, report)
 	}
 	if fault.Is(err, fault.NotFound) {
@@ -115,13 +123,23 @@ func (s *Spool) take(ctx context.Context, root *os.Root, name string) error {
 	return move(root, name, doneFolder)
 }
 
-func (*Spool) open(root *os.Root, name string) (receipt, error) {
+// doubt puts a file aside that is no receipt and says it is one. Operators see it at the delivery.
+func (s *Spool) doubt(ctx context.Context, root *os.Root, name string, d *doubtful) error {
+	s.log.WarnContext(ctx, "file in the PEC spool is no provider's receipt", "file", path.Base(name), "delivery_id", d.deliveryID, "why", d.why)
+	err := s.reporter.Report(ctx, outbox.Report{Channel: outbox.PEC, DeliveryID: d.deliveryID, Doubt: "receipt-not-genuine: " + d.why})
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return move(root, name, unknownFolder)
+}
+
+func (s *Spool) open(root *os.Root, name string) (receipt, error) {
 	file, err := root.Open(name)
 	if err != nil {
 		return receipt{}, err
 	}
 	defer func() { _ = file.Close() }()
-	return read(file)
+	return read(file, s.roots)
 }
 
 // move puts a file into a folder, under another name where its own is taken.

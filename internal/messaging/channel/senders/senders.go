@@ -2,8 +2,11 @@
 package senders
 
 import (
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"gocloud.dev/blob"
 
@@ -43,9 +46,21 @@ func New(c config.Config, bucket *blob.Bucket) (map[outbox.Channel]channel.Sende
 }
 
 // Spool returns the folder of the PEC provider's receipts, or nil when none is configured.
-func Spool(c config.Config, reporter channel.Reporter, log *slog.Logger) *pec.Spool {
+func Spool(c config.Config, reporter channel.Reporter, log *slog.Logger) (*pec.Spool, error) {
 	if c.PECSpoolDir == "" {
-		return nil
+		return nil, nil
 	}
-	return pec.NewSpool(c.PECSpoolDir, reporter, log)
+	var roots *x509.CertPool
+	if c.PECCA == "" {
+		log.Warn("DIRESCO_PEC_CA is not set: the signatures of PEC receipts are not verified")
+	} else {
+		certificates, err := os.ReadFile(c.PECCA)
+		if err != nil {
+			return nil, fmt.Errorf("authorities of PEC: %w", err)
+		}
+		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(certificates) {
+			return nil, errors.New("authorities of PEC: no certificate in the file")
+		}
+	}
+	return pec.NewSpool(c.PECSpoolDir, reporter, roots, log), nil
 }

@@ -3,6 +3,8 @@ package senders_test
 import (
 	"log/slog"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -47,8 +49,8 @@ func TestSenders_OnlyWhatIsConfiguredIsThere(t *testing.T) {
 		if got := slices.Sorted(maps.Keys(all)); !slices.Equal(got, tt.want) {
 			t.Errorf("%v: %v", tt.environ, got)
 		}
-		if senders.Spool(c, nil, slog.New(slog.DiscardHandler)) != nil {
-			t.Error("a spool that nobody asked for")
+		if spool, err := senders.Spool(c, nil, slog.New(slog.DiscardHandler)); spool != nil || err != nil {
+			t.Errorf("a spool that nobody asked for, %v", err)
 		}
 	}
 }
@@ -92,7 +94,18 @@ func TestSenders_EachChannelGoesItsWay(t *testing.T) {
 	if letter, err := bucket.List(nil).Next(t.Context()); err != nil || letter == nil {
 		t.Errorf("no letter: %v", err)
 	}
-	if senders.Spool(c, nil, slog.New(slog.DiscardHandler)) == nil {
-		t.Error("the spool is missing")
+	if spool, err := senders.Spool(c, nil, slog.New(slog.DiscardHandler)); spool == nil || err != nil {
+		t.Errorf("the spool is missing, %v", err)
+	}
+	c.PECCA = filepath.Join(t.TempDir(), "ca.pem")
+	for _, content := range []string{"", "no certificate"} {
+		if content != "" {
+			if err := os.WriteFile(c.PECCA, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := senders.Spool(c, nil, slog.New(slog.DiscardHandler)); err == nil {
+			t.Errorf("authorities %q are taken", content)
+		}
 	}
 }

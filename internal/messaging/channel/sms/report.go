@@ -3,9 +3,7 @@ package sms
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -68,7 +66,7 @@ func (r *Reports) Receive(ctx context.Context, s Signed, report Report) error {
 	) (struct{}, error) {
 		trace.SubjectKind = "delivery"
 		return struct{}{}, r.reporter.Report(ctx, outbox.Report{
-			Channel: outbox.SMS, DeliveryID: report.DeliveryID, Delivered: report.Delivered, Reason: reason(report.Reason),
+			Channel: outbox.SMS, DeliveryID: report.DeliveryID, Delivered: report.Delivered, Reason: channel.Impersonal(report.Reason),
 		})
 	}, replay)
 	return err
@@ -89,18 +87,4 @@ func (r *Reports) genuine(s Signed) bool {
 	headers.Set(standardwebhooks.HeaderWebhookTimestamp, s.Timestamp)
 	headers.Set(standardwebhooks.HeaderWebhookSignature, s.Signature)
 	return r.webhook.VerifyIgnoringTimestamp(s.Body, headers) == nil
-}
-
-var (
-	personal  = regexp.MustCompile(`\S*(@|[0-9]{4,})\S*`)
-	maxReason = 100
-)
-
-// reason keeps the gateway's words short and leaves out what could be a number or an address.
-func reason(words string) string {
-	words = strings.TrimSpace(personal.ReplaceAllString(oneLine(words), "…"))
-	if runes := []rune(words); len(runes) > maxReason {
-		words = string(runes[:maxReason])
-	}
-	return words
 }

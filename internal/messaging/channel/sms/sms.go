@@ -81,9 +81,9 @@ var mobile = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 // Send implements channel.Sender.
 func (s *Sender) Send(ctx context.Context, m channel.Outgoing) (channel.Sent, error) {
 	if !mobile.MatchString(m.To) {
-		return channel.Sent{}, &channel.Refused{Reason: "malformed-number"}
+		return channel.Sent{}, &channel.Refused{Reason: "malformed-number", Certain: true}
 	}
-	body, err := json.Marshal(request{MessageID: m.ID, To: m.To, Text: oneLine(m.Short), Sender: s.config.From})
+	body, err := json.Marshal(request{MessageID: m.ID, To: m.To, Text: channel.OneLine(m.Short), Sender: s.config.From})
 	if err != nil {
 		return channel.Sent{}, errors.New("SMS not encoded")
 	}
@@ -119,7 +119,7 @@ func read(response *http.Response) (channel.Sent, error) {
 	case status == http.StatusNotFound, status == http.StatusGone:
 		return channel.Sent{}, &channel.Refused{Reason: "unknown-number"}
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
-		return channel.Sent{}, &channel.Refused{Reason: "refused-by-gateway"}
+		return channel.Sent{}, &channel.Refused{Reason: "refused-by-gateway", Message: true}
 	default:
 		return channel.Sent{}, fmt.Errorf("SMS gateway: answered %d", status)
 	}
@@ -132,14 +132,4 @@ func withoutURL(err error) error {
 		return wrapped.Err
 	}
 	return err
-}
-
-// oneLine makes a text one line: a gateway may well speak a protocol of lines further on.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
 }

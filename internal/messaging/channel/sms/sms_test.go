@@ -98,6 +98,11 @@ func TestSMS_WhatAnswersMean(t *testing.T) {
 		case tt.refused != "":
 			if refused == nil || refused.Reason != tt.refused {
 				t.Errorf("%d: %v", tt.status, err)
+				continue
+			}
+			// 400 and 422 speak of the message, so the phone stays a contact.
+			if about := tt.status == http.StatusBadRequest || tt.status == http.StatusUnprocessableEntity; refused.Message != about {
+				t.Errorf("%d: %+v", tt.status, refused)
 			}
 		case tt.later:
 			if err == nil || refused != nil || strings.Contains(err.Error(), "333123") || strings.Contains(err.Error(), "PIN") {
