@@ -209,11 +209,12 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 }
 
 func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin secret.Text) (session.Session, error) {
-	now := s.run.Clock.Now()
 	old, found, err := s.repo.hold(ctx, by.PersonID)
 	if err != nil {
 		return session.Session{}, err
 	}
+	// After whoever logs in with the old one at this moment.
+	now := s.run.Clock.Now()
 	taken, err := s.repo.take(ctx, r.ID, now)
 	if err != nil {
 		return session.Session{}, err

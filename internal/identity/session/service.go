@@ -135,8 +135,7 @@ func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Ses
 // transaction and operation: the actor has just proved to hold a new PIN. It returns
 // fault.SessionEnded when the actor's own session has ended meanwhile.
 func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
-	now := s.run.Clock.Now()
-	ended, err := s.repo.endAll(ctx, by.PersonID, reason, now)
+	ended, err := s.endAll(ctx, by.PersonID, reason)
 	if err != nil {
 		return Session{}, err
 	}
@@ -148,9 +147,22 @@ func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (
 
 // EndAllOf ends every session of a person, inside the caller's transaction and operation.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
-	_, err := s.repo.endAll(ctx, personID, reason, s.run.Clock.Now())
+	_, err := s.endAll(ctx, personID, reason)
 	return err
 }
+
+// endAll ends every session of a person and returns which those were. What a session let in holds
+// it, so the clock is read once all are locked: what was let in comes before the end.
+func (s *Service) endAll(ctx context.Context, personID uuid.UUID, reason string) ([]uuid.UUID, error) {
+	if err := s.repo.holdAll(ctx, personID); err != nil {
+		return nil, err
+	}
+	return s.repo.endAll(ctx, personID, reason, s.run.Clock.Now())
+}
+
+// HoldAllOf keeps every session of a person until the end of the context's transaction: what they
+// let in has ended when it returns.
+func (s *Service) HoldAllOf(ctx context.Context, personID uuid.UUID) error { return s.repo.holdAll(ctx, personID) }
 
 var errReused = errors.New("refresh token used before")
 
@@ -355,11 +367,9 @@ func (s *Service) own(ctx context.Context, by access.Actor, id uuid.UUID) (row, 
 func (s *Service) End(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind, trace.Unchecked = subjectKind, id == by.SessionID
-		if id != by.SessionID {
-			// Two that end each other come one after the other.
-			if err := s.repo.holdBoth(ctx, id, by.SessionID); err != nil {
-				return struct{}{}, err
-			}
+		// Two that end each other come one after the other.
+		if err := s.repo.hold(ctx, id, by.SessionID); err != nil {
+			return struct{}{}, err
 		}
 		if _, _, err := s.own(ctx, by, id); err != nil {
 			return struct{}{}, err

@@ -201,8 +201,12 @@ func (r *Register) transact(entries []*Line) error {
 		checked := accepted(live)
 		for _, e := range checked {
 			e.At = counters[e.Office].time(now)
+			if e.until != nil && !e.At.Before(*e.until) {
+				// The right ended by itself while the group waited for the counter.
+				e.Refuse(fault.New(fault.NotFound))
+			}
 		}
-		for _, p := range parts(checked) {
+		for _, p := range parts(accepted(checked)) {
 			if err := p.lane.check(ctx, p.lines); err != nil {
 				return err
 			}
@@ -247,13 +251,14 @@ func (r *Register) checkClaims(ctx context.Context, entries []*Line) error {
 	for i, e := range entries {
 		claims[i] = recheck.Claim{SessionID: e.By.SessionID, Right: e.Right}
 	}
-	outcomes, err := r.recheck.All(ctx, claims)
+	outcomes, err := r.recheck.AllUntil(ctx, claims)
 	if err != nil {
 		return err
 	}
 	for i, outcome := range outcomes {
-		if outcome != nil {
-			entries[i].Refuse(outcome)
+		entries[i].until = outcome.Until
+		if outcome.Err != nil {
+			entries[i].Refuse(outcome.Err)
 		}
 	}
 	return nil

@@ -33,8 +33,7 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 		return View{}, err
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.run.Clock.Now()
-		old, err := s.repo.lock(ctx, id, now)
+		old, now, err := s.repo.lock(ctx, id, s.run.Clock)
 		if err != nil {
 			return View{}, err
 		}
@@ -177,7 +176,7 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 // before it costs a try or is refused for what this one did. A wrong try stays on record, the key
 // does not.
 //
-// Lock order: key, name of the contributor's delegations, delegation, code.
+// Lock order: key, name of the contributor's delegations, delegation, those that it replaces, code.
 func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, d View, entered secret.Text) (View, error) {
 	claim := idempotency.ClaimOf(ctx)
 	take := func(ctx context.Context) error {
@@ -193,9 +192,15 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 			if err := take(ctx); err != nil {
 				return err
 			}
-			now = s.run.Clock.Now()
-			if old, err = s.repo.lock(ctx, d.ID, now); err != nil {
+			if old, now, err = s.repo.lock(ctx, d.ID, s.run.Clock); err != nil {
 				return err
+			}
+			if old.ContributorKind == contributor.Household {
+				// The earlier ones end by it, after whatever is filed under them at this moment.
+				if err := s.repo.holdActive(ctx, old.ContributorID); err != nil {
+					return err
+				}
+				now = s.run.Clock.Now()
 			}
 			activated, err = old.activate(by.PersonID, now)
 			return err
@@ -316,8 +321,7 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 		right = membership.Right()
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.run.Clock.Now()
-		d, err := s.repo.lock(ctx, id, now)
+		d, now, err := s.repo.lock(ctx, id, s.run.Clock)
 		if err != nil {
 			return View{}, err
 		}

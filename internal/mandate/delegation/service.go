@@ -472,8 +472,7 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		return View{}, err
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.run.Clock.Now()
-		old, err := s.repo.lock(ctx, id, now)
+		old, now, err := s.repo.lock(ctx, id, s.run.Clock)
 		if err != nil {
 			return View{}, err
 		}
