@@ -9169,6 +9169,8 @@ type ClientInterface interface {
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /sessions (the `StartSession` operationId).
@@ -9185,6 +9187,8 @@ type ClientInterface interface {
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -12588,6 +12592,8 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 //
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /sessions (the `StartSession` operationId).
@@ -12614,6 +12620,8 @@ func (c *Client) StartSessionWithBody(ctx context.Context, params *StartSessionP
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -23766,6 +23774,8 @@ type ClientWithResponsesInterface interface {
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sessions (the `StartSession` operationId).
@@ -23782,6 +23792,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -33043,6 +33055,8 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, para
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 //
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /sessions (the `StartSession` operationId).
@@ -33065,6 +33079,8 @@ func (c *ClientWithResponses) StartSessionWithBodyWithResponse(ctx context.Conte
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -24,7 +24,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
-		SessionRate:    p.config.RateSession, AddressRate: p.config.RateAddress, SpoolDir: spool,
+		PersonRate:     p.config.RatePerson, AddressRate: p.config.RateAddress, SpoolDir: spool,
 	}, a.newEdgeDeps(p, g), a.newHandlers(p, g))
 	if err != nil {
 		return nil, err

@@ -44,9 +44,9 @@ type Config struct {
 	SpoolDir string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by default.
 	TrustedProxies []netip.Prefix
-	// SessionRate and AddressRate are how many requests a minute a session, and an address without
+	// PersonRate and AddressRate are how many requests a minute a person, and an address without
 	// one, may make. They are counted by each process for itself.
-	SessionRate, AddressRate int
+	PersonRate, AddressRate int
 }
 
 // TokenParser verifies an access token and says whose it is. A token that is not valid is
@@ -111,7 +111,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if !deps.complete() || handlers == nil {
 		return nil, errors.New("the HTTP edge misses something to work with")
 	}
-	if len(config.Contract) == 0 || config.SessionRate <= 0 || config.AddressRate <= 0 {
+	if len(config.Contract) == 0 || config.PersonRate <= 0 || config.AddressRate <= 0 {
 		return nil, errors.New("the HTTP edge needs the contract and rates above zero")
 	}
 	config.PublicURL = strings.TrimSuffix(config.PublicURL, "/")
@@ -130,7 +130,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	}
 	e := &edge{
 		config: config, deps: deps, operations: operations,
-		limits: newLimits(config.SessionRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
+		limits: newLimits(config.PersonRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
 		now: clock.System{}.Now,
 	}
 	if e.addresses, err = newClientAddresses(config.TrustedProxies, deps, e.now); err != nil {

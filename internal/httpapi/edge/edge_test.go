@@ -208,6 +208,10 @@ func parseToken(_ context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 	switch token {
 	case "live":
 		return mySession, myPerson, nil
+	case "another":
+		return uuid.UUID{15: 7}, myPerson, nil
+	case "somebody":
+		return uuid.UUID{15: 8}, uuid.UUID{15: 9}, nil
 	case "ended":
 		return aDeclaration, myPerson, nil
 	default:
@@ -223,7 +227,7 @@ func testMAC(parts ...[]byte) string {
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{}}
-	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, SessionRate: 100_000, AddressRate: 100_000}
+	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: 100_000, AddressRate: 100_000}
 	for _, c := range change {
 		c(&config)
 	}
@@ -449,7 +453,7 @@ func TestEdge_AnOperationWithoutARightRuleStopsTheStart(t *testing.T) {
 }
 
 func TestEdge_ThereIsNoEdgeWithoutItsParts(t *testing.T) {
-	if _, err := New(Config{Contract: diresco.Contract, SessionRate: 1, AddressRate: 1}, Deps{}, &handlers{}); err == nil {
+	if _, err := New(Config{Contract: diresco.Contract, PersonRate: 1, AddressRate: 1}, Deps{}, &handlers{}); err == nil {
 		t.Error("an edge without a guard was made")
 	}
 }

@@ -102,7 +102,11 @@ func (s *Service) Set(ctx context.Context, personID uuid.UUID, hash string, init
 	if class == "" {
 		return fault.New(fault.NotFound)
 	}
-	return s.repo.put(ctx, given(personID, class, hash, initial, s.run.Clock.Now()))
+	now, err := s.held(ctx, personID)
+	if err != nil {
+		return err
+	}
+	return s.repo.put(ctx, given(personID, class, hash, initial, now))
 }
 
 // Issue gives a person a new initial PIN and returns it. Inside a transaction it becomes part of
