@@ -7956,6 +7956,7 @@ type ClientInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -7972,6 +7973,7 @@ type ClientInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -7989,7 +7991,8 @@ type ClientInterface interface {
 
 	// ListContributorDelegations List the delegations that a contributor gave
 	//
-	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+	// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 	//
 	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
@@ -8251,7 +8254,7 @@ type ClientInterface interface {
 	//
 	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-	// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+	// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 	// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 	//
 	// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
@@ -8328,7 +8331,8 @@ type ClientInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
@@ -8345,7 +8349,8 @@ type ClientInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -8445,7 +8450,8 @@ type ClientInterface interface {
 	// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 	// this delegation as it stands; a new code ends the one before.
 	//
-	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+	// eleventh for it from all. A delegation
 	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 	// intermediary's side; off its register it gets 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
@@ -10279,6 +10285,7 @@ func (c *Client) ListDeclarations(ctx context.Context, contributorId Contributor
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -10305,6 +10312,7 @@ func (c *Client) DraftDeclarationWithBody(ctx context.Context, contributorId Con
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -10342,7 +10350,8 @@ func (c *Client) ListDelegationLookups(ctx context.Context, contributorId Contri
 
 // ListContributorDelegations List the delegations that a contributor gave
 //
-// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 // For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 //
 // Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
@@ -10834,7 +10843,7 @@ func (c *Client) DraftDelegationBatch(ctx context.Context, params *DraftDelegati
 //
 // The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 // `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 // may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 //
 // Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
@@ -10981,7 +10990,8 @@ func (c *Client) ListDelegations(ctx context.Context, params *ListDelegationsPar
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
@@ -11008,7 +11018,8 @@ func (c *Client) DraftDelegationWithBody(ctx context.Context, params *DraftDeleg
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
@@ -11178,7 +11189,8 @@ func (c *Client) ShowDelegationForm(ctx context.Context, delegationId Delegation
 // or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 // this delegation as it stands; a new code ends the one before.
 //
-// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+// eleventh for it from all. A delegation
 // that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 // intermediary's side; off its register it gets 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
@@ -22463,6 +22475,7 @@ type ClientWithResponsesInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -22479,6 +22492,7 @@ type ClientWithResponsesInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -22498,7 +22512,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListContributorDelegationsWithResponse List the delegations that a contributor gave
 	//
-	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+	// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22786,7 +22801,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-	// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+	// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 	// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22869,7 +22884,8 @@ type ClientWithResponsesInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22886,7 +22902,8 @@ type ClientWithResponsesInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22990,7 +23007,8 @@ type ClientWithResponsesInterface interface {
 	// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 	// this delegation as it stands; a new code ends the one before.
 	//
-	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+	// eleventh for it from all. A delegation
 	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 	// intermediary's side; off its register it gets 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
@@ -31084,6 +31102,7 @@ func (c *ClientWithResponses) ListDeclarationsWithResponse(ctx context.Context, 
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -31106,6 +31125,7 @@ func (c *ClientWithResponses) DraftDeclarationWithBodyWithResponse(ctx context.C
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -31137,7 +31157,8 @@ func (c *ClientWithResponses) ListDelegationLookupsWithResponse(ctx context.Cont
 
 // ListContributorDelegationsWithResponse List the delegations that a contributor gave
 //
-// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 // For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31563,7 +31584,7 @@ func (c *ClientWithResponses) DraftDelegationBatchWithResponse(ctx context.Conte
 //
 // The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 // `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 // may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31688,7 +31709,8 @@ func (c *ClientWithResponses) ListDelegationsWithResponse(ctx context.Context, p
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31711,7 +31733,8 @@ func (c *ClientWithResponses) DraftDelegationWithBodyWithResponse(ctx context.Co
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31857,7 +31880,8 @@ func (c *ClientWithResponses) ShowDelegationFormWithResponse(ctx context.Context
 // or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 // this delegation as it stands; a new code ends the one before.
 //
-// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+// eleventh for it from all. A delegation
 // that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 // intermediary's side; off its register it gets 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.

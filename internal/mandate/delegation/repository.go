@@ -152,7 +152,14 @@ func (r repository) setPositions(ctx context.Context, d Delegation, positions []
 func (r repository) save(ctx context.Context, d Delegation) error {
 	return r.db.From(ctx).Model(&Delegation{}).Where("id = ?", d.ID).Select(
 		"reference_code", "scope", "services", "exclusive", "valid_until", "signatory_id", "state",
-		"activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
+		"offered_at", "activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
+}
+
+// open returns how many delegations an intermediary prepares for a contributor.
+func (r repository) open(ctx context.Context, delegateID, contributorID uuid.UUID) (int, error) {
+	var n int
+	const countOpen = "SELECT COUNT(*) FROM delegations WHERE delegate_id = ? AND contributor_id = ? AND state IN ('draft', 'pending')"
+	return n, r.db.From(ctx).Raw(countOpen, delegateID, contributorID).Scan(&n).Error
 }
 
 var selectActive = selectShown + " WHERE g.contributor_id = ? AND g.id <> ? AND " + access.LiveDelegation("g") + " ORDER BY g.id"
@@ -203,6 +210,9 @@ func (r repository) list(ctx context.Context, of sides, f Filter, request page.R
 		}
 		ofOne := func(whose string, args ...any) *gorm.DB {
 			query := f.narrow(r.db.From(ctx).Table("delegations g"), column, now).Where("g."+column+" = "+whose, args...)
+			if column == "contributor_id" {
+				query = query.Where(access.OfferedDelegation("g"))
+			}
 			if after != nil {
 				query = query.Where("(g.drafted_at, g.id) < (?, ?)", after.At.UTC(), after.ID)
 			}
