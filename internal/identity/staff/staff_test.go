@@ -151,9 +151,9 @@ func TestStaff_RegisterFindShow(t *testing.T) {
 			_, err := w.service.Register(ctx, w.operator, in)
 			want(t, err, fault.Conflict, "tax-code-registered")
 			_, err = w.service.Register(ctx, w.operator, staff.Registration{
-				TaxCode: pintest.Giulia, GivenName: " Giulia", FamilyName: "Bianchi",
+				TaxCode: pintest.Giulia, GivenName: "<Giulia>", FamilyName: "Bianchi",
 			})
-			wantField(t, err, "/given_name", "pattern")
+			wantField(t, err, "/given_name", "forbidden-character")
 			_, err = w.service.Register(ctx, w.operator, staff.Registration{
 				TaxCode: taxcode.MustParse("00743110157"), GivenName: "G", FamilyName: "B",
 			})
