@@ -68,7 +68,8 @@ type Answers interface {
 	Remember(claim *idempotency.Claim, answer idempotency.Answer)
 }
 
-// Deps are what the edge works with. All are needed.
+// Deps are what the edge works with. All are needed
+// unless they say otherwise.
 type Deps struct {
 	Tokens    TokenParser
 	Guard     Guard
@@ -77,6 +78,9 @@ type Deps struct {
 	// MAC is a keyed digest of the parts; it tells equal requests from different ones under one
 	// Idempotency-Key.
 	MAC func(parts ...[]byte) string
+	// Sights tell, by the path of a resource, whether an actor may see it, where the service decides
+	// that and not the guard. It may be empty.
+	Sights map[string]Sight
 	// PublicKeys returns what /.well-known/jwks.json shows.
 	PublicKeys func(ctx context.Context) (any, error)
 	Log        *slog.Logger

@@ -202,6 +202,7 @@ type world struct {
 	answers  *answers
 	guard    *guard
 	http     http.Handler
+	sights   map[string]Sight
 }
 
 func parseToken(_ context.Context, token string) (uuid.UUID, uuid.UUID, error) {
@@ -226,13 +227,15 @@ func testMAC(parts ...[]byte) string {
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{}}
+	w := &world{t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{},
+		sights: map[string]Sight{},
+	}
 	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: 100_000, AddressRate: 100_000}
 	for _, c := range change {
 		c(&config)
 	}
 	deps := Deps{
-		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MAC: testMAC,
+		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MAC: testMAC, Sights: w.sights,
 		PublicKeys: func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
 		Log:        slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},
 	}

@@ -233,7 +233,7 @@ var errReused = errors.New("refresh token used before")
 func (s *Service) Renew(ctx context.Context, token secret.Text, idempotencyKey string) (Session, error) {
 	id, _, genuine := s.refresh.open(token)
 	if !genuine {
-		return Session{}, fault.New(fault.Unauthenticated)
+		return Session{}, fault.Because(fault.Unauthenticated, "refresh-token")
 	}
 	renewed, err := s.renew(ctx, id, token, idempotencyKey)
 	if !errors.Is(err, errReused) {

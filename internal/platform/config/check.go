@@ -221,7 +221,9 @@ func isBucket(raw string) bool {
 	if err != nil {
 		return false
 	}
-	return (bucket.Scheme == "file" && bucket.Path != "") || (bucket.Scheme == "s3" && bucket.Host != "")
+	// Without a region every request would fail, and the first is made long after the start.
+	return (bucket.Scheme == "file" && bucket.Path != "") ||
+		(bucket.Scheme == "s3" && bucket.Host != "" && bucket.Query().Get("region") != "")
 }
 
 // isOrigin tells whether raw is exactly scheme://host[:port], as a browser's Origin header writes

@@ -91,6 +91,7 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"MIGRATION_DATABASE_URL", "sqlite:" + wrong},
 		{"BLOB_URL", wrong},
 		{"BLOB_URL", "s3:///" + wrong},
+		{"BLOB_URL", "s3://" + wrong},
 		{"RATE_PERSON", wrong},
 		{"RATE_PERSON", "0"},
 		{"RATE_ADDRESS", "-1"},
