@@ -90,7 +90,7 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
 		_ = pool.Close()
-		return nil, fmt.Errorf("database cannot be reached: %s", reason(err))
+		return nil, unreachable(err, config.Database)
 	}
 	g, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig())
 	if err != nil {
@@ -98,6 +98,21 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 		return nil, err
 	}
 	return &DB{dialect: Postgres, write: g, read: g}, nil
+}
+
+// unreachable says which is wrong: the address, or what is asked for there.
+func unreachable(err error, database string) error {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("database cannot be reached: %s", reason(err))
+	}
+	switch refused.Code {
+	case "3D000":
+		return fmt.Errorf("database %q does not exist on that server: create it first", database)
+	case "28P01", "28000":
+		return fmt.Errorf("database server does not let this user in: %s", refused.Message)
+	}
+	return fmt.Errorf("database server refuses the connection: %s (%s)", refused.Message, refused.Code)
 }
 
 // reason says in one line why there is no connection. pgx does not repeat the password there.

@@ -3,6 +3,8 @@ package db_test
 import (
 	"context"
 	"errors"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,4 +111,23 @@ func TestDB_TimesComeBackAsTheyWere(t *testing.T) {
 			t.Errorf("a second row with the same tax code gave %v", err)
 		}
 	})
+}
+
+// A server that answers was reached: what it refuses is said.
+func TestDB_WhatTheServerRefusesIsSaid(t *testing.T) {
+	there, err := url.Parse(dbtest.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, stranger := *there, *there
+	missing.Path = "/no_such_database"
+	stranger.User = url.User("no_such_user")
+	for want, target := range map[string]url.URL{
+		`database "no_such_database" does not exist`: missing, "database server does not let this user in": stranger,
+	} {
+		_, err := db.Open(context.Background(), target.String())
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "reached") {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
 }

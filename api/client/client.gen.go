@@ -8239,6 +8239,7 @@ type ClientInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -8255,6 +8256,7 @@ type ClientInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -8272,7 +8274,8 @@ type ClientInterface interface {
 
 	// ListContributorDelegations List the delegations that a contributor gave
 	//
-	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+	// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 	//
 	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
@@ -8534,7 +8537,7 @@ type ClientInterface interface {
 	//
 	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-	// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+	// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 	// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 	//
 	// Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
@@ -8611,7 +8614,8 @@ type ClientInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
@@ -8628,7 +8632,8 @@ type ClientInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -8728,7 +8733,8 @@ type ClientInterface interface {
 	// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 	// this delegation as it stands; a new code ends the one before.
 	//
-	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+	// eleventh for it from all. A delegation
 	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 	// intermediary's side; off its register it gets 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
@@ -9452,6 +9458,8 @@ type ClientInterface interface {
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /sessions (the `StartSession` operationId).
@@ -9468,6 +9476,8 @@ type ClientInterface interface {
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -10687,6 +10697,7 @@ func (c *Client) ListDeclarations(ctx context.Context, contributorId Contributor
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -10713,6 +10724,7 @@ func (c *Client) DraftDeclarationWithBody(ctx context.Context, contributorId Con
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -10750,7 +10762,8 @@ func (c *Client) ListDelegationLookups(ctx context.Context, contributorId Contri
 
 // ListContributorDelegations List the delegations that a contributor gave
 //
-// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 // For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 //
 // Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
@@ -11242,7 +11255,7 @@ func (c *Client) DraftDelegationBatch(ctx context.Context, params *DraftDelegati
 //
 // The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 // `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 // may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 //
 // Corresponds with GET /delegation-batches/{batch_id} (the `ShowDelegationBatch` operationId).
@@ -11389,7 +11402,8 @@ func (c *Client) ListDelegations(ctx context.Context, params *ListDelegationsPar
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
@@ -11416,7 +11430,8 @@ func (c *Client) DraftDelegationWithBody(ctx context.Context, params *DraftDeleg
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
@@ -11586,7 +11601,8 @@ func (c *Client) ShowDelegationForm(ctx context.Context, delegationId Delegation
 // or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 // this delegation as it stands; a new code ends the one before.
 //
-// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+// eleventh for it from all. A delegation
 // that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 // intermediary's side; off its register it gets 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
@@ -13000,6 +13016,8 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 //
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /sessions (the `StartSession` operationId).
@@ -13026,6 +13044,8 @@ func (c *Client) StartSessionWithBody(ctx context.Context, params *StartSessionP
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -23241,6 +23261,7 @@ type ClientWithResponsesInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -23257,6 +23278,7 @@ type ClientWithResponsesInterface interface {
 	// A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 	// `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 	// field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+	// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 	// A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 	// until the PIN becomes dispositive (PIN dispositivo).
 	//
@@ -23276,7 +23298,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListContributorDelegationsWithResponse List the delegations that a contributor gave
 	//
-	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+	// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+	// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 	// For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -23564,7 +23587,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 	// `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-	// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+	// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 	// may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -23647,7 +23670,8 @@ type ClientWithResponsesInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23664,7 +23688,8 @@ type ClientWithResponsesInterface interface {
 	// The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 	// A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-	// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23768,7 +23793,8 @@ type ClientWithResponsesInterface interface {
 	// or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 	// this delegation as it stands; a new code ends the one before.
 	//
-	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+	// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+	// eleventh for it from all. A delegation
 	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 	// intermediary's side; off its register it gets 403 `forbidden`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
@@ -24552,6 +24578,8 @@ type ClientWithResponsesInterface interface {
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sessions (the `StartSession` operationId).
@@ -24568,6 +24596,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -32170,6 +32200,7 @@ func (c *ClientWithResponses) ListDeclarationsWithResponse(ctx context.Context, 
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -32192,6 +32223,7 @@ func (c *ClientWithResponses) DraftDeclarationWithBodyWithResponse(ctx context.C
 // A draft is seen, changed and filed only by its maker and by people under the same right. It may be incomplete, but not wrong: fields that the
 // `content_schema` of the type requires may still be missing, but what is there must meet it, else 422 `validation-failed` with a JSON Pointer to each
 // field that is wrong. What is filed is checked whole, and the type's window must be open: outside it 409 `conflict`. A draft can be made before the window opens.
+// One person has 200 drafts for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
 // A session with ordinary credentials (PIN ordinario) may file too: the declaration is protocolled and waits as `awaiting_credentials`
 // until the PIN becomes dispositive (PIN dispositivo).
 //
@@ -32223,7 +32255,8 @@ func (c *ClientWithResponses) ListDelegationLookupsWithResponse(ctx context.Cont
 
 // ListContributorDelegationsWithResponse List the delegations that a contributor gave
 //
-// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`.
+// Every delegation (delega) of the contributor, active or not, the newest first, with the people of the intermediary who work under it in `workers`. What an
+// intermediary drafted is listed from the first code on that was sent for it, and ever after.
 // For people with a role at it that covers `delegations`; an intermediary gets 403 `forbidden` and finds its own with listDelegations.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -32649,7 +32682,7 @@ func (c *ClientWithResponses) DraftDelegationBatchWithResponse(ctx context.Conte
 //
 // The `reason` of a refused item is one of `unknown-position` (there is no such position, or who was named cannot sign there: which, is not said),
 // `position-ceased`, `signatory-needed` (several people can sign), `no-signatory` (nobody can), `repeated` (it stands in the list before), `too-many-lookups`
-// (your look-ups of the day are used up, so it was not looked at), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
+// (your look-ups of the day are used up, so it was not looked at), `too-many-open` (the intermediary prepares 20 for that contributor already), `forbidden`, `service-not-delegated`, `dispositive-credentials-required` or `unknown-delegate` (you
 // may no longer draft for the intermediary), `internal-error` (given up after five failures), or the field of the terms and what is wrong with it (`valid-until-past`). There may be more later.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -32774,7 +32807,8 @@ func (c *ClientWithResponses) ListDelegationsWithResponse(ctx context.Context, p
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32797,7 +32831,8 @@ func (c *ClientWithResponses) DraftDelegationWithBodyWithResponse(ctx context.Co
 // The way on: the form to be signed (showDelegationForm), the one-time code to the contributor (sendDelegationOtp), then activateDelegation.
 // A firm (studio associato) is never the delegate, the professional is: 422 `delegate-must-be-person`. Positions that are not the contributor's, a service that
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
-// and who is something at one without the service `delegations` 403 `service-not-delegated`.
+// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
+// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -32943,7 +32978,8 @@ func (c *ClientWithResponses) ShowDelegationFormWithResponse(ctx context.Context
 // or not, until when. The delegation becomes `pending`. The signatory hands the code over together with the signed form. It is good for 7 days, for 5 tries and for
 // this delegation as it stands; a new code ends the one before.
 //
-// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so does the eleventh for one contributor from all intermediaries. A delegation
+// The fourth code in 24 hours for one delegation answers 429 `rate-limited`, and so do the fifth of one intermediary for one contributor and the
+// eleventh for it from all. A delegation
 // that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 // intermediary's side; off its register it gets 403 `forbidden`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
@@ -34141,6 +34177,8 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, para
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
 //
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /sessions (the `StartSession` operationId).
@@ -34163,6 +34201,8 @@ func (c *ClientWithResponses) StartSessionWithBodyWithResponse(ctx context.Conte
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -50,8 +50,8 @@ type adminCreateCommand struct {
 	TaxCode     string `required:"" help:"Tax code (codice fiscale) of the person."`
 	Office      string `required:"" help:"Code of the office, four characters; it is added when it does not exist."`
 	OfficeTitle string `help:"Name of an office that is added."`
-	GivenName   string `default:"-" help:"Given name."`
-	FamilyName  string `default:"-" help:"Family name."`
+	GivenName   string `default:"Amministratore" help:"Given name."`
+	FamilyName  string `default:"Utenze" help:"Family name."`
 }
 
 // Run creates the administrator.

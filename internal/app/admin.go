@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"regexp"
 
 	"diresco/db"
 	"diresco/internal/identity/person"
@@ -16,6 +18,7 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
+	"diresco/internal/platform/naming"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
 )
@@ -29,10 +32,41 @@ type NewAdministrator struct {
 	FamilyName  string
 }
 
+// officeCode is what the code of an office looks like.
+var officeCode = regexp.MustCompile(`^[0-9A-Z]{4}$`)
+
+// maxName is how long a name may be, in characters.
+const maxName = 100
+
+// check returns the tax code, or an error that names each argument that is wrong.
+func (in NewAdministrator) check() (taxcode.Code, error) {
+	var wrong []error
+	refuse := func(argument, because string) { wrong = append(wrong, fmt.Errorf("--%s: %s", argument, because)) }
+	code, err := taxcode.Parse(in.TaxCode)
+	switch {
+	case err != nil:
+		refuse("tax-code", err.Error())
+	case !code.IsPerson():
+		refuse("tax-code", "it is an organisation's; a person administers")
+	}
+	if !officeCode.MatchString(in.Office) {
+		refuse("office", "an office has a code of four digits or capital letters, such as 7000")
+	}
+	if in.OfficeTitle != "" && naming.Display(in.OfficeTitle, maxName) != "" {
+		refuse("office-title", "up to 100 characters, none of them hidden")
+	}
+	for argument, name := range map[string]string{"given-name": in.GivenName, "family-name": in.FamilyName} {
+		if _, bad := naming.Person(name, maxName); bad != "" {
+			refuse(argument, "up to 100 characters: letters, apostrophes, hyphens, full stops and spaces")
+		}
+	}
+	return code, errors.Join(wrong...)
+}
+
 // CreateAdministrator makes a person an administrator with dispositive credentials. It returns the
 // initial PIN of 16 characters, which is kept nowhere in clear. The database must be migrated.
 func CreateAdministrator(ctx context.Context, c config.Config, in NewAdministrator) (initial secret.Text, err error) {
-	code, err := taxcode.Parse(in.TaxCode)
+	code, err := in.check()
 	if err != nil {
 		return "", err
 	}

@@ -24,7 +24,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
-		SessionRate:    p.config.RateSession, AddressRate: p.config.RateAddress, SpoolDir: spool, Institution: p.config.Institution(),
+		PersonRate:     p.config.RatePerson, AddressRate: p.config.RateAddress, SpoolDir: spool, Institution: p.config.Institution(),
 	}, a.newEdgeDeps(p, g), a.newHandlers(p, g))
 	if err != nil {
 		return nil, err
@@ -53,7 +53,29 @@ func (a *App) newEdgeDeps(p platform, g groups) edge.Deps {
 			}
 			return macs
 		},
+		Sights:     sights(g),
 		PublicKeys: func(ctx context.Context) (any, error) { return p.keys.PublicSet(ctx) },
+	}
+}
+
+// sights are those of the resources about which a service decides who sees them.
+func sights(g groups) map[string]edge.Sight {
+	return map[string]edge.Sight{
+		"/sessions/{session_id}":                sight(g.identity.sessions.Show),
+		"/me/contacts/{contact_id}":             sight(g.identity.contacts.Show),
+		"/me/pin/upgrades/{upgrade_id}":         sight(g.credentials.upgrades.Show),
+		"/backoffice/pin-upgrades/{upgrade_id}": sight(g.credentials.upgrades.ShowAtOffice),
+		"/enrolments/{enrolment_id}":            sight(g.mandate.enrolments.Show),
+		"/backoffice/enrolments/{enrolment_id}": sight(g.mandate.enrolments.ShowAtOffice),
+		"/delegation-batches/{batch_id}":        sight(g.mandate.batches.Show),
+		"/sub-delegations/{sub_delegation_id}":  sight(g.mandate.subDelegations.Show),
+	}
+}
+
+func sight[T any](show func(context.Context, access.Actor, uuid.UUID) (T, error)) edge.Sight {
+	return func(ctx context.Context, by access.Actor, id uuid.UUID) error {
+		_, err := show(ctx, by, id)
+		return err
 	}
 }
 

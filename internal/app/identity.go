@@ -51,7 +51,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	}
 	verifier := pin.NewVerifier(p.db, p.clock, hasher, limiter, addresses)
 	sessions := session.NewService(session.Deps{
-		Runner: k.runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, PublicURL: p.config.PublicURL, Log: p.log,
+		Runner: k.runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, Outbox: k.outbox, PublicURL: p.config.PublicURL, Log: p.log,
 	})
 	codes := otp.New(p.db, p.clock, p.dataKeys, limiter, addresses, p.random)
 	people := person.NewService(person.Deps{Runner: k.runner})

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/naming"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -58,6 +59,9 @@ func (s *Service) CreateContributor(ctx context.Context, in ContributorInput) (C
 	return made, err
 }
 
+// maxLegalName is the contract's.
+const maxLegalName = 250
+
 // completeContributor chooses what the tester left open.
 func (s *Service) completeContributor(ctx context.Context, in ContributorInput) (contributor.Contributor, []contributor.Position, error) {
 	now := s.clock.Now()
@@ -70,6 +74,9 @@ func (s *Service) completeContributor(ctx context.Context, in ContributorInput) 
 		return c, nil, fault.InvalidFields(fault.Field{Pointer: "/kind", Code: fault.FieldEnum})
 	}
 	var err error
+	if code := naming.Display(c.LegalName, maxLegalName); c.LegalName != "" && code != "" {
+		return c, nil, fault.InvalidFields(fault.Field{Pointer: "/legal_name", Code: code})
+	}
 	if c.LegalName == "" {
 		if c.LegalName, err = s.choose.legalName(c.Kind); err != nil {
 			return c, nil, err

@@ -16,6 +16,9 @@ import (
 // Kind is the protocol register's word for a declaration.
 const Kind = "declaration"
 
+// mostDrafts is how many drafts one person has for one contributor at a time.
+const mostDrafts = 200
+
 // State is where a declaration stands.
 type State string
 

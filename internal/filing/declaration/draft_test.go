@@ -2,6 +2,7 @@ package declaration_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -347,5 +348,42 @@ func TestDraft_IsNobodyElses(t *testing.T) {
 		for operation := range use {
 			refused(t, operation+" by a stranger after submission", use[operation](stranger), fault.NotFound)
 		}
+	})
+}
+
+// One person has two hundred drafts for a contributor at a time; what was submitted or discarded
+// makes room, and what is filed at once needs none.
+func TestDraft_TwoHundredAreOpenForOneContributor(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		var last declaration.View
+		for range 199 {
+			last = a.Draft(t, by, c, c.Input(false))
+		}
+		var full atomic.Int32
+		world.Parallel(4, func(int) {
+			_, err := a.Declarations.Draft(ctx, by, c.ID, c.Input(false))
+			var f *fault.Fault
+			switch {
+			case err == nil:
+			case errors.As(err, &f) && f.Code == fault.Conflict && len(f.Fields) == 1 && f.Fields[0].Code == "too-many-open":
+				full.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+		if full.Load() != 3 {
+			t.Errorf("%d of 4 were refused where there was room for one", full.Load())
+		}
+		a.Submit(t, by, c)
+		other := a.Company(t, world.Rome)
+		a.Role(t, by.PersonID, other.ID, access.LegalRepresentative)
+		a.Draft(t, a.Enter(t, by.SessionID, other.ID), other, other.Input(false))
+		a.Draft(t, a.Colleague(t, c.ID, access.LegalRepresentative, access.Dispositive), c, c.Input(false))
+		if err := a.Declarations.Discard(ctx, by, last.ID); err != nil {
+			t.Fatal(err)
+		}
+		a.Draft(t, by, c, c.Input(false))
 	})
 }

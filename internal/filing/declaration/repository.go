@@ -47,6 +47,13 @@ type receipt struct {
 	Version int
 }
 
+// drafts returns how many drafts a person has for a contributor.
+func (r repository) drafts(ctx context.Context, contributorID, personID uuid.UUID) (int, error) {
+	var n int
+	const countDrafts = "SELECT COUNT(*) FROM declarations WHERE contributor_id = ? AND person_id = ? AND state = 'draft'"
+	return n, r.db.From(ctx).Raw(countDrafts, contributorID, personID).Scan(&n).Error
+}
+
 func (r *repository) create(ctx context.Context, declarations ...Declaration) error {
 	return db.InsertAll(ctx, r.db, declarations)
 }

@@ -70,7 +70,8 @@ func NewService(d Deps) *Service {
 //   - fault.NotFound: the actor has nothing to do with the contributor;
 //   - fault.Forbidden, fault.ServiceNotDelegated: the actor may not declare for it;
 //   - fault.Invalid: fields are wrong, and it names them;
-//   - fault.Conflict: the type's window is not open.
+//   - fault.Conflict: the type's window is not open, or the actor has as many drafts for the
+//     contributor as may be.
 func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (View, error) {
 	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
 	if err != nil {
@@ -112,11 +113,27 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	}
 	return operation.Do(ctx, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.ContributorID, trace.Right, trace.SubjectKind = contributorID, right, Kind
+		if err := s.mayOpen(ctx, d); err != nil {
+			return View{}, err
+		}
 		if err := s.checkSuperseded(ctx, d); err != nil {
 			return View{}, err
 		}
 		return named(d, by), s.repo.create(ctx, d)
 	}, operation.ByID(s.repo.filed))
+}
+
+// mayOpen refuses one more draft where the person has as many for the contributor as may be.
+// Whoever comes at the same time waits.
+func (s *Service) mayOpen(ctx context.Context, d Declaration) error {
+	if err := s.run.DB.LockName(ctx, "drafts of "+d.PersonID.String()+" for "+d.ContributorID.String()); err != nil {
+		return err
+	}
+	open, err := s.repo.drafts(ctx, d.ContributorID, d.PersonID)
+	if err != nil {
+		return err
+	}
+	return fault.OverOpen(open, mostDrafts, "")
 }
 
 // position looks the position up and says which field is wrong when it is not the contributor's.

@@ -19,7 +19,7 @@ func (n *nowhere) WriteHeader(int)             {}
 
 // bench measures what the edge itself costs, with a handler that does nothing.
 func bench(b *testing.B, method, path, body string) {
-	w := newWorld(b, func(c *Config) { c.SessionRate = 1_000_000_000 })
+	w := newWorld(b, func(c *Config) { c.PersonRate = 1_000_000_000 })
 	b.ReportAllocs()
 	for b.Loop() {
 		r := httptest.NewRequestWithContext(b.Context(), method, path, strings.NewReader(body))

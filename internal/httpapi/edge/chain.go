@@ -77,7 +77,7 @@ func (e *edge) serve(next echo.HandlerFunc) echo.HandlerFunc {
 func (e *edge) run(r *request, stages []stage) bool {
 	for _, take := range stages {
 		if err := take(r); err != nil {
-			e.refuse(r, err)
+			e.refuse(r, e.concealed(r, err))
 			return false
 		}
 		if r.c.Response().Committed {

@@ -45,9 +45,9 @@ type Config struct {
 	SpoolDir string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by default.
 	TrustedProxies []netip.Prefix
-	// SessionRate and AddressRate are how many requests a minute a session, and an address without
+	// PersonRate and AddressRate are how many requests a minute a person, and an address without
 	// one, may make. They are counted by each process for itself.
-	SessionRate, AddressRate int
+	PersonRate, AddressRate int
 	// Institution is whose name the pages bear.
 	Institution institution.Institution
 }
@@ -71,7 +71,8 @@ type Answers interface {
 	Remember(claim *idempotency.Claim, answer idempotency.Answer)
 }
 
-// Deps are what the edge works with. All are needed.
+// Deps are what the edge works with. All are needed
+// unless they say otherwise.
 type Deps struct {
 	Tokens    TokenParser
 	Guard     Guard
@@ -80,6 +81,9 @@ type Deps struct {
 	// MACs are the keyed digests of the parts, the one to keep first. They tell equal requests from
 	// different ones under one Idempotency-Key.
 	MACs func(parts ...[]byte) []string
+	// Sights tell, by the path of a resource, whether an actor may see it, where the service decides
+	// that and not the guard. It may be empty.
+	Sights map[string]Sight
 	// PublicKeys returns what /.well-known/jwks.json shows.
 	PublicKeys func(ctx context.Context) (any, error)
 	Log        *slog.Logger
@@ -114,7 +118,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if !deps.complete() || handlers == nil {
 		return nil, errors.New("the HTTP edge misses something to work with")
 	}
-	if len(config.Contract) == 0 || config.SessionRate <= 0 || config.AddressRate <= 0 {
+	if len(config.Contract) == 0 || config.PersonRate <= 0 || config.AddressRate <= 0 {
 		return nil, errors.New("the HTTP edge needs the contract and rates above zero")
 	}
 	config.PublicURL = strings.TrimSuffix(config.PublicURL, "/")
@@ -133,7 +137,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	}
 	e := &edge{
 		config: config, deps: deps, operations: operations,
-		limits: newLimits(config.SessionRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
+		limits: newLimits(config.PersonRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
 		now: clock.System{}.Now,
 	}
 	if e.addresses, err = newClientAddresses(config.TrustedProxies, deps, e.now); err != nil {

@@ -202,12 +202,17 @@ type world struct {
 	answers  *answers
 	guard    *guard
 	http     http.Handler
+	sights   map[string]Sight
 }
 
 func parseToken(_ context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 	switch token {
 	case "live":
 		return mySession, myPerson, nil
+	case "another":
+		return uuid.UUID{15: 7}, myPerson, nil
+	case "somebody":
+		return uuid.UUID{15: 8}, uuid.UUID{15: 9}, nil
 	case "ended":
 		return aDeclaration, myPerson, nil
 	default:
@@ -222,13 +227,16 @@ func testMACs(parts ...[]byte) []string {
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{}}
-	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, SessionRate: 100_000, AddressRate: 100_000}
+	w := &world{
+		t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{},
+		sights: map[string]Sight{},
+	}
+	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: 100_000, AddressRate: 100_000}
 	for _, c := range change {
 		c(&config)
 	}
 	deps := Deps{
-		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs,
+		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs, Sights: w.sights,
 		PublicKeys: func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
 		Log:        slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},
 	}
@@ -450,7 +458,7 @@ func TestEdge_AnOperationWithoutARightRuleStopsTheStart(t *testing.T) {
 }
 
 func TestEdge_ThereIsNoEdgeWithoutItsParts(t *testing.T) {
-	if _, err := New(Config{Contract: diresco.Contract, SessionRate: 1, AddressRate: 1}, Deps{}, &handlers{}); err == nil {
+	if _, err := New(Config{Contract: diresco.Contract, PersonRate: 1, AddressRate: 1}, Deps{}, &handlers{}); err == nil {
 		t.Error("an edge without a guard was made")
 	}
 }

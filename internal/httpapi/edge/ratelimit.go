@@ -20,8 +20,8 @@ const (
 
 // limits count requests in this process. Secrets have a limit of their own, in the database.
 type limits struct {
-	session, address *httprate.RateLimiter
-	// preflights are counted apart: a browser sends them by itself, and without the session that
+	person, address *httprate.RateLimiter
+	// preflights are counted apart: a browser sends them by itself, and without the person that
 	// would count.
 	preflight *httprate.RateLimiter
 	// signed requests come from a program with a key of its own, many from one address.
@@ -30,27 +30,27 @@ type limits struct {
 	traces *httprate.RateLimiter
 }
 
-func newLimits(session, address int) limits {
+func newLimits(person, address int) limits {
 	shown := httprate.WithResponseHeaders(httprate.ResponseHeaders{Limit: limitRequests, Remaining: limitLeft, Reset: limitReset})
 	silent := httprate.WithResponseHeaders(httprate.ResponseHeaders{})
 	return limits{
-		session:   httprate.NewRateLimiter(session, rateWindow, shown),
+		person:    httprate.NewRateLimiter(person, rateWindow, shown),
 		address:   httprate.NewRateLimiter(address, rateWindow, shown),
-		preflight: httprate.NewRateLimiter(max(session, address), rateWindow, shown),
-		signed:    httprate.NewRateLimiter(max(session, address), rateWindow, shown),
+		preflight: httprate.NewRateLimiter(max(person, address), rateWindow, shown),
+		signed:    httprate.NewRateLimiter(max(person, address), rateWindow, shown),
 		traces:    httprate.NewRateLimiter(1, rateWindow, silent),
 	}
 }
 
-// limitRate counts the request: for its session once the token is verified, else for the client's
-// address.
+// limitRate counts the request: for its person once the token is verified, whichever of their
+// sessions it is in, else for the client's address.
 func (e *edge) limitRate(r *request) error {
 	limiter, key := e.limits.address, ""
 	switch {
 	case r.preflight:
 		limiter, key = e.limits.preflight, clientKey(r.address)
-	case r.authError == nil && r.sessionID != uuid.Nil:
-		limiter, key = e.limits.session, string(r.sessionID[:])
+	case r.authError == nil && r.personID != uuid.Nil:
+		limiter, key = e.limits.person, string(r.personID[:])
 	case r.op != nil && r.op.signed:
 		limiter, key = e.limits.signed, clientKey(r.address)
 	default:
@@ -79,8 +79,8 @@ func (e *edge) secondsUntil(h http.Header) int {
 // firstOverLimit reports whether this client was not yet over its limit in the last minute.
 func (e *edge) firstOverLimit(r *request) bool {
 	key := clientKey(r.address)
-	if r.sessionID != uuid.Nil {
-		key = string(r.sessionID[:])
+	if r.personID != uuid.Nil {
+		key = string(r.personID[:])
 	}
 	return !e.limits.traces.OnLimit(r.c.Response(), r.c.Request(), key)
 }

@@ -12,8 +12,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-func rates(mySession, address int) func(*Config) {
-	return func(c *Config) { c.SessionRate, c.AddressRate = mySession, address }
+func rates(person, address int) func(*Config) {
+	return func(c *Config) { c.PersonRate, c.AddressRate = person, address }
 }
 
 // count makes n requests and returns how many were let through.
@@ -82,14 +82,27 @@ func TestRateLimit_AnIPv6NetworkIsOneClient(t *testing.T) {
 	}
 }
 
-func TestRateLimit_ASessionIsCountedByItself(t *testing.T) {
+// Another session gives nobody another rate.
+func TestRateLimit_APersonHasOneRateOverAllSessions(t *testing.T) {
+	w := newWorld(t, rates(30, 10))
+	if passed := count(w, 100, func(i int) ask {
+		return ask{method: http.MethodGet, path: "/v1/me", token: []string{"live", "another"}[i%2]}
+	}); passed != 30 {
+		t.Errorf("%d passed in two sessions, want 30", passed)
+	}
+	if passed := count(w, 100, func(int) ask { return ask{method: http.MethodGet, path: "/v1/me", token: "somebody"} }); passed != 30 {
+		t.Errorf("%d of somebody else's passed, want 30", passed)
+	}
+}
+
+func TestRateLimit_APersonIsCountedByThemselves(t *testing.T) {
 	w := newWorld(t, rates(30, 10))
 	if passed := count(w, 100, func(i int) ask {
 		return ask{method: http.MethodGet, path: "/v1/me", token: "live", address: fmt.Sprintf("192.0.2.%d:1", i)}
 	}); passed != 30 {
 		t.Errorf("%d passed, want 30 wherever it comes from", passed)
 	}
-	// A token that is not valid makes nobody a session.
+	// A token that is not valid makes nobody a person.
 	if passed := count(w, 100, func(i int) ask {
 		return ask{method: http.MethodGet, path: "/v1/me", token: fmt.Sprintf("bad%d", i), address: "192.0.2.200:1"}
 	}); passed != 10 {

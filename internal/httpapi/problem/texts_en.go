@@ -167,6 +167,7 @@ var inEnglish = dictionary{
 			"good for 24 hours.",
 	},
 	reasons: map[string]string{
+		"refresh-token":      "This is no refresh token. Send the last one that startSession, renewSession or reauthenticate gave, or log in again.",
 		ReasonNoToken:        "The access token is missing.",
 		ReasonBadToken:       "The Authorization header is not Bearer followed by a token.",
 		ReasonSignature:      "The report is not signed, its signature is wrong or it was not signed now.",
@@ -241,6 +242,7 @@ var inEnglish = dictionary{
 			"administrator those of employer and delegate for services, an employer that of delegate for services.",
 		"role-not-yours-to-withdraw": "Your role does not withdraw this one: legal representatives and user administrators are " +
 			"withdrawn by a legal representative.",
+		"too-many-open":         "As many as may be are open already. Finish or discard some of them first.",
 		"no-users":              "A professional gives no roles, but sub-delegations.",
 		"sub-delegate-oneself":  "Nobody gives a sub-delegation to themselves.",
 		"sub-delegation-ended":  "The sub-delegation has ended already.",
@@ -319,6 +321,7 @@ var inEnglish = dictionary{
 		fault.FieldCSVSyntax:          "The file is not correct CSV in UTF-8.",
 		fault.FieldUnknownDelegation:  "The intermediary has no such delegation, or it is not active.",
 		fault.FieldNotDelegated:       "None of the delegations covers the service.",
+		fault.FieldTooManyOpen:        "As many as may be are open already.",
 		fault.FieldAfterDelegation: "One of the delegations ends before that: a sub-delegation never lasts longer than " +
 			"the delegation.",
 		fault.FieldUnknownPerson:        "Nobody who could be given this is registered with this tax code.",

@@ -168,6 +168,7 @@ var inItalian = dictionary{
 			"indicato. Vale 24 ore.",
 	},
 	reasons: map[string]string{
+		"refresh-token":      "Non è un token di rinnovo. Invii l'ultimo ricevuto all'accesso o al rinnovo, oppure acceda di nuovo.",
 		ReasonNoToken:        "Manca il token di accesso.",
 		ReasonBadToken:       "L'intestazione Authorization non ha la forma Bearer seguita dal token.",
 		ReasonSignature:      "L'esito non è firmato, la firma è sbagliata o non è di adesso.",
@@ -245,6 +246,7 @@ var inItalian = dictionary{
 			"delegato ai servizi.",
 		"role-not-yours-to-withdraw": "Il Suo ruolo non consente di revocare questo: rappresentanti legali e amministratori delle " +
 			"utenze sono revocati da un rappresentante legale.",
+		"too-many-open":         "Ce ne sono già quante possono essere aperte insieme. Prima ne concluda o ne scarti alcune.",
 		"no-users":              "Un professionista non attribuisce ruoli, ma subdeleghe.",
 		"sub-delegate-oneself":  "Nessuno dà una subdelega a sé stesso.",
 		"sub-delegation-ended":  "La subdelega è già terminata.",
@@ -325,6 +327,7 @@ var inItalian = dictionary{
 		fault.FieldCSVSyntax:            "Il file non è CSV corretto in UTF-8.",
 		fault.FieldUnknownDelegation:    "L'intermediario non ha questa delega, o non è attiva.",
 		fault.FieldNotDelegated:         "Nessuna delle deleghe indicate comprende il servizio.",
+		fault.FieldTooManyOpen:          "Ce ne sono già quante possono essere aperte insieme.",
 		fault.FieldAfterDelegation:      "Una delle deleghe indicate termina prima: la subdelega non dura più della delega.",
 		fault.FieldUnknownPerson:        "Con questo codice fiscale non risulta registrato nessuno a cui si possa attribuire.",
 		fault.FieldIdentityNotConfirmed: "La persona non ha ancora confermato la propria identità digitale.",

@@ -8,6 +8,7 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/naming"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -66,8 +67,9 @@ type New struct {
 
 const maxName = 100
 
-// check returns fault.Invalid naming each field that is wrong.
-func (n New) check() error {
+// normal returns the person with names as they are kept, or fault.Invalid naming each field that is
+// wrong.
+func (n New) normal() (New, error) {
 	var wrong []fault.Field
 	add := func(ok bool, pointer, code string) {
 		if !ok {
@@ -75,8 +77,14 @@ func (n New) check() error {
 		}
 	}
 	add(!n.TaxCode.IsZero() && n.TaxCode.IsPerson(), "/tax_code", fault.FieldFormat)
-	add(plainText(n.GivenName, maxName), "/given_name", fault.FieldPattern)
-	add(plainText(n.FamilyName, maxName), "/family_name", fault.FieldPattern)
+	for _, name := range []struct {
+		value   *string
+		pointer string
+	}{{&n.GivenName, "/given_name"}, {&n.FamilyName, "/family_name"}} {
+		var code string
+		*name.value, code = naming.Person(*name.value, maxName)
+		add(code == "", name.pointer, code)
+	}
 	switch n.UserClass {
 	case access.Citizen, access.InstitutionalIntermediary, access.Operator, access.ContactCentre, access.Administrator:
 	default:
@@ -93,7 +101,7 @@ func (n New) check() error {
 	_, contacts := NormaliseContacts(n.Contacts)
 	wrong = append(wrong, contacts...)
 	if len(wrong) > 0 {
-		return fault.InvalidFields(wrong...)
+		return New{}, fault.InvalidFields(wrong...)
 	}
-	return nil
+	return n, nil
 }

@@ -80,7 +80,8 @@ func (s *Service) Add(ctx context.Context, in New) (Person, error) {
 }
 
 func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error) {
-	if err := in.check(); err != nil {
+	in, err := in.normal()
+	if err != nil {
 		return Person{}, err
 	}
 	p := Person{

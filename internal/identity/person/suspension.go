@@ -52,11 +52,19 @@ func (s *Service) Lock(ctx context.Context, id uuid.UUID) (Person, error) {
 }
 
 // Suspend shuts a person out, inside the caller's transaction and operation; the caller ends the
-// sessions and tells the person. It returns fault.NotFound, and fault.Conflict for somebody who is
+// sessions and tells the person. hold keeps the person's sessions, so that what they let in comes
+// before the suspension. It returns fault.NotFound, and fault.Conflict for somebody who is
 // suspended already and for the last administrator.
-func (s *Service) Suspend(ctx context.Context, id uuid.UUID, reason string) (Person, error) {
+//
+// Lock order: people, sessions.
+func (s *Service) Suspend(
+	ctx context.Context, id uuid.UUID, reason string, hold func(ctx context.Context, personID uuid.UUID) error,
+) (Person, error) {
 	p, others, err := s.repo.lockWithAdministrators(ctx, id)
 	if err != nil {
+		return Person{}, err
+	}
+	if err := hold(ctx, id); err != nil {
 		return Person{}, err
 	}
 	suspended, err := p.suspend(reason, s.run.Clock.Now())

@@ -82,7 +82,10 @@ func (s *Service) giveInHalves(
 	if class == "" {
 		return uuid.Nil, uuid.Nil, fault.New(fault.NotFound)
 	}
-	now := s.run.Clock.Now()
+	now, err := s.held(ctx, personID)
+	if err != nil {
+		return uuid.Nil, uuid.Nil, err
+	}
 	messages := make([]outbox.Message, 0, 2)
 	for _, half := range []struct {
 		which string

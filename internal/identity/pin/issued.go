@@ -36,7 +36,11 @@ func (s *Service) GiveInPerson(ctx context.Context, personID, counterPINID uuid.
 	if class == "" {
 		return IssuedPIN{}, fault.New(fault.NotFound)
 	}
-	p := given(personID, class, initial.hash, true, s.run.Clock.Now())
+	now, err := s.held(ctx, personID)
+	if err != nil {
+		return IssuedPIN{}, err
+	}
+	p := given(personID, class, initial.hash, true, now)
 	p.CounterPINID = &counterPINID
 	if err := s.repo.put(ctx, p); err != nil {
 		return IssuedPIN{}, err

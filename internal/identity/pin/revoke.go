@@ -37,7 +37,10 @@ const SubjectKind = "pin"
 // the codes that would recover or revoke the PIN, end with it; the person is told. It returns
 // fault.NotFound for a person without a PIN that could be revoked.
 func (s *Service) RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time, error) {
-	now := s.run.Clock.Now()
+	now, err := s.held(ctx, personID)
+	if err != nil {
+		return time.Time{}, err
+	}
 	revoked, err := s.repo.revoke(ctx, personID, now)
 	if err != nil {
 		return time.Time{}, err
@@ -56,6 +59,13 @@ func (s *Service) RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time,
 		return time.Time{}, err
 	}
 	return now, s.outbox.Add(ctx, message)
+}
+
+// held locks the PIN of a person, if there is one, and returns the present once whoever logs in with
+// it was waited for.
+func (s *Service) held(ctx context.Context, personID uuid.UUID) (time.Time, error) {
+	_, _, err := s.repo.hold(ctx, personID)
+	return s.run.Clock.Now(), err
 }
 
 // Standing says what can be done with a person's PIN.

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 func TestRotation_GivesANewPIN(t *testing.T) {
@@ -250,4 +251,37 @@ func TestRotation_ConfirmationIsOneTransaction(t *testing.T) {
 		want(t, err, fault.SessionEnded)
 		w.Login(t, pintest.Mario, right)
 	})
+}
+
+// A login holds the PIN that it was made with, so it comes before the instant at which that PIN is
+// revoked or replaced.
+func TestPIN_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := pintest.New(t, d, pintest.Cheap)
+	p, text := w.Person(t, pintest.Mario, access.Citizen, false)
+	inTx := func(end func(ctx context.Context) error) func() error {
+		return func() error { return d.InTx(context.Background(), end) }
+	}
+	ended := func(name, column string, end func() error) {
+		t.Helper()
+		released := world.EndBeside(t, d, w.Clock, end, "SELECT 1 FROM pins WHERE person_id = ? FOR SHARE", p.ID)
+		if n := w.Count(t, "pins WHERE person_id = ? AND "+column+" >= ?", p.ID, released); n != 1 {
+			t.Errorf("%s: the PIN ended before what it let in", name)
+		}
+	}
+	by := w.MustActor(t, w.Login(t, pintest.Mario, text))
+	r, err := w.PINs.Rotate(ctx, by)
+	want(t, err, "")
+	ended("rotation", "changed_at", func() error {
+		_, err := w.PINs.Confirm(context.Background(), by, r.ID, r.PIN)
+		return err
+	})
+	ended("another PIN", "changed_at", inTx(func(ctx context.Context) error {
+		_, err := w.PINs.Issue(ctx, p.ID)
+		return err
+	}))
+	ended("revocation", "revoked_at", inTx(func(ctx context.Context) error {
+		_, err := w.PINs.RevokeFor(ctx, p.ID)
+		return err
+	}))
 }

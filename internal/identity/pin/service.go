@@ -102,7 +102,11 @@ func (s *Service) Set(ctx context.Context, personID uuid.UUID, hash string, init
 	if class == "" {
 		return fault.New(fault.NotFound)
 	}
-	return s.repo.put(ctx, given(personID, class, hash, initial, s.run.Clock.Now()))
+	now, err := s.held(ctx, personID)
+	if err != nil {
+		return err
+	}
+	return s.repo.put(ctx, given(personID, class, hash, initial, now))
 }
 
 // Issue gives a person a new initial PIN and returns it. Inside a transaction it becomes part of
@@ -209,11 +213,12 @@ func (s *Service) Confirm(ctx context.Context, by access.Actor, rotationID uuid.
 }
 
 func (s *Service) confirm(ctx context.Context, by access.Actor, r rotation, pin secret.Text) (session.Session, error) {
-	now := s.run.Clock.Now()
 	old, found, err := s.repo.hold(ctx, by.PersonID)
 	if err != nil {
 		return session.Session{}, err
 	}
+	// After whoever logs in with the old one at this moment.
+	now := s.run.Clock.Now()
 	taken, err := s.repo.take(ctx, r.ID, now)
 	if err != nil {
 		return session.Session{}, err

@@ -4,6 +4,7 @@
 package pinrequest
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/naming"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -164,13 +166,19 @@ func (a Application) normal(now time.Time) (Application, error) {
 		}
 	}
 	add(!a.TaxCode.IsZero() && a.TaxCode.IsPerson(), "/tax_code", fault.FieldFormat)
+	for _, name := range []struct {
+		value   *string
+		pointer string
+	}{{&a.GivenName, "/given_name"}, {&a.FamilyName, "/family_name"}} {
+		var code string
+		*name.value, code = naming.Person(*name.value, maxText)
+		add(code == "", name.pointer, code)
+	}
 	for _, text := range []struct {
 		value   *string
 		pointer string
 		limit   int
 	}{
-		{&a.GivenName, "/given_name", maxText},
-		{&a.FamilyName, "/family_name", maxText},
 		{&a.BirthPlace, "/birth_place", maxText},
 		{&a.Street, "/residence/street", maxStreet},
 		{&a.PostalCode, "/residence/postal_code", maxText},
@@ -178,9 +186,12 @@ func (a Application) normal(now time.Time) (Application, error) {
 		{&a.Province, "/residence/province", maxText},
 	} {
 		// A control character is refused, not made a space.
-		add(!strings.ContainsFunc(*text.value, unicode.IsControl), text.pointer, fault.FieldPattern)
+		code := naming.Display(*text.value, math.MaxInt)
 		*text.value = strings.Join(strings.Fields(*text.value), " ")
-		add(fits(*text.value, text.limit), text.pointer, fault.FieldPattern)
+		if code == "" {
+			code = naming.Display(*text.value, text.limit)
+		}
+		add(code == "", text.pointer, code)
 	}
 	born, err := time.Parse(time.DateOnly, a.BirthDate)
 	today := calendar.DateIn(now)

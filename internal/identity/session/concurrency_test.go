@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"diresco/internal/identity/pin/pintest"
+	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
@@ -65,6 +66,36 @@ func TestSession_TwoSessionsEndEachOther(t *testing.T) {
 		}
 		if errs[1] != nil || !fault.Is(errs[0], fault.SessionEnded) {
 			t.Fatalf("%v and %v", errs[0], errs[1])
+		}
+	}
+}
+
+// Whoever files holds the session until the end of the group, so what is filed comes before the
+// instant at which the session ended.
+func TestSession_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := pintest.New(t, d, pintest.Cheap)
+	p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+	for name, end := range map[string]func(by, other access.Actor) error{
+		"logout":       func(by, _ access.Actor) error { return w.Sessions.End(context.Background(), by, by.SessionID) },
+		"from another": func(by, other access.Actor) error { return w.Sessions.End(context.Background(), other, by.SessionID) },
+		"all of somebody": func(by, _ access.Actor) error {
+			return d.InTx(context.Background(), func(ctx context.Context) error {
+				return w.Sessions.EndAllOf(ctx, p.ID, session.EndedSuspended)
+			})
+		},
+		"a new PIN": func(by, _ access.Actor) error {
+			return d.InTx(context.Background(), func(ctx context.Context) error {
+				_, err := w.Sessions.Replace(ctx, by, session.EndedPINChanged)
+				return err
+			})
+		},
+	} {
+		by, other := w.MustActor(t, w.Login(t, pintest.Mario, pin)), w.MustActor(t, w.Login(t, pintest.Mario, pin))
+		released := world.EndBeside(t, d, w.Clock, func() error { return end(by, other) },
+			"SELECT 1 FROM sessions WHERE id = ? FOR SHARE", by.SessionID)
+		if n := w.Count(t, "sessions WHERE id = ? AND ended_at >= ?", by.SessionID, released); n != 1 {
+			t.Errorf("%s: it ended before what it let in", name)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,7 +180,10 @@ func TestRefreshToken_ForgedRefreshTokensTouchNothing(t *testing.T) {
 			"digest": changed(len(decoded) - 1),
 			"zeros":  strings.Repeat("A", len(genuine)), "access token": s.AccessToken.Reveal(), "huge": strings.Repeat("A", 1<<20),
 		} {
-			if _, err := w.Sessions.Renew(ctx, secret.Text(token), ""); !fault.Is(err, fault.Unauthenticated) {
+			// The words are about refresh tokens: an access token was not asked for.
+			var f *fault.Fault
+			if _, err := w.Sessions.Renew(ctx, secret.Text(token), ""); !errors.As(err, &f) || f.Code != fault.Unauthenticated ||
+				f.Reason != "refresh-token" {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

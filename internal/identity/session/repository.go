@@ -62,25 +62,31 @@ func (r repository) reauthenticate(ctx context.Context, s row) error {
 		s.RefreshGeneration, s.RefreshHash, s.AuthenticatedAt, s.LastSeenAt, s.ID).Error
 }
 
-// end ends one session and reports whether it was alive.
+// end ends one session, which the transaction has locked, and reports whether it was alive.
 func (r repository) end(ctx context.Context, id uuid.UUID, reason string, now time.Time) (bool, error) {
 	result := r.db.From(ctx).Exec("UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND ended_at IS NULL", now, reason, id)
 	return result.RowsAffected == 1, result.Error
 }
 
-// holdBoth keeps two sessions as they are, locked in the order of their ids.
-func (r repository) holdBoth(ctx context.Context, a, b uuid.UUID) error {
-	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE id IN (?, ?) ORDER BY id"+r.db.ForUpdate(), a, b).Error
+// hold keeps sessions as they are, locked in the order of their ids.
+func (r repository) hold(ctx context.Context, ids ...uuid.UUID) error {
+	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids).Error
 }
 
-// endAll ends every session of a person and returns which those were. Rows are locked in the order
-// of their ids, as everywhere, so that two statements over many sessions never wait for each other.
+// holdAll keeps every session of a person that has not ended. Rows are locked in the order of their
+// ids, as everywhere, so that two statements over many sessions never wait for each other.
+func (r repository) holdAll(ctx context.Context, personID uuid.UUID) error {
+	const selectOpen = "SELECT 1 FROM sessions WHERE person_id = ? AND ended_at IS NULL ORDER BY id"
+	return r.db.From(ctx).Exec(selectOpen+r.db.ForUpdate(), personID).Error
+}
+
+// endAll ends every session of a person, which the transaction has locked, and returns which those
+// were.
 func (r repository) endAll(ctx context.Context, personID uuid.UUID, reason string, now time.Time) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
-	err := r.db.From(ctx).Raw(`UPDATE sessions SET ended_at = ?, end_reason = ?
-		WHERE id IN (SELECT id FROM sessions WHERE person_id = ? AND ended_at IS NULL
-		ORDER BY id`+r.db.ForUpdate()+`) AND ended_at IS NULL RETURNING id`,
-		now, reason, personID).Scan(&ids).Error
+	err := r.db.From(ctx).Raw(
+		"UPDATE sessions SET ended_at = ?, end_reason = ? WHERE person_id = ? AND ended_at IS NULL RETURNING id", now, reason, personID,
+	).Scan(&ids).Error
 	return ids, err
 }
 

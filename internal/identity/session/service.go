@@ -14,6 +14,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
@@ -24,6 +25,7 @@ type Service struct {
 	run      *operation.Runner
 	repo     repository
 	pins     PINs
+	outbox   *outbox.Outbox
 	tokens   *accessTokens
 	refresh  refreshTokens
 	activity *activity
@@ -36,7 +38,8 @@ type Deps struct {
 	// Keyring signs the access tokens.
 	Keyring *keyring.Keyring
 	// Keys authenticate the refresh tokens.
-	Keys *keyring.DataKeys
+	Keys   *keyring.DataKeys
+	Outbox *outbox.Outbox
 	// PublicURL, without a path, is the issuer of the access tokens.
 	PublicURL string
 	Log       *slog.Logger
@@ -46,7 +49,7 @@ type Deps struct {
 func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
 	return &Service{
-		run: d.Runner, repo: repo, pins: d.PINs, tokens: newAccessTokens(d.Keyring, d.Runner.Clock, strings.TrimRight(d.PublicURL, "/")),
+		run: d.Runner, repo: repo, pins: d.PINs, outbox: d.Outbox, tokens: newAccessTokens(d.Keyring, d.Runner.Clock, strings.TrimRight(d.PublicURL, "/")),
 		refresh: refreshTokens{d.Keys}, activity: newActivity(repo.saw, d.Log),
 	}
 }
@@ -82,27 +85,82 @@ func (s *Service) RequireLive(sessionID uuid.UUID, lastSeenRow, expiresAt time.T
 const subjectKind = "session"
 
 // Start logs somebody in. Wrong credentials are fault.InvalidCredentials, whatever was wrong; see
-// PINs.Verify for the rest.
+// PINs.Verify for the rest. Where ten sessions of the person live, the oldest ends.
+//
+// Lock order: name of the person's sessions, person, PIN, sessions.
 func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, address string) (Session, error) {
 	v, err := s.pins.Verify(ctx, taxCode, pin, address)
 	if err != nil {
 		return Session{}, err
 	}
 	id := uuid.Must(uuid.NewV7())
-	return operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(
+	var displaced []uuid.UUID
+	opened, err := operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(
 		ctx context.Context, trace *operation.Trace,
 	) (Session, error) {
 		trace.PersonID, trace.SessionID, trace.SubjectKind = v.PersonID, id, subjectKind
+		// Of many logins at once each must see the sessions of those before it.
+		if err := s.run.DB.LockName(ctx, "sessions of "+v.PersonID.String()); err != nil {
+			return Session{}, err
+		}
 		if err := s.pins.StillValid(ctx, v); err != nil {
+			return Session{}, err
+		}
+		var err error
+		if displaced, err = s.makeRoom(ctx, v.PersonID); err != nil {
 			return Session{}, err
 		}
 		return s.open(ctx, id, v)
 	}, nil)
+	if err == nil {
+		for _, old := range displaced {
+			s.activity.forget(old)
+		}
+	}
+	return opened, err
 }
 
 // unclaimed returns the context without the request's idempotency key. An answer with tokens is
 // never stored, so a repeat is a request of its own.
 func unclaimed(ctx context.Context) context.Context { return idempotency.WithClaim(ctx, nil) }
+
+// displacedKind is the kind of the message about a session that ended for a newer one; its data is
+// {"at"}.
+var displacedKind = outbox.Declare(outbox.Kind{Name: "session.displaced"})
+
+// makeRoom ends the oldest live sessions of a person, so that one more makes MostAtOnce at most, and
+// tells the person. It returns which those were. The name of the person's sessions is locked.
+func (s *Service) makeRoom(ctx context.Context, personID uuid.UUID) ([]uuid.UUID, error) {
+	now := s.run.Clock.Now()
+	rows, err := s.repo.ofPerson(ctx, personID, now)
+	if err != nil {
+		return nil, err
+	}
+	rows = slices.DeleteFunc(rows, func(r row) bool {
+		return State(r.ExpiresAt, r.EndedAt, s.LastSeen(r.ID, r.LastSeenAt), now) != nil
+	})
+	if len(rows) < MostAtOnce {
+		return nil, nil
+	}
+	var displaced []uuid.UUID
+	for _, oldest := range rows[MostAtOnce-1:] {
+		displaced = append(displaced, oldest.ID)
+	}
+	if err := s.repo.hold(ctx, displaced...); err != nil {
+		return nil, err
+	}
+	now = s.run.Clock.Now()
+	for _, id := range displaced {
+		if _, err := s.repo.end(ctx, id, EndedDisplaced, now); err != nil {
+			return nil, err
+		}
+	}
+	m, err := outbox.NewMessage(displacedKind, personID, map[string]string{"at": now.Format(time.RFC3339Nano)}, now)
+	if err != nil {
+		return nil, err
+	}
+	return displaced, s.outbox.Add(ctx, m)
+}
 
 // open inserts a new session in the context's transaction.
 func (s *Service) open(ctx context.Context, id uuid.UUID, v Verified) (Session, error) {
@@ -135,8 +193,7 @@ func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Ses
 // transaction and operation: the actor has just proved to hold a new PIN. It returns
 // fault.SessionEnded when the actor's own session has ended meanwhile.
 func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
-	now := s.run.Clock.Now()
-	ended, err := s.repo.endAll(ctx, by.PersonID, reason, now)
+	ended, err := s.endAll(ctx, by.PersonID, reason)
 	if err != nil {
 		return Session{}, err
 	}
@@ -148,8 +205,23 @@ func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (
 
 // EndAllOf ends every session of a person, inside the caller's transaction and operation.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
-	_, err := s.repo.endAll(ctx, personID, reason, s.run.Clock.Now())
+	_, err := s.endAll(ctx, personID, reason)
 	return err
+}
+
+// endAll ends every session of a person and returns which those were. What a session let in holds
+// it, so the clock is read once all are locked: what was let in comes before the end.
+func (s *Service) endAll(ctx context.Context, personID uuid.UUID, reason string) ([]uuid.UUID, error) {
+	if err := s.repo.holdAll(ctx, personID); err != nil {
+		return nil, err
+	}
+	return s.repo.endAll(ctx, personID, reason, s.run.Clock.Now())
+}
+
+// HoldAllOf keeps every session of a person until the end of the context's transaction: what they
+// let in has ended when it returns.
+func (s *Service) HoldAllOf(ctx context.Context, personID uuid.UUID) error {
+	return s.repo.holdAll(ctx, personID)
 }
 
 var errReused = errors.New("refresh token used before")
@@ -161,7 +233,7 @@ var errReused = errors.New("refresh token used before")
 func (s *Service) Renew(ctx context.Context, token secret.Text, idempotencyKey string) (Session, error) {
 	id, _, genuine := s.refresh.open(token)
 	if !genuine {
-		return Session{}, fault.New(fault.Unauthenticated)
+		return Session{}, fault.Because(fault.Unauthenticated, "refresh-token")
 	}
 	renewed, err := s.renew(ctx, id, token, idempotencyKey)
 	if !errors.Is(err, errReused) {
@@ -355,11 +427,9 @@ func (s *Service) own(ctx context.Context, by access.Actor, id uuid.UUID) (row, 
 func (s *Service) End(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind, trace.Unchecked = subjectKind, id == by.SessionID
-		if id != by.SessionID {
-			// Two that end each other come one after the other.
-			if err := s.repo.holdBoth(ctx, id, by.SessionID); err != nil {
-				return struct{}{}, err
-			}
+		// Two that end each other come one after the other.
+		if err := s.repo.hold(ctx, id, by.SessionID); err != nil {
+			return struct{}{}, err
 		}
 		if _, _, err := s.own(ctx, by, id); err != nil {
 			return struct{}{}, err

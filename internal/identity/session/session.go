@@ -22,6 +22,8 @@ const (
 	AbsoluteAfter = 12 * time.Hour
 	// AccessLife is the longest life of an access token.
 	AccessLife = 15 * time.Minute
+	// MostAtOnce is how many sessions of one person live at the same time.
+	MostAtOnce = 10
 	// RenewalRepeat is how long the exact repeat of a renewal is answered the same.
 	RenewalRepeat = 60 * time.Second
 )
@@ -41,6 +43,7 @@ const (
 	EndedRefreshUsed = "refresh-reuse"
 	EndedSuspended   = "suspended"
 	EndedPostLeft    = "post-left"
+	EndedDisplaced   = "displaced"
 )
 
 // Session is what its holder is given at login, renewal and re-authentication.

@@ -15,6 +15,7 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 func TestSession_Login(t *testing.T) {
@@ -301,5 +302,61 @@ func TestSession_ReauthenticationSharesTheCounter(t *testing.T) {
 		want(t, err, fault.PINLocked)
 		_, err = w.Sessions.Start(ctx, pintest.Mario.Clear(), pin, "")
 		want(t, err, fault.PINLocked)
+	})
+}
+
+// An eleventh login ends the oldest of the sessions that live, and its holder is told.
+func TestSession_TenOfOnePersonLiveAtOnce(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		login := func() session.Session {
+			w.Clock.Advance(time.Second)
+			return w.Login(t, pintest.Mario, pin)
+		}
+		messages := func() int { return w.Count(t, "outbox WHERE kind = 'session.displaced' AND person_id = ?", p.ID) }
+		idle := login()
+		w.Clock.Advance(session.IdleAfter)
+		all := make([]session.Session, session.MostAtOnce)
+		for i := range all {
+			all[i] = login()
+		}
+		for _, s := range all {
+			w.MustActor(t, s)
+		}
+		if n := messages(); n != 0 {
+			t.Errorf("%d messages about ten sessions", n)
+		}
+		last := login()
+		if _, err := w.Actor(t, all[0]); !fault.Is(err, fault.SessionEnded) {
+			t.Errorf("the oldest: %v", err)
+		}
+		for _, s := range append(all[1:], last) {
+			w.MustActor(t, s)
+		}
+		if n := w.Count(t, "sessions WHERE id = ? AND ended_at = ? AND end_reason = 'displaced'", all[0].SessionID, w.Clock.Now()); n != 1 {
+			t.Error("the row does not say why it ended")
+		}
+		if n := w.Count(t, "sessions WHERE id = ? AND ended_at IS NOT NULL", idle.SessionID); n != 0 {
+			t.Error("one that had ended by itself was ended again")
+		}
+		if n := messages(); n != 1 {
+			t.Errorf("%d messages, want 1", n)
+		}
+	})
+}
+
+func TestSession_ManyLoginsAtOnceLeaveTen(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pintest.Cheap)
+		p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+		world.Parallel(16, func(int) {
+			if _, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), pin, ""); err != nil {
+				t.Error(err)
+			}
+		})
+		if n := w.Count(t, "sessions WHERE person_id = ? AND ended_at IS NULL", p.ID); n != session.MostAtOnce {
+			t.Errorf("%d live, want %d", n, session.MostAtOnce)
+		}
 	})
 }

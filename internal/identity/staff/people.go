@@ -127,7 +127,7 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 		if by.PersonID == id {
 			return Record{}, fault.Because(fault.Conflict, "own-account")
 		}
-		p, err := s.people.Suspend(ctx, id, reason)
+		p, err := s.people.Suspend(ctx, id, reason, s.sessions.HoldAllOf)
 		if err != nil {
 			return Record{}, err
 		}

@@ -50,6 +50,8 @@ type Offices interface {
 type Sessions interface {
 	// EndAllOf ends every session of a person, in the context's transaction.
 	EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error
+	// HoldAllOf keeps every session of a person until the end of the context's transaction.
+	HoldAllOf(ctx context.Context, personID uuid.UUID) error
 }
 
 // Declarations completes what waits for dispositive credentials; see declaration.Service.

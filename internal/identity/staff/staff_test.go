@@ -156,9 +156,9 @@ func TestStaff_RegisterFindShow(t *testing.T) {
 			_, err := w.service.Register(ctx, w.operator, in)
 			want(t, err, fault.Conflict, "tax-code-registered")
 			_, err = w.service.Register(ctx, w.operator, staff.Registration{
-				TaxCode: pintest.Giulia, GivenName: " Giulia", FamilyName: "Bianchi",
+				TaxCode: pintest.Giulia, GivenName: "<Giulia>", FamilyName: "Bianchi",
 			})
-			wantField(t, err, "/given_name", "pattern")
+			wantField(t, err, "/given_name", "forbidden-character")
 			_, err = w.service.Register(ctx, w.operator, staff.Registration{
 				TaxCode: taxcode.MustParse("00743110157"), GivenName: "G", FamilyName: "B",
 			})
@@ -486,4 +486,26 @@ func TestStaff_NobodyWaitsInACircle(t *testing.T) {
 		}
 		all.Wait()
 	})
+}
+
+// TestStaff_SuspensionIsDatedAfterWhatItLetIn: a filing holds person and session, any other
+// operation the session alone; both come before the instant of the suspension.
+func TestStaff_SuspensionIsDatedAfterWhatItLetIn(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := newWorld(t, d)
+	p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
+	for name, lock := range map[string]string{
+		"a filing":     "SELECT 1 FROM sessions s JOIN people p ON p.id = s.person_id WHERE p.id = ? FOR SHARE OF p, s",
+		"an operation": "SELECT 1 FROM sessions s WHERE s.person_id = ? FOR SHARE OF s",
+	} {
+		w.Login(t, pintest.Mario, pin)
+		released := world.EndBeside(t, d, w.Clock, func() error {
+			_, err := w.service.Suspend(context.Background(), w.admin, p.ID, "asked for by the police")
+			return err
+		}, lock, p.ID)
+		if n := w.Count(t, "people WHERE id = ? AND suspended_at >= ?", p.ID, released); n != 1 {
+			t.Errorf("%s: the suspension came before what was let in", name)
+		}
+		w.Exec(t, "UPDATE people SET suspended_at = NULL, suspension_reason = NULL WHERE id = ?", p.ID)
+	}
 }

@@ -21,6 +21,14 @@ func LiveDelegation(alias string) string {
 	return column(alias, "state") + " = 'active' AND " + unexpired(alias)
 }
 
+// OfferedDelegation is that a delegation was offered to its contributor: a code was sent for it
+// once. Before that it is the intermediary's alone. A program that does not write offered_at yet
+// leaves it to the state.
+func OfferedDelegation(alias string) string {
+	return "(" + column(alias, "offered_at") + " IS NOT NULL OR " + column(alias, "activated_at") + " IS NOT NULL OR " +
+		column(alias, "state") + " IN ('pending', 'active'))"
+}
+
 // LiveSubDelegation is that a sub-delegation was not revoked and has not expired.
 func LiveSubDelegation(alias string) string {
 	return column(alias, "revoked_at") + " IS NULL AND " + unexpired(alias)

@@ -41,16 +41,20 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 	return memberships, nil
 }
 
+var selectDelegation = "SELECT delegate_id, contributor_id, CASE WHEN " + OfferedDelegation("") +
+	" THEN 1 ELSE 0 END AS offered FROM delegations WHERE id = ?"
+
 // admit lets the actor in to an intermediary or a delegation. The actor is one of the
 // intermediary's people or, at a delegation, one of the contributor's. It returns fault.NotFound
 // for anybody else and fault.ServiceNotDelegated where no right covers the service.
 func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target Target) error {
 	delegateID := target.DelegateID
 	if rule.To == ToDelegation {
-		var rows []struct{ DelegateID, ContributorID uuid.UUID }
-		if err := r.db.From(ctx).Raw(
-			"SELECT delegate_id, contributor_id FROM delegations WHERE id = ?", target.DelegationID,
-		).Scan(&rows).Error; err != nil {
+		var rows []struct {
+			DelegateID, ContributorID uuid.UUID
+			Offered                   int
+		}
+		if err := r.db.From(ctx).Raw(selectDelegation, target.DelegationID).Scan(&rows).Error; err != nil {
 			return err
 		}
 		if len(rows) == 0 {
@@ -61,8 +65,11 @@ func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target 
 		if err != nil {
 			return err
 		}
-		// Whoever acts for the contributor by a delegation is not the contributor.
-		actor.Rights = slices.DeleteFunc(rights[actor.ContributorID], func(r Right) bool { return r.Positions != nil })
+		// Whoever acts for the contributor by a delegation is not the contributor, and to the
+		// contributor it is nothing until a code was sent.
+		actor.Rights = slices.DeleteFunc(rights[actor.ContributorID], func(r Right) bool {
+			return r.Positions != nil || rows[0].Offered == 0
+		})
 	}
 	memberships, err := r.Memberships(ctx, *actor)
 	if err != nil {

@@ -359,3 +359,30 @@ func TestRegister_ALockThatIsNotGivenUp(t *testing.T) {
 	mustFile(t, r, held.filing(world.Rome, slip{}))
 	checkOrder(t, lines(t, a, world.Rome))
 }
+
+// The clock ends a right as anybody does: nothing filed under a delegation is dated at or after its
+// end, however long the register's turn took to come.
+func TestRegister_NothingIsDatedAfterItsRightEnded(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	a := world.New(t, d)
+	r := newLane(a.NewRegister(t), nil)
+	if _, err := r.File(context.Background(), newFiler(t, a).filing(world.Rome, slip{})); err != nil {
+		t.Fatal(err)
+	}
+	company, _ := a.Employer(t)
+	professional, delegate := a.Professional(t)
+	end := a.Clock.Now().Add(100 * time.Millisecond)
+	a.Delegation(t, delegate, company, func(d *world.Delegation) { d.ValidUntil = &end })
+	by := a.Enter(t, a.Session(t, professional.ID, nil), company.ID)
+	var refused error
+	world.EndBeside(t, d, a.Clock, func() error {
+		_, refused = r.File(context.Background(), filer{by, by.Rights[0]}.filing(world.Rome, slip{}))
+		return nil
+	}, "SELECT 1 FROM protocol_counters WHERE office_code = ? FOR UPDATE", world.Rome)
+	if !fault.Is(refused, fault.NotFound) {
+		t.Errorf("got %v", refused)
+	}
+	if n := a.Count(t, "protocol_entries"); n != 1 {
+		t.Errorf("%d entries", n)
+	}
+}

@@ -55,6 +55,8 @@ type Line struct {
 	Messages []outbox.Message
 	// Err is why this entry is refused; the others of its group go on.
 	Err error
+	// until is when the right ends by itself, or nil.
+	until *time.Time
 	// filing is what the line belongs to.
 	filing filing
 }

@@ -203,6 +203,12 @@ func (r *Register) transact(entries []*Line) error {
 		}
 		// Read after the lock: whoever commits later has a later time.
 		r.date(ctx, accepted(live), counters, before)
+		for _, e := range accepted(live) {
+			if e.until != nil && !e.At.Before(*e.until) {
+				// The right ended by itself while the group waited for the counter.
+				e.Refuse(fault.New(fault.NotFound))
+			}
+		}
 		for _, p := range parts(accepted(live)) {
 			if err := p.lane.check(ctx, p.lines); err != nil {
 				return err
@@ -248,13 +254,14 @@ func (r *Register) checkClaims(ctx context.Context, entries []*Line) error {
 	for i, e := range entries {
 		claims[i] = recheck.Claim{SessionID: e.By.SessionID, Right: e.Right}
 	}
-	outcomes, err := r.recheck.All(ctx, claims)
+	outcomes, err := r.recheck.AllUntil(ctx, claims)
 	if err != nil {
 		return err
 	}
 	for i, outcome := range outcomes {
-		if outcome != nil {
-			entries[i].Refuse(outcome)
+		entries[i].until = outcome.Until
+		if outcome.Err != nil {
+			entries[i].Refuse(outcome.Err)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -20,7 +21,7 @@ func (l links) add(r access.Right) {
 		if l[link.Kind] == nil {
 			l[link.Kind] = found{}
 		}
-		l[link.Kind][link.ID] = false
+		l[link.Kind][link.ID] = standing{}
 	}
 }
 
@@ -29,7 +30,18 @@ func (l links) allow(r access.Right) bool {
 	if r.ID != uuid.Nil && len(r.Links) == 0 && r.ActingAs != access.OfficeOperator {
 		return false
 	}
-	return !slices.ContainsFunc(r.Links, func(link access.Link) bool { return !l[link.Kind][link.ID] })
+	return !slices.ContainsFunc(r.Links, func(link access.Link) bool { return !l[link.Kind][link.ID].good })
+}
+
+// until is when the first that the right hangs on ends by itself, or nil.
+func (l links) until(r access.Right) *time.Time {
+	var first *time.Time
+	for _, link := range r.Links {
+		if end := l[link.Kind][link.ID].until; end != nil && (first == nil || end.Before(*first)) {
+			first = end
+		}
+	}
+	return first
 }
 
 // live selects the live rows of each kind of link, in the lock order. The ids come first, the
@@ -40,13 +52,13 @@ var live = []struct {
 	timed       bool
 }{
 	{access.RoleLink, "SELECT r.id FROM contributor_roles r WHERE r.id IN ? AND " + access.LiveRole("r") + " ORDER BY r.id", "r", false},
-	{access.DelegationLink, "SELECT g.id FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND " +
+	{access.DelegationLink, "SELECT g.id, g.valid_until FROM delegations g JOIN delegates h ON h.id = g.delegate_id WHERE g.id IN ? AND " +
 		access.LiveDelegation("g") + " AND " + access.OnRegister("h") + " ORDER BY g.id", "g", true},
 	{
 		access.DelegateRoleLink, "SELECT u.id FROM delegate_roles u WHERE u.id IN ? AND " + access.LiveRole("u") + " ORDER BY u.id", "u",
 		false,
 	},
-	{access.SubDelegationLink, "SELECT w.id FROM sub_delegations w WHERE w.id IN ? AND " +
+	{access.SubDelegationLink, "SELECT w.id, w.valid_until FROM sub_delegations w WHERE w.id IN ? AND " +
 		access.LiveSubDelegation("w") + " ORDER BY w.id", "w", true},
 	{access.DelegateLink, "SELECT h.id FROM delegates h WHERE h.id IN ?", "", false},
 	{access.ListedLink, "SELECT h.id FROM delegates h WHERE h.id IN ? AND " + access.OnRegister("h"), "", false},

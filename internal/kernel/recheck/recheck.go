@@ -8,6 +8,7 @@ package recheck
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -37,6 +38,29 @@ func New(d *db.DB, c clock.Clock) *Checker { return &Checker{d, c} }
 // rest on sessions, people with their credentials, and rights. It returns one outcome for each
 // claim: nil, fault.SessionEnded or fault.NotFound.
 func (c *Checker) All(ctx context.Context, claims []Claim) ([]error, error) {
+	outcomes, err := c.AllUntil(ctx, claims)
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(outcomes))
+	for i, o := range outcomes {
+		errs[i] = o.Err
+	}
+	return errs, nil
+}
+
+// Outcome says of a claim whether it holds.
+type Outcome struct {
+	// Err is nil, fault.SessionEnded or fault.NotFound.
+	Err error
+	// Until is when the right ends by itself: nobody ends it before the transaction does, but the
+	// clock may. Nil stands for never.
+	Until *time.Time
+}
+
+// AllUntil is All for who reads the clock later: what is dated at Until or after it is done by a
+// right that has ended.
+func (c *Checker) AllUntil(ctx context.Context, claims []Claim) ([]Outcome, error) {
 	return c.check(ctx, claims, "p, s")
 }
 
@@ -52,8 +76,8 @@ func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right)
 	if err != nil {
 		return err
 	}
-	if outcomes[0] != nil || !by.Staff() {
-		return outcomes[0]
+	if outcomes[0].Err != nil || !by.Staff() {
+		return outcomes[0].Err
 	}
 	var posts []struct {
 		UserClass  access.UserClass
@@ -71,7 +95,7 @@ func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right)
 // session may have ended by then. It returns fault.NotFound for who is suspended, and where the
 // right has ended.
 func (c *Checker) Standing(ctx context.Context, personID uuid.UUID, right access.Right) error {
-	people := found{personID: false}
+	people := found{personID: {}}
 	if err := c.confirm(
 		ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+c.db.ForShare("p"), people,
 	); err != nil {
@@ -82,7 +106,7 @@ func (c *Checker) Standing(ctx context.Context, personID uuid.UUID, right access
 	if err := c.confirmLinks(ctx, l); err != nil {
 		return err
 	}
-	if !people[personID] || !l.allow(right) {
+	if !people[personID].good || !l.allow(right) {
 		return fault.New(fault.NotFound)
 	}
 	return nil
@@ -100,11 +124,11 @@ func (c *Checker) RequireLiveSession(ctx context.Context, by access.Actor) error
 }
 
 // check locks the tables named, of the sessions s and their people p, and what the rights hang on.
-func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]error, error) {
-	sessions := make(found, len(claims))
+func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Outcome, error) {
+	sessions := found{}
 	l := links{}
 	for _, claim := range claims {
-		sessions[claim.SessionID] = false
+		sessions[claim.SessionID] = standing{}
 		l.add(claim.Right)
 	}
 	const selectSessions = "SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id " +
@@ -115,20 +139,28 @@ func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]err
 	if err := c.confirmLinks(ctx, l); err != nil {
 		return nil, err
 	}
-	outcomes := make([]error, len(claims))
+	outcomes := make([]Outcome, len(claims))
 	for i, claim := range claims {
 		switch {
-		case !sessions[claim.SessionID]:
-			outcomes[i] = fault.New(fault.SessionEnded)
+		case !sessions[claim.SessionID].good:
+			outcomes[i].Err = fault.New(fault.SessionEnded)
 		case !l.allow(claim.Right):
-			outcomes[i] = fault.New(fault.NotFound)
+			outcomes[i].Err = fault.New(fault.NotFound)
+		default:
+			outcomes[i].Until = l.until(claim.Right)
 		}
 	}
 	return outcomes, nil
 }
 
-// found says of each id that was asked for whether its row is good.
-type found map[uuid.UUID]bool
+// found says of each id that was asked for how its row stands.
+type found map[uuid.UUID]standing
+
+// standing is whether a row is good, and until when, where it ends by itself.
+type standing struct {
+	good  bool
+	until *time.Time
+}
 
 // confirm marks those of the ids that the query returns. They are its first argument.
 func (c *Checker) confirm(ctx context.Context, query string, ids found, more ...any) error {
@@ -136,12 +168,15 @@ func (c *Checker) confirm(ctx context.Context, query string, ids found, more ...
 	for id := range ids {
 		wanted = append(wanted, id)
 	}
-	var live []uuid.UUID
+	var live []struct {
+		ID         uuid.UUID
+		ValidUntil *time.Time
+	}
 	if err := c.db.From(ctx).Raw(query, append([]any{wanted}, more...)...).Scan(&live).Error; err != nil {
 		return err
 	}
-	for _, id := range live {
-		ids[id] = true
+	for _, row := range live {
+		ids[row.ID] = standing{true, row.ValidUntil}
 	}
 	return nil
 }

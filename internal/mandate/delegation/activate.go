@@ -24,8 +24,8 @@ import (
 // signatory. It returns fault.Forbidden for who works for none of the delegation's intermediary, or
 // for one that is off its register, fault.ServiceNotDelegated for who does not manage its
 // delegations, and fault.DispositiveRequired; fault.RateLimited for the fourth code of one
-// delegation and the eleventh to one contributor in 24 hours; and fault.Conflict when there is
-// nowhere to send it, the delegation has gone on or is past its end, or its signatory does not
+// delegation, the fifth of the intermediary and the eleventh of all to one contributor in 24 hours;
+// and fault.Conflict when there is nowhere to send it, the delegation has gone on or is past its end, or its signatory does not
 // represent the contributor any more.
 func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	right, err := delegateRight(by)
@@ -33,8 +33,7 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 		return View{}, err
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.run.Clock.Now()
-		old, err := s.repo.lock(ctx, id, now)
+		old, now, err := s.repo.lock(ctx, id, s.run.Clock)
 		if err != nil {
 			return View{}, err
 		}
@@ -89,20 +88,26 @@ func (s *Service) mayStillSign(ctx context.Context, d View) error {
 }
 
 func (s *Service) maySend(ctx context.Context, d View, now time.Time) error {
-	for _, limit := range []struct {
-		column string
-		id     uuid.UUID
-		most   int
-	}{{"delegation_id", d.ID, sendsADay}, {"contributor_id", d.ContributorID, contributorSendsADay}} {
-		sent, err := s.repo.sent(ctx, limit.column, limit.id, now.Add(-fault.Day))
-		if err != nil {
-			return err
+	all, err := s.repo.sent(ctx, d.ContributorID, now.Add(-fault.Day))
+	if err != nil {
+		return err
+	}
+	var own, same []time.Time
+	for _, code := range all {
+		if code.DelegateID == d.DelegateID {
+			own = append(own, code.SentAt)
 		}
-		if err := fault.OverDaily(sent, limit.most, now); err != nil {
-			return err
+		if code.DelegationID == d.ID {
+			same = append(same, code.SentAt)
 		}
 	}
-	return nil
+	sent := make([]time.Time, len(all))
+	for i, code := range all {
+		sent[i] = code.SentAt
+	}
+	return cmp.Or(
+		fault.OverDaily(same, sendsADay, now), fault.OverDaily(own, delegateSendsADay, now), fault.OverDaily(sent, contributorSendsADay, now),
+	)
 }
 
 // recipient is where the contributor gets its code: never where the intermediary says.
@@ -177,7 +182,7 @@ func (s *Service) Activate(ctx context.Context, by access.Actor, id uuid.UUID, i
 // before it costs a try or is refused for what this one did. A wrong try stays on record, the key
 // does not.
 //
-// Lock order: key, name of the contributor's delegations, delegation, code.
+// Lock order: key, name of the contributor's delegations, delegation, those that it replaces, code.
 func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Right, d View, entered secret.Text) (View, error) {
 	claim := idempotency.ClaimOf(ctx)
 	take := func(ctx context.Context) error {
@@ -193,9 +198,15 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 			if err := take(ctx); err != nil {
 				return err
 			}
-			now = s.run.Clock.Now()
-			if old, err = s.repo.lock(ctx, d.ID, now); err != nil {
+			if old, now, err = s.repo.lock(ctx, d.ID, s.run.Clock); err != nil {
 				return err
+			}
+			if old.ContributorKind == contributor.Household {
+				// The earlier ones end by it, after whatever is filed under them at this moment.
+				if err := s.repo.holdActive(ctx, old.ContributorID); err != nil {
+					return err
+				}
+				now = s.run.Clock.Now()
 			}
 			activated, err = old.activate(by.PersonID, now)
 			return err
@@ -316,8 +327,7 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, wor
 		right = membership.Right()
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.run.Clock.Now()
-		d, err := s.repo.lock(ctx, id, now)
+		d, now, err := s.repo.lock(ctx, id, s.run.Clock)
 		if err != nil {
 			return View{}, err
 		}

@@ -390,3 +390,39 @@ func TestDelegation_NobodyWaitsForAnImport(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever files under a delegation holds it until the end of the group, so what is filed comes
+// before the instant at which the delegation ended.
+func TestDelegation_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
+	for name, ending := range map[string]func(w *fixture, old, next delegation.View) func() error{
+		"revocation": func(w *fixture, old, _ delegation.View) func() error {
+			by := w.at(w.representative, old.ID)
+			return func() error {
+				_, err := w.service.Revoke(context.Background(), by, old.ID, "")
+				return err
+			}
+		},
+		"replacement": func(w *fixture, _, next delegation.View) func() error {
+			code, by := w.send(w.professional, next.ID), w.at(w.professional, next.ID)
+			return func() error {
+				_, err := w.service.Activate(context.Background(), by, next.ID, delegation.Activation{OTP: code, SignatureDeclared: true})
+				return err
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := dbtest.Open(t, dbtest.Postgres(t))
+			w := newWorld(t, d)
+			w.household()
+			old := w.active(w.professional, nil)
+			next := w.draft(w.professional, nil)
+			released := world.EndBeside(t, d, w.Clock, ending(w, old, next), "SELECT 1 FROM delegations WHERE id = ? FOR SHARE", old.ID)
+			if n := w.Count(t, "delegations WHERE id = ? AND ended_at >= ?", old.ID, released); n != 1 {
+				t.Error("it ended before what it let in")
+			}
+			if name == "replacement" && w.Count(t, "delegations WHERE id = ? AND activated_at >= ?", next.ID, released) != 1 {
+				t.Error("both were active for a while")
+			}
+		})
+	}
+}

@@ -83,10 +83,12 @@ type Delegation struct {
 	State         State
 	DraftedBy     uuid.UUID
 	DraftedAt     time.Time
-	ActivatedBy   *uuid.UUID
-	ActivatedAt   *time.Time
-	EndedBy       *uuid.UUID
-	EndedAt       *time.Time
+	// OfferedAt is when a code was first sent for it; until then the contributor sees nothing of it.
+	OfferedAt   *time.Time
+	ActivatedBy *uuid.UUID
+	ActivatedAt *time.Time
+	EndedBy     *uuid.UUID
+	EndedAt     *time.Time
 	// EndCause is nil for one that was not revoked.
 	EndCause *EndCause
 	// EndReason is in the words of who ended it; nil where nobody gave any.
@@ -177,6 +179,8 @@ func (s View) seenBy(by access.Actor, now time.Time) View {
 const (
 	// maxWorkers is how many of an intermediary's people are shown with a delegation.
 	maxWorkers = 100
+	// mostOpen is how many delegations an intermediary prepares for one contributor at a time.
+	mostOpen = 20
 	// lookUpsADay is how many contributors one person looks up in 24 hours.
 	lookUpsADay = 200
 )
@@ -189,7 +193,15 @@ func (d Delegation) send(now time.Time) (Delegation, error) {
 	if d.ValidUntil != nil && !d.ValidUntil.After(now) {
 		return d, fault.Because(fault.Conflict, "delegation-over")
 	}
+	if d.OfferedAt == nil {
+		d.OfferedAt = &now
+	}
 	return d.moved(Pending, now), nil
+}
+
+// offered reports whether the contributor knows of it; see access.OfferedDelegation.
+func (d Delegation) offered() bool {
+	return d.OfferedAt != nil || d.ActivatedAt != nil || d.State == Pending || d.State == Active
 }
 
 // activate is a pending delegation whose code was right.

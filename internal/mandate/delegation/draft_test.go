@@ -305,12 +305,12 @@ func TestDelegation_TheOtherSideNeitherChangesNorSendsNorActivates(t *testing.T)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		draft := w.draft(w.professional, nil)
+		otp := w.send(w.professional, draft.ID)
 		by := w.at(w.representative, draft.ID)
 		_, err := w.service.Change(ctx, by, draft.ID, draft.Version, delegation.Change{})
 		refused(t, "change", err, fault.Forbidden)
 		_, err = w.service.Send(ctx, by, draft.ID)
 		refused(t, "send", err, fault.Forbidden)
-		otp := w.send(w.professional, draft.ID)
 		_, err = w.service.Activate(ctx, by, draft.ID, delegation.Activation{OTP: otp, SignatureDeclared: true})
 		refused(t, "activate", err, fault.Forbidden)
 		stranger, _ := w.consulente()
@@ -360,6 +360,118 @@ func TestDelegation_WhoRevokesForTheContributor(t *testing.T) {
 				!fault.Is(err, c.want) || c.want == "" && err != nil {
 				t.Errorf("listed as %s for %v: %v", c.role, c.services, err)
 			}
+		}
+	})
+}
+
+// An intermediary prepares twenty delegations for one contributor at a time; what was activated or
+// discarded makes room.
+func TestDelegation_TwentyAreOpenForOneContributor(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		by := w.in(w.professional)
+		tooMany := func(what string) {
+			t.Helper()
+			_, err := w.service.Draft(ctx, by, input(w.company, w.signatory))
+			refused(t, what, err, fault.Conflict, "/contributor_tax_code", "too-many-open")
+		}
+		var last uuid.UUID
+		for range 19 {
+			last = w.draft(w.professional, nil).ID
+		}
+		pending := w.draft(w.professional, nil)
+		code := w.send(w.professional, pending.ID)
+		tooMany("the twenty-first")
+		other, _ := w.consulente()
+		w.draft(other, nil)
+		company := w.Company(t, world.Rome)
+		signatory, _ := w.representativeOf(company)
+		w.draft(w.professional, func(in *delegation.Input) { *in = input(company, signatory) })
+
+		if _, err := w.activate(w.professional, pending.ID, code); err != nil {
+			t.Fatal(err)
+		}
+		w.draft(w.professional, nil)
+		tooMany("after one more")
+		if _, err := w.service.Revoke(ctx, w.at(w.professional, last), last, ""); err != nil {
+			t.Fatal(err)
+		}
+		// Of many at once as many as there is room for.
+		errs := make([]error, 6)
+		world.Parallel(len(errs), func(i int) { _, errs[i] = w.service.Draft(ctx, by, input(w.company, w.signatory)) })
+		made := 0
+		for _, err := range errs {
+			if err == nil {
+				made++
+			} else {
+				refused(t, "one of six", err, fault.Conflict, "/contributor_tax_code", "too-many-open")
+			}
+		}
+		if made != 1 {
+			t.Errorf("%d were drafted where there was room for one", made)
+		}
+	})
+}
+
+// What an intermediary prepares is nothing to the contributor until a code was sent for it, and
+// listed ever after.
+func TestDelegation_IsTheContributorsOnceACodeWasSent(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		draft := w.draft(w.professional, nil)
+		rule, target := access.Rule{To: access.ToDelegation}, access.Target{DelegationID: draft.ID}
+		sees := func(when string, want bool) {
+			t.Helper()
+			by, err := w.Guard.Enter(ctx, w.representative, rule, target)
+			if got := err == nil && len(by.Rights) == 1; got != want || !want && !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s: the contributor is let in: %v, %v", when, got, err)
+			}
+			atHome := w.Enter(t, w.representative, w.company.ID)
+			own, err := w.service.OfContributor(ctx, atHome, w.company.ID, delegation.Filter{}, page.Request{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := w.service.List(ctx, w.in(w.representative), delegation.Filter{}, page.Request{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (len(own.Items) == 1) != want || (len(all.Items) == 1) != want {
+				t.Errorf("%s: %d and %d are listed", when, len(own.Items), len(all.Items))
+			}
+			theirs, err := w.service.List(ctx, w.in(w.professional), delegation.Filter{}, page.Request{})
+			if err != nil || len(theirs.Items) != 1 {
+				t.Errorf("%s: the intermediary sees %d, %v", when, len(theirs.Items), err)
+			}
+		}
+		sees("drafted", false)
+		w.send(w.professional, draft.ID)
+		sees("sent", true)
+		if _, err := w.service.Change(
+			ctx, w.at(w.professional, draft.ID), draft.ID, fault.AnyVersion, delegation.Change{Exclusive: new(true)},
+		); err != nil {
+			t.Fatal(err)
+		}
+		sees("changed", true)
+		if _, err := w.service.Revoke(ctx, w.at(w.professional, draft.ID), draft.ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		sees("discarded", true)
+	})
+}
+
+// What was discarded before anybody heard of it stays the intermediary's.
+func TestDelegation_DiscardedUnsentIsNotListed(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		draft := w.draft(w.professional, nil)
+		if _, err := w.service.Revoke(ctx, w.at(w.professional, draft.ID), draft.ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		own, err := w.service.OfContributor(
+			ctx, w.Enter(t, w.representative, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{},
+		)
+		if err != nil || len(own.Items) != 0 {
+			t.Errorf("%d are listed, %v", len(own.Items), err)
 		}
 	})
 }

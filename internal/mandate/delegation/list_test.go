@@ -270,6 +270,10 @@ func TestDelegation_BothSidesListTheirDelegations(t *testing.T) {
 			t.Fatal(err)
 		}
 		states[delegation.Pending], states[delegation.Revoked] = pending.ID, revoked.ID
+		// A code was sent for these too, the day before.
+		w.Exec(
+			t, "UPDATE delegations SET offered_at = drafted_at WHERE id IN ?", []uuid.UUID{states[delegation.Draft], revoked.ID},
+		)
 		w.StrikeOff(t, otherDelegate)
 		w.Clock.Advance(10 * time.Minute)
 		list := func(session uuid.UUID, f delegation.Filter) []uuid.UUID {

@@ -2,7 +2,6 @@ package delegation
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +34,9 @@ const (
 	// contributorSendsADay is how many codes a contributor gets in 24 hours from all intermediaries
 	// together.
 	contributorSendsADay = 10
+	// delegateSendsADay is how many of those one intermediary has sent, so that the others need not
+	// wait a day.
+	delegateSendsADay = 4
 )
 
 // otpPurpose is how codes are made and tried; besides, the limiter counts for an intermediary and a
@@ -100,12 +102,16 @@ func (r repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, now
 	return live, nil
 }
 
-// sent returns when codes went out after the instant, the earliest first, for a delegation or to a
-// contributor.
-func (r repository) sent(ctx context.Context, column string, id uuid.UUID, after time.Time) ([]time.Time, error) {
-	var at []time.Time
-	err := r.db.From(ctx).Raw(
-		fmt.Sprintf("SELECT sent_at FROM delegation_otps WHERE %s = ? AND sent_at > ? ORDER BY sent_at", column), id, after,
-	).Scan(&at).Error
-	return at, err
+// sentCode is a code that went to a contributor.
+type sentCode struct {
+	DelegationID, DelegateID uuid.UUID
+	SentAt                   time.Time
+}
+
+// sent returns the codes that went to a contributor after the instant, the earliest first.
+func (r repository) sent(ctx context.Context, contributorID uuid.UUID, after time.Time) ([]sentCode, error) {
+	var codes []sentCode
+	const selectSent = "SELECT o.delegation_id, g.delegate_id, o.sent_at FROM delegation_otps o JOIN delegations g " +
+		"ON g.id = o.delegation_id WHERE o.contributor_id = ? AND o.sent_at > ? ORDER BY o.sent_at"
+	return codes, r.db.From(ctx).Raw(selectSent, contributorID, after).Scan(&codes).Error
 }

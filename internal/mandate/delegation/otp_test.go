@@ -256,6 +256,7 @@ func TestOTP_WhereTheCodeGoes(t *testing.T) {
 		w.Exec(t, "UPDATE contributors SET pec = 'azienda@pec.example' WHERE id = ?", w.company.ID)
 		sentTo("pec", "azienda@pec.example")
 
+		w.professional, w.delegate = w.consulente()
 		another := w.draft(w.professional, nil)
 		w.Exec(t, "UPDATE contributors SET pec = NULL")
 		// What came back from there does not go there again.
@@ -299,5 +300,32 @@ func TestOTP_WhatHasNoFutureIsNotSentNorActivated(t *testing.T) {
 		conflict(t, "sent", err, "delegation-over")
 		_, err = w.service.Revoke(ctx, w.at(w.representative, active.ID), active.ID, "")
 		conflict(t, "revoked", err, "delegation-state")
+	})
+}
+
+// Of the ten codes that a contributor gets in a day one intermediary sends four, so that others
+// need not wait for it.
+func TestOTP_FourOfTenAreOneIntermediarys(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		one, two := w.draft(w.professional, nil), w.draft(w.professional, nil)
+		for _, id := range []uuid.UUID{one.ID, one.ID, two.ID, two.ID} {
+			w.send(w.professional, id)
+			w.Clock.Advance(time.Minute)
+		}
+		_, err := w.service.Send(ctx, w.at(w.professional, two.ID), two.ID)
+		var f *fault.Fault
+		if !errors.As(err, &f) || f.Code != fault.RateLimited || f.RetryAfter != 24*time.Hour-4*time.Minute {
+			t.Errorf("the fifth: %v", err)
+		}
+		// Another intermediary is not held up, and this one may ask other contributors.
+		other, _ := w.consulente()
+		w.send(other, w.draft(other, nil).ID)
+		company := w.Company(t, world.Rome)
+		signatory, _ := w.representativeOf(company)
+		w.send(w.professional, w.draft(w.professional, func(in *delegation.Input) { *in = input(company, signatory) }).ID)
+		w.Clock.Advance(24*time.Hour - 4*time.Minute)
+		w.professional = w.relogin(w.delegate)
+		w.send(w.professional, two.ID)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/intermediary"
+	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 )
@@ -45,32 +46,44 @@ func (r repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View,
 
 // lock returns a delegation and keeps it unchanged until the end of the transaction. It also keeps
 // what others may do about the delegations of its contributor. It returns fault.NotFound where
-// there is none. The contributor's own row is left alone, since an import may hold it for long.
+// there is none. The contributor's own row is left alone, since an import may hold it for long. The
+// instant returned is the present once all of that was waited for.
 //
 // Lock order: idempotency key, the contributor's name, rows. No circle comes of that: a key is
 // taken first of all or not at all, so whoever has the name asks for no key any more, and nobody
 // who waits here is waited for.
-func (r repository) lock(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
+func (r repository) lock(ctx context.Context, id uuid.UUID, c clock.Clock) (View, time.Time, error) {
 	var found []uuid.UUID
 	if err := r.db.From(ctx).Raw("SELECT contributor_id FROM delegations WHERE id = ?", id).Scan(&found).Error; err != nil {
-		return View{}, err
+		return View{}, time.Time{}, err
 	}
 	if len(found) == 0 {
-		return View{}, fault.New(fault.NotFound)
+		return View{}, time.Time{}, fault.New(fault.NotFound)
 	}
 	if err := r.db.LockName(ctx, "delegations of "+found[0].String()); err != nil {
-		return View{}, err
+		return View{}, time.Time{}, err
 	}
-	// Whoever files under the delegation waits, or is waited for; whoever writes a row that points
-	// to it does not.
-	suffix := ""
+	if err := r.db.From(ctx).Exec("SELECT 1 FROM delegations WHERE id = ?"+r.forEnding(), id).Error; err != nil {
+		return View{}, time.Time{}, err
+	}
+	now := c.Now()
+	d, err := r.one(ctx, id, now)
+	return d, now, err
+}
+
+// holdActive keeps the active delegations of a contributor, whose name the transaction has locked.
+func (r repository) holdActive(ctx context.Context, contributorID uuid.UUID) error {
+	const selectActive = "SELECT 1 FROM delegations WHERE contributor_id = ? AND state = 'active' ORDER BY id"
+	return r.db.From(ctx).Exec(selectActive+r.forEnding(), contributorID).Error
+}
+
+// forEnding locks rows so that whoever files under them is waited for, and whoever writes a row
+// that points to one does not wait.
+func (r repository) forEnding() string {
 	if r.db.Dialect() == db.Postgres {
-		suffix = " FOR NO KEY UPDATE"
+		return " FOR NO KEY UPDATE"
 	}
-	if err := r.db.From(ctx).Exec("SELECT 1 FROM delegations WHERE id = ?"+suffix, id).Error; err != nil {
-		return View{}, err
-	}
-	return r.one(ctx, id, now)
+	return ""
 }
 
 // complete reads positions and live codes of many delegations at once.
@@ -139,7 +152,14 @@ func (r repository) setPositions(ctx context.Context, d Delegation, positions []
 func (r repository) save(ctx context.Context, d Delegation) error {
 	return r.db.From(ctx).Model(&Delegation{}).Where("id = ?", d.ID).Select(
 		"reference_code", "scope", "services", "exclusive", "valid_until", "signatory_id", "state",
-		"activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
+		"offered_at", "activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version", "updated_at").Updates(&d).Error
+}
+
+// open returns how many delegations an intermediary prepares for a contributor.
+func (r repository) open(ctx context.Context, delegateID, contributorID uuid.UUID) (int, error) {
+	var n int
+	const countOpen = "SELECT COUNT(*) FROM delegations WHERE delegate_id = ? AND contributor_id = ? AND state IN ('draft', 'pending')"
+	return n, r.db.From(ctx).Raw(countOpen, delegateID, contributorID).Scan(&n).Error
 }
 
 var selectActive = selectShown + " WHERE g.contributor_id = ? AND g.id <> ? AND " + access.LiveDelegation("g") + " ORDER BY g.id"
@@ -190,6 +210,9 @@ func (r repository) list(ctx context.Context, of sides, f Filter, request page.R
 		}
 		ofOne := func(whose string, args ...any) *gorm.DB {
 			query := f.narrow(r.db.From(ctx).Table("delegations g"), column, now).Where("g."+column+" = "+whose, args...)
+			if column == "contributor_id" {
+				query = query.Where(access.OfferedDelegation("g"))
+			}
 			if after != nil {
 				query = query.Where("(g.drafted_at, g.id) < (?, ?)", after.At.UTC(), after.ID)
 			}

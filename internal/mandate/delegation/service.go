@@ -172,8 +172,9 @@ type Input struct {
 
 // Draft prepares a delegation. It returns fault.DispositiveRequired; fault.Forbidden for who works
 // for no intermediary, or for none that is on its register; fault.ServiceNotDelegated for who does
-// not manage delegations there; fault.DelegateMustBePerson for a firm; and fault.Invalid naming
-// what is wrong, at /delegate_id where it is not the actor's or the actor must say which.
+// not manage delegations there; fault.DelegateMustBePerson for a firm; fault.Invalid naming what is
+// wrong, at /delegate_id where it is not the actor's or the actor must say which; and
+// fault.Conflict while as many are prepared for the contributor as may be.
 func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (View, error) {
 	if err := requireDispositive(by); err != nil {
 		return View{}, err
@@ -211,12 +212,28 @@ func (s *Service) draft(
 	if d, err = s.filled(ctx, d, in, now); err != nil {
 		return View{}, err
 	}
+	if err := s.mayOpen(ctx, d); err != nil {
+		return View{}, err
+	}
 	d = d.moved(Draft, now)
 	if err := s.repo.add(ctx, d, in.PositionIDs); err != nil {
 		return View{}, err
 	}
 	trace.ContributorID = d.ContributorID
 	return s.shown(ctx, by, id, now)
+}
+
+// mayOpen refuses one more delegation where the intermediary prepares as many as it may for the
+// contributor. Whoever comes at the same time waits.
+func (s *Service) mayOpen(ctx context.Context, d Delegation) error {
+	if err := s.run.DB.LockName(ctx, "open delegations of "+d.DelegateID.String()+" for "+d.ContributorID.String()); err != nil {
+		return err
+	}
+	open, err := s.repo.open(ctx, d.DelegateID, d.ContributorID)
+	if err != nil {
+		return err
+	}
+	return fault.OverOpen(open, mostOpen, "/contributor_tax_code")
 }
 
 func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
@@ -388,7 +405,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 	found, err := s.repo.list(ctx, of, f, request, now)
 	for i, d := range found.Items {
 		found.Items[i] = d.at(now)
-		found.Items[i].ForContributor = slices.Contains(represented, d.ContributorID)
+		found.Items[i].ForContributor = d.offered() && slices.Contains(represented, d.ContributorID)
 	}
 	return found, err
 }
@@ -472,8 +489,7 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		return View{}, err
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.run.Clock.Now()
-		old, err := s.repo.lock(ctx, id, now)
+		old, now, err := s.repo.lock(ctx, id, s.run.Clock)
 		if err != nil {
 			return View{}, err
 		}

@@ -55,6 +55,7 @@ func TestDelegation_WhoWorksUnderADelegation(t *testing.T) {
 			in.Scope, in.Services = delegation.Partial, []access.Service{access.Declarations}
 		}
 		alone, draft := w.active(w.professional, declarations), w.draft(w.professional, nil)
+		w.send(w.professional, draft.ID)
 		session, role := w.worker(caf, access.LegalRepresentative, access.AllServices)
 		w.Exec(t, "UPDATE people SET family_name = 'Bruni' WHERE id = ?", w.in(session).PersonID)
 		at := w.active(session, of(caf))
@@ -200,7 +201,9 @@ func TestDelegation_WhoSeesTheSignatory(t *testing.T) {
 		if !one.HidesSignatory() {
 			t.Error("who drafts it is told the name")
 		}
-		see("a draft", one.ID, true)
+		if !hidden(w.professional, one.ID) {
+			t.Error("a draft shows the intermediary the name")
+		}
 		otp := w.send(w.professional, one.ID)
 		see("a pending one", one.ID, true)
 		if _, err := w.activate(w.professional, one.ID, otp); err != nil {
@@ -208,6 +211,7 @@ func TestDelegation_WhoSeesTheSignatory(t *testing.T) {
 		}
 		see("an active one", one.ID, false)
 		discarded := w.draft(w.professional, nil)
+		w.send(w.professional, discarded.ID)
 		for _, id := range []uuid.UUID{one.ID, discarded.ID} {
 			if _, err := w.service.Revoke(ctx, w.at(w.professional, id), id, ""); err != nil {
 				t.Fatal(err)

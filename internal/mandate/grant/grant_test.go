@@ -378,3 +378,16 @@ func TestGrant_AWithdrawalComesAfterWhatWasLetIn(t *testing.T) {
 		return nil
 	})
 }
+
+// TestGrant_EndsAtAnInstantAfterWhatItLetIn: what is filed under a role comes before its end.
+func TestGrant_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := newWorld(t, d)
+	g := w.given(w.rep, w.confirmed(), access.EmployeeDelegate)
+	at := w.at(w.rep)
+	released := world.EndBeside(t, d, w.Clock, func() error { return w.users.Withdraw(context.Background(), w.rep, at, g.ID) },
+		"SELECT 1 FROM contributor_roles WHERE id = ? FOR SHARE", g.ID)
+	if n := w.Count(t, "contributor_roles WHERE id = ? AND withdrawn_at >= ?", g.ID, released); n != 1 {
+		t.Error("it ended before what it let in")
+	}
+}

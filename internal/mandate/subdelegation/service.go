@@ -270,10 +270,11 @@ func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 		return View{}, fault.New(fault.Forbidden)
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		now := s.run.Clock.Now()
 		if err := s.repo.lock(ctx, id); err != nil {
 			return View{}, err
 		}
+		// After whoever files under it at this moment.
+		now := s.run.Clock.Now()
 		old, end, err := s.visible(ctx, by, id)
 		if err != nil {
 			return View{}, err

@@ -461,3 +461,21 @@ func TestSubDelegation_ARepeatedGrantIsOne(t *testing.T) {
 		}
 	})
 }
+
+// Whoever files under a sub-delegation holds it until the end of the group, so what is filed comes
+// before the instant at which it ended.
+func TestSubDelegation_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	w := newWorld(t, d)
+	granted, err := w.grant(w.worker(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	released := world.EndBeside(t, d, w.Clock, func() error {
+		_, err := w.service.Revoke(context.Background(), w.by, granted.ID)
+		return err
+	}, "SELECT 1 FROM sub_delegations WHERE id = ? FOR SHARE", granted.ID)
+	if n := w.Count(t, "sub_delegations WHERE id = ? AND revoked_at >= ?", granted.ID, released); n != 1 {
+		t.Error("it ended before what it let in")
+	}
+}

@@ -104,8 +104,8 @@ var people = book{
 	table: "staged_people", key: "tax_code",
 	columns: []column{
 		{"tax_code", false, personCode},
-		{"given_name", false, text},
-		{"family_name", false, text},
+		{"given_name", false, personName},
+		{"family_name", false, personName},
 		{"birth_date", false, date},
 		{"birth_place", false, text},
 		{"street", false, text},
@@ -163,7 +163,7 @@ var contributors = book{
 	table: "staged_contributors", key: "tax_code",
 	columns: []column{
 		{"tax_code", false, code},
-		{"legal_name", false, text},
+		{"legal_name", false, legalName},
 		{"kind", false, oneOf("company", "public_body", "self_employed", "household")},
 		{"legal_representative_tax_code", true, personCode},
 		{enabledColumn, true, truth},

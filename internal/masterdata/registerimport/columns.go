@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/naming"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -38,6 +39,10 @@ func bounded(s string, most int) (string, string) {
 // unprintable reports whether a character has no place in a name; what decoders put for broken ones
 // has none either.
 func unprintable(r rune) bool { return unicode.IsControl(r) || r == utf8.RuneError }
+
+func personName(s string) (string, string) { return naming.Person(s, maxText) }
+
+func legalName(s string) (string, string) { return s, naming.Display(s, maxText) }
 
 func code(s string) (string, string) {
 	c, err := taxcode.Parse(s)

@@ -33,8 +33,8 @@ var albi = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
 		{"tax_code", false, personCode},
-		{"given_name", false, text},
-		{"family_name", false, text},
+		{"given_name", false, personName},
+		{"family_name", false, personName},
 		{"register_code", false, registerCode},
 		{"registration_number", false, text},
 	},
@@ -54,7 +54,7 @@ var associations = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
 		{"tax_code", false, code},
-		{"legal_name", false, text},
+		{"legal_name", false, legalName},
 		{
 			"kind", false,
 			oneOf(string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm)),

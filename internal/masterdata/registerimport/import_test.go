@@ -106,6 +106,10 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, strings.Repeat("è", 301), "")),
 				"2 /street too-long",
 			},
+			"markup in a name": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, strings.Replace(good, ";Ugo;", ";<img src=x>;", 1)),
+				"2 /given_name forbidden-character",
+			},
 			"control characters": {
 				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via\x00Roma", "")),
 				"2 /street forbidden-character",

@@ -27,7 +27,7 @@ func (c *Config) checkValues() []error {
 	check("DATABASE_URL", c.DatabaseURL == "" || isPostgres(c.DatabaseURL.Reveal()) || isSQLite(c.DatabaseURL.Reveal()))
 	check("MIGRATION_DATABASE_URL", c.MigrationDatabaseURL == "" || isPostgres(c.MigrationDatabaseURL.Reveal()))
 	check("BLOB_URL", c.BlobURL == "" || isBucket(c.BlobURL))
-	check("RATE_SESSION", c.RateSession >= 1 && c.RateSession <= maxRate)
+	check("RATE_PERSON", c.RatePerson >= 1 && c.RatePerson <= maxRate)
 	check("RATE_ADDRESS", c.RateAddress >= 1 && c.RateAddress <= maxRate)
 	check("DELEGATION_LOGIN", c.DelegationLogin == AnyLogin || c.DelegationLogin == StrongLogin)
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
@@ -99,8 +99,8 @@ func (c *Config) Sandbox() error {
 	}
 	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the
 	// real limits.
-	if !c.SandboxPublic && c.RateSession == defaultRateSession && c.RateAddress == defaultRateAddress {
-		c.RateSession, c.RateAddress = sandboxRate, sandboxRate
+	if !c.SandboxPublic && c.RatePerson == defaultRatePerson && c.RateAddress == defaultRateAddress {
+		c.RatePerson, c.RateAddress = sandboxRate, sandboxRate
 	}
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
@@ -108,7 +108,7 @@ func (c *Config) Sandbox() error {
 
 // The rates that stand in the tags of Config, and that of a sandbox: requests a minute.
 const (
-	defaultRateSession = 600
+	defaultRatePerson  = 600
 	defaultRateAddress = 120
 	sandboxRate        = 1_000_000
 )
@@ -222,7 +222,9 @@ func isBucket(raw string) bool {
 	if err != nil {
 		return false
 	}
-	return (bucket.Scheme == "file" && bucket.Path != "") || (bucket.Scheme == "s3" && bucket.Host != "")
+	// Without a region every request would fail, and the first is made long after the start.
+	return (bucket.Scheme == "file" && bucket.Path != "") ||
+		(bucket.Scheme == "s3" && bucket.Host != "" && bucket.Query().Get("region") != "")
 }
 
 // isOrigin tells whether raw is exactly scheme://host[:port], as a browser's Origin header writes

@@ -53,8 +53,8 @@ type Config struct {
 	// is empty when they are kept in DataDir.
 	DataKeys secret.Text `env:"DATA_KEYS" want:"id:base64 of 32 bytes, separated by commas" unset:"kept in DATA_DIR" desc:"keys for data at rest, id:base64 of 32 bytes, the current one first, separated by commas"`
 
-	// RateSession is how many requests a minute one session may make.
-	RateSession int `env:"RATE_SESSION" envDefault:"600" want:"a whole number from 1 to 1000000" desc:"requests a minute that one session may make"`
+	// RatePerson is how many requests a minute one person may make, over all sessions.
+	RatePerson int `env:"RATE_PERSON" envDefault:"600" want:"a whole number from 1 to 1000000" desc:"requests a minute that one person may make, over all sessions"`
 	// RateAddress is how many requests a minute one address may make without a session.
 	RateAddress int `env:"RATE_ADDRESS" envDefault:"120" want:"a whole number from 1 to 1000000" desc:"requests a minute that one address may make without a session"`
 

@@ -23,9 +23,9 @@ func read(t *testing.T, environ ...string) config.Config {
 }
 
 func TestConfig_NothingSetGivesTheDocumentedDefaults(t *testing.T) {
-	t.Setenv("DIRESCO_RATE_SESSION", "1") // only what Read is handed counts, not the process's own environment
+	t.Setenv("DIRESCO_RATE_PERSON", "1") // only what Read is handed counts, not the process's own environment
 	c := read(t, "HOME=/nowhere", "PATH=")
-	if c.Addr != "127.0.0.1:8080" || c.AdminAddr != "" || c.RateSession != 600 || c.RateAddress != 120 ||
+	if c.Addr != "127.0.0.1:8080" || c.AdminAddr != "" || c.RatePerson != 600 || c.RateAddress != 120 ||
 		c.LogLevel != slog.LevelInfo || c.LogFormat != "json" || c.DelegationLogin != config.AnyLogin || c.SandboxPublic || c.Traces {
 		t.Errorf("defaults: %+v", c)
 	}
@@ -43,7 +43,7 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_DATABASE_URL=postgres://app:hunter2@db/diresco", "DIRESCO_MIGRATION_DATABASE_URL=postgresql://owner@db/diresco",
 		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
 		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA",
-		"DIRESCO_RATE_SESSION=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
+		"DIRESCO_RATE_PERSON=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
 		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it",
 		"DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file), "DIRESCO_PEC_CA="+file,
 		"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org/v1", "DIRESCO_SMS_GATEWAY_TOKEN=hunter2", "DIRESCO_SMS_SENDER=DiResCo",
@@ -93,8 +93,9 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"MIGRATION_DATABASE_URL", "sqlite:" + wrong},
 		{"BLOB_URL", wrong},
 		{"BLOB_URL", "s3:///" + wrong},
-		{"RATE_SESSION", wrong},
-		{"RATE_SESSION", "0"},
+		{"BLOB_URL", "s3://" + wrong},
+		{"RATE_PERSON", wrong},
+		{"RATE_PERSON", "0"},
 		{"RATE_ADDRESS", "-1"},
 		{"DELEGATION_LOGIN", wrong},
 		{"DELEGATION_LOGIN", "Strong " + wrong},

@@ -13,3 +13,12 @@ func OverDaily(before []time.Time, most int, now time.Time) error {
 	}
 	return After(RateLimited, before[len(before)-most].Add(Day).Sub(now))
 }
+
+// OverOpen returns Conflict, naming the place, where as many as allowed are open already. Waiting
+// does not help: some have to be finished or discarded first.
+func OverOpen(open, most int, pointer string) error {
+	if open < most {
+		return nil
+	}
+	return &Fault{Code: Conflict, Reason: FieldTooManyOpen, Fields: []Field{{Pointer: pointer, Code: FieldTooManyOpen}}}
+}

@@ -94,4 +94,5 @@ const (
 	FieldUnknownDelegation    = "unknown-delegation"
 	FieldNotDelegated         = "not-delegated"
 	FieldAfterDelegation      = "after-delegation"
+	FieldTooManyOpen          = "too-many-open"
 )

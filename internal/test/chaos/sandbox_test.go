@@ -147,7 +147,7 @@ func TestSandbox_OneClearLine(t *testing.T) {
 		"no database to migrate":    {"migrate", nil, "DIRESCO_DATABASE_URL: is missing"},
 		"an unknown variable":       {"sandbox", variables{"ADRESS": secret}, "DIRESCO_ADRESS: "},
 		"a wrong log level":         {"sandbox", variables{"LOG_LEVEL": secret}, "DIRESCO_LOG_LEVEL: "},
-		"a wrong rate":              {"serve", whole.with(variables{"RATE_SESSION": secret}), "DIRESCO_RATE_SESSION: "},
+		"a wrong rate":              {"serve", whole.with(variables{"RATE_PERSON": secret}), "DIRESCO_RATE_PERSON: "},
 		"a sandbox for everybody":   {"sandbox", variables{"ADDR": "0.0.0.0:0"}, "DIRESCO_ADDR: "},
 		"data keys that are none":   {"serve", whole.with(variables{"DATA_KEYS": secret}), "data key"},
 		"signing keys that are not": {"serve", whole.with(variables{"SIGNING_KEYS": "/nowhere/keys.json"}), "/nowhere/keys.json"},

@@ -31,7 +31,7 @@ func newHouse(t *testing.T, database string) *house {
 	v := variables{
 		"DATABASE_URL": database, "SIGNING_KEYS": keys, "BLOB_URL": (&url.URL{Scheme: "file", Path: blobs}).String(), "ADMIN_ADDR": "",
 		// Behind a balancer every process has the same one.
-		"PUBLIC_URL": "https://diresco.example.org", "RATE_SESSION": "1000000", "RATE_ADDRESS": "1000000",
+		"PUBLIC_URL": "https://diresco.example.org", "RATE_PERSON": "1000000", "RATE_ADDRESS": "1000000",
 	}
 	succeed(t, nil, "keys", "signing", keys)
 	v["DATA_KEYS"] = strings.TrimSpace(succeed(t, nil, "keys", "data"))

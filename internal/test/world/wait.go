@@ -1,9 +1,13 @@
 package world
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
+
+	"diresco/db"
+	"diresco/internal/platform/clock"
 )
 
 // patience is how long something that must happen may take on a busy machine before the test gives
@@ -66,3 +70,37 @@ func (g *Gate) Reached() { <-g.reached }
 
 // Open lets through who waits.
 func (g *Gate) Open() { close(g.open) }
+
+// EndBeside runs what ends something while another transaction holds the rows that a statement
+// selects. The clock moves on before that one lets go: EndBeside returns to when, and fails the
+// test unless the end waited. SQLite has one writer at a time, so this needs PostgreSQL.
+func EndBeside(t testing.TB, d *db.DB, c *clock.Manual, end func() error, lock string, args ...any) time.Time {
+	t.Helper()
+	done := make(chan error, 1)
+	waits := func() bool {
+		var n int
+		err := d.From(context.Background()).Raw(
+			"SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+		).Scan(&n).Error
+		return err == nil && n > 0
+	}
+	err := d.InTx(context.Background(), func(ctx context.Context) error {
+		if err := d.From(ctx).Exec(lock, args...).Error; err != nil {
+			return err
+		}
+		go func() { done <- end() }()
+		Eventually(t, "the end waits, or does not", func() bool { return len(done) > 0 || waits() })
+		if len(done) > 0 {
+			t.Error("it ended beside somebody who was let in")
+		}
+		c.Advance(200 * time.Millisecond)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	return c.Now()
+}
