@@ -5953,6 +5953,11 @@ type PinRequestId = UnguessableId
 // Example: served
 type PinRequestStateFilter = PinRequestState
 
+// PinRevocationReasonQuery Why somebody who works here revokes a PIN: the holder asks for it, lost it, had it stolen, others use it, or it was given to the wrong person.
+//
+// Example: lost
+type PinRevocationReasonQuery = PinRevocationReason
+
 // PinUpgradeStateFilter `submitted` waits for the office; the others are its decision.
 //
 // Example: submitted
@@ -6160,7 +6165,7 @@ type SearchPeopleParams struct {
 // RevokePersonPinParams defines parameters for RevokePersonPin.
 type RevokePersonPinParams struct {
 	// Reason Why the PIN is revoked. It is kept with who revoked it.
-	Reason PinRevocationReason `form:"reason" json:"reason"`
+	Reason PinRevocationReasonQuery `form:"reason" json:"reason"`
 }
 
 // IssuePinParams defines parameters for IssuePin.

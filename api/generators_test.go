@@ -68,7 +68,8 @@ func TestContract_ProblemsLookAsTheyAreSent(t *testing.T) {
 		kind, _ := problem["type"].(string)
 		code, _ := problem["code"].(string)
 		instance, _ := problem["instance"].(string)
-		if !strings.HasSuffix(kind, "/problems/"+code) || !strings.HasPrefix(kind, "https://") || !strings.HasPrefix(instance, "urn:request:") {
+		if !strings.HasSuffix(kind, "/problems/"+code) || !strings.HasPrefix(kind, "https://") ||
+			!strings.HasPrefix(instance, "urn:request:") {
 			t.Errorf("%s: %v", at, problem)
 		}
 		known := false

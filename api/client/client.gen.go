@@ -5951,6 +5951,11 @@ type PinRequestId = UnguessableId
 // Example: served
 type PinRequestStateFilter = PinRequestState
 
+// PinRevocationReasonQuery Why somebody who works here revokes a PIN: the holder asks for it, lost it, had it stolen, others use it, or it was given to the wrong person.
+//
+// Example: lost
+type PinRevocationReasonQuery = PinRevocationReason
+
 // PinUpgradeStateFilter `submitted` waits for the office; the others are its decision.
 //
 // Example: submitted
@@ -6224,7 +6229,7 @@ type ShowPersonParams struct {
 // RevokePersonPinParams defines parameters for RevokePersonPin.
 type RevokePersonPinParams struct {
 	// Reason Why the PIN is revoked. It is kept with who revoked it.
-	Reason PinRevocationReason `form:"reason" json:"reason"`
+	Reason PinRevocationReasonQuery `form:"reason" json:"reason"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`

@@ -25,7 +25,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
 		PersonRate:     p.config.RatePerson, AddressRate: p.config.RateAddress, SpoolDir: spool, Institution: p.config.Institution(),
-	}, a.newEdgeDeps(p, g), a.newHandlers(p, g))
+	}, a.newEdgeDeps(p, g), a.newHandlers(g))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func sight[T any](show func(context.Context, access.Actor, uuid.UUID) (T, error)
 }
 
 // newHandlers gives each section of the contract the services that it maps to.
-func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
+func (a *App) newHandlers(g groups) handlers.Handlers {
 	id, m, ma, declarations := g.identity, g.masterdata, g.mandate, g.filing.declarations
 	return handlers.Handlers{
 		StatusHandlers:           handlers.StatusHandlers{Ready: a.Ready},

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -26,7 +27,7 @@ func addressesBehind(t *testing.T, log *bytes.Buffer, now *time.Time) *clientAdd
 }
 
 func askedFrom(remote string, forwarded ...string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	r.RemoteAddr = remote
 	for _, line := range forwarded {
 		r.Header.Add(forwardedHeader, line)

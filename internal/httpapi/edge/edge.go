@@ -158,7 +158,9 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if err := checkRoutes(router.Routes(), operations); err != nil {
 		return nil, err
 	}
-	outside, err := pages.New(pages.Config{Contract: config.Contract, Sandbox: config.Sandbox, Institution: config.Institution}, deps.PublicKeys)
+	outside, err := pages.New(pages.Config{
+		Contract: config.Contract, Sandbox: config.Sandbox, Institution: config.Institution,
+	}, deps.PublicKeys)
 	if err != nil {
 		return nil, err
 	}

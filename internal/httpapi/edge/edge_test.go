@@ -402,7 +402,10 @@ func TestEdge_EveryOperationIsServedUnderItsRule(t *testing.T) {
 		{id: "searchDeclarations", rule: access.Rule{To: access.ToContributor, Service: access.Declarations}, reads: true},
 		{id: "searchMyDeclarations", rule: access.Rule{To: access.ToSession}},
 		{id: "verifyReceipt", rule: access.Rule{To: access.ToAnyone}},
-		{id: "listOfficeDeclarations", rule: access.Rule{To: access.ToOffice, Classes: []access.UserClass{access.Operator}, Dispositive: true}, reads: true},
+		{
+			id:   "listOfficeDeclarations",
+			rule: access.Rule{To: access.ToOffice, Classes: []access.UserClass{access.Operator}, Dispositive: true}, reads: true,
+		},
 		{
 			id: "activateDelegation",
 			rule: access.Rule{
@@ -422,7 +425,9 @@ func TestEdge_EveryOperationIsServedUnderItsRule(t *testing.T) {
 			continue
 		}
 		if op.rule.To != c.rule.To || op.rule.Forced != c.rule.Forced || op.rule.Fresh != c.rule.Fresh || op.rule.Strong != c.rule.Strong ||
-			op.rule.Service != c.rule.Service || op.rule.Dispositive != c.rule.Dispositive || !slices.Equal(op.rule.Classes, c.rule.Classes) {
+			op.rule.Service != c.rule.Service || op.rule.Dispositive != c.rule.Dispositive || !slices.Equal(
+			op.rule.Classes, c.rule.Classes,
+		) {
 			t.Errorf("%s: rule %+v, want %+v", c.id, op.rule, c.rule)
 		}
 		if op.remembered != c.remembered || op.sandbox != c.sandbox || op.cacheable != c.cacheable || op.readsOthers != c.reads {

@@ -25,7 +25,7 @@ func TestHead_AnswersWhereverGetDoes(t *testing.T) {
 			paths = append(paths, "/v1"+path)
 		}
 	}
-	ask := func(method, path string) (*http.Response, string) {
+	ask := func(method, path string) (int, http.Header, string) {
 		for name := range strings.SplitSeq("contributor_id delegation_id declaration_id delegate_id", " ") {
 			path = strings.ReplaceAll(path, "{"+name+"}", uuid.NewString())
 		}
@@ -43,16 +43,16 @@ func TestHead_AnswersWhereverGetDoes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return answer, string(body)
+		return answer.StatusCode, answer.Header, string(body)
 	}
 	for _, path := range paths {
-		get, content := ask(http.MethodGet, path)
-		head, nothing := ask(http.MethodHead, path)
-		if head.StatusCode != get.StatusCode || nothing != "" || content == "" {
-			t.Errorf("%s: GET %d, HEAD %d with %q", path, get.StatusCode, head.StatusCode, nothing)
+		status, get, content := ask(http.MethodGet, path)
+		same, head, nothing := ask(http.MethodHead, path)
+		if same != status || nothing != "" || content == "" {
+			t.Errorf("%s: GET %d, HEAD %d with %q", path, status, same, nothing)
 		}
 		for _, name := range []string{"Content-Type", "ETag", "Cache-Control", "WWW-Authenticate", "Vary"} {
-			if got, want := head.Header.Get(name), get.Header.Get(name); got != want {
+			if got, want := head.Get(name), get.Get(name); got != want {
 				t.Errorf("%s: %s is %q by HEAD and %q by GET", path, name, got, want)
 			}
 		}
@@ -60,7 +60,7 @@ func TestHead_AnswersWhereverGetDoes(t *testing.T) {
 	if len(paths) < 40 {
 		t.Errorf("only %d paths were tried", len(paths))
 	}
-	if answer, _ := ask(http.MethodHead, "/v1/receipt-verifications"); answer.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("HEAD where there is no GET: %d", answer.StatusCode)
+	if status, _, _ := ask(http.MethodHead, "/v1/receipt-verifications"); status != http.StatusMethodNotAllowed {
+		t.Errorf("HEAD where there is no GET: %d", status)
 	}
 }

@@ -131,10 +131,12 @@ func TestHeaders_BrowsersMaySendAndRead(t *testing.T) {
 	from := map[string]string{"Origin": "https://portal.example", "Access-Control-Request-Method": "PATCH"}
 	allowed := w.do(ask{method: http.MethodOptions, path: "/v1/me", header: from}).Header()
 	for name, list := range map[string]string{
-		"Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Accept-Language, Request-Id, " +
+		"Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, " +
+			"Accept-Language, Request-Id, " +
 			"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID",
-		"Access-Control-Allow-Methods":  "GET, HEAD, POST, PUT, PATCH, DELETE",
-		"Access-Control-Expose-Headers": "WWW-Authenticate, Deprecation, Sunset, ETag, Location, Retry-After, Request-Id, RateLimit-Remaining",
+		"Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+		"Access-Control-Expose-Headers": "WWW-Authenticate, Deprecation, Sunset, ETag, Location, Retry-After, Request-Id, " +
+			"RateLimit-Remaining",
 	} {
 		got := strings.Split(allowed.Get(name), ", ")
 		for _, one := range strings.Split(list, ", ") {

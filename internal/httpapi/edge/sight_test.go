@@ -27,9 +27,13 @@ func TestSight_ComesBeforeWhatIsWrongWithTheRequest(t *testing.T) {
 		ask  ask
 		want int
 	}{
-		"a body that is not expected": {ask{body: `{"a":1}`, header: map[string]string{"Idempotency-Key": "key-00000001"}}, http.StatusBadRequest},
-		"no key":                      {ask{}, http.StatusBadRequest},
-		"an unknown parameter":        {ask{header: map[string]string{"Idempotency-Key": "key-00000001"}, path: "?x=y"}, http.StatusBadRequest},
+		"a body that is not expected": {
+			ask{body: `{"a":1}`, header: map[string]string{"Idempotency-Key": "key-00000001"}}, http.StatusBadRequest,
+		},
+		"no key": {ask{}, http.StatusBadRequest},
+		"an unknown parameter": {
+			ask{header: map[string]string{"Idempotency-Key": "key-00000001"}, path: "?x=y"}, http.StatusBadRequest,
+		},
 	} {
 		for _, id := range []uuid.UUID{seen, hidden} {
 			asked := c.ask

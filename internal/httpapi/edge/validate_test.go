@@ -185,7 +185,9 @@ func TestValidation_BodiesInOtherForms(t *testing.T) {
 	}
 	zipped := w.do(draft(draftBody).with("Content-Encoding", "gzip"))
 	w.problem(zipped, http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
-	if coding := zipped.Header().Get("Accept-Encoding"); coding != "identity" || !strings.Contains(zipped.Body.String(), "Content-Encoding") {
+	if coding := zipped.Header().Get("Accept-Encoding"); coding != "identity" || !strings.Contains(
+		zipped.Body.String(), "Content-Encoding",
+	) {
 		t.Errorf("a compressed body: codings %q, %s", coding, zipped.Body)
 	}
 

@@ -72,7 +72,9 @@ func (h PeopleHandlers) ChangeOperator(ctx context.Context, r api.ChangeOperator
 }
 
 // ConfirmOperator implements api.StrictServerInterface.
-func (h PeopleHandlers) ConfirmOperator(ctx context.Context, r api.ConfirmOperatorRequestObject) (api.ConfirmOperatorResponseObject, error) {
+func (h PeopleHandlers) ConfirmOperator(
+	ctx context.Context, r api.ConfirmOperatorRequestObject,
+) (api.ConfirmOperatorResponseObject, error) {
 	p, err := h.BackOffice.ConfirmOperator(ctx, reqctx.ActorOf(ctx), r.OperatorId)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,8 @@ var inEnglish = dictionary{
 		},
 		fault.Reauthenticate: {
 			"Authentication needed again", "Enter the PIN again for this operation.",
-			"Changing the PIN or the contacts, and in the back office PINs, operators and suspensions, needs a PIN that was entered within " +
+			"Changing the PIN or the contacts, and in the back office PINs, operators and suspensions, needs a PIN that was " +
+				"entered within " +
 				"the last 5 minutes.",
 		},
 		fault.StrongLogin: {
@@ -48,7 +49,8 @@ var inEnglish = dictionary{
 		},
 		fault.DispositiveRequired: {
 			"Dispositive credentials required", "This operation needs a dispositive PIN.",
-			"An ordinary PIN lets you consult, and opens nothing of the back office. It becomes dispositive at the counter, or on a signed request with a copy of an " +
+			"An ordinary PIN lets you consult, and opens nothing of the back office. It becomes dispositive at the counter, or on a " +
+				"signed request with a copy of an " +
 				"identity document.",
 		},
 		fault.ServiceNotDelegated: {
@@ -167,7 +169,8 @@ var inEnglish = dictionary{
 			"good for 24 hours.",
 	},
 	reasons: map[string]string{
-		"refresh-token":      "This is no refresh token. Send the last one that startSession, renewSession or reauthenticate gave, or log in again.",
+		"refresh-token": "This is no refresh token. Send the last one that startSession, renewSession or reauthenticate gave, " +
+			"or log in again.",
 		ReasonNoToken:        "The access token is missing.",
 		ReasonBadToken:       "The Authorization header is not Bearer followed by a token.",
 		ReasonSignature:      "The report is not signed, its signature is wrong or it was not signed now.",

@@ -76,10 +76,16 @@ func TestPINRequest_WhatDiffersGoesToNoNewContact(t *testing.T) {
 		listed        bool
 		first, second string
 	}{
-		"verified contacts and the register":      {contacts{{Kind: person.Email, Value: "m@posta.example"}}, true, "m@posta.example", home},
-		"the register, and nothing verified":      {contacts{}, true, "", ""},
-		"never registered, and the register":      {nil, true, "+393339999999", home},
-		"verified contacts, and no register":      {contacts{{Kind: person.Email, Value: "m@posta.example"}, {Kind: person.Mobile, Value: "+393331112233"}}, false, "+393331112233", "m@posta.example"},
+		"verified contacts and the register": {
+			contacts{{Kind: person.Email, Value: "m@posta.example"}}, true, "m@posta.example", home,
+		},
+		"the register, and nothing verified": {contacts{}, true, "", ""},
+		"never registered, and the register": {nil, true, "+393339999999", home},
+		"verified contacts, and no register": {
+			contacts{{Kind: person.Email, Value: "m@posta.example"}, {Kind: person.Mobile, Value: "+393331112233"}},
+			false, "+393331112233",
+			"m@posta.example",
+		},
 		"one verified contact, and no register":   {contacts{{Kind: person.Email, Value: "m@posta.example"}}, false, "", ""},
 		"nothing verified, and no register":       {contacts{}, false, "", ""},
 		"a postal address is no verified contact": {contacts{{Kind: person.Postal, Value: "Via Nazionale 10"}}, true, "", ""},
@@ -118,7 +124,9 @@ func TestPINRequest_WhatDiffersGoesToNoNewContact(t *testing.T) {
 				}
 				shown, err := s.Show(ctx, r.ID)
 				want(t, err, "")
-				if to := shown.Deliveries[1].To; to != outbox.Mask(shown.Deliveries[1].Channel, c.second) || strings.Contains(to, "Milano") {
+				if to := shown.Deliveries[1].To; to != outbox.Mask(
+					shown.Deliveries[1].Channel, c.second,
+				) || strings.Contains(to, "Milano") {
 					t.Errorf("shows %s", to)
 				}
 			})

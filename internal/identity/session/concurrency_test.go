@@ -79,7 +79,7 @@ func TestSession_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
 	for name, end := range map[string]func(by, other access.Actor) error{
 		"logout":       func(by, _ access.Actor) error { return w.Sessions.End(context.Background(), by, by.SessionID) },
 		"from another": func(by, other access.Actor) error { return w.Sessions.End(context.Background(), other, by.SessionID) },
-		"all of somebody": func(by, _ access.Actor) error {
+		"all of somebody": func(_, _ access.Actor) error {
 			return d.InTx(context.Background(), func(ctx context.Context) error {
 				return w.Sessions.EndAllOf(ctx, p.ID, session.EndedSuspended)
 			})

@@ -49,7 +49,8 @@ type Deps struct {
 func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
 	return &Service{
-		run: d.Runner, repo: repo, pins: d.PINs, outbox: d.Outbox, tokens: newAccessTokens(d.Keyring, d.Runner.Clock, strings.TrimRight(d.PublicURL, "/")),
+		run: d.Runner, repo: repo, pins: d.PINs, outbox: d.Outbox,
+		tokens:  newAccessTokens(d.Keyring, d.Runner.Clock, strings.TrimRight(d.PublicURL, "/")),
 		refresh: refreshTokens{d.Keys}, activity: newActivity(repo.saw, d.Log),
 	}
 }

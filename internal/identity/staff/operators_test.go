@@ -185,7 +185,9 @@ func TestStaff_OfAPostAllAreTold(t *testing.T) {
 			t.Helper()
 			if w.told(t, staff.PostGiven.Name, mario.ID) != holder || w.told(t, staff.ColleagueGiven.Name, second.PersonID) != others ||
 				w.told(t, staff.ColleagueGiven.Name, w.operator.PersonID) != 0 || w.told(t, staff.ColleagueGiven.Name, mario.ID) != 0 {
-				t.Errorf("%d and %d messages", w.told(t, staff.PostGiven.Name, mario.ID), w.told(t, staff.ColleagueGiven.Name, second.PersonID))
+				t.Errorf(
+					"%d and %d messages", w.told(t, staff.PostGiven.Name, mario.ID), w.told(t, staff.ColleagueGiven.Name, second.PersonID),
+				)
 			}
 		}
 		made, err := w.service.Appoint(ctx, w.admin, pintest.Mario, person.Post{Class: access.Operator, OfficeCode: rome})

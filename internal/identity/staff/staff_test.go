@@ -323,7 +323,9 @@ func TestStaff_RevocationsAreTwentyADay(t *testing.T) {
 			}
 		})
 		want(t, w.service.RevokePIN(ctx, w.operator, p.ID, staff.Lost), "", "")
-		if n := w.Count(t, "pin_revocations WHERE person_id = ? AND reason = 'stolen' AND revoked_by = ?", p.ID, w.contactCentre.PersonID); n != 20 {
+		if n := w.Count(
+			t, "pin_revocations WHERE person_id = ? AND reason = 'stolen' AND revoked_by = ?", p.ID, w.contactCentre.PersonID,
+		); n != 20 {
 			t.Errorf("%d are kept with their reason", n)
 		}
 		again()

@@ -92,7 +92,8 @@ func TestRefusal_OfEverybodyHoldsTheChannelAndMarksNobody(t *testing.T) {
 			o.drain()
 			o.clock.Advance(time.Minute)
 		}
-		if len(o.router.bounced) != 0 || o.count("deliveries WHERE state = 'failed'") != 0 || o.count("outbox WHERE sealed IS NOT NULL") != 40 {
+		if len(o.router.bounced) != 0 || o.count("deliveries WHERE state = 'failed'") != 0 ||
+			o.count("outbox WHERE sealed IS NOT NULL") != 40 {
 			t.Errorf("bounced %v, %d failed", o.router.bounced, o.count("deliveries WHERE state = 'failed'"))
 		}
 		if tries > 40+120 {
@@ -195,7 +196,9 @@ func TestDelivery_OfUnknownOutcomeIsSentByARepeat(t *testing.T) {
 		if got := o.delivery(short); got.State != outbox.Unconfirmed || got.WillBeTried() {
 			t.Errorf("after its deadline no copy is worth sending: %+v", got)
 		}
-		if err := o.Report(context.Background(), outbox.Report{Channel: outbox.PEC, DeliveryID: o.delivery(reported).ID, Delivered: true}); err != nil {
+		if err := o.Report(context.Background(), outbox.Report{
+			Channel: outbox.PEC, DeliveryID: o.delivery(reported).ID, Delivered: true,
+		}); err != nil {
 			t.Error(err)
 		}
 		fail = errors.New("451 later")
@@ -220,11 +223,15 @@ func TestDelivery_OfUnknownOutcomeIsSentByARepeat(t *testing.T) {
 func TestDelivery_IsLeasedForAsLongAsItsHandOverTakes(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		o := newOffice(t, d)
-		for c, least := range map[outbox.Channel]time.Duration{outbox.Email: 31 * time.Minute, outbox.PEC: 31 * time.Minute, outbox.SMS: 30 * time.Second} {
+		for c, least := range map[outbox.Channel]time.Duration{
+			outbox.Email: 31 * time.Minute, outbox.PEC: 31 * time.Minute, outbox.SMS: 30 * time.Second,
+		} {
 			var leased time.Duration
 			w := o.worker(d, map[outbox.Channel]outbox.Sender{c: sendFunc(func(ctx context.Context, m outbox.Outgoing) (outbox.Taken, error) {
 				var until time.Time
-				if err := d.From(context.Background()).Raw("SELECT lease_until FROM deliveries WHERE id = ?", m.ID).Scan(&until).Error; err != nil {
+				if err := d.From(context.Background()).Raw(
+					"SELECT lease_until FROM deliveries WHERE id = ?", m.ID,
+				).Scan(&until).Error; err != nil {
 					t.Error(err)
 				}
 				leased = until.Sub(o.clock.Now())

@@ -106,7 +106,8 @@ func (s *Service) maySend(ctx context.Context, d View, now time.Time) error {
 		sent[i] = code.SentAt
 	}
 	return cmp.Or(
-		fault.OverDaily(same, sendsADay, now), fault.OverDaily(own, delegateSendsADay, now), fault.OverDaily(sent, contributorSendsADay, now),
+		fault.OverDaily(same, sendsADay, now), fault.OverDaily(own, delegateSendsADay, now),
+		fault.OverDaily(sent, contributorSendsADay, now),
 	)
 }
 

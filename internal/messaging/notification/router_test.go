@@ -155,7 +155,8 @@ func TestRouter_APECThatIsNoneIsAnEmailFromNowOn(t *testing.T) {
 		if len(w.post.sent) != 1 || w.post.sent[0].Kind != "contact.uncertified" || w.post.sent[0].Channel != outbox.Email {
 			t.Errorf("told %+v", w.post.sent)
 		}
-		if w.Count(t, "contacts WHERE kind = 'email' AND verified_at IS NOT NULL AND bounced_at IS NULL") != 1 || w.Count(t, "contacts") != 1 {
+		if w.Count(t, "contacts WHERE kind = 'email' AND verified_at IS NOT NULL AND bounced_at IS NULL") != 1 ||
+			w.Count(t, "contacts") != 1 {
 			t.Error("the contact is lost")
 		}
 	})

@@ -33,7 +33,8 @@ func septets(t *testing.T, text string) int {
 // What people and companies are called must not cost a second message, or its letters all others.
 func TestShort_FitsOneSMSForEveryValue(t *testing.T) {
 	values := []string{
-		strings.Repeat("Società Cooperativa È ", 20), strings.Repeat("€", 200), strings.Repeat("Đorđe Łukasz ’–… ", 15), "漢字" + strings.Repeat("ż", 90),
+		strings.Repeat("Società Cooperativa È ", 20), strings.Repeat("€", 200), strings.Repeat("Đorđe Łukasz ’–… ", 15),
+		"漢字" + strings.Repeat("ż", 90),
 		"L’ÀNCORA DI PIÙ S.r.l.", strings.Repeat("[", 161), "n\u0303e\u0300", "",
 	}
 	for kind, sample := range realistic(t) {
@@ -67,7 +68,9 @@ func TestShort_FitsOneSMSForEveryValue(t *testing.T) {
 
 // Names give way: what the message is for stays whole.
 func TestShort_CutsNamesAndNothingElse(t *testing.T) {
-	data := `{"reference": "DLG-2026-000042", "delegate": "` + strings.Repeat("Consulenti del Lavoro Associati ", 10) + `", "contributor": "` +
+	data := `{"reference": "DLG-2026-000042", "delegate": "` + strings.Repeat(
+		"Consulenti del Lavoro Associati ", 10,
+	) + `", "contributor": "` +
 		strings.Repeat("Fratelli Bianchi ", 20) + `", "position_numbers": "1", "exclusive": false}`
 	text, err := notification.Render("delegation.otp", data, map[string]secret.Text{"otp": "40718265"}, notification.Italian)
 	if err != nil {

@@ -151,7 +151,7 @@ func TestProcess_AnOlderDatabaseIsAdoptedByWhoHasItsKeys(t *testing.T) {
 		if err := s.refused(set, "k2"); err == nil || !strings.Contains(err.Error(), "data key k1") {
 			t.Errorf("without the data key of its rows: %v", err)
 		}
-		s.refused(generate(t), "k1")
+		_ = s.refused(generate(t), "k1")
 		sealed := dataKeys(t, "k1").Seal("test", []byte("secret"), []byte("part"))
 		settings := s.settings()
 		settings.Samples = func(context.Context) ([]keyring.Sample, error) {
@@ -171,7 +171,7 @@ func TestProcess_AnOlderDatabaseIsAdoptedByWhoHasItsKeys(t *testing.T) {
 			t.Errorf("%s is current, as the first one always was", id)
 		}
 		s.leave(p)
-		s.refused(set, "k2")
+		_ = s.refused(set, "k2")
 	})
 }
 
@@ -213,7 +213,7 @@ func TestProcess_UsesAKeyWhenAllKnowIt(t *testing.T) {
 			t.Error("what is found again by its digest changed with the rotation")
 		}
 		// From now on nobody starts who does not know it.
-		s.refused(before, "k1")
+		_ = s.refused(before, "k1")
 		if sums := a.Data.Sums("test"); len(sums) != 2 || !slices.Equal(sums[0], b.Data.Sums("test")[0]) {
 			t.Error("two processes put their keys in different orders")
 		}

@@ -23,8 +23,9 @@ func TestName_OfAPerson(t *testing.T) {
 	for typed, want := range map[string]string{
 		"<img src=x>": fault.FieldCharacter, "clicca http://x.example": fault.FieldCharacter, "Mario & Luigi": fault.FieldCharacter,
 		"Mario2": fault.FieldCharacter, "Mario\nRossi": fault.FieldCharacter, "Mario\x00": fault.FieldCharacter,
-		"Mario😀": fault.FieldCharacter, "a\xff": fault.FieldCharacter, "Mario\ufffd": fault.FieldCharacter, "a\u2028b": fault.FieldCharacter,
-		"": fault.FieldPattern, " ": fault.FieldPattern, "\u202e": fault.FieldPattern, "-.'": fault.FieldPattern,
+		"Mario😀": fault.FieldCharacter, "a\xff": fault.FieldCharacter, "Mario\ufffd": fault.FieldCharacter,
+		"a\u2028b": fault.FieldCharacter,
+		"":         fault.FieldPattern, " ": fault.FieldPattern, "\u202e": fault.FieldPattern, "-.'": fault.FieldPattern,
 		strings.Repeat("à", 101): fault.FieldTooLong,
 	} {
 		if got, wrong := naming.Person(typed, 100); got != typed || wrong != want {

@@ -330,7 +330,8 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 			t.Errorf("session %+v", s)
 		}
 		shown := w.do(http.MethodGet, path, staff.AccessToken, nil).want(t, http.StatusOK, "")
-		if shown.field("pin_state") != "initial" || shown.field("credential_level") != "ordinary" || shown.field("counter_pin", "issued_by", "given_name") != "Francesca" {
+		if shown.field("pin_state") != "initial" || shown.field("credential_level") != "ordinary" ||
+			shown.field("counter_pin", "issued_by", "given_name") != "Francesca" {
 			t.Errorf("shown %s", shown.body)
 		}
 		w.do(http.MethodGet, path, staff.AccessToken, nil, header{
@@ -351,13 +352,17 @@ func TestStaff_APINFromTheCounter(t *testing.T) {
 		}
 
 		centre := w.as(w.loginAs(w.person(ofClass(client.UserClassContactCentre))).AccessToken)
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost}); err != nil ||
+		if revoked, err := centre.RevokePersonPinWithResponse(
+			ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost},
+		); err != nil ||
 			revoked.StatusCode() != http.StatusNoContent {
 			t.Fatalf("%v %s", err, revoked.Body)
 		}
 		w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusUnauthorized, "session-ended")
 		w.tryLogin(taxCode, pin).want(t, http.StatusUnauthorized, "invalid-credentials")
-		if revoked, err := centre.RevokePersonPinWithResponse(ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost}); err != nil ||
+		if revoked, err := centre.RevokePersonPinWithResponse(
+			ctx, p.PersonId, &client.RevokePersonPinParams{Reason: client.PinRevocationReasonLost},
+		); err != nil ||
 			revoked.StatusCode() != http.StatusNotFound {
 			t.Errorf("%v %s", err, revoked.Body)
 		}

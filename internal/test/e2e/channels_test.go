@@ -222,7 +222,8 @@ func TestChannels_MessagesReallyLeave(t *testing.T) {
 		id, to := strings.Trim(message.Header.Get("Message-Id"), "<>"), strings.Trim(message.Header.Get("To"), "<>")
 		receipt := "From: posta-certificata@provider.example\r\nX-Ricevuta: avvenuta-consegna\r\nX-Riferimento-Message-ID: <" + id +
 			">\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n" +
-			"Content-Type: application/xml; name=daticert.xml\r\n\r\n<postacert tipo=\"avvenuta-consegna\" errore=\"nessuno\"><dati><msgid>" +
+			"Content-Type: application/xml; name=daticert.xml\r\n\r\n<postacert tipo=\"avvenuta-consegna\" " +
+			"errore=\"nessuno\"><dati><msgid>" +
 			id + "</msgid><consegna>" + to + "</consegna></dati></postacert>\r\n--m--\r\n\r\n--s\r\n" +
 			"Content-Type: application/pkcs7-signature\r\n\r\nx\r\n--s--\r\n"
 		if err := os.WriteFile(filepath.Join(h.spool, "1.part"), []byte(receipt), 0o600); err != nil {

@@ -175,8 +175,12 @@ func TestDelegation_AnIntermediaryFilesByADelegation(t *testing.T) {
 				t.Errorf("%q is not in the form:\n%s", want, strings.Join(lines, "\n"))
 			}
 		}
+		// To the contributor it is nothing until a code was sent for it.
+		for _, hidden := range []string{path, path + "/form"} {
+			w.do(http.MethodGet, hidden, f.token, nil).want(t, http.StatusNotFound, "not-found")
+		}
 		w.clock.Advance(time.Minute)
-		if again := w.do(http.MethodGet, path+"/form", f.token, nil).want(t, http.StatusOK, ""); !bytes.Equal(form.body, again.body) ||
+		if again := w.do(http.MethodGet, path+"/form", token, nil).want(t, http.StatusOK, ""); !bytes.Equal(form.body, again.body) ||
 			again.header.Get("ETag") != form.header.Get("ETag") {
 			t.Error("the form is not the same twice")
 		}

@@ -153,7 +153,7 @@ func TestPromises_NothingPersonalIsCachedOrCrossed(t *testing.T) {
 		}
 		people := make([]user, users)
 		for i := range people {
-			p := w.createPerson(map[string]any{"given_name": fmt.Sprintf("Utente%d", i)})
+			p := w.createPerson(map[string]any{"given_name": fmt.Sprintf("Utente %c%c", 'A'+i/26, 'A'+i%26)})
 			people[i] = user{p, w.loginAs(p).AccessToken}
 		}
 		var all sync.WaitGroup

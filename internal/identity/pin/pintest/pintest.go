@@ -123,7 +123,8 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, set *keyring.Private, o p
 	w.Addresses = throttle.NewAddressLimit(d, c, true)
 	w.Verifier = pin.NewVerifier(d, c, w.Hasher, w.Limiter, w.Addresses)
 	w.Sessions = session.NewService(session.Deps{
-		Runner: w.Runner, PINs: w.Verifier, Keyring: w.Ring, Keys: w.DataKeys, Outbox: messages, PublicURL: PublicURL, Log: slog.New(slog.DiscardHandler),
+		Runner: w.Runner, PINs: w.Verifier, Keyring: w.Ring, Keys: w.DataKeys, Outbox: messages, PublicURL: PublicURL,
+		Log: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(w.Sessions.Close)
 	w.Codes = otp.New(d, c, w.DataKeys, w.Limiter, w.Addresses, rand.Reader)

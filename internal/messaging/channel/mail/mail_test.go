@@ -22,6 +22,7 @@ import (
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/channeltest"
 	"diresco/internal/messaging/channel/mail"
+	"diresco/internal/platform/clock"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/smtpurl"
 )
@@ -428,7 +429,7 @@ func (d *deadlines) SetDeadline(until time.Time) error {
 func (d *deadlines) left() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Until(d.until)
+	return d.until.Sub(clock.System{}.Now())
 }
 
 // A server may take 10 minutes before its last word, and the times that RFC 5321 names before.

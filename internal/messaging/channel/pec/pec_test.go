@@ -242,7 +242,8 @@ func TestPEC_WhatIsNoReceiptStopsNoOther(t *testing.T) {
 	f.put(t, "z-huge.eml", good+strings.Repeat("x", 8<<20))
 	f.read(t)
 	if diff := cmp.Diff([]outbox.Report{
-		{Channel: outbox.PEC, DeliveryID: second, Delivered: true, Recipient: recipient}, {Channel: outbox.PEC, DeliveryID: second, Delivered: true, Recipient: recipient},
+		{Channel: outbox.PEC, DeliveryID: second, Delivered: true, Recipient: recipient},
+		{Channel: outbox.PEC, DeliveryID: second, Delivered: true, Recipient: recipient},
 	}, f.reporter.reports); diff != "" {
 		t.Error(diff)
 	}
@@ -319,7 +320,8 @@ func TestPEC_AReceiptThatCannotBeNotedNowStays(t *testing.T) {
 	delete(f.reporter.fail, first)
 	f.read(t)
 	if diff := cmp.Diff([]outbox.Report{
-		{Channel: outbox.PEC, DeliveryID: second, Delivered: true, Recipient: recipient}, {Channel: outbox.PEC, DeliveryID: first, Delivered: true, Recipient: recipient},
+		{Channel: outbox.PEC, DeliveryID: second, Delivered: true, Recipient: recipient},
+		{Channel: outbox.PEC, DeliveryID: first, Delivered: true, Recipient: recipient},
 	}, f.reporter.reports); diff != "" {
 		t.Error(diff)
 	}
@@ -329,7 +331,9 @@ func TestPEC_AReceiptThatCannotBeNotedNowStays(t *testing.T) {
 }
 
 func TestPEC_AMissingSpool(t *testing.T) {
-	if err := pec.NewSpool(filepath.Join(t.TempDir(), "none"), &reporter{}, nil, slog.New(slog.DiscardHandler)).Read(t.Context()); err == nil {
+	if err := pec.NewSpool(
+		filepath.Join(t.TempDir(), "none"), &reporter{}, nil, slog.New(slog.DiscardHandler),
+	).Read(t.Context()); err == nil {
 		t.Error("nothing was said")
 	}
 }

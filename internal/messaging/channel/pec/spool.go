@@ -125,7 +125,9 @@ func (s *Spool) take(ctx context.Context, root *os.Root, name string) error {
 
 // doubt puts a file aside that is no receipt and says it is one. Operators see it at the delivery.
 func (s *Spool) doubt(ctx context.Context, root *os.Root, name string, d *doubtful) error {
-	s.log.WarnContext(ctx, "file in the PEC spool is no provider's receipt", "file", path.Base(name), "delivery_id", d.deliveryID, "why", d.why)
+	s.log.WarnContext(
+		ctx, "file in the PEC spool is no provider's receipt", "file", path.Base(name), "delivery_id", d.deliveryID, "why", d.why,
+	)
 	err := s.reporter.Report(ctx, outbox.Report{Channel: outbox.PEC, DeliveryID: d.deliveryID, Doubt: "receipt-not-genuine: " + d.why})
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return err
