@@ -95,7 +95,8 @@ func (s *Service) UndoBounces(ctx context.Context, which Bounces) (int, error) {
 	}
 	undone := 0
 	for _, id := range ids {
-		again, err := operation.Do(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (bool, error) {
+		nobody := access.Actor{}
+		again, err := operation.Do(ctx, s.run, nobody, id.String(), func(ctx context.Context, trace *operation.Trace) (bool, error) {
 			trace.SubjectKind = contactSubject
 			return s.repo.undoBounce(ctx, id, which)
 		}, nil)

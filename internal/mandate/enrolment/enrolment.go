@@ -142,9 +142,9 @@ func (in Input) check() error {
 			refuse("/services/"+strconv.Itoa(i), fault.FieldDuplicate)
 		}
 	}
-	if n := in.Notes; n != nil && (*n == "" || !utf8.ValidString(*n) || utf8.RuneCountInString(*n) > maxNotes || strings.ContainsFunc(*n, func(r rune) bool {
-		return r != '\n' && unicode.IsControl(r)
-	})) {
+	unprintable := func(r rune) bool { return r != '\n' && unicode.IsControl(r) }
+	if n := in.Notes; n != nil && (*n == "" || !utf8.ValidString(*n) || utf8.RuneCountInString(*n) > maxNotes ||
+		strings.ContainsFunc(*n, unprintable)) {
 		refuse("/notes", fault.FieldPattern)
 	}
 	if len(wrong) > 0 {

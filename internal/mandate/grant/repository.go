@@ -27,9 +27,8 @@ type table struct {
 
 // contributorRoles is the table of the roles at contributors.
 func contributorRoles(d *db.DB) table {
-	return table{db: d, roles: "contributor_roles", place: "contributor_id", places: "contributors", has: func(kind string) []access.Service {
-		return contributor.Kind(kind).Services()
-	}}
+	has := func(kind string) []access.Service { return contributor.Kind(kind).Services() }
+	return table{db: d, roles: "contributor_roles", place: "contributor_id", places: "contributors", has: has}
 }
 
 // intermediaryRoles is the table of the roles at intermediaries. What clients delegate may be any

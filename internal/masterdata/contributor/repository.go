@@ -31,7 +31,9 @@ const (
 func newRepository(d *db.DB) *repository {
 	r := &repository{db: d, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
-		r.owned = batch.NewLoader(ownedTogether, ownedLanes, func(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
+		r.owned = batch.NewLoader(ownedTogether, ownedLanes, func(
+			ctx context.Context, ids []uuid.UUID,
+		) (map[uuid.UUID]ownedPosition, error) {
 			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
 		})
 	}
