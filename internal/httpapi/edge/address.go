@@ -18,8 +18,8 @@ const (
 	forwardedHeader = "X-Forwarded-For"
 	// ipv6Customer is how much of an IPv6 address names a customer: a whole /64 belongs to one.
 	ipv6Customer = 64
-	// complainEvery is the shortest time between two lines in the log about addresses that cannot be
-	// read; the metric counts them all.
+	// complainEvery is the shortest time between two log lines about unreadable addresses. The metric
+	// counts them all.
 	complainEvery = time.Minute
 )
 
@@ -90,8 +90,7 @@ func (c *clientAddresses) complain(ctx context.Context, proxy netip.Addr) {
 		slog.String("proxy", proxy.String()))
 }
 
-// hop reads an address as proxies write it: with a port or without, IPv6 in brackets or not, with a
-// zone, in quotes.
+// hop reads an address as proxies write it. It may have a port, brackets, a zone and quotes.
 func hop(text string) (netip.Addr, bool) {
 	text = strings.Trim(text, `"`)
 	address, err := netip.ParseAddr(text)

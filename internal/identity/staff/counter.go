@@ -73,16 +73,16 @@ var counterCode = otp.Purpose{
 	Kind: throttle.CounterPINCode, Label: "one-time code counter-pin-code", Digits: true, Length: 8, Life: ordinaryFor,
 }
 
-// CounterPINCode is the kind of the message that takes the code to a verified contact; its data is
-// {"expires_at"}, its secret {"code"}.
+// CounterPINCode carries the code to a verified contact. Its data is {"expires_at"}, its secret
+// {"code"}.
 var CounterPINCode = outbox.Declare(outbox.Kind{Name: "pin.issued_code"})
 
-// codeKinds are the kinds of contact that may get the code, in the order in which they are chosen:
-// who stands at a counter has a telephone.
+// codeKinds are the kinds of contact that may get the code, the preferred first. Who stands at a
+// counter has a telephone.
 var codeKinds = []person.ContactKind{person.Mobile, person.Email, person.PEC}
 
-// sendCode sends the code to a contact that was verified a day ago or longer, and returns it
-// masked; "" where there is none.
+// sendCode sends the code to a contact that was verified a day ago or longer. It returns the contact
+// masked, and "" where there is none.
 func (s *Service) sendCode(ctx context.Context, c CounterPIN) (string, error) {
 	contacts, err := s.people.Contacts(ctx, c.PersonID)
 	if err != nil {
@@ -290,8 +290,8 @@ func (s *Service) KeepDocument(ctx context.Context, by access.Actor, id uuid.UUI
 	return record, nil
 }
 
-// Document returns a file of the copy of the document of the PIN that was issued last, with what
-// opens its content. It returns fault.NotFound where there is none.
+// Document returns a file of the document that was kept for the last PIN, with what opens it. It
+// returns fault.NotFound where there is none.
 func (s *Service) Document(
 	ctx context.Context, id uuid.UUID, number int,
 ) (f attachment.File, open func() (io.ReadCloser, error), err error) {
