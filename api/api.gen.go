@@ -1338,7 +1338,8 @@ type Acknowledgement struct {
 // Example: legal_representative
 type ActingAs string
 
-// Activity One thing that was done with a login.
+// Activity One thing that was done with a login, or one look of somebody who works at the institution at the person's data: that has `staff`, and
+// neither session nor address.
 //
 // Example: {"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}
 type Activity struct {
@@ -1352,7 +1353,7 @@ type Activity struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	ActivityId Id `json:"activity_id"`
 
-	// Address The IP address that it came from; empty for what the system did by itself.
+	// Address The IP address that it came from; empty for what the system did by itself, and for a look.
 	//
 	// Example: 203.0.113.7
 	Address string `json:"address"`
@@ -1372,7 +1373,7 @@ type Activity struct {
 	// Example: submitDeclaration
 	Operation string `json:"operation"`
 
-	// Outcome How it ended, for programs.
+	// Outcome How it ended, for programs; `read` for a look.
 	//
 	// Example: done
 	Outcome string `json:"outcome"`
@@ -1387,6 +1388,11 @@ type Activity struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	SessionId *Id `json:"session_id,omitempty"`
 
+	// Staff The post of who looked. Names are not shown; the institution knows them.
+	//
+	// Example: {"office_code":"7000","user_class":"operator"}
+	Staff *StaffPost `json:"staff,omitempty"`
+
 	// SubjectId The id of what it was done to.
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1400,7 +1406,7 @@ type Activity struct {
 
 // ActivityList One page of activity.
 //
-// Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}]}
+// Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"},{"activity_id":"018f3b36-7081-7293-84a5-bccddeeff001","address":"","at":"2026-03-16T08:02:41.118300Z","operation":"showPerson","outcome":"read","request_id":"018f3b36-7081-7293-84a5-bccddeeff002","staff":{"office_code":"7000","user_class":"operator"}}]}
 type ActivityList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -5588,6 +5594,21 @@ type SmsReportState string
 //
 // Example: operator
 type StaffClass string
+
+// StaffPost The post of who looked. Names are not shown; the institution knows them.
+//
+// Example: {"office_code":"7000","user_class":"operator"}
+type StaffPost struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass StaffClass `json:"user_class"`
+}
 
 // Status Whether the service can answer.
 //

@@ -1336,7 +1336,8 @@ type Acknowledgement struct {
 // Example: legal_representative
 type ActingAs string
 
-// Activity One thing that was done with a login.
+// Activity One thing that was done with a login, or one look of somebody who works at the institution at the person's data: that has `staff`, and
+// neither session nor address.
 //
 // Example: {"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}
 type Activity struct {
@@ -1350,7 +1351,7 @@ type Activity struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	ActivityId Id `json:"activity_id"`
 
-	// Address The IP address that it came from; empty for what the system did by itself.
+	// Address The IP address that it came from; empty for what the system did by itself, and for a look.
 	//
 	// Example: 203.0.113.7
 	Address string `json:"address"`
@@ -1370,7 +1371,7 @@ type Activity struct {
 	// Example: submitDeclaration
 	Operation string `json:"operation"`
 
-	// Outcome How it ended, for programs.
+	// Outcome How it ended, for programs; `read` for a look.
 	//
 	// Example: done
 	Outcome string `json:"outcome"`
@@ -1385,6 +1386,11 @@ type Activity struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	SessionId *Id `json:"session_id,omitempty"`
 
+	// Staff The post of who looked. Names are not shown; the institution knows them.
+	//
+	// Example: {"office_code":"7000","user_class":"operator"}
+	Staff *StaffPost `json:"staff,omitempty"`
+
 	// SubjectId The id of what it was done to.
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1398,7 +1404,7 @@ type Activity struct {
 
 // ActivityList One page of activity.
 //
-// Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}]}
+// Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"},{"activity_id":"018f3b36-7081-7293-84a5-bccddeeff001","address":"","at":"2026-03-16T08:02:41.118300Z","operation":"showPerson","outcome":"read","request_id":"018f3b36-7081-7293-84a5-bccddeeff002","staff":{"office_code":"7000","user_class":"operator"}}]}
 type ActivityList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -5587,6 +5593,21 @@ type SmsReportState string
 // Example: operator
 type StaffClass string
 
+// StaffPost The post of who looked. Names are not shown; the institution knows them.
+//
+// Example: {"office_code":"7000","user_class":"operator"}
+type StaffPost struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// UserClass The user classes of those who work here: operatore di sede, contact center, amministratore utenze.
+	//
+	// Example: operator
+	UserClass StaffClass `json:"user_class"`
+}
+
 // Status Whether the service can answer.
 //
 // Example: {"status":"up"}
@@ -7710,7 +7731,8 @@ type ClientInterface interface {
 	// ListDeliveries List deliveries of messages
 	//
 	// How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
-	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	// Operators (operatori di sede) see those to the people of their office: who lives where it is competent, has a role at a contributor with a
+	// position there, or works there. The contact centre and administrators see all; others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/deliveries (the `ListDeliveries` operationId).
 	ListDeliveries(ctx context.Context, params *ListDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7718,7 +7740,8 @@ type ClientInterface interface {
 	// RetryDelivery Try a delivery again
 	//
 	// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
-	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	// expired: ask for a new code or PIN then. One that listDeliveries does not show to you answers 404.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
 	RetryDelivery(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7733,7 +7756,7 @@ type ClientInterface interface {
 
 	// ShowOfficeEnrolment Show an enrolment
 	//
-	// The request with who made it. One of another office answers 404.
+	// The request with who made it. One of another office answers 404. It is a look at the person and counts like showPerson.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/enrolments/{enrolment_id} (the `ShowOfficeEnrolment` operationId).
@@ -7873,7 +7896,8 @@ type ClientInterface interface {
 
 	// SearchPeopleWithBody Search a person by tax code
 	//
-	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+	// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type.
@@ -7883,7 +7907,8 @@ type ClientInterface interface {
 
 	// SearchPeople Search a person by tax code
 	//
-	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+	// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7893,7 +7918,8 @@ type ClientInterface interface {
 
 	// ShowPerson Show a person
 	//
-	// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+	// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded, and the person sees it in listMyActivity.
+	// One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/people/{person_id} (the `ShowPerson` operationId).
@@ -7981,7 +8007,8 @@ type ClientInterface interface {
 	// DownloadPinDocument Download the document shown for a PIN
 	//
 	// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
-	// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	// answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
+	// and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
 	DownloadPinDocument(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8046,7 +8073,8 @@ type ClientInterface interface {
 
 	// ShowOfficePinRequest Show a PIN request with all that was asked
 	//
-	// The data as they were given, why the request waits, and where both halves are.
+	// The data as they were given, why the request waits, and where both halves are. Of one that was served it is a look at the person and counts
+	// like showPerson.
 	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/pin-requests/{request_id} (the `ShowOfficePinRequest` operationId).
@@ -8092,7 +8120,7 @@ type ClientInterface interface {
 
 	// ShowOfficePinUpgrade Show a request for a dispositive PIN
 	//
-	// The request with its holder. One of another office answers 404.
+	// The request with its holder. One of another office answers 404. It is a look at the person and counts like showPerson.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id} (the `ShowOfficePinUpgrade` operationId).
@@ -8100,8 +8128,8 @@ type ClientInterface interface {
 
 	// DownloadPinUpgradeAttachment Download a file of a request for a dispositive PIN
 	//
-	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
-	// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
+	// It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
 	DownloadPinUpgradeAttachment(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8911,6 +8939,7 @@ type ClientInterface interface {
 	// ListMyActivity List what was done with my login
 	//
 	// Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+	// Between them, every look at your data by somebody who works at the institution, with their post (`staff`).
 	// Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
 	//
 	// Corresponds with GET /me/activity (the `ListMyActivity` operationId).
@@ -9668,7 +9697,8 @@ func (c *Client) ListOfficeDeclarations(ctx context.Context, params *ListOfficeD
 // ListDeliveries List deliveries of messages
 //
 // How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
-// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+// Operators (operatori di sede) see those to the people of their office: who lives where it is competent, has a role at a contributor with a
+// position there, or works there. The contact centre and administrators see all; others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/deliveries (the `ListDeliveries` operationId).
 func (c *Client) ListDeliveries(ctx context.Context, params *ListDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9686,7 +9716,8 @@ func (c *Client) ListDeliveries(ctx context.Context, params *ListDeliveriesParam
 // RetryDelivery Try a delivery again
 //
 // Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
-// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+// expired: ask for a new code or PIN then. One that listDeliveries does not show to you answers 404.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Corresponds with POST /backoffice/deliveries/{delivery_id}/retries (the `RetryDelivery` operationId).
 func (c *Client) RetryDelivery(ctx context.Context, deliveryId DeliveryId, params *RetryDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9721,7 +9752,7 @@ func (c *Client) ListOfficeEnrolments(ctx context.Context, params *ListOfficeEnr
 
 // ShowOfficeEnrolment Show an enrolment
 //
-// The request with who made it. One of another office answers 404.
+// The request with who made it. One of another office answers 404. It is a look at the person and counts like showPerson.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/enrolments/{enrolment_id} (the `ShowOfficeEnrolment` operationId).
@@ -9991,7 +10022,8 @@ func (c *Client) RegisterPerson(ctx context.Context, params *RegisterPersonParam
 
 // SearchPeopleWithBody Search a person by tax code
 //
-// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type.
@@ -10011,7 +10043,8 @@ func (c *Client) SearchPeopleWithBody(ctx context.Context, params *SearchPeopleP
 
 // SearchPeople Search a person by tax code
 //
-// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type.
@@ -10031,7 +10064,8 @@ func (c *Client) SearchPeople(ctx context.Context, params *SearchPeopleParams, b
 
 // ShowPerson Show a person
 //
-// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded, and the person sees it in listMyActivity.
+// One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/people/{person_id} (the `ShowPerson` operationId).
@@ -10189,7 +10223,8 @@ func (c *Client) KeepPinDocumentWithBody(ctx context.Context, personId PersonId,
 // DownloadPinDocument Download the document shown for a PIN
 //
 // One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
-// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+// answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
+// and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
 func (c *Client) DownloadPinDocument(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10324,7 +10359,8 @@ func (c *Client) FilePinRequest(ctx context.Context, params *FilePinRequestParam
 
 // ShowOfficePinRequest Show a PIN request with all that was asked
 //
-// The data as they were given, why the request waits, and where both halves are.
+// The data as they were given, why the request waits, and where both halves are. Of one that was served it is a look at the person and counts
+// like showPerson.
 // For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/pin-requests/{request_id} (the `ShowOfficePinRequest` operationId).
@@ -10410,7 +10446,7 @@ func (c *Client) ListPinUpgrades(ctx context.Context, params *ListPinUpgradesPar
 
 // ShowOfficePinUpgrade Show a request for a dispositive PIN
 //
-// The request with its holder. One of another office answers 404.
+// The request with its holder. One of another office answers 404. It is a look at the person and counts like showPerson.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/pin-upgrades/{upgrade_id} (the `ShowOfficePinUpgrade` operationId).
@@ -10428,8 +10464,8 @@ func (c *Client) ShowOfficePinUpgrade(ctx context.Context, upgradeId UpgradeId, 
 
 // DownloadPinUpgradeAttachment Download a file of a request for a dispositive PIN
 //
-// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
-// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
+// It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
 func (c *Client) DownloadPinUpgradeAttachment(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -11929,6 +11965,7 @@ func (c *Client) ShowMe(ctx context.Context, params *ShowMeParams, reqEditors ..
 // ListMyActivity List what was done with my login
 //
 // Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+// Between them, every look at your data by somebody who works at the institution, with their post (`staff`).
 // Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
 //
 // Corresponds with GET /me/activity (the `ListMyActivity` operationId).
@@ -22688,7 +22725,8 @@ type ClientWithResponsesInterface interface {
 	// ListDeliveriesWithResponse List deliveries of messages
 	//
 	// How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
-	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	// Operators (operatori di sede) see those to the people of their office: who lives where it is competent, has a role at a contributor with a
+	// position there, or works there. The contact centre and administrators see all; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22698,7 +22736,8 @@ type ClientWithResponsesInterface interface {
 	// RetryDeliveryWithResponse Try a delivery again
 	//
 	// Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
-	// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+	// expired: ask for a new code or PIN then. One that listDeliveries does not show to you answers 404.
+	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22717,7 +22756,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowOfficeEnrolmentWithResponse Show an enrolment
 	//
-	// The request with who made it. One of another office answers 404.
+	// The request with who made it. One of another office answers 404. It is a look at the person and counts like showPerson.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22867,7 +22906,8 @@ type ClientWithResponsesInterface interface {
 
 	// SearchPeopleWithBodyWithResponse Search a person by tax code
 	//
-	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+	// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -22877,7 +22917,8 @@ type ClientWithResponsesInterface interface {
 
 	// SearchPeopleWithResponse Search a person by tax code
 	//
-	// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+	// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+	// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -22887,7 +22928,8 @@ type ClientWithResponsesInterface interface {
 
 	// ShowPersonWithResponse Show a person
 	//
-	// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+	// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded, and the person sees it in listMyActivity.
+	// One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 	// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22979,7 +23021,8 @@ type ClientWithResponsesInterface interface {
 	// DownloadPinDocumentWithResponse Download the document shown for a PIN
 	//
 	// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
-	// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	// answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
+	// and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -23050,7 +23093,8 @@ type ClientWithResponsesInterface interface {
 
 	// ShowOfficePinRequestWithResponse Show a PIN request with all that was asked
 	//
-	// The data as they were given, why the request waits, and where both halves are.
+	// The data as they were given, why the request waits, and where both halves are. Of one that was served it is a look at the person and counts
+	// like showPerson.
 	// For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -23100,7 +23144,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowOfficePinUpgradeWithResponse Show a request for a dispositive PIN
 	//
-	// The request with its holder. One of another office answers 404.
+	// The request with its holder. One of another office answers 404. It is a look at the person and counts like showPerson.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -23110,8 +23154,8 @@ type ClientWithResponsesInterface interface {
 
 	// DownloadPinUpgradeAttachmentWithResponse Download a file of a request for a dispositive PIN
 	//
-	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
-	// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
+	// It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -23985,6 +24029,7 @@ type ClientWithResponsesInterface interface {
 	// ListMyActivityWithResponse List what was done with my login
 	//
 	// Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+	// Between them, every look at your data by somebody who works at the institution, with their post (`staff`).
 	// Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -31327,7 +31372,8 @@ func (c *ClientWithResponses) ListOfficeDeclarationsWithResponse(ctx context.Con
 // ListDeliveriesWithResponse List deliveries of messages
 //
 // How messages fare, the newest first. `dead` ones were given up, `failed` ones were refused by who carries them. Addresses are masked and no text is shown.
-// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+// Operators (operatori di sede) see those to the people of their office: who lives where it is competent, has a role at a contributor with a
+// position there, or works there. The contact centre and administrators see all; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31343,7 +31389,8 @@ func (c *ClientWithResponses) ListDeliveriesWithResponse(ctx context.Context, pa
 // RetryDeliveryWithResponse Try a delivery again
 //
 // Queues a `dead`, `failed` or `unconfirmed` delivery once more; one in another state answers 409 `conflict`, and so does one whose secret was erased or has
-// expired: ask for a new code or PIN then. For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
+// expired: ask for a new code or PIN then. One that listDeliveries does not show to you answers 404.
+// For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31374,7 +31421,7 @@ func (c *ClientWithResponses) ListOfficeEnrolmentsWithResponse(ctx context.Conte
 
 // ShowOfficeEnrolmentWithResponse Show an enrolment
 //
-// The request with who made it. One of another office answers 404.
+// The request with who made it. One of another office answers 404. It is a look at the person and counts like showPerson.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31602,7 +31649,8 @@ func (c *ClientWithResponses) RegisterPersonWithResponse(ctx context.Context, pa
 
 // SearchPeopleWithBodyWithResponse Search a person by tax code
 //
-// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31618,7 +31666,8 @@ func (c *ClientWithResponses) SearchPeopleWithBodyWithResponse(ctx context.Conte
 
 // SearchPeopleWithResponse Search a person by tax code
 //
-// Finds the person with exactly this tax code (codice fiscale), or nobody. Every search is recorded.
+// Finds the person with exactly this tax code (codice fiscale), or nobody, in the whole country. Every search is recorded, and whom it finds
+// sees it in listMyActivity. One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31634,7 +31683,8 @@ func (c *ClientWithResponses) SearchPeopleWithResponse(ctx context.Context, para
 
 // ShowPersonWithResponse Show a person
 //
-// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded.
+// The account: user class, level and state of the PIN, masked contacts. Every reading is recorded, and the person sees it in listMyActivity.
+// One member of staff looks at 200 people in 24 hours (429 `rate-limited`), and the administrators are told of the last.
 // For operators (operatori di sede), the contact centre and administrators; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31768,7 +31818,8 @@ func (c *ClientWithResponses) KeepPinDocumentWithBodyWithResponse(ctx context.Co
 // DownloadPinDocumentWithResponse Download the document shown for a PIN
 //
 // One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
-// answers 406. Who reads it is recorded. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+// answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
+// and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31881,7 +31932,8 @@ func (c *ClientWithResponses) FilePinRequestWithResponse(ctx context.Context, pa
 
 // ShowOfficePinRequestWithResponse Show a PIN request with all that was asked
 //
-// The data as they were given, why the request waits, and where both halves are.
+// The data as they were given, why the request waits, and where both halves are. Of one that was served it is a look at the person and counts
+// like showPerson.
 // For the contact centre (contact center) and administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31955,7 +32007,7 @@ func (c *ClientWithResponses) ListPinUpgradesWithResponse(ctx context.Context, p
 
 // ShowOfficePinUpgradeWithResponse Show a request for a dispositive PIN
 //
-// The request with its holder. One of another office answers 404.
+// The request with its holder. One of another office answers 404. It is a look at the person and counts like showPerson.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -31971,8 +32023,8 @@ func (c *ClientWithResponses) ShowOfficePinUpgradeWithResponse(ctx context.Conte
 
 // DownloadPinUpgradeAttachmentWithResponse Download a file of a request for a dispositive PIN
 //
-// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406. Who
-// reads it is recorded. For operators (operatori di sede); others get 403 `forbidden`.
+// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
+// It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -33260,6 +33312,7 @@ func (c *ClientWithResponses) ShowMeWithResponse(ctx context.Context, params *Sh
 // ListMyActivityWithResponse List what was done with my login
 //
 // Every operation that changed something under your login, the newest first: when, from which address, for which contributor and by which right.
+// Between them, every look at your data by somebody who works at the institution, with their post (`staff`).
 // Something that you did not do means that somebody else knows your PIN: end the sessions and rotate or revoke the PIN.
 //
 // Returns a wrapper object for the known response body format(s).

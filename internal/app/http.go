@@ -92,7 +92,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		PINUpgradeHandlers:       handlers.PINUpgradeHandlers{PINUpgrades: g.credentials.upgrades},
 		OfficePINUpgradeHandlers: handlers.OfficePINUpgradeHandlers{Upgrades: g.credentials.upgrades},
 		MeHandlers:               handlers.MeHandlers{People: id.people, PINs: id.pins, Rights: g.kernel.rights},
-		ContactHandlers:          handlers.ContactHandlers{Book: id.contacts, People: id.people, Trail: g.kernel.runner.Trail},
+		ContactHandlers:          handlers.ContactHandlers{Book: id.contacts, People: id.people, Looks: id.looks},
 		PeopleHandlers:           handlers.PeopleHandlers{BackOffice: g.credentials.staff},
 		OfficeHandlers:           handlers.OfficeHandlers{Contributors: m.contributors},
 		ContributorHandlers:      handlers.ContributorHandlers{Contributors: m.contributors},

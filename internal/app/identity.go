@@ -15,6 +15,7 @@ import (
 	"diresco/internal/identity/session"
 	"diresco/internal/identity/staff"
 	"diresco/internal/identity/throttle"
+	"diresco/internal/kernel/look"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/sandbox"
 )
@@ -31,6 +32,7 @@ type identity struct {
 	people    *person.Service
 	contacts  *person.AddressBook
 	pins      *pin.Service
+	looks     *look.Service
 	recovery  *pinrecovery.Service
 	requests  *pinrequest.Service
 }
@@ -68,13 +70,16 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 		pinDeps.OnChange = sandbox.PINChanged(p.db, p.clock)
 	}
 	pins := pin.NewService(pinDeps)
+	looks := look.NewService(look.Deps{DB: p.db, Clock: p.clock, Trail: k.runner.Trail, Staff: people, Outbox: k.outbox})
 	return identity{
 		addresses: addresses, limiter: limiter, sessions: sessions, codes: codes, people: people, contacts: contacts, pins: pins,
+		looks: looks,
 		recovery: pinrecovery.NewService(pinrecovery.Deps{
 			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
 		}),
 		requests: pinrequest.NewService(pinrequest.Deps{
-			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Random: p.random,
+			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Looks: looks,
+			Random: p.random,
 		}),
 	}, nil
 }
@@ -85,11 +90,13 @@ func newCredentials(p platform, g groups) credentials {
 	return credentials{
 		upgrades: pinupgrade.NewService(pinupgrade.Deps{
 			Runner: k.runner, Register: g.filing.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),
-			Offices: m.contributors, Residents: m.residents, People: id.people, Declarations: waiting, Log: p.log,
+			Offices: m.contributors, Residents: m.residents, People: id.people, Declarations: waiting, Looks: id.looks,
+			Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
 			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.contributors, Declarations: waiting,
 			Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
+			Looks: id.looks,
 		}),
 	}
 }

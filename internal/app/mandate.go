@@ -32,6 +32,7 @@ func newMandate(p platform, k kernel, id identity, m masterdata, f filing) manda
 		grants:         grant.NewService(grant.Deps{Runner: k.runner, People: id.people, Outbox: k.outbox}),
 		enrolments: enrolment.NewService(enrolment.Deps{
 			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, People: id.people,
+			Looks: id.looks,
 		}),
 	}
 }

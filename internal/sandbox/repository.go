@@ -28,7 +28,7 @@ var tables = []string{
 	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",
 	"delegation_batch_items", "delegation_batches",
 	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments",
-	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "due_marks", "notification_preferences",
+	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "staff_looks", "due_marks", "notification_preferences",
 	"pin_rotations", "pins", "sessions",
 	"contributor_roles", "receipts", "declarations",
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",

@@ -86,6 +86,8 @@ func (w *fixture) fill() {
 	)
 	w.execute(`INSERT INTO counter_pins (id, person_id, issued_by, issued_at, dispositive_at, attachments) VALUES (?, ?, ?, ?, ?, '[]')`,
 		id(), p.ID, p.ID, now, now)
+	w.execute(`INSERT INTO staff_looks (id, person_id, staff_id, at, operation, request_id, user_class) VALUES (?, ?, ?, ?, 'x', 'x', 'x')`,
+		id(), p.ID, p.ID, now)
 	upgrade := id()
 	w.execute(`INSERT INTO pin_upgrades (id, person_id, office_code, protocol_number, digest, document_kind, document_number, issued_by,
 		issued_on, expires_on, attachments, state,

@@ -16,7 +16,7 @@ type MessageHandlers struct{ Messages *outbox.Service }
 // ListDeliveries implements api.StrictServerInterface.
 func (h MessageHandlers) ListDeliveries(ctx context.Context, r api.ListDeliveriesRequestObject) (api.ListDeliveriesResponseObject, error) {
 	p := r.Params
-	found, err := h.Messages.List(ctx, outbox.Filter{
+	found, err := h.Messages.List(ctx, reqctx.ActorOf(ctx), outbox.Filter{
 		State: outbox.DeliveryState(value(p.State)), Channel: outbox.Channel(value(p.Channel)), ReceiptOverdue: value(p.ReceiptOverdue),
 	}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {

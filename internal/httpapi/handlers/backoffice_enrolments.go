@@ -33,7 +33,7 @@ func (h OfficeEnrolmentHandlers) ListOfficeEnrolments(
 func (h OfficeEnrolmentHandlers) ShowOfficeEnrolment(
 	ctx context.Context, r api.ShowOfficeEnrolmentRequestObject,
 ) (api.ShowOfficeEnrolmentResponseObject, error) {
-	found, err := h.AtOffice.ShowAtOffice(ctx, reqctx.ActorOf(ctx), r.EnrolmentId)
+	found, err := h.AtOffice.OpenAtOffice(ctx, reqctx.ActorOf(ctx), r.EnrolmentId)
 	if err != nil {
 		return nil, err
 	}

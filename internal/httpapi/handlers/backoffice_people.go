@@ -27,7 +27,7 @@ func (h PeopleHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequ
 	if _, err := pageRequest(ctx, r.Params.Limit, r.Params.Cursor).After(); err != nil {
 		return nil, err
 	}
-	found, err := h.BackOffice.Find(ctx, code)
+	found, err := h.BackOffice.Find(ctx, reqctx.ActorOf(ctx), code)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (h PeopleHandlers) RegisterPerson(ctx context.Context, r api.RegisterPerson
 
 // ShowPerson implements api.StrictServerInterface.
 func (h PeopleHandlers) ShowPerson(ctx context.Context, r api.ShowPersonRequestObject) (api.ShowPersonResponseObject, error) {
-	p, err := h.BackOffice.Show(ctx, r.PersonId)
+	p, err := h.BackOffice.Open(ctx, reqctx.ActorOf(ctx), r.PersonId)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (h PeopleHandlers) KeepPinDocument(
 func (h PeopleHandlers) DownloadPinDocument(
 	ctx context.Context, r api.DownloadPinDocumentRequestObject,
 ) (api.DownloadPinDocumentResponseObject, error) {
-	f, open, err := h.BackOffice.Document(ctx, r.PersonId, int(r.Number))
+	f, open, err := h.BackOffice.Document(ctx, reqctx.ActorOf(ctx), r.PersonId, int(r.Number))
 	if err != nil {
 		return nil, err
 	}

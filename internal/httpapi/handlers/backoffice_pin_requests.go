@@ -57,7 +57,7 @@ func (h OfficePINRequestHandlers) FilePinRequest(
 func (h OfficePINRequestHandlers) ShowOfficePinRequest(
 	ctx context.Context, r api.ShowOfficePinRequestRequestObject,
 ) (api.ShowOfficePinRequestResponseObject, error) {
-	found, err := h.Requests.ShowToOffice(ctx, r.RequestId)
+	found, err := h.Requests.Open(ctx, reqctx.ActorOf(ctx), r.RequestId)
 	if err != nil {
 		return nil, err
 	}

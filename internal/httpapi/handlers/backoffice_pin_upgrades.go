@@ -37,7 +37,7 @@ func (h OfficePINUpgradeHandlers) ListPinUpgrades(
 func (h OfficePINUpgradeHandlers) ShowOfficePinUpgrade(
 	ctx context.Context, r api.ShowOfficePinUpgradeRequestObject,
 ) (api.ShowOfficePinUpgradeResponseObject, error) {
-	found, err := h.Upgrades.ShowAtOffice(ctx, reqctx.ActorOf(ctx), r.UpgradeId)
+	found, err := h.Upgrades.OpenAtOffice(ctx, reqctx.ActorOf(ctx), r.UpgradeId)
 	if err != nil {
 		return nil, err
 	}

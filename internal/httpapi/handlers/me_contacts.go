@@ -7,7 +7,7 @@ import (
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/person"
-	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/secret"
 )
@@ -16,7 +16,7 @@ import (
 type ContactHandlers struct {
 	Book   *person.AddressBook
 	People *person.Service
-	Trail  *audit.Trail
+	Looks  *look.Service
 }
 
 const contactsPath = "/me/contacts"
@@ -121,7 +121,7 @@ func (h ContactHandlers) ReplaceNotificationPreferences(
 
 // ListMyActivity implements api.StrictServerInterface.
 func (h ContactHandlers) ListMyActivity(ctx context.Context, r api.ListMyActivityRequestObject) (api.ListMyActivityResponseObject, error) {
-	found, err := h.Trail.OfPerson(ctx, reqctx.ActorOf(ctx).PersonID, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
+	found, err := h.Looks.Activity(ctx, reqctx.ActorOf(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,17 @@ func viewPreferences(p person.Preferences) api.NotificationPreferences {
 	}
 }
 
-func viewActivity(r audit.Record) api.Activity {
+// outcomeRead is how a look ended.
+const outcomeRead = "read"
+
+func viewActivity(e look.Entry) api.Activity {
+	if l := e.Look; l != nil {
+		return api.Activity{
+			ActivityId: l.ID, At: l.At, Operation: l.Operation, Outcome: outcomeRead, RequestId: l.RequestID,
+			Staff: &api.StaffPost{UserClass: api.StaffClass(l.UserClass), OfficeCode: l.OfficeCode},
+		}
+	}
+	r := e.Record
 	view := api.Activity{
 		ActivityId: r.ID, At: r.At, Operation: r.Operation, Outcome: r.Outcome, Address: r.Address, RequestId: r.RequestID,
 		SessionId: r.SessionID, ContributorId: r.ContributorID, SubjectKind: r.SubjectKind, SubjectId: r.SubjectID,

@@ -156,8 +156,8 @@ func (s *Service) Reassign(
 }
 
 // Dismiss makes somebody who works here a citizen again, inside the caller's transaction and
-// operation; the caller ends the sessions. It returns fault.NotFound, and fault.Conflict for the
-// last administrator.
+// operation; the caller ends the sessions. It returns them as they were before. It returns
+// fault.NotFound, and fault.Conflict for the last administrator.
 func (s *Service) Dismiss(ctx context.Context, id uuid.UUID) (Person, error) {
 	p, others, err := s.repo.lockWithAdministrators(ctx, id)
 	if p, err = worker(p, err); err != nil {
@@ -166,7 +166,8 @@ func (s *Service) Dismiss(ctx context.Context, id uuid.UUID) (Person, error) {
 	if err := p.leave(others); err != nil {
 		return Person{}, err
 	}
-	return s.repo.save(ctx, p.take(Post{Class: access.Citizen}, uuid.Nil))
+	_, err = s.repo.save(ctx, p.take(Post{Class: access.Citizen}, uuid.Nil))
+	return p, err
 }
 
 // HoldUnconfirmed returns an administrator whose post waits for its confirmation, and locks them

@@ -16,6 +16,7 @@ import (
 	"diresco/internal/identity/pinrequest"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
@@ -52,6 +53,7 @@ func openWith(t *testing.T, w *pintest.World, change func(*pinrequest.Deps)) *de
 	r := residents.New(w.DB, w.Clock)
 	deps := pinrequest.Deps{
 		Runner: w.Runner, People: w.People, Register: r, PINs: w.PINs, Outbox: outbox.New(w.DB), Random: rand.Reader,
+		Looks: look.NewService(look.Deps{DB: w.DB, Clock: w.Clock, Trail: w.Runner.Trail, Staff: w.People, Outbox: outbox.New(w.DB)}),
 	}
 	if change != nil {
 		change(&deps)

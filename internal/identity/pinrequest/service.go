@@ -11,6 +11,7 @@ import (
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/review"
@@ -41,6 +42,7 @@ type Deps struct {
 	Register *residents.Register
 	PINs     PINs
 	Outbox   *outbox.Outbox
+	Looks    *look.Service
 	// Random is what the ids of requests are drawn from.
 	Random io.Reader
 }
@@ -53,6 +55,7 @@ type Service struct {
 	register *residents.Register
 	pins     PINs
 	outbox   *outbox.Outbox
+	looks    *look.Service
 	random   io.Reader
 }
 
@@ -60,7 +63,7 @@ type Service struct {
 func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, register: d.Register, pins: d.PINs,
-		outbox: d.Outbox, random: d.Random,
+		outbox: d.Outbox, looks: d.Looks, random: d.Random,
 	}
 }
 
@@ -261,6 +264,19 @@ func (s *Service) ShowToOffice(ctx context.Context, id string) (View, error) {
 		return View{}, err
 	}
 	return s.withFiler(ctx, shown)
+}
+
+// Open is ShowToOffice for somebody of the staff, who looks at the person to whom the PIN was sent.
+// It also returns the faults of look.Service.At.
+func (s *Service) Open(ctx context.Context, by access.Actor, id string) (View, error) {
+	shown, err := s.ShowToOffice(ctx, id)
+	if err == nil && shown.PersonID != nil {
+		err = s.looks.At(ctx, by, *shown.PersonID)
+	}
+	if err != nil {
+		return View{}, err
+	}
+	return shown, nil
 }
 
 // List returns a page of the requests in a state, or in any for "", the oldest first.

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
@@ -52,11 +53,12 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 func inApp(t *testing.T, a *world.App) *fixture {
 	t.Helper()
 	w := &fixture{App: a, t: t, residents: residents.New(a.DB, a.Clock)}
+	people := person.NewService(person.Deps{Runner: a.Runner})
 	w.service = pinupgrade.NewService(pinupgrade.Deps{
 		Runner: a.Runner, Register: a.NewRegister(t),
 		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents,
-		People:       person.NewService(person.Deps{Runner: a.Runner}),
-		Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler),
+		People: people, Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler),
+		Looks: look.NewService(look.Deps{DB: a.DB, Clock: a.Clock, Trail: a.Runner.Trail, Staff: people, Outbox: a.Outbox}),
 	})
 	return w
 }

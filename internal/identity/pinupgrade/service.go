@@ -12,6 +12,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
@@ -62,6 +63,7 @@ type Deps struct {
 	Residents    Residents
 	People       People
 	Declarations Declarations
+	Looks        *look.Service
 	Log          *slog.Logger
 }
 
@@ -76,6 +78,7 @@ type Service struct {
 	residents    Residents
 	people       People
 	declarations Declarations
+	looks        *look.Service
 	log          *slog.Logger
 }
 
@@ -84,7 +87,7 @@ func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
 	return &Service{
 		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo}), outbox: d.Outbox, files: d.Files,
-		offices: d.Offices, residents: d.Residents, people: d.People, declarations: d.Declarations, log: d.Log,
+		offices: d.Offices, residents: d.Residents, people: d.People, declarations: d.Declarations, looks: d.Looks, log: d.Log,
 	}
 }
 
@@ -221,10 +224,23 @@ func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUI
 	return h, nil
 }
 
-// File returns one of the files of a request at the operator's office, and fault.NotFound for any
-// other.
-func (s *Service) File(ctx context.Context, by access.Actor, id uuid.UUID, number int) (attachment.File, error) {
+// OpenAtOffice is ShowAtOffice for an operator who looks at the person by that. It also returns the
+// faults of look.Service.At.
+func (s *Service) OpenAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
 	h, err := s.ShowAtOffice(ctx, by, id)
+	if err == nil {
+		err = s.looks.At(ctx, by, h.PersonID)
+	}
+	if err != nil {
+		return Details{}, err
+	}
+	return h, nil
+}
+
+// File returns one of the files of a request at the operator's office, and fault.NotFound for any
+// other. It is a look at the person: it also returns the faults of look.Service.At.
+func (s *Service) File(ctx context.Context, by access.Actor, id uuid.UUID, number int) (attachment.File, error) {
+	h, err := s.OpenAtOffice(ctx, by, id)
 	if err != nil {
 		return attachment.File{}, err
 	}

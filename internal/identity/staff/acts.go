@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 )
@@ -28,10 +29,6 @@ var (
 	issuing  = act{"counter_pins", "counter_pins", "issued_by", "issued_at"}
 )
 
-// LimitReached is the kind of the message that tells administrators of somebody who did one thing
-// as often as one may in a day. Its data is {"at", "what", "name"}.
-var LimitReached = outbox.Declare(outbox.Kind{Name: "staff.limit_reached"})
-
 // countActs returns fault.RateLimited to who did it as often as one may in a day. Of the last time
 // that it is allowed the administrators are told, in the same transaction. What is done at the same
 // time by one person waits for each other.
@@ -47,7 +44,7 @@ func (s *Service) countActs(ctx context.Context, by access.Actor, a act) error {
 	if err := fault.OverDaily(before, actsADay, now); err != nil || len(before)+1 < actsADay {
 		return err
 	}
-	return s.tellAdministrators(ctx, LimitReached, map[string]string{
+	return s.tellAdministrators(ctx, look.LimitReached, map[string]string{
 		"at": now.Format(time.RFC3339Nano), "what": a.name, "name": by.GivenName + " " + by.FamilyName,
 	}, now)
 }

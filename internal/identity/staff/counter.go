@@ -290,19 +290,33 @@ func (s *Service) KeepDocument(ctx context.Context, by access.Actor, id uuid.UUI
 	return record, nil
 }
 
-// Document returns a file of the document that was kept for the last PIN, with what opens it. It
-// returns fault.NotFound where there is none.
+// Document returns a file of the document that was kept for the last PIN, with what opens it. While
+// the PIN waits for its confirmation operators read it, who may confirm it; administrators read it
+// afterwards too. It returns fault.NotFound where there is none that the actor may read, and the
+// faults of look.Service.At.
 func (s *Service) Document(
-	ctx context.Context, id uuid.UUID, number int,
+	ctx context.Context, by access.Actor, id uuid.UUID, number int,
 ) (f attachment.File, open func() (io.ReadCloser, error), err error) {
-	c, found, err := s.repo.lastCounterPIN(ctx, id)
+	c, found, err := s.documented(ctx, by, id)
 	if err != nil {
 		return attachment.File{}, nil, err
 	}
 	if !found || c.DocumentID == nil || number < 1 || number > len(c.Attachments) {
 		return attachment.File{}, nil, fault.New(fault.NotFound)
 	}
+	if err := s.looks.At(ctx, by, id); err != nil {
+		return attachment.File{}, nil, err
+	}
 	return c.Attachments[number-1], func() (io.ReadCloser, error) {
 		return s.files.Open(ctx, documentFolder(*c.DocumentID), number)
 	}, nil
+}
+
+// documented returns the PIN from the counter whose document the actor may read.
+func (s *Service) documented(ctx context.Context, by access.Actor, personID uuid.UUID) (CounterPIN, bool, error) {
+	if by.UserClass == access.Administrator {
+		return s.repo.lastCounterPIN(ctx, personID)
+	}
+	c, found, err := s.repo.waiting(ctx, personID)
+	return c.CounterPIN, found, err
 }

@@ -18,6 +18,7 @@ import (
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/identity/staff"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/look"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/due"
 	"diresco/internal/platform/fault"
@@ -261,7 +262,7 @@ func TestStaff_CounterPINsAreTwentyADay(t *testing.T) {
 			w.Clock.Advance(time.Minute)
 			w.issue(t)
 		}
-		if w.told(t, staff.LimitReached.Name, w.admin.PersonID) != 1 {
+		if w.told(t, look.LimitReached.Name, w.admin.PersonID) != 1 {
 			t.Error("the administrator is not told, or more than once")
 		}
 		w.traced(t, 0, func() {
@@ -289,7 +290,7 @@ func TestStaff_TheDocumentIsKept(t *testing.T) {
 			_, err = w.service.KeepDocument(ctx, by, w.mario.ID, []*attachment.Upload{u})
 			return err
 		}
-		_, _, err := w.service.Document(ctx, w.mario.ID, 1)
+		_, _, err := w.service.Document(ctx, w.admin, w.mario.ID, 1)
 		want(t, err, fault.NotFound, "")
 		w.traced(t, 0, func() {
 			wantField(t, keep(w.operator, "no document"), "/files/0", "file-type")
@@ -303,7 +304,7 @@ func TestStaff_TheDocumentIsKept(t *testing.T) {
 		}
 		_, err = w.service.ConfirmPIN(ctx, w.colleague, w.mario.ID, "")
 		want(t, err, "", "")
-		f, open, err := w.service.Document(ctx, w.mario.ID, 1)
+		f, open, err := w.service.Document(ctx, w.admin, w.mario.ID, 1)
 		want(t, err, "", "")
 		r, err := open()
 		want(t, err, "", "")
@@ -311,8 +312,36 @@ func TestStaff_TheDocumentIsKept(t *testing.T) {
 		if read, err := io.ReadAll(r); err != nil || string(read) != content || f.Name != "carta.pdf" {
 			t.Errorf("%s holds %q, %v", f.Name, read, err)
 		}
-		_, _, err = w.service.Document(ctx, w.mario.ID, 2)
+		_, _, err = w.service.Document(ctx, w.admin, w.mario.ID, 2)
 		want(t, err, fault.NotFound, "")
 		want(t, keep(w.operator, content), fault.Conflict, "nothing-to-confirm")
+	})
+}
+
+// TestStaff_TheDocumentIsReadByWhoMayConfirm: by any operator while the PIN waits, afterwards by
+// administrators alone.
+func TestStaff_TheDocumentIsReadByWhoMayConfirm(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newCounter(t, d)
+		u, err := attachment.Spool(strings.NewReader("%PDF-1.7\n"), "carta.pdf", t.TempDir(), attachment.MaxSize)
+		want(t, err, "", "")
+		defer func() { _ = u.Close() }()
+		_, err = w.service.KeepDocument(ctx, w.operator, w.mario.ID, []*attachment.Upload{u})
+		want(t, err, "", "")
+		read := func(by access.Actor) error {
+			_, _, err := w.service.Document(ctx, by, w.mario.ID, 1)
+			return err
+		}
+		for _, by := range []access.Actor{w.operator, w.colleague, w.admin} {
+			want(t, read(by), "", "")
+		}
+		_, err = w.service.ConfirmPIN(ctx, w.colleague, w.mario.ID, "")
+		want(t, err, "", "")
+		want(t, read(w.operator), fault.NotFound, "")
+		want(t, read(w.colleague), fault.NotFound, "")
+		want(t, read(w.admin), "", "")
+		if n := w.Count(t, "staff_looks WHERE person_id = ?", w.mario.ID); n != 4 {
+			t.Errorf("%d looks were kept", n)
+		}
 	})
 }

@@ -97,7 +97,8 @@ func (s *Service) Reassign(
 	}, nil)
 }
 
-// Dismiss makes somebody who works here a citizen again and ends their sessions. It returns
+// Dismiss makes somebody who works here a citizen again and ends their sessions. They and the other
+// administrators are told. It returns
 // fault.NotFound, and fault.Conflict for the last administrator.
 func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
@@ -110,7 +111,10 @@ func (s *Service) Dismiss(ctx context.Context, by access.Actor, id uuid.UUID) er
 		if err != nil {
 			return struct{}{}, err
 		}
-		if err := s.pins.ClassChanged(ctx, id, p.UserClass); err != nil {
+		if err := s.pins.ClassChanged(ctx, id, access.Citizen); err != nil {
+			return struct{}{}, err
+		}
+		if err := s.tell(ctx, by, p, PostEnded, ColleagueEnded, ""); err != nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, s.sessions.EndAllOf(ctx, id, session.EndedPostLeft)

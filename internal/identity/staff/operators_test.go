@@ -83,7 +83,12 @@ func TestStaff_AppointReassignDismiss(t *testing.T) {
 			t.Errorf("the open session is %s of office %s", by.UserClass, by.OfficeCode)
 		}
 
+		second := w.works(t, taxcode.MustParse("BNCLNE85M41H501P"), access.Administrator, "")
 		w.traced(t, 1, func() { want(t, w.service.Dismiss(ctx, w.admin, p.ID), "", "") })
+		if w.told(t, staff.PostEnded.Name, p.ID) != 1 || w.told(t, staff.ColleagueEnded.Name, second.PersonID) != 1 ||
+			w.told(t, staff.ColleagueEnded.Name, w.admin.PersonID) != 0 {
+			t.Error("they and the other administrators are not told of the end")
+		}
 		_, err = w.Actor(t, s)
 		want(t, err, fault.SessionEnded, "")
 		if again := w.MustActor(t, w.Login(t, pintest.Mario, text)); again.UserClass != access.Citizen {

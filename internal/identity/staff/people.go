@@ -55,8 +55,9 @@ func (r Registration) check() error {
 	return nil
 }
 
-// Find returns the person with exactly this tax code, or nobody.
-func (s *Service) Find(ctx context.Context, code taxcode.Code) ([]Record, error) {
+// Find returns the person with exactly this tax code, or nobody. It is a look at whom it finds: it
+// returns the faults of look.Service.At.
+func (s *Service) Find(ctx context.Context, by access.Actor, code taxcode.Code) ([]Record, error) {
 	p, err := s.people.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil
@@ -64,11 +65,27 @@ func (s *Service) Find(ctx context.Context, code taxcode.Code) ([]Record, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.looks.At(ctx, by, p.ID); err != nil {
+		return nil, err
+	}
 	r, err := s.record(ctx, p)
 	return []Record{r}, err
 }
 
-// Show returns a person, or fault.NotFound.
+// Open shows a person to the actor, who looks at them by that. It returns fault.NotFound, and the
+// faults of look.Service.At.
+func (s *Service) Open(ctx context.Context, by access.Actor, id uuid.UUID) (Record, error) {
+	r, err := s.Show(ctx, id)
+	if err == nil {
+		err = s.looks.At(ctx, by, id)
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	return r, nil
+}
+
+// Show returns a person as an operation leaves them, or fault.NotFound.
 func (s *Service) Show(ctx context.Context, id uuid.UUID) (Record, error) {
 	p, err := s.people.ByID(ctx, id)
 	if err != nil {

@@ -14,12 +14,16 @@ import (
 )
 
 // The kinds of message about who works here. Their data is {"at", "state", "class", "office",
-// "name"}; the state is one of those below.
+// "name"}; the state is one of those below, and "" where the post ended.
 var (
 	// PostGiven tells a person of their own post.
 	PostGiven = outbox.Declare(outbox.Kind{Name: "staff.post_given", Audience: outbox.EveryContact})
 	// ColleagueGiven tells the other administrators of it.
 	ColleagueGiven = outbox.Declare(outbox.Kind{Name: "staff.colleague_given"})
+	// PostEnded tells a person that they do not work here any more.
+	PostEnded = outbox.Declare(outbox.Kind{Name: "staff.post_ended", Audience: outbox.EveryContact})
+	// ColleagueEnded tells the other administrators of it.
+	ColleagueEnded = outbox.Declare(outbox.Kind{Name: "staff.colleague_ended"})
 )
 
 // The states of a post, as messages name them.
@@ -59,17 +63,23 @@ func (s *Service) tellOfPost(ctx context.Context, by access.Actor, p person.Pers
 	if p.PostGivenBy != nil {
 		state = stateUnconfirmed
 	}
+	return s.tell(ctx, by, p, PostGiven, ColleagueGiven, state)
+}
+
+// tell promises messages about the post that a person has or had: one to them, one to each of the
+// other administrators.
+func (s *Service) tell(ctx context.Context, by access.Actor, p person.Person, own, others outbox.Kind, state string) error {
 	now := s.run.Clock.Now()
 	data := map[string]string{
 		"at": now.Format(time.RFC3339Nano), "state": state, "class": string(p.UserClass), "office": p.Office(),
 		"name": p.GivenName + " " + p.FamilyName,
 	}
-	message, err := outbox.NewMessage(PostGiven, p.ID, data, now)
+	message, err := outbox.NewMessage(own, p.ID, data, now)
 	if err != nil {
 		return err
 	}
 	if err := s.outbox.Add(ctx, message); err != nil {
 		return err
 	}
-	return s.tellAdministrators(ctx, ColleagueGiven, data, now, by.PersonID, p.ID)
+	return s.tellAdministrators(ctx, others, data, now, by.PersonID, p.ID)
 }

@@ -15,6 +15,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/attachment"
@@ -76,6 +77,7 @@ type Deps struct {
 	Keys  *keyring.DataKeys
 	// Files keeps the copies of documents.
 	Files *attachment.Store
+	Looks *look.Service
 }
 
 // Service has the use cases of the back office about people.
@@ -91,13 +93,14 @@ type Service struct {
 	codes        *otp.Codes
 	keys         *keyring.DataKeys
 	files        *attachment.Store
+	looks        *look.Service
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, pins: d.PINs, sessions: d.Sessions, offices: d.Offices,
-		declarations: d.Declarations, outbox: d.Outbox, codes: d.Codes, keys: d.Keys, files: d.Files,
+		declarations: d.Declarations, outbox: d.Outbox, codes: d.Codes, keys: d.Keys, files: d.Files, looks: d.Looks,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/identity/staff"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/attachment"
@@ -74,6 +75,9 @@ func newWorld(t *testing.T, d *db.DB) fixture {
 	w.service = staff.NewService(staff.Deps{
 		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: offices,
 		Declarations: w.completed, Outbox: outbox.New(d), Codes: w.Codes, Keys: w.DataKeys, Files: attachment.NewStore(bucket),
+		Looks: look.NewService(look.Deps{
+			DB: w.DB, Clock: w.Clock, Trail: w.Runner.Trail, Staff: w.People, Outbox: outbox.New(d),
+		}),
 	})
 	w.admin = w.works(t, anna, access.Administrator, "")
 	w.operator = w.works(t, bruno, access.Operator, rome)
@@ -139,7 +143,7 @@ func TestStaff_RegisterFindShow(t *testing.T) {
 		in := staff.Registration{TaxCode: pintest.Mario, GivenName: "Mario", FamilyName: "Rossi", Contacts: []person.NewContact{
 			{Kind: person.Mobile, Value: "333 1234567"}, {Kind: person.Email, Value: "mario@posta.example"},
 		}}
-		if found, err := w.service.Find(ctx, pintest.Mario); err != nil || len(found) != 0 {
+		if found, err := w.service.Find(ctx, w.operator, pintest.Mario); err != nil || len(found) != 0 {
 			t.Fatalf("before: %v, %v", found, err)
 		}
 		var r staff.Record
@@ -180,7 +184,7 @@ func TestStaff_RegisterFindShow(t *testing.T) {
 		if n := w.Count(t, "people WHERE tax_code = ?", pintest.Giulia.Clear()); n != 0 {
 			t.Error("registered in spite of a wrong contact")
 		}
-		found, err := w.service.Find(ctx, pintest.Mario)
+		found, err := w.service.Find(ctx, w.operator, pintest.Mario)
 		if err != nil || len(found) != 1 || found[0].ID != r.ID {
 			t.Errorf("found %v, %v", found, err)
 		}
@@ -189,6 +193,36 @@ func TestStaff_RegisterFindShow(t *testing.T) {
 		}
 		_, err = w.service.Show(ctx, uuid.New())
 		want(t, err, fault.NotFound, "")
+	})
+}
+
+// TestStaff_WhoIsFoundOrShownIsLookedAt, and whom an operation leaves in its answer is not.
+func TestStaff_WhoIsFoundOrShownIsLookedAt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		looks := func(want int) {
+			t.Helper()
+			if n := w.Count(t, "staff_looks WHERE person_id = ? AND staff_id = ?", p.ID, w.contactCentre.PersonID); n != want {
+				t.Errorf("%d looks, want %d", n, want)
+			}
+		}
+		_, err := w.service.Find(ctx, w.contactCentre, pintest.Giulia)
+		want(t, err, "", "")
+		looks(0)
+		_, err = w.service.Find(ctx, w.contactCentre, pintest.Mario)
+		want(t, err, "", "")
+		looks(1)
+		_, err = w.service.Open(ctx, w.contactCentre, p.ID)
+		want(t, err, "", "")
+		looks(2)
+		_, err = w.service.Open(ctx, w.contactCentre, uuid.New())
+		want(t, err, fault.NotFound, "")
+		_, err = w.service.Suspend(ctx, w.admin, p.ID, "prova")
+		want(t, err, "", "")
+		if n := w.Count(t, "staff_looks"); n != 2 {
+			t.Errorf("%d looks, want 2", n)
+		}
 	})
 }
 
@@ -304,14 +338,14 @@ func TestStaff_RevocationsAreTwentyADay(t *testing.T) {
 		p, _ := w.Person(t, pintest.Mario, access.Citizen, false)
 		again := func() { w.Exec(t, "UPDATE pins SET revoked_at = NULL WHERE person_id = ?", p.ID) }
 		for i := range 20 {
-			if n := w.told(t, staff.LimitReached.Name, w.admin.PersonID); n != 0 {
+			if n := w.told(t, look.LimitReached.Name, w.admin.PersonID); n != 0 {
 				t.Fatalf("told after %d", i)
 			}
 			again()
 			want(t, w.service.RevokePIN(ctx, w.contactCentre, p.ID, staff.Stolen), "", "")
 			w.Clock.Advance(time.Minute)
 		}
-		if w.told(t, staff.LimitReached.Name, w.admin.PersonID) != 1 || w.told(t, staff.LimitReached.Name, w.operator.PersonID) != 0 {
+		if w.told(t, look.LimitReached.Name, w.admin.PersonID) != 1 || w.told(t, look.LimitReached.Name, w.operator.PersonID) != 0 {
 			t.Error("the administrators, and nobody else, are told once")
 		}
 		again()

@@ -173,7 +173,7 @@ func TestDelivery_OfUnknownOutcomeIsRepeatedTwice(t *testing.T) {
 		if !slices.Equal(told, []outbox.DeliveryState{outbox.Unconfirmed, outbox.Unconfirmed, outbox.Unconfirmed}) {
 			t.Errorf("told %v", told)
 		}
-		found, err := o.service().List(context.Background(), outbox.Filter{State: outbox.Unconfirmed}, page.Request{Limit: 5})
+		found, err := o.service().List(context.Background(), access.Actor{}, outbox.Filter{State: outbox.Unconfirmed}, page.Request{Limit: 5})
 		if err != nil || len(found.Items) != 1 {
 			t.Errorf("operators see %d, %v", len(found.Items), err)
 		}

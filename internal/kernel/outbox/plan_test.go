@@ -148,9 +148,9 @@ func TestOutbox_NoQuestionReadsATableThrough(t *testing.T) {
 		heard := o.listen()
 		list := func(f outbox.Filter) func() error {
 			return func() error {
-				found, err := s.List(context.Background(), f, page.Request{Limit: 5})
+				found, err := s.List(context.Background(), access.Actor{}, f, page.Request{Limit: 5})
 				if err == nil {
-					_, err = s.List(context.Background(), f, page.Request{Limit: 5, Cursor: found.Next})
+					_, err = s.List(context.Background(), access.Actor{}, f, page.Request{Limit: 5, Cursor: found.Next})
 				}
 				return err
 			}

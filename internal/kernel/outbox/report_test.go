@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -113,7 +114,7 @@ func TestReport_ThatIsOverdueIsShownToOperators(t *testing.T) {
 		overdue := func(f outbox.Filter) (ids []outbox.Delivery) {
 			t.Helper()
 			f.ReceiptOverdue = true
-			found, err := o.service().List(context.Background(), f, page.Request{Limit: 5})
+			found, err := o.service().List(context.Background(), access.Actor{}, f, page.Request{Limit: 5})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/job"
 )
 
@@ -194,6 +195,9 @@ func (r repository) page(ctx context.Context, f Filter, limit int, after *place)
 	if after != nil {
 		behind, args = " AND (created_at, id) < (?, ?)", []any{after.at, after.id}
 	}
+	if f.office != "" {
+		behind, args = behind+" AND "+ofOffice, append(args, f.office, f.office, f.office)
+	}
 	order := " ORDER BY created_at DESC, id DESC LIMIT ?"
 	if f.State == "" && f.Channel == "" {
 		var found []Delivery
@@ -223,6 +227,16 @@ func (r repository) page(ctx context.Context, f Filter, limit int, after *place)
 		"SELECT * FROM ("+strings.Join(ranges, " UNION ALL ")+") merged"+order, append(values, limit)...,
 	).Scan(&found).Error
 	return found, err
+}
+
+// ofOffice is that a delivery goes to somebody of an office.
+var ofOffice = access.OfOffice("deliveries.person_id")
+
+// ofOffice reports whether a delivery goes to somebody of an office.
+func (r repository) ofOffice(ctx context.Context, d Delivery, office string) (bool, error) {
+	var n int64
+	err := r.db.From(ctx).Table("deliveries").Where("id = ? AND "+ofOffice, d.ID, office, office, office).Count(&n).Error
+	return n == 1, err
 }
 
 // ofPerson returns messages to a person, the newest first, behind a place in that order.

@@ -42,6 +42,8 @@ type Filter struct {
 	ReceiptOverdue bool
 
 	sentBy time.Time
+	// office leaves only what went to people of the office with the code.
+	office string
 }
 
 // narrowed returns the filter with what it implies at an instant, and whether anything can meet it.
@@ -71,8 +73,12 @@ func placeAfter(request page.Request) (*place, error) {
 	return &place{after.At, after.ID}, nil
 }
 
-// List returns deliveries, the newest first. What they say is not in them.
-func (s *Service) List(ctx context.Context, f Filter, request page.Request) (page.Page[Delivery], error) {
+// sees reports whether somebody of the staff sees the deliveries to everybody. An operator sees
+// those to the people of the office alone.
+func sees(by access.Actor) bool { return by.UserClass != access.Operator }
+
+// List returns the deliveries that the actor sees, the newest first. What they say is not in them.
+func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Delivery], error) {
 	if err := s.outbox.beShown(ctx); err != nil {
 		return page.Page[Delivery]{}, err
 	}
@@ -81,6 +87,9 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 		return page.Page[Delivery]{}, err
 	}
 	f, possible := f.narrowed(s.run.Clock.Now())
+	if !sees(by) {
+		f.office = by.OfficeCode
+	}
 	if !possible {
 		return page.Page[Delivery]{}, nil
 	}
@@ -91,13 +100,19 @@ func (s *Service) List(ctx context.Context, f Filter, request page.Request) (pag
 	return page.Cut(found, request.Size(), func(d Delivery) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} }), nil
 }
 
-// Retry queues a delivery again that failed, was given up or is in doubt. It returns
-// fault.NotFound, and fault.Conflict for one in another state or one that cannot be said any more
+// Retry queues a delivery again that failed, was given up or is in doubt. It returns fault.NotFound
+// also for one that the actor does not see, and fault.Conflict for one in another state or one that cannot be said any more
 // since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "delivery"
 		d, found, err := s.repo.lock(ctx, id, "")
+		if err != nil {
+			return d, err
+		}
+		if found && !sees(by) {
+			found, err = s.repo.ofOffice(ctx, d, by.OfficeCode)
+		}
 		if err != nil {
 			return d, err
 		}

@@ -21,6 +21,7 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 func (o *office) service() *outbox.Service {
@@ -137,7 +138,7 @@ func TestOutbox_DeliveriesAreListedByStateAndChannel(t *testing.T) {
 		} {
 			var listed []outbox.Delivery
 			for cursor := ""; ; {
-				found, err := s.List(context.Background(), tt.filter, page.Request{Limit: 2, Cursor: cursor})
+				found, err := s.List(context.Background(), access.Actor{}, tt.filter, page.Request{Limit: 2, Cursor: cursor})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -156,8 +157,76 @@ func TestOutbox_DeliveriesAreListedByStateAndChannel(t *testing.T) {
 				}
 			}
 		}
-		if _, err := s.List(context.Background(), outbox.Filter{}, page.Request{Cursor: "nonsense"}); !fault.Is(err, fault.Malformed) {
+		_, err := s.List(context.Background(), access.Actor{}, outbox.Filter{}, page.Request{Cursor: "nonsense"})
+		if !fault.Is(err, fault.Malformed) {
 			t.Errorf("wrong cursor: %v", err)
+		}
+	})
+}
+
+// TestOutbox_AnOperatorSeesDeliveriesToPeopleOfTheOffice: who lives where it is competent, has a
+// role at a contributor with a position there, or works there. The others do not exist for them.
+func TestOutbox_AnOperatorSeesDeliveriesToPeopleOfTheOffice(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		o, a := newOffice(t, d), world.New(t, d)
+		resident, elsewhere := a.Person(t, nil), a.Person(t, nil)
+		for code, of := range map[string]world.Person{world.Rome: resident, world.Milan: elsewhere} {
+			a.Exec(t, `INSERT INTO register_people (tax_code, given_name, family_name, birth_date, birth_place, street, postal_code, town,
+				province, office_code, updated_at) VALUES (?, 'M', 'R', '1980-01-01', 'Roma', 'Via Roma 1', '00184', 'Roma', 'RM', ?, ?)`,
+				of.TaxCode, code, world.Start)
+		}
+		_, employer := a.Employer(t, world.Milan, world.Rome)
+		left := a.Person(t, nil)
+		a.WithdrawRole(t, a.Role(t, left.ID, a.Company(t, world.Rome).ID, access.LegalRepresentative))
+		want := []uuid.UUID{resident.ID, employer.PersonID, a.Operator(t, world.Rome).ID}
+		o.post.refuse(func(outbox.Outgoing) error { return &outbox.Refused{Reason: "unknown-address", Certain: true} })
+		deliveries := map[uuid.UUID]outbox.Delivery{}
+		for _, id := range append([]uuid.UUID{elsewhere.ID, left.ID, a.Operator(t, world.Milan).ID}, want...) {
+			m, err := outbox.NewMessage(outbox.Kind{Name: "pin.changed"}, id, map[string]string{}, o.clock.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			m = m.To(outbox.SMS, "+393331234567")
+			add(t, d, m)
+			o.drain()
+			deliveries[id] = o.delivery(m)
+		}
+		// One to an address, which is nobody's.
+		unknown := o.promiseTo("pin.changed", outbox.SMS, "+393331234568")
+		o.execute("UPDATE outbox SET person_id = NULL WHERE id = ?", unknown.ID)
+		o.drain()
+		s := o.service()
+		operator := access.Actor{PersonID: uuid.Must(uuid.NewV7()), UserClass: access.Operator, OfficeCode: world.Rome}
+		for _, f := range []outbox.Filter{{}, {State: outbox.Failed}, {State: outbox.Failed, Channel: outbox.SMS}} {
+			var seen []uuid.UUID
+			for cursor := ""; ; {
+				found, err := s.List(context.Background(), operator, f, page.Request{Limit: 1, Cursor: cursor})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, l := range found.Items {
+					seen = append(seen, *l.PersonID)
+				}
+				if cursor = found.Next; cursor == "" {
+					break
+				}
+			}
+			slices.Reverse(seen)
+			if !slices.Equal(seen, want) {
+				t.Errorf("%+v: sees %v, want %v", f, seen, want)
+			}
+			for _, class := range []access.UserClass{access.ContactCentre, access.Administrator} {
+				all, err := s.List(context.Background(), access.Actor{UserClass: class}, f, page.Request{})
+				if err != nil || len(all.Items) != len(deliveries)+1 {
+					t.Errorf("%s sees %d, %v", class, len(all.Items), err)
+				}
+			}
+		}
+		for id, d := range deliveries {
+			_, err := s.Retry(context.Background(), operator, d.ID)
+			if slices.Contains(want, id) != (err == nil) || err != nil && !fault.Is(err, fault.NotFound) {
+				t.Errorf("retry for %v: %v", id, err)
+			}
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/review"
 	"diresco/internal/mandate/enrolment"
 	"diresco/internal/masterdata/contributor"
@@ -40,6 +41,7 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 	w := &fixture{App: a, t: t, people: person.NewService(person.Deps{Runner: a.Runner})}
 	w.service = enrolment.NewService(enrolment.Deps{
 		Runner: a.Runner, Register: a.NewRegister(t), Outbox: a.Outbox, Contributors: a.Contributors, People: w.people,
+		Looks: look.NewService(look.Deps{DB: a.DB, Clock: a.Clock, Trail: a.Runner.Trail, Staff: w.people, Outbox: a.Outbox}),
 	})
 	return w
 }

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
@@ -53,6 +54,7 @@ type Deps struct {
 	Outbox       *outbox.Outbox
 	Contributors Contributors
 	People       People
+	Looks        *look.Service
 }
 
 // Service has the use cases of enrolments.
@@ -64,6 +66,7 @@ type Service struct {
 	outbox       *outbox.Outbox
 	contributors Contributors
 	people       People
+	looks        *look.Service
 }
 
 // NewService returns the service.
@@ -73,7 +76,7 @@ func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repo, awaiting: awaiting,
 		lane:   protocol.NewLane(d.Register, Kind, handler{d.Runner, repo, d.Contributors, awaiting}),
-		outbox: d.Outbox, contributors: d.Contributors, people: d.People,
+		outbox: d.Outbox, contributors: d.Contributors, people: d.People, looks: d.Looks,
 	}
 }
 
@@ -232,6 +235,19 @@ func (s *Service) OfOffice(ctx context.Context, by access.Actor, state State, re
 // ShowAtOffice returns a request at the operator's office, and fault.NotFound for any other.
 func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
 	return s.one(ctx, id, func(h Details) error { return review.RequireOffice(by, h.OfficeCode) })
+}
+
+// OpenAtOffice is ShowAtOffice for an operator who looks at the person by that. It also returns the
+// faults of look.Service.At.
+func (s *Service) OpenAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
+	h, err := s.ShowAtOffice(ctx, by, id)
+	if err == nil {
+		err = s.looks.At(ctx, by, h.PersonID)
+	}
+	if err != nil {
+		return Details{}, err
+	}
+	return h, nil
 }
 
 func (s *Service) one(ctx context.Context, id uuid.UUID, may func(Details) error) (Details, error) {

@@ -50,7 +50,12 @@ func TestMessages_AndHowTheyFare(t *testing.T) {
 		}
 
 		w.do(http.MethodGet, "/v1/backoffice/deliveries", f.token, nil).want(t, http.StatusForbidden, "forbidden")
-		operator := w.loginAs(w.person(operatorOf("4900"))).AccessToken
+		operator := w.loginAs(w.person(operatorOf("7000"))).AccessToken
+		elsewhere := w.loginAs(w.person(operatorOf("4900"))).AccessToken
+		a := w.do(http.MethodGet, "/v1/backoffice/deliveries", elsewhere, nil).want(t, http.StatusOK, "")
+		if len(a.field("items").([]any)) != 0 {
+			t.Errorf("another office sees %s", a.body)
+		}
 		state, channel := client.DeliveryStateSent, client.MessageChannelEmail
 		listed, err := w.as(operator).ListDeliveriesWithResponse(ctx, &client.ListDeliveriesParams{State: &state, Channel: &channel})
 		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 1 {
@@ -66,6 +71,9 @@ func TestMessages_AndHowTheyFare(t *testing.T) {
 			return w.do(http.MethodPost, "/v1/backoffice/deliveries/"+id.String()+"/retries", operator, nil, key()).want(t, status, problem)
 		}
 		retry(d.DeliveryId, http.StatusConflict, "conflict")
+		w.do(http.MethodPost, "/v1/backoffice/deliveries/"+d.DeliveryId.String()+"/retries", elsewhere, nil, key()).want(
+			t, http.StatusNotFound, "not-found",
+		)
 		retry(uuid.Must(uuid.NewV7()), http.StatusNotFound, "not-found")
 		w.execute("UPDATE deliveries SET state = 'dead' WHERE id = ?", d.DeliveryId)
 		if again := retry(d.DeliveryId, http.StatusAccepted, ""); again.field("state") != "queued" || again.header.Get("Location") == "" {

@@ -1,0 +1,167 @@
+// Package look keeps at whose data the people who work here look, so that everybody sees who looked
+// at theirs, and limits how many people one of them may look at in a day.
+package look
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+)
+
+// PeopleADay is at how many people one member of staff may look in 24 hours.
+const PeopleADay = 200
+
+// Look is one look at a person's data.
+type Look struct {
+	ID       uuid.UUID
+	PersonID uuid.UUID
+	StaffID  uuid.UUID
+	At       time.Time
+	// Operation is the operation id of the contract.
+	Operation string
+	RequestID string
+	// UserClass and OfficeCode are the post of who looked, as it was then.
+	UserClass  access.UserClass
+	OfficeCode *string
+}
+
+// TableName tells GORM the table.
+func (Look) TableName() string { return "staff_looks" }
+
+// LimitReached is the kind of the message that tells administrators of somebody who did one thing
+// as often as one may in a day. Its data is {"at", "what", "name"}.
+var LimitReached = outbox.Declare(outbox.Kind{Name: "staff.limit_reached"})
+
+// People is what LimitReached says was looked at.
+const People = "people"
+
+// Staff knows who is told of limits; see person.Service.
+type Staff interface {
+	// Administrators returns who is an administrator.
+	Administrators(ctx context.Context) ([]uuid.UUID, error)
+}
+
+// Deps are what the service works with.
+type Deps struct {
+	DB     *db.DB
+	Clock  clock.Clock
+	Trail  *audit.Trail
+	Staff  Staff
+	Outbox *outbox.Outbox
+}
+
+// Service keeps looks.
+type Service struct {
+	db     *db.DB
+	clock  clock.Clock
+	trail  *audit.Trail
+	staff  Staff
+	outbox *outbox.Outbox
+}
+
+// NewService returns the service.
+func NewService(d Deps) *Service {
+	return &Service{db: d.DB, clock: d.Clock, trail: d.Trail, staff: d.Staff, outbox: d.Outbox}
+}
+
+// At keeps that the actor looks at a person's data, before it is shown. Who looks at their own
+// leaves nothing. It returns fault.RateLimited to who looked at as many others as one may in a day;
+// those can be looked at again. Of the last one that is allowed the administrators are told, in the
+// same transaction. The looks of one person wait for each other.
+func (s *Service) At(ctx context.Context, by access.Actor, personID uuid.UUID) error {
+	if by.PersonID == personID {
+		return nil
+	}
+	return s.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.db.LockName(ctx, "looks of "+by.PersonID.String()); err != nil {
+			return err
+		}
+		now := s.clock.Now()
+		before, err := s.others(ctx, by.PersonID, personID, now.Add(-fault.Day))
+		if err != nil {
+			return err
+		}
+		if err := fault.OverDaily(before.times, PeopleADay, now); err != nil {
+			return err
+		}
+		origin := audit.OriginOf(ctx)
+		look := Look{
+			ID: uuid.Must(uuid.NewV7()), PersonID: personID, StaffID: by.PersonID, At: now, Operation: origin.Operation,
+			RequestID: origin.RequestID, UserClass: by.UserClass,
+		}
+		if by.OfficeCode != "" {
+			look.OfficeCode = &by.OfficeCode
+		}
+		if err := s.db.From(ctx).Create(&look).Error; err != nil {
+			return err
+		}
+		if before.this || len(before.times)+1 < PeopleADay {
+			return nil
+		}
+		return s.tell(ctx, by, now)
+	})
+}
+
+// looks are the last looks of one member of staff at each person but one, the earliest first, and
+// whether they looked at that one too.
+type looks struct {
+	times []time.Time
+	this  bool
+}
+
+func (s *Service) others(ctx context.Context, staffID, personID uuid.UUID, after time.Time) (looks, error) {
+	var rows []Look
+	err := s.db.From(ctx).Select("person_id", "at").Where("staff_id = ? AND at > ?", staffID, after).Order("at DESC, id DESC").
+		Find(&rows).Error
+	var found looks
+	seen := make(map[uuid.UUID]bool, len(rows))
+	for _, r := range rows {
+		switch {
+		case r.PersonID == personID:
+			found.this = true
+		case !seen[r.PersonID]:
+			found.times = append(found.times, r.At)
+			seen[r.PersonID] = true
+		}
+	}
+	slices.Reverse(found.times)
+	return found, err
+}
+
+// of returns who looked at a person's data, the latest first, behind a place in that order.
+func (s *Service) of(ctx context.Context, personID uuid.UUID, limit int, after *page.Key) ([]Look, error) {
+	query := s.db.From(ctx).Where("person_id = ?", personID).Order("at DESC, id DESC").Limit(limit)
+	if after != nil {
+		query = query.Where("(at, id) < (?, ?)", after.At.UTC(), after.ID)
+	}
+	var found []Look
+	return found, query.Find(&found).Error
+}
+
+// tell promises a message about who looked at as many people as one may to every administrator.
+func (s *Service) tell(ctx context.Context, by access.Actor, now time.Time) error {
+	ids, err := s.staff.Administrators(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	messages := make([]outbox.Message, len(ids))
+	for i, id := range ids {
+		messages[i], err = outbox.NewMessage(LimitReached, id, map[string]string{
+			"at": now.Format(time.RFC3339Nano), "what": People, "name": by.GivenName + " " + by.FamilyName,
+		}, now)
+		if err != nil {
+			return err
+		}
+	}
+	return s.outbox.Add(ctx, messages...)
+}
