@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"diresco/internal/platform/pdfa/pdfatest"
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
@@ -45,6 +46,7 @@ func render(t testing.TB, f Facts) []byte {
 	if err := Render(&b, f); err != nil {
 		t.Fatal(err)
 	}
+	pdfatest.Check(t, b.Bytes())
 	return b.Bytes()
 }
 
@@ -64,7 +66,7 @@ func TestReceipt_Render(t *testing.T) {
 		"Ricevuta di presentazione",
 		"INPS.7000.15/07/2026.0000042",
 		"15/07/2026, 00:32:05", // the date in Rome, as in the protocol number
-		"2026-07-14 22:32:05.123456",
+		"14/07/2026, 22:32:05.123456",
 		"RIOC – Esonero contributivo",
 		"versione 1",
 		"01981f2e-7b1c-7d3e-9a55-0f6c2f4b8e21",
@@ -225,11 +227,12 @@ func TestReceipt_Wrap(t *testing.T) {
 		s.font(rapid.SampledFrom([]string{sans, bold, mono}).Draw(t, "face"), 9.5, black)
 		lines := s.wrap(text, room)
 		for _, line := range lines {
-			if wide := s.pdf.GetStringWidth(line); wide > room {
+			if wide := s.pdf.GetStringWidth(strings.TrimRight(line, " ")); wide > room {
 				t.Fatalf("%q is %v wide, the room %v", line, wide, room)
 			}
 		}
-		if got := strings.Join(strings.Fields(strings.Join(lines, " ")), ""); got != strings.Join(strings.Fields(text), "") {
+		// The words are those of the text, one after the other.
+		if got := strings.Join(strings.Fields(strings.Join(lines, "")), " "); got != strings.Join(strings.Fields(text), " ") {
 			t.Fatalf("%q became %q", text, lines)
 		}
 	})

@@ -23,6 +23,7 @@ import (
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/channeltest"
 	"diresco/internal/messaging/channel/letter"
+	"diresco/internal/platform/pdfa/pdfatest"
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
@@ -43,6 +44,7 @@ func render(t testing.TB, m channel.Outgoing) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pdfatest.Check(t, pdf)
 	return pdf
 }
 
