@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/pdfa/pdfatest"
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
@@ -29,12 +30,16 @@ func facts() Facts {
 		ContributorTaxCode: "00743110157",
 		PositionNumber:     "0012345678",
 		OfficeCode:         "7000",
+		OfficeName:         "Direzione provinciale di Roma",
+		By: institution.Institution{
+			Name: "Istituto Esempio", Address: "Via Roma 1, 00100 Roma", Telephone: "06 123456", Page: "https://istituto.example",
+		},
 		FiledBy:            "José Ğüneş Žižek",
 		ActingAs:           "legal_representative",
 		VerifyURL:          "https://portale.diresco.example/verify#" + strings.Repeat("eyJhbGciOiJFZERTQSJ9.", 50),
 		Content: []entry{
 			{"Codice fiscale del lavoratore", "RSSMRA80A01H501U"},
-			{"Retribuzione mensile media", "1850.00"},
+			{"Retribuzione mensile media", "1.850,00"},
 			{"Annotazioni", "Perché così è più chiaro: àèéìòù ÀÈÉÌÒÙ € «»"},
 		},
 	}
@@ -73,6 +78,9 @@ func TestReceipt_Render(t *testing.T) {
 		"Officine Niccolò D'Alò & Figli (già Caffè Città) S.r.l.",
 		"00743110157",
 		"0012345678",
+		"Direzione provinciale di Roma (codice 7000)",
+		"Istituto Esempio – Via Roma 1, 00100 Roma",
+		"Tel. 06 123456 – https://istituto.example",
 		"José Ğüneş Žižek, in qualità di legale rappresentante",
 		"https://portale.diresco.example/verify",
 		"9f86d081884c7d659a2feaa0c55ad015",
@@ -129,10 +137,12 @@ func TestReceipt_DifferentFactsDiffer(t *testing.T) {
 		"tax code":        func(f *Facts) { f.ContributorTaxCode = "12345678903" },
 		"position":        func(f *Facts) { f.PositionNumber = "12345678" },
 		"office":          func(f *Facts) { f.OfficeCode = "7001" },
+		"office's name":   func(f *Facts) { f.OfficeName = "Sede di Roma" },
+		"institution":     func(f *Facts) { f.By.Telephone = "06 123457" },
 		"filed by":        func(f *Facts) { f.FiledBy = "Jose" },
 		"acting as":       func(f *Facts) { f.ActingAs = "intermediary" },
 		"QR code":         func(f *Facts) { f.VerifyURL += "x" },
-		"content":         func(f *Facts) { f.Content[1].Value = "1850.01" },
+		"content":         func(f *Facts) { f.Content[1].Value = "1.850,01" },
 		"label":           func(f *Facts) { f.Content[1].Label = "Retribuzione" },
 	} {
 		f := facts()
