@@ -20,7 +20,7 @@ func newFiling(p platform, k kernel, m masterdata) filing {
 		register: register, types: types,
 		declarations: declaration.NewService(declaration.Deps{
 			Runner: k.runner, Types: types, Contributors: m.contributors, Register: register, Rights: k.rights, Outbox: k.outbox,
-			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL,
+			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL, Institution: p.config.Institution(),
 		}),
 	}
 }

@@ -168,6 +168,7 @@ type printed struct {
 	LegalName      string
 	TaxCode        taxcode.Code
 	PositionNumber string
+	OfficeName     string
 	Title          string
 	ContentSchema  string
 }
@@ -186,44 +187,8 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: d.Type, TypeTitle: p.Title,
 		TypeVersion:   d.TypeVersion,
 		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber,
-		OfficeCode: d.OfficeCode,
-		FiledBy:    d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.publicURL + "/verify#" + d.JWS, Content: content,
+		OfficeCode: d.OfficeCode, OfficeName: p.OfficeName, By: s.institution,
+		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.publicURL + "/verify#" + d.JWS, Content: content,
 	})
 	return document.Bytes(), err
-}
-
-// labelled lists the content's members in their canonical order, under the titles that the schema
-// gives them.
-func labelled(content, schema string) ([]struct{ Label, Value string }, error) {
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(content), &values); err != nil {
-		return nil, err
-	}
-	var described struct {
-		Properties map[string]struct {
-			Title string `json:"title"`
-		} `json:"properties"`
-	}
-	if err := json.Unmarshal([]byte(schema), &described); err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	lines := make([]struct{ Label, Value string }, 0, len(names))
-	for _, name := range names {
-		label := described.Properties[name].Title
-		if label == "" {
-			label = name
-		}
-		text := string(values[name])
-		var plain string
-		if json.Unmarshal(values[name], &plain) == nil {
-			text = plain
-		}
-		lines = append(lines, struct{ Label, Value string }{label, text})
-	}
-	return lines, nil
 }

@@ -277,9 +277,9 @@ func (f Filter) only() narrowing {
 // facts reads what the printed receipt tells beside the declaration itself.
 func (r *repository) facts(ctx context.Context, d Declaration) (printed, error) {
 	var p printed
-	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, t.title, t.content_schema FROM contributors c
-		JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ? WHERE x.id = ?`, d.Type,
-		d.TypeVersion, d.PositionID).Take(&p).Error
+	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, o.title AS office_name, t.title,
+		t.content_schema FROM contributors c JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ?
+		JOIN offices o ON o.code = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.OfficeCode, d.PositionID).Take(&p).Error
 	return p, notFound(err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/page"
 )
 
@@ -37,6 +38,8 @@ type Deps struct {
 	// PublicURL is the portal's address, without a slash at its end; receipts name it as their
 	// issuer.
 	PublicURL string
+	// Institution is in whose name receipts are printed.
+	Institution institution.Institution
 }
 
 // Service has the use cases of declarations.
@@ -52,6 +55,7 @@ type Service struct {
 	signer       Signer
 	blobs        *blob.Bucket
 	publicURL    string
+	institution  institution.Institution
 }
 
 // NewService returns the service.
@@ -61,7 +65,7 @@ func NewService(d Deps) *Service {
 		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo, d.Signer, d.Random, d.PublicURL}),
 		awaiting: protocol.NewAwaiting(d.Runner, d.Outbox, "declaration.lapsed", Kind, awaited{repo, d.Types, d.Runner.Clock}),
 		types:    d.Types, contributors: d.Contributors, rights: d.Rights, outbox: d.Outbox,
-		signer: d.Signer, blobs: d.Blobs, publicURL: d.PublicURL,
+		signer: d.Signer, blobs: d.Blobs, publicURL: d.PublicURL, institution: d.Institution,
 	}
 }
 

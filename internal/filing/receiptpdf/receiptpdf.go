@@ -16,6 +16,8 @@ import (
 	"rsc.io/qr"
 
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/institution"
+	"diresco/internal/platform/pdfa"
 )
 
 // Facts is what a receipt says.
@@ -34,6 +36,9 @@ type Facts struct {
 	ContributorTaxCode string
 	PositionNumber     string
 	OfficeCode         string
+	OfficeName         string
+	// By is in whose name the receipt is given.
+	By institution.Institution
 
 	// FiledBy is the name of the person who filed. ActingAs is the capacity: one of the contract's
 	// acting_as values, or a text that is printed as it is.
@@ -44,7 +49,7 @@ type Facts struct {
 	// with the receipt in its fragment. Only the page's address is printed.
 	VerifyURL string
 
-	// Content is the declaration's content in the order in which it is printed.
+	// Content is the declaration's content as it is printed, in the order of the form.
 	Content []struct{ Label, Value string }
 }
 
@@ -95,7 +100,7 @@ func Render(w io.Writer, f Facts) error {
 
 func (s *sheet) draw(f Facts, page string, code *qr.Code) {
 	s.pdf.AddPage()
-	s.heading("Ricevuta di presentazione", "Dichiarazioni di responsabilità del contribuente")
+	s.heading(f.By.Sender(), "Ricevuta di presentazione", "Dichiarazioni di responsabilità del contribuente")
 	s.protocol(f)
 
 	s.section("Dichiarazione")
@@ -104,7 +109,7 @@ func (s *sheet) draw(f Facts, page string, code *qr.Code) {
 	s.row("Contribuente", f.ContributorName)
 	s.row("Codice fiscale", f.ContributorTaxCode)
 	s.row("Posizione contributiva", f.PositionNumber)
-	s.row("Sede competente", f.OfficeCode)
+	s.row("Sede competente", office(f))
 	s.row("Presentata da", f.FiledBy+", "+capacity(f.ActingAs))
 
 	s.verification(f, page, code)
@@ -117,6 +122,17 @@ func (s *sheet) draw(f Facts, page string, code *qr.Code) {
 	}
 	s.note("La ricevuta attesta che la dichiarazione è stata presentata e registrata a protocollo " +
 		"(art. 57 del D.P.R. 28 dicembre 2000, n. 445). Non ne anticipa l'esito.")
+	if lines := f.By.Lines(false); len(lines) > 0 {
+		s.note(strings.Join(lines, "\n"))
+	}
+}
+
+// office names the office, and gives its code with the name.
+func office(f Facts) string {
+	if f.OfficeName == "" {
+		return f.OfficeCode
+	}
+	return f.OfficeName + " (codice " + f.OfficeCode + ")"
 }
 
 func capacity(actingAs string) string {
@@ -130,43 +146,53 @@ func capacity(actingAs string) string {
 func (s *sheet) protocol(f Facts) {
 	const height = 22
 	x, y := left, s.pdf.GetY()
-	s.fill(tint)
-	s.pdf.Rect(x, y, width, height, "F")
-	s.fill(blue)
-	s.pdf.Rect(x, y, 1.2, height, "F")
+	s.area(tint, x, y, width, height)
+	s.area(blue, x, y, 1.2, height)
 
-	s.font(sans, 8.5, grey)
-	s.text(x+6, y+4.2, 90, "Numero di protocollo")
-	s.font(bold, 14, black)
-	s.text(x+6, y+9.8, 100, f.ProtocolNumber)
-	s.font(sans, 8.5, grey)
-	s.text(x+112, y+4.2, 58, "Data e ora di presentazione")
-	rome := f.SubmittedAt.In(calendar.Rome)
-	s.font(bold, 11, black)
-	s.text(x+112, y+9.8, 60, rome.Format("02/01/2006, 15:04:05"))
-	s.font(sans, 8, grey)
-	s.text(x+112, y+15.6, 60, "ora italiana; UTC "+f.SubmittedAt.UTC().Format("2006-01-02 15:04:05.000000"))
+	line := func(face string, points float64, c colour, x, y, room float64, str string) {
+		s.font(face, points, c)
+		s.text(s.part.Add(pdfa.Paragraph), x, y, room, str)
+	}
+	line(sans, 8.5, grey, x+6, y+4.2, 90, "Numero di protocollo")
+	line(bold, 14, black, x+6, y+9.8, 100, f.ProtocolNumber)
+	line(sans, 8.5, grey, x+112, y+4.2, 58, "Data e ora di presentazione")
+	line(bold, 11, black, x+112, y+9.8, 60, f.SubmittedAt.In(calendar.Rome).Format("02/01/2006, 15:04:05"))
+	line(sans, 8, grey, x+112, y+15.6, 60, "ora italiana; UTC "+f.SubmittedAt.UTC().Format("02/01/2006, 15:04:05.000000"))
 	s.pdf.SetY(y + height)
 }
 
+// Sides of the QR code, in millimetres. A scan of 150 dots an inch has four for a module of
+// leastModule, with which a code is still read.
+const (
+	leastSide   = 56.0
+	leastModule = 0.68
+)
+
 // verification draws the QR code and, beside it, what it is for.
 func (s *sheet) verification(f Facts, page string, code *qr.Code) {
-	const side, gap = 56.0, 8.0
+	const gap = 8.0
+	side := max(leastSide, leastModule*float64(code.Size))
 	s.need(side + 12) // the title stays with the code
 	s.section("Verifica")
 	x, y := left, s.pdf.GetY()
-	s.qr(code, x, y, side)
-	s.pdf.LinkString(x, y, side, side, f.VerifyURL)
+	s.qr(f, code, x, y, side)
 
 	x += side + gap
-	wide := float64(width) - side - gap
-	y = s.paragraph(x, y, wide, sans, 9.5, black,
-		"Inquadrando il codice si apre la pagina di verifica, che conferma numero di protocollo, "+
-			"data e firma della ricevuta senza mostrare dati personali.")
-	y = s.paragraph(x, y+3, wide, sans, 8.5, grey, "Pagina di verifica")
-	y = s.paragraph(x, y+0.5, wide, sans, 9.5, blue, page)
-	y = s.paragraph(x, y+3, wide, sans, 8.5, grey, "Impronta del contenuto")
-	y = s.paragraph(x, y+0.5, wide, mono, 8.5, black, digestLines(f.Digest))
+	wide := width - side - gap
+	write := func(face string, points float64, c colour, str string) {
+		y = s.paragraph(s.part.Add(pdfa.Paragraph), x, y, wide, face, points, c, str)
+	}
+	write(sans, 9.5, black, "Inquadrando il codice si apre la pagina di verifica, che conferma numero di protocollo, "+
+		"data e firma della ricevuta senza mostrare dati personali.")
+	y += 3
+	write(sans, 8.5, grey, "Pagina di verifica")
+	y += 0.5
+	write(sans, 9.5, blue, page)
+	y += 3
+	write(sans, 8.5, grey, "Impronta del contenuto")
+	y += 0.5
+	word := s.part.Add(pdfa.Paragraph).AddWord(f.Digest)
+	y = s.paragraph(word, x, y, wide, mono, 8.5, black, digestLines(f.Digest))
 	s.pdf.SetY(max(y, s.pdf.GetY()+side))
 }
 
@@ -180,12 +206,18 @@ func digestLines(digest string) string {
 	return algorithm + ":\n" + digits[:32] + "\n" + digits[32:]
 }
 
-// qr draws a QR code of the given side. The quiet zone of four modules on each
-// side comes on top of that: the page around the code has to be empty.
-func (s *sheet) qr(code *qr.Code, x, y, side float64) {
+// qr draws a QR code of the given side, which is also a link. The quiet zone of four modules on
+// each side comes on top of that: the page around the code has to be empty.
+func (s *sheet) qr(f Facts, code *qr.Code, x, y, side float64) {
 	const name = "qr"
 	code.Scale = 8 // pixels a module, so that no viewer blurs the edges
 	quiet := side * 4 / float64(code.Size)
-	s.pdf.RegisterImageOptionsReader(name, fpdf.ImageOptions{ImageType: "PNG"}, bytes.NewReader(code.PNG()))
-	s.pdf.ImageOptions(name, x-quiet, y-quiet, side+2*quiet, side+2*quiet, false, fpdf.ImageOptions{ImageType: "PNG"}, 0, "")
+	x, y, side = x-quiet, y-quiet, side+2*quiet
+	kind := fpdf.ImageOptions{ImageType: "PNG"}
+	s.pdf.RegisterImageOptionsReader(name, kind, bytes.NewReader(code.PNG()))
+	link := s.part.Add(pdfa.Link)
+	s.pdf.Picture(link.Add(pdfa.Figure), x, y, side, side, "Codice QR che apre la pagina di verifica di questa ricevuta", func() {
+		s.pdf.ImageOptions(name, x, y, side, side, false, kind, 0, "")
+	})
+	s.pdf.Target(link, x, y, side, side, f.VerifyURL, "Verifica la ricevuta "+f.ProtocolNumber)
 }

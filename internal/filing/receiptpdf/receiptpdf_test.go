@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"diresco/internal/platform/institution"
+	"diresco/internal/platform/pdfa/pdfatest"
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
@@ -28,12 +30,16 @@ func facts() Facts {
 		ContributorTaxCode: "00743110157",
 		PositionNumber:     "0012345678",
 		OfficeCode:         "7000",
+		OfficeName:         "Direzione provinciale di Roma",
+		By: institution.Institution{
+			Name: "Istituto Esempio", Address: "Via Roma 1, 00100 Roma", Telephone: "06 123456", Page: "https://istituto.example",
+		},
 		FiledBy:            "José Ğüneş Žižek",
 		ActingAs:           "legal_representative",
 		VerifyURL:          "https://portale.diresco.example/verify#" + strings.Repeat("eyJhbGciOiJFZERTQSJ9.", 50),
 		Content: []entry{
 			{"Codice fiscale del lavoratore", "RSSMRA80A01H501U"},
-			{"Retribuzione mensile media", "1850.00"},
+			{"Retribuzione mensile media", "1.850,00"},
 			{"Annotazioni", "Perché così è più chiaro: àèéìòù ÀÈÉÌÒÙ € «»"},
 		},
 	}
@@ -45,6 +51,7 @@ func render(t testing.TB, f Facts) []byte {
 	if err := Render(&b, f); err != nil {
 		t.Fatal(err)
 	}
+	pdfatest.Check(t, b.Bytes())
 	return b.Bytes()
 }
 
@@ -64,13 +71,16 @@ func TestReceipt_Render(t *testing.T) {
 		"Ricevuta di presentazione",
 		"INPS.7000.15/07/2026.0000042",
 		"15/07/2026, 00:32:05", // the date in Rome, as in the protocol number
-		"2026-07-14 22:32:05.123456",
+		"14/07/2026, 22:32:05.123456",
 		"RIOC – Esonero contributivo",
 		"versione 1",
 		"01981f2e-7b1c-7d3e-9a55-0f6c2f4b8e21",
 		"Officine Niccolò D'Alò & Figli (già Caffè Città) S.r.l.",
 		"00743110157",
 		"0012345678",
+		"Direzione provinciale di Roma (codice 7000)",
+		"Istituto Esempio – Via Roma 1, 00100 Roma",
+		"Tel. 06 123456 – https://istituto.example",
 		"José Ğüneş Žižek, in qualità di legale rappresentante",
 		"https://portale.diresco.example/verify",
 		"9f86d081884c7d659a2feaa0c55ad015",
@@ -127,10 +137,12 @@ func TestReceipt_DifferentFactsDiffer(t *testing.T) {
 		"tax code":        func(f *Facts) { f.ContributorTaxCode = "12345678903" },
 		"position":        func(f *Facts) { f.PositionNumber = "12345678" },
 		"office":          func(f *Facts) { f.OfficeCode = "7001" },
+		"office's name":   func(f *Facts) { f.OfficeName = "Sede di Roma" },
+		"institution":     func(f *Facts) { f.By.Telephone = "06 123457" },
 		"filed by":        func(f *Facts) { f.FiledBy = "Jose" },
 		"acting as":       func(f *Facts) { f.ActingAs = "intermediary" },
 		"QR code":         func(f *Facts) { f.VerifyURL += "x" },
-		"content":         func(f *Facts) { f.Content[1].Value = "1850.01" },
+		"content":         func(f *Facts) { f.Content[1].Value = "1.850,01" },
 		"label":           func(f *Facts) { f.Content[1].Label = "Retribuzione" },
 	} {
 		f := facts()
@@ -225,11 +237,12 @@ func TestReceipt_Wrap(t *testing.T) {
 		s.font(rapid.SampledFrom([]string{sans, bold, mono}).Draw(t, "face"), 9.5, black)
 		lines := s.wrap(text, room)
 		for _, line := range lines {
-			if wide := s.pdf.GetStringWidth(line); wide > room {
+			if wide := s.pdf.GetStringWidth(strings.TrimRight(line, " ")); wide > room {
 				t.Fatalf("%q is %v wide, the room %v", line, wide, room)
 			}
 		}
-		if got := strings.Join(strings.Fields(strings.Join(lines, " ")), ""); got != strings.Join(strings.Fields(text), "") {
+		// The words are those of the text, one after the other.
+		if got := strings.Join(strings.Fields(strings.Join(lines, "")), " "); got != strings.Join(strings.Fields(text), " ") {
 			t.Fatalf("%q became %q", text, lines)
 		}
 	})

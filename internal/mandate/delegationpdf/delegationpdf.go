@@ -12,9 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"codeberg.org/go-pdf/fpdf"
-
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/pdfa"
 	"diresco/internal/platform/pdftext"
 )
 
@@ -113,12 +112,12 @@ func Render(w io.Writer, forms ...Form) error {
 }
 
 // draw notes the number of pages of each form, and writes what was noted before below each page.
-func draw(forms []Form, pages []int) *fpdf.Fpdf {
+func draw(forms []Form, pages []int) *pdfa.Document {
 	title := "Deleghe"
 	if len(forms) == 1 {
 		title = "Delega " + forms[0].ReferenceCode
 	}
-	s := &sheet{Fpdf: pdftext.New(title, "it-IT", forms[0].DraftedAt)}
+	s := &sheet{Document: pdfa.New(title, "it-IT", forms[0].DraftedAt)}
 	s.SetMargins(left, top, left)
 	counts := make([]int, len(forms))
 	for i, f := range forms {
@@ -127,14 +126,14 @@ func draw(forms []Form, pages []int) *fpdf.Fpdf {
 		counts[i] = s.page
 	}
 	copy(pages, counts)
-	return s.Fpdf
+	return s.Document
 }
 
 func (s *sheet) form(f Form) {
-	s.line(pdftext.Sans, 9.5, left, "DiResCo – Gestione deleghe")
-	s.line(pdftext.Bold, 18, left, "Modulo di delega")
-	s.line(pdftext.Mono, 11, left, "Codice di riferimento: "+f.ReferenceCode)
-	s.line(pdftext.Sans, small, left, "Redatto il "+moment(f.DraftedAt)+" da "+f.DraftedBy)
+	s.line(s.part.Add(pdfa.Paragraph), pdftext.Sans, 9.5, left, "DiResCo – Gestione deleghe")
+	s.line(s.part.Add(pdfa.Title), pdftext.Bold, 18, left, "Modulo di delega")
+	s.line(s.part.Add(pdfa.Paragraph), pdftext.Mono, 11, left, "Codice di riferimento: "+f.ReferenceCode)
+	s.line(s.part.Add(pdfa.Paragraph), pdftext.Sans, small, left, "Redatto il "+moment(f.DraftedAt)+" da "+f.DraftedBy)
 
 	s.section("Delegante")
 	s.row("Denominazione", f.ContributorName)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"diresco/internal/mandate/delegationpdf"
+	"diresco/internal/platform/pdfa/pdfatest"
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
@@ -34,6 +35,7 @@ func render(t *testing.T, forms ...delegationpdf.Form) []byte {
 	if err := delegationpdf.Render(&b, forms...); err != nil {
 		t.Fatal(err)
 	}
+	pdfatest.Check(t, b.Bytes())
 	return b.Bytes()
 }
 

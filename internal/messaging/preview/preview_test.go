@@ -10,7 +10,7 @@ import (
 
 	"diresco/internal/messaging/notification"
 	"diresco/internal/messaging/preview"
-	"diresco/internal/platform/pdftext/pdftexttest"
+	"diresco/internal/platform/pdfa/pdfatest"
 )
 
 func show(t *testing.T, o preview.Options) string {
@@ -68,9 +68,9 @@ func TestPreview_ALetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines, pages := pdftexttest.Read(content); pages != 1 || !strings.Contains(strings.Join(lines, "\n"), "Maria Rossi") ||
-		!strings.Contains(strings.Join(lines, "\n"), "H4TW9PC6") {
-		t.Errorf("%d pages: %v", pages, lines)
+	text, err := pdfatest.Text(content)
+	if err != nil || !strings.Contains(text, "Maria Rossi") || !strings.Contains(text, "Span H4TW9PC6\n") {
+		t.Errorf("%v: %s", err, text)
 	}
 }
 

@@ -1,13 +1,11 @@
 // Package pdftext is what every PDF of the service has in common. It has free typefaces with all
-// Italian letters, text that is safe to draw, lines that fit, and documents whose bytes depend on
-// nothing but what they say.
+// Italian letters, text that is safe to draw, and lines that fit.
 package pdftext
 
 import (
 	"bytes"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"codeberg.org/go-pdf/fpdf"
@@ -26,16 +24,10 @@ const (
 )
 
 // New prepares an empty document of upright A4 pages, measured in millimetres, which break only
-// where its author says. The one time in it is at: the library would write the present one. lang is
-// the language as a tag, such as it-IT.
-func New(title, lang string, at time.Time) *fpdf.Fpdf {
+// where its author says. What stands in it beside its pages is pdfa's to write.
+func New() *fpdf.Fpdf {
 	pdf := fpdf.New("P", "mm", "A4", "")
 	pdf.SetCatalogSort(true)
-	pdf.SetCreationDate(at.UTC())
-	pdf.SetModificationDate(at.UTC())
-	pdf.SetProducer("diresco", true)
-	pdf.SetTitle(title, true)
-	pdf.SetLang(lang)
 	pdf.SetAutoPageBreak(false, 0)
 	pdf.SetCellMargin(0)
 	// The library writes into the bytes that it is given: every document needs its own.
@@ -82,6 +74,9 @@ func Printable(s string) string {
 	}, s)
 }
 
+// Line is printable text in one line.
+func Line(s string) string { return strings.Join(strings.Fields(Printable(s)), " ") }
+
 func inEveryFont(buf *sfnt.Buffer, r rune) bool {
 	for _, f := range fonts() {
 		if i, err := f.GlyphIndex(buf, r); err != nil || i == 0 {
@@ -92,10 +87,15 @@ func inEveryFont(buf *sfnt.Buffer, r rune) bool {
 }
 
 // Wrap breaks text into printable lines that fit the room in the document's current font. It breaks
-// between words where it can, else within one.
+// between words where it can, else within one. A line after which a new word begins ends in the
+// space between the two, which may stand outside the room: read together, lines say what the text
+// says.
 func Wrap(pdf *fpdf.Fpdf, str string, room float64) []string {
 	var lines []string
 	for part := range strings.SplitSeq(Printable(str), "\n") {
+		if i := len(lines) - 1; i >= 0 && lines[i] != "" {
+			lines[i] += " "
+		}
 		line := ""
 		for _, word := range strings.Fields(part) {
 			if line != "" && pdf.GetStringWidth(line+" "+word) <= room {
@@ -103,7 +103,7 @@ func Wrap(pdf *fpdf.Fpdf, str string, room float64) []string {
 				continue
 			}
 			if line != "" {
-				lines = append(lines, line)
+				lines = append(lines, line+" ")
 			}
 			var head string
 			for {

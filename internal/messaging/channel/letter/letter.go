@@ -4,13 +4,14 @@ package letter
 import (
 	"bytes"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
-	"codeberg.org/go-pdf/fpdf"
-
 	"diresco/internal/messaging/channel"
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/pdfa"
 	"diresco/internal/platform/pdftext"
 )
 
@@ -35,6 +36,7 @@ const (
 	bodySize      = 10.5
 	returnSize    = 7.0
 	addressSize   = 11.0
+	codeSize      = 18.0
 	smallestSize  = 7.5
 	leading       = 1.35
 	tight         = 1.15 // leading in the window
@@ -76,29 +78,70 @@ func render(m channel.Outgoing) ([]byte, int, error) {
 	return out.Bytes(), pages, nil
 }
 
-func draw(m channel.Outgoing, pages int) (*fpdf.Fpdf, error) {
+func draw(m channel.Outgoing, pages int) (*pdfa.Document, error) {
 	lang := "it-IT"
 	if m.Locale == english {
 		lang = "en-GB"
 	}
-	s := &sheet{pdftext.New(m.Subject, lang, m.CreatedAt)}
+	s := &sheet{pdfa.New(m.Subject, lang, m.CreatedAt)}
 	s.SetMargins(left, nextTop, left)
 	s.SetFooterFunc(func() { s.footer(m.Locale, m.ID.String(), pages) })
 	s.AddPage()
-	s.line(pdftext.Bold, bodySize, left, 20, service)
+	s.line(s.Root().Add(pdfa.Paragraph), pdftext.Bold, bodySize, left, 20, service)
 	if err := s.address(m); err != nil {
 		return nil, err
 	}
-	s.line(pdftext.Sans, bodySize, left, belowWindow, date(m))
+	s.line(s.Root().Add(pdfa.Paragraph), pdftext.Sans, bodySize, left, belowWindow, date(m))
 	s.SetY(belowWindow + 2*height(bodySize))
-	s.paragraph(pdftext.Bold, subject(m))
+	s.paragraph(s.Root().Add(pdfa.Title), pdftext.Bold, subject(m))
 	s.SetY(s.GetY() + height(bodySize)/2)
-	s.paragraph(pdftext.Sans, m.Text)
-	return s.Fpdf, nil
+	for i, paragraph := range paragraphs(m.Text) {
+		if i > 0 {
+			s.SetY(s.GetY() + height(bodySize))
+		}
+		if code.MatchString(paragraph) {
+			s.code(paragraph)
+		} else {
+			s.paragraph(s.Root().Add(pdfa.Paragraph), pdftext.Sans, paragraph)
+		}
+	}
+	return s.Document, nil
+}
+
+// paragraphs are the parts of a text between empty lines.
+func paragraphs(text string) []string {
+	var all []string
+	for p := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
+		if p = strings.Trim(p, "\n"); p != "" {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // sheet is a letter while it is written.
-type sheet struct{ *fpdf.Fpdf }
+type sheet struct{ *pdfa.Document }
+
+// code is a paragraph that is to be typed in: a code, or a half of a PIN.
+var code = regexp.MustCompile(`^[0-9A-Z]{6,16}$`)
+
+// code writes one large, in groups of four that are copied as one word.
+func (s *sheet) code(word string) {
+	y := s.GetY()
+	if y+height(codeSize) > bottom {
+		s.AddPage()
+		y = nextTop
+	}
+	e := s.Root().Add(pdfa.Paragraph).AddWord(word)
+	s.SetFont(pdftext.Mono, "", codeSize)
+	group := s.GetStringWidth("0000") + s.GetStringWidth("0")*0.6
+	x := left
+	for part := range slices.Chunk([]rune(word), 4) {
+		s.line(e, pdftext.Mono, codeSize, x, y, string(part))
+		x += group
+	}
+	s.SetY(y + height(codeSize))
+}
 
 // address writes the line of the sender and the recipient's lines into the window.
 func (s *sheet) address(m channel.Outgoing) error {
@@ -107,7 +150,7 @@ func (s *sheet) address(m channel.Outgoing) error {
 		s.SetFont(pdftext.Sans, "", returnSize)
 		sender = pdftext.Wrap(s.Fpdf, m.Sender, windowWidth)[0]
 	}
-	s.line(pdftext.Sans, returnSize, windowLeft, windowTop, sender)
+	s.line(s.Root().Add(pdfa.Paragraph), pdftext.Sans, returnSize, windowLeft, windowTop, sender)
 	lines := Lines(m.To)
 	if len(lines) == 0 {
 		return &channel.Refused{Reason: noAddress, Certain: true}
@@ -118,21 +161,23 @@ func (s *sheet) address(m channel.Outgoing) error {
 		var fitting []string
 		for _, l := range lines {
 			fitting = append(fitting, pdftext.Wrap(s.Fpdf, l, windowWidth)...)
+			fitting[len(fitting)-1] += " " // what follows is another word
 		}
 		step := height(size) / leading * tight
 		if float64(len(fitting))*step > windowBottom-top {
 			continue
 		}
+		e := s.Root().Add(pdfa.Paragraph)
 		for i, l := range fitting {
-			s.line(pdftext.Sans, size, windowLeft, top+float64(i)*step, l)
+			s.line(e, pdftext.Sans, size, windowLeft, top+float64(i)*step, l)
 		}
 		return nil
 	}
 	return &channel.Refused{Reason: noAddress, Certain: true}
 }
 
-// paragraph writes text over the width of the page and goes on with the next one where it must.
-func (s *sheet) paragraph(face, text string) {
+// paragraph writes an element over the width of the page and goes on with the next one where it must.
+func (s *sheet) paragraph(e *pdfa.Element, face, text string) {
 	s.SetFont(face, "", bodySize)
 	for _, l := range pdftext.Wrap(s.Fpdf, text, width) {
 		y := s.GetY()
@@ -140,18 +185,28 @@ func (s *sheet) paragraph(face, text string) {
 			s.AddPage()
 			y = nextTop
 		}
-		s.line(face, bodySize, left, y, l)
+		s.line(e, face, bodySize, left, y, l)
 		s.SetY(y + height(bodySize))
 	}
 }
 
-// line writes one line of printable text with its upper edge at y. The place of the next row stays
-// what it was.
-func (s *sheet) line(face string, size, x, y float64, text string) {
+// line writes one line of an element with its upper edge at y. Without an element it says nothing
+// that is not said elsewhere. The place of the next row stays what it was.
+func (s *sheet) line(e *pdfa.Element, face string, size, x, y float64, text string) {
+	if text = pdftext.Printable(text); strings.TrimSpace(text) == "" {
+		return
+	}
 	keep := s.GetY()
 	s.SetFont(face, "", size)
-	s.SetXY(x, y)
-	s.CellFormat(0, height(size), pdftext.Printable(text), "", 0, "L", false, 0, "")
+	draw := func() {
+		s.SetXY(x, y)
+		s.CellFormat(0, height(size), text, "", 0, "L", false, 0, "")
+	}
+	if e == nil {
+		s.Artifact(draw)
+	} else {
+		s.In(e, draw)
+	}
 	s.SetY(keep)
 }
 
@@ -160,7 +215,7 @@ func (s *sheet) footer(locale, id string, pages int) {
 	if locale == english {
 		of = "Page %d of %d"
 	}
-	s.line(pdftext.Sans, returnSize, left, footer, fmt.Sprintf(of, s.PageNo(), pages)+" – "+id)
+	s.line(nil, pdftext.Sans, returnSize, left, footer, fmt.Sprintf(of, s.PageNo(), pages)+" – "+id)
 }
 
 func height(size float64) float64 { return size * leading * mmPerInch / pointsPerInch }

@@ -23,6 +23,7 @@ import (
 	"diresco/internal/messaging/channel"
 	"diresco/internal/messaging/channel/channeltest"
 	"diresco/internal/messaging/channel/letter"
+	"diresco/internal/platform/pdfa/pdfatest"
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
 
@@ -43,6 +44,7 @@ func render(t testing.TB, m channel.Outgoing) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pdfatest.Check(t, pdf)
 	return pdf
 }
 
@@ -267,6 +269,30 @@ func TestLetter_WhatCannotBeHandedOver(t *testing.T) {
 	}
 	if _, err := s.Send(t.Context(), outgoing()); err == nil || channeltest.Refusal(err) != nil {
 		t.Errorf("a closed bucket: %v", err)
+	}
+}
+
+// What is to be typed in stands large in groups of four, and is copied and spoken as one word.
+func TestLetter_CodesStandOut(t *testing.T) {
+	for word, groups := range map[string][]string{
+		"7K3MQ9XA": {"7K3M", "Q9XA"}, "40718263": {"4071", "8263"}, "123456": {"1234", "56"},
+	} {
+		m := outgoing()
+		m.Text = "Gentile utente,\n\nil codice è:\n\n" + word + "\n\nGrazie."
+		pdf := render(t, m)
+		text, err := pdfatest.Text(pdf)
+		if err != nil || !strings.Contains(text, "P\n    Span "+word+"\n") {
+			t.Errorf("%v: %s", err, text)
+		}
+		lines, _ := pdftexttest.Read(pdf)
+		at := slices.Index(lines, groups[0])
+		x, y := spots(t, pdf)
+		if at < 0 || lines[at+1] != groups[1] || y[at] != y[at+1] || x[at+1]-x[at] < 4*3.8 {
+			t.Errorf("%s stands as %q", word, lines)
+		}
+		if !strings.Contains(pdftexttest.Content(pdf), "18.00 Tf") {
+			t.Error("it is not large")
+		}
 	}
 }
 
