@@ -1407,15 +1407,7 @@ type Activity struct {
 // ActivityList One page of activity.
 //
 // Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"},{"activity_id":"018f3b36-7081-7293-84a5-bccddeeff001","address":"","at":"2026-03-16T08:02:41.118300Z","operation":"showPerson","outcome":"read","request_id":"018f3b36-7081-7293-84a5-bccddeeff002","staff":{"office_code":"7000","user_class":"operator"}}]}
-type ActivityList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items What was done, the newest first.
-	Items List[Activity] `json:"items"`
-}
+type ActivityList = Page[Activity]
 
 // Attachment A file that was sent.
 //
@@ -1561,15 +1553,7 @@ type ContributorLinks struct {
 // ContributorList One page of contributors.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors"}},"items":[{"_links":{"declarations":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"},"positions":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","rights":[{"acting_as":"legal_representative","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","services":["declarations"]}],"tax_code":"06829140158"}]}
-type ContributorList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The contributors by name.
-	Items List[Contributor] `json:"items"`
-}
+type ContributorList = Page[Contributor]
 
 // ContributorRole A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
 //
@@ -1825,16 +1809,8 @@ type DeclarationLinks struct {
 
 // DeclarationList One page of declarations.
 //
-// Example: {"_links":{"next":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"}},"items":[{"_links":{"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:14:40.530211Z","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","filed_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"submitted","step":"single","submitted_at":"2026-03-16T08:15:04.218301Z","type":"RIOC","type_version":1}]}
-type DeclarationList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The declarations, the newest first.
-	Items List[DeclarationSummary] `json:"items"`
-}
+// Example: {"_links":{"next":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"}},"items":[{"_links":{"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:14:40.530211Z","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","filed_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"submitted","step":"single","submitted_at":"2026-03-16T08:15:04.218301Z","type":"RIOC","type_version":1}],"next_cursor":"MDE4ZjNiMjA"}
+type DeclarationList = Page[DeclarationSummary]
 
 // DeclarationSearch What to search declarations by. What is given must all match.
 //
@@ -2024,15 +2000,7 @@ type DeclarationTypeCode = string
 // DeclarationTypeList One page of declaration types.
 //
 // Example: {"_links":{"self":{"href":"/v1/declaration-types"}},"items":[{"code":"RIOC","content_example":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"content_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"average_monthly_pay":{"maxLength":12,"minLength":4,"pattern":"^(0|[1-9][0-9]{0,8})\\.[0-9]{2}$","title":"Retribuzione mensile media","type":"string"},"employer_contribution_rate":{"format":"double","maximum":50,"minimum":0,"title":"Aliquota contributiva a carico del datore di lavoro","type":"number"},"mandatory_communication_code":{"maxLength":20,"minLength":8,"pattern":"^[0-9A-Z]+$","title":"Codice della comunicazione obbligatoria","type":"string"},"part_time_percentage":{"format":"double","maximum":99.99,"minimum":1,"title":"Percentuale di part-time","type":"number"},"worker_tax_code":{"format":"tax-code","maxLength":16,"minLength":11,"pattern":"^[0-9A-Z]+$","title":"Codice fiscale del lavoratore","type":"string"}},"required":["worker_tax_code","mandatory_communication_code","average_monthly_pay","employer_contribution_rate"],"type":"object"},"legal_reference":"Art. 41 del decreto-legge 25 maggio 2021, n. 73","opens_at":"2020-01-01T00:00:00Z","steps":[{"step":"single"}],"title":"Esonero contributivo per le assunzioni con contratto di rioccupazione","version":1}]}
-type DeclarationTypeList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The types by code.
-	Items List[DeclarationType] `json:"items"`
-}
+type DeclarationTypeList = Page[DeclarationType]
 
 // DeclarationTypeStep One step of a declaration type.
 //
@@ -2372,15 +2340,7 @@ type DelegationCandidate struct {
 // DelegationCandidateList Who was found.
 //
 // Example: {"_links":{"self":{"href":"/v1/delegation-candidate-searches"}},"items":[{"contributor_tax_code":"06829140158","kind":"company","legal_name":"Tessiture Ambrosiane S.p.A.","positions":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}],"signatories":[{"family_initial":"C","given_name":"Giulia","role":"legal_representative","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}]}
-type DelegationCandidateList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items No item or one.
-	Items List[DelegationCandidate] `json:"items"`
-}
+type DelegationCandidateList = Page[DelegationCandidate]
 
 // DelegationCandidateSearch Whom to look up.
 //
@@ -2486,15 +2446,7 @@ type DelegationEndCause string
 // DelegationList One page of delegations.
 //
 // Example: {"_links":{"self":{"href":"/v1/delegations"}},"items":[{"activated_at":"2026-03-17T09:02:11.771020Z","activated_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A.","tax_code":"06829140158"},"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","drafted_at":"2026-03-16T08:15:04.218301Z","drafted_by":{"family_name":"Verdi","given_name":"Paolo","person_id":"018f3b43-1e3f-7405-9617-28394a5b6c7d"},"exclusive":false,"positions":[{"number":"4906310275","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers"}],"reference_code":"7K3M-Q9XA-R8DN","scope":"partial","services":["declarations"],"signatory":{"family_name":"Colombo","given_name":"Giulia","signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"state":"active","valid_until":"2027-03-31T22:00:00Z"}]}
-type DelegationList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The delegations, the newest first.
-	Items List[Delegation] `json:"items"`
-}
+type DelegationList = Page[Delegation]
 
 // DelegationLookup That an intermediary looked a contributor up.
 //
@@ -2514,15 +2466,7 @@ type DelegationLookup struct {
 // DelegationLookupList One page of look-ups.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/delegation-lookups"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"}}]}
-type DelegationLookupList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The look-ups, the newest first.
-	Items List[DelegationLookup] `json:"items"`
-}
+type DelegationLookupList = Page[DelegationLookup]
 
 // DelegationOtp The one-time code (OTP) that the contributor was sent.
 //
@@ -2739,15 +2683,7 @@ type DeliveryAttempt struct {
 // DeliveryList One page of deliveries.
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/deliveries"}},"items":[{"attempts":6,"channel":"email","created_at":"2026-03-16T08:15:04.218301Z","deadline_at":"2026-03-19T08:15:04.218301Z","delivery_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","kind":"declaration.received","last_error":"550 5.1.1 Mailbox unavailable","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","state":"dead","to":"m***@posta.example"}]}
-type DeliveryList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The deliveries, the newest first.
-	Items List[Delivery] `json:"items"`
-}
+type DeliveryList = Page[Delivery]
 
 // DeliveryState * `queued`: waits to be sent, or to be tried again
 // * `sent`: taken by who carries it
@@ -2906,15 +2842,7 @@ type EnrolmentInput struct {
 // EnrolmentList One page of enrolments.
 //
 // Example: {"_links":{"self":{"href":"/v1/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
-type EnrolmentList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The enrolments, the newest first.
-	Items List[Enrolment] `json:"items"`
-}
+type EnrolmentList = Page[Enrolment]
 
 // EnrolmentState * `submitted`: waits for the office
 // * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
@@ -3282,15 +3210,7 @@ type MyContact struct {
 // MyContactList One page of contacts.
 //
 // Example: {"_links":{"self":{"href":"/v1/me/contacts"}},"items":[{"contact_id":"018f3b32-3c4d-7e5f-8061-7a8b9c0d1e2f","counts_for_recovery_from":"2026-03-17T08:17:20.001482Z","created_at":"2026-03-16T08:15:04.218301Z","kind":"email","state":"verified","value":"m.rossi@officine.example","verified_at":"2026-03-16T08:17:20.001482Z"}]}
-type MyContactList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The contacts, in the order in which they were added.
-	Items List[MyContact] `json:"items"`
-}
+type MyContactList = Page[MyContact]
 
 // MyIntermediary An intermediary (intermediario) that the person is or works for.
 //
@@ -3356,15 +3276,12 @@ type MyService struct {
 // MyServiceList One page of the menu.
 //
 // Example: {"_links":{"self":{"href":"/v1/me/services"}},"items":[{"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"POST","rel":"draft"}],"order":1,"pinned":true,"section":"declarations","service_code":"declarations","settings":{"default_type":"RIOC"},"title":"Dichiarazioni di responsabilità del contribuente"}]}
-type MyServiceList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
+type MyServiceList = Page[MyService]
 
-	// Items The services in the order of the menu.
-	Items List[MyService] `json:"items"`
-}
+// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+//
+// Example: MDE4ZjNiMjA
+type NextCursor = string
 
 // Notification A message to the person who is logged in.
 //
@@ -3426,15 +3343,7 @@ type NotificationDelivery struct {
 // NotificationList One page of messages.
 //
 // Example: {"_links":{"self":{"href":"/v1/me/notifications"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[{"attempts":[{"at":"2026-03-16T08:15:05.002113Z","outcome":"deferred","reason":"451 4.7.1 Try again later"},{"at":"2026-03-16T08:20:05.120044Z","outcome":"sent"}],"channel":"email","state":"sent","to":"m***@posta.example"}],"kind":"declaration.received","notification_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042"}]}
-type NotificationList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The messages, the newest first.
-	Items List[Notification] `json:"items"`
-}
+type NotificationList = Page[Notification]
 
 // NotificationPreferences How a person wants to be told.
 //
@@ -3547,28 +3456,12 @@ type OfficeEnrolment struct {
 // OfficeEnrolmentList One page of enrolments.
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
-type OfficeEnrolmentList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The enrolments, the oldest first.
-	Items List[OfficeEnrolment] `json:"items"`
-}
+type OfficeEnrolmentList = Page[OfficeEnrolment]
 
 // OfficeList One page of offices.
 //
 // Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"office_code":"1400","title":"Direzione provinciale di Bergamo"},{"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
-type OfficeList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The offices by code.
-	Items List[Office] `json:"items"`
-}
+type OfficeList = Page[Office]
 
 // OfficePinRequest A request for a PIN, as the contact centre sees it.
 //
@@ -3654,15 +3547,7 @@ type OfficePinRequest struct {
 // OfficePinRequestList One page of PIN requests.
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/pin-requests"}},"items":[{"birth_date":"1985-08-01","birth_place":"Roma","contacts":[{"kind":"mobile","value":"+393331112233"},{"kind":"email","value":"elena.bianchi@posta.example"}],"created_at":"2026-03-16T08:15:04.218301Z","deliveries":[],"family_name":"Bianchi","filed_by":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"given_name":"Elena","phone":"+390612345678","request_id":"q7Vn2xWc9KfT4bLm8RzY1A","residence":{"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"},"state":"waiting","tax_code":"BNCLNE85M41H501P","waits_because":"data_differ"}]}
-type OfficePinRequestList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The requests, the oldest first.
-	Items List[OfficePinRequest] `json:"items"`
-}
+type OfficePinRequestList = Page[OfficePinRequest]
 
 // OfficePinUpgrade A request for a dispositive PIN, as the office sees it.
 //
@@ -3740,15 +3625,7 @@ type OfficePinUpgrade struct {
 // OfficePinUpgradeList One page of requests for a dispositive PIN.
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
-type OfficePinUpgradeList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The requests, the oldest first.
-	Items List[OfficePinUpgrade] `json:"items"`
-}
+type OfficePinUpgradeList = Page[OfficePinUpgrade]
 
 // Operator A person who works here.
 //
@@ -3833,15 +3710,7 @@ type OperatorInput struct {
 // OperatorList One page of operators.
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/operators"}},"items":[{"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}]}
-type OperatorList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The operators by class and family name.
-	Items List[Operator] `json:"items"`
-}
+type OperatorList = Page[Operator]
 
 // PageLinks The links of one page of a list. Without `next` it is the last.
 //
@@ -3933,15 +3802,7 @@ type PersonIdentity struct {
 // PersonIdentityList Who was found.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/people-searches"}},"items":[{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"}]}
-type PersonIdentityList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items No item or one.
-	Items List[PersonIdentity] `json:"items"`
-}
+type PersonIdentityList = Page[PersonIdentity]
 
 // PersonRecord The account of a person, as the staff sees it.
 //
@@ -4009,15 +3870,7 @@ type PersonRecord struct {
 // PersonRecordList One page of people.
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/people-searches"}},"items":[{"contacts":[{"kind":"mobile","state":"verified","to":"**********567"},{"kind":"email","state":"verified","to":"m***@posta.example"}],"credential_level":"dispositive","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin_state":"active","suspended":false,"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
-type PersonRecordList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The people.
-	Items List[PersonRecord] `json:"items"`
-}
+type PersonRecordList = Page[PersonRecord]
 
 // PersonReference Who somebody is.
 //
@@ -4512,15 +4365,7 @@ type PinUpgradeInput struct {
 // PinUpgradeList One page of requests for a dispositive PIN.
 //
 // Example: {"_links":{"self":{"href":"/v1/me/pin/upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
-type PinUpgradeList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The requests, the newest first.
-	Items List[PinUpgrade] `json:"items"`
-}
+type PinUpgradeList = Page[PinUpgrade]
 
 // PinUpgradeState `submitted` waits for the office; the others are its decision.
 //
@@ -4560,15 +4405,7 @@ type Position struct {
 // PositionList One page of positions.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
-type PositionList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The positions by number.
-	Items List[Position] `json:"items"`
-}
+type PositionList = Page[Position]
 
 // PositionNumber The number of a position (matricola). Leading zeros matter.
 //
@@ -4858,15 +4695,7 @@ type RegisterImportError struct {
 // RegisterImportList One page of imports.
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/register-imports"}},"items":[{"created_at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","errors":[],"finished_at":"2026-03-16T08:16:40.770015Z","import_id":"018f3b46-6f70-7182-9394-102132435465","lines_done":26104,"lines_total":26104,"register":"albi","state":"done"}]}
-type RegisterImportList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The imports, the newest first.
-	Items List[RegisterImport] `json:"items"`
-}
+type RegisterImportList = Page[RegisterImport]
 
 // RegisterName A register from which data come.
 //
@@ -5097,15 +4926,7 @@ type SandboxMessage struct {
 // SandboxMessageList One page of messages.
 //
 // Example: {"_links":{"self":{"href":"/v1/sandbox/messages"}},"items":[{"channel":"email","message_id":"018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70","sent_at":"2026-03-16T08:15:05Z","subject":"Ricevuta di protocollo INPS.1400.16/03/2026.0000042","text":"La dichiarazione è stata acquisita al protocollo INPS.1400.16/03/2026.0000042.","to":"mario.rossi@posta.example"}]}
-type SandboxMessageList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The messages, the newest first.
-	Items List[SandboxMessage] `json:"items"`
-}
+type SandboxMessageList = Page[SandboxMessage]
 
 // SandboxPerson A test person.
 //
@@ -5232,15 +5053,7 @@ type SandboxPersonInputPin string
 // SandboxPersonList One page of test people.
 //
 // Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
-type SandboxPersonList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The people, in the order in which they were made.
-	Items List[SandboxPerson] `json:"items"`
-}
+type SandboxPersonList = Page[SandboxPerson]
 
 // SandboxPositionInput What a position of a test contributor shall be like. What is not given is chosen.
 //
@@ -5386,15 +5199,7 @@ type ServiceLinkMethod string
 // ServiceList One page of services.
 //
 // Example: {"_links":{"self":{"href":"/v1/services"}},"items":[{"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/{contributor_id}/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/{contributor_id}/declarations","method":"POST","rel":"draft"}],"section":"declarations","service_code":"declarations","title":"Dichiarazioni di responsabilità del contribuente"}]}
-type ServiceList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The services by section and title.
-	Items List[Service] `json:"items"`
-}
+type ServiceList = Page[Service]
 
 // Session A session with its tokens.
 //
@@ -5459,15 +5264,7 @@ type SessionTokenType string
 // SessionList One page of sessions.
 //
 // Example: {"_links":{"self":{"href":"/v1/sessions"}},"items":[{"created_at":"2026-03-16T08:00:00Z","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}]}
-type SessionList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The sessions, the newest first.
-	Items List[SessionSummary] `json:"items"`
-}
+type SessionList = Page[SessionSummary]
 
 // SessionRenewal The refresh token of a session.
 //
@@ -5721,15 +5518,7 @@ type SubDelegationInput struct {
 // SubDelegationList One page of sub-delegations.
 //
 // Example: {"_links":{"self":{"href":"/v1/sub-delegations"}},"items":[{"all":false,"delegate":{"delegate_id":"018f3b23-5a71-7c93-8ea5-1a2b3c4d5e6f","kind":"professional","legal_name":"Paolo Verdi, consulente del lavoro"},"delegation_ids":["018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10"],"granted_at":"2026-03-18T07:45:10.220417Z","person":{"family_name":"Galli","given_name":"Sara","person_id":"018f3b43-2f40-7516-8728-394a5b6c7d8e"},"services":["declarations"],"state":"active","sub_delegation_id":"018f3b41-2b3c-7d4e-9f50-6b7c8d9e1021"}]}
-type SubDelegationList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The sub-delegations, the newest first.
-	Items List[SubDelegation] `json:"items"`
-}
+type SubDelegationList = Page[SubDelegation]
 
 // SubDelegationState * `active` (attiva): the person may work with the delegations that it is about, as long as each is active
 // * `suspended` (sospesa): the intermediary is not on its register; active again when it is listed again
@@ -5807,15 +5596,7 @@ type UserGrant struct {
 // UserGrantList One page of roles.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/users"}},"items":[{"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}]}
-type UserGrantList struct {
-	// Links The links of one page of a list. Without `next` it is the last.
-	//
-	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
-	Links PageLinks `json:"_links"`
-
-	// Items The roles, the oldest grant first.
-	Items List[UserGrant] `json:"items"`
-}
+type UserGrantList = Page[UserGrant]
 
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
 //
@@ -6081,7 +5862,7 @@ type ListOfficeDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6099,7 +5880,7 @@ type ListDeliveriesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6119,7 +5900,7 @@ type ListOfficeEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6136,7 +5917,7 @@ type ListOperatorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6175,7 +5956,7 @@ type SearchPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6228,7 +6009,7 @@ type ListPinRequestsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6256,7 +6037,7 @@ type ListPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6273,7 +6054,7 @@ type ListRegisterImportsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6294,7 +6075,7 @@ type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6310,7 +6091,7 @@ type ListContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6319,7 +6100,7 @@ type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6344,7 +6125,7 @@ type ListDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6361,7 +6142,7 @@ type ListDelegationLookupsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6370,7 +6151,7 @@ type ListContributorDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6386,7 +6167,7 @@ type ListPositionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6395,7 +6176,7 @@ type ListContributorUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6412,7 +6193,7 @@ type SearchMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6425,7 +6206,7 @@ type ListDeclarationTypesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6446,7 +6227,7 @@ type ListMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6493,7 +6274,7 @@ type SearchDelegationCandidatesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6506,7 +6287,7 @@ type SearchDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6528,7 +6309,7 @@ type ListDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6575,7 +6356,7 @@ type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6599,7 +6380,7 @@ type ListIntermediaryUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6616,7 +6397,7 @@ type ListMyActivityParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6625,7 +6406,7 @@ type ListContactsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6678,7 +6459,7 @@ type ListNotificationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6701,7 +6482,7 @@ type ListMyPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6723,7 +6504,7 @@ type ListMyServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6732,7 +6513,7 @@ type ListOfficesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6803,7 +6584,7 @@ type ListSandboxMessagesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6812,7 +6593,7 @@ type ListSandboxPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6835,7 +6616,7 @@ type ListServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6844,7 +6625,7 @@ type ListSessionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -6890,7 +6671,7 @@ type ListSubDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 

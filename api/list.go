@@ -14,6 +14,15 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]T(l))
 }
 
+// Page is a page of a list. The contract has a schema for the page of each list; in Go they are one.
+type Page[T any] struct {
+	// Links are where this page is, and the one behind it.
+	Links PageLinks `json:"_links"`
+	Items List[T]   `json:"items"`
+	// NextCursor begins the page behind this one; on the last it is nil.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // Settings are the free-form members of an object that the contract requires. It is written as {}
 // even when it is nil, because no object of the contract may be null.
 type Settings map[string]any

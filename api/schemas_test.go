@@ -16,6 +16,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 
 	"diresco/api"
 	"diresco/internal/platform/taxcode"
@@ -212,6 +213,52 @@ func TestContract_ExamplesConform(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A client that pages by cursor need not read it out of a link. Examples show both or none.
+func TestContract_PagesSayTheNextCursor(t *testing.T) {
+	pages := 0
+	for name, ref := range contract(t).Components.Schemas {
+		if links := ref.Value.Properties["_links"]; links == nil || links.Ref != "#/components/schemas/PageLinks" {
+			continue
+		}
+		pages++
+		if cursor := ref.Value.Properties["next_cursor"]; cursor == nil || cursor.Ref != "#/components/schemas/NextCursor" {
+			t.Errorf("%s has a link to the next page and not its cursor", name)
+		}
+	}
+	if pages == 0 {
+		t.Error("no list was found")
+	}
+	var look func(part any)
+	look = func(part any) {
+		switch part := part.(type) {
+		case map[string]any:
+			links, _ := part["_links"].(map[string]any)
+			next, _ := links["next"].(map[string]any)
+			href, _ := next["href"].(string)
+			_, cursor, _ := strings.Cut(href, "cursor=")
+			if shown, _ := part["next_cursor"].(string); shown != cursor && part["items"] != nil {
+				t.Errorf("an example has the cursor %q beside the link %q", shown, href)
+			}
+			for _, inner := range part {
+				look(inner)
+			}
+		case []any:
+			for _, inner := range part {
+				look(inner)
+			}
+		}
+	}
+	source, err := os.ReadFile(contractFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole any
+	if err := yaml.Unmarshal(source, &whole); err != nil {
+		t.Fatal(err)
+	}
+	look(whole)
 }
 
 func TestContract_TaxCodesInExamplesAreFormallyValid(t *testing.T) {

@@ -1413,6 +1413,11 @@ type ActivityList struct {
 
 	// Items What was done, the newest first.
 	Items []Activity `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // Attachment A file that was sent.
@@ -1567,6 +1572,11 @@ type ContributorList struct {
 
 	// Items The contributors by name.
 	Items []Contributor `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // ContributorRole A role at a contributor or an intermediary: rappresentante legale, delegato ai servizi (dipendente delegato), amministratore delle utenze, datore di lavoro.
@@ -1823,7 +1833,7 @@ type DeclarationLinks struct {
 
 // DeclarationList One page of declarations.
 //
-// Example: {"_links":{"next":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"}},"items":[{"_links":{"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:14:40.530211Z","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","filed_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"submitted","step":"single","submitted_at":"2026-03-16T08:15:04.218301Z","type":"RIOC","type_version":1}]}
+// Example: {"_links":{"next":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"}},"items":[{"_links":{"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:14:40.530211Z","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","filed_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"submitted","step":"single","submitted_at":"2026-03-16T08:15:04.218301Z","type":"RIOC","type_version":1}],"next_cursor":"MDE4ZjNiMjA"}
 type DeclarationList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -1832,6 +1842,11 @@ type DeclarationList struct {
 
 	// Items The declarations, the newest first.
 	Items []DeclarationSummary `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // DeclarationSearch What to search declarations by. What is given must all match.
@@ -2030,6 +2045,11 @@ type DeclarationTypeList struct {
 
 	// Items The types by code.
 	Items []DeclarationType `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // DeclarationTypeStep One step of a declaration type.
@@ -2378,6 +2398,11 @@ type DelegationCandidateList struct {
 
 	// Items No item or one.
 	Items []DelegationCandidate `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // DelegationCandidateSearch Whom to look up.
@@ -2492,6 +2517,11 @@ type DelegationList struct {
 
 	// Items The delegations, the newest first.
 	Items []Delegation `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // DelegationLookup That an intermediary looked a contributor up.
@@ -2520,6 +2550,11 @@ type DelegationLookupList struct {
 
 	// Items The look-ups, the newest first.
 	Items []DelegationLookup `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // DelegationOtp The one-time code (OTP) that the contributor was sent.
@@ -2745,6 +2780,11 @@ type DeliveryList struct {
 
 	// Items The deliveries, the newest first.
 	Items []Delivery `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // DeliveryState * `queued`: waits to be sent, or to be tried again
@@ -2912,6 +2952,11 @@ type EnrolmentList struct {
 
 	// Items The enrolments, the newest first.
 	Items []Enrolment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // EnrolmentState * `submitted`: waits for the office
@@ -3288,6 +3333,11 @@ type MyContactList struct {
 
 	// Items The contacts, in the order in which they were added.
 	Items []MyContact `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // MyIntermediary An intermediary (intermediario) that the person is or works for.
@@ -3362,7 +3412,17 @@ type MyServiceList struct {
 
 	// Items The services in the order of the menu.
 	Items []MyService `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
+
+// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+//
+// Example: MDE4ZjNiMjA
+type NextCursor = string
 
 // Notification A message to the person who is logged in.
 //
@@ -3432,6 +3492,11 @@ type NotificationList struct {
 
 	// Items The messages, the newest first.
 	Items []Notification `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // NotificationPreferences How a person wants to be told.
@@ -3553,6 +3618,11 @@ type OfficeEnrolmentList struct {
 
 	// Items The enrolments, the oldest first.
 	Items []OfficeEnrolment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // OfficeList One page of offices.
@@ -3566,6 +3636,11 @@ type OfficeList struct {
 
 	// Items The offices by code.
 	Items []Office `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // OfficePinRequest A request for a PIN, as the contact centre sees it.
@@ -3660,6 +3735,11 @@ type OfficePinRequestList struct {
 
 	// Items The requests, the oldest first.
 	Items []OfficePinRequest `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // OfficePinUpgrade A request for a dispositive PIN, as the office sees it.
@@ -3746,6 +3826,11 @@ type OfficePinUpgradeList struct {
 
 	// Items The requests, the oldest first.
 	Items []OfficePinUpgrade `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // Operator A person who works here.
@@ -3839,6 +3924,11 @@ type OperatorList struct {
 
 	// Items The operators by class and family name.
 	Items []Operator `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // PageLinks The links of one page of a list. Without `next` it is the last.
@@ -3939,6 +4029,11 @@ type PersonIdentityList struct {
 
 	// Items No item or one.
 	Items []PersonIdentity `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // PersonRecord The account of a person, as the staff sees it.
@@ -4015,6 +4110,11 @@ type PersonRecordList struct {
 
 	// Items The people.
 	Items []PersonRecord `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // PersonReference Who somebody is.
@@ -4518,6 +4618,11 @@ type PinUpgradeList struct {
 
 	// Items The requests, the newest first.
 	Items []PinUpgrade `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // PinUpgradeState `submitted` waits for the office; the others are its decision.
@@ -4566,6 +4671,11 @@ type PositionList struct {
 
 	// Items The positions by number.
 	Items []Position `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // PositionNumber The number of a position (matricola). Leading zeros matter.
@@ -4864,6 +4974,11 @@ type RegisterImportList struct {
 
 	// Items The imports, the newest first.
 	Items []RegisterImport `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // RegisterName A register from which data come.
@@ -5103,6 +5218,11 @@ type SandboxMessageList struct {
 
 	// Items The messages, the newest first.
 	Items []SandboxMessage `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // SandboxPerson A test person.
@@ -5238,6 +5358,11 @@ type SandboxPersonList struct {
 
 	// Items The people, in the order in which they were made.
 	Items []SandboxPerson `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // SandboxPositionInput What a position of a test contributor shall be like. What is not given is chosen.
@@ -5392,6 +5517,11 @@ type ServiceList struct {
 
 	// Items The services by section and title.
 	Items []Service `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // Session A session with its tokens.
@@ -5465,6 +5595,11 @@ type SessionList struct {
 
 	// Items The sessions, the newest first.
 	Items []SessionSummary `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // SessionRenewal The refresh token of a session.
@@ -5727,6 +5862,11 @@ type SubDelegationList struct {
 
 	// Items The sub-delegations, the newest first.
 	Items []SubDelegation `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // SubDelegationState * `active` (attiva): the person may work with the delegations that it is about, as long as each is active
@@ -5813,6 +5953,11 @@ type UserGrantList struct {
 
 	// Items The roles, the oldest grant first.
 	Items []UserGrant `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
@@ -6079,7 +6224,7 @@ type ListOfficeDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6100,7 +6245,7 @@ type ListDeliveriesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6126,7 +6271,7 @@ type ListOfficeEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6158,7 +6303,7 @@ type ListOperatorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6227,7 +6372,7 @@ type SearchPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6322,7 +6467,7 @@ type ListPinRequestsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6368,7 +6513,7 @@ type ListPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6409,7 +6554,7 @@ type ListRegisterImportsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6444,7 +6589,7 @@ type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6463,7 +6608,7 @@ type ListContributorsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6484,7 +6629,7 @@ type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6512,7 +6657,7 @@ type ListDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6535,7 +6680,7 @@ type ListDelegationLookupsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6547,7 +6692,7 @@ type ListContributorDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6569,7 +6714,7 @@ type ListPositionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6581,7 +6726,7 @@ type ListContributorUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6610,7 +6755,7 @@ type SearchMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6626,7 +6771,7 @@ type ListDeclarationTypesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6659,7 +6804,7 @@ type ListMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6767,7 +6912,7 @@ type SearchDelegationCandidatesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6783,7 +6928,7 @@ type SearchDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -6808,7 +6953,7 @@ type ListDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6891,7 +7036,7 @@ type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6942,7 +7087,7 @@ type ListIntermediaryUsersParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6980,7 +7125,7 @@ type ListMyActivityParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -6992,7 +7137,7 @@ type ListContactsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7099,7 +7244,7 @@ type ListNotificationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7137,7 +7282,7 @@ type ListMyPinUpgradesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7174,7 +7319,7 @@ type ListMyServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7186,7 +7331,7 @@ type ListOfficesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7302,7 +7447,7 @@ type ListSandboxMessagesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7323,7 +7468,7 @@ type ListSandboxPeopleParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7355,7 +7500,7 @@ type ListServicesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7376,7 +7521,7 @@ type ListSessionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -7458,7 +7603,7 @@ type ListSubDelegationsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from `_links.next` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.

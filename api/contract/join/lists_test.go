@@ -45,6 +45,11 @@ components:
         required: [steps]
         properties:
           steps: { type: array }
+    ThingList:
+      type: object
+      properties:
+        items: { type: array, items: { $ref: '#/components/schemas/Thing' } }
+        _links: { $ref: '#/components/schemas/PageLinks' }
 `
 
 func overlayOf(t *testing.T, contract string) (string, error) {
@@ -72,6 +77,9 @@ actions:
     update: { x-go-type: 'List[Thing]' }
   - target: $.components.schemas.Thing.properties.required.properties.all
     update: { x-go-type: 'List[Id]' }
+  # Pages of lists are made in one place.
+  - target: $.components.schemas.ThingList
+    update: { x-go-type: 'Page[Thing]' }
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -83,7 +83,8 @@ const (
 )
 
 // expand writes what follows from rules and is therefore not authored. This is the security and the
-// language of every operation, the headers of every answer, and the refusals.
+// language of every operation, the headers of every answer, the refusals, and the cursor of every
+// list.
 func expand(t text) (text, error) {
 	d, err := read(t)
 	if err != nil {
@@ -107,7 +108,34 @@ func expand(t text) (text, error) {
 			return nil, err
 		}
 	}
+	for name, schema := range members(at(d.root, "components", "schemas")) {
+		if err := d.expandList(name, schema); err != nil {
+			return nil, err
+		}
+	}
 	return d.changed(), nil
+}
+
+// nextCursor is the member of a page that tells where the next begins.
+const nextCursor = "next_cursor"
+
+// isPage reports whether the schema is that of a page of a list.
+func isPage(schema *yaml.Node) bool {
+	return reference(at(schema, "properties", "_links")) == "PageLinks"
+}
+
+// expandList writes the cursor of the next page where the links are that lead there.
+func (d *document) expandList(name, schema *yaml.Node) error {
+	if !isPage(schema) {
+		return nil
+	}
+	properties := at(schema, "properties")
+	if authored, _ := member(properties, nextCursor); authored != nil {
+		return d.fault(authored, "%s: %s follows from a rule: leave it out", name.Value, nextCursor)
+	}
+	links, _ := member(properties, "_links")
+	d.write(links.Line-1, links, links.Column-1, nextCursor+": { $ref: '#/components/schemas/NextCursor' }")
+	return nil
 }
 
 func (d *document) expandOperation(path string, item, method, op *yaml.Node) error {

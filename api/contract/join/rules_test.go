@@ -145,6 +145,35 @@ const expandedResponses = `    Conflict:
         application/problem+json: {}
 `
 
+// A page of a list tells the cursor of the next wherever it has the link.
+func TestRules_PagesSayTheNextCursor(t *testing.T) {
+	const links = "      _links: { $ref: '#/components/schemas/PageLinks' }\n"
+	const before = "components:\n  schemas:\n    Things:\n      properties:\n        items: { type: array }\n"
+	for written, want := range map[string]string{
+		before + "  " + links:   before + "        next_cursor: { $ref: '#/components/schemas/NextCursor' }\n  " + links,
+		before + "        a: {}\n": before + "        a: {}\n",
+	} {
+		joined, err := joinParts(folder("head.yaml", written))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := expand(joined)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(got.bytes())); diff != "" {
+			t.Error(diff)
+		}
+	}
+	joined, err := joinParts(folder("head.yaml", before+"        next_cursor: {}\n  "+links))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := expand(joined); err == nil || !strings.Contains(err.Error(), "head.yaml:6: Things: next_cursor follows from a rule") {
+		t.Errorf("an authored cursor: %v", err)
+	}
+}
+
 // expanded joins the small contract with things as its paths.
 func expanded(t *testing.T, things string) (text, error) {
 	t.Helper()

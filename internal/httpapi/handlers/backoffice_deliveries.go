@@ -27,9 +27,9 @@ func (h MessageHandlers) ListDeliveries(ctx context.Context, r api.ListDeliverie
 		overdue = new(strconv.FormatBool(*p.ReceiptOverdue))
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State), "channel": (*string)(p.Channel), "receipt_overdue": overdue})
-	return api.ListDeliveries200JSONResponse{
-		Items: items(found.Items, h.viewDelivery), Links: pageLinks(ctx, "/backoffice/deliveries", query, found.Next, p.Limit),
-	}, nil
+	return api.ListDeliveries200JSONResponse(pageOf(
+		ctx, items(found.Items, h.viewDelivery), "/backoffice/deliveries", query, found.Next, p.Limit,
+	)), nil
 }
 
 // RetryDelivery implements api.StrictServerInterface.

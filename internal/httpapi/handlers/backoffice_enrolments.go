@@ -24,9 +24,9 @@ func (h OfficeEnrolmentHandlers) ListOfficeEnrolments(
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListOfficeEnrolments200JSONResponse{
-		Items: items(found.Items, viewOfficeEnrolment), Links: pageLinks(ctx, officeEnrolmentsPath, query, found.Next, p.Limit),
-	}, nil
+	return api.ListOfficeEnrolments200JSONResponse(pageOf(
+		ctx, items(found.Items, viewOfficeEnrolment), officeEnrolmentsPath, query, found.Next, p.Limit,
+	)), nil
 }
 
 // ShowOfficeEnrolment implements api.StrictServerInterface.

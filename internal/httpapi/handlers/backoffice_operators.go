@@ -16,9 +16,9 @@ func (h PeopleHandlers) ListOperators(ctx context.Context, r api.ListOperatorsRe
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOperators200JSONResponse{
-		Items: items(found.Items, viewOperator), Links: pageLinks(ctx, "/backoffice/operators", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListOperators200JSONResponse(pageOf(
+		ctx, items(found.Items, viewOperator), "/backoffice/operators", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // AddOperator implements api.StrictServerInterface.

@@ -34,9 +34,9 @@ func (h PeopleHandlers) SearchPeople(ctx context.Context, r api.SearchPeopleRequ
 	for _, p := range found {
 		reqctx.NoteFound(ctx, p.ID)
 	}
-	return api.SearchPeople200JSONResponse{
-		Items: items(found, viewRecord), Links: pageLinks(ctx, "/backoffice/people-searches", "", "", r.Params.Limit),
-	}, nil
+	return api.SearchPeople200JSONResponse(pageOf(
+		ctx, items(found, viewRecord), "/backoffice/people-searches", "", "", r.Params.Limit,
+	)), nil
 }
 
 // RegisterPerson implements api.StrictServerInterface.

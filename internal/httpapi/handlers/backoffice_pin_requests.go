@@ -30,9 +30,7 @@ func (h OfficePINRequestHandlers) ListPinRequests(
 		}
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListPinRequests200JSONResponse{
-		Items: list, Links: pageLinks(ctx, "/backoffice/pin-requests", query, found.Next, p.Limit),
-	}, nil
+	return api.ListPinRequests200JSONResponse(pageOf(ctx, list, "/backoffice/pin-requests", query, found.Next, p.Limit)), nil
 }
 
 // FilePinRequest implements api.StrictServerInterface.

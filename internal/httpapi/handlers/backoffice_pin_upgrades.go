@@ -28,9 +28,9 @@ func (h OfficePINUpgradeHandlers) ListPinUpgrades(
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"state": (*string)(p.State)})
-	return api.ListPinUpgrades200JSONResponse{
-		Items: items(found.Items, viewOfficeUpgrade), Links: pageLinks(ctx, officeUpgradesPath, query, found.Next, p.Limit),
-	}, nil
+	return api.ListPinUpgrades200JSONResponse(pageOf(
+		ctx, items(found.Items, viewOfficeUpgrade), officeUpgradesPath, query, found.Next, p.Limit,
+	)), nil
 }
 
 // ShowOfficePinUpgrade implements api.StrictServerInterface.

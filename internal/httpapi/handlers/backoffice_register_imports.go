@@ -58,10 +58,9 @@ func (h RegisterImportHandlers) ListRegisterImports(
 	if err != nil {
 		return nil, err
 	}
-	list := api.ListRegisterImports200JSONResponse{
-		Items: make(api.List[api.RegisterImport], len(found.Items)),
-		Links: pageLinks(ctx, registerImportsPath, "", found.Next, r.Params.Limit),
-	}
+	list := api.ListRegisterImports200JSONResponse(pageOf(
+		ctx, make(api.List[api.RegisterImport], len(found.Items)), registerImportsPath, "", found.Next, r.Params.Limit,
+	))
 	for n, i := range found.Items {
 		if list.Items[n], err = viewRegisterImport(ctx, i); err != nil {
 			return nil, err

@@ -7,7 +7,6 @@ import (
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
-	"diresco/internal/platform/page"
 )
 
 // ContributorHandlers has the operations of the section Contributors.
@@ -24,8 +23,8 @@ func (h ContributorHandlers) ListContributors(
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"q": r.Params.Q})
-	return api.ListContributors200JSONResponse(viewContributors(
-		found, pageLinks(ctx, "/contributors", query, found.Next, r.Params.Limit),
+	return api.ListContributors200JSONResponse(pageOf(
+		ctx, items(found.Items, viewContributor), "/contributors", query, found.Next, r.Params.Limit,
 	)), nil
 }
 
@@ -45,8 +44,8 @@ func (h ContributorHandlers) SearchContributors(
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchContributors200JSONResponse(viewContributors(
-		found, pageLinks(ctx, "/contributor-searches", "", found.Next, r.Params.Limit),
+	return api.SearchContributors200JSONResponse(pageOf(
+		ctx, items(found.Items, viewContributor), "/contributor-searches", "", found.Next, r.Params.Limit,
 	)), nil
 }
 
@@ -67,14 +66,9 @@ func (h ContributorHandlers) ListPositions(ctx context.Context, r api.ListPositi
 	if err != nil {
 		return nil, err
 	}
-	return api.ListPositions200JSONResponse{
-		Items: items(found.Items, viewPosition),
-		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/positions", "", found.Next, r.Params.Limit),
-	}, nil
-}
-
-func viewContributors(found page.Page[contributor.WithRights], links api.PageLinks) api.ContributorList {
-	return api.ContributorList{Items: items(found.Items, viewContributor), Links: links}
+	return api.ListPositions200JSONResponse(pageOf(
+		ctx, items(found.Items, viewPosition), idPath("/contributors", r.ContributorId)+"/positions", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 func viewContributor(c contributor.WithRights) api.Contributor {

@@ -19,9 +19,9 @@ func (h TypeHandlers) ListDeclarationTypes(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDeclarationTypes200JSONResponse{
-		Items: items(found.Items, viewType), Links: pageLinks(ctx, "/declaration-types", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListDeclarationTypes200JSONResponse(pageOf(
+		ctx, items(found.Items, viewType), "/declaration-types", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowDeclarationType implements api.StrictServerInterface.

@@ -16,7 +16,6 @@ import (
 	"diresco/internal/mandate/delegation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/intermediary"
-	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
 )
 
@@ -33,9 +32,9 @@ func (h DelegationHandlers) SearchDelegationCandidates(
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDelegationCandidates200JSONResponse{
-		Items: items(found, viewCandidate), Links: pageLinks(ctx, "/delegation-candidate-searches", "", "", r.Params.Limit),
-	}, nil
+	return api.SearchDelegationCandidates200JSONResponse(pageOf(
+		ctx, items(found, viewCandidate), "/delegation-candidate-searches", "", "", r.Params.Limit,
+	)), nil
 }
 
 // ListDelegationLookups implements api.StrictServerInterface.
@@ -46,12 +45,11 @@ func (h DelegationHandlers) ListDelegationLookups(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDelegationLookups200JSONResponse{
-		Items: items(found.Items, func(l delegation.LookUp) api.DelegationLookup {
-			return api.DelegationLookup{At: l.At, Delegate: viewDelegate(l.DelegateID, l.DelegateKind, l.DelegateName)}
-		}),
-		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/delegation-lookups", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListDelegationLookups200JSONResponse(pageOf(ctx, items(found.Items, viewLookUp), idPath("/contributors", r.ContributorId)+"/delegation-lookups", "", found.Next, r.Params.Limit)), nil
+}
+
+func viewLookUp(l delegation.LookUp) api.DelegationLookup {
+	return api.DelegationLookup{At: l.At, Delegate: viewDelegate(l.DelegateID, l.DelegateKind, l.DelegateName)}
 }
 
 // ListContributorDelegations implements api.StrictServerInterface.
@@ -65,10 +63,9 @@ func (h DelegationHandlers) ListContributorDelegations(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListContributorDelegations200JSONResponse{
-		Items: items(found.Items, viewDelegation),
-		Links: pageLinks(ctx, idPath("/contributors", r.ContributorId)+"/delegations", "", found.Next, p.Limit),
-	}, nil
+	return api.ListContributorDelegations200JSONResponse(pageOf(
+		ctx, items(found.Items, viewDelegation), idPath("/contributors", r.ContributorId)+"/delegations", "", found.Next, p.Limit,
+	)), nil
 }
 
 // DraftDelegation implements api.StrictServerInterface.
@@ -107,7 +104,9 @@ func (h DelegationHandlers) ListDelegations(
 	query := queryOf(map[string]*string{
 		"state": (*string)(p.State), "contributor_id": idText(p.ContributorId), "delegate_id": idText(p.DelegateId),
 	})
-	return api.ListDelegations200JSONResponse(listDelegations(found, pageLinks(ctx, delegationsPath, query, found.Next, p.Limit))), nil
+	return api.ListDelegations200JSONResponse(pageOf(
+		ctx, items(found.Items, viewDelegation), delegationsPath, query, found.Next, p.Limit,
+	)), nil
 }
 
 // SearchDelegations implements api.StrictServerInterface.
@@ -122,8 +121,9 @@ func (h DelegationHandlers) SearchDelegations(
 	if err != nil {
 		return nil, err
 	}
-	links := pageLinks(ctx, "/delegation-searches", "", found.Next, r.Params.Limit)
-	return api.SearchDelegations200JSONResponse(listDelegations(found, links)), nil
+	return api.SearchDelegations200JSONResponse(pageOf(
+		ctx, items(found.Items, viewDelegation), "/delegation-searches", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowDelegation implements api.StrictServerInterface.
@@ -232,10 +232,6 @@ func (h DelegationHandlers) RevokeDelegation(
 	return api.RevokeDelegation200JSONResponse{
 		Body: view, Headers: api.RevokeDelegation200ResponseHeaders{ETag: delegationTag(d, view)},
 	}, nil
-}
-
-func listDelegations(found page.Page[delegation.View], links api.PageLinks) api.DelegationList {
-	return api.DelegationList{Items: items(found.Items, viewDelegation), Links: links}
 }
 
 // delegationTag is the entity tag of a delegation as it is shown. Clock, register and wrong codes

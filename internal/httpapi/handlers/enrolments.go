@@ -42,9 +42,9 @@ func (h EnrolmentHandlers) ListEnrolments(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListEnrolments200JSONResponse{
-		Items: items(found.Items, viewEnrolment), Links: pageLinks(ctx, enrolmentsPath, "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListEnrolments200JSONResponse(pageOf(
+		ctx, items(found.Items, viewEnrolment), enrolmentsPath, "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowEnrolment implements api.StrictServerInterface.

@@ -70,19 +70,19 @@ func pageRequest(ctx context.Context, limit *int32, cursor *string) page.Request
 	return page.Request{Limit: int(value(limit)), Cursor: value(cursor), List: audit.OriginOf(ctx).Operation}
 }
 
-// pageLinks makes the links of a page of the operation's list at path. params are those that the
-// list was narrowed down with, encoded.
-func pageLinks(ctx context.Context, path, params, next string, limit *int32) api.PageLinks {
+// pageOf makes a page of the operation's list at path. params are those that the list was narrowed
+// down with, encoded; next is where the page behind it begins, and empty if there is none.
+func pageOf[T any](ctx context.Context, shown api.List[T], path, params, next string, limit *int32) api.Page[T] {
 	query := params
 	if limit != nil {
 		query = join(query, "limit="+strconv.Itoa(int(*limit)))
 	}
-	links := api.PageLinks{Self: link(path, query)}
+	p := api.Page[T]{Items: shown, Links: api.PageLinks{Self: link(path, query)}}
 	if next != "" {
-		following := link(path, join(query, "cursor="+page.Bind(audit.OriginOf(ctx).Operation, next)))
-		links.Next = &following
+		p.NextCursor = new(page.Bind(audit.OriginOf(ctx).Operation, next))
+		p.Links.Next = new(link(path, join(query, "cursor="+*p.NextCursor)))
 	}
-	return links
+	return p
 }
 
 func join(parts ...string) string {

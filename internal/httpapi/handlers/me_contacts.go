@@ -27,9 +27,9 @@ func (h ContactHandlers) ListContacts(ctx context.Context, r api.ListContactsReq
 	if err != nil {
 		return nil, err
 	}
-	return api.ListContacts200JSONResponse{
-		Items: items(found.Items, viewContact), Links: pageLinks(ctx, contactsPath, "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListContacts200JSONResponse(pageOf(
+		ctx, items(found.Items, viewContact), contactsPath, "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // AddContact implements api.StrictServerInterface.
@@ -125,9 +125,9 @@ func (h ContactHandlers) ListMyActivity(ctx context.Context, r api.ListMyActivit
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyActivity200JSONResponse{
-		Items: items(found.Items, viewActivity), Links: pageLinks(ctx, "/me/activity", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListMyActivity200JSONResponse(pageOf(
+		ctx, items(found.Items, viewActivity), "/me/activity", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 func viewContact(c person.Contact) api.MyContact {

@@ -16,9 +16,9 @@ func (h MessageHandlers) ListNotifications(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListNotifications200JSONResponse{
-		Items: items(found.Items, viewNotification), Links: pageLinks(ctx, "/me/notifications", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListNotifications200JSONResponse(pageOf(
+		ctx, items(found.Items, viewNotification), "/me/notifications", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 func viewNotification(n outbox.Notification) api.Notification {

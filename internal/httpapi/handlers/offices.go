@@ -16,8 +16,9 @@ func (h OfficeHandlers) ListOffices(ctx context.Context, r api.ListOfficesReques
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOffices200JSONResponse{
-		Items: items(found.Items, func(o contributor.Office) api.Office { return api.Office{OfficeCode: o.Code, Title: o.Title} }),
-		Links: pageLinks(ctx, "/offices", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListOffices200JSONResponse(pageOf(
+		ctx, items(found.Items, viewOffice), "/offices", "", found.Next, r.Params.Limit,
+	)), nil
 }
+
+func viewOffice(o contributor.Office) api.Office { return api.Office{OfficeCode: o.Code, Title: o.Title} }

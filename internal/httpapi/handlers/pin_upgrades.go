@@ -47,9 +47,9 @@ func (h PINUpgradeHandlers) ListMyPinUpgrades(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyPinUpgrades200JSONResponse{
-		Items: items(found.Items, viewUpgrade), Links: pageLinks(ctx, myUpgradesPath, "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListMyPinUpgrades200JSONResponse(pageOf(
+		ctx, items(found.Items, viewUpgrade), myUpgradesPath, "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowPinUpgrade implements api.StrictServerInterface.

@@ -26,9 +26,9 @@ func (h SandboxHandlers) ListSandboxPeople(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSandboxPeople200JSONResponse{
-		Items: items(found.Items, viewSandboxPerson), Links: pageLinks(ctx, "/sandbox/people", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListSandboxPeople200JSONResponse(pageOf(
+		ctx, items(found.Items, viewSandboxPerson), "/sandbox/people", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // CreateSandboxPerson implements api.StrictServerInterface.
@@ -114,10 +114,9 @@ func (h SandboxHandlers) ListSandboxMessages(
 		return nil, err
 	}
 	query := queryOf(map[string]*string{"to": r.Params.To, "channel": (*string)(r.Params.Channel)})
-	return api.ListSandboxMessages200JSONResponse{
-		Items: items(found.Items, viewSandboxMessage),
-		Links: pageLinks(ctx, "/sandbox/messages", query, found.Next, r.Params.Limit),
-	}, nil
+	return api.ListSandboxMessages200JSONResponse(pageOf(
+		ctx, items(found.Items, viewSandboxMessage), "/sandbox/messages", query, found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowSandboxLetter implements api.StrictServerInterface.

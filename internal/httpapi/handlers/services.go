@@ -20,9 +20,9 @@ func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesReq
 		return nil, err
 	}
 	view := func(s servicecatalog.View) api.Service { return viewService(ctx, s) }
-	return api.ListServices200JSONResponse{
-		Items: items(found.Items, view), Links: pageLinks(ctx, "/services", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListServices200JSONResponse(pageOf(
+		ctx, items(found.Items, view), "/services", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowServiceChannel implements api.StrictServerInterface.
@@ -54,9 +54,9 @@ func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyService
 			Order:    int32(m.Order), //nolint:gosec // a menu is short
 		}
 	}
-	return api.ListMyServices200JSONResponse{
-		Items: items(found.Items, view), Links: pageLinks(ctx, "/me/services", queryOf(params), found.Next, p.Limit),
-	}, nil
+	return api.ListMyServices200JSONResponse(pageOf(
+		ctx, items(found.Items, view), "/me/services", queryOf(params), found.Next, p.Limit,
+	)), nil
 }
 
 // ShowMyMenu implements api.StrictServerInterface.

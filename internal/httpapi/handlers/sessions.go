@@ -62,9 +62,9 @@ func (h SessionHandlers) ListSessions(ctx context.Context, r api.ListSessionsReq
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSessions200JSONResponse{
-		Items: items(found.Items, viewSessionInfo), Links: pageLinks(ctx, "/sessions", "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListSessions200JSONResponse(pageOf(
+		ctx, items(found.Items, viewSessionInfo), "/sessions", "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowSession implements api.StrictServerInterface.

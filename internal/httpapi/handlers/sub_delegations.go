@@ -45,9 +45,9 @@ func (h SubDelegationHandlers) ListSubDelegations(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListSubDelegations200JSONResponse{
-		Items: items(found.Items, viewSubDelegation), Links: pageLinks(ctx, subDelegationsPath, "", found.Next, r.Params.Limit),
-	}, nil
+	return api.ListSubDelegations200JSONResponse(pageOf(
+		ctx, items(found.Items, viewSubDelegation), subDelegationsPath, "", found.Next, r.Params.Limit,
+	)), nil
 }
 
 // ShowSubDelegation implements api.StrictServerInterface.
