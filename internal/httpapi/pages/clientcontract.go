@@ -8,7 +8,10 @@ import (
 	"diresco/internal/httpapi/problem"
 )
 
-const mergePatchType = "application/merge-patch+json"
+const (
+	jsonType       = "application/json"
+	mergePatchType = "application/merge-patch+json"
+)
 
 // keptHeaders are those of answers that a program acts on.
 var keptHeaders = []string{"ETag", "Location", "Retry-After"}
@@ -19,7 +22,8 @@ var keptHeaders = []string{"ETag", "Location", "Retry-After"}
 // Twelve refusals with eight headers each, for every operation, make a client that is many times as
 // large and says nothing more. So here all refusals are one default answer, few headers are named,
 // and what some generators cannot read is left out: bounds of files, types of the parts of a form,
-// and extensions. What some take for nothing is said in so many words.
+// other forms of what can be had as JSON, and extensions. What some take for nothing is said in so
+// many words.
 func forGenerators(contract []byte) ([]byte, error) {
 	var doc map[string]any
 	if err := json.Unmarshal(contract, &doc); err != nil {
@@ -82,7 +86,15 @@ func trimmed(part any) any {
 		if patch, ok := part[mergePatchType]; ok {
 			// The name under which every client can send a change.
 			delete(part, mergePatchType)
-			part["application/json"] = patch
+			part[jsonType] = patch
+		}
+		if part[jsonType] != nil {
+			// Among several forms of a body or an answer, many clients do not tell which one it is.
+			for form := range part {
+				if form != jsonType && strings.Contains(form, "/") {
+					delete(part, form)
+				}
+			}
 		}
 		for name, value := range part {
 			if strings.HasPrefix(name, "x-") || name == "encoding" {

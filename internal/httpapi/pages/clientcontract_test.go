@@ -70,6 +70,16 @@ func TestClientContract_HasWhatGeneratorsNeed(t *testing.T) {
 			}
 		}
 	}
+	// Where there is JSON there is nothing else, in what is sent and in what comes.
+	forms := map[string]openapi3.Content{
+		"a list of delegations": doc.Paths.Value("/delegation-batches").Post.RequestBody.Value.Content,
+		"a receipt":             doc.Paths.Value("/declarations/{declaration_id}/receipt").Get.Responses.Status(http.StatusOK).Value.Content,
+	}
+	for name, content := range forms {
+		if len(content) != 1 || content["application/json"] == nil {
+			t.Errorf("%s has the forms %v", name, content)
+		}
+	}
 	change := doc.Paths.Value("/declarations/{declaration_id}").Patch.RequestBody.Value.Content
 	if len(change) != 1 || change["application/json"] == nil {
 		t.Errorf("a change is sent as %v", change)
