@@ -14,19 +14,17 @@ import (
 	"diresco/internal/platform/config"
 )
 
-// version is set by the linker.
-var version = "development"
-
 type commands struct {
 	Serve    serveCommand     `cmd:"" help:"Run the service. Needs a database; see the variables below."`
 	Sandbox  sandboxCommand   `cmd:"" help:"Run a sandbox with test data. Needs no configuration."`
 	Migrate  migrateCommand   `cmd:"" help:"Bring the database schema up to this version."`
+	Check    checkCommand     `cmd:"" help:"Try the configuration of serve, and leave nothing behind. Ends with 1 if something is wrong."`
 	Admin    adminCommands    `cmd:"" help:"Manage administrators."`
 	Messages messagesCommands `cmd:"" help:"Look at the messages that people get, and undo what a relay did to their contacts."`
 	Keys     keysCommands     `cmd:"" help:"Make keys, change them and look at them."`
 	Protocol protocolCommands `cmd:"" help:"Look after the protocol register."`
 	Health   healthCommand    `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`
-	Version  versionCommand   `cmd:"" help:"Print the version."`
+	Version  versionCommand   `cmd:"" help:"Print the version, the commit and the schema that this program works with."`
 }
 
 func main() { os.Exit(run()) }
@@ -56,12 +54,4 @@ func run() int {
 		return 1
 	}
 	return 0
-}
-
-type versionCommand struct{}
-
-// Run prints the version.
-func (versionCommand) Run() error {
-	fmt.Println(version)
-	return nil
 }

@@ -35,10 +35,22 @@ func (migrateCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	from, err := d.Version(ctx)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
 	if err := d.Migrate(ctx); err != nil {
 		return errors.Join(err, d.Close())
 	}
-	fmt.Println("the database schema is up to date")
+	to, err := d.Version(ctx)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	if from == to {
+		fmt.Printf("the database schema is at version %d already\n", to)
+	} else {
+		fmt.Printf("the database schema was brought from version %d to %d\n", from, to)
+	}
 	return d.Close()
 }
 

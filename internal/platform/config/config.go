@@ -123,6 +123,7 @@ func Read(environ []string) (Config, error) {
 		}
 	}
 	wrong := unknown(c.given)
+	wrong = append(wrong, readFiles(values)...)
 	wrong = append(wrong, parse(&c, values)...)
 	if len(wrong) == 0 {
 		wrong = append(wrong, c.checkValues()...)
@@ -159,6 +160,9 @@ func unknown(given map[string]bool) []error {
 	known := map[string]bool{}
 	for _, v := range variables() {
 		known[v.name] = true
+		if v.secret {
+			known[v.name+fileSuffix] = true
+		}
 	}
 	var wrong []error
 	for name := range given {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"diresco/internal/platform/config"
+	"diresco/internal/platform/secret"
 )
 
 func read(t *testing.T, environ ...string) config.Config {
@@ -149,6 +150,71 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		line := err.Error()
 		if strings.Count(line, "\n") != 0 || !strings.HasPrefix(line, "DIRESCO_"+tc.name+": ") || strings.Contains(line, wrong) {
 			t.Errorf("%s=%s: %q", tc.name, tc.value, line)
+		}
+	}
+}
+
+// secrets are the variables that can be given as a file, each with a right value.
+var secrets = map[string]string{
+	"DATABASE_URL": "postgres://app:hunter2@db/diresco", "MIGRATION_DATABASE_URL": "postgres://owner:hunter2@db/diresco",
+	"DATA_KEYS": "a:hunter2", "SMTP_URL": "smtp://u:hunter2@relay.example.org?from=a@b.it",
+	"PEC_SMTP_URL": "smtps://u:hunter2@pec.example.org?from=a@b.it", "SMS_GATEWAY_TOKEN": "hunter2",
+	"SMS_REPORT_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+
+func TestConfig_EverySecretIsReadFromAFileToo(t *testing.T) {
+	dir := t.TempDir()
+	environ := []string{"DIRESCO_SMS_GATEWAY_URL=https://sms.example.org"}
+	for name, value := range secrets {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(" "+value+"\r\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		environ = append(environ, "DIRESCO_"+name+"_FILE="+path)
+	}
+	c := reflect.ValueOf(read(t, environ...))
+	for i := range c.NumField() {
+		field := c.Type().Field(i)
+		if field.Type != reflect.TypeFor[secret.Text]() {
+			continue
+		}
+		name := field.Tag.Get("env")
+		if got := c.Field(i).Interface().(secret.Text).Reveal(); secrets[name] == "" || got != secrets[name] {
+			t.Errorf("%s was read from a file as %q", name, got)
+		}
+	}
+}
+
+func TestConfig_AWrongFileOfASecretIsNamedAndNotRepeated(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, tc := range map[string]struct {
+		environ []string
+		begins  string
+	}{
+		"both": {
+			[]string{"DIRESCO_DATA_KEYS=a:hunter2", "DIRESCO_DATA_KEYS_FILE=" + write("both", "a:hunter2")},
+			"DIRESCO_DATA_KEYS and DIRESCO_DATA_KEYS_FILE: ",
+		},
+		"the secret itself": {[]string{"DIRESCO_DATA_KEYS_FILE=a:hunter2"}, "DIRESCO_DATA_KEYS_FILE: "},
+		"a directory":       {[]string{"DIRESCO_DATA_KEYS_FILE=" + dir}, "DIRESCO_DATA_KEYS_FILE: "},
+		"empty":             {[]string{"DIRESCO_DATA_KEYS_FILE=" + write("empty", "\n")}, "DIRESCO_DATA_KEYS_FILE: "},
+		"huge": {
+			[]string{"DIRESCO_DATA_KEYS_FILE=" + write("huge", strings.Repeat("hunter2", 10_000))}, "DIRESCO_DATA_KEYS_FILE: ",
+		},
+		"wrong content":        {[]string{"DIRESCO_SMTP_URL_FILE=" + write("wrong", "http://hunter2")}, "DIRESCO_SMTP_URL: "},
+		"of what is no secret": {[]string{"DIRESCO_ADDR_FILE=" + write("address", "hunter2")}, "DIRESCO_ADDR_FILE: there is no such variable"},
+	} {
+		_, err := config.Read(tc.environ)
+		if err == nil || !strings.HasPrefix(err.Error(), tc.begins) || strings.Contains(err.Error(), "\n") ||
+			strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -319,6 +385,11 @@ func TestConfig_DescribeExplainsEveryVariable(t *testing.T) {
 			if meaning := field.Tag.Get("desc"); meaning == "" || !strings.HasSuffix(rows["DIRESCO_"+name], meaning) {
 				t.Errorf("%s is not explained: %q", name, rows["DIRESCO_"+name])
 			}
+		}
+	}
+	for name := range secrets {
+		if !strings.HasSuffix(rows["DIRESCO_"+name+"_FILE"], "instead of DIRESCO_"+name) {
+			t.Errorf("the file of %s is not explained: %q", name, rows["DIRESCO_"+name+"_FILE"])
 		}
 	}
 	if rows["OTEL_EXPORTER_OTLP_ENDPOINT"] == "" {

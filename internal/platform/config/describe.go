@@ -5,10 +5,14 @@ import (
 	"io"
 	"reflect"
 	"text/tabwriter"
+
+	"diresco/internal/platform/secret"
 )
 
 type variable struct {
 	name, byDefault, want, description string
+	// secret variables can be given as the path of a file, too.
+	secret bool
 }
 
 // variables lists what the tags of Config say, in the order of the struct.
@@ -26,7 +30,10 @@ func variables() []variable {
 		if byDefault == "" {
 			byDefault = "none"
 		}
-		list = append(list, variable{name: name, byDefault: byDefault, want: field.Tag.Get("want"), description: field.Tag.Get("desc")})
+		list = append(list, variable{
+			name: name, byDefault: byDefault, want: field.Tag.Get("want"), description: field.Tag.Get("desc"),
+			secret: field.Type == reflect.TypeFor[secret.Text](),
+		})
 	}
 	return list
 }
@@ -40,6 +47,9 @@ func Describe(w io.Writer) error {
 	row("VARIABLE", "DEFAULT", "MEANING")
 	for _, v := range variables() {
 		row(prefix+v.name, v.byDefault, v.description)
+		if v.secret {
+			row(prefix+v.name+fileSuffix, "none", "path of a file that holds it, instead of "+prefix+v.name)
+		}
 	}
 	row("OTEL_EXPORTER_OTLP_ENDPOINT", "none: no traces", "where traces are sent (OTLP over HTTP); the other OTEL_ variables hold too")
 	return table.Flush()

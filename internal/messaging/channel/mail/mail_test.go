@@ -477,3 +477,31 @@ func TestMail_NobodyListens(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMail_CheckLogsInAndSendsNothing: before going live a server is tried as far as a message would
+// go, without one.
+func TestMail_CheckLogsInAndSendsNothing(t *testing.T) {
+	const withLogin = "smtp://u:hunter2@mail.example.org?from=no-reply@diresco.example"
+	for name, tt := range map[string]struct {
+		options channeltest.SMTPOptions
+		url     string
+		fine    bool
+	}{
+		"let in":         {channeltest.SMTPOptions{}, relay, true},
+		"logged in":      {channeltest.SMTPOptions{User: "u", Password: "hunter2"}, withLogin, true},
+		"wrong password": {channeltest.SMTPOptions{User: "u", Password: "other"}, withLogin, false},
+		"no encryption":  {channeltest.SMTPOptions{Plain: true}, relay, false},
+		"another's name": {channeltest.SMTPOptions{Host: "other.example.org"}, relay, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := channeltest.NewSMTP(t, tt.options)
+			err := sender(t, server, tt.url, outbox.Email).Check(t.Context())
+			if (err == nil) != tt.fine || err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v", err)
+			}
+			if mails := server.Mails(); len(mails) != 0 {
+				t.Errorf("it sent %d messages", len(mails))
+			}
+		})
+	}
+}
