@@ -150,7 +150,7 @@ func TestRules_PagesSayTheNextCursor(t *testing.T) {
 	const links = "      _links: { $ref: '#/components/schemas/PageLinks' }\n"
 	const before = "components:\n  schemas:\n    Things:\n      properties:\n        items: { type: array }\n"
 	for written, want := range map[string]string{
-		before + "  " + links:   before + "        next_cursor: { $ref: '#/components/schemas/NextCursor' }\n  " + links,
+		before + "  " + links:      before + "        next_cursor: { $ref: '#/components/schemas/NextCursor' }\n  " + links,
 		before + "        a: {}\n": before + "        a: {}\n",
 	} {
 		joined, err := joinParts(folder("head.yaml", written))

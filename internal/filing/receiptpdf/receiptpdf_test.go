@@ -34,9 +34,9 @@ func facts() Facts {
 		By: institution.Institution{
 			Name: "Istituto Esempio", Address: "Via Roma 1, 00100 Roma", Telephone: "06 123456", Page: "https://istituto.example",
 		},
-		FiledBy:            "José Ğüneş Žižek",
-		ActingAs:           "legal_representative",
-		VerifyURL:          "https://portale.diresco.example/verify#" + strings.Repeat("eyJhbGciOiJFZERTQSJ9.", 50),
+		FiledBy:   "José Ğüneş Žižek",
+		ActingAs:  "legal_representative",
+		VerifyURL: "https://portale.diresco.example/verify#" + strings.Repeat("eyJhbGciOiJFZERTQSJ9.", 50),
 		Content: []entry{
 			{"Codice fiscale del lavoratore", "RSSMRA80A01H501U"},
 			{"Retribuzione mensile media", "1.850,00"},

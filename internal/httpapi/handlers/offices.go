@@ -21,4 +21,6 @@ func (h OfficeHandlers) ListOffices(ctx context.Context, r api.ListOfficesReques
 	)), nil
 }
 
-func viewOffice(o contributor.Office) api.Office { return api.Office{OfficeCode: o.Code, Title: o.Title} }
+func viewOffice(o contributor.Office) api.Office {
+	return api.Office{OfficeCode: o.Code, Title: o.Title}
+}

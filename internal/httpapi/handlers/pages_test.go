@@ -23,7 +23,8 @@ func TestList_SaysTheNextCursorBesideItsLink(t *testing.T) {
 		Links struct {
 			Self, Next api.Link
 		} `json:"_links"`
-	}, raw string) {
+	}, raw string,
+	) {
 		b, err := json.Marshal(pageOf(ctx, api.List[string]{"a", "b"}, "/offices", "q=1", next, &limit))
 		if err != nil {
 			t.Fatal(err)
