@@ -278,8 +278,8 @@ func (f Filter) only() narrowing {
 func (r *repository) facts(ctx context.Context, d Declaration) (printed, error) {
 	var p printed
 	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, o.title AS office_name, t.title,
-		t.content_schema FROM contributors c JOIN positions x ON x.contributor_id = c.id JOIN declaration_types t ON t.code = ? AND t.version = ?
-		JOIN offices o ON o.code = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.OfficeCode, d.PositionID).Take(&p).Error
+		t.content_schema FROM contributors c JOIN positions x ON x.contributor_id = c.id
+		JOIN declaration_types t ON t.code = ? AND t.version = ? JOIN offices o ON o.code = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.OfficeCode, d.PositionID).Take(&p).Error
 	return p, notFound(err)
 }
 

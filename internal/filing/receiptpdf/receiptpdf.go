@@ -179,17 +179,17 @@ func (s *sheet) verification(f Facts, page string, code *qr.Code) {
 
 	x += side + gap
 	wide := width - side - gap
-	write := func(face string, points float64, c colour, str string) {
-		y = s.paragraph(s.part.Add(pdfa.Paragraph), x, y, wide, face, points, c, str)
+	write := func(points float64, c colour, str string) {
+		y = s.paragraph(s.part.Add(pdfa.Paragraph), x, y, wide, sans, points, c, str)
 	}
-	write(sans, 9.5, black, "Inquadrando il codice si apre la pagina di verifica, che conferma numero di protocollo, "+
+	write(9.5, black, "Inquadrando il codice si apre la pagina di verifica, che conferma numero di protocollo, "+
 		"data e firma della ricevuta senza mostrare dati personali.")
 	y += 3
-	write(sans, 8.5, grey, "Pagina di verifica")
+	write(8.5, grey, "Pagina di verifica")
 	y += 0.5
-	write(sans, 9.5, blue, page)
+	write(9.5, blue, page)
 	y += 3
-	write(sans, 8.5, grey, "Impronta del contenuto")
+	write(8.5, grey, "Impronta del contenuto")
 	y += 0.5
 	word := s.part.Add(pdfa.Paragraph).AddWord(f.Digest)
 	y = s.paragraph(word, x, y, wide, mono, 8.5, black, digestLines(f.Digest))

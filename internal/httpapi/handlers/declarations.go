@@ -193,7 +193,7 @@ func searchOf(body *api.DeclarationSearch) (declaration.Filter, error) {
 }
 
 func viewDeclarations(ctx context.Context, found page.Page[declaration.View], path, query string, limit *int32) api.DeclarationList {
-	return api.DeclarationList(pageOf(ctx, items(found.Items, viewSummary), path, query, found.Next, limit))
+	return pageOf(ctx, items(found.Items, viewSummary), path, query, found.Next, limit)
 }
 
 func viewFiledBy(d declaration.View) api.FiledBy {

@@ -45,7 +45,10 @@ func (h DelegationHandlers) ListDelegationLookups(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDelegationLookups200JSONResponse(pageOf(ctx, items(found.Items, viewLookUp), idPath("/contributors", r.ContributorId)+"/delegation-lookups", "", found.Next, r.Params.Limit)), nil
+	path := idPath("/contributors", r.ContributorId) + "/delegation-lookups"
+	return api.ListDelegationLookups200JSONResponse(
+		pageOf(ctx, items(found.Items, viewLookUp), path, "", found.Next, r.Params.Limit),
+	), nil
 }
 
 func viewLookUp(l delegation.LookUp) api.DelegationLookup {

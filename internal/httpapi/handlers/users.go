@@ -152,7 +152,7 @@ func (h UserHandlers) users(ctx context.Context, at grant.Place, path string, li
 	if err != nil {
 		return api.UserGrantList{}, err
 	}
-	return api.UserGrantList(pageOf(ctx, items(found.Items, viewGrant), path, "", found.Next, limit)), nil
+	return pageOf(ctx, items(found.Items, viewGrant), path, "", found.Next, limit), nil
 }
 
 func (h UserHandlers) give(
@@ -176,7 +176,7 @@ func (h UserHandlers) find(
 	if err != nil {
 		return api.PersonIdentityList{}, err
 	}
-	return api.PersonIdentityList(pageOf(ctx, items(found, viewIdentity), place+"/people-searches", "", "", nil)), nil
+	return pageOf(ctx, items(found, viewIdentity), place+"/people-searches", "", "", nil), nil
 }
 
 func viewIdentity(p grant.Identity) api.PersonIdentity {

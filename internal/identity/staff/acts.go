@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
-	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 )
@@ -44,9 +43,7 @@ func (s *Service) countActs(ctx context.Context, by access.Actor, a act) error {
 	if err := fault.OverDaily(before, actsADay, now); err != nil || len(before)+1 < actsADay {
 		return err
 	}
-	return s.tellAdministrators(ctx, look.LimitReached, map[string]string{
-		"at": now.Format(time.RFC3339Nano), "what": a.name, "name": by.GivenName + " " + by.FamilyName,
-	}, now)
+	return s.looks.TellLimit(ctx, by, a.name, now)
 }
 
 // tellAdministrators promises a message to every administrator but some, in the context's
@@ -58,19 +55,10 @@ func (s *Service) tellAdministrators(
 	if err != nil {
 		return err
 	}
-	var messages []outbox.Message
-	for _, id := range ids {
-		if slices.Contains(but, id) {
-			continue
-		}
-		m, err := outbox.NewMessage(kind, id, data, now)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, m)
-	}
-	if len(messages) == 0 {
-		return nil
+	ids = slices.DeleteFunc(ids, func(id uuid.UUID) bool { return slices.Contains(but, id) })
+	messages, err := outbox.NewMessages(kind, ids, data, now)
+	if err != nil {
+		return err
 	}
 	return s.outbox.Add(ctx, messages...)
 }

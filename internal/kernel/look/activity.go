@@ -38,7 +38,7 @@ func (s *Service) Activity(ctx context.Context, by access.Actor, request page.Re
 	if err != nil {
 		return none, err
 	}
-	at, err := s.of(ctx, by.PersonID, limit, after)
+	at, err := s.repo.of(ctx, by.PersonID, limit, after)
 	if err != nil {
 		return none, err
 	}

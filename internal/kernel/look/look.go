@@ -4,7 +4,6 @@ package look
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,7 +14,6 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
-	"diresco/internal/platform/page"
 )
 
 // PeopleADay is at how many people one member of staff may look in 24 hours.
@@ -42,8 +40,8 @@ func (Look) TableName() string { return "staff_looks" }
 // as often as one may in a day. Its data is {"at", "what", "name"}.
 var LimitReached = outbox.Declare(outbox.Kind{Name: "staff.limit_reached"})
 
-// People is what LimitReached says was looked at.
-const People = "people"
+// people is what LimitReached says was looked at.
+const people = "people"
 
 // Staff knows who is told of limits; see person.Service.
 type Staff interface {
@@ -63,6 +61,7 @@ type Deps struct {
 // Service keeps looks.
 type Service struct {
 	db     *db.DB
+	repo   repository
 	clock  clock.Clock
 	trail  *audit.Trail
 	staff  Staff
@@ -71,7 +70,7 @@ type Service struct {
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	return &Service{db: d.DB, clock: d.Clock, trail: d.Trail, staff: d.Staff, outbox: d.Outbox}
+	return &Service{db: d.DB, repo: repository{d.DB}, clock: d.Clock, trail: d.Trail, staff: d.Staff, outbox: d.Outbox}
 }
 
 // At keeps that the actor looks at a person's data, before it is shown. Who looks at their own
@@ -87,7 +86,7 @@ func (s *Service) At(ctx context.Context, by access.Actor, personID uuid.UUID) e
 			return err
 		}
 		now := s.clock.Now()
-		before, err := s.others(ctx, by.PersonID, personID, now.Add(-fault.Day))
+		before, err := s.repo.others(ctx, by.PersonID, personID, now.Add(-fault.Day))
 		if err != nil {
 			return err
 		}
@@ -102,66 +101,28 @@ func (s *Service) At(ctx context.Context, by access.Actor, personID uuid.UUID) e
 		if by.OfficeCode != "" {
 			look.OfficeCode = &by.OfficeCode
 		}
-		if err := s.db.From(ctx).Create(&look).Error; err != nil {
+		if err := s.repo.add(ctx, look); err != nil {
 			return err
 		}
 		if before.this || len(before.times)+1 < PeopleADay {
 			return nil
 		}
-		return s.tell(ctx, by, now)
+		return s.TellLimit(ctx, by, people, now)
 	})
 }
 
-// looks are the last looks of one member of staff at each person but one, the earliest first, and
-// whether they looked at that one too.
-type looks struct {
-	times []time.Time
-	this  bool
-}
-
-func (s *Service) others(ctx context.Context, staffID, personID uuid.UUID, after time.Time) (looks, error) {
-	var rows []Look
-	err := s.db.From(ctx).Select("person_id", "at").Where("staff_id = ? AND at > ?", staffID, after).Order("at DESC, id DESC").
-		Find(&rows).Error
-	var found looks
-	seen := make(map[uuid.UUID]bool, len(rows))
-	for _, r := range rows {
-		switch {
-		case r.PersonID == personID:
-			found.this = true
-		case !seen[r.PersonID]:
-			found.times = append(found.times, r.At)
-			seen[r.PersonID] = true
-		}
-	}
-	slices.Reverse(found.times)
-	return found, err
-}
-
-// of returns who looked at a person's data, the latest first, behind a place in that order.
-func (s *Service) of(ctx context.Context, personID uuid.UUID, limit int, after *page.Key) ([]Look, error) {
-	query := s.db.From(ctx).Where("person_id = ?", personID).Order("at DESC, id DESC").Limit(limit)
-	if after != nil {
-		query = query.Where("(at, id) < (?, ?)", after.At.UTC(), after.ID)
-	}
-	var found []Look
-	return found, query.Find(&found).Error
-}
-
-// tell promises a message about who looked at as many people as one may to every administrator.
-func (s *Service) tell(ctx context.Context, by access.Actor, now time.Time) error {
+// TellLimit promises a message to every administrator about somebody who did one thing as often as
+// one may in a day, in the context's transaction.
+func (s *Service) TellLimit(ctx context.Context, by access.Actor, what string, now time.Time) error {
 	ids, err := s.staff.Administrators(ctx)
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return err
 	}
-	messages := make([]outbox.Message, len(ids))
-	for i, id := range ids {
-		messages[i], err = outbox.NewMessage(LimitReached, id, map[string]string{
-			"at": now.Format(time.RFC3339Nano), "what": People, "name": by.GivenName + " " + by.FamilyName,
-		}, now)
-		if err != nil {
-			return err
-		}
+	messages, err := outbox.NewMessages(LimitReached, ids, map[string]string{
+		"at": now.Format(time.RFC3339Nano), "what": what, "name": by.GivenName + " " + by.FamilyName,
+	}, now)
+	if err != nil {
+		return err
 	}
 	return s.outbox.Add(ctx, messages...)
 }

@@ -79,6 +79,18 @@ func NewMessage(kind Kind, personID uuid.UUID, data any, at time.Time) (Message,
 	return m, nil
 }
 
+// NewMessages makes one such message to each of several people.
+func NewMessages(kind Kind, personIDs []uuid.UUID, data any, at time.Time) ([]Message, error) {
+	messages := make([]Message, len(personIDs))
+	for i, id := range personIDs {
+		var err error
+		if messages[i], err = NewMessage(kind, id, data, at); err != nil {
+			return nil, err
+		}
+	}
+	return messages, nil
+}
+
 // To returns the message with the one recipient that it goes to.
 func (m Message) To(channel Channel, recipient string) Message {
 	m.Channel, m.Recipient = &channel, &recipient

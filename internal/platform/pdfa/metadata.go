@@ -9,7 +9,7 @@ import (
 
 const producer = "diresco"
 
-// profile is the sRGB profile of the International Color Consortium, unaltered. It may be copied,
+// profile is the sRGB profile of the ICC (the consortium of that name), unaltered. It may be copied,
 // distributed and embedded without restriction.
 //
 //go:embed sRGB2014.icc

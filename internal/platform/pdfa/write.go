@@ -194,11 +194,12 @@ func (d *Document) writeStructure(w *writer) int {
 	}
 	for _, l := range d.links {
 		fmt.Fprintf(&parents, "%d %d 0 R\n", next, l.element.number)
-		w.set(l.number, "<</Type /Annot /Subtype /Link /Rect %s /Border [0 0 0] /F 4 /Contents %s /StructParent %d /A <</S /URI /URI %s>>>>",
-			l.place, text(l.say), next, literal(l.url))
+		w.set(l.number, "<</Type /Annot /Subtype /Link /Rect %s /Border [0 0 0] /F 4 /Contents %s /StructParent %d "+
+			"/A <</S /URI /URI %s>>>>", l.place, text(l.say), next, literal(l.url))
 		next++
 	}
-	w.set(tree, "<</Type /StructTreeRoot /K %d 0 R /ParentTreeNextKey %d /ParentTree <</Nums [%s]>>>>", d.root.number, next, parents.String())
+	w.set(tree, "<</Type /StructTreeRoot /K %d 0 R /ParentTreeNextKey %d /ParentTree <</Nums [%s]>>>>",
+		d.root.number, next, parents.String())
 	return tree
 }
 

@@ -193,7 +193,7 @@ func (c *checker) font(f dict, shown map[int]bool) {
 		glyph := glyphs[code]
 		c.must(0 < glyph && glyph < parsed.NumGlyphs(), "font %s has no glyph for %U", base, code)
 		c.must(means[code] == code, "font %s says %U for %U", base, means[code], code)
-		wide, err := parsed.GlyphAdvance(&buf, sfnt.GlyphIndex(glyph), fixed.I(1000), 0)
+		wide, err := parsed.GlyphAdvance(&buf, sfnt.GlyphIndex(glyph), fixed.I(1000), 0) //nolint:gosec // below NumGlyphs
 		c.must(err == nil && math.Abs(float64(wide)/64-widths[code]) <= 1.5, "font %s: %U is %v wide, not %v (%v)", base, code,
 			float64(wide)/64, widths[code], err)
 	}

@@ -166,7 +166,7 @@ func said(v any) string {
 func wide(b string) string {
 	var units []uint16
 	for _, code := range codes(b) {
-		units = append(units, uint16(code))
+		units = append(units, uint16(code)) //nolint:gosec // two bytes each
 	}
 	return string(utf16.Decode(units))
 }

@@ -1,0 +1,54 @@
+package look
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/db"
+	"diresco/internal/platform/page"
+)
+
+// repository holds the queries on looks.
+type repository struct{ db *db.DB }
+
+func (r repository) add(ctx context.Context, l Look) error { return r.db.From(ctx).Create(&l).Error }
+
+// looks are the last looks of one member of staff at each person but one, the earliest first, and
+// whether they looked at that one too.
+type looks struct {
+	times []time.Time
+	this  bool
+}
+
+// others returns the looks of one member of staff after an instant at everybody but a person.
+func (r repository) others(ctx context.Context, staffID, personID uuid.UUID, after time.Time) (looks, error) {
+	var rows []Look
+	err := r.db.From(ctx).Select("person_id", "at").Where("staff_id = ? AND at > ?", staffID, after).Order("at DESC, id DESC").
+		Find(&rows).Error
+	var found looks
+	seen := make(map[uuid.UUID]bool, len(rows))
+	for _, l := range rows {
+		switch {
+		case l.PersonID == personID:
+			found.this = true
+		case !seen[l.PersonID]:
+			found.times = append(found.times, l.At)
+			seen[l.PersonID] = true
+		}
+	}
+	slices.Reverse(found.times)
+	return found, err
+}
+
+// of returns who looked at a person's data, the latest first, behind a place in that order.
+func (r repository) of(ctx context.Context, personID uuid.UUID, limit int, after *page.Key) ([]Look, error) {
+	query := r.db.From(ctx).Where("person_id = ?", personID).Order("at DESC, id DESC").Limit(limit)
+	if after != nil {
+		query = query.Where("(at, id) < (?, ?)", after.At.UTC(), after.ID)
+	}
+	var found []Look
+	return found, query.Find(&found).Error
+}
