@@ -76,7 +76,29 @@ func (g *Gate) Open() { close(g.open) }
 // test unless the end waited. SQLite has one writer at a time, so this needs PostgreSQL.
 func EndBeside(t testing.TB, d *db.DB, c *clock.Manual, end func() error, lock string, args ...any) time.Time {
 	t.Helper()
-	done := make(chan error, 1)
+	var ended error
+	Beside(t, d, func(ctx context.Context) error { return d.From(ctx).Exec(lock, args...).Error }, func() { ended = end() },
+		func() { c.Advance(200 * time.Millisecond) })
+	if ended != nil {
+		t.Fatal(ended)
+	}
+	return c.Now()
+}
+
+// Beside runs other while a transaction in which first was done is open, and returns when both are
+// done. It fails the test unless other waited for the end of the transaction; before that end it
+// runs what is in between. SQLite has one writer at a time, so this needs PostgreSQL.
+func Beside(t testing.TB, d *db.DB, first func(ctx context.Context) error, other func(), between ...func()) {
+	t.Helper()
+	done := make(chan struct{})
+	finished := func() bool {
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	}
 	waits := func() bool {
 		var n int
 		err := d.From(context.Background()).Raw(
@@ -85,22 +107,21 @@ func EndBeside(t testing.TB, d *db.DB, c *clock.Manual, end func() error, lock s
 		return err == nil && n > 0
 	}
 	err := d.InTx(context.Background(), func(ctx context.Context) error {
-		if err := d.From(ctx).Exec(lock, args...).Error; err != nil {
+		if err := first(ctx); err != nil {
 			return err
 		}
-		go func() { done <- end() }()
-		Eventually(t, "the end waits, or does not", func() bool { return len(done) > 0 || waits() })
-		if len(done) > 0 {
-			t.Error("it ended beside somebody who was let in")
+		go func() { defer close(done); other() }()
+		Eventually(t, "the other waits, or does not", func() bool { return finished() || waits() })
+		if finished() {
+			t.Error("it was done beside what it should wait for")
 		}
-		c.Advance(200 * time.Millisecond)
+		for _, fn := range between {
+			fn()
+		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	return c.Now()
+	<-done
 }
