@@ -213,7 +213,13 @@ func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	return a.telemetry.Database("main", pool)
+	if err := a.telemetry.Database("main", pool); err != nil {
+		return err
+	}
+	if err := a.expectRoutes(o.Sandbox); err != nil {
+		return err
+	}
+	return a.observeInstallation()
 }
 
 // Ready reports whether the service can do its work: the database answers and this machine's clock

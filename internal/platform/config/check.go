@@ -102,6 +102,9 @@ func (c *Config) Sandbox() error {
 	if !c.SandboxPublic && c.RatePerson == defaultRatePerson && c.RateAddress == defaultRateAddress {
 		c.RatePerson, c.RateAddress = sandboxRate, sandboxRate
 	}
+	if !c.given["LOG_FORMAT"] {
+		c.LogFormat = "text" // somebody reads it, below the table of test people
+	}
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
 }
