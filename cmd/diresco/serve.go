@@ -165,7 +165,7 @@ func greet(ctx context.Context, c config.Config, a *app.App, took time.Duration)
 		c.PublicURL,
 	)
 	for _, p := range people {
-		fmt.Printf("  %-16s  PIN %-16s  %s\n", p.TaxCode, p.PIN, p.Description)
+		fmt.Printf("  %-20s  %-16s  PIN %-16s  %s\n", p.Key, p.TaxCode, p.PIN, p.Description)
 	}
 	fmt.Printf(
 		"\nLog in:\n\n  curl -s %s/v1/sessions -H 'Content-Type: application/json' -d '{\"tax_code\":%q,\"pin\":%q}'\n\n", c.PublicURL,
