@@ -146,7 +146,9 @@ func (c *Config) Place(dir string) {
 }
 
 // Temporary tells whether keys would end with the process though the database does not.
-func (c *Config) Temporary() bool { return c.placed && c.DatabaseURL != "" && !c.given["SIGNING_KEYS"] && c.DataKeys == "" }
+func (c *Config) Temporary() bool {
+	return c.placed && c.DatabaseURL != "" && !c.given["SIGNING_KEYS"] && c.DataKeys == ""
+}
 
 func (c *Config) placeIn(dir string) {
 	if dir == "" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"diresco/internal/platform/config"
 	"diresco/internal/test/dbtest"
 )
 
@@ -217,6 +218,27 @@ func TestDocs_NameWhatExists(t *testing.T) {
 		for _, path := range paths {
 			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
 				t.Errorf("%s names %s, which does not exist", page, path)
+			}
+		}
+	}
+}
+
+// variable is the name of a setting.
+var variable = regexp.MustCompile(`\bDIRESCO_[A-Z_]*[A-Z]\b`)
+
+// TestDocs_NameVariablesThatExist: what a page tells to set is read, and is what serve --help lists.
+func TestDocs_NameVariablesThatExist(t *testing.T) {
+	var help strings.Builder
+	if err := config.Describe(&help); err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages(t) {
+		if page == "CHANGELOG.md" { // it tells of names that are gone
+			continue
+		}
+		for _, name := range variable.FindAllString(textOf(t, page), -1) {
+			if !strings.Contains(help.String(), "\n"+name+" ") {
+				t.Errorf("%s names %s, which serve --help does not list", page, name)
 			}
 		}
 	}
