@@ -52,8 +52,8 @@ func success(o *openapi3.Operation) int {
 	return least
 }
 
-// observeInstallation has what an installation is at appear in the metrics: the schema's version, the
-// program's and the database's, and the age of the keys.
+// observeInstallation has what an installation is at appear in the metrics. That is the schema's
+// version, the program's and the database's, and the age of the keys.
 func (a *App) observeInstallation() error {
 	target, err := db.TargetVersion()
 	if err != nil {

@@ -56,9 +56,9 @@ func latest(counters map[string]*counter) (read time.Time) {
 	return read
 }
 
-// date gives the entries their times, or refuses them: all where this process's clock is out of
-// step, and those of an office whose last time lies far ahead. The process's clock stood at the
-// given instant before the counters were read.
+// date gives the entries their times, or refuses them. It refuses all where this process's clock is
+// out of step, and those of an office whose last time lies far ahead. The process's clock stood at
+// the given instant before the counters were read.
 func (r *Register) date(ctx context.Context, entries []*Line, counters map[string]*counter, before time.Time) {
 	if len(entries) == 0 {
 		return

@@ -15,8 +15,8 @@ import (
 )
 
 type httpMetrics struct {
-	// duration is Prometheus' own, since those of OpenTelemetry are not there before they are
-	// recorded, and an alert would have nothing to look at.
+	// duration is a histogram of Prometheus' own library. Those of OpenTelemetry are not there
+	// before they are recorded, and an alert would have nothing to look at.
 	duration *prometheus.HistogramVec
 	active   metric.Int64UpDownCounter
 	// observers keeps each series ready-made: they are as few as routes × statuses.

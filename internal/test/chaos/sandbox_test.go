@@ -206,7 +206,7 @@ func TestSandbox_TheTwoNeverMix(t *testing.T) {
 }
 
 // TestSandbox_OnADatabaseStartsAgainWithoutADirectory: a database that outlives the process has its
-// keys with it, so sessions and receipts go on; with two processes too.
+// keys with it. So sessions and receipts go on, with two processes too.
 func TestSandbox_OnADatabaseStartsAgainWithoutADirectory(t *testing.T) {
 	_, onPostgres := postgres(t)
 	for name, database := range map[string]string{"postgres": onPostgres, "sqlite": "sqlite:" + filepath.Join(t.TempDir(), "sandbox.db")} {

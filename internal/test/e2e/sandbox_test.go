@@ -62,8 +62,8 @@ func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
 	})
 }
 
-// TestSandbox_PeopleHaveStableKeys: a key finds a person in every sandbox, after a new beginning too,
-// and opens a session without a PIN.
+// TestSandbox_PeopleHaveStableKeys: a key finds a person in every sandbox, and opens a session
+// without a PIN.
 func TestSandbox_PeopleHaveStableKeys(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		found := func(key string) client.SandboxPersonList {
