@@ -184,7 +184,7 @@ func (d *deployment) giveRights() {
 		case "sql":
 			d.sql(block.text, d.secret("owner-url"))
 		case "sh":
-			d.shell(block.text)
+			d.shell("set -a; . /etc/diresco/diresco.env; . /etc/diresco/commands.env; set +a\n" + block.text)
 		}
 	}
 }
