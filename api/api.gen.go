@@ -4930,7 +4930,7 @@ type SandboxMessageList = Page[SandboxMessage]
 
 // SandboxPerson A test person.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"key":"rep-rome","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
 type SandboxPerson struct {
 	// Contacts The verified contacts.
 	Contacts List[Contact] `json:"contacts"`
@@ -4960,6 +4960,11 @@ type SandboxPerson struct {
 
 	// IntermediaryRoles What the person is at which association, CAF or patronato, or at a firm (studio associato).
 	IntermediaryRoles List[SandboxIntermediaryRole] `json:"intermediary_roles"`
+
+	// Key Names a test person. The people who are there from the start keep theirs in every sandbox; that of others is the `person_id`.
+	//
+	// Example: rep-rome
+	Key SandboxPersonKey `json:"key"`
 
 	// OfficeCode The code of an office (sede).
 	//
@@ -5050,9 +5055,14 @@ type SandboxPersonInput struct {
 // Example: ready
 type SandboxPersonInputPin string
 
+// SandboxPersonKey Names a test person. The people who are there from the start keep theirs in every sandbox; that of others is the `person_id`.
+//
+// Example: rep-rome
+type SandboxPersonKey = string
+
 // SandboxPersonList One page of test people.
 //
-// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
+// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"key":"rep-rome","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
 type SandboxPersonList = Page[SandboxPerson]
 
 // SandboxPositionInput What a position of a test contributor shall be like. What is not given is chosen.
@@ -6590,6 +6600,9 @@ type ListSandboxMessagesParams struct {
 
 // ListSandboxPeopleParams defines parameters for ListSandboxPeople.
 type ListSandboxPeopleParams struct {
+	// Key Only the person with this key.
+	Key *SandboxPersonKey `form:"key,omitempty" json:"key,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -6599,6 +6612,13 @@ type ListSandboxPeopleParams struct {
 
 // CreateSandboxPersonParams defines parameters for CreateSandboxPerson.
 type CreateSandboxPersonParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// OpenSandboxSessionParams defines parameters for OpenSandboxSession.
+type OpenSandboxSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -7185,6 +7205,9 @@ type ServerInterface interface {
 	// CreateSandboxPerson Make a test person
 	// (POST /sandbox/people)
 	CreateSandboxPerson(ctx echo.Context, params CreateSandboxPersonParams) error
+	// OpenSandboxSession Log a test person in
+	// (POST /sandbox/people/{key}/sessions)
+	OpenSandboxSession(ctx echo.Context, key SandboxPersonKey, params OpenSandboxSessionParams) error
 	// ResetSandbox Start the sandbox afresh
 	// (POST /sandbox/reset)
 	ResetSandbox(ctx echo.Context, params ResetSandboxParams) error
@@ -10527,6 +10550,13 @@ func (w *ServerInterfaceWrapper) ListSandboxPeople(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListSandboxPeopleParams
+	// ------------- Optional query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key", ctx.QueryParams(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
@@ -10572,6 +10602,42 @@ func (w *ServerInterfaceWrapper) CreateSandboxPerson(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateSandboxPerson(ctx, params)
+	return err
+}
+
+// OpenSandboxSession converts echo context to params.
+func (w *ServerInterfaceWrapper) OpenSandboxSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "key" -------------
+	var key SandboxPersonKey
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", ctx.Param("key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenSandboxSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OpenSandboxSession(ctx, key, params)
 	return err
 }
 
@@ -11151,6 +11217,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sandbox/messages/:message_id/letter", wrapper.ShowSandboxLetter, options.OperationMiddlewares["showSandboxLetter"]...)
 	router.GET(options.BaseURL+"/sandbox/people", wrapper.ListSandboxPeople, options.OperationMiddlewares["listSandboxPeople"]...)
 	router.POST(options.BaseURL+"/sandbox/people", wrapper.CreateSandboxPerson, options.OperationMiddlewares["createSandboxPerson"]...)
+	router.POST(options.BaseURL+"/sandbox/people/:key/sessions", wrapper.OpenSandboxSession, options.OperationMiddlewares["openSandboxSession"]...)
 	router.POST(options.BaseURL+"/sandbox/reset", wrapper.ResetSandbox, options.OperationMiddlewares["resetSandbox"]...)
 	router.GET(options.BaseURL+"/services", wrapper.ListServices, options.OperationMiddlewares["listServices"]...)
 	router.GET(options.BaseURL+"/services/:service_code/channels/:channel", wrapper.ShowServiceChannel, options.OperationMiddlewares["showServiceChannel"]...)
@@ -14298,6 +14365,37 @@ func (response CreateSandboxPerson201JSONResponse) VisitCreateSandboxPersonRespo
 	return err
 }
 
+type OpenSandboxSessionRequestObject struct {
+	Key    SandboxPersonKey `json:"key"`
+	Params OpenSandboxSessionParams
+}
+
+type OpenSandboxSessionResponseObject interface {
+	VisitOpenSandboxSessionResponse(w http.ResponseWriter) error
+}
+
+type OpenSandboxSession201ResponseHeaders struct {
+	Location string
+}
+
+type OpenSandboxSession201JSONResponse struct {
+	Body    Session
+	Headers OpenSandboxSession201ResponseHeaders
+}
+
+func (response OpenSandboxSession201JSONResponse) VisitOpenSandboxSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ResetSandboxRequestObject struct {
 	Params ResetSandboxParams
 }
@@ -14973,6 +15071,9 @@ type StrictServerInterface interface {
 	// CreateSandboxPerson Make a test person
 	// (POST /sandbox/people)
 	CreateSandboxPerson(ctx context.Context, request CreateSandboxPersonRequestObject) (CreateSandboxPersonResponseObject, error)
+	// OpenSandboxSession Log a test person in
+	// (POST /sandbox/people/{key}/sessions)
+	OpenSandboxSession(ctx context.Context, request OpenSandboxSessionRequestObject) (OpenSandboxSessionResponseObject, error)
 	// ResetSandbox Start the sandbox afresh
 	// (POST /sandbox/reset)
 	ResetSandbox(ctx context.Context, request ResetSandboxRequestObject) (ResetSandboxResponseObject, error)
@@ -18921,6 +19022,32 @@ func (sh *strictHandler) CreateSandboxPerson(ctx echo.Context, params CreateSand
 		return err
 	} else if validResponse, ok := response.(CreateSandboxPersonResponseObject); ok {
 		return validResponse.VisitCreateSandboxPersonResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OpenSandboxSession operation middleware
+func (sh *strictHandler) OpenSandboxSession(ctx echo.Context, key SandboxPersonKey, params OpenSandboxSessionParams) error {
+	var request OpenSandboxSessionRequestObject
+
+	request.Key = key
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenSandboxSession(ctx.Request().Context(), request.(OpenSandboxSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenSandboxSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OpenSandboxSessionResponseObject); ok {
+		return validResponse.VisitOpenSandboxSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

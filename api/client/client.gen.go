@@ -5227,7 +5227,7 @@ type SandboxMessageList struct {
 
 // SandboxPerson A test person.
 //
-// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
+// Example: {"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"key":"rep-rome","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}
 type SandboxPerson struct {
 	// Contacts The verified contacts.
 	Contacts []Contact `json:"contacts"`
@@ -5257,6 +5257,11 @@ type SandboxPerson struct {
 
 	// IntermediaryRoles What the person is at which association, CAF or patronato, or at a firm (studio associato).
 	IntermediaryRoles []SandboxIntermediaryRole `json:"intermediary_roles"`
+
+	// Key Names a test person. The people who are there from the start keep theirs in every sandbox; that of others is the `person_id`.
+	//
+	// Example: rep-rome
+	Key SandboxPersonKey `json:"key"`
 
 	// OfficeCode The code of an office (sede).
 	//
@@ -5347,9 +5352,14 @@ type SandboxPersonInput struct {
 // Example: ready
 type SandboxPersonInputPin string
 
+// SandboxPersonKey Names a test person. The people who are there from the start keep theirs in every sandbox; that of others is the `person_id`.
+//
+// Example: rep-rome
+type SandboxPersonKey = string
+
 // SandboxPersonList One page of test people.
 //
-// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
+// Example: {"_links":{"self":{"href":"/v1/sandbox/people"}},"items":[{"contacts":[{"kind":"mobile","value":"+393331234567"},{"kind":"email","value":"mario.rossi@posta.example"}],"contributor_ids":["018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"],"credential_level":"dispositive","description":"Legal representative of a company with one active position","family_name":"Rossi","given_name":"Mario","intermediary_roles":[],"key":"rep-rome","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin":"7K3MQ9XA","roles":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","role":"legal_representative","services":["declarations"]}],"tax_code":"RSSMRA80A01H501U","user_class":"citizen"}]}
 type SandboxPersonList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -7465,6 +7475,9 @@ type ShowSandboxLetterParams struct {
 
 // ListSandboxPeopleParams defines parameters for ListSandboxPeople.
 type ListSandboxPeopleParams struct {
+	// Key Only the person with this key.
+	Key *SandboxPersonKey `form:"key,omitempty" json:"key,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -7477,6 +7490,16 @@ type ListSandboxPeopleParams struct {
 
 // CreateSandboxPersonParams defines parameters for CreateSandboxPerson.
 type CreateSandboxPersonParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// OpenSandboxSessionParams defines parameters for OpenSandboxSession.
+type OpenSandboxSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -9568,7 +9591,7 @@ type ClientInterface interface {
 	// ListSandboxPeople List the test people
 	//
 	// The people of the sandbox with their current PINs, changes included: among them a legal representative, a consulente del lavoro and an
-	// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices.
+	// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices. `key` finds one of them.
 	//
 	// Corresponds with GET /sandbox/people (the `ListSandboxPeople` operationId).
 	ListSandboxPeople(ctx context.Context, params *ListSandboxPeopleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -9594,6 +9617,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sandbox/people (the `CreateSandboxPerson` operationId).
 	CreateSandboxPerson(ctx context.Context, params *CreateSandboxPersonParams, body CreateSandboxPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenSandboxSession Log a test person in
+	//
+	// Starts a session as `startSession` does, with the PIN that the sandbox knows: the shortest way to a token. What would keep the person
+	// from logging in does so here too. A key that nobody has answers 404.
+	//
+	// Corresponds with POST /sandbox/people/{key}/sessions (the `OpenSandboxSession` operationId).
+	OpenSandboxSession(ctx context.Context, key SandboxPersonKey, params *OpenSandboxSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResetSandbox Start the sandbox afresh
 	//
@@ -13064,7 +13095,7 @@ func (c *Client) ShowSandboxLetter(ctx context.Context, messageId MessageId, par
 // ListSandboxPeople List the test people
 //
 // The people of the sandbox with their current PINs, changes included: among them a legal representative, a consulente del lavoro and an
-// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices.
+// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices. `key` finds one of them.
 //
 // Corresponds with GET /sandbox/people (the `ListSandboxPeople` operationId).
 func (c *Client) ListSandboxPeople(ctx context.Context, params *ListSandboxPeopleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -13111,6 +13142,24 @@ func (c *Client) CreateSandboxPersonWithBody(ctx context.Context, params *Create
 // Corresponds with POST /sandbox/people (the `CreateSandboxPerson` operationId).
 func (c *Client) CreateSandboxPerson(ctx context.Context, params *CreateSandboxPersonParams, body CreateSandboxPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateSandboxPersonRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenSandboxSession Log a test person in
+//
+// Starts a session as `startSession` does, with the PIN that the sandbox knows: the shortest way to a token. What would keep the person
+// from logging in does so here too. A key that nobody has answers 404.
+//
+// Corresponds with POST /sandbox/people/{key}/sessions (the `OpenSandboxSession` operationId).
+func (c *Client) OpenSandboxSession(ctx context.Context, key SandboxPersonKey, params *OpenSandboxSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenSandboxSessionRequest(c.Server, key, params)
 	if err != nil {
 		return nil, err
 	}
@@ -21701,6 +21750,18 @@ func NewListSandboxPeopleRequest(server string, params *ListSandboxPeopleParams)
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Key != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key", *params.Key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
@@ -21790,6 +21851,66 @@ func NewCreateSandboxPersonRequestWithBody(server string, params *CreateSandboxP
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewOpenSandboxSessionRequest constructs an http.Request for the OpenSandboxSession method
+func NewOpenSandboxSessionRequest(server string, key SandboxPersonKey, params *OpenSandboxSessionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sandbox/people/%s/sessions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -24694,7 +24815,7 @@ type ClientWithResponsesInterface interface {
 	// ListSandboxPeopleWithResponse List the test people
 	//
 	// The people of the sandbox with their current PINs, changes included: among them a legal representative, a consulente del lavoro and an
-	// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices.
+	// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices. `key` finds one of them.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -24722,6 +24843,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sandbox/people (the `CreateSandboxPerson` operationId).
 	CreateSandboxPersonWithResponse(ctx context.Context, params *CreateSandboxPersonParams, body CreateSandboxPersonJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSandboxPersonResponse, error)
+
+	// OpenSandboxSessionWithResponse Log a test person in
+	//
+	// Starts a session as `startSession` does, with the PIN that the sandbox knows: the shortest way to a token. What would keep the person
+	// from logging in does so here too. A key that nobody has answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sandbox/people/{key}/sessions (the `OpenSandboxSession` operationId).
+	OpenSandboxSessionWithResponse(ctx context.Context, key SandboxPersonKey, params *OpenSandboxSessionParams, reqEditors ...RequestEditorFn) (*OpenSandboxSessionResponse, error)
 
 	// ResetSandboxWithResponse Start the sandbox afresh
 	//
@@ -30764,6 +30895,61 @@ func (r CreateSandboxPersonResponse) ContentType() string {
 	return ""
 }
 
+// OpenSandboxSessionResponse201Headers the declared response headers of an HTTP 201 response for OpenSandboxSession
+type OpenSandboxSessionResponse201Headers struct {
+	Location string
+}
+
+type OpenSandboxSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Session
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *OpenSandboxSessionResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OpenSandboxSessionResponse) GetJSON201() *Session {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OpenSandboxSessionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OpenSandboxSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpenSandboxSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpenSandboxSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpenSandboxSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ResetSandboxResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -34259,7 +34445,7 @@ func (c *ClientWithResponses) ShowSandboxLetterWithResponse(ctx context.Context,
 // ListSandboxPeopleWithResponse List the test people
 //
 // The people of the sandbox with their current PINs, changes included: among them a legal representative, a consulente del lavoro and an
-// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices.
+// employee of theirs, a citizen with a fresh 16-character PIN, and operators of two offices. `key` finds one of them.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -34304,6 +34490,22 @@ func (c *ClientWithResponses) CreateSandboxPersonWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseCreateSandboxPersonResponse(rsp)
+}
+
+// OpenSandboxSessionWithResponse Log a test person in
+//
+// Starts a session as `startSession` does, with the PIN that the sandbox knows: the shortest way to a token. What would keep the person
+// from logging in does so here too. A key that nobody has answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sandbox/people/{key}/sessions (the `OpenSandboxSession` operationId).
+func (c *ClientWithResponses) OpenSandboxSessionWithResponse(ctx context.Context, key SandboxPersonKey, params *OpenSandboxSessionParams, reqEditors ...RequestEditorFn) (*OpenSandboxSessionResponse, error) {
+	rsp, err := c.OpenSandboxSession(ctx, key, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenSandboxSessionResponse(rsp)
 }
 
 // ResetSandboxWithResponse Start the sandbox afresh
@@ -39253,6 +39455,52 @@ func ParseCreateSandboxPersonResponse(rsp *http.Response) (*CreateSandboxPersonR
 	switch {
 	case rsp.StatusCode == 201:
 		var headers CreateSandboxPersonResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseOpenSandboxSessionResponse parses an HTTP response from a OpenSandboxSessionWithResponse call
+func ParseOpenSandboxSessionResponse(rsp *http.Response) (*OpenSandboxSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpenSandboxSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers OpenSandboxSessionResponse201Headers
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {

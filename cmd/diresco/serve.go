@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,7 +39,7 @@ func (serveCommand) Run(ctx context.Context) error {
 	if err := c.Serve(); err != nil {
 		return err
 	}
-	log := newLogger(c)
+	log := newLogger(c, os.Stderr)
 	a, err := app.Open(ctx, c, app.Options{Version: version, Log: log})
 	if err != nil {
 		return notStarted(ctx, err)
@@ -61,8 +62,8 @@ func notStarted(ctx context.Context, err error) error {
 	}
 }
 
-func newLogger(c config.Config) *slog.Logger {
-	log := telemetry.NewLogger(os.Stderr, c.LogFormat, c.LogLevel)
+func newLogger(c config.Config, w io.Writer) *slog.Logger {
+	log := telemetry.NewLogger(w, c.LogFormat, c.LogLevel)
 	slog.SetDefault(log)
 	return log
 }
@@ -130,7 +131,10 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		c.Place(dir)
 	}
-	log := newLogger(c)
+	// What is logged meanwhile comes after the table of test people.
+	later := &heldBack{to: os.Stderr}
+	defer later.release()
+	log := newLogger(c, later)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
 		return err
@@ -143,6 +147,7 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
+	later.release()
 	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep
 	// that.
 	debug.FreeOSMemory()
@@ -160,7 +165,7 @@ func greet(ctx context.Context, c config.Config, a *app.App, took time.Duration)
 		c.PublicURL,
 	)
 	for _, p := range people {
-		fmt.Printf("  %-16s  PIN %-16s  %s\n", p.TaxCode, p.PIN, p.Description)
+		fmt.Printf("  %-20s  %-16s  PIN %-16s  %s\n", p.Key, p.TaxCode, p.PIN, p.Description)
 	}
 	fmt.Printf(
 		"\nLog in:\n\n  curl -s %s/v1/sessions -H 'Content-Type: application/json' -d '{\"tax_code\":%q,\"pin\":%q}'\n\n", c.PublicURL,

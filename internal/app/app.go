@@ -213,7 +213,13 @@ func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	return a.telemetry.Database("main", pool)
+	if err := a.telemetry.Database("main", pool); err != nil {
+		return err
+	}
+	if err := a.expectRoutes(o.Sandbox); err != nil {
+		return err
+	}
+	return a.observeInstallation()
 }
 
 // Ready reports whether the service can do its work: the database answers and this machine's clock
@@ -252,17 +258,17 @@ func (a *App) Handler() http.Handler { return a.handler }
 func (a *App) AdminHandler() http.Handler { return a.telemetry.Handler() }
 
 // TestPerson is what the sandbox shows of a person at its start.
-type TestPerson struct{ TaxCode, PIN, Description string }
+type TestPerson struct{ Key, TaxCode, PIN, Description string }
 
 // TestPeople lists the first of the sandbox's people.
 func (a *App) TestPeople(ctx context.Context) ([]TestPerson, error) {
-	found, err := a.Sandbox.People(ctx, page.Request{})
+	found, err := a.Sandbox.People(ctx, "", page.Request{})
 	if err != nil {
 		return nil, err
 	}
 	people := make([]TestPerson, len(found.Items))
 	for i, p := range found.Items {
-		people[i] = TestPerson{p.TaxCode.Clear(), p.PIN.Reveal(), p.Description}
+		people[i] = TestPerson{p.Key, p.TaxCode.Clear(), p.PIN.Reveal(), p.Description}
 	}
 	return people, nil
 }

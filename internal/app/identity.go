@@ -75,7 +75,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 		addresses: addresses, limiter: limiter, sessions: sessions, codes: codes, people: people, contacts: contacts, pins: pins,
 		looks: looks,
 		recovery: pinrecovery.NewService(pinrecovery.Deps{
-			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys, PublicURL: p.config.PublicURL,
+			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys,
 		}),
 		requests: pinrequest.NewService(pinrequest.Deps{
 			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Looks: looks,

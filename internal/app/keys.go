@@ -22,6 +22,11 @@ func enter(ctx context.Context, c config.Config, o Options, d *db.DB, now clock.
 	if err != nil {
 		return nil, err
 	}
+	if o.Sandbox && c.Temporary() {
+		if err := keepSandboxKeys(ctx, c, d, recorded); err != nil {
+			return nil, err
+		}
+	}
 	signing, data, err := loadKeys(c, !recorded)
 	if errors.Is(err, os.ErrNotExist) && recorded {
 		return nil, keyring.Missing(ctx, d, err.Error())

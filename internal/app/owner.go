@@ -25,7 +25,7 @@ func openAsOwner(ctx context.Context, c config.Config) (*db.DB, error) {
 	return d, nil
 }
 
-// traced does something from the command line in a transaction that leaves an audit record of what
+// traced does something for the command line in one transaction. It leaves an audit record of what
 // it was done to.
 func traced(ctx context.Context, d *db.DB, operation, kind string, do func(ctx context.Context) (subject string, err error)) error {
 	return d.InTx(ctx, func(ctx context.Context) error {

@@ -30,9 +30,10 @@ func (s *Service) Clock() Time {
 // timeNow is Clock for those who hold the turn.
 func (s *Service) timeNow() Time { return Time{Now: s.clock.Now(), Offset: s.clock.Offset()} }
 
-// Move moves the clock of the whole program forwards, and keeps it moved over a restart. What falls
-// due until then is done on the way, at its instant, in order of time. What merely expires is a
-// question of what time it is, so it follows by itself.
+// Move moves the clock of the whole program forwards. It stays moved over a restart.
+//
+// What falls due until then is done on the way, at its instant, in order of time. What merely
+// expires is a question of what time it is, so it follows by itself.
 //
 // It returns these faults:
 //   - fault.Invalid with fault.FieldBackwards: the move leads backwards;

@@ -10,6 +10,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/identity/person"
+	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/masterdata/contributor"
@@ -45,9 +46,43 @@ func PINChanged(d *db.DB, c clock.Clock) func(ctx context.Context, personID uuid
 	}
 }
 
-// People lists the test people with their current PINs, in the order in which they were made.
-func (s *Service) People(ctx context.Context, request page.Request) (page.Page[Person], error) {
-	return s.repo.people(ctx, request)
+// People lists the test people with their current PINs, in the order in which they were made. A key
+// leaves at most the one that it names.
+func (s *Service) People(ctx context.Context, key string, request page.Request) (page.Page[Person], error) {
+	if key == "" {
+		return s.repo.people(ctx, request)
+	}
+	p, err := s.keyed(ctx, key)
+	if fault.Is(err, fault.NotFound) {
+		return page.Page[Person]{Items: []Person{}}, nil
+	}
+	return page.Page[Person]{Items: []Person{p}}, err
+}
+
+// keyed returns the test person whom a key names, or fault.NotFound.
+func (s *Service) keyed(ctx context.Context, key string) (Person, error) {
+	if code, known := seedCodes()[key]; known {
+		p, err := s.persons.ByTaxCode(ctx, code)
+		if err != nil {
+			return Person{}, err
+		}
+		return s.repo.person(ctx, p.ID)
+	}
+	id, err := uuid.Parse(key)
+	if err != nil {
+		return Person{}, fault.New(fault.NotFound)
+	}
+	return s.repo.person(ctx, id)
+}
+
+// OpenSession logs the test person in whom a key names, with the PIN that the sandbox knows. It
+// fails as session.Service.Start does, and with fault.NotFound where there is no such person.
+func (s *Service) OpenSession(ctx context.Context, key, address string) (session.Session, error) {
+	p, err := s.keyed(ctx, key)
+	if err != nil {
+		return session.Session{}, err
+	}
+	return s.sessions.Start(ctx, p.TaxCode.Clear(), p.PIN, address)
 }
 
 // CreatePerson makes a test person. It returns fault.Conflict for a tax code that somebody has, and

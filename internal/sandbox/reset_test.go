@@ -151,6 +151,7 @@ func TestReset_BeginsAnew(t *testing.T) {
 		w.execute("INSERT INTO data_keys (id, check_value, created_at) VALUES ('k1', 'c', ?)", start)
 		w.execute(`INSERT INTO processes (id, name, data_keys, signing_keys, started_at, seen_at)
 			VALUES (?, 'p', 'k1', '', ?, ?)`, uuid.New(), start, start)
+		w.execute("INSERT INTO sandbox_keys (id, signing_keys, data_keys) VALUES (1, '{}', 'k1')")
 		before, people := w.rows(), w.people()
 		w.fill()
 		// Without a row in every table the test would not see one that is forgotten.

@@ -17,6 +17,7 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/identity/person"
+	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
@@ -49,6 +50,12 @@ type Backlog interface {
 	Drain(ctx context.Context) error
 }
 
+// Sessions logs people in.
+type Sessions interface {
+	// Start logs somebody in with tax code and PIN, from an address.
+	Start(ctx context.Context, taxCode string, pin secret.Text, address string) (session.Session, error)
+}
+
 // Deps are what the sandbox works with. All are needed.
 type Deps struct {
 	Runner *operation.Runner
@@ -64,8 +71,9 @@ type Deps struct {
 	// messages.
 	Background []Backlog
 	// Due does what falls due while the clock is moved.
-	Due  *due.Scheduler
-	PINs PINs
+	Due      *due.Scheduler
+	PINs     PINs
+	Sessions Sessions
 	// Blobs holds the files that were made of declarations, each named after its id. Those that
 	// people sent stand in folders named after what they belong to. Reset deletes them.
 	Blobs  *blob.Bucket
@@ -90,6 +98,7 @@ type Service struct {
 	background     []Backlog
 	due            *due.Scheduler
 	pins           PINs
+	sessions       Sessions
 	blobs          *blob.Bucket
 	choose         chooser
 	public         bool
@@ -106,7 +115,7 @@ func NewService(d Deps) *Service {
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, run: d.Runner, clock: d.Clock, persons: d.People,
 		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
 		contributors: d.Contributors, types: d.Types, services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}),
-		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs,
+		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, sessions: d.Sessions,
 		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }
@@ -130,6 +139,9 @@ type IntermediaryRole struct {
 // Person is a test person with what a tester has to know.
 type Person struct {
 	person.Person
+	// Key names the person to testers. That of who was there at the beginning stays the same from
+	// sandbox to sandbox; another's is the id.
+	Key string
 	// PIN is the one that works now.
 	PIN         secret.Text
 	Description string

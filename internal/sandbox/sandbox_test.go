@@ -112,7 +112,7 @@ func seeded(t *testing.T, d *db.DB) *fixture {
 
 func (w *fixture) people() []sandbox.Person {
 	w.t.Helper()
-	found, err := w.People(context.Background(), page.Request{Limit: 100})
+	found, err := w.People(context.Background(), "", page.Request{Limit: 100})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestSandbox_PeopleInPages(t *testing.T) {
 		var paged []string
 		cursor := ""
 		for {
-			p, err := w.People(context.Background(), page.Request{Limit: 4, Cursor: cursor})
+			p, err := w.People(context.Background(), "", page.Request{Limit: 4, Cursor: cursor})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -298,7 +298,7 @@ func TestSandbox_PeopleInPages(t *testing.T) {
 		if !slices.Equal(paged, whole) {
 			t.Errorf("pages give %v, want %v", paged, whole)
 		}
-		if _, err := w.People(context.Background(), page.Request{Cursor: "nonsense"}); !fault.Is(err, fault.Malformed) {
+		if _, err := w.People(context.Background(), "", page.Request{Cursor: "nonsense"}); !fault.Is(err, fault.Malformed) {
 			t.Errorf("wrong cursor: %v", err)
 		}
 	})

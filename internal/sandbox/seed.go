@@ -227,6 +227,8 @@ var seedContributors = []seedContributor{
 }
 
 type seedPerson struct {
+	// key names the person to testers, always.
+	key         string
 	birth       taxcode.Birth
 	class       access.UserClass
 	ordinary    bool
@@ -247,4 +249,34 @@ func day(year int, month time.Month, d int) time.Time {
 
 func reach(email, mobile string) []person.NewContact {
 	return []person.NewContact{{Kind: person.Email, Value: email + "@posta.example"}, {Kind: person.Mobile, Value: mobile}}
+}
+
+// seedCodes has the tax codes of the first people by their keys.
+var seedCodes = sync.OnceValue(func() map[string]taxcode.Code {
+	codes := make(map[string]taxcode.Code, len(seedPeople))
+	for _, p := range seedPeople {
+		code, err := taxcode.Compose(p.birth)
+		if err != nil {
+			continue // nobody is planted without a code
+		}
+		codes[p.key] = code
+	}
+	return codes
+})
+
+// seedKeys has the keys of the first people by their tax codes.
+var seedKeys = sync.OnceValue(func() map[taxcode.Code]string {
+	keys := make(map[taxcode.Code]string, len(seedPeople))
+	for key, code := range seedCodes() {
+		keys[code] = key
+	}
+	return keys
+})
+
+// keyOf returns the key of a test person.
+func keyOf(p person.Person) string {
+	if key, known := seedKeys()[p.TaxCode]; known {
+		return key
+	}
+	return p.ID.String()
 }

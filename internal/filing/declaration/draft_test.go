@@ -351,7 +351,7 @@ func TestDraft_IsNobodyElses(t *testing.T) {
 	})
 }
 
-// One person has two hundred drafts for a contributor at a time; what was submitted or discarded
+// One person has two hundred drafts for a contributor at a time. What was submitted or discarded
 // makes room, and what is filed at once needs none.
 func TestDraft_TwoHundredAreOpenForOneContributor(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

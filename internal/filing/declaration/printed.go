@@ -50,8 +50,8 @@ func (m *members) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// labelled lists the content's members in the order of the form, as its schema has them, under the
-// titles that the schema gives them. What the schema does not know comes last.
+// labelled lists the content's members in the order of the form. Its schema has that order, and
+// gives the titles. What the schema does not know comes last.
 func labelled(content, schema string) ([]line, error) {
 	var s described
 	if err := json.Unmarshal([]byte(schema), &s); err != nil {

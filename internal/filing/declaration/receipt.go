@@ -88,7 +88,7 @@ type Finding string
 const (
 	// Genuine is a receipt that we signed and the register has.
 	Genuine Finding = "genuine"
-	// NotRegistered is one that was signed by us, and that the register has not got: its key was
+	// NotRegistered is one that was signed by us, and that the register has not got. Its key was
 	// copied, or the filing was lost with a database.
 	NotRegistered Finding = "not_registered"
 	// NotOurs is any other text.

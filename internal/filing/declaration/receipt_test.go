@@ -152,7 +152,7 @@ func TestReceipt_VerifyingAReceipt(t *testing.T) {
 	})
 }
 
-// What our key signed is no receipt unless the register has it: a key can be copied, and a database
+// What our key signed is no receipt unless the register has it. A key can be copied, and a database
 // restored from before a filing.
 func TestReceipt_SignedByUsButNotInTheRegister(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

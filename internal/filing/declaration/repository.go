@@ -63,7 +63,7 @@ func (r *repository) addReceipts(ctx context.Context, receipts []receipt) error 
 }
 
 // registered reports whether the register has a declaration with this digest, and this text as its
-// receipt: nobody was given another one.
+// receipt. Nobody was given another one.
 func (r *repository) registered(ctx context.Context, id uuid.UUID, digest, jws string) (bool, error) {
 	var found []string
 	err := r.db.From(ctx).Raw("SELECT x.jws FROM receipts x JOIN protocol_entries e ON e.subject_id = x.declaration_id "+

@@ -35,6 +35,9 @@ type clientAddresses struct {
 func newClientAddresses(proxies []netip.Prefix, deps Deps, now func() time.Time) (*clientAddresses, error) {
 	unreadable, err := deps.Meter.Int64Counter("http.server.forwarded.unreadable", metric.WithUnit("{request}"),
 		metric.WithDescription("Requests whose X-Forwarded-For no client's address could be read from"))
+	if err == nil {
+		unreadable.Add(context.Background(), 0) // so that it is there before the first
+	}
 	return &clientAddresses{proxies: proxies, unreadable: unreadable, log: deps.Log, now: now}, err
 }
 

@@ -81,8 +81,8 @@ type Deps struct {
 	// MACs are the keyed digests of the parts, the one to keep first. They tell equal requests from
 	// different ones under one Idempotency-Key.
 	MACs func(parts ...[]byte) []string
-	// Sights tell, by the path of a resource, whether an actor may see it, where the service decides
-	// that and not the guard. It may be empty.
+	// Sights tell, by the path of a resource, whether an actor may see it. They stand where the
+	// service decides that and not the guard. It may be empty.
 	Sights map[string]Sight
 	// PublicKeys returns what /.well-known/jwks.json shows.
 	PublicKeys func(ctx context.Context) (any, error)

@@ -41,7 +41,7 @@ func TestExtensions_AreWhatTheEdgeDoes(t *testing.T) {
 		},
 		"rendered":  {"createSandboxPerson"},
 		"long":      {"draftDelegationBatch"},
-		"forgotten": {"confirmPinRotation", "issuePin", "reauthenticate", "renewSession", "rotatePin", "startSession", "verifyReceipt"},
+		"forgotten": {"confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin", "startSession", "verifyReceipt"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -42,8 +42,8 @@ func newLimits(person, address int) limits {
 	}
 }
 
-// limitRate counts the request: for its person once the token is verified, whichever of their
-// sessions it is in, else for the client's address.
+// limitRate counts the request. It counts for its person once the token is verified, whichever of
+// their sessions it is in, else for the client's address.
 func (e *edge) limitRate(r *request) error {
 	limiter, key := e.limits.address, ""
 	switch {

@@ -16,7 +16,8 @@ import (
 type Sight func(ctx context.Context, by access.Actor, id uuid.UUID) error
 
 // resource is the part of a path up to the first thing that it names, such as
-// /sub-delegations/{sub_delegation_id}, and the name of that parameter; both are "" without one.
+// /sub-delegations/{sub_delegation_id}. It comes with the name of that parameter; both are ""
+// without one.
 func (op *operation) resource() (path, parameter string) {
 	_, path, _ = strings.Cut(op.pattern, " "+reqctx.BasePath)
 	begin, end := strings.IndexByte(path, '{'), strings.IndexByte(path, '}')

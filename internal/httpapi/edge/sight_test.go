@@ -52,8 +52,8 @@ func TestSight_ComesBeforeWhatIsWrongWithTheRequest(t *testing.T) {
 	}
 }
 
-// Each thing that a path of the contract names is either for the guard to show, or has a sight, or
-// is the same to all who may ask.
+// Each thing that a path of the contract names is for the guard to show, or has a sight. What is
+// the same to all who may ask needs neither.
 func TestSight_IsKnownForWhateverAServiceShows(t *testing.T) {
 	contract, err := readContract()
 	if err != nil {

@@ -78,8 +78,8 @@ func (t Tags) Match(tag string) bool {
 	return t.any || slices.Contains(t.opaque, strings.Trim(strings.TrimPrefix(tag, "W/"), `"`))
 }
 
-// Expected returns the version that an If-Match header expects, fault.AnyVersion for "*", and 0,
-// which no resource has, for tags that this API never gave. Where the header names several
+// Expected returns the version that an If-Match header expects. It is fault.AnyVersion for "*", and
+// 0, which no resource has, for tags that this API never gave. Where the header names several
 // versions, present finds the one to hold them against.
 func Expected(ifMatch string, present func() (int, error)) (int, error) {
 	named := Parse(ifMatch)

@@ -9,6 +9,7 @@ import (
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/sandbox"
@@ -22,12 +23,13 @@ type SandboxHandlers struct{ Sandbox *sandbox.Service }
 func (h SandboxHandlers) ListSandboxPeople(
 	ctx context.Context, r api.ListSandboxPeopleRequestObject,
 ) (api.ListSandboxPeopleResponseObject, error) {
-	found, err := h.Sandbox.People(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
+	found, err := h.Sandbox.People(ctx, value(r.Params.Key), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
+	query := queryOf(map[string]*string{"key": r.Params.Key})
 	return api.ListSandboxPeople200JSONResponse(pageOf(
-		ctx, items(found.Items, viewSandboxPerson), "/sandbox/people", "", found.Next, r.Params.Limit,
+		ctx, items(found.Items, viewSandboxPerson), "/sandbox/people", query, found.Next, r.Params.Limit,
 	)), nil
 }
 
@@ -68,6 +70,20 @@ func (h SandboxHandlers) CreateSandboxPerson(
 	}
 	return api.CreateSandboxPerson201JSONResponse{
 		Body: viewSandboxPerson(p), Headers: api.CreateSandboxPerson201ResponseHeaders{Location: reqctx.BasePath + "/sandbox/people"},
+	}, nil
+}
+
+// OpenSandboxSession implements api.StrictServerInterface.
+func (h SandboxHandlers) OpenSandboxSession(
+	ctx context.Context, r api.OpenSandboxSessionRequestObject,
+) (api.OpenSandboxSessionResponseObject, error) {
+	s, err := h.Sandbox.OpenSession(ctx, r.Key, audit.OriginOf(ctx).Address)
+	if err != nil {
+		return nil, err
+	}
+	return api.OpenSandboxSession201JSONResponse{
+		Body:    viewSession(s),
+		Headers: api.OpenSandboxSession201ResponseHeaders{Location: reqctx.BasePath + idPath("/sessions", s.SessionID)},
 	}, nil
 }
 
@@ -182,7 +198,7 @@ func viewClock(t sandbox.Time) api.SandboxClock {
 
 func viewSandboxPerson(p sandbox.Person) api.SandboxPerson {
 	return api.SandboxPerson{
-		PersonId: p.ID, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName, Pin: p.PIN.Reveal(),
+		PersonId: p.ID, Key: p.Key, TaxCode: p.TaxCode.Clear(), GivenName: p.GivenName, FamilyName: p.FamilyName, Pin: p.PIN.Reveal(),
 		UserClass:       api.UserClass(p.UserClass),
 		CredentialLevel: api.CredentialLevel(p.CredentialLevel), Description: p.Description, OfficeCode: p.OfficeCode,
 		ContributorIds: p.ContributorIDs(),

@@ -25,7 +25,7 @@ type Person struct {
 	CredentialLevel access.CredentialLevel
 	// OfficeCode is the office where an operator works; nil for anybody else.
 	OfficeCode *string
-	// PostGivenBy is who made the person an administrator, until a second one has confirmed it; nil
+	// PostGivenBy is who made the person an administrator, until a second one has confirmed it. Nil
 	// where there is nothing to confirm. Until then the post opens nothing.
 	PostGivenBy         *uuid.UUID
 	IdentityConfirmedAt *time.Time

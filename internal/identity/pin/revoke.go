@@ -61,7 +61,7 @@ func (s *Service) RevokeFor(ctx context.Context, personID uuid.UUID) (time.Time,
 	return now, s.outbox.Add(ctx, message)
 }
 
-// held locks the PIN of a person, if there is one, and returns the present once whoever logs in with
+// held locks the PIN of a person, if there is one. It returns the present once whoever logs in with
 // it was waited for.
 func (s *Service) held(ctx context.Context, personID uuid.UUID) (time.Time, error) {
 	_, _, err := s.repo.hold(ctx, personID)

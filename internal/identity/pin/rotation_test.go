@@ -253,7 +253,7 @@ func TestRotation_ConfirmationIsOneTransaction(t *testing.T) {
 	})
 }
 
-// A login holds the PIN that it was made with, so it comes before the instant at which that PIN is
+// A login holds the PIN that it was made with. So it comes before the instant at which that PIN is
 // revoked or replaced.
 func TestPIN_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))

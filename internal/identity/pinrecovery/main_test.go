@@ -46,7 +46,6 @@ func open(t *testing.T, d *db.DB, contacts ...person.NewContact) *fixture {
 	w := &fixture{World: pintest.New(t, d, pintest.Cheap)}
 	w.recovery = pinrecovery.NewService(pinrecovery.Deps{
 		Runner: w.Runner, People: w.People, PINs: w.PINs, Codes: w.Codes, Outbox: outbox.New(d), Keys: w.DataKeys,
-		PublicURL: pintest.PublicURL,
 	})
 	w.who, w.pin = w.Person(t, pintest.Mario, access.Citizen, false)
 	w.Must(t, func(ctx context.Context) error { return w.People.AddVerified(ctx, w.who.ID, contacts...) })

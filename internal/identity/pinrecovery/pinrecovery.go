@@ -18,16 +18,16 @@ import (
 
 // The kinds of message.
 var (
-	// RecoveryCode carries the code that recovers a PIN; its data is {"expires_at", "link"}, its
-	// secret {"code"}.
+	// RecoveryCode carries the code that recovers a PIN; its data is {"expires_at"}, its secret
+	// {"code"}.
 	RecoveryCode = outbox.Declare(outbox.Kind{Name: "pin.recovery_code"})
-	// RecoveryImpossible explains to somebody who asked for it why their PIN cannot be recovered;
-	// its data is {"link"}.
+	// RecoveryImpossible explains to somebody who asked for it why their PIN cannot be recovered.
+	// Its data is {"expires_at"}, until when it is of use.
 	RecoveryImpossible = outbox.Declare(outbox.Kind{Name: "pin.recovery_impossible"})
 	// Recovered tells of a recovered PIN; its data is {"at"}.
 	Recovered = outbox.Declare(outbox.Kind{Name: "pin.recovered", Audience: outbox.EveryContact})
-	// RevocationCode carries the code that revokes a PIN; its data is {"expires_at", "link"}, its
-	// secret {"code"}.
+	// RevocationCode carries the code that revokes a PIN; its data is {"expires_at"}, its secret
+	// {"code"}.
 	RevocationCode = outbox.Declare(outbox.Kind{Name: "pin.revocation_code"})
 )
 

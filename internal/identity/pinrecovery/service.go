@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,8 +31,6 @@ type Deps struct {
 	Outbox *outbox.Outbox
 	// Keys encrypt the codes that are on their way.
 	Keys *keyring.DataKeys
-	// PublicURL is where the API stands, without a path.
-	PublicURL string
 }
 
 // Service recovers lost PINs, and revokes PINs without a login.
@@ -44,14 +41,12 @@ type Service struct {
 	codes  *otp.Codes
 	outbox *outbox.Outbox
 	keys   *keyring.DataKeys
-	link   string
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, people: d.People, pins: d.PINs, codes: d.Codes, outbox: d.Outbox, keys: d.Keys,
-		link: strings.TrimRight(d.PublicURL, "/") + "/docs",
 	}
 }
 
@@ -219,7 +214,7 @@ func (s *Service) send(ctx context.Context, personID uuid.UUID, r reply, code se
 	if !served {
 		personID, r.kind, r.to = uuid.Nil, RecoveryCode, person.Contact{Kind: person.Email, Value: "nobody"}
 	}
-	m, err := outbox.NewMessage(r.kind, personID, map[string]string{"expires_at": expires.Format(time.RFC3339Nano), "link": s.link}, now)
+	m, err := outbox.NewMessage(r.kind, personID, map[string]string{"expires_at": expires.Format(time.RFC3339Nano)}, now)
 	if err != nil {
 		return err
 	}

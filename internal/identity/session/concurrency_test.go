@@ -70,7 +70,7 @@ func TestSession_TwoSessionsEndEachOther(t *testing.T) {
 	}
 }
 
-// Whoever files holds the session until the end of the group, so what is filed comes before the
+// Whoever files holds the session until the end of the group. So what is filed comes before the
 // instant at which the session ended.
 func TestSession_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))

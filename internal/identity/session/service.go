@@ -129,7 +129,7 @@ func unclaimed(ctx context.Context) context.Context { return idempotency.WithCla
 // {"at"}.
 var displacedKind = outbox.Declare(outbox.Kind{Name: "session.displaced"})
 
-// makeRoom ends the oldest live sessions of a person, so that one more makes MostAtOnce at most, and
+// makeRoom ends the oldest live sessions of a person, so that one more makes MostAtOnce at most. It
 // tells the person. It returns which those were. The name of the person's sessions is locked.
 func (s *Service) makeRoom(ctx context.Context, personID uuid.UUID) ([]uuid.UUID, error) {
 	now := s.run.Clock.Now()
@@ -219,7 +219,7 @@ func (s *Service) endAll(ctx context.Context, personID uuid.UUID, reason string)
 	return s.repo.endAll(ctx, personID, reason, s.run.Clock.Now())
 }
 
-// HoldAllOf keeps every session of a person until the end of the context's transaction: what they
+// HoldAllOf keeps every session of a person until the end of the context's transaction. What they
 // let in has ended when it returns.
 func (s *Service) HoldAllOf(ctx context.Context, personID uuid.UUID) error {
 	return s.repo.holdAll(ctx, personID)

@@ -13,9 +13,9 @@ import (
 // ripe are the PINs from the counter that become dispositive by themselves.
 type ripe struct{ *Service }
 
-// Ripens is the due event of a PIN from the counter: 24 hours after it was issued, unless it was
-// confirmed, revoked or replaced before. One of somebody who is suspended then waits anew from the
-// readmission on.
+// Ripens is the due event of a PIN from the counter. It comes 24 hours after it was issued, unless
+// it was confirmed, revoked or replaced before. One of somebody who is suspended then waits anew
+// from the readmission on.
 func (s *Service) Ripens() due.Source { return ripe{s} }
 
 // Name implements due.Source.

@@ -66,8 +66,8 @@ func (s *Service) tellOfPost(ctx context.Context, by access.Actor, p person.Pers
 	return s.tell(ctx, by, p, PostGiven, ColleagueGiven, state)
 }
 
-// tell promises messages about the post that a person has or had: one to them, one to each of the
-// other administrators.
+// tell promises messages about the post that a person has or had. There is one to them, and one to
+// each of the other administrators.
 func (s *Service) tell(ctx context.Context, by access.Actor, p person.Person, own, others outbox.Kind, state string) error {
 	now := s.run.Clock.Now()
 	data := map[string]string{

@@ -65,8 +65,8 @@ func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target 
 		if err != nil {
 			return err
 		}
-		// Whoever acts for the contributor by a delegation is not the contributor, and to the
-		// contributor it is nothing until a code was sent.
+		// Whoever acts for the contributor by a delegation is not the contributor. To the
+		// contributor the delegation is nothing until a code was sent.
 		actor.Rights = slices.DeleteFunc(rights[actor.ContributorID], func(r Right) bool {
 			return r.Positions != nil || rows[0].Offered == 0
 		})

@@ -29,7 +29,7 @@ type Claim struct {
 	Operation string
 	// RequestMAC is a keyed digest of method, path, query and body.
 	RequestMAC string
-	// OtherMACs are the digests of the same request under other keys: a first try may be known by
+	// OtherMACs are the digests of the same request under other keys. A first try may be known by
 	// one of them.
 	OtherMACs []string
 	// A request that stopped waiting for its filing may ask while the register still takes the key.

@@ -41,7 +41,7 @@ type Attempt struct {
 	ID         uuid.UUID
 	DeliveryID uuid.UUID
 	At         time.Time
-	// Outcome is a state, or Deferred for a try that will be repeated, or Delayed for word that it
+	// Outcome is a state, or Deferred for a try that will be repeated. Delayed is for word that it
 	// is still under way.
 	Outcome string
 	Reason  *string
@@ -58,7 +58,7 @@ const (
 	Delayed = "delayed"
 )
 
-// repeatGaps are how long a delivery in doubt waits for its first repeat and for its second, which
+// repeatGaps are how long a delivery in doubt waits for its first repeat and its second. The second
 // is the last.
 var repeatGaps = []time.Duration{time.Hour, 6 * time.Hour}
 
@@ -67,7 +67,7 @@ func (d Delivery) WillBeTried() bool {
 	return d.State == Queued || d.State == Unconfirmed && d.Repeats < len(repeatGaps)
 }
 
-// receiptTime is how long the receipt of a PEC may take: after 24 hours its provider has to say
+// receiptTime is how long the receipt of a PEC may take. After 24 hours its provider has to say
 // that it failed.
 const receiptTime = 24 * time.Hour
 

@@ -15,7 +15,7 @@ const (
 	maxDoubts = 10_000
 )
 
-// doubts are a channel's refusals that may be its own trouble: a relay that knows us no more has
+// doubts are a channel's refusals that may be its own trouble. A relay that knows us no more has
 // the same words for every address. One counts once the channel has taken something since.
 type doubts struct {
 	// taken counts what the channel took.
@@ -63,7 +63,7 @@ func (s *doubts) refused(d Delivery, r *Refused) (doubtful, held bool) {
 	return held || !r.Message, held
 }
 
-// doubtGap is how long a doubtful refusal waits at least: the recipient's server should not be
+// doubtGap is how long a doubtful refusal waits at least. The recipient's server should not be
 // asked for an unknown user again and again.
 func doubtGap(attempts int) time.Duration {
 	gaps := []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}

@@ -136,7 +136,7 @@ func TestRefusal_OfAMessageMarksNobody(t *testing.T) {
 	})
 }
 
-// A relay that takes its time has the message, whatever we think: a few copies in three days, not
+// A relay that takes its time has the message, whatever we think. A few copies in three days, not
 // hundreds, and none is called given up.
 func TestDelivery_OfUnknownOutcomeIsRepeatedTwice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

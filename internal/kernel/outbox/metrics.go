@@ -32,6 +32,12 @@ func (w *Worker) Observe(meter metric.Meter) error {
 		return err
 	}
 	w.metrics = metrics{outcomes}
+	// What was never counted would not be there, and nobody could tell that from a name that is wrong.
+	for _, by := range []Channel{SMS, Email, PEC, Letter} {
+		for _, outcome := range []string{string(Sent), string(Failed), string(Dead), string(Unconfirmed), Deferred} {
+			outcomes.Add(context.Background(), 0, outcomeOf(by, outcome))
+		}
+	}
 	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		found, err := w.repo.backlogs(ctx)
 		if err != nil {
@@ -59,5 +65,9 @@ func (m metrics) count(ctx context.Context, o outcome) {
 		}
 		result = Deferred
 	}
-	m.outcomes.Add(ctx, 1, metric.WithAttributes(attribute.String("channel", string(o.row.Channel)), attribute.String("outcome", result)))
+	m.outcomes.Add(ctx, 1, outcomeOf(o.row.Channel, result))
+}
+
+func outcomeOf(by Channel, outcome string) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("channel", string(by)), attribute.String("outcome", outcome))
 }

@@ -14,7 +14,7 @@ func (o *Outbox) Withdraw(ctx context.Context, id uuid.UUID) error {
 	return o.db.From(ctx).Exec("DELETE FROM outbox WHERE id = ?", id).Error
 }
 
-// Forget erases the secret of a message in the context's transaction: what it was good for is over,
+// Forget erases the secret of a message in the context's transaction. What it was good for is over,
 // so nobody may send it again.
 func (o *Outbox) Forget(ctx context.Context, id uuid.UUID) error {
 	return repository{o.db}.erase(ctx, db.UUIDs{id})

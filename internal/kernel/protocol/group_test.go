@@ -360,7 +360,7 @@ func TestRegister_ALockThatIsNotGivenUp(t *testing.T) {
 	checkOrder(t, lines(t, a, world.Rome))
 }
 
-// The clock ends a right as anybody does: nothing filed under a delegation is dated at or after its
+// The clock ends a right as anybody does. Nothing filed under a delegation is dated at or after its
 // end, however long the register's turn took to come.
 func TestRegister_NothingIsDatedAfterItsRightEnded(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))

@@ -9,7 +9,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// Reserve is a range of numbers that the register leaves out: what was lost with a database may
+// Reserve is a range of numbers that the register leaves out. What was lost with a database may
 // have had them.
 type Reserve struct {
 	OfficeCode  string

@@ -56,9 +56,9 @@ func latest(counters map[string]*counter) (read time.Time) {
 	return read
 }
 
-// date gives the entries their times, or refuses them: all where this process's clock is out of
-// step, and those of an office whose last time lies far ahead. The process's clock stood at the
-// given instant before the counters were read.
+// date gives the entries their times, or refuses them. It refuses all where this process's clock is
+// out of step, and those of an office whose last time lies far ahead. The process's clock stood at
+// the given instant before the counters were read.
 func (r *Register) date(ctx context.Context, entries []*Line, counters map[string]*counter, before time.Time) {
 	if len(entries) == 0 {
 		return
@@ -78,14 +78,20 @@ func (r *Register) date(ctx context.Context, entries []*Line, counters map[strin
 		c := counters[e.Office]
 		switch {
 		case !inStep:
-			r.refuse(ctx, e, "clock")
+			r.refuse(ctx, e, ownClock)
 		case c.LastAt.Sub(now) > farAhead:
-			r.refuse(ctx, e, "last-time")
+			r.refuse(ctx, e, lastTime)
 		default:
 			e.At = c.time(now)
 		}
 	}
 }
+
+// The reasons of refusals, as the metric names them.
+const (
+	ownClock = "clock"
+	lastTime = "last-time"
+)
 
 // refuse takes an entry out of its group because of the time.
 func (r *Register) refuse(ctx context.Context, e *Line, reason string) {
@@ -101,6 +107,9 @@ func (r *Register) Observe(meter metric.Meter) error {
 		metric.WithDescription("Filings that were refused because a clock is wrong: this process's, or that of an office's last number."))
 	if err != nil {
 		return err
+	}
+	for _, reason := range []string{ownClock, lastTime} {
+		refusals.Add(context.Background(), 0, metric.WithAttributes(attribute.String("reason", reason)))
 	}
 	r.refusals.Store(&refusals)
 	return nil

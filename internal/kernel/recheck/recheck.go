@@ -58,7 +58,7 @@ type Outcome struct {
 	Until *time.Time
 }
 
-// AllUntil is All for who reads the clock later: what is dated at Until or after it is done by a
+// AllUntil is All for who reads the clock later. What is dated at Until or after it is done by a
 // right that has ended.
 func (c *Checker) AllUntil(ctx context.Context, claims []Claim) ([]Outcome, error) {
 	return c.check(ctx, claims, "p, s")

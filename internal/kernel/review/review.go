@@ -77,8 +77,8 @@ func RequireOffice(by access.Actor, office string) error {
 	return nil
 }
 
-// RequireSecond returns fault.Forbidden to who had a part in what is to be decided or confirmed:
-// who asked for it, filed it or issued it. Nobody brings about alone what takes two people.
+// RequireSecond returns fault.Forbidden to who had a part in what is to be decided or confirmed.
+// That is who asked for it, filed it or issued it. Nobody brings about alone what takes two people.
 func RequireSecond(by access.Actor, parts ...uuid.UUID) error {
 	for _, part := range parts {
 		if part != uuid.Nil && part == by.PersonID {

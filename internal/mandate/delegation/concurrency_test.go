@@ -391,7 +391,7 @@ func TestDelegation_NobodyWaitsForAnImport(t *testing.T) {
 	}
 }
 
-// Whoever files under a delegation holds it until the end of the group, so what is filed comes
+// Whoever files under a delegation holds it until the end of the group. So what is filed comes
 // before the instant at which the delegation ended.
 func TestDelegation_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
 	for name, ending := range map[string]func(w *fixture, old, next delegation.View) func() error{

@@ -303,8 +303,8 @@ func TestOTP_WhatHasNoFutureIsNotSentNorActivated(t *testing.T) {
 	})
 }
 
-// Of the ten codes that a contributor gets in a day one intermediary sends four, so that others
-// need not wait for it.
+// Of the ten codes that a contributor gets in a day one intermediary sends four. So others need not
+// wait for it.
 func TestOTP_FourOfTenAreOneIntermediarys(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -77,8 +77,8 @@ func (r repository) holdActive(ctx context.Context, contributorID uuid.UUID) err
 	return r.db.From(ctx).Exec(selectActive+r.forEnding(), contributorID).Error
 }
 
-// forEnding locks rows so that whoever files under them is waited for, and whoever writes a row
-// that points to one does not wait.
+// forEnding locks rows so that whoever files under them is waited for. Whoever writes a row that
+// points to one does not wait.
 func (r repository) forEnding() string {
 	if r.db.Dialect() == db.Postgres {
 		return " FOR NO KEY UPDATE"

@@ -462,7 +462,7 @@ func TestSubDelegation_ARepeatedGrantIsOne(t *testing.T) {
 	})
 }
 
-// Whoever files under a sub-delegation holds it until the end of the group, so what is filed comes
+// Whoever files under a sub-delegation holds it until the end of the group. So what is filed comes
 // before the instant at which it ended.
 func TestSubDelegation_EndsAtAnInstantAfterWhatItLetIn(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))

@@ -11,7 +11,7 @@ var (
 	maxReason = 100
 )
 
-// Impersonal keeps what a carrier says short, on one line, and leaves out what could be a number or
+// Impersonal keeps what a carrier says short, on one line. It leaves out what could be a number or
 // an address.
 func Impersonal(words string) string {
 	words = strings.TrimSpace(personal.ReplaceAllString(OneLine(words), "…"))

@@ -19,8 +19,8 @@ const (
 	minName = 12
 )
 
-// names are the values that give way to the rest of a short text, and others those that do where
-// that is not enough, which real ones never are.
+// names are the values that give way to the rest of a short text. The others are those that do
+// where that is not enough, which real ones never are.
 var (
 	names  = []string{"delegate", "contributor", "person", "contact", "place", "form", "title", "role"}
 	others = []string{"type", "reference", "protocol_number"}

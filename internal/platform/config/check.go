@@ -102,6 +102,9 @@ func (c *Config) Sandbox() error {
 	if !c.SandboxPublic && c.RatePerson == defaultRatePerson && c.RateAddress == defaultRateAddress {
 		c.RatePerson, c.RateAddress = sandboxRate, sandboxRate
 	}
+	if !c.given["LOG_FORMAT"] {
+		c.LogFormat = "text" // somebody reads it, below the table of test people
+	}
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
 }
@@ -134,12 +137,17 @@ func (c *Config) MigrationURL() string {
 // DataKeysPath returns where the keys for data at rest are kept when DataKeys is empty.
 func (c *Config) DataKeysPath() string { return filepath.Join(c.DataDir, "data-keys") }
 
-// Place makes dir the data directory, where none was configured.
+// Place makes dir, which ends with the process, the data directory where none was configured.
 func (c *Config) Place(dir string) {
 	if c.DataDir == "" {
-		c.DataDir = dir
+		c.DataDir, c.placed = dir, true
 	}
 	c.placeIn(c.DataDir)
+}
+
+// Temporary tells whether keys would end with the process though the database does not.
+func (c *Config) Temporary() bool {
+	return c.placed && c.DatabaseURL != "" && !c.given["SIGNING_KEYS"] && c.DataKeys == ""
 }
 
 func (c *Config) placeIn(dir string) {

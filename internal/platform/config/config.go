@@ -98,6 +98,8 @@ type Config struct {
 	Traces bool `env:"-"`
 
 	given map[string]bool
+	// placed tells that DataDir is a directory which ends with the process.
+	placed bool
 }
 
 // The values of DelegationLogin.

@@ -328,6 +328,12 @@ func TestConfig_SandboxNeedsNothingAndStaysOnLoopback(t *testing.T) {
 	if c.AdminAddr != "" || c.DataDir != "" || c.PublicURL != "http://127.0.0.1:8080" {
 		t.Errorf("%+v", c)
 	}
+	if c.LogFormat != "text" {
+		t.Errorf("a person reads %s", c.LogFormat)
+	}
+	if machine := read(t, "DIRESCO_LOG_FORMAT=json"); machine.Sandbox() != nil || machine.LogFormat != "json" {
+		t.Errorf("asked for json it writes %s", machine.LogFormat)
+	}
 	c.Place("/tmp/sandbox")
 	if c.DataDir != "/tmp/sandbox" || c.SigningKeys != "/tmp/sandbox/signing-keys.json" || c.BlobURL != "file:///tmp/sandbox/blobs" {
 		t.Errorf("%+v", c)

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// fileSuffix is what the name of a secret variable ends in when its value is the path of a file that
-// holds the secret.
+// fileSuffix ends the name of a variable that holds the path of a file with a secret.
 const fileSuffix = "_FILE"
 
 // maxFile is how large such a file may be.

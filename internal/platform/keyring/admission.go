@@ -25,7 +25,7 @@ func missing(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrKeyMissing, fmt.Sprintf(format, args...))
 }
 
-// admitSigning refuses a process none of whose keys for a purpose is known, where others are: its
+// admitSigning refuses a process none of whose keys for a purpose is known, where others are. Its
 // tokens and receipts would be those of a stranger.
 func admitSigning(own []keyPair, known []publishedKey) error {
 	for _, purpose := range []Purpose{ForSessions, ForReceipts} {

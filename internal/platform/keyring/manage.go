@@ -14,7 +14,7 @@ import (
 // ErrKeyNeeded means that a key cannot be given up yet.
 var ErrKeyNeeded = errors.New("the key is still needed")
 
-// retirable is how long after its successor a data key may still be needed: messages that wait to
+// retirable is how long after its successor a data key may still be needed. Messages that wait to
 // be sent are the last that it opens.
 const retirable = 72 * time.Hour
 
@@ -86,8 +86,8 @@ func (m Manager) List(ctx context.Context) ([]Listed, error) {
 	return all, nil
 }
 
-// Accept lets a database know keys that no process which it knows has: where the others were lost,
-// or are believed no more. It returns the ids of those that it did not know.
+// Accept lets a database know keys that no process which it knows has. It is for when the others
+// were lost, or are believed no more. It returns the ids of those that it did not know.
 func (m Manager) Accept(ctx context.Context, set *Private, data *DataKeys, now time.Time) ([]string, error) {
 	if err := m.repo.lock(ctx); err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ type Process struct {
 
 	mu sync.Mutex
 	// listening is since when this process has seen the others without a gap, heard when it last
-	// did; both by the clock of the database.
+	// did. Both go by the clock of the database.
 	listening, heard time.Time
 
 	// lacking is what this process has not got though it is used. Whoever asks does not wait for a
@@ -326,8 +326,8 @@ func (p *Process) chooseData(ctx context.Context, known []dataKeyRow, others []p
 	return nil
 }
 
-// beginToUse notes that a data key is used from now on, unless a process came meanwhile that does
-// not know it.
+// beginToUse notes that a data key is used from now on. It does not where a process came meanwhile
+// that does not know it.
 func (p *Process) beginToUse(ctx context.Context, id string) (begun bool, err error) {
 	err = p.repo.db.InTx(ctx, func(ctx context.Context) error {
 		if err := p.repo.lock(ctx); err != nil {
@@ -375,7 +375,7 @@ func (p *Process) await(ctx context.Context) error {
 
 func (p *Process) signs() bool { return p.Ring.signs(ForSessions) && p.Ring.signs(ForReceipts) }
 
-// Ready reports whether the process can go on: one that was cut off may find that the others use a
+// Ready reports whether the process can go on. One that was cut off may find that the others use a
 // key meanwhile that it has not got.
 func (p *Process) Ready() error {
 	if lacking := p.lacking.Load(); lacking != nil {

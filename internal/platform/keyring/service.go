@@ -30,7 +30,7 @@ const (
 	refreshTimeout = 3 * time.Second
 )
 
-// ErrNoSigningKey means that none of the process's own keys may sign: all were revoked, or other
+// ErrNoSigningKey means that none of the process's own keys may sign. All were revoked, or other
 // processes do not know them yet.
 var ErrNoSigningKey = errors.New("no signing key may be used")
 

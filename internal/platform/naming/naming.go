@@ -52,8 +52,8 @@ func inPerson(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsMark(r) || strings.ContainsRune("'’-‐‑.", r)
 }
 
-// Display returns what is wrong with the name of an organisation, or with a line that is printed
-// beside a name, or "". It may hold any character but those that are not seen or change how others
+// Display returns what is wrong with the name of an organisation, or "". It is for lines printed
+// beside a name, too. It may hold any character but those that are not seen or change how others
 // are: control and format characters, and those that break a line (fault.FieldCharacter). Without
 // anything to be seen it is fault.FieldPattern, and fault.FieldTooLong beyond so many characters.
 func Display(typed string, most int) string {

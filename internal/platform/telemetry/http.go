@@ -2,9 +2,11 @@ package telemetry
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
@@ -13,10 +15,21 @@ import (
 )
 
 type httpMetrics struct {
-	duration metric.Float64Histogram
+	// duration is a histogram of Prometheus' own library. Those of OpenTelemetry are not there
+	// before they are recorded, and an alert would have nothing to look at.
+	duration *prometheus.HistogramVec
 	active   metric.Int64UpDownCounter
-	// options keeps the attributes of each series ready-made: they are as few as routes × statuses.
-	options *sync.Map
+	// observers keeps each series ready-made: they are as few as routes × statuses.
+	observers *sync.Map
+}
+
+// Route is an operation as it is measured.
+type Route struct {
+	Method string
+	// Pattern is the path with its parameters, such as /people/{id}.
+	Pattern string
+	// Status is that of an answer that went well.
+	Status int
 }
 
 type series struct {
@@ -24,16 +37,24 @@ type series struct {
 	status        int
 }
 
-func newHTTPMetrics(meter metric.Meter) (httpMetrics, error) {
-	duration, err := meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
-		metric.WithDescription("Duration of HTTP requests by route and status."),
-		metric.WithExplicitBucketBoundaries(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
-	if err != nil {
+func newHTTPMetrics(registry prometheus.Registerer, meter metric.Meter) (httpMetrics, error) {
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_server_request_duration_seconds", Help: "Duration of HTTP requests by route and status.",
+		Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+	}, []string{"http_request_method", "http_response_status_code", "http_route"})
+	if err := registry.Register(duration); err != nil {
 		return httpMetrics{}, err
 	}
 	active, err := meter.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"),
 		metric.WithDescription("HTTP requests that are being answered."))
-	return httpMetrics{duration: duration, active: active, options: new(sync.Map)}, err
+	return httpMetrics{duration: duration, active: active, observers: new(sync.Map)}, err
+}
+
+// Expect has the durations of routes appear in /metrics before anybody asks for one.
+func (t *Telemetry) Expect(routes []Route) {
+	for _, r := range routes {
+		t.http.observerOf(series{method: r.Method, route: r.Pattern, status: r.Status})
+	}
 }
 
 // HTTP measures the requests to next. After next has answered, route gives the pattern that the
@@ -65,7 +86,7 @@ func (t *Telemetry) HTTP(next http.Handler, route func(*http.Request) string) ht
 				s.status = http.StatusInternalServerError
 			}
 			t.http.active.Add(ctx, -1)
-			t.http.duration.Record(ctx, max(0, t.options.Clock.Now().Sub(begun).Seconds()), t.http.optionsOf(s)...)
+			t.http.observerOf(s).Observe(max(0, t.options.Clock.Now().Sub(begun).Seconds()))
 			if span != nil {
 				span.SetName(strings.TrimSpace(s.method + " " + s.route))
 				span.SetAttributes(s.attributes()...)
@@ -80,14 +101,14 @@ func (t *Telemetry) HTTP(next http.Handler, route func(*http.Request) string) ht
 	})
 }
 
-func (m httpMetrics) optionsOf(s series) []metric.RecordOption {
-	if known, ok := m.options.Load(s); ok {
-		if ready, ok := known.([]metric.RecordOption); ok {
+func (m httpMetrics) observerOf(s series) prometheus.Observer {
+	if known, ok := m.observers.Load(s); ok {
+		if ready, ok := known.(prometheus.Observer); ok {
 			return ready
 		}
 	}
-	ready := []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(s.attributes()...))}
-	m.options.Store(s, ready)
+	ready := m.duration.WithLabelValues(s.method, strconv.Itoa(s.status), s.route)
+	m.observers.Store(s, ready)
 	return ready
 }
 

@@ -97,7 +97,7 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 		t.tracers = tracers
 		t.shutdown = append(t.shutdown, tracers.Shutdown)
 	}
-	if t.http, err = newHTTPMetrics(t.meters.Meter(scope)); err != nil {
+	if t.http, err = newHTTPMetrics(t.registry, t.meters.Meter(scope)); err != nil {
 		return nil, err
 	}
 	return t, nil

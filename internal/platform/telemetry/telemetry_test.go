@@ -107,6 +107,14 @@ func TestTelemetry_RequestsAreMeasuredByPatternAndStatus(t *testing.T) {
 	}
 }
 
+func TestTelemetry_RoutesAreThereBeforeAnybodyAsks(t *testing.T) {
+	tel := newTelemetry(t, telemetry.Options{})
+	tel.Expect([]telemetry.Route{{Method: http.MethodPost, Pattern: "/people/{id}", Status: http.StatusCreated}})
+	expectLines(t, metrics(t, tel),
+		`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="201",http_route="/people/{id}"} 0`,
+	)
+}
+
 func TestTelemetry_TheAnswerReachesTheConnection(t *testing.T) {
 	tel := newTelemetry(t, telemetry.Options{})
 	server := httptest.NewServer(tel.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

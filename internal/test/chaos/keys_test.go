@@ -13,8 +13,8 @@ import (
 	"diresco/api/client"
 )
 
-// TestKeys_AnotherDirectoryIsRefused: a process that was given another directory, or a mistyped
-// one, makes no new keys for a database that has keys.
+// TestKeys_AnotherDirectoryIsRefused: a process with another directory makes no new keys for a
+// database that has some. It may have been mistyped.
 func TestKeys_AnotherDirectoryIsRefused(t *testing.T) {
 	dir, other := t.TempDir(), filepath.Join(t.TempDir(), "mistyped")
 	v := variables{"DATABASE_URL": "sqlite:" + filepath.Join(dir, "diresco.db"), "DATA_DIR": dir, "ADMIN_ADDR": ""}

@@ -204,3 +204,33 @@ func TestSandbox_TheTwoNeverMix(t *testing.T) {
 		t.Errorf("on an older service's database the sandbox says %q", line)
 	}
 }
+
+// TestSandbox_OnADatabaseStartsAgainWithoutADirectory: a database that outlives the process has its
+// keys with it. So sessions and receipts go on, with two processes too.
+func TestSandbox_OnADatabaseStartsAgainWithoutADirectory(t *testing.T) {
+	_, onPostgres := postgres(t)
+	for name, database := range map[string]string{"postgres": onPostgres, "sqlite": "sqlite:" + filepath.Join(t.TempDir(), "sandbox.db")} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, "sandbox", variables{"DATABASE_URL": database})
+			s.start()
+			people := decode[client.SandboxPersonList](t, s.site.get(t, "/v1/sandbox/people", "").want(t, http.StatusOK, ""))
+			p := people.Items[0]
+			token := s.site.login(t, p.TaxCode, p.Pin).AccessToken
+			s.terminate()
+			s.start()
+			s.site.get(t, "/v1/me", token).want(t, http.StatusOK, "")
+			if name == "postgres" {
+				other := newServer(t, "sandbox", variables{"DATABASE_URL": database, "PUBLIC_URL": s.site.url})
+				other.start()
+				other.site.get(t, "/v1/me", token).want(t, http.StatusOK, "")
+				other.terminate()
+			}
+			s.terminate()
+			// What a directory of its own holds is never replaced.
+			line := refuse(t, variables{"DATABASE_URL": database, "DATA_DIR": t.TempDir(), "ADDR": anyPort}, "sandbox")
+			if !strings.Contains(line, "a key of this database is missing") {
+				t.Errorf("with another directory it says %q", line)
+			}
+		})
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"diresco/api/client"
 )
 
 // TestSandbox_TestersMakeTheirWorld: people, contributors, roles, time and a new beginning.
@@ -57,5 +59,57 @@ func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
 		w.do(http.MethodGet, "/v1/me", f.token, nil).want(t, http.StatusUnauthorized, "")
 		w.do(http.MethodGet, "/v1/sandbox/people", "", nil).want(t, http.StatusOK, "")
 		w.filer()
+	})
+}
+
+// TestSandbox_PeopleHaveStableKeys: a key finds a person in every sandbox, and opens a session
+// without a PIN.
+func TestSandbox_PeopleHaveStableKeys(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		found := func(key string) client.SandboxPersonList {
+			var people client.SandboxPersonList
+			w.do(http.MethodGet, "/v1/sandbox/people?key="+key, "", nil).want(t, http.StatusOK, "").decode(t, &people)
+			return people
+		}
+		log := func(key string) client.Session {
+			var s client.Session
+			w.do(http.MethodPost, "/v1/sandbox/people/"+key+"/sessions", "", nil).want(t, http.StatusCreated, "").decode(t, &s)
+			return s
+		}
+		var all client.SandboxPersonList
+		w.do(http.MethodGet, "/v1/sandbox/people?limit=100", "", nil).want(t, http.StatusOK, "").decode(t, &all)
+		seen := map[string]bool{}
+		for _, p := range all.Items {
+			if seen[p.Key] || uuid.Validate(p.Key) == nil {
+				t.Errorf("%s %s has the key %q", p.GivenName, p.FamilyName, p.Key)
+			}
+			seen[p.Key] = true
+			if one := found(p.Key).Items; len(one) != 1 || one[0].PersonId != p.PersonId {
+				t.Errorf("%s finds %+v", p.Key, one)
+			}
+		}
+		for range 2 {
+			rep := found("rep-rome").Items[0]
+			me := w.do(http.MethodGet, "/v1/me", log("rep-rome").AccessToken, nil).want(t, http.StatusOK, "")
+			if me.field("person_id") != rep.PersonId.String() || rep.FamilyName != "Bianchi" {
+				t.Errorf("rep-rome is %s, the session is that of %s", rep.FamilyName, me.field("family_name"))
+			}
+			w.do(http.MethodPost, "/v1/sandbox/reset", "", nil).want(t, http.StatusNoContent, "")
+		}
+		if !log("fresh-pin").PinChangeRequired {
+			t.Error("a PIN of 16 characters need not be changed")
+		}
+		made := w.createPerson(map[string]any{})
+		if made.Key != made.PersonId.String() {
+			t.Errorf("who was made has the key %q", made.Key)
+		}
+		w.do(http.MethodGet, "/v1/me", log(made.Key).AccessToken, nil).want(t, http.StatusOK, "")
+		if none := found("nobody"); len(none.Items) != 0 {
+			t.Errorf("nobody is %+v", none.Items)
+		}
+		for _, nobody := range []string{"nobody", uuid.NewString()} {
+			w.do(http.MethodPost, "/v1/sandbox/people/"+nobody+"/sessions", "", nil).want(t, http.StatusNotFound, "not-found")
+		}
+		w.do(http.MethodGet, "/v1/sandbox/people?key=%27x", "", nil).want(t, http.StatusBadRequest, "")
 	})
 }

@@ -39,8 +39,8 @@ type certificate struct {
 	last bool
 }
 
-// contradicts returns in what the certificate differs from the headers around it, or lacks what a
-// receipt of its kind must have.
+// contradicts returns in what the certificate differs from the headers around it. It may also lack
+// what a receipt of its kind must have.
 func (c certificate) contradicts(kind, reference string) string {
 	switch {
 	case !strings.EqualFold(strings.TrimSpace(c.Kind), kind):

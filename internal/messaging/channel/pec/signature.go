@@ -14,8 +14,8 @@ import (
 	"github.com/smallstep/pkcs7"
 )
 
-// trust is what a signature is held against: the authorities of the providers, or nil for any, and
-// the mailbox that wrote the receipt.
+// trust is what a signature is held against. It has the authorities of the providers, or nil for
+// any, and the mailbox that wrote the receipt.
 type trust struct {
 	roots *x509.CertPool
 	from  string

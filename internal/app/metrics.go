@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"diresco/api"
+	"diresco/db"
+	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/telemetry"
+)
+
+// sandboxTag is that of the operations which a sandbox alone has.
+const sandboxTag = "Sandbox"
+
+// expectRoutes has every operation measured from the start.
+func (a *App) expectRoutes(sandbox bool) error {
+	contract, err := api.GetSpec()
+	if err != nil {
+		return err
+	}
+	var routes []telemetry.Route
+	for path, item := range contract.Paths.Map() {
+		for method, o := range item.Operations() {
+			if len(o.Tags) > 0 && o.Tags[0] == sandboxTag && !sandbox {
+				continue
+			}
+			routes = append(routes, telemetry.Route{Method: method, Pattern: reqctx.BasePath + path, Status: success(o)})
+		}
+	}
+	a.telemetry.Expect(routes)
+	return nil
+}
+
+// success is the status of an operation's answer when all is well.
+func success(o *openapi3.Operation) int {
+	least := http.StatusMultipleChoices
+	for code := range o.Responses.Map() {
+		if status, err := strconv.Atoi(code); err == nil && status < least {
+			least = status
+		}
+	}
+	if least == http.StatusMultipleChoices {
+		return http.StatusOK
+	}
+	return least
+}
+
+// observeInstallation has what an installation is at appear in the metrics. That is the schema's
+// version, the program's and the database's, and the age of the keys.
+func (a *App) observeInstallation() error {
+	target, err := db.TargetVersion()
+	if err != nil {
+		return err
+	}
+	meter, keys := a.telemetry.Meter(), keyring.NewManager(a.DB)
+	schema, err := meter.Int64ObservableGauge("schema.version",
+		metric.WithDescription("Version of the schema that the program works with, and of the database's."))
+	if err != nil {
+		return err
+	}
+	age, err := meter.Float64ObservableGauge("keys.age", metric.WithUnit("s"),
+		metric.WithDescription("Age of each key since it came to the state that it is in, by kind, id and state."))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		o.ObserveInt64(schema, target, metric.WithAttributes(attribute.String("of", "program")))
+		version, err := a.DB.Version(ctx)
+		if err != nil {
+			return err
+		}
+		o.ObserveInt64(schema, version, metric.WithAttributes(attribute.String("of", "database")))
+		now, err := a.DB.Now(ctx)
+		if err != nil {
+			return err
+		}
+		listed, err := keys.List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, k := range listed {
+			o.ObserveFloat64(age, max(0, now.Sub(k.Since).Seconds()), metric.WithAttributes(
+				attribute.String("kind", k.Kind), attribute.String("id", k.ID), attribute.String("state", k.State),
+			))
+		}
+		return nil
+	}, schema, age)
+	return err
+}
