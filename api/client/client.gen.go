@@ -792,6 +792,7 @@ const (
 	PinRequestWaitReasonDataDiffer    PinRequestWaitReason = "data_differ"
 	PinRequestWaitReasonHasPin        PinRequestWaitReason = "has_pin"
 	PinRequestWaitReasonNotInRegister PinRequestWaitReason = "not_in_register"
+	PinRequestWaitReasonRecentlyMoved PinRequestWaitReason = "recently_moved"
 )
 
 // Valid indicates whether the value is a known member of the PinRequestWaitReason enum.
@@ -802,6 +803,8 @@ func (e PinRequestWaitReason) Valid() bool {
 	case PinRequestWaitReasonHasPin:
 		return true
 	case PinRequestWaitReasonNotInRegister:
+		return true
+	case PinRequestWaitReasonRecentlyMoved:
 		return true
 	default:
 		return false
@@ -3718,7 +3721,7 @@ type OfficePinRequest struct {
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCode `json:"tax_code"`
 
-	// WaitsBecause Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, or the person has a PIN.
+	// WaitsBecause Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, the person has a PIN, or an import brought the residence less than 30 days ago.
 	//
 	// Example: data_differ
 	WaitsBecause *PinRequestWaitReason `json:"waits_because,omitempty"`
@@ -4401,7 +4404,7 @@ type PinRequestDecisionOutcome string
 // Example: served
 type PinRequestState string
 
-// PinRequestWaitReason Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, or the person has a PIN.
+// PinRequestWaitReason Why a request was not served at once: the tax code is not in the register of persons (anagrafe), what was declared differs from it, the person has a PIN, or an import brought the residence less than 30 days ago.
 //
 // Example: data_differ
 type PinRequestWaitReason string

@@ -52,7 +52,7 @@ func TestMessageKind_OfEachExampleIsDeclared(t *testing.T) {
 func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 	everyContact := []string{
 		"contact.added", "contact.removed", "pin.became_dispositive", "pin.issued", "pin.many_wrong_tries", "pin.recovered",
-		"pin.request_refused", "pin.request_served", "pin.request_with_pin", "pin.revoked", "staff.post_ended", "staff.post_given",
+		"pin.request_refused", "pin.request_served", "pin.request_with_pin", "pin.revoked", "role.registered", "staff.post_ended", "staff.post_given",
 	}
 	mutes := map[string]outbox.Category{
 		"declaration.awaiting_credentials": outbox.AboutDeclarations, "declaration.completed": outbox.AboutDeclarations,

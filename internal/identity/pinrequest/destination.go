@@ -27,20 +27,21 @@ type destinations struct {
 //   - the letter goes to the residence that the register has;
 //   - a half goes to a contact of the request only for who was never registered here, whose other
 //     half is that letter;
-//   - everybody else has it at verified contacts.
+//   - everybody else has it at verified contacts;
+//   - a residence that an import brought lately gets no letter, and agreeing with it proves nothing.
 //
 // own are the contacts of the person. It returns fault.Conflict for who has too few that are
 // verified: they turn to a counter.
 func (s situation) destinations(r Request, own []person.Contact, now time.Time) (destinations, error) {
 	first, second := r.declared()
-	unknown := s.person.ID == uuid.Nil
+	unknown, moved := s.person.ID == uuid.Nil, s.registered && s.entry.RecentlyMoved(now)
 	if s.registered {
-		if len(residents.Match(s.entry, r.Identity)) == 0 {
+		if !moved && len(residents.Match(s.entry, r.Identity)) == 0 {
 			return destinations{first, second, true}, nil
 		}
 		second = letterTo(s.entry.Identity)
 	}
-	if unknown {
+	if unknown && !moved {
 		return destinations{first, second, true}, nil
 	}
 	var good []pin.Half
@@ -49,7 +50,7 @@ func (s situation) destinations(r Request, own []person.Contact, now time.Time) 
 			good = append(good, pin.Half{Channel: kind.Channel(), To: own[i].Value})
 		}
 	}
-	if s.registered {
+	if s.registered && !moved {
 		good = append(good, second)
 	}
 	if len(good) < 2 {

@@ -134,6 +134,38 @@ func TestPINRequest_WhatDiffersGoesToNoNewContact(t *testing.T) {
 	}
 }
 
+// TestPINRequest_ANewResidenceGetsNoLetter for 30 days: whoever imports a register and asks in
+// somebody's name has not got both halves, whatever agrees and whoever decides.
+func TestPINRequest_ANewResidenceGetsNoLetter(t *testing.T) {
+	for name, registered := range map[string]bool{"registered here": true, "never registered": false} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Each(t, func(t *testing.T, d *db.DB) {
+				s := open(t, d)
+				if registered {
+					_, _ = s.marioWithPIN(t, false)
+					s.Exec(t, "UPDATE pins SET revoked_at = ?", s.Clock.Now())
+					s.Exec(t, "DELETE FROM contacts WHERE kind <> 'email'")
+				}
+				s.Exec(t, "UPDATE register_people SET moved_at = ? WHERE tax_code = ?", s.Clock.Now(), pintest.Mario)
+				messages := s.Count(t, "outbox")
+				r := s.ask(t, nil)
+				if r.State != pinrequest.Waiting || r.WaitsBecause == nil || *r.WaitsBecause != pinrequest.RecentlyMoved {
+					t.Fatalf("%s, %v", r.State, r.WaitsBecause)
+				}
+				_, err := s.Decide(ctx, s.Clerk, r.ID, served())
+				conflict(t, err, "counter-needed")
+				if n := s.Count(t, "outbox"); n != messages {
+					t.Errorf("%d messages", n-messages)
+				}
+				s.Clock.Advance(30 * 24 * time.Hour)
+				if r := s.ask(t, nil); r.State != pinrequest.Served {
+					t.Errorf("30 days later: %s", r.State)
+				}
+			})
+		})
+	}
+}
+
 // TestPINRequest_AContactCountsADayAfterItsVerification: whoever has just added one gains nothing.
 func TestPINRequest_AContactCountsADayAfterItsVerification(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

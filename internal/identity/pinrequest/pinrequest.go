@@ -63,6 +63,8 @@ const (
 	NotInRegister Cause = "not_in_register"
 	DataDiffer    Cause = "data_differ"
 	HasPIN        Cause = "has_pin"
+	// RecentlyMoved says that an import brought the residence only lately.
+	RecentlyMoved Cause = "recently_moved"
 )
 
 // Contact is a contact as it was given.
@@ -266,7 +268,7 @@ func (s situation) working() bool {
 
 // assess decides whether a request is served at once, and why not. A request beyond the day's
 // number is not looked at; the contact centre's own are.
-func (s situation) assess(r Request) (serve bool, because *Cause) {
+func (s situation) assess(r Request, now time.Time) (serve bool, because *Cause) {
 	cause := func(c Cause) *Cause { return &c }
 	switch {
 	case r.FiledBy == nil && s.taken >= takenADay:
@@ -277,6 +279,8 @@ func (s situation) assess(r Request) (serve bool, because *Cause) {
 		return false, cause(NotInRegister)
 	case len(residents.Match(s.entry, r.Identity)) > 0:
 		return false, cause(DataDiffer)
+	case s.entry.RecentlyMoved(now):
+		return false, cause(RecentlyMoved)
 	case s.person.SuspendedAt != nil, s.person.WorksHere():
 		return false, nil
 	default:

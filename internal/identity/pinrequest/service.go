@@ -124,7 +124,7 @@ func (s *Service) takeOnce(ctx context.Context, by access.Actor, id string, a Ap
 		if err != nil {
 			return View{}, err
 		}
-		serve, because := found.assess(r)
+		serve, because := found.assess(r, now)
 		r.WaitsBecause = because
 		if serve {
 			// As the register writes them.

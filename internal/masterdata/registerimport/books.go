@@ -3,6 +3,7 @@ package registerimport
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,6 +28,8 @@ type book struct {
 	// apply are the statements that bring the staged lines of a range of keys in: after @low, not
 	// after @high. Each changes only what differs, so that nothing is locked that stays as it is.
 	apply []string
+	// then is done after these statements, with their arguments; it may be nil.
+	then func(ctx context.Context, w *Worker, args map[string]any, now time.Time) error
 }
 
 // bookOf returns the book of a register.
@@ -125,13 +128,17 @@ var people = book{
 		`UPDATE register_people AS t
 			SET given_name = s.given_name, family_name = s.family_name, birth_date = s.birth_date, birth_place = s.birth_place,
 			street = s.street,
-			postal_code = s.postal_code, town = s.town, province = s.province, office_code = s.office_code, updated_at = @now
-		FROM staged_people AS s WHERE ` + stagedRange + ` AND t.tax_code = s.key
+			postal_code = s.postal_code, town = s.town, province = s.province, office_code = s.office_code, updated_at = @now,
+			moved_at = CASE WHEN t.street <> s.street OR t.postal_code <> s.postal_code OR t.town <> s.town OR t.province <> s.province
+				THEN i.created_at ELSE t.moved_at END
+		FROM staged_people AS s JOIN register_imports AS i ON i.id = s.import_id WHERE ` + stagedRange + ` AND t.tax_code = s.key
 			AND (t.given_name <> s.given_name OR t.family_name <> s.family_name OR t.birth_date <> s.birth_date
 				OR t.birth_place <> s.birth_place OR t.street <> s.street OR t.postal_code <> s.postal_code OR t.town <> s.town
 				OR t.province <> s.province OR COALESCE(t.office_code, '') <> COALESCE(s.office_code, ''))`,
 		`INSERT INTO register_people (tax_code,
-			` + personColumns + `, updated_at) SELECT s.key, ` + personColumns + `, @now FROM staged_people AS s
+			` + personColumns + `, updated_at, moved_at) SELECT s.key, ` + personColumns + `, @now,
+			CASE WHEN EXISTS (SELECT 1 FROM people AS p WHERE p.tax_code = s.key) THEN i.created_at END
+		FROM staged_people AS s JOIN register_imports AS i ON i.id = s.import_id
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM register_people AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
 	},
 }
@@ -189,6 +196,7 @@ var contributors = book{
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributor_roles AS t WHERE t.person_id = p.id AND t.contributor_id = c.id
 			AND t.role = 'legal_representative' AND ` + access.LiveRole("t") + `) ON CONFLICT DO NOTHING`,
 	},
+	then: tellRepresentatives,
 }
 
 type stagedPosition struct {

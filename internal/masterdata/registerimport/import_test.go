@@ -36,6 +36,22 @@ func TestRegisterImport_People(t *testing.T) {
 		if n := w.Count(t, "register_people"); n != 2 {
 			t.Errorf("%d people", n)
 		}
+		if n := w.Count(t, "register_people WHERE moved_at IS NOT NULL AND tax_code = ?", code(t, 2)); n != 1 ||
+			w.Count(t, "register_people WHERE moved_at IS NOT NULL") != 1 {
+			t.Error("it is not kept who moved")
+		}
+		// Another office is no other home. Somebody registered here whose first residence comes is as
+		// one who moved.
+		known := w.Person(t, nil)
+		w.bring(
+			registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Milan),
+			strings.Replace(person(t, 4, "Via Roma 4", ""), code(t, 4), known.TaxCode.Clear(), 1),
+		)
+		if n := w.Count(t, "register_people WHERE moved_at IS NOT NULL AND tax_code = ?", known.TaxCode); n != 1 ||
+			w.Count(t, "register_people WHERE moved_at IS NOT NULL") != 2 {
+			t.Error("it is not kept who moved")
+		}
+		w.Exec(t, "DELETE FROM register_people WHERE tax_code = ?", known.TaxCode)
 		// As JSON Lines, in another order, with an optional member left out; blank lines are none.
 		line := `{"province":"RM","tax_code":"` + strings.ToLower(code(t, 3)) +
 			`","given_name":"Ugo","family_name":"D'Angelo  Ü","birth_date":"1930-01-03","birth_place":"Forlì","street":"Via \"3\"","postal_code":"00184","town":"Roma"}`

@@ -11,6 +11,32 @@ import (
 	"diresco/internal/test/world"
 )
 
+// TestRegisterImport_WhoRepresentsHearsOfAnother: an import gives the role of a legal
+// representative at once, and those who would know that it is wrong are told at every contact.
+func TestRegisterImport_WhoRepresentsHearsOfAnother(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		company, representative := w.Employer(t, world.Rome)
+		taxCode := w.one("SELECT tax_code FROM contributors WHERE id = ?", company.ID)
+		told := func() int { return w.Count(t, "outbox WHERE kind = 'role.registered'") }
+		employee, other := w.Person(t, nil), w.Person(t, nil)
+		w.Role(t, employee.ID, company.ID, access.Employer)
+		line := func(who string) string { return taxCode + ";Ditta;company;" + who + ";" }
+		for range 2 {
+			// Who has the role already is nothing new.
+			w.bring(registerimport.Contributors, contributorsHeader, line(other.TaxCode.Clear()))
+			w.bring(registerimport.Contributors, contributorsHeader, line(""))
+			if n := w.Count(t, "outbox WHERE kind = 'role.registered' AND person_id = ?", representative.PersonID); n != 1 || told() != 1 {
+				t.Errorf("%d messages, %d of them to who represents it", told(), n)
+			}
+		}
+		// Where nobody was before, nobody is told.
+		w.bring(registerimport.Contributors, contributorsHeader, "00743110157;Nuova;company;"+other.TaxCode.Clear()+";")
+		if told() != 1 {
+			t.Errorf("%d messages", told())
+		}
+	})
+}
+
 // Those who sign for the contributors hear who leaves a register and comes back, each once. So does
 // somebody at the organisation.
 func TestRegisterImport_BothSidesHearOfARegister(t *testing.T) {

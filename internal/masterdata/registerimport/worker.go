@@ -342,6 +342,11 @@ func (w *Worker) apply(ctx context.Context, i *Import, b book, now time.Time) (i
 			return 0, err
 		}
 	}
+	if b.then != nil {
+		if err := b.then(ctx, w, args, now); err != nil {
+			return 0, err
+		}
+	}
 	i.Reached = high
 	i.LinesDone += n
 	return n, nil

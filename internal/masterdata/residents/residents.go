@@ -31,7 +31,19 @@ type Entry struct {
 	// OfficeCode is the office that is competent for the residence; nil where the import does not
 	// say.
 	OfficeCode *string
+	// MovedAt is when an import brought another residence, or the first one of somebody registered
+	// here; nil where none did.
+	MovedAt   *time.Time
 	UpdatedAt  time.Time `gorm:"autoUpdateTime:false"`
+}
+
+// settlesAfter is how long a residence that an import brought anew is not believed alone: who
+// imports registers could have written it, and the person would not know.
+const settlesAfter = 30 * 24 * time.Hour
+
+// RecentlyMoved reports whether the residence is too new to send half of a PIN there.
+func (e Entry) RecentlyMoved(now time.Time) bool {
+	return e.MovedAt != nil && now.Before(e.MovedAt.Add(settlesAfter))
 }
 
 // TableName tells GORM the table.

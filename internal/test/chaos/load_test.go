@@ -83,13 +83,15 @@ type load struct {
 	all  sync.WaitGroup
 	mu   sync.Mutex
 	done []filing
+	// open are the filings that are sent and not acknowledged, by when each began.
+	open map[int64]struct{}
 }
 
 // newLoad returns clients of the sites, for people who are known there. They are logged in at the
 // first one.
 func newLoad(t *testing.T, filers []*filer, sites ...site) *load {
 	t.Helper()
-	l := &load{t: t, sites: sites, filers: filers, stop: make(chan struct{})}
+	l := &load{t: t, sites: sites, filers: filers, stop: make(chan struct{}), open: map[int64]struct{}{}}
 	shown := decode[client.DeclarationType](t, sites[0].get(t, "/v1/declaration-types/RIOC", "").want(t, http.StatusOK, ""))
 	l.example = shown.ContentExample
 	for _, f := range filers {
@@ -150,6 +152,23 @@ func (l *load) advance(by int) {
 	})
 }
 
+// settle returns once all is answered that was sent before. On a slow machine a client may insist for
+// as long as many others file.
+func (l *load) settle() {
+	l.t.Helper()
+	now := l.events.Add(1)
+	eventually(l.t, patience, "what was sent is answered", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for sent := range l.open {
+			if sent < now {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // file makes one declaration and reports whether it could.
 func (l *load) file(f *filer, at site, n int) bool {
 	body := map[string]any{"type": "RIOC", "position_id": f.positions[n%len(f.positions)], "content": l.example}
@@ -174,6 +193,14 @@ func (l *load) file(f *filer, at site, n int) bool {
 		r.body = body
 	}
 	filed := filing{by: f, sent: l.events.Add(1), round: int(l.round.Load())}
+	l.mu.Lock()
+	l.open[filed.sent] = struct{}{}
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		delete(l.open, filed.sent)
+		l.mu.Unlock()
+	}()
 	last, tries, ok := l.insist(f, at, r)
 	if !ok {
 		return false
