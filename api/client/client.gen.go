@@ -9510,6 +9510,7 @@ type ClientInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -9520,6 +9521,7 @@ type ClientInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -12924,6 +12926,7 @@ func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRev
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12944,6 +12947,7 @@ func (c *Client) VerifyReceiptWithBody(ctx context.Context, params *VerifyReceip
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -24728,6 +24732,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -24738,6 +24743,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -34304,6 +34310,7 @@ func (c *ClientWithResponses) ConfirmPinRevocationWithResponse(ctx context.Conte
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -34320,6 +34327,7 @@ func (c *ClientWithResponses) VerifyReceiptWithBodyWithResponse(ctx context.Cont
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
