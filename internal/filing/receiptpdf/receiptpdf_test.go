@@ -250,3 +250,8 @@ func TestReceipt_Wrap(t *testing.T) {
 		}
 	})
 }
+
+// What is copied, searched and read aloud comes in this order, with these roles.
+func TestReceipt_ReadsAsItIsStructured(t *testing.T) {
+	pdfatest.Golden(t, render(t, facts()), "receipt.txt")
+}
