@@ -1967,6 +1967,7 @@ type DeclarationType struct {
 	ContentExample json.RawMessage `json:"content_example"`
 
 	// ContentSchema JSON Schema (2020-12) of `content`. The formats `tax-code` and `vat-number` stand for a codice fiscale and a partita IVA that are formally valid.
+	// `x-labels` beside an `enum` has the Italian words for its values, as forms show them and receipts print them.
 	//
 	// Example: {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"average_monthly_pay":{"maxLength":12,"minLength":4,"pattern":"^(0|[1-9][0-9]{0,8})\\.[0-9]{2}$","title":"Retribuzione mensile media","type":"string"},"employer_contribution_rate":{"format":"double","maximum":50,"minimum":0,"title":"Aliquota contributiva a carico del datore di lavoro","type":"number"},"mandatory_communication_code":{"maxLength":20,"minLength":8,"pattern":"^[0-9A-Z]+$","title":"Codice della comunicazione obbligatoria","type":"string"},"part_time_percentage":{"format":"double","maximum":99.99,"minimum":1,"title":"Percentuale di part-time","type":"number"},"worker_tax_code":{"format":"tax-code","maxLength":16,"minLength":11,"pattern":"^[0-9A-Z]+$","title":"Codice fiscale del lavoratore","type":"string"}},"required":["worker_tax_code","mandatory_communication_code","average_monthly_pay","employer_contribution_rate"],"type":"object"}
 	ContentSchema json.RawMessage `json:"content_schema"`

@@ -2004,6 +2004,7 @@ type DeclarationType struct {
 	ContentExample json.RawMessage `json:"content_example"`
 
 	// ContentSchema JSON Schema (2020-12) of `content`. The formats `tax-code` and `vat-number` stand for a codice fiscale and a partita IVA that are formally valid.
+	// `x-labels` beside an `enum` has the Italian words for its values, as forms show them and receipts print them.
 	//
 	// Example: {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"average_monthly_pay":{"maxLength":12,"minLength":4,"pattern":"^(0|[1-9][0-9]{0,8})\\.[0-9]{2}$","title":"Retribuzione mensile media","type":"string"},"employer_contribution_rate":{"format":"double","maximum":50,"minimum":0,"title":"Aliquota contributiva a carico del datore di lavoro","type":"number"},"mandatory_communication_code":{"maxLength":20,"minLength":8,"pattern":"^[0-9A-Z]+$","title":"Codice della comunicazione obbligatoria","type":"string"},"part_time_percentage":{"format":"double","maximum":99.99,"minimum":1,"title":"Percentuale di part-time","type":"number"},"worker_tax_code":{"format":"tax-code","maxLength":16,"minLength":11,"pattern":"^[0-9A-Z]+$","title":"Codice fiscale del lavoratore","type":"string"}},"required":["worker_tax_code","mandatory_communication_code","average_monthly_pay","employer_contribution_rate"],"type":"object"}
 	ContentSchema json.RawMessage `json:"content_schema"`
@@ -9513,6 +9514,7 @@ type ClientInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -9523,6 +9525,7 @@ type ClientInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -12927,6 +12930,7 @@ func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRev
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12947,6 +12951,7 @@ func (c *Client) VerifyReceiptWithBody(ctx context.Context, params *VerifyReceip
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -24731,6 +24736,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -24741,6 +24747,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 	// data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+	// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -34307,6 +34314,7 @@ func (c *ClientWithResponses) ConfirmPinRevocationWithResponse(ctx context.Conte
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -34323,6 +34331,7 @@ func (c *ClientWithResponses) VerifyReceiptWithBodyWithResponse(ctx context.Cont
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
 // data, so anybody who is handed a receipt may ask. Text that is no receipt at all is simply not valid. Needs no login.
+// What the QR code of a printed receipt holds behind the `#` is verified as the receipt is.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

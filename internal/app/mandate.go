@@ -20,7 +20,7 @@ type mandate struct {
 func newMandate(p platform, k kernel, id identity, m masterdata, f filing) mandate {
 	delegations := delegation.NewService(delegation.Deps{
 		Runner: k.runner, Rights: k.rights, Contributors: m.contributors, People: id.people, Outbox: k.outbox, Keys: p.dataKeys,
-		Codes: id.codes, Catalogue: m.services, Random: p.random,
+		Codes: id.codes, Catalogue: m.services, Random: p.random, Institution: p.config.Institution(),
 	})
 	return mandate{
 		delegations: delegations,

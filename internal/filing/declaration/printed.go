@@ -19,6 +19,8 @@ type described struct {
 	Pattern    string     `json:"pattern"`
 	Properties members    `json:"properties"`
 	Items      *described `json:"items"`
+	// Labels are the words for the values of a list.
+	Labels map[string]string `json:"x-labels"`
 }
 
 // members are the properties of a schema in the order of the form.
@@ -145,7 +147,10 @@ func (s described) italian(value json.RawMessage) string {
 	if json.Unmarshal(value, &text) != nil {
 		return text
 	}
+	label := s.Labels[text]
 	switch {
+	case label != "":
+		return label
 	case s.Format == "date":
 		if day, err := time.Parse(time.DateOnly, text); err == nil {
 			return day.Format("02/01/2006")

@@ -33,7 +33,7 @@ func TestReceipt_ContentIsInTheOrderOfTheForm(t *testing.T) {
 			{"Codice della comunicazione obbligatoria", "1700017200456789"},
 			{"Estremi della convenzione", "Prot. n. 1284/2017"},
 			{"Data della convenzione", "14/03/2017"},
-			{"Tipologia del rapporto di lavoro", "fixed_term"},
+			{"Tipologia del rapporto di lavoro", "a tempo determinato"},
 			{"Sgravio dell'80 per cento già fruito", "no"},
 			{
 				"Importi per anno, 1", "Anno: 2017\nRetribuzione corrisposta: 9.840,00\nSgravio dell'80 per cento: 2.322,24\n" +

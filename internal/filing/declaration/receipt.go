@@ -81,6 +81,23 @@ func newClaims(issuer string, d Declaration, filer, owner taxcode.Code, random i
 	})
 }
 
+// summary is the signed text in the QR code of a printed receipt. It has what is printed there, and
+// no more, so that a scanner reads the code. Nobody keeps it: the register has all that it says.
+type summary struct {
+	ProtocolNumber string    `json:"n"`
+	SubmittedAt    time.Time `json:"t"`
+	Digest         string    `json:"d"`
+	DeclarationID  uuid.UUID `json:"id"`
+}
+
+func (s *Service) signSummary(d Declaration) (string, error) {
+	payload, err := json.Marshal(summary{*d.ProtocolNumber, d.SubmittedAt.UTC(), *d.Digest, d.ID})
+	if err != nil {
+		return "", err
+	}
+	return s.signer.SignReceipt(payload)
+}
+
 // Finding is what verification finds out about a receipt.
 type Finding string
 
@@ -103,7 +120,8 @@ type Verdict struct {
 	SubmittedAt    time.Time
 }
 
-// Verify tells whether we signed the receipt and the register has it, whichever key it was.
+// Verify tells whether we signed the receipt and the register has it, whichever key it was. The text
+// in the QR code of a printed receipt is as good as the receipt.
 func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
 	payload, err := s.signer.VerifyReceipt(ctx, jws)
 	if errors.Is(err, keyring.ErrNotAReceipt) {
@@ -112,18 +130,36 @@ func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	var c claims
-	if json.Unmarshal(payload, &c) != nil {
-		return Verdict{Finding: NotRegistered}, nil //nolint:nilerr // what was signed is no receipt of a declaration
-	}
-	registered, err := s.repo.registered(ctx, c.DeclarationID, c.Digest, jws)
+	found, genuine, err := s.lookUp(ctx, payload, jws)
 	if err != nil {
 		return Verdict{}, err
 	}
-	if !registered {
+	if !genuine {
 		return Verdict{Finding: NotRegistered}, nil
 	}
-	return Verdict{Finding: Genuine, ProtocolNumber: c.ProtocolNumber, SubmittedAt: c.SubmittedAt}, nil
+	return Verdict{Finding: Genuine, ProtocolNumber: found.ProtocolNumber, SubmittedAt: found.SubmittedAt}, nil
+}
+
+// lookUp reports whether the register says what a signed text says, and returns that.
+func (s *Service) lookUp(ctx context.Context, payload []byte, jws string) (summary, bool, error) {
+	var whole claims
+	if json.Unmarshal(payload, &whole) != nil {
+		return summary{}, false, nil //nolint:nilerr // what was signed is no receipt of a declaration
+	}
+	if whole.DeclarationID != uuid.Nil {
+		registered, err := s.repo.registered(ctx, whole.DeclarationID, whole.Digest, jws)
+		return summary{ProtocolNumber: whole.ProtocolNumber, SubmittedAt: whole.SubmittedAt}, registered, err
+	}
+	var short summary
+	if json.Unmarshal(payload, &short) != nil {
+		return summary{}, false, nil //nolint:nilerr // as above
+	}
+	stands, found, err := s.repo.summary(ctx, short.DeclarationID)
+	if err != nil || !found || !short.SubmittedAt.Equal(stands.SubmittedAt) {
+		return summary{}, false, err
+	}
+	short.SubmittedAt = stands.SubmittedAt
+	return stands, short == stands, nil
 }
 
 // Receipt returns a submitted declaration with its signed receipt, and fault.NotFound for a draft,
@@ -182,13 +218,18 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	short, err := s.signSummary(d.Declaration)
+	if err != nil {
+		return nil, err
+	}
 	var document bytes.Buffer
+	page := s.publicURL + "/verify#"
 	err = receiptpdf.Render(&document, receiptpdf.Facts{
 		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: d.Type, TypeTitle: p.Title,
 		TypeVersion:   d.TypeVersion,
 		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber,
 		OfficeCode: d.OfficeCode, OfficeName: p.OfficeName, By: s.institution,
-		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: s.publicURL + "/verify#" + d.JWS, Content: content,
+		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: page + d.JWS, ScanURL: page + short, Content: content,
 	})
 	return document.Bytes(), err
 }

@@ -71,6 +71,17 @@ func (r *repository) registered(ctx context.Context, id uuid.UUID, digest, jws s
 	return len(found) == 1 && found[0] == jws, err
 }
 
+// summary returns what the register has of a declaration that was given a receipt.
+func (r *repository) summary(ctx context.Context, id uuid.UUID) (s summary, found bool, err error) {
+	var rows []summary
+	err = r.db.From(ctx).Raw("SELECT d.id AS declaration_id, d.protocol_number, e.at AS submitted_at, e.digest FROM declarations d "+
+		"JOIN protocol_entries e ON e.subject_id = d.id JOIN receipts x ON x.declaration_id = d.id WHERE d.id = ?", id).Scan(&rows).Error
+	if err != nil || len(rows) != 1 {
+		return summary{}, false, err
+	}
+	return rows[0], true, nil
+}
+
 const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
 	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
 

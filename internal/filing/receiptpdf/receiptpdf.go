@@ -45,9 +45,11 @@ type Facts struct {
 	FiledBy  string
 	ActingAs string
 
-	// VerifyURL is what the QR code holds: the page that verifies receipts,
-	// with the receipt in its fragment. Only the page's address is printed.
+	// VerifyURL is where the link around the QR code leads: the page that verifies receipts, with the
+	// receipt in its fragment. Only the page's address is printed.
 	VerifyURL string
+	// ScanURL is what the QR code holds: the same page with a shorter text, which a scanner reads.
+	ScanURL string
 
 	// Content is the declaration's content as it is printed, in the order of the form.
 	Content []struct{ Label, Value string }
@@ -65,12 +67,12 @@ var capacities = map[string]string{
 }
 
 // Render writes the receipt to w, all of it or, on an error of its own,
-// nothing. It fails without a protocol number, a time of submission or a
-// VerifyURL, and if the VerifyURL is too long for a QR code (2,953 bytes).
+// nothing. It fails without a protocol number, a time of submission, a VerifyURL
+// or a ScanURL, and if the ScanURL is too long for a QR code (2,953 bytes).
 // It may be called from several goroutines at once.
 func Render(w io.Writer, f Facts) error {
-	if f.ProtocolNumber == "" || f.SubmittedAt.IsZero() || f.VerifyURL == "" {
-		return errors.New("receipt without protocol number, time of submission or address of verification")
+	if f.ProtocolNumber == "" || f.SubmittedAt.IsZero() || f.VerifyURL == "" || f.ScanURL == "" {
+		return errors.New("receipt without protocol number, time of submission or addresses of verification")
 	}
 	page, err := url.Parse(f.VerifyURL)
 	if err != nil {
@@ -79,7 +81,7 @@ func Render(w io.Writer, f Facts) error {
 	page.Fragment = ""
 
 	// Level L makes the modules largest; a receipt is not a label that wears.
-	code, err := qr.Encode(f.VerifyURL, qr.L)
+	code, err := qr.Encode(f.ScanURL, qr.L)
 	if err != nil {
 		return fmt.Errorf("QR code of the receipt: %w", err)
 	}
@@ -206,7 +208,7 @@ func digestLines(digest string) string {
 	return algorithm + ":\n" + digits[:32] + "\n" + digits[32:]
 }
 
-// qr draws a QR code of the given side, which is also a link. The quiet zone of four modules on
+// qr draws a QR code of the given side, within a link to the whole receipt. The quiet zone of four modules on
 // each side comes on top of that: the page around the code has to be empty.
 func (s *sheet) qr(f Facts, code *qr.Code, x, y, side float64) {
 	const name = "qr"

@@ -37,6 +37,7 @@ func facts() Facts {
 		FiledBy:   "José Ğüneş Žižek",
 		ActingAs:  "legal_representative",
 		VerifyURL: "https://portale.diresco.example/verify#" + strings.Repeat("eyJhbGciOiJFZERTQSJ9.", 50),
+		ScanURL:   "https://portale.diresco.example/verify#" + strings.Repeat("eyJhbGciOiJFUzI1NiJ9.", 20) + "x",
 		Content: []entry{
 			{"Codice fiscale del lavoratore", "RSSMRA80A01H501U"},
 			{"Retribuzione mensile media", "1.850,00"},
@@ -141,7 +142,8 @@ func TestReceipt_DifferentFactsDiffer(t *testing.T) {
 		"institution":     func(f *Facts) { f.By.Telephone = "06 123457" },
 		"filed by":        func(f *Facts) { f.FiledBy = "Jose" },
 		"acting as":       func(f *Facts) { f.ActingAs = "intermediary" },
-		"QR code":         func(f *Facts) { f.VerifyURL += "x" },
+		"QR code":         func(f *Facts) { f.ScanURL += "x" },
+		"link":            func(f *Facts) { f.VerifyURL += "x" },
 		"content":         func(f *Facts) { f.Content[1].Value = "1.850,01" },
 		"label":           func(f *Facts) { f.Content[1].Label = "Retribuzione" },
 	} {
@@ -207,8 +209,9 @@ func TestReceipt_RenderRefuses(t *testing.T) {
 		"no protocol number": func(f *Facts) { f.ProtocolNumber = "" },
 		"no time":            func(f *Facts) { f.SubmittedAt = time.Time{} },
 		"no address":         func(f *Facts) { f.VerifyURL = "" },
+		"no QR code":         func(f *Facts) { f.ScanURL = "" },
 		"malformed address":  func(f *Facts) { f.VerifyURL = "https://a b/verify#eyJsecret" },
-		"too long for a QR":  func(f *Facts) { f.VerifyURL = "https://a/verify#" + strings.Repeat("eyJsecret", 400) },
+		"too long for a QR":  func(f *Facts) { f.ScanURL = "https://a/verify#" + strings.Repeat("eyJsecret", 400) },
 	} {
 		f := facts()
 		change(&f)
@@ -246,4 +249,9 @@ func TestReceipt_Wrap(t *testing.T) {
 			t.Fatalf("%q became %q", text, lines)
 		}
 	})
+}
+
+// What is copied, searched and read aloud comes in this order, with these roles.
+func TestReceipt_ReadsAsItIsStructured(t *testing.T) {
+	pdfatest.Golden(t, render(t, facts()), "receipt.txt")
 }

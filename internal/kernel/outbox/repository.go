@@ -63,6 +63,19 @@ func (r repository) claim(ctx context.Context, c Channel, limit int, lease job.L
 	return claimed, err
 }
 
+// renew prolongs the lease of those deliveries that its owner still has. It waits for nobody: what
+// is locked is being settled.
+func (r repository) renew(ctx context.Context, ids db.UUIDs, lease job.Lease) error {
+	held := "SELECT id FROM deliveries WHERE id IN ? AND lease_owner = ? AND " + beingDue
+	if r.db.Dialect() == db.Postgres {
+		held += " FOR UPDATE SKIP LOCKED"
+	}
+	return r.db.InTx(ctx, func(ctx context.Context) error {
+		return r.db.From(ctx).Exec("UPDATE deliveries SET lease_until = ?, next_at = ? WHERE id IN ("+held+")",
+			lease.Until, lease.Until, []uuid.UUID(ids), lease.Owner).Error
+	})
+}
+
 // messages returns the messages of deliveries, by id.
 func (r repository) messages(ctx context.Context, deliveries []Delivery) (map[uuid.UUID]Message, error) {
 	ids := make(db.UUIDs, len(deliveries))

@@ -35,6 +35,10 @@ const (
 	settleTimeout = 10 * time.Second
 	// endingTime is how long a worker that ends waits for hand-overs that are under way.
 	endingTime = 5 * time.Second
+	// renewedFor is for how long a lease is good that is renewed every so often. Three renewals may
+	// be missed.
+	renewedFor = 2 * time.Minute
+	renewEvery = 30 * time.Second
 	// absentRetry is how often deliveries of a channel are looked at that is not configured here.
 	absentRetry = 15 * time.Minute
 )
@@ -47,9 +51,13 @@ func sendTime(c Channel) time.Duration {
 	return sendTimeout
 }
 
-// leaseTime is for how long others leave claimed deliveries alone. All of a group are sent at once,
-// so it covers one hand-over and its transaction.
+// leaseTime is for how long others leave deliveries alone that were claimed to be sent in turn. It
+// covers one hand-over and its transaction.
 func leaseTime(c Channel) time.Duration { return sendTime(c) + 2*settleTimeout }
+
+// renewedTime is leaseTime for what is sent together. While hand-overs are under way their lease is
+// renewed, so others wait for a short time alone for what a killed process had.
+func renewedTime(c Channel) time.Duration { return min(leaseTime(c), renewedFor) }
 
 // Hook is what else happens when a delivery reaches a state, in the transaction in which that is
 // noted.
@@ -88,6 +96,8 @@ type Worker struct {
 	lanes   []*lane
 	hooks   map[string]Hook
 	metrics metrics
+	// every ticks so often until it is stopped.
+	every func(time.Duration) (ticks <-chan time.Time, stop func())
 	// randomTurn is held by who draws from random.
 	randomTurn sync.Mutex
 }
@@ -107,12 +117,12 @@ type lane struct {
 func NewWorker(o Options) *Worker {
 	w := &Worker{
 		db: o.DB, clock: o.Clock, keys: o.Keys, router: o.Router, random: o.Random, log: o.Log, outbox: New(o.DB), repo: repository{o.DB},
-		hooks: o.Hooks, metrics: noMetrics(),
+		hooks: o.Hooks, metrics: noMetrics(), every: ticking,
 	}
 	for _, c := range channels {
 		l := &lane{channel: c, sender: o.Senders[c]}
 		l.sending = job.NewWorker(job.Options{
-			Step: w.send(l, w.sendTogether), Parallel: groups, Log: w.log.With("channel", string(c)),
+			Step: w.send(l, renewedTime(c), w.sendTogether), Parallel: groups, Log: w.log.With("channel", string(c)),
 			Failure: "deliveries not sent or not noted",
 		})
 		w.lanes = append(w.lanes, l)
@@ -154,7 +164,7 @@ func (w *Worker) Drain(ctx context.Context) error {
 		some, err := w.route()(ctx)
 		for _, l := range w.lanes {
 			for more := true; more && err == nil; some = some || more {
-				more, err = w.send(l, w.sendInTurn)(ctx)
+				more, err = w.send(l, leaseTime(l.channel), w.sendInTurn)(ctx)
 			}
 		}
 		return some, err
@@ -240,16 +250,16 @@ type group struct {
 	messages   map[uuid.UUID]Message
 }
 
-// send hands one group of a channel over.
-func (w *Worker) send(l *lane, handOver func(ctx context.Context, l *lane, g group) error) job.Step {
+// send hands one group of a channel over, which it leases for a time.
+func (w *Worker) send(l *lane, lease time.Duration, handOver func(ctx context.Context, l *lane, g group) error) job.Step {
 	return job.Leased(
-		func(ctx context.Context) (group, bool, error) { return w.claim(ctx, l) },
+		func(ctx context.Context) (group, bool, error) { return w.claim(ctx, l, lease) },
 		func(ctx context.Context, g group) error { return handOver(ctx, l, g) },
 	)
 }
 
 // claim leases as many deliveries of a channel as may be sent now.
-func (w *Worker) claim(ctx context.Context, l *lane) (group, bool, error) {
+func (w *Worker) claim(ctx context.Context, l *lane, length time.Duration) (group, bool, error) {
 	now := w.clock.Now()
 	l.mu.Lock()
 	room := l.breaker.room(now)
@@ -258,7 +268,7 @@ func (w *Worker) claim(ctx context.Context, l *lane) (group, bool, error) {
 		return group{}, false, nil
 	}
 	// An owner for each group: several are under way at once.
-	lease := job.NewLease(uuid.NewString(), now, leaseTime(l.channel))
+	lease := job.NewLease(uuid.NewString(), now, length)
 	deliveries, err := w.repo.claim(ctx, l.channel, room, lease)
 	if err != nil || len(deliveries) == 0 {
 		return group{}, false, err
@@ -283,6 +293,7 @@ func (w *Worker) sendTogether(ctx context.Context, l *lane, g group) error {
 	if len(g.deliveries) == groupSize {
 		l.sending.Wake() // there is more than one group
 	}
+	defer w.renewing(ctx, l, g)()
 	ended := make(chan outcome, len(g.deliveries))
 	for _, d := range g.deliveries {
 		go func() { ended <- w.attempt(ctx, l, d, g.messages[d.MessageID]) }()
@@ -304,4 +315,39 @@ func (w *Worker) sendTogether(ctx context.Context, l *lane, g group) error {
 		}
 	}
 	return failed
+}
+
+// renewing renews the lease of a group until end is called. Where that fails for long, for want of
+// the database, another process may send the group as well: at least once, under the same ids.
+func (w *Worker) renewing(ctx context.Context, l *lane, g group) (end func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // a worker that ends still waits for its hand-overs
+	ids := make(db.UUIDs, len(g.deliveries))
+	for i, d := range g.deliveries {
+		ids[i] = d.ID
+	}
+	ticks, stop := w.every(renewEvery)
+	var renewal sync.WaitGroup
+	renewal.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks:
+			}
+			err := w.repo.renew(ctx, ids, job.NewLease(g.owner, w.clock.Now(), renewedTime(l.channel)))
+			if err != nil && ctx.Err() == nil {
+				w.log.WarnContext(ctx, "lease of deliveries not renewed", "channel", string(l.channel), "error", err)
+			}
+		}
+	})
+	return func() {
+		stop()
+		cancel()
+		renewal.Wait()
+	}
+}
+
+func ticking(every time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTicker(every)
+	return t.C, t.Stop
 }

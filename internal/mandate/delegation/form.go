@@ -3,6 +3,7 @@ package delegation
 import (
 	"bytes"
 	"context"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -17,15 +18,37 @@ func (s *Service) Form(ctx context.Context, id uuid.UUID) (View, []byte, error) 
 	if err != nil {
 		return View{}, nil, err
 	}
-	var pdf bytes.Buffer
-	err = delegationpdf.Render(&pdf, d.Facts())
-	return d, pdf.Bytes(), err
+	pdf, err := s.Forms(ctx, d)
+	return d, pdf, err
 }
 
-// Facts are what the form of a delegation says. Nothing of it changes while its terms stay as they
-// are, but who the signatory is. Drafting needs nobody's consent, so until the contributor gave the
+// Forms returns the forms of delegations as one PDF.
+func (s *Service) Forms(ctx context.Context, delegations ...View) ([]byte, error) {
+	var codes []string
+	for _, d := range delegations {
+		for _, p := range d.Positions {
+			codes = append(codes, p.OfficeCode)
+		}
+	}
+	slices.Sort(codes)
+	titles, err := s.contributors.OfficeTitles(ctx, slices.Compact(codes))
+	if err != nil {
+		return nil, err
+	}
+	forms := make([]delegationpdf.Form, len(delegations))
+	for i, d := range delegations {
+		forms[i] = d.facts(titles)
+		forms[i].By = s.institution
+	}
+	var pdf bytes.Buffer
+	err = delegationpdf.Render(&pdf, forms...)
+	return pdf.Bytes(), err
+}
+
+// facts are what the form of a delegation says. Nothing of it changes while its terms stay as they
+// are, but who the signatory is and what offices are called. Drafting needs nobody's consent, so until the contributor gave the
 // code there is no more of the signatory than in a look-up.
-func (s View) Facts() delegationpdf.Form {
+func (s View) facts(offices map[string]string) delegationpdf.Form {
 	f := delegationpdf.Form{
 		ReferenceCode: s.ReferenceCode, DraftedAt: s.DraftedAt, ContributorName: s.ContributorName,
 		ContributorTaxCode: s.ContributorTaxCode.Clear(),
@@ -39,7 +62,9 @@ func (s View) Facts() delegationpdf.Form {
 		f.SignatoryName, f.SignatoryTaxCode = s.SignatoryGivenName+" "+string(initial)+".", ""
 	}
 	for _, p := range s.Positions {
-		f.Positions = append(f.Positions, delegationpdf.Position{Number: p.Number, Scheme: p.Scheme, OfficeCode: p.OfficeCode})
+		f.Positions = append(f.Positions, delegationpdf.Position{
+			Number: p.Number, Scheme: p.Scheme, OfficeCode: p.OfficeCode, OfficeName: offices[p.OfficeCode],
+		})
 	}
 	if !f.Total {
 		for _, service := range s.Services {

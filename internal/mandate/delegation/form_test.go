@@ -92,3 +92,30 @@ func TestDelegationForm_AChangeIsAnotherForm(t *testing.T) {
 		}
 	})
 }
+
+// Who signs reads names: of the institution that the form is for, and of the offices of positions.
+func TestDelegationForm_NamesInstitutionAndOffices(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		text := w.form(w.draft(w.professional, nil).ID)
+		for _, want := range []string{institutionName + " – Via Roma 1", "Tel. 06 123456"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is not in the form:\n%s", want, text)
+			}
+		}
+		var offices []struct{ Code, Title string }
+		if err := d.From(ctx).Raw(
+			"SELECT DISTINCT o.code, o.title FROM offices o JOIN positions p ON p.office_code = o.code WHERE p.contributor_id = ?", w.company.ID,
+		).Scan(&offices).Error; err != nil {
+			t.Fatal(err)
+		}
+		if len(offices) != 2 {
+			t.Fatalf("%d offices", len(offices))
+		}
+		for _, o := range offices {
+			if want := "sede: " + o.Title + " (" + o.Code + ")"; !strings.Contains(text, want) {
+				t.Errorf("%q is not in the form:\n%s", want, text)
+			}
+		}
+	})
+}

@@ -21,6 +21,7 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
@@ -61,6 +62,7 @@ func newWorld(t testing.TB, d *db.DB) *fixture {
 		People: person.NewService(person.Deps{Runner: w.Runner}), Outbox: w.Outbox, Keys: keys,
 		Codes:     otp.New(d, w.Clock, keys, limiter, throttle.NewAddressLimit(d, w.Clock, false), rand.Reader),
 		Catalogue: servicecatalog.New(servicecatalog.Deps{Runner: w.Runner}), Random: rand.Reader,
+		Institution: institution.Institution{Name: institutionName, Address: "Via Roma 1", Telephone: "06 123456"},
 	})
 	w.company = w.App.Company(t, world.Rome, world.Milan)
 	w.signatory, w.rep = w.representativeOf(w.company)
@@ -68,6 +70,9 @@ func newWorld(t testing.TB, d *db.DB) *fixture {
 	w.professional, w.delegate = w.consulente()
 	return w
 }
+
+// institutionName is who forms are for.
+const institutionName = "Istituto Esempio"
 
 // representativeOf adds a legal representative with a verified e-mail, and returns the role.
 func (w *fixture) representativeOf(c world.Company) (world.Person, uuid.UUID) {

@@ -20,6 +20,7 @@ import (
 	"diresco/internal/masterdata/servicecatalog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
@@ -40,6 +41,8 @@ type Deps struct {
 	Catalogue *servicecatalog.Catalogue
 	// Random is where reference codes come from.
 	Random io.Reader
+	// Institution is who the forms are for.
+	Institution institution.Institution
 }
 
 // Service has the use cases of delegations.
@@ -55,6 +58,7 @@ type Service struct {
 	codes          *otp.Codes
 	catalogue      *servicecatalog.Catalogue
 	random         io.Reader
+	institution    institution.Institution
 }
 
 // NewService returns the service.
@@ -62,7 +66,7 @@ func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, contributors: d.Contributors, people: d.People,
 		intermediaries: intermediary.NewRepository(d.Runner.DB), outbox: d.Outbox, keys: d.Keys, codes: d.Codes,
-		catalogue: d.Catalogue, random: d.Random,
+		catalogue: d.Catalogue, random: d.Random, institution: d.Institution,
 	}
 }
 

@@ -1,7 +1,6 @@
 package delegationbatch
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/mandate/delegation"
-	"diresco/internal/mandate/delegationpdf"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
@@ -178,11 +176,5 @@ func (s *Service) Forms(ctx context.Context, by access.Actor, id uuid.UUID) ([]b
 	if len(unsigned) == 0 {
 		return nil, fault.Because(fault.Conflict, "batch-without-forms")
 	}
-	forms := make([]delegationpdf.Form, len(unsigned))
-	for i, d := range unsigned {
-		forms[i] = d.Facts()
-	}
-	var pdf bytes.Buffer
-	err = delegationpdf.Render(&pdf, forms...)
-	return pdf.Bytes(), err
+	return s.delegations.Forms(ctx, unsigned...)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/pdfa"
 	"diresco/internal/platform/pdftext"
 )
@@ -44,10 +45,19 @@ type Form struct {
 	Exclusive bool
 	// ValidUntil is nil for a delegation until it is revoked.
 	ValidUntil *time.Time
+	// By is who the form is for.
+	By institution.Institution
 }
 
-// Position is a position that a form is about.
-type Position struct{ Number, Scheme, OfficeCode string }
+// Position is a position that a form is about. An office without a name is told by its code.
+type Position struct{ Number, Scheme, OfficeCode, OfficeName string }
+
+func (p Position) office() string {
+	if p.OfficeName == "" {
+		return p.OfficeCode
+	}
+	return p.OfficeName + " (" + p.OfficeCode + ")"
+}
 
 // The Italian words for codes of the contract; others are printed as they are.
 var (
@@ -130,6 +140,10 @@ func draw(forms []Form, pages []int) *pdfa.Document {
 }
 
 func (s *sheet) form(f Form) {
+	if lines := f.By.Lines(false); len(lines) > 0 {
+		s.paragraph(small, strings.Join(lines, " – "))
+		s.gap(1)
+	}
 	s.line(s.part.Add(pdfa.Paragraph), pdftext.Sans, 9.5, left, "DiResCo – Gestione deleghe")
 	s.line(s.part.Add(pdfa.Title), pdftext.Bold, 18, left, "Modulo di delega")
 	s.line(s.part.Add(pdfa.Paragraph), pdftext.Mono, 11, left, "Codice di riferimento: "+f.ReferenceCode)
@@ -153,7 +167,7 @@ func (s *sheet) form(f Form) {
 
 	s.section("Posizioni")
 	for _, p := range f.Positions {
-		s.row("Matricola "+p.Number, "gestione: "+word(schemes, p.Scheme)+", sede "+p.OfficeCode)
+		s.row("Matricola "+p.Number, "gestione: "+word(schemes, p.Scheme)+", sede: "+p.office())
 	}
 
 	s.section("Contenuto della delega")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"diresco/internal/mandate/delegationpdf"
+	"diresco/internal/platform/institution"
 	"diresco/internal/platform/pdfa/pdfatest"
 	"diresco/internal/platform/pdftext/pdftexttest"
 )
@@ -22,10 +23,14 @@ func form() delegationpdf.Form {
 		DelegateTaxCode: "RSSMRA80A01H50MM",
 		DelegateKind:    "professional", DraftedBy: "Andrea Ricci",
 		Positions: []delegationpdf.Position{
-			{Number: "0123456789", Scheme: "private_employers", OfficeCode: "7000"},
+			{Number: "0123456789", Scheme: "private_employers", OfficeCode: "7000", OfficeName: "Direzione provinciale di Roma"},
 			{Number: "0123456790", Scheme: "another", OfficeCode: "4900"},
 		},
 		Services: []string{"declarations", "something_new"}, Exclusive: true, ValidUntil: &until,
+		By: institution.Institution{
+			Name: "Istituto Esempio", Address: "Via Roma 1, 00100 Roma", Telephone: "06 123456", Page: "https://istituto.example",
+			PrivacyPage: "https://istituto.example/privacy",
+		},
 	}
 }
 
@@ -55,7 +60,9 @@ func TestDelegationForm_WhatStandsInAForm(t *testing.T) {
 		"Modulo di delega", "Codice di riferimento: 7K3M-Q9XA-R8DN", "Redatto il 17/03/2026, ore 00:30 da Andrea Ricci",
 		"Officine Città dell'Aria S.r.l.", "00743110157", "Nicolò D'Alò", "RSSMRA80A01H501U",
 		"Andrea Ricci, consulente del lavoro", "RSSMRA80A01H50MM", "professionista iscritto all'albo", "Matricola 0123456789",
-		"gestione: aziende con dipendenti, sede 7000", "gestione: another, sede 4900",
+		"gestione: aziende con dipendenti, sede: Direzione provinciale di Roma (7000)", "gestione: another, sede: 4900",
+		"Istituto Esempio – Via Roma 1, 00100 Roma", "Tel. 06 123456 – https://istituto.example",
+		"Informativa sulla privacy: https://istituto.example/privacy",
 		"parziale: i soli servizi indicati", "Dichiarazioni di responsabilità (DiResCo)", "something_new", "sì: nessun altro intermediario",
 		"fino al 01/04/2027, ore 00:00", "codice OTP", "sotto la propria responsabilità",
 		"Regolamento (UE) 2016/679", "Luogo e data", "Firma del delegante (Nicolò D'Alò)", "Pagina 1 di 1",
@@ -126,4 +133,12 @@ func TestDelegationForm_ManyFormsAreOneDocument(t *testing.T) {
 	if err := delegationpdf.Render(&bytes.Buffer{}); err == nil {
 		t.Error("no form was drawn")
 	}
+}
+
+// What is copied, searched and read aloud comes in this order, with these roles.
+func TestDelegationForm_ReadsAsItIsStructured(t *testing.T) {
+	pdfatest.Golden(t, render(t, form()), "form.txt")
+	byHand := form()
+	byHand.SignatoryName, byHand.SignatoryTaxCode, byHand.Total, byHand.ValidUntil = "Nicolò D.", "", true, nil
+	pdfatest.Golden(t, render(t, byHand), "form-by-hand.txt")
 }

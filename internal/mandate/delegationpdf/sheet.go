@@ -148,7 +148,7 @@ func (s *sheet) paragraph(size float64, text string) {
 
 // signature leaves room for place, date and signature, all on one page.
 func (s *sheet) signature(name string) {
-	const height, half = 34.0, width/2 - 6
+	const height, half = 24.0, width/2 - 6
 	s.gap(4)
 	s.need(height)
 	y := s.GetY() + 14

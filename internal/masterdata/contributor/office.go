@@ -15,6 +15,23 @@ func (s *Service) OfficeFor(ctx context.Context, personID uuid.UUID) (string, er
 	return s.repo.officeFor(ctx, personID)
 }
 
+// OfficeTitles returns what offices are called, by their codes.
+func (s *Service) OfficeTitles(ctx context.Context, codes []string) (map[string]string, error) {
+	return s.repo.officeTitles(ctx, codes)
+}
+
+func (r *repository) officeTitles(ctx context.Context, codes []string) (map[string]string, error) {
+	var rows []Office
+	if err := r.db.From(ctx).Where("code IN ?", codes).Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	titles := make(map[string]string, len(rows))
+	for _, o := range rows {
+		titles[o.Code] = o.Title
+	}
+	return titles, nil
+}
+
 var selectOffice = `SELECT p.office_code FROM contributor_roles r JOIN positions p ON p.contributor_id = r.contributor_id
 	WHERE r.person_id = ?
 	AND ` + access.LiveRole("r") + ` ORDER BY r.granted_at, r.id, CASE p.state WHEN 'active' THEN 0 ELSE 1 END, p.number LIMIT 1`

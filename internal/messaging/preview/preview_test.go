@@ -56,7 +56,7 @@ func TestPreview_OneKind(t *testing.T) {
 		t.Errorf("%s", it)
 	}
 	if en := show(t, preview.Options{Kind: "pin.half", Locale: "en", Format: "html"}); !strings.Contains(en, "<html") ||
-		!strings.Contains(en, "H4TW9PC6") {
+		!strings.Contains(en, ">H4TW<") || !strings.Contains(en, ">9PC6<") {
 		t.Errorf("%s", en)
 	}
 }

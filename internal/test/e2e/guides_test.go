@@ -31,7 +31,10 @@ var guides = []guide{
 		prints: []string{`"acting_as":"intermediary"`, "\nINPS.", `"protocol_number":"INPS.`, `{"valid":true,"finding":"genuine"}`},
 		pdfs:   []string{"receipt.pdf"},
 	},
-	{page: "docs/declarations.md", prints: []string{"\nINPS.", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n"}},
+	{
+		page:   "docs/declarations.md",
+		prints: []string{"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n"},
+	},
 	{
 		page: "docs/pin.md",
 		prints: []string{

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -12,8 +13,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/platform/config"
 	"diresco/internal/test/dbtest"
 )
@@ -152,6 +155,33 @@ func TestOlderDatabase_KeepsWhatWasGivenOut(t *testing.T) {
 
 		first, second := w.secretTo(elenaMobile, ""), codeInText.FindString(w.letters()[0].Text)
 		w.firstAccess(left.PINRequest.TaxCode, first+second)
+	})
+}
+
+// A receipt of what was filed before prints words that came later.
+func TestOlderDatabase_HasTheTypesThatComeWithTheProgram(t *testing.T) {
+	shipped, err := catalogue.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
+		w, _ := startOlder(t, rawURL)
+		for _, want := range shipped {
+			var got struct {
+				ContentSchema json.RawMessage `json:"content_schema"`
+			}
+			answer := w.do(http.MethodGet, "/v1/declaration-types/"+want.Code, "", nil).want(t, http.StatusOK, "")
+			if err := json.Unmarshal(answer.body, &got); err != nil {
+				t.Fatal(err)
+			}
+			var left, right any
+			if err := errors.Join(json.Unmarshal(got.ContentSchema, &left), json.Unmarshal(want.ContentSchema, &right)); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(right, left); diff != "" {
+				t.Errorf("%s: %s", want.Code, diff)
+			}
+		}
 	})
 }
 

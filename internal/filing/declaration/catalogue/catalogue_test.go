@@ -35,6 +35,39 @@ func validate(s *catalogue.Schema, content json.RawMessage) []catalogue.Finding 
 	return wrong
 }
 
+// A receipt prints words, never the values of a list.
+func TestCatalogue_EveryValueOfAListHasAWord(t *testing.T) {
+	lists := 0
+	for _, dt := range all(t) {
+		var schema any
+		if err := json.Unmarshal(dt.ContentSchema, &schema); err != nil {
+			t.Fatal(err)
+		}
+		var walk func(at string, v any)
+		walk = func(at string, v any) {
+			object, _ := v.(map[string]any)
+			labels, _ := object["x-labels"].(map[string]any)
+			values, _ := object["enum"].([]any)
+			lists += min(len(values), 1)
+			if len(labels) != len(values) {
+				t.Errorf("%s%s: %d words for %d values", dt.Code, at, len(labels), len(values))
+			}
+			for _, value := range values {
+				if word, _ := labels[value.(string)].(string); word == "" {
+					t.Errorf("%s%s: %v has no word", dt.Code, at, value)
+				}
+			}
+			for name, member := range object {
+				walk(at+"/"+name, member)
+			}
+		}
+		walk("", schema)
+	}
+	if lists != 5 {
+		t.Errorf("%d lists", lists)
+	}
+}
+
 func TestCatalogue_All(t *testing.T) {
 	var codes []string
 	for _, dt := range all(t) {

@@ -4,8 +4,6 @@ package letter
 import (
 	"bytes"
 	"fmt"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -99,8 +97,8 @@ func draw(m channel.Outgoing, pages int) (*pdfa.Document, error) {
 		if i > 0 {
 			s.SetY(s.GetY() + height(bodySize))
 		}
-		if code.MatchString(paragraph) {
-			s.code(paragraph)
+		if groups := channel.CodeGroups(paragraph); groups != nil {
+			s.code(groups)
 		} else {
 			s.paragraph(s.Root().Add(pdfa.Paragraph), pdftext.Sans, paragraph)
 		}
@@ -122,22 +120,19 @@ func paragraphs(text string) []string {
 // sheet is a letter while it is written.
 type sheet struct{ *pdfa.Document }
 
-// code is a paragraph that is to be typed in: a code, or a half of a PIN.
-var code = regexp.MustCompile(`^[0-9A-Z]{6,16}$`)
-
-// code writes one large, in groups of four that are copied as one word.
-func (s *sheet) code(word string) {
+// code writes a code large, in groups that are copied as one word.
+func (s *sheet) code(groups []string) {
 	y := s.GetY()
 	if y+height(codeSize) > bottom {
 		s.AddPage()
 		y = nextTop
 	}
-	e := s.Root().Add(pdfa.Paragraph).AddWord(word)
+	e := s.Root().Add(pdfa.Paragraph).AddWord(strings.Join(groups, ""))
 	s.SetFont(pdftext.Mono, "", codeSize)
 	group := s.GetStringWidth("0000") + s.GetStringWidth("0")*0.6
 	x := left
-	for part := range slices.Chunk([]rune(word), 4) {
-		s.line(e, pdftext.Mono, codeSize, x, y, string(part))
+	for _, part := range groups {
+		s.line(e, pdftext.Mono, codeSize, x, y, part)
 		x += group
 	}
 	s.SetY(y + height(codeSize))

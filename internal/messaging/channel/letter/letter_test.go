@@ -308,3 +308,12 @@ func TestLetter_NamesWhoWrites(t *testing.T) {
 		t.Errorf("%d pages", pages)
 	}
 }
+
+// What is copied, searched and read aloud comes in this order, with these roles.
+func TestLetter_ReadsAsItIsStructured(t *testing.T) {
+	m := outgoing()
+	m.Sender = "Istituto Esempio – Via Roma 1, 00100 Roma"
+	m.Text = "Gentile utente,\n\nquesta è la seconda parte del Suo PIN iniziale:\n\n7K3MQ9XA\n\nNon la comunichi a nessuno.\n\n" +
+		"Istituto Esempio\nVia Roma 1, 00100 Roma"
+	pdfatest.Golden(t, render(t, m), "letter.txt")
+}
