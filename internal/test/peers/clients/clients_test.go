@@ -86,7 +86,7 @@ func (w workshop) run(name string, args ...string) string {
 	return string(out)
 }
 
-// filed ends the test unless a program says that it filed a declaration and got the PDF of its receipt.
+// filed ends the test unless a program says that it filed a declaration and got its receipt.
 func (w workshop) filed(out string) {
 	w.t.Helper()
 	if !strings.Contains(out, "filed INPS.") {
